@@ -1,0 +1,236 @@
+//! One card for all platforms: what people type is parsed once, checked completely, and wiped on drop.
+//!
+//! Nothing here can be printed: no type that holds card data has a `Debug` that shows it.
+
+pub mod brand;
+mod check;
+pub mod expiry;
+pub mod format;
+
+use core::fmt;
+
+use serde::Serialize;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+pub use brand::Brand;
+pub use check::{Checked, Rules, check};
+pub use expiry::{Expiry, Month};
+
+/// An input field of a card form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The primary account number.
+    Number,
+    /// Month and year.
+    Expiry,
+    /// The security code.
+    Cvc,
+    /// The name on the card.
+    Holder,
+    /// The name that the person gives the card.
+    Nickname,
+}
+
+impl Field {
+    /// The name in JavaScript.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Expiry => "expiry",
+            Self::Cvc => "cvc",
+            Self::Holder => "holder",
+            Self::Nickname => "nickname",
+        }
+    }
+}
+
+/// Whether a problem stops the card from being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It does.
+    Error,
+    /// It does not: worth showing only.
+    Warning,
+}
+
+macro_rules! problems {
+    ($($name:ident = $code:literal, $field:ident, $message:literal;)+) => {
+        /// What can be wrong with a card, as stable codes that a page can translate.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum ProblemCode { $(#[doc = $message] $name,)+ }
+
+        impl ProblemCode {
+            /// Every code, in the order of the fields.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The field at fault.
+            #[must_use]
+            pub const fn field(self) -> Field {
+                match self { $(Self::$name => Field::$field,)+ }
+            }
+
+            /// A sentence in English.
+            #[must_use]
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)+ }
+            }
+        }
+    };
+}
+
+#[rustfmt::skip]
+mod problem_table {
+    use super::Field;
+    problems! {
+        NumberMissing = "number_missing", Number, "The card number is missing.";
+        NumberNotDigits = "number_not_digits", Number, "The card number holds something else than digits, blanks and dashes.";
+        NumberTooShort = "number_too_short", Number, "The card number is too short.";
+        NumberTooLong = "number_too_long", Number, "The card number is too long.";
+        NumberLength = "number_length", Number, "No card of this brand has a number of this length.";
+        NumberCheckDigit = "number_check_digit", Number, "The card number has a typing error: its check digit does not fit.";
+        ExpiryMissing = "expiry_missing", Expiry, "The expiry date is missing.";
+        ExpiryMalformed = "expiry_malformed", Expiry, "The expiry date is not a month and a year.";
+        ExpiryMonth = "expiry_month", Expiry, "The month of the expiry date is not 1 to 12.";
+        ExpiryPast = "expiry_past", Expiry, "The card has expired.";
+        ExpiryTooFar = "expiry_too_far", Expiry, "The expiry date is too far in the future.";
+        CvcMissing = "cvc_missing", Cvc, "The security code is missing.";
+        CvcNotDigits = "cvc_not_digits", Cvc, "The security code holds something else than digits.";
+        CvcLength = "cvc_length", Cvc, "The security code has the wrong length for this card.";
+        HolderMissing = "holder_missing", Holder, "The name on the card is missing.";
+        HolderTooShort = "holder_too_short", Holder, "The name on the card is too short.";
+        HolderTooLong = "holder_too_long", Holder, "The name on the card is too long.";
+        HolderCharacters = "holder_characters", Holder, "The name on the card holds characters that cannot be sent.";
+        HolderIsCardNumber = "holder_is_card_number", Holder, "The name on the card looks like a card number.";
+        NicknameMissing = "nickname_missing", Nickname, "The card's nickname is missing.";
+        NicknameTooShort = "nickname_too_short", Nickname, "The card's nickname is too short.";
+        NicknameTooLong = "nickname_too_long", Nickname, "The card's nickname is too long.";
+        NicknameCharacters = "nickname_characters", Nickname, "The card's nickname holds characters that cannot be sent.";
+        NicknameIsCardNumber = "nickname_is_card_number", Nickname, "The card's nickname looks like a card number.";
+    }
+}
+pub use problem_table::ProblemCode;
+
+/// One thing wrong with a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub code: ProblemCode,
+    /// Whether it stops the card.
+    pub severity: Severity,
+}
+
+/// A text that is wiped on drop and cannot be printed.
+#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes over a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself. The name is a warning to the reader of the calling code.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// What a person typed, nothing checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct CardInput {
+    /// Digits, with blanks and dashes as typed.
+    pub number: Secret,
+    /// `MM/YY`, `MM/YYYY`, `MMYY` or `MMYYYY`, with blanks as typed.
+    pub expiry: Secret,
+    /// Digits.
+    pub cvc: Secret,
+    /// The name on the card.
+    pub holder: Secret,
+    /// The name that the person gives the card; `None` where the form has no such field.
+    pub nickname: Option<Secret>,
+    /// Fields whose text had unpaired surrogates, which no encoding can carry.
+    pub broken: Vec<Field>,
+}
+
+/// A checked card. The only way to one is [`check`].
+#[derive(Clone, Debug)]
+pub struct Card {
+    pub(crate) number: Secret,
+    pub(crate) expiry: Expiry,
+    pub(crate) cvc: Secret,
+    pub(crate) holder: Secret,
+    pub(crate) nickname: Option<Secret>,
+}
+
+impl Card {
+    /// Checks what was typed.
+    ///
+    /// # Errors
+    /// `card_invalid` with every problem at once.
+    pub fn parse(input: &CardInput, rules: &Rules, now_ms: f64) -> crate::Result<Self> {
+        let checked = check(input, rules, now_ms);
+        checked.card.ok_or_else(|| crate::Error::card(checked.problems))
+    }
+}
+
+/// Whether the digits pass the Luhn check (ISO/IEC 7812-1, annex B).
+pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
+    let sum: u32 = digits
+        .rev()
+        .enumerate()
+        .map(|(index, digit)| {
+            if index % 2 == 1 {
+                digit * 2 - if digit > 4 { 9 } else { 0 }
+            } else {
+                digit
+            }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// The digits of a number as typed; `None` if there is something else than digits, blanks and dashes.
+pub(crate) fn digits(text: &str) -> Option<Zeroizing<String>> {
+    let mut digits = Zeroizing::new(String::with_capacity(text.len()));
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+        } else if !is_separator(c) {
+            return None;
+        }
+    }
+    Some(digits)
+}
+
+/// Blanks of every width, and the dashes that keyboards and word processors make.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}' | '\u{feff}'
+        )
+}

@@ -1,0 +1,207 @@
+//! Brands by BIN range.
+//!
+//! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and a
+//! beginning of a number may still become several. The ranges are those that the schemes publish for
+//! recognition on a page; issuers get new ranges all the time, so an empty list never makes a card invalid.
+//! Cartes Bancaires publishes none: its ranges here are issuers' well-known ones and not complete.
+
+use serde::{Serialize, Serializer};
+
+macro_rules! brands {
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, lengths $lengths:expr, cvc $cvc:literal, luhn $luhn:literal,
+        [$($range:tt)+];)+) => {
+        /// A card brand.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Brand { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Brand {
+            /// Every brand.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The id in JavaScript and JSON.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                self.facts().id
+            }
+
+            const fn facts(self) -> &'static Facts {
+                match self {
+                    $(Self::$name => &Facts {
+                        id: $id, lengths: &$lengths, cvc: $cvc, luhn: $luhn, ranges: brands!(@ranges $($range)+),
+                    },)+
+                }
+            }
+        }
+    };
+    (@ranges $($low:literal $(..= $high:literal)?),+ $(,)?) => {
+        &[$(($low, brands!(@high $low $($high)?)),)+]
+    };
+    (@high $low:literal) => { $low };
+    (@high $low:literal $high:literal) => { $high };
+}
+
+struct Facts {
+    id: &'static str,
+    lengths: &'static [u8],
+    cvc: u8,
+    luhn: bool,
+    /// First and last prefix, both of the same number of digits.
+    ranges: &'static [(u64, u64)],
+}
+
+brands! {
+    /// Visa.
+    Visa = "visa", lengths [13, 16, 18, 19], cvc 3, luhn true, [4];
+    /// Mastercard, the 2-series included.
+    Mastercard = "mastercard", lengths [16], cvc 3, luhn true, [51..=55, 2221..=2720];
+    /// American Express.
+    Amex = "amex", lengths [15], cvc 4, luhn true, [34, 37];
+    /// Discover; 622126 to 622925 is shared with UnionPay.
+    Discover = "discover", lengths [16, 17, 18, 19], cvc 3, luhn true, [6011, 644..=649, 65, 622126..=622925];
+    /// Diners Club.
+    Diners = "diners", lengths [14, 15, 16, 17, 18, 19], cvc 3, luhn true, [300..=305, 3095, 36, 38..=39];
+    /// JCB.
+    Jcb = "jcb", lengths [16, 17, 18, 19], cvc 3, luhn true, [3528..=3589];
+    /// UnionPay. Some of its issuers' numbers have no valid check digit.
+    UnionPay = "unionpay", lengths [14, 15, 16, 17, 18, 19], cvc 3, luhn false, [62, 8100..=8171];
+    /// Maestro.
+    Maestro = "maestro", lengths [12, 13, 14, 15, 16, 17, 18, 19], cvc 3, luhn true,
+        [500000..=504174, 504176..=506698, 506779..=508999, 56..=59, 61, 63, 67, 690000..=699999, 493698];
+    /// Elo.
+    Elo = "elo", lengths [16], cvc 3, luhn true,
+        [401178..=401179, 431274, 438935, 451416, 457393, 457631..=457632, 504175, 506699..=506778,
+         509000..=509999, 627780, 636297, 636368, 650031..=650033, 650035..=650051, 650405..=650439,
+         650485..=650538, 650541..=650598, 650700..=650718, 650720..=650727, 650901..=650978,
+         651652..=651679, 655000..=655019, 655021..=655058];
+    /// Mir.
+    Mir = "mir", lengths [16, 17, 18, 19], cvc 3, luhn true, [2200..=2204];
+    /// Hipercard.
+    Hipercard = "hipercard", lengths [13, 16, 19], cvc 3, luhn true,
+        [606282, 384100, 384140, 384160, 637095, 637568, 637599, 637600, 637609, 637612];
+    /// Cartes Bancaires, co-badged with Visa or Mastercard. Not a complete list: see the module.
+    CartesBancaires = "cartes_bancaires", lengths [16], cvc 3, luhn true,
+        [400000250000..=400000250099, 403550, 4150, 436000, 4533, 4561, 497, 4984, 5017, 513,
+         555555250000..=555555250099, 581752];
+    /// Bancontact, alone or co-badged with Maestro or Visa.
+    Bancontact = "bancontact", lengths [16, 17, 18, 19], cvc 3, luhn true, [6703, 479658, 606005];
+    /// Dankort, alone or co-badged with Visa.
+    Dankort = "dankort", lengths [16], cvc 3, luhn true, [5019, 4571];
+}
+
+impl Serialize for Brand {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+impl Brand {
+    /// How many digits a number of this brand can have, ascending.
+    #[must_use]
+    pub const fn lengths(self) -> &'static [u8] {
+        self.facts().lengths
+    }
+
+    /// How many digits the security code has.
+    #[must_use]
+    pub const fn cvc_length(self) -> u8 {
+        self.facts().cvc
+    }
+
+    /// Whether every number of the brand passes the Luhn check.
+    #[must_use]
+    pub const fn has_check_digit(self) -> bool {
+        self.facts().luhn
+    }
+
+    /// Every brand that a number, or the beginning of one, may be: the narrowest range first.
+    #[must_use]
+    pub fn candidates(digits: &str) -> Vec<Self> {
+        let mut found: Vec<(usize, Self)> = Vec::new();
+        for brand in Self::ALL {
+            let widths = brand
+                .facts()
+                .ranges
+                .iter()
+                .filter_map(|range| matching(digits, *range));
+            if let Some(width) = widths.max() {
+                let place = found
+                    .iter()
+                    .position(|(narrower, _)| *narrower < width)
+                    .unwrap_or(found.len());
+                found.insert(place, (width, *brand));
+            }
+        }
+        found.into_iter().map(|(_, brand)| brand).collect()
+    }
+}
+
+/// How many digits of the number the range decides, if it fits. A number shorter than the range's prefix fits
+/// if it can still grow into it.
+fn matching(digits: &str, (low, high): (u64, u64)) -> Option<usize> {
+    let width = low.ilog10() as usize + 1;
+    let seen = digits.len().min(width);
+    if seen == 0 {
+        return None;
+    }
+    let prefix: u64 = digits.get(..seen)?.parse().ok()?;
+    let scale = 10_u64.pow(u32::try_from(width - seen).ok()?);
+    (low / scale..=high / scale).contains(&prefix).then_some(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn ids(digits: &str) -> Vec<&'static str> {
+        Brand::candidates(digits).into_iter().map(Brand::id).collect()
+    }
+
+    #[test]
+    fn knows_the_brands_by_range() {
+        for (digits, brand) in [
+            ("4242424242424242", "visa"),
+            ("5555555555554444", "mastercard"),
+            ("2221000000000009", "mastercard"),
+            ("2720990000000007", "mastercard"),
+            ("378282246310005", "amex"),
+            ("6011111111111117", "discover"),
+            ("30569309025904", "diners"),
+            ("3530111333300000", "jcb"),
+            ("6759649826438453", "maestro"),
+            ("2200000000000004", "mir"),
+            ("6062825624254001", "hipercard"),
+        ] {
+            assert_eq!(ids(digits), [brand], "{digits}");
+        }
+    }
+
+    #[test]
+    fn gives_every_candidate_of_a_co_badged_card() {
+        assert_eq!(ids("4571000000000001"), ["dankort", "visa"]);
+        assert_eq!(ids("4970105181854329"), ["cartes_bancaires", "visa"]);
+        assert_eq!(ids("5131011110000000"), ["cartes_bancaires", "mastercard"]);
+        assert_eq!(ids("6703444444444449"), ["bancontact", "maestro"]);
+        assert_eq!(ids("6221260000000000"), ["discover", "unionpay"]);
+        assert_eq!(ids("6362970000457013"), ["elo", "maestro"]);
+        assert_eq!(ids("5066991111111118"), ["elo"]);
+    }
+
+    #[test]
+    fn keeps_the_two_series_apart_from_mir() {
+        assert_eq!(ids("2204"), ["mir"]);
+        assert_eq!(ids("2220"), [""; 0]);
+        assert_eq!(ids("2221"), ["mastercard"]);
+        assert_eq!(ids("2720"), ["mastercard"]);
+        assert_eq!(ids("2721"), [""; 0]);
+        assert_eq!(ids("22"), ["mastercard", "mir"]);
+    }
+
+    #[test]
+    fn says_nothing_of_an_empty_number() {
+        assert!(ids("").is_empty());
+        assert!(ids("9").is_empty());
+    }
+}

@@ -1,0 +1,297 @@
+//! Everything that can be wrong with a card, found in one pass.
+
+use super::{Brand, Card, CardInput, Expiry, Field, Problem, ProblemCode, Secret, Severity, digits, luhn};
+use crate::redact;
+
+/// What a platform asks of a card beyond what is common.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
+    pub luhn: Severity,
+    /// Fewest characters of the name on the card.
+    pub holder_min: usize,
+    /// Whether there must be a nickname, and how short and long it may be (in characters).
+    pub nickname: Option<(usize, usize)>,
+}
+
+impl Rules {
+    /// Nothing beyond what is common.
+    pub const COMMON: Self = Self {
+        luhn: Severity::Error,
+        holder_min: 2,
+        nickname: None,
+    };
+}
+
+/// Our own bound on a name, so that nothing endless is encrypted; no platform is known to allow more.
+const HOLDER_MAX: usize = 255;
+/// Bounds of ISO/IEC 7812, and Maestro's twelve.
+const NUMBER_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
+
+/// What [`check`] found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The card, if no problem stops it.
+    pub card: Option<Card>,
+    /// Every brand that the number may be.
+    pub brands: Vec<Brand>,
+    /// Every problem, in the order of the fields.
+    pub problems: Vec<Problem>,
+}
+
+/// Checks what was typed, completely.
+#[must_use]
+pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
+    let mut found = Found::default();
+
+    let number = digits(input.number.expose());
+    let brands = number
+        .as_ref()
+        .map(|number| Brand::candidates(number))
+        .unwrap_or_default();
+    match &number {
+        None => found.error(ProblemCode::NumberNotDigits),
+        Some(number) if number.is_empty() => found.error(ProblemCode::NumberMissing),
+        Some(number) => found.number(number, &brands, rules),
+    }
+
+    let expiry = Expiry::parse(input.expiry.expose());
+    if let Err(code) = expiry.and_then(|expiry| expiry.check(now_ms)) {
+        found.error(code);
+    }
+
+    let cvc = input.cvc.expose().trim();
+    if cvc.is_empty() {
+        found.error(ProblemCode::CvcMissing);
+    } else if !cvc.bytes().all(|byte| byte.is_ascii_digit()) {
+        found.error(ProblemCode::CvcNotDigits);
+    } else if !matches!(cvc.len(), 3 | 4)
+        || !brands.is_empty()
+            && !brands
+                .iter()
+                .any(|brand| usize::from(brand.cvc_length()) == cvc.len())
+    {
+        found.error(ProblemCode::CvcLength);
+    }
+
+    let holder = input.holder.expose().trim();
+    if input.broken.contains(&Field::Holder) || holder.chars().any(char::is_control) {
+        found.error(ProblemCode::HolderCharacters);
+    } else if holder.is_empty() {
+        found.error(ProblemCode::HolderMissing);
+    } else if redact::holds_card_number(holder) {
+        found.error(ProblemCode::HolderIsCardNumber);
+    } else if holder.chars().count() < rules.holder_min {
+        found.error(ProblemCode::HolderTooShort);
+    } else if holder.encode_utf16().count() > HOLDER_MAX {
+        found.error(ProblemCode::HolderTooLong);
+    }
+
+    let nickname = input
+        .nickname
+        .as_ref()
+        .map(|nickname| nickname.expose().trim())
+        .unwrap_or_default();
+    let (shortest, longest) = rules.nickname.unwrap_or((0, HOLDER_MAX));
+    if input.broken.contains(&Field::Nickname) || nickname.chars().any(char::is_control) {
+        found.error(ProblemCode::NicknameCharacters);
+    } else if nickname.is_empty() {
+        if rules.nickname.is_some() {
+            found.error(ProblemCode::NicknameMissing);
+        }
+    } else if redact::holds_card_number(nickname) {
+        found.error(ProblemCode::NicknameIsCardNumber);
+    } else if nickname.chars().count() < shortest {
+        found.error(ProblemCode::NicknameTooShort);
+    } else if nickname.encode_utf16().count() > longest {
+        found.error(ProblemCode::NicknameTooLong);
+    }
+
+    let stopped = found.0.iter().any(|problem| problem.severity == Severity::Error);
+    let card = match (number, expiry) {
+        (Some(number), Ok(expiry)) if !stopped => Some(Card {
+            number: Secret::new(number.to_string()),
+            expiry,
+            cvc: cvc.into(),
+            holder: holder.into(),
+            nickname: (!nickname.is_empty()).then(|| nickname.into()),
+        }),
+        _ => None,
+    };
+    Checked {
+        card,
+        brands,
+        problems: found.0,
+    }
+}
+
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn error(&mut self, code: ProblemCode) {
+        self.push(code, Severity::Error);
+    }
+
+    fn push(&mut self, code: ProblemCode, severity: Severity) {
+        self.0.push(Problem { code, severity });
+    }
+
+    fn number(&mut self, number: &str, brands: &[Brand], rules: &Rules) {
+        let length = number.len();
+        let lengths = || {
+            brands
+                .iter()
+                .flat_map(|brand| brand.lengths())
+                .map(|length| usize::from(*length))
+        };
+        let shortest = lengths().min().unwrap_or(*NUMBER_DIGITS.start());
+        let longest = lengths().max().unwrap_or(*NUMBER_DIGITS.end());
+        if length < shortest {
+            self.error(ProblemCode::NumberTooShort);
+        } else if length > longest {
+            self.error(ProblemCode::NumberTooLong);
+        } else if !brands.is_empty() && !lengths().any(|allowed| allowed == length) {
+            self.error(ProblemCode::NumberLength);
+        } else if !luhn(number.bytes().map(|byte| u32::from(byte - b'0'))) {
+            let certain = brands.is_empty() || brands.iter().any(|brand| brand.has_check_digit());
+            self.push(
+                ProblemCode::NumberCheckDigit,
+                if certain { rules.luhn } else { Severity::Warning },
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const NOW: f64 = 1_795_219_200_000.0;
+    const GREENPAY: Rules = crate::greenpay::TOKEN_RULES;
+
+    fn typed(number: &str, expiry: &str, cvc: &str, holder: &str, nickname: Option<&str>) -> CardInput {
+        CardInput {
+            number: number.into(),
+            expiry: expiry.into(),
+            cvc: cvc.into(),
+            holder: holder.into(),
+            nickname: nickname.map(Secret::from),
+            broken: Vec::new(),
+        }
+    }
+
+    fn codes(input: &CardInput, rules: &Rules) -> Vec<&'static str> {
+        check(input, rules, NOW)
+            .problems
+            .iter()
+            .map(|problem| problem.code.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn accepts_a_card_with_blanks_and_dashes() {
+        let input = typed(
+            " 4242 4242-4242\u{a0}4242 ",
+            "12 / 30",
+            "123",
+            "Ana Núñez",
+            Some("My Visa"),
+        );
+        let checked = check(&input, &GREENPAY, NOW);
+        assert!(checked.problems.is_empty());
+        assert_eq!(checked.card.unwrap().number.expose(), "4242424242424242");
+        assert_eq!(checked.brands, [Brand::Visa]);
+    }
+
+    #[test]
+    fn reports_every_problem_at_once() {
+        let input = typed("4242 x", "13/30", "12a", "\u{0}", Some("ab"));
+        assert_eq!(
+            codes(&input, &GREENPAY),
+            [
+                "number_not_digits",
+                "expiry_month",
+                "cvc_not_digits",
+                "holder_characters",
+                "nickname_too_short"
+            ]
+        );
+        let input = CardInput::default();
+        assert_eq!(
+            codes(&input, &GREENPAY),
+            [
+                "number_missing",
+                "expiry_missing",
+                "cvc_missing",
+                "holder_missing",
+                "nickname_missing"
+            ]
+        );
+    }
+
+    #[test]
+    fn luhn_only_warns_where_the_platforms_test_cards_fail_it() {
+        // Two of the platform's own documented test cards.
+        for number in ["4556592228753727", "4929518506489375"] {
+            let input = typed(number, "12/30", "123", "Ana Mora", Some("My Visa"));
+            let checked = check(&input, &GREENPAY, NOW);
+            assert_eq!(checked.problems.len(), 1);
+            assert_eq!(checked.problems[0].severity, Severity::Warning);
+            assert!(checked.card.is_some());
+            assert!(check(&input, &Rules::COMMON, NOW).card.is_none());
+        }
+    }
+
+    #[test]
+    fn the_security_code_has_the_brands_length() {
+        let amex = |cvc| typed("378282246310005", "12/30", cvc, "Ana Mora", None);
+        assert_eq!(codes(&amex("123"), &Rules::COMMON), ["cvc_length"]);
+        assert!(codes(&amex("1234"), &Rules::COMMON).is_empty());
+        assert_eq!(
+            codes(
+                &typed("4242424242424242", "12/30", "1234", "Ana Mora", None),
+                &Rules::COMMON
+            ),
+            ["cvc_length"]
+        );
+    }
+
+    #[test]
+    fn the_number_has_a_length_of_its_brand() {
+        let visa = |number| typed(number, "12/30", "123", "Ana Mora", None);
+        assert_eq!(codes(&visa("424242424242"), &Rules::COMMON), ["number_too_short"]);
+        assert_eq!(codes(&visa("42424242424242"), &Rules::COMMON), ["number_length"]);
+        assert_eq!(
+            codes(&visa("42424242424242424242"), &Rules::COMMON),
+            ["number_too_long"]
+        );
+    }
+
+    #[test]
+    fn a_card_number_is_no_name() {
+        let input = typed(
+            "4242424242424242",
+            "12/30",
+            "123",
+            "4242 4242 4242 4242",
+            Some("5555555555554444"),
+        );
+        assert_eq!(
+            codes(&input, &GREENPAY),
+            ["holder_is_card_number", "nickname_is_card_number"]
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_card_can_be_printed() {
+        let input = typed("4242424242424242", "12/30", "987", "Ana Mora", Some("My Visa"));
+        let text = format!("{input:?} {:?}", check(&input, &GREENPAY, NOW));
+        for secret in ["4242", "987", "Ana", "My Visa", "2030"] {
+            assert!(!text.contains(secret), "{secret}");
+        }
+    }
+}

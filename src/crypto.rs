@@ -1,0 +1,9 @@
+//! The constructions that the platforms ask for, each a thin layer over a library's primitive.
+//!
+//! None of them is a general-purpose tool: `aes_ctr` has no integrity and `rsa_wrap` is RSAES-PKCS1-v1_5. They
+//! are here because a platform's format demands them.
+
+pub(crate) mod aes_ctr;
+pub mod public_key;
+pub(crate) mod rsa_verify;
+pub(crate) mod rsa_wrap;

@@ -1,0 +1,13 @@
+//! AES-128 in counter mode with a 128-bit big-endian counter, as `aes-128-ctr` of OpenSSL.
+//!
+//! Gives no integrity: whoever can change the ciphertext can flip bits of the plaintext. A key must never be
+//! used with the same counter twice; the callers draw a fresh key for every message.
+
+use aes::Aes128;
+use ctr::Ctr128BE;
+use ctr::cipher::{KeyIvInit, StreamCipher};
+
+/// Encrypts (or decrypts) in place.
+pub(crate) fn apply(key: &[u8; 16], counter: &[u8; 16], data: &mut [u8]) {
+    Ctr128BE::<Aes128>::new(key.into(), counter.into()).apply_keystream(data);
+}

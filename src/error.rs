@@ -1,0 +1,204 @@
+//! The one error type of the crate and the one table of its codes.
+//!
+//! A code is data: it never changes and is what callers compare and translate. The message is prose for a
+//! developer. Neither ever holds card data, a key or a token.
+
+use core::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $message:literal;)+) => {
+        /// What went wrong, as a stable code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable text that crosses into JavaScript and onto the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// A sentence for the developer.
+            #[must_use]
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No public key was given.
+    KeyMissing = "key_missing", "no public key was given";
+    /// The text is not a key in any accepted form.
+    KeyMalformed = "key_malformed", "the public key is neither PEM nor base64 nor hex of an RSA public key";
+    /// A private key was given where a public one belongs.
+    KeyIsPrivate = "key_is_private", "this is a private key; it must never be in a page, give the public key";
+    /// A certificate was given instead of a bare public key.
+    KeyIsCertificate = "key_is_certificate", "this is a certificate; give the public key inside it";
+    /// The key is for another algorithm than RSA.
+    KeyNotRsa = "key_not_rsa", "the public key is not an RSA key";
+    /// The public exponent is even or below three.
+    KeyExponentInvalid = "key_exponent_invalid", "the RSA public exponent is even, below 3 or above 2^33-1";
+    /// The modulus is below 1016 bits.
+    KeyTooShort = "key_too_short", "the RSA modulus is shorter than 1016 bits";
+    /// The modulus is above 8192 bits, or is not a possible modulus.
+    KeyModulusInvalid = "key_modulus_invalid", "the RSA modulus is even or longer than 8192 bits";
+    /// The secure random source is missing or failed.
+    RandomUnavailable = "random_unavailable", "the platform's secure random source is missing or failed";
+    /// The sixteen-byte counter was asked for, but the key is too small to carry it.
+    CounterDoesNotFit = "counter_does_not_fit", "the key is too small for the 16-byte counter form; use the default";
+    /// RSA encryption failed for another reason.
+    EncryptionFailed = "encryption_failed", "the card could not be encrypted";
+    /// The card has problems; see the list.
+    CardInvalid = "card_invalid", "the card details are not valid";
+    /// A value has the wrong JavaScript type.
+    TypeInvalid = "type_invalid", "a value has the wrong type";
+    /// An option has a value that is not offered.
+    OptionInvalid = "option_invalid", "an option has a value that is not offered";
+    /// The session object lacks something or is malformed.
+    SessionMalformed = "session_malformed", "the session object is not one that the server or the platform returned";
+    /// The session is older than the platform allows.
+    SessionExpired = "session_expired", "the session has expired; open a new one";
+    /// The session was opened for another purpose.
+    SessionWrongKind = "session_wrong_kind", "the session was opened for another kind of request";
+    /// The session belongs to another platform.
+    SessionWrongPlatform = "session_wrong_platform", "the session belongs to another platform";
+    /// The answer is not what the platform documents.
+    AnswerMalformed = "answer_malformed", "the answer is not one that the platform documents";
+    /// The answer's signature is missing or wrong.
+    SignatureInvalid = "signature_invalid", "the answer's signature is missing or does not match the key";
+    /// The platform refused the request.
+    PlatformRejected = "platform_rejected", "the platform refused the request";
+    /// The platform or the server could not be used just now.
+    PlatformUnavailable = "platform_unavailable", "the platform is not available";
+    /// The server refused the request; its own code is in `platformCode`.
+    ServerRejected = "server_rejected", "the server refused the request";
+    /// The time-out passed; what happened on the other side is unknown.
+    RequestTimeout = "request_timeout", "no answer came within the time-out";
+    /// The caller aborted the request.
+    RequestAborted = "request_aborted", "the request was aborted by the caller";
+    /// The request could not be sent, or the connection broke.
+    NetworkFailed = "network_failed", "the request could not be sent, or the connection broke";
+    /// The module was used before it was loaded.
+    NotLoaded = "not_loaded", "call and await load() before using the module";
+    /// The module could not be loaded.
+    LoadFailed = "load_failed", "the WebAssembly module could not be loaded";
+}
+
+/// Why something could not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    code: Code,
+    details: Option<Box<Details>>,
+}
+
+/// Facts beside the code. Boxed, so that a `Result` stays small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Details {
+    field: Option<&'static str>,
+    status: Option<u16>,
+    platform_code: Option<&'static str>,
+    platform_message: Option<String>,
+    problems: Vec<crate::card::Problem>,
+}
+
+impl Error {
+    /// An error with nothing beside its code.
+    #[must_use]
+    pub const fn new(code: Code) -> Self {
+        Self { code, details: None }
+    }
+
+    /// The error that lists everything wrong with a card.
+    #[must_use]
+    pub fn card(problems: Vec<crate::card::Problem>) -> Self {
+        let mut error = Self::new(Code::CardInvalid);
+        error.details().problems = problems;
+        error
+    }
+
+    /// Names the input field or option at fault.
+    #[must_use]
+    pub fn at(mut self, field: &'static str) -> Self {
+        self.details().field = Some(field);
+        self
+    }
+
+    /// Adds the HTTP status, or the status in the platform's body.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.details().status = Some(status);
+        self
+    }
+
+    /// Adds what the platform said. The text is masked, so that an echoed card number does not travel on.
+    #[must_use]
+    pub fn with_platform(mut self, code: Option<&'static str>, message: &str) -> Self {
+        let details = self.details();
+        details.platform_code = code;
+        details.platform_message = Some(crate::redact::card_digits(message));
+        self
+    }
+
+    fn details(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The input field or option at fault.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        self.details.as_ref()?.field
+    }
+
+    /// The status of the answer that led here.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.details.as_ref()?.status
+    }
+
+    /// Our name for the platform's own error, where it is a known one.
+    #[must_use]
+    pub fn platform_code(&self) -> Option<&'static str> {
+        self.details.as_ref()?.platform_code
+    }
+
+    /// The platform's own words, masked.
+    #[must_use]
+    pub fn platform_message(&self) -> Option<&str> {
+        self.details.as_ref()?.platform_message.as_deref()
+    }
+
+    /// Everything wrong with a card, for [`Code::CardInvalid`].
+    #[must_use]
+    pub fn problems(&self) -> &[crate::card::Problem] {
+        self.details.as_ref().map_or(&[], |details| &details.problems)
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.message())
+    }
+}
+
+impl core::error::Error for Error {}

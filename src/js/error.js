@@ -1,0 +1,15 @@
+/** The only kind of exception that this package throws. It never holds card data or a key. */
+export class CardsealError extends Error {
+  constructor({ code, message, cause, ...details }) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "CardsealError";
+    this.code = code;
+    const { status } = details;
+    this.retryable =
+      ["network_failed", "request_timeout", "platform_unavailable", "load_failed"].includes(code) ||
+      (code === "server_rejected" && (status === 429 || status >= 500));
+    for (const [name, value] of Object.entries(details)) {
+      if (value !== undefined) this[name] = value;
+    }
+  }
+}

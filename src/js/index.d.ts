@@ -1,0 +1,329 @@
+/**
+ * Cardseal: turns a card into a token in the browser.
+ *
+ * Await {@link load} once, then use everything else. Card data goes in as plain text, is wiped from the
+ * module's memory before a call returns, and never appears in an error.
+ */
+
+/** What {@link load} can be given instead of finding `cardseal_bg.wasm` beside the module. */
+export type LoadSource = string | URL | Request | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module;
+
+/**
+ * Loads the WebAssembly module. Idempotent: later and simultaneous calls share the first one; after a failure
+ * the next call tries again. Rejects with `load_failed`.
+ */
+export function load(source?: LoadSource): Promise<void>;
+
+// ---------------------------------------------------------------------------------------------- card data
+
+/** A card brand. Co-badged cards have several. */
+export type Brand =
+  | "visa" | "mastercard" | "amex" | "discover" | "diners" | "jcb" | "unionpay" | "maestro" | "elo" | "mir"
+  | "hipercard" | "cartes_bancaires" | "bancontact" | "dankort";
+
+/** Month 1 to 12; year with two or four digits (two mean 2000 to 2099). */
+export interface Expiry {
+  month: number;
+  year: number;
+}
+
+/** What a person typed. */
+export interface CardInput {
+  /** The primary account number; blanks and dashes are fine. Text, never a number. */
+  number: string;
+  /** `12/30`, `12/2030`, `1230`, or month and year. */
+  expiry: string | Expiry;
+  /** Three digits, four for American Express. */
+  cvc: string;
+  /** The name on the card. */
+  holder: string;
+  /** The name that the person gives the card; GreenPay wants 6 to 49 characters when a token is made. */
+  nickname?: string;
+}
+
+/** The fields of a {@link CardInput}. */
+export type CardField = "number" | "expiry" | "cvc" | "holder" | "nickname";
+
+/** Stable codes of what can be wrong with a card. */
+export type ProblemCode =
+  | "number_missing" | "number_not_digits" | "number_too_short" | "number_too_long" | "number_length"
+  | "number_check_digit"
+  | "expiry_missing" | "expiry_malformed" | "expiry_month" | "expiry_past" | "expiry_too_far"
+  | "cvc_missing" | "cvc_not_digits" | "cvc_length"
+  | "holder_missing" | "holder_too_short" | "holder_too_long" | "holder_characters" | "holder_is_card_number"
+  | "nickname_missing" | "nickname_too_short" | "nickname_too_long" | "nickname_characters"
+  | "nickname_is_card_number";
+
+/** One thing wrong with a card. A `warning` does not stop anything. */
+export interface Problem {
+  field: CardField;
+  code: ProblemCode;
+  severity: "error" | "warning";
+  /** A sentence in English; translate by `code`. */
+  message: string;
+}
+
+export interface Validation {
+  /** No problem of severity `error`. */
+  valid: boolean;
+  /** Every brand the number may be, most specific first. */
+  brands: Brand[];
+  /** Everything at once, in the order of the fields. */
+  problems: Problem[];
+}
+
+export interface ValidateOptions {
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Applies the platform's own rules, for example GreenPay's nickname. */
+  platform?: Platform;
+  /** Whether a token is to be made (default) or a payment. */
+  kind?: "tokenize" | "update" | "payment";
+}
+
+/** Checks a card and reports every problem. Never throws for bad input. */
+export function validateCard(card: Partial<CardInput>, options?: ValidateOptions): Validation;
+
+/** Every brand that a number, or its beginning, may be. Empty for an empty text. */
+export function candidateBrands(number: string): Brand[];
+
+/** A live-formatted text and where the caret belongs in it. */
+export interface Formatted {
+  text: string;
+  caret: number;
+}
+
+/** Groups the digits as they stand on the card; the caret stays behind the same digit. */
+export function formatCardNumber(text: string, caret?: number): Formatted & { brands: Brand[] };
+/** `MM / YY`, from what was typed so far. */
+export function formatExpiry(text: string, caret?: number): Formatted;
+/** Digits only, as many as the brands of `number` allow. */
+export function formatSecurityCode(text: string, caret?: number, number?: string): Formatted;
+
+/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+export function formatCardNumberInput(input: HTMLInputElement): Brand[];
+export function formatExpiryInput(input: HTMLInputElement): void;
+export function formatSecurityCodeInput(input: HTMLInputElement, number?: string): void;
+
+// ---------------------------------------------------------------------------------------------- errors
+
+/** Stable codes of {@link CardsealError}. */
+export type ErrorCode =
+  | "key_missing" | "key_malformed" | "key_is_private" | "key_is_certificate" | "key_not_rsa"
+  | "key_exponent_invalid" | "key_too_short" | "key_modulus_invalid"
+  | "random_unavailable" | "counter_does_not_fit" | "encryption_failed"
+  | "card_invalid" | "type_invalid" | "option_invalid"
+  | "session_malformed" | "session_expired" | "session_wrong_kind" | "session_wrong_platform"
+  | "answer_malformed" | "signature_invalid" | "platform_rejected" | "platform_unavailable" | "server_rejected"
+  | "request_timeout" | "request_aborted" | "network_failed"
+  | "not_loaded" | "load_failed";
+
+/** The only kind of exception that this package throws. */
+export class CardsealError extends Error {
+  readonly name: "CardsealError";
+  readonly code: ErrorCode;
+  /** The input field or option at fault. */
+  readonly field?: string;
+  readonly platform?: Platform;
+  /** HTTP status, or the status inside the platform's answer. */
+  readonly status?: number;
+  /** Whether the same call may succeed later without a change. After a payment, ask your server first. */
+  readonly retryable: boolean;
+  /** With `card_invalid`: everything wrong with the card. */
+  readonly problems?: Problem[];
+  /** The platform's (or, with `server_rejected`, the server's) own code. */
+  readonly platformCode?: string;
+  /** The platform's own words; digit runs that could be a card number are masked. */
+  readonly platformMessage?: string;
+}
+
+// ---------------------------------------------------------------------------------------------- requests
+
+export type Platform = "greenpay";
+
+/** A request as a plain value: `fetch(request.url, request)` sends it. */
+export interface CardsealRequest {
+  method: "GET" | "POST" | "DELETE";
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+export interface SendOptions {
+  signal?: AbortSignal;
+  /** Default 30 000; 0 waits for ever. */
+  timeoutMs?: number;
+}
+
+/** A session as the Cardseal server returns it (`POST /v1/sessions`). */
+export interface ServerSession {
+  id: string;
+  platform: Platform;
+  kind: "tokenize" | "update" | "payment";
+  mode: "relay" | "direct";
+  created_at: string;
+  expires_at: string;
+  expires_in: number;
+  public_key: string;
+  /** Only `update`: the platform's id of the stored card. */
+  card_token?: string;
+  amount?: string;
+  currency?: string;
+  /** Only `direct`: the platform's session, its token and its host. */
+  session?: string;
+  token?: string;
+  checkout_url?: string;
+}
+
+/** The platform's own order, for pages whose server is not Cardseal's. */
+export interface GreenPayOrder {
+  session: string;
+  /** Sent as the header `liszt-token`. */
+  token: string;
+  /** When the order was made (ISO 8601, or milliseconds since 1970). Without it its age is not checked. */
+  created_at?: string | number;
+}
+
+export interface OpenSessionOptions extends SendOptions {
+  /** Base URL of the Cardseal server; default the page's own origin. */
+  server?: string;
+  platform?: Platform;
+  kind?: "tokenize" | "update" | "payment";
+  mode?: "relay" | "direct";
+  /** The merchant's reference of the customer. */
+  customer?: string;
+  /** Only `update`: the server's id (`tok_…`) of the stored card. */
+  token?: string;
+  /** Only `payment`: decimal text and ISO 4217 code. */
+  amount?: string;
+  currency?: string;
+  description?: string;
+}
+
+export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest;
+/** Asks the Cardseal server for a session. Its times are moved to this machine's clock. */
+export function openSession(options?: OpenSessionOptions): Promise<ServerSession>;
+
+// ---------------------------------------------------------------------------------------------- GreenPay
+
+export interface GreenPayOptions {
+  /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
+  publicKey: string;
+  /** Where the checkout host is, for the direct way. Default `sandbox`. */
+  environment?: "sandbox" | "production" | { checkout: string };
+  /** Base URL of the Cardseal server, for the relayed way; default the page's own origin. */
+  server?: string;
+  /**
+   * Whether a direct token answer must carry a signature that fits the key. Default `required`. The signature
+   * covers `status` and `requestId` only: it never proves the token.
+   */
+  signature?: "required" | "warn";
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch;
+}
+
+export interface KeyWarning {
+  code: "key_below_2048_bits";
+  bits: number;
+  message: string;
+}
+
+export interface PackOptions {
+  /**
+   * The form of the counter `s`: `byte` (default) is one integer 0 to 254, what every known client sends;
+   * `integer` goes up to 2147483647; `block` is all 16 bytes and needs a key above 1024 bits.
+   */
+  counter?: "byte" | "integer" | "block";
+}
+
+export interface Packed {
+  /** The encrypted card, lower-case hex. */
+  ld: string;
+  /** The wrapped key, base64. */
+  lk: string;
+}
+
+export interface PackInput {
+  card: CardInput;
+  /** The card token to update. */
+  token?: string;
+  /** Only for a payment: ask for a token as a by-product. */
+  tokenize?: boolean;
+  /** Only for a payment: the id of the Kount collector's session. */
+  kountSession?: string;
+}
+
+export interface CardToken {
+  /** Relayed: the server's id (`tok_…`). Direct: the platform's token. */
+  id: string;
+  platform: Platform;
+  brand: string | null;
+  bin: string | null;
+  last4: string | null;
+  expiry: Expiry | null;
+  holder: string | null;
+  nickname: string | null;
+  /** `unconfirmed`: a direct answer, which is signed over two fields only and not over the token. */
+  status: "active" | "unconfirmed";
+  /** The platform's signature, which covers `status` and `requestId` and nothing else. `null` when relayed. */
+  signature: { verified: boolean; signedFields: string[] } | null;
+  /** The whole answer, unknown fields included. */
+  raw: unknown;
+}
+
+export interface PaymentOutcome {
+  /** The server's id (`pay_…`) when relayed, else null. */
+  id: string | null;
+  platform: Platform;
+  /** `unknown`: the platform did not say; wait for its notification, do not pay again. */
+  status: "approved" | "declined" | "unknown";
+  orderReference: string | null;
+  authorization: string | null;
+  brand: string | null;
+  last4: string | null;
+  decline: { code: string | null; reason: string; message: string } | null;
+  signature: { verified: boolean; signedFields: string[] } | null;
+  raw: unknown;
+}
+
+export interface GreenPayRequestOptions extends PackOptions {}
+export interface GreenPaySendOptions extends PackOptions, SendOptions {}
+export interface GreenPayPayOptions {
+  /** The Kount collector's session id; with it the request goes to `/kount`, without to `/`. */
+  kountSession?: string;
+  /** Ask for a token as a by-product. */
+  tokenize?: boolean;
+}
+
+/** GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key). */
+export class GreenPay {
+  constructor(options: GreenPayOptions);
+  /** What is worth knowing about the key. */
+  readonly warnings: KeyWarning[];
+
+  /** Encrypts without making a request, for a backend of your own. */
+  pack(input: PackInput, options?: PackOptions): Packed;
+
+  tokenizeRequest(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPayRequestOptions): CardsealRequest;
+  tokenize(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions): Promise<CardToken>;
+
+  /** `token` is needed with a {@link GreenPayOrder}; a server session of kind `update` brings it. */
+  updateTokenRequest(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPayRequestOptions & { token?: string }): CardsealRequest;
+  updateToken(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions & { token?: string }): Promise<CardToken>;
+
+  payRequest(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPayRequestOptions & GreenPayPayOptions): CardsealRequest;
+  pay(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions & GreenPayPayOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
+
+  /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
+  confirmTokenRequest(session: ServerSession, token: CardToken): CardsealRequest;
+  confirmToken(session: ServerSession, token: CardToken, options?: SendOptions): Promise<CardToken>;
+
+  /** After a direct {@link pay}: hands the platform's answer to the Cardseal server. */
+  confirmPaymentRequest(session: ServerSession, outcome: PaymentOutcome): CardsealRequest;
+  confirmPayment(session: ServerSession, outcome: PaymentOutcome, options?: SendOptions): Promise<PaymentOutcome>;
+
+  /** Frees the parsed key at once instead of at garbage collection. */
+  free(): void;
+}

@@ -1,0 +1,47 @@
+//! The platforms, from one table.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! platforms {
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, $display:literal;)+) => {
+        /// A payment platform.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Platform { $($(#[doc = $doc])+ #[serde(rename = $id)] $name,)+ }
+
+        impl Platform {
+            /// Every platform.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The id in JSON, configuration and TypeScript.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)+ }
+            }
+
+            /// The name for people.
+            #[must_use]
+            pub const fn display_name(self) -> &'static str {
+                match self { $(Self::$name => $display,)+ }
+            }
+
+            /// The platform with this id.
+            #[must_use]
+            pub fn from_id(id: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|platform| platform.id() == id)
+            }
+        }
+    };
+}
+
+platforms! {
+    /// GreenPay, generation 1 (`ld`/`lk`).
+    GreenPay = "greenpay", "GreenPay";
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}

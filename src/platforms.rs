@@ -1,0 +1,15 @@
+//! One module a platform; each has its `wire` shapes beside it.
+
+pub mod greenpay;
+
+use crate::card::Rules;
+use crate::platform::Platform;
+
+/// What a platform asks of a card, to be stored or to be charged at once.
+#[must_use]
+pub const fn rules(platform: Platform, stored: bool) -> Rules {
+    match (platform, stored) {
+        (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
+        (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
+    }
+}

@@ -1,0 +1,249 @@
+//! GreenPay, generation 1 (`ld`/`lk`): the browser's half.
+//!
+//! Packing, as the platform's article "Update card token" has it:
+//! 1. the card as compact JSON, UTF-8;
+//! 2. a fresh 16-byte AES key and a counter start `s`;
+//! 3. `ld` = hex of AES-128-CTR over 1;
+//! 4. `lk` = base64 of RSAES-PKCS1-v1_5 over `{"k":[…16 numbers…],"s":…}`.
+//!
+//! Nothing authenticates `ld`, and nothing binds it to the session: TLS and the single use of the session are
+//! the only protection there.
+
+mod answer;
+mod request;
+pub mod signature;
+pub mod wire;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::card::{Card, Rules, Severity};
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::{aes_ctr, rsa_wrap};
+use crate::error::{Code, Result};
+use crate::json::Json;
+use crate::random::Random;
+
+pub use answer::{
+    CardToken, Decline, Outcome, Payment, Verified, decline_reason, platform_code, read_payment, read_token,
+};
+pub use request::{Hosts, Target, Verb};
+
+/// How long a session may be used, from the creation of its order.
+pub const SESSION_MS: f64 = 30.0 * 60_000.0;
+
+/// What a card must fulfil to become a token. Luhn only warns: two of the platform's own test cards fail it.
+pub const TOKEN_RULES: Rules = Rules {
+    luhn: Severity::Warning,
+    holder_min: 5,
+    nickname: Some((6, 49)),
+};
+
+/// What a card must fulfil to be charged without becoming a token.
+pub const PAYMENT_RULES: Rules = Rules {
+    nickname: None,
+    ..TOKEN_RULES
+};
+
+/// What is encrypted.
+#[derive(Clone, Copy)]
+pub enum Payload<'a> {
+    /// A card to be stored.
+    NewToken(&'a Card),
+    /// A card to be stored in the place of a token.
+    UpdateToken(&'a Card, &'a str),
+    /// A card to be charged.
+    Payment {
+        /// The card.
+        card: &'a Card,
+        /// Whether a token is wanted as a by-product.
+        tokenize: bool,
+        /// The session of the Kount collector.
+        kount_session: Option<&'a str>,
+    },
+}
+
+/// The form of the counter start `s`.
+///
+/// The platform's text calls it sixteen bytes; its sample code and every public client send one small number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counter {
+    /// One integer 0 to 254: the only form with evidence from the field.
+    #[default]
+    Byte,
+    /// One integer 0 to 2147483647: the range on which all known receivers agree.
+    Integer,
+    /// Sixteen bytes; the wrap then needs more room than a 1024-bit key has.
+    Block,
+}
+
+/// The encrypted card and the wrapped key.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Packed {
+    /// Lower-case hex.
+    pub ld: String,
+    /// Standard base64 with padding.
+    pub lk: String,
+}
+
+/// An encryptor. It cannot exist without a key.
+pub struct GreenPay {
+    key: PublicKey,
+}
+
+impl GreenPay {
+    /// For the merchant's public key, as the platform handed it out.
+    #[must_use]
+    pub const fn new(key: PublicKey) -> Self {
+        Self { key }
+    }
+
+    /// The key that wraps `lk` and verifies `_signature`.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// Encrypts a card.
+    ///
+    /// # Errors
+    /// `counter_does_not_fit` before anything is encrypted; `random_unavailable`.
+    pub fn pack(&self, payload: Payload<'_>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
+        self.seal(plaintext(payload).into_bytes(), counter, random)
+    }
+
+    fn seal(
+        &self,
+        mut text: Zeroizing<Vec<u8>>,
+        counter: Counter,
+        random: &mut dyn Random,
+    ) -> Result<Packed> {
+        if counter == Counter::Block && LONGEST_BLOCK_WRAP > rsa_wrap::capacity(&self.key) {
+            return Err(Code::CounterDoesNotFit.into());
+        }
+        let pair = Pair::draw(counter, random)?;
+        let lk = rsa_wrap::encrypt(&self.key, &pair.to_json().into_bytes(), random)?;
+        aes_ctr::apply(&pair.key, &pair.start.block(), &mut text);
+        Ok(Packed {
+            ld: hex::encode(&*text),
+            lk: STANDARD.encode(lk),
+        })
+    }
+}
+
+/// `{"k":[` and `],"s":[` and `]}` with 32 numbers of three digits and 30 commas.
+const LONGEST_BLOCK_WRAP: usize = 15 + 32 * 3 + 30;
+
+fn plaintext(payload: Payload<'_>) -> Json {
+    let (card, token, payment) = match payload {
+        Payload::NewToken(card) => (card, None, None),
+        Payload::UpdateToken(card, token) => (card, Some(token), None),
+        Payload::Payment {
+            card,
+            tokenize,
+            kount_session,
+        } => (card, None, Some((tokenize, kount_session))),
+    };
+    let kount = payment.and_then(|(_, kount)| kount);
+    let texts = [
+        Some(card.holder.expose()),
+        card.nickname.as_ref().map(|name| name.expose()),
+        token,
+        kount,
+    ];
+    // Six bytes for every one is the longest that escaping makes of a text.
+    let mut json =
+        Json::with_capacity(256 + texts.iter().flatten().map(|text| 6 * text.len()).sum::<usize>());
+    json.raw("{\"card\":{\"cardHolder\":").text(card.holder.expose());
+    json.raw(",\"expirationDate\":{\"month\":")
+        .integer(card.expiry.month().into());
+    json.raw(",\"year\":").integer(card.expiry.short_year().into());
+    json.raw("},\"cardNumber\":").text(card.number.expose());
+    json.raw(",\"cvc\":").text(card.cvc.expose());
+    if let Some(nickname) = &card.nickname {
+        json.raw(",\"nickname\":").text(nickname.expose());
+    }
+    json.raw("}");
+    if let Some(token) = token {
+        json.raw(",\"token\":").text(token);
+    }
+    if let Some((tokenize, kount)) = payment {
+        if tokenize || kount.is_some() {
+            json.raw(if tokenize {
+                ",\"tokenize\":true"
+            } else {
+                ",\"tokenize\":false"
+            });
+        }
+        if let Some(kount) = kount {
+            json.raw(",\"kountSession\":").text(kount);
+        }
+    }
+    json.raw("}");
+    json
+}
+
+/// The AES key and the counter start, drawn anew for every message.
+struct Pair {
+    key: Zeroizing<[u8; 16]>,
+    start: Start,
+}
+
+enum Start {
+    Integer(u32),
+    Block([u8; 16]),
+}
+
+impl Start {
+    /// An integer stands big-endian in the low bytes.
+    fn block(&self) -> [u8; 16] {
+        match self {
+            Self::Integer(value) => u128::from(*value).to_be_bytes(),
+            Self::Block(block) => *block,
+        }
+    }
+}
+
+impl Pair {
+    fn draw(counter: Counter, random: &mut dyn Random) -> Result<Self> {
+        let mut key = Zeroizing::new([0; 16]);
+        random.fill(&mut *key)?;
+        let start = match counter {
+            Counter::Byte => {
+                let mut byte = [u8::MAX];
+                // 255 is never drawn by the field's generator; drawing again keeps the rest equally likely.
+                while byte == [u8::MAX] {
+                    random.fill(&mut byte)?;
+                }
+                Start::Integer(byte[0].into())
+            }
+            Counter::Integer => {
+                let mut bytes = [0; 4];
+                random.fill(&mut bytes)?;
+                Start::Integer(u32::from_be_bytes(bytes) >> 1)
+            }
+            Counter::Block => {
+                let mut block = [0; 16];
+                random.fill(&mut block)?;
+                Start::Block(block)
+            }
+        };
+        Ok(Self { key, start })
+    }
+
+    fn to_json(&self) -> Json {
+        let mut json = Json::with_capacity(LONGEST_BLOCK_WRAP);
+        json.raw("{\"k\":").bytes(&*self.key).raw(",\"s\":");
+        match &self.start {
+            Start::Integer(value) => json.integer(*value),
+            Start::Block(block) => json.bytes(block),
+        };
+        json.raw("}");
+        json
+    }
+}
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,61 @@
+//! GreenPay's `_signature`.
+//!
+//! RSASSA-PKCS1-v1_5 with SHA-256 by the same key pair that unwraps `lk`, in hex, over a short string of two
+//! fields. **It covers those two fields only**: neither the card token nor an amount nor a time. A signed
+//! answer that a browser hands on proves nothing about the token in it.
+
+use serde::Serialize;
+
+use super::wire::Scalar;
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::rsa_verify;
+
+/// What was signed. The first is confirmed by a client in the field, the others are inferred from it: change
+/// them here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Candidate {
+    /// `status:<status>,requestId:<requestId>`: tokenize, update and delete.
+    RequestId,
+    /// `status:<status>,orderId:<orderId>`: payments.
+    OrderId,
+    /// `status:<status>,orderReference:<orderId>`: payments, second guess.
+    OrderReference,
+}
+
+impl Candidate {
+    /// What may be signed in a tokenization, an update or a deletion.
+    pub const TOKEN: &'static [Self] = &[Self::RequestId];
+    /// What may be signed in a payment.
+    pub const PAYMENT: &'static [Self] = &[Self::OrderId, Self::OrderReference];
+
+    /// The field signed beside `status`.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::RequestId => "requestId",
+            Self::OrderId => "orderId",
+            Self::OrderReference => "orderReference",
+        }
+    }
+
+    /// The signed string, with the values as printed in the answer.
+    #[must_use]
+    pub fn signed_string(self, status: &Scalar, id: &Scalar) -> String {
+        format!("status:{status},{}:{id}", self.field())
+    }
+}
+
+/// The first candidate whose string the signature fits, or nothing.
+#[must_use]
+pub fn verify(
+    key: &PublicKey,
+    candidates: &[Candidate],
+    status: &Scalar,
+    id: &Scalar,
+    signature_hex: &str,
+) -> Option<Candidate> {
+    candidates.iter().copied().find(|candidate| {
+        rsa_verify::verify(key, candidate.signed_string(status, id).as_bytes(), signature_hex)
+    })
+}

@@ -1,0 +1,67 @@
+//! The session that the merchant's server opens and the page uses. One definition for both.
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Platform;
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// To store a new card.
+    Tokenize,
+    /// To store a card in the place of a token.
+    Update,
+    /// To charge a card.
+    Payment,
+}
+
+/// Who sends the encrypted card to the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The merchant's server: the platform's session never leaves it.
+    #[default]
+    Relay,
+    /// The browser.
+    Direct,
+}
+
+/// The answer to `POST /v1/sessions`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// The server's id of the session.
+    pub id: String,
+    /// The platform.
+    pub platform: Platform,
+    /// What it is for.
+    pub kind: Kind,
+    /// Who sends.
+    pub mode: Mode,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Seconds from `created_at` to `expires_at`.
+    pub expires_in: u32,
+    /// The merchant's public key at the platform.
+    pub public_key: String,
+    /// Only for an update: the platform's id of the stored card, which goes into the encrypted text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card_token: Option<String>,
+    /// Only for a payment: decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// Only for a payment: ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Only in the direct way: the platform's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Only in the direct way: the platform's token of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Only in the direct way: the platform's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout_url: Option<String>,
+}

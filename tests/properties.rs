@@ -1,0 +1,165 @@
+//! What is packed is what was typed, for any card: opened here with the private key by the libraries' own
+//! decryption, not by ours.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cardseal::card::{Brand, Card, CardInput, check, format};
+use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::{Counter, GreenPay, Packed, Payload, TOKEN_RULES};
+use cardseal::random::SystemRandom;
+use cardseal::redact;
+use ctr::cipher::{KeyIvInit, StreamCipher};
+use proptest::prelude::*;
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::{Pkcs1v15Encrypt, RsaPrivateKey};
+use serde_json::{Value, json};
+
+const NOW: f64 = 1_795_219_200_000.0;
+
+fn keys() -> (PublicKey, RsaPrivateKey) {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/greenpay.json")).unwrap();
+    let pem = vectors["rsa_keys"]["t1024"]["private_pkcs1_pem"]
+        .as_str()
+        .unwrap();
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let private = RsaPrivateKey::from_pkcs1_der(&STANDARD.decode(der).unwrap()).unwrap();
+    (
+        PublicKey::parse(vectors["rsa_keys"]["t1024"]["public_spki_pem"].as_str().unwrap()).unwrap(),
+        private,
+    )
+}
+
+fn open(packed: &Packed, private: &RsaPrivateKey) -> String {
+    let pair: Value = serde_json::from_slice(
+        &private
+            .decrypt(Pkcs1v15Encrypt, &STANDARD.decode(&packed.lk).unwrap())
+            .unwrap(),
+    )
+    .unwrap();
+    let key: [u8; 16] = serde_json::from_value(pair["k"].clone()).unwrap();
+    let counter = u128::from(pair["s"].as_u64().unwrap()).to_be_bytes();
+    let mut text = hex::decode(&packed.ld).unwrap();
+    ctr::Ctr128BE::<aes::Aes128>::new(&key.into(), &counter.into()).apply_keystream(&mut text);
+    String::from_utf8(text).unwrap()
+}
+
+/// A number of any accepted length, its check digit right.
+fn number() -> impl Strategy<Value = String> {
+    ("4[0-9]{11}|4[0-9]{14}|5[1-5][0-9]{13}|3[47][0-9]{12}", 0..10_u32).prop_map(|(start, _)| {
+        let last = (0..10).find(|last| {
+            cardseal::card::luhn(
+                format!("{start}{last}")
+                    .chars()
+                    .map(|c| c.to_digit(10).unwrap())
+                    .collect::<Vec<_>>()
+                    .into_iter(),
+            )
+        });
+        format!("{start}{}", last.unwrap())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_is_packed_is_what_was_typed(
+        number in number(),
+        month in 1..=12_u16,
+        year in 27..=51_u16,
+        cvc in "[0-9]{4}",
+        holder in "[\\PC&&[^0-9]]{5,60}",
+        nickname in "[\\PC&&[^0-9]]{6,24}",
+        wide in any::<bool>(),
+    ) {
+        let (key, private) = keys();
+        let amex = Brand::candidates(&number).contains(&Brand::Amex);
+        let cvc = &cvc[..if amex { 4 } else { 3 }];
+        let input = CardInput {
+            number: number.as_str().into(),
+            expiry: format!("{month}/{year}").as_str().into(),
+            cvc: cvc.into(),
+            holder: holder.as_str().into(),
+            nickname: Some(nickname.as_str().into()),
+            broken: Vec::new(),
+        };
+        let (holder, nickname) = (holder.trim(), nickname.trim());
+        prop_assume!(holder.chars().count() >= 5 && nickname.chars().count() >= 6);
+        prop_assume!(nickname.encode_utf16().count() <= 49);
+        let card = Card::parse(&input, &TOKEN_RULES, NOW).unwrap();
+        let counter = if wide { Counter::Integer } else { Counter::Byte };
+        let packed = GreenPay::new(key).pack(Payload::NewToken(&card), counter, &mut SystemRandom).unwrap();
+        let text = open(&packed, &private);
+        // Nothing above the basic plane stands in it raw, and it reads as exactly the card.
+        let raw = text.chars().any(|c| c > '\u{ffff}');
+        prop_assert!(!raw);
+        prop_assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            json!({"card": {
+                "cardHolder": holder, "expirationDate": {"month": month, "year": year},
+                "cardNumber": number, "cvc": cvc, "nickname": nickname,
+            }})
+        );
+    }
+
+    #[test]
+    fn no_input_makes_the_check_panic_or_speak(
+        number in "\\PC*|.*", expiry in "\\PC*|.*", cvc in ".*", holder in ".*", nickname in proptest::option::of(".*"),
+        now in proptest::num::f64::ANY,
+    ) {
+        let input = CardInput {
+            number: number.as_str().into(),
+            expiry: expiry.as_str().into(),
+            cvc: cvc.as_str().into(),
+            holder: holder.as_str().into(),
+            nickname: nickname.as_deref().map(Into::into),
+            broken: Vec::new(),
+        };
+        let checked = check(&input, &TOKEN_RULES, now);
+        prop_assert_eq!(checked.card.is_some(), checked.problems.iter().all(|p| p.severity == cardseal::card::Severity::Warning));
+    }
+
+    #[test]
+    fn no_text_makes_a_key(text in "\\PC*|.*|[0-9a-f]{0,600}|[A-Za-z0-9+/=\\\\n ]{0,400}") {
+        prop_assert!(PublicKey::parse(&text).is_err());
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_or_a_key_and_never_a_panic(at in 0..162_usize, to in any::<u8>()) {
+        let vectors: Value = serde_json::from_str(include_str!("vectors/greenpay.json")).unwrap();
+        let bare = vectors["rsa_keys"]["t1024"]["public_spki_base64_one_line"].as_str().unwrap();
+        let mut der = STANDARD.decode(bare).unwrap();
+        der[at] = to;
+        if let Ok(key) = PublicKey::parse(&hex::encode(der)) {
+            prop_assert!(key.bits() >= 1016);
+        }
+    }
+
+    #[test]
+    fn formatting_keeps_the_digits_and_the_caret_behind_its_digit(text in "[0-9 x-]{0,30}", caret in 0..40_usize) {
+        let (shown, _) = format::number(&text, caret);
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).take(19).collect::<String>();
+        prop_assert_eq!(digits(&shown.text), digits(&text));
+        let before = text.chars().take(caret).filter(char::is_ascii_digit).count().min(19);
+        prop_assert_eq!(shown.text[..shown.caret].chars().filter(char::is_ascii_digit).count(), before);
+        // Formatting what is formatted changes nothing.
+        let (again, _) = format::number(&shown.text, shown.caret);
+        prop_assert_eq!((&*again.text, again.caret), (&*shown.text, shown.caret));
+    }
+
+    #[test]
+    fn an_expiry_once_formatted_stays(text in "[0-9/ ]{0,10}", caret in 0..12_usize) {
+        let shown = format::expiry(&text, caret);
+        let again = format::expiry(&shown.text, shown.caret);
+        prop_assert_eq!((&*again.text, again.caret), (&*shown.text, shown.caret));
+    }
+
+    #[test]
+    fn masking_leaves_no_card_number(before in "\\PC{0,20}", number in number(), after in "\\PC{0,20}") {
+        let masked = redact::card_digits(&format!("{before} {number} {after}"));
+        prop_assert!(!masked.contains(&number));
+        prop_assert!(!redact::holds_card_number(&masked));
+    }
+}
