@@ -1,0 +1,250 @@
+//! Failures on request: what a route is told to do wrong, how often, and when in its work.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Waits `ms` before the work starts.
+    Delay,
+    /// Waits `ms` after the work is done, before the answer.
+    DelayAfterCommit,
+    /// Cuts the connection before the work starts.
+    DropBefore,
+    /// Does the work, then cuts the connection.
+    DropAfterCommit,
+    /// Does the work, then answers 504 without a body.
+    GatewayTimeoutAfterCommit,
+    /// Answers 504 without a body and does nothing.
+    GatewayTimeoutBeforeCommit,
+    /// Answers 500 (or the status in `value`) with a plain text and does nothing.
+    ServerError,
+    /// Answers 200 (or the status in `value`) with an HTML page and does nothing.
+    Html,
+    /// Answers 200 with a text that is no JSON and does nothing.
+    NotJson,
+    /// Does the work, then sends only the first half of the answer.
+    TruncatedJson,
+    /// Does the work, then sends 32 MiB of blanks (or as many as `value` says) before the answer: valid JSON,
+    /// that a careful reader refuses for its length.
+    Huge,
+    /// Does the work, then answers with `result: null`.
+    ResultNull,
+    /// Echoes the request's id with another JSON type.
+    RequestIdType,
+    /// Spoils one digit of the signature.
+    BadSignature,
+    /// Leaves the signature out.
+    MissingSignature,
+    /// Drops the leading zeros of the signature. Counts only answers whose signature has some: 1 in 16.
+    StrippedZeroSignature,
+    /// Signs with another key.
+    WrongKeySignature,
+    /// Opens the card with another key, which fails.
+    WrongKeyDecrypt,
+    /// The bank declines with the code in `value`.
+    RespCode,
+}
+
+impl Kind {
+    /// A delay goes along with another fault; all others exclude each other.
+    const fn is_delay(self) -> bool {
+        matches!(self, Self::Delay | Self::DelayAfterCommit)
+    }
+}
+
+/// One order to fail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Id of the platform.
+    pub platform: String,
+    /// Which of its routes; `*` for all.
+    pub route: String,
+    /// What goes wrong.
+    pub kind: Kind,
+    /// How many calls it applies to; 0 for all until cleared.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// Of a delay.
+    #[serde(default)]
+    pub ms: u64,
+    /// What the kind says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Of a fault that swallows the answer of work done: how long after it the webhook is posted.
+    #[serde(default = "soon")]
+    pub webhook_after_ms: u64,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+const fn soon() -> u64 {
+    300
+}
+
+impl Fault {
+    /// A fault for the next call of a route.
+    #[must_use]
+    pub fn new(platform: &str, route: &str, kind: Kind) -> Self {
+        Self {
+            platform: platform.into(),
+            route: route.into(),
+            kind,
+            times: once(),
+            ms: 0,
+            value: None,
+            webhook_after_ms: soon(),
+        }
+    }
+}
+
+/// What applies to one call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applied {
+    delay: Option<Fault>,
+    fault: Option<Fault>,
+}
+
+impl Applied {
+    pub(crate) fn is(&self, kind: Kind) -> bool {
+        self.kind() == Some(kind)
+    }
+
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.fault.as_ref().map(|fault| fault.kind)
+    }
+
+    pub(crate) fn value(&self) -> Option<&str> {
+        self.fault.as_ref().and_then(|fault| fault.value.as_deref())
+    }
+
+    pub(crate) fn webhook_after(&self) -> Duration {
+        let swallows = |fault: &&Fault| {
+            matches!(
+                fault.kind,
+                Kind::DropAfterCommit | Kind::GatewayTimeoutAfterCommit
+            )
+        };
+        Duration::from_millis(
+            self.fault
+                .as_ref()
+                .filter(swallows)
+                .map_or(0, |fault| fault.webhook_after_ms),
+        )
+    }
+
+    pub(crate) fn delay(&self, kind: Kind) -> Option<Duration> {
+        self.delay
+            .as_ref()
+            .filter(|delay| delay.kind == kind)
+            .map(|delay| Duration::from_millis(delay.ms))
+    }
+}
+
+/// The faults that wait for their calls, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+
+impl Faults {
+    pub(crate) fn add(&self, fault: Fault) {
+        self.with(|queue| queue.push_back(fault));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.with(VecDeque::clear);
+    }
+
+    /// Takes what applies to a call: the oldest delay and the oldest other fault.
+    pub(crate) fn take(&self, platform: &str, route: &str) -> Applied {
+        self.with(|queue| Applied {
+            delay: take_one(queue, platform, route, true),
+            fault: take_one(queue, platform, route, false),
+        })
+    }
+
+    /// Gives a fault back that found nothing to spoil.
+    pub(crate) fn give_back(&self, applied: &Applied) {
+        if let Some(fault) = applied.fault.as_ref().filter(|fault| fault.times != 0) {
+            self.with(|queue| {
+                queue.push_front(Fault {
+                    times: 1,
+                    ..fault.clone()
+                })
+            });
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut VecDeque<Fault>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn take_one(queue: &mut VecDeque<Fault>, platform: &str, route: &str, delay: bool) -> Option<Fault> {
+    let fits = |fault: &Fault| {
+        fault.kind.is_delay() == delay
+            && fault.platform == platform
+            && (fault.route == "*" || fault.route == route)
+    };
+    let index = queue.iter().position(fits)?;
+    let fault = queue.get_mut(index)?;
+    let taken = fault.clone();
+    match fault.times {
+        0 => {}
+        1 => drop(queue.remove(index)),
+        _ => fault.times -= 1,
+    }
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applies_as_often_as_told_and_only_where_told() {
+        let faults = Faults::default();
+        faults.add(Fault {
+            times: 2,
+            ..Fault::new("greenpay", "merchant/", Kind::Html)
+        });
+        faults.add(Fault {
+            ms: 5,
+            ..Fault::new("greenpay", "*", Kind::Delay)
+        });
+        assert_eq!(faults.take("greenpay", "checkout/").kind(), None);
+        let first = faults.take("greenpay", "merchant/");
+        assert!(first.is(Kind::Html));
+        assert_eq!(first.delay(Kind::Delay), None);
+        assert!(faults.take("greenpay", "merchant/").is(Kind::Html));
+        assert_eq!(faults.take("greenpay", "merchant/").kind(), None);
+    }
+
+    #[test]
+    fn a_delay_goes_along_with_another_fault() {
+        let faults = Faults::default();
+        faults.add(Fault {
+            ms: 7,
+            times: 0,
+            ..Fault::new("greenpay", "*", Kind::Delay)
+        });
+        faults.add(Fault::new("greenpay", "merchant/", Kind::NotJson));
+        let both = faults.take("greenpay", "merchant/");
+        assert!(both.is(Kind::NotJson));
+        assert_eq!(both.delay(Kind::Delay), Some(Duration::from_millis(7)));
+        assert_eq!(
+            faults.take("greenpay", "merchant/").delay(Kind::Delay),
+            Some(Duration::from_millis(7))
+        );
+        faults.clear();
+        assert_eq!(faults.take("greenpay", "merchant/").delay(Kind::Delay), None);
+    }
+}

@@ -1,0 +1,459 @@
+//! The checkout host: takes the encrypted card for a session. The order of the checks is the documented
+//! pipeline; a call that fails leaves the session usable, as does a decline.
+
+use axum::http::HeaderMap;
+use cardseal::greenpay::wire::{
+    ErrorEntry, LISZT_TOKEN, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult,
+};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use time::UtcOffset;
+use uuid::Uuid;
+
+use super::answers::{Answer, Echo};
+use super::body::Body;
+use super::keys::KeyPair;
+use super::orders::{CardFacts, CardToken, Purchase, Purpose, Standing, Transaction};
+use super::webhooks::Hook;
+use super::{GreenPay, Ledger, Refusal, bank, decrypt};
+use crate::faults::{Applied, Kind};
+
+/// Lengths of a nickname in UTF-16 units: longer than five, shorter than fifty.
+const NICKNAME: core::ops::RangeInclusive<usize> = 6..=49;
+/// Digits of a card number.
+const NUMBER: core::ops::RangeInclusive<usize> = 12..=19;
+/// Digits of a security code.
+const CVC: core::ops::RangeInclusive<usize> = 3..=4;
+
+/// What a checkout call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Tokenize,
+    Update,
+    PayWithKount,
+    Pay,
+}
+
+/// A purchase and the card it is to be charged to.
+pub(crate) struct Charge {
+    pub(crate) purchase: Purchase,
+    pub(crate) card: CardFacts,
+    pub(crate) callback: Option<String>,
+}
+
+/// The card as it was typed; lives as long as one call and cannot be printed.
+struct Card {
+    number: String,
+    /// `YYMM`.
+    expiry: String,
+    holder: String,
+    nickname: Option<String>,
+}
+
+impl GreenPay {
+    pub(crate) fn checkout(
+        &self,
+        ledger: &mut Ledger,
+        verb: Verb,
+        headers: &HeaderMap,
+        body: &Body,
+        applied: &Applied,
+    ) -> Answer {
+        let mut echo = None;
+        self.check_out(ledger, verb, headers, body, applied, &mut echo)
+            .unwrap_or_else(|Refusal(text)| Answer::refusal(text, echo))
+    }
+
+    fn check_out(
+        &self,
+        ledger: &mut Ledger,
+        verb: Verb,
+        headers: &HeaderMap,
+        body: &Body,
+        applied: &Applied,
+        echo: &mut Option<Echo>,
+    ) -> Result<Answer, Refusal> {
+        let (Some(session), Some(ld), Some(lk)) = (body.text("session"), body.text("ld"), body.text("lk"))
+        else {
+            return Err(Refusal::INVALID_BODY);
+        };
+        let session = uuid(Some(&session))?;
+        let liszt_token = uuid(headers.get(LISZT_TOKEN).and_then(|value| value.to_str().ok()))?;
+
+        let order = ledger.book.order(session).ok_or(Refusal::SESSION_NOT_FOUND)?;
+        if order.expired(self.shared.clock.now()) || (order.used && !ledger.settings.session_reuse) {
+            return Err(Refusal::SESSION_NOT_FOUND);
+        }
+        let right_kind = match order.purpose {
+            Purpose::Tokenize { .. } => matches!(verb, Verb::Tokenize | Verb::Update),
+            Purpose::Payment(_) => matches!(verb, Verb::PayWithKount | Verb::Pay),
+        };
+        if !right_kind {
+            return Err(Refusal::SESSION_NOT_FOUND);
+        }
+        if order.token != liszt_token {
+            return Err(Refusal("Invalid token"));
+        }
+        let (purpose, callback) = (order.purpose.clone(), order.callback.clone());
+        *echo = Some(match &purpose {
+            Purpose::Tokenize { request_id } => Echo::request_id(request_id.clone()),
+            Purpose::Payment(purchase) => Echo::order_id(purchase.order_reference.clone()),
+        });
+
+        let keys = if applied.is(Kind::WrongKeyDecrypt) {
+            self.other_keys()
+        } else {
+            Some(&self.keys)
+        };
+        let settings = &ledger.settings;
+        let open = |keys: &KeyPair| {
+            decrypt::open(keys, &ld, &lk, settings.counter_arithmetic, settings.utf8_decoder)
+        };
+        let plain = keys
+            .and_then(open)
+            .ok_or(Refusal("Session not exists or is wrong"))?;
+
+        let answer = match purpose {
+            Purpose::Tokenize { request_id } => {
+                let (card_token, khash) = self.tokenize(ledger, verb, &plain)?;
+                let hook = Hook {
+                    route: "/newCard",
+                    callback,
+                };
+                token_answer(&card_token, &khash, request_id).telling(hook)
+            }
+            Purpose::Payment(purchase) => {
+                let card = paying_card(ledger, &plain)?;
+                let kount_session = plain
+                    .get("kountSession")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                let unscreened = verb == Verb::PayWithKount
+                    && ledger.settings.require_kount_session
+                    && kount_session.is_empty();
+                let decline = unscreened.then_some(bank::REJECTED_BY_KOUNT);
+                self.charge(
+                    ledger,
+                    Charge {
+                        purchase,
+                        card,
+                        callback,
+                    },
+                    applied,
+                    decline,
+                )
+            }
+        };
+        if !answer.failed {
+            ledger.book.use_up(session);
+        }
+        Ok(answer)
+    }
+
+    fn tokenize(
+        &self,
+        ledger: &mut Ledger,
+        verb: Verb,
+        plain: &Map<String, Value>,
+    ) -> Result<(CardToken, String), Refusal> {
+        let card = Card::read(plain)?;
+        let nickname = card.nickname.clone().unwrap_or_default();
+        if !NICKNAME.contains(&nickname.encode_utf16().count()) {
+            return Err(Refusal("Invalid nickname"));
+        }
+        let facts = card.facts()?;
+        let khash = khash(&self.khash_salt, &card.number);
+        let mut card_token = CardToken {
+            token: Uuid::new_v4(),
+            card: facts,
+            expiry: card.expiry,
+            holder: card.holder,
+            nickname,
+            deleted: false,
+        };
+        if verb == Verb::Update {
+            let known = plain
+                .get("token")
+                .and_then(Value::as_str)
+                .ok_or(Refusal::INVALID_CARD_TOKEN)?;
+            let keeps_token = ledger.settings.update_keeps_token;
+            let old = ledger
+                .book
+                .card_token(uuid(Some(known))?)
+                .ok_or(Refusal::INVALID_CARD_TOKEN)?;
+            if keeps_token {
+                card_token.token = old.token;
+                *old = card_token.clone();
+                return Ok((card_token, khash));
+            }
+            old.deleted = true;
+        }
+        ledger.book.add_card_token(card_token.clone());
+        Ok((card_token, khash))
+    }
+
+    /// Asks the bank, and writes down what it said.
+    pub(crate) fn charge(
+        &self,
+        ledger: &mut Ledger,
+        charge: Charge,
+        applied: &Applied,
+        decline: Option<&str>,
+    ) -> Answer {
+        let Charge {
+            purchase,
+            card,
+            callback,
+        } = charge;
+        let told = applied
+            .is(Kind::RespCode)
+            .then(|| applied.value().unwrap_or("05"));
+        let code = told
+            .or(decline)
+            .or(card.decline)
+            .unwrap_or(bank::APPROVED)
+            .to_owned();
+        let approved = code == bank::APPROVED;
+        let authorization = approved.then(|| digits::<6>(Uuid::new_v4()));
+        let now = self.shared.clock.now();
+        ledger.book.transactions.push(Transaction {
+            purchase: purchase.clone(),
+            approved,
+            resp_code: code.clone(),
+            authorization: authorization.clone(),
+            bin: card.bin.clone(),
+            last4: card.last4.clone(),
+            state: if approved {
+                Standing::Approved
+            } else if code == bank::REVERSED {
+                Standing::Reversed
+            } else {
+                Standing::Declined
+            },
+            at: now,
+        });
+        let local = now.to_offset(COSTA_RICA);
+        let (hour, minute, second) = local.to_hms();
+        let text = bank::text(&code);
+        let answer = Answer::of(&PaymentAnswer {
+            status: Scalar::Integer(if approved { 200 } else { 500 }),
+            order_id: Some(purchase.order_reference.clone()),
+            authorization: authorization.clone(),
+            last4: Some(card.last4),
+            brand: Some(card.brand.into()),
+            result: Some(PaymentResult {
+                success: Some(approved),
+                resp_code: Some(code),
+                reserved_private4: (!approved).then(|| text.into()),
+                retrieval_ref_num: Some(digits::<12>(Uuid::new_v4())),
+                time_local_tran: Some(format!("{hour:02}{minute:02}{second:02}")),
+                date_local_tran: Some(format!("{:02}{:02}", u8::from(local.month()), local.day())),
+                systems_trace_audit_number: Some(format!(
+                    "{:06}",
+                    ledger.book.transactions.len() % 1_000_000
+                )),
+                proc_code: Some("000000".into()),
+                network_international_id: Some("0003".into()),
+                mti: Some("0210".into()),
+                merchant_id: Some(485),
+                card_acceptor_terminal_id: Some("00112478".into()),
+                authorization_id_resp: authorization,
+            }),
+            errors: Some(if approved {
+                Vec::new()
+            } else {
+                vec![ErrorEntry(text.into())]
+            }),
+            callback: None,
+            signature: None,
+        });
+        answer
+            .failing(!approved)
+            .signed_by(Echo::order_id(purchase.order_reference))
+            .telling(Hook { route: "/", callback })
+    }
+}
+
+/// The bank's clock has no summer time.
+const COSTA_RICA: UtcOffset = match UtcOffset::from_hms(-6, 0, 0) {
+    Ok(offset) => offset,
+    Err(_) => UtcOffset::UTC,
+};
+
+/// A UUID in a form that PostgreSQL reads.
+pub(crate) fn uuid(text: Option<&str>) -> Result<Uuid, Refusal> {
+    text.and_then(|text| Uuid::parse_str(text).ok())
+        .ok_or(Refusal("Invalid input syntax for uuid"))
+}
+
+/// Random decimal digits out of a random UUID.
+fn digits<const COUNT: usize>(source: Uuid) -> String {
+    let mut text = format!("{:040}", source.as_u128());
+    text.split_off(40 - COUNT)
+}
+
+/// The later versions' hash of a card number; salted anew at every start, so that no number can be found from it.
+fn khash(salt: &[u8], number: &str) -> String {
+    let digest = Sha256::new().chain_update(salt).chain_update(number).finalize();
+    let mut text = hex::encode(digest);
+    text.truncate(14);
+    text
+}
+
+fn token_answer(card_token: &CardToken, khash: &str, request_id: Scalar) -> Answer {
+    let card = &card_token.card;
+    let answer = Answer::of(&TokenAnswer {
+        status: Scalar::Integer(201),
+        request_id: Some(request_id.clone()),
+        result: Some(TokenResult {
+            token: Some(card_token.token.to_string()),
+            last_digits: Some(card.last4.clone()),
+            bin: Some(card.bin.clone()),
+            khash: Some(format!("{}{khash}", card.bin)),
+        }),
+        expiration_date: Some(card_token.expiry.clone()),
+        brand: Some(card.brand.into()),
+        nickname: Some(card_token.nickname.clone()),
+        card_holder: Some(card_token.holder.clone()),
+        callback: None,
+        errors: Some(Vec::new()),
+        signature: None,
+    });
+    answer.signed_by(Echo::request_id(request_id))
+}
+
+/// The card of a payment: typed in, or a stored one named by its token (which the platform's Spanish article
+/// mentions without showing it).
+fn paying_card(ledger: &mut Ledger, plain: &Map<String, Value>) -> Result<CardFacts, Refusal> {
+    if plain.contains_key("card") {
+        return Card::read(plain)?.facts();
+    }
+    let token = plain
+        .get("token")
+        .and_then(Value::as_str)
+        .ok_or(Refusal("Invalid card"))?;
+    let card_token = ledger
+        .book
+        .card_token(uuid(Some(token))?)
+        .ok_or(Refusal::INVALID_CARD_TOKEN)?;
+    Ok(card_token.card.clone())
+}
+
+impl Card {
+    /// Checks everything but the number and the nickname.
+    fn read(plain: &Map<String, Value>) -> Result<Self, Refusal> {
+        let card = plain
+            .get("card")
+            .and_then(Value::as_object)
+            .ok_or(Refusal("Invalid card"))?;
+        let holder = card.get("cardHolder").and_then(Value::as_str).unwrap_or_default();
+        if holder.trim().is_empty() {
+            return Err(Refusal("Invalid card holder"));
+        }
+        let expiry = expiry(card.get("expirationDate")).ok_or(Refusal("Invalid expiration date"))?;
+        let cvc = printed(card.get("cvc")).unwrap_or_default();
+        if !all_digits(&cvc) || !CVC.contains(&cvc.len()) {
+            return Err(Refusal("Invalid cvc"));
+        }
+        Ok(Self {
+            number: printed(card.get("cardNumber")).unwrap_or_default(),
+            expiry,
+            holder: holder.to_owned(),
+            nickname: card.get("nickname").and_then(Value::as_str).map(str::to_owned),
+        })
+    }
+
+    /// Checks the number. The Luhn digit does not count: documented test cards fail it.
+    fn facts(&self) -> Result<CardFacts, Refusal> {
+        let number = &self.number;
+        if !all_digits(number) || !NUMBER.contains(&number.len()) {
+            return Err(Refusal("Invalid_pan"));
+        }
+        Ok(CardFacts {
+            bin: number.chars().take(6).collect(),
+            last4: number.chars().skip(number.len() - 4).collect(),
+            brand: bank::brand(number),
+            decline: bank::decline(number),
+        })
+    }
+}
+
+/// A text, or a number as a text.
+fn printed(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `YYMM` of a month 1 to 12 and a year of two or four digits, numbers or texts.
+fn expiry(value: Option<&Value>) -> Option<String> {
+    let fields = value?.as_object()?;
+    let month = printed(fields.get("month"))
+        .filter(|text| all_digits(text))?
+        .parse::<u8>()
+        .ok()?;
+    let year =
+        printed(fields.get("year")).filter(|text| all_digits(text) && matches!(text.len(), 1 | 2 | 4))?;
+    let year = year.parse::<u16>().ok()? % 100;
+    (1..=12).contains(&month).then(|| format!("{year:02}{month:02}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_an_expiry_in_every_form_of_the_field() {
+        for (month, year, expected) in [
+            (json!(12), json!(23), Some("2312")),
+            (json!("6"), json!("25"), Some("2506")),
+            (json!("06"), json!("2028"), Some("2806")),
+            (json!(7), json!(2028), Some("2807")),
+            (json!(1), json!(5), Some("0501")),
+            (json!(0), json!(25), None),
+            (json!(13), json!(25), None),
+            (json!(1.5), json!(25), None),
+            (json!(1), json!(123), None),
+            (json!(1), json!("20 25"), None),
+            (json!(1), json!(-25), None),
+            (json!(null), json!(25), None),
+        ] {
+            let date = json!({ "month": month, "year": year });
+            assert_eq!(expiry(Some(&date)).as_deref(), expected, "{date}");
+        }
+        assert_eq!(expiry(Some(&json!("12/25"))), None);
+        assert_eq!(expiry(None), None);
+    }
+
+    #[test]
+    fn reads_uuids_as_postgresql_does() {
+        for good in [
+            "2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90",
+            "2B1F0C526F0C4D7C8B0E9A1D3A5C7E90",
+        ] {
+            assert!(uuid(Some(good)).is_ok(), "{good}");
+        }
+        for bad in [
+            None,
+            Some(""),
+            Some("session"),
+            Some("2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e9"),
+        ] {
+            assert_eq!(uuid(bad).unwrap_err(), Refusal("Invalid input syntax for uuid"));
+        }
+    }
+
+    #[test]
+    fn makes_digits() {
+        assert_eq!(digits::<6>(Uuid::nil()), "000000");
+        assert_eq!(digits::<12>(Uuid::max()).len(), 12);
+        assert_ne!(digits::<12>(Uuid::new_v4()), digits::<12>(Uuid::new_v4()));
+    }
+}

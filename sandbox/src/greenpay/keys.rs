@@ -1,0 +1,143 @@
+//! The merchant's key pair at GreenPay: it opens `lk` and signs answers. Made new at every start.
+//!
+//! Nothing here resists a timing attack: it serves tests on loopback.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rand_core::{CryptoRng, RngCore};
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
+use rsa::traits::PublicKeyParts;
+use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPrivateKey};
+use sha2::{Digest, Sha256};
+
+/// Sizes that a key pair may be made with.
+const BITS: core::ops::RangeInclusive<usize> = 1024..=4096;
+
+/// Why there is no key pair.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The size is not offered.
+    #[error("a key of {0} bits is not offered: 1024 to 4096")]
+    Bits(usize),
+    /// The given text is no RSA private key.
+    #[error("the given private key is not an RSA key in PKCS #1 or PKCS #8 PEM")]
+    Malformed,
+    /// Key generation or encoding failed.
+    #[error("the key pair could not be made")]
+    Failed,
+}
+
+/// An RSA key pair.
+pub(crate) struct KeyPair {
+    private: RsaPrivateKey,
+    public: String,
+}
+
+impl KeyPair {
+    pub(crate) fn make(bits: usize) -> Result<Self, KeyError> {
+        if !BITS.contains(&bits) {
+            return Err(KeyError::Bits(bits));
+        }
+        let private = RsaPrivateKey::new(&mut SystemRandom, bits).map_err(|_| KeyError::Failed)?;
+        Self::from_private(private)
+    }
+
+    pub(crate) fn parse(pem: &str) -> Result<Self, KeyError> {
+        let private = RsaPrivateKey::from_pkcs8_pem(pem).or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem));
+        Self::from_private(private.map_err(|_| KeyError::Malformed)?)
+    }
+
+    fn from_private(private: RsaPrivateKey) -> Result<Self, KeyError> {
+        let spki = private
+            .to_public_key()
+            .to_public_key_der()
+            .map_err(|_| KeyError::Failed)?;
+        Ok(Self {
+            public: STANDARD.encode(spki.as_bytes()),
+            private,
+        })
+    }
+
+    /// SPKI in base64 on one line, as GreenPay hands keys out.
+    pub(crate) fn public(&self) -> &str {
+        &self.public
+    }
+
+    pub(crate) fn bits(&self) -> usize {
+        self.private.n().bits()
+    }
+
+    /// Opens RSAES-PKCS1-v1_5. Old versions of jsencrypt drop leading zero bytes of the ciphertext.
+    pub(crate) fn open(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
+        let missing = self.private.size().checked_sub(ciphertext.len())?;
+        let mut padded = vec![0; missing];
+        padded.extend_from_slice(ciphertext);
+        self.private.decrypt(Pkcs1v15Encrypt, &padded).ok()
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256, in lower-case hex.
+    pub(crate) fn sign(&self, text: &str) -> Option<String> {
+        let digest = Sha256::digest(text.as_bytes());
+        self.private
+            .sign(Pkcs1v15Sign::new::<Sha256>(), &digest)
+            .ok()
+            .map(hex::encode)
+    }
+}
+
+/// The system's random source in the form that `rsa` 0.9 asks for.
+struct SystemRandom;
+
+impl RngCore for SystemRandom {
+    fn next_u32(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill_bytes(&mut bytes);
+        u32::from_ne_bytes(bytes)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill_bytes(&mut bytes);
+        u64::from_ne_bytes(bytes)
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the trait has no way to fail, and weaker bytes are no choice"
+    )]
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system's random source");
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoRng for SystemRandom {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_sizes_and_texts_that_cannot_serve() {
+        assert!(matches!(KeyPair::make(512), Err(KeyError::Bits(512))));
+        assert!(matches!(KeyPair::make(1 << 20), Err(KeyError::Bits(_))));
+        assert!(matches!(
+            KeyPair::parse("-----BEGIN PUBLIC KEY-----"),
+            Err(KeyError::Malformed)
+        ));
+    }
+
+    #[test]
+    fn hands_out_its_public_key_as_greenpay_does() {
+        let pair = KeyPair::make(1024).unwrap();
+        assert_eq!(pair.bits(), 1024);
+        assert!(pair.public().starts_with("MIGf"));
+        assert_eq!(pair.sign("status:201,requestId:1").unwrap().len(), 256);
+    }
+}

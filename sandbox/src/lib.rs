@@ -1,0 +1,329 @@
+//! Plays the payment platforms on loopback, so that clients can be tried without an account: real decryption
+//! with keys made at start, sessions that expire on a clock that can be moved, signed answers, declines, and
+//! failures on request. It is for tests and demos: no real card belongs here, and of any number that comes in
+//! only the first six and last four digits are kept.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), cardseal_sandbox::StartError> {
+//! use cardseal_sandbox::{Sandbox, SandboxOptions};
+//!
+//! let sandbox = Sandbox::start(SandboxOptions::default()).await?;
+//! let url = &sandbox.info().platforms.greenpay.merchant_url;
+//! sandbox.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod connection;
+mod control;
+pub mod faults;
+pub mod greenpay;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+pub use clock::Clock;
+use control::Control;
+use faults::{Fault, Faults};
+
+/// How long open calls may go on after the stop.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How a sandbox is started.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Where it listens: a loopback address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Size of the key pairs that are made. The platform in the field has 1024.
+    pub key_bits: usize,
+    /// The key pair to use instead of a new one, PKCS #1 or PKCS #8 PEM.
+    pub private_key: Option<String>,
+    /// Where webhooks go: a base URL on this machine.
+    pub webhook_url: Option<String>,
+    /// The clock; give one to share it.
+    pub clock: Clock,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            key_bits: 1024,
+            private_key: None,
+            webhook_url: None,
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is reachable from elsewhere.
+    #[error("{0} is not a loopback address: the sandbox serves this machine only")]
+    NotLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// No key pair.
+    #[error(transparent)]
+    Key(#[from] greenpay::KeyError),
+    /// An option that cannot be.
+    #[error("{0}")]
+    Setting(String),
+    /// The system gives no random bytes.
+    #[error("the system's random source failed")]
+    Random,
+}
+
+/// What a program needs to drive the sandbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Info {
+    /// Always true: there is no line before it is ready.
+    pub ready: bool,
+    /// Address and port.
+    pub listen: String,
+    /// Base URL of the control API.
+    pub control_url: String,
+    /// The platforms by id.
+    pub platforms: Platforms,
+}
+
+/// A simulated platform.
+pub(crate) trait Platform: Send + Sync {
+    /// Its id, also the first segment of its paths.
+    fn id(&self) -> &'static str;
+    /// Names of its routes, for faults.
+    fn fault_routes(&self) -> Vec<&'static str>;
+    /// Its hosts.
+    fn router(self: Arc<Self>) -> Router
+    where
+        Self: Sized;
+    /// What it has booked, without a full card number.
+    fn state(&self) -> Value;
+    /// Its settings.
+    fn settings(&self) -> Value;
+    /// Replaces the given settings, or says what is wrong with them.
+    fn change_settings(&self, change: &Value) -> Result<(), String>;
+    /// Forgets all but its keys and credentials.
+    fn reset(&self);
+}
+
+/// What all platforms use.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Returns once the sandbox stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that the sandbox was dropped.
+        let _gone = stop.wait_for(|stop| *stop).await.is_err();
+    }
+}
+
+/// One line per platform: its id, its type, what it tells its clients.
+macro_rules! platforms {
+    ($($id:ident: $platform:ty => $info:ty;)+) => {
+        /// What each platform's clients need.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub struct Platforms {
+            $(#[doc = concat!("Of `", stringify!($id), "`.")] pub $id: $info,)+
+        }
+
+        fn mount(
+            shared: &Shared,
+            options: &SandboxOptions,
+            origin: &str,
+        ) -> Result<(Platforms, Vec<Arc<dyn Platform>>, Router), StartError> {
+            let mut mounted: Vec<Arc<dyn Platform>> = Vec::new();
+            let mut router = Router::new();
+            $(
+                let (platform, $id) = <$platform>::start(shared, options, origin)?;
+                router = router.merge(Platform::router(platform.clone()));
+                mounted.push(platform);
+            )+
+            Ok((Platforms { $($id),+ }, mounted, router))
+        }
+    };
+}
+
+platforms! {
+    greenpay: greenpay::GreenPay => greenpay::Info;
+}
+
+/// Starts sandboxes.
+#[derive(Debug)]
+pub struct Sandbox;
+
+impl Sandbox {
+    /// Makes keys and credentials, binds, and serves in the background until stopped or dropped.
+    ///
+    /// # Errors
+    /// If an option cannot be, or the address cannot be had.
+    pub async fn start(options: SandboxOptions) -> Result<RunningSandbox, StartError> {
+        let asked = options.listen;
+        if !asked.ip().is_loopback() {
+            return Err(StartError::NotLoopback(asked));
+        }
+        let listen_error = |error| StartError::Listen(asked, error);
+        let listener = TcpListener::bind(asked).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let origin = format!("http://{address}");
+        let (stop, stopped) = watch::channel(false);
+        let shared = Shared {
+            clock: options.clock.clone(),
+            faults: Faults::default(),
+            stop: stopped,
+        };
+        let (platforms, mounted, hosts) = mount(&shared, &options, &origin)?;
+        let info = Info {
+            ready: true,
+            listen: address.to_string(),
+            control_url: format!("{origin}/_sandbox"),
+            platforms,
+        };
+        let control = Arc::new(Control {
+            info,
+            shared: shared.clone(),
+            platforms: mounted,
+        });
+        let router = hosts.merge(control.clone().router());
+        let serving = tokio::spawn(serve(listener, router, shared));
+        Ok(RunningSandbox {
+            control,
+            stop,
+            serving,
+        })
+    }
+}
+
+/// A sandbox that listens. Dropping it stops it as well, only without waiting.
+pub struct RunningSandbox {
+    control: Arc<Control>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl RunningSandbox {
+    /// URLs, credentials, keys.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        &self.control.info
+    }
+
+    /// The clock that sessions and windows are measured on.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.control.shared.clock
+    }
+
+    /// What was booked, as the control API tells it.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        self.control.state()
+    }
+
+    /// Orders a failure.
+    ///
+    /// # Errors
+    /// If there is no such platform or route.
+    pub fn inject(&self, fault: Fault) -> Result<(), String> {
+        self.control.add_fault(fault).map_err(control::Mistake::text)
+    }
+
+    /// Drops all failures that have not come up.
+    pub fn clear_faults(&self) {
+        self.control.shared.faults.clear();
+    }
+
+    /// Replaces settings of a platform.
+    ///
+    /// # Errors
+    /// If there is no such platform or setting, or a value cannot be.
+    pub fn change_settings(&self, platform: &str, change: &Value) -> Result<(), String> {
+        self.control
+            .change_settings(platform, change)
+            .map_err(control::Mistake::text)
+    }
+
+    /// Back to how it started, with the same keys and credentials.
+    pub fn reset(&self) {
+        self.control.reset();
+    }
+
+    /// Stops listening, lets open calls end for a moment, and returns once all is closed.
+    pub async fn stop(self) {
+        let _gone = self.stop.send(true);
+        let _ended = self.serving.await;
+    }
+}
+
+/// Serves by hand what `axum::serve` would, as only the connection itself can be cut without an answer.
+async fn serve(listener: TcpListener, router: Router, shared: Shared) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.stopped() => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let connection = graceful.watch(connection(stream, router.clone()));
+                connections.spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "connection");
+                    }
+                });
+            }
+            // Out of file descriptors, most likely: better to wait than to spin.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    drop(listener);
+    let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    connections.shutdown().await;
+}
+
+fn connection(
+    stream: TcpStream,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            if response.extensions().get::<connection::Cut>().is_some() {
+                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+            }
+            Ok(response)
+        }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+}

@@ -1,0 +1,165 @@
+//! The sandbox as a program: prints one line of JSON once it is ready, and serves until told to stop.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use cardseal_sandbox::{Sandbox, SandboxOptions};
+use tokio::sync::oneshot;
+use tracing::Level;
+
+const USAGE: &str = "\
+Plays payment platforms on loopback, for tests and demos. Prints one line of JSON when ready.
+
+Usage: cardseal-sandbox [OPTIONS]
+
+  --listen ADDRESS      loopback address and port to listen on; port 0 takes a free one [127.0.0.1:0]
+  --key-bits BITS       size of the key pairs, 1024 to 4096 [1024]
+  --webhook-url URL     base URL on this machine that webhooks are posted to [none]
+  --exit-with-stdin     stop when standard input closes
+  --log-calls           one line on standard error for each call, without bodies
+  --help                print this
+";
+
+struct Arguments {
+    options: SandboxOptions,
+    exit_with_stdin: bool,
+    log_calls: bool,
+}
+
+/// Nothing if help was asked for.
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let mut arguments = Arguments {
+        options: SandboxOptions::default(),
+        exit_with_stdin: false,
+        log_calls: false,
+    };
+    while let Some(argument) = given.next() {
+        let (name, inline) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let mut value = || {
+            inline
+                .clone()
+                .or_else(|| given.next())
+                .ok_or_else(|| format!("{name} needs a value"))
+        };
+        let options = &mut arguments.options;
+        match name.as_str() {
+            "--listen" => {
+                let text = value()?;
+                options.listen = text
+                    .parse::<SocketAddr>()
+                    .map_err(|_| format!("{text} is not an address and port"))?;
+            }
+            "--key-bits" => {
+                let text = value()?;
+                options.key_bits = text
+                    .parse()
+                    .map_err(|_| format!("{text} is not a number of bits"))?;
+            }
+            "--webhook-url" => options.webhook_url = Some(value()?),
+            "--exit-with-stdin" => arguments.exit_with_stdin = true,
+            "--log-calls" => arguments.log_calls = true,
+            "--help" | "-h" => return Ok(None),
+            _ => return Err(format!("unknown option {name}")),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match arguments(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(mistake) => {
+            eprintln!("{mistake}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that tells where it listens")]
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    // Off by default: a parent that never reads the pipe would stop us once it is full.
+    let level = if arguments.log_calls {
+        Level::INFO
+    } else {
+        Level::WARN
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_max_level(level)
+        .init();
+    let ends = Ends::listen(arguments.exit_with_stdin)?;
+    let sandbox = Sandbox::start(arguments.options).await?;
+    println!("{}", serde_json::to_string(sandbox.info())?);
+    ends.come().await;
+    sandbox.stop().await;
+    Ok(())
+}
+
+/// What ends the program. It listens from before the line is printed: who reads it may end it at once.
+struct Ends {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+    stdin: oneshot::Receiver<()>,
+    /// Held so that `stdin` stays silent.
+    _open: Option<oneshot::Sender<()>>,
+}
+
+impl Ends {
+    fn listen(exit_with_stdin: bool) -> std::io::Result<Self> {
+        #[cfg(unix)]
+        use tokio::signal::unix::{SignalKind, signal};
+        let (closed, stdin) = oneshot::channel();
+        let open = if exit_with_stdin {
+            // A thread, as the runtime would wait for a read of its own at the end.
+            std::thread::spawn(move || {
+                let _bytes = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                let _gone = closed.send(());
+            });
+            None
+        } else {
+            Some(closed)
+        };
+        Ok(Self {
+            #[cfg(unix)]
+            signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?],
+            stdin,
+            _open: open,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn come(self) {
+        let [mut interrupt, mut terminate] = self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = self.stdin => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn come(self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.stdin => {}
+        }
+    }
+}
