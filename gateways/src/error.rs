@@ -1,0 +1,91 @@
+//! What can go wrong between a server and a platform.
+//!
+//! Two types on purpose. A [`Refusal`] says that nothing happened at the platform: it is the only error that
+//! an operation on money has, everything doubtful there is an outcome. An [`Error`] of the other operations
+//! can also mean that nobody knows. Neither holds a secret, a card or an address.
+
+/// The operation was not carried out, for certain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The platform has no such operation.
+    #[error("the platform does not offer this operation")]
+    NotOffered,
+    /// The merchant has no account in this currency.
+    #[error("the platform account does not take this currency")]
+    CurrencyNotSupported,
+    /// A value that the caller handed in cannot be sent; the field is named.
+    #[error("the value of `{0}` is not valid")]
+    Invalid(&'static str),
+    /// No connection came about.
+    #[error("the platform could not be reached")]
+    NotSent,
+    /// The platform said no.
+    #[error("the platform refused the request")]
+    Rejected(Rejection),
+}
+
+/// What a platform said when it refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejection {
+    /// Our stable word for it, where it is a known case.
+    pub code: Option<&'static str>,
+    /// The platform's own text, masked.
+    pub message: String,
+    /// The status in the body, or of the HTTP answer.
+    pub status: Option<u16>,
+}
+
+/// The operation failed, or nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It was not carried out.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It may have been carried out.
+    #[error("the platform gave no usable answer")]
+    Doubtful(Doubt),
+    /// The answer, or a notification, is not the platform's own.
+    #[error("the signature is missing or wrong")]
+    SignatureInvalid,
+}
+
+/// Why nobody knows what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// No answer within the time-out.
+    TimedOut,
+    /// The connection broke after the request was on its way.
+    ConnectionLost,
+    /// The answer is larger than any that is documented.
+    AnswerTooLarge,
+    /// A proxy on the way answered that it heard nothing (504 and its kin), or a server error without a reason.
+    NoAnswerBehindProxy,
+    /// The answer is not JSON, or not of the documented shape.
+    Undecodable,
+    /// Two parts of the answer say different things.
+    Contradictory,
+    /// The answer belongs to another request.
+    WrongReference,
+    /// The signature is missing or wrong, and the configuration demands it.
+    SignatureInvalid,
+    /// The process ended while the request was under way.
+    Interrupted,
+}
+
+impl Doubt {
+    /// A stable word for logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::ConnectionLost => "connection_lost",
+            Self::AnswerTooLarge => "answer_too_large",
+            Self::NoAnswerBehindProxy => "no_answer_behind_proxy",
+            Self::Undecodable => "undecodable",
+            Self::Contradictory => "contradictory",
+            Self::WrongReference => "wrong_reference",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The seam: what every platform offers to the server, in the server's own words.
+//!
+//! | platform | `open_session` | handed over by the browser | money |
+//! | --- | --- | --- | --- |
+//! | GreenPay | an order at the merchant host | ciphertext to relay, or the platform's answer | by token or session, whole void and refund, notifications |
+//! | with OAuth and browser tokens | a bearer with narrow rights | a token made by the browser | by token, capture, partial refund, look-up |
+//! | with client sessions | a client session | ciphertext for the charge | the same |
+//! | without a browser side | nothing at the platform | ciphertext for our own key | the same |
+//!
+//! An implementation may cache an access token inside; it keeps no HTTP client. Operations that a platform lacks
+//! are the provided methods, which return [`Refusal::NotOffered`].
+
+use async_trait::async_trait;
+use cardseal::platform::Platform;
+use cardseal::session::{Kind, Mode};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::amount::{Amount, Currency};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::transport::Transport;
+
+/// What a session is asked for.
+pub struct SessionAsk<'a> {
+    /// What it is for.
+    pub kind: Kind,
+    /// Who will send the card.
+    pub mode: Mode,
+    /// Our unguessable reference: what the answer has to name again.
+    pub reference: &'a str,
+    /// Only for an update: the platform's token of the card.
+    pub token: Option<&'a str>,
+    /// Only for a payment.
+    pub amount: Option<&'a Amount>,
+    /// Only for a payment: what the customer reads.
+    pub description: &'a str,
+}
+
+/// A session that the platform opened.
+pub struct Opened {
+    /// What the gateway needs again when the card is handed over. The server stores it and shows it to nobody.
+    pub kept: SecretString,
+    /// What the browser needs, merged into the session resource.
+    pub public: Map<String, Value>,
+    /// How long the session may be used.
+    pub seconds: u32,
+}
+
+/// An open session, as the server stored it.
+pub struct OpenSession<'a> {
+    /// From [`Opened::kept`].
+    pub kept: &'a SecretString,
+    /// What it is for.
+    pub kind: Kind,
+    /// From [`SessionAsk::reference`].
+    pub reference: &'a str,
+}
+
+/// What the browser handed over.
+pub enum Handed {
+    /// Ciphertext that the server cannot open, for the platform.
+    Sealed {
+        /// The card.
+        data: String,
+        /// The wrapped key, where it is apart.
+        key: Option<String>,
+    },
+    /// What the platform answered the browser.
+    Answer(Value),
+}
+
+/// A stored card, as the platform describes it.
+#[derive(Clone)]
+pub struct StoredCard {
+    /// The platform's token. It spends money together with our credentials, so it is shown to nobody.
+    pub token: SecretString,
+    /// Brand, in lower case.
+    pub brand: Option<String>,
+    /// First digits.
+    pub bin: Option<String>,
+    /// Last four digits.
+    pub last4: Option<String>,
+    /// Month and four-digit year.
+    pub expiry: Option<(u8, u16)>,
+    /// The name on the card.
+    pub holder: Option<String>,
+    /// The nickname.
+    pub nickname: Option<String>,
+    /// Whether the token came from the platform itself, or is a browser's word.
+    pub origin: Origin,
+}
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the platform, over our own connection or in a verified notification.
+    Platform,
+    /// From the browser: not to be charged before the platform confirms it.
+    Browser,
+}
+
+/// A charge of a stored card.
+pub struct ChargeAsk<'a> {
+    /// The platform's token.
+    pub token: &'a SecretString,
+    /// How much.
+    pub amount: &'a Amount,
+    /// The merchant's reference, unique; what the answer has to name again.
+    pub reference: &'a str,
+    /// What the customer reads.
+    pub description: &'a str,
+    /// Our id of the attempt, for platforms that recognise repeats by a key.
+    pub attempt: &'a str,
+}
+
+/// A payment that went through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approval {
+    /// The bank's authorization.
+    pub authorization: Option<String>,
+    /// The platform's own id of the payment, where later calls need it.
+    pub platform_id: Option<String>,
+    /// Brand, in lower case.
+    pub brand: Option<String>,
+    /// Last four digits.
+    pub last4: Option<String>,
+}
+
+/// A payment that the bank or the platform declined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// The bank's code.
+    pub code: Option<String>,
+    /// Our stable word for it.
+    pub reason: String,
+    /// The bank's text, masked.
+    pub message: Option<String>,
+}
+
+/// What became of a charge. An error beside it means that nothing was charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went through.
+    Approved(Approval),
+    /// It did not.
+    Declined(Decline),
+    /// Nobody knows; it must not be tried again.
+    Unknown(Doubt),
+}
+
+/// A payment that is to be captured, undone or paid back.
+pub struct PaymentRef<'a> {
+    /// The merchant's reference.
+    pub reference: &'a str,
+    /// The bank's authorization.
+    pub authorization: Option<&'a str>,
+    /// From [`Approval::platform_id`].
+    pub platform_id: Option<&'a str>,
+    /// First digits of the card.
+    pub bin: Option<&'a str>,
+    /// Last four digits of the card.
+    pub last4: Option<&'a str>,
+    /// Its amount.
+    pub amount: &'a Amount,
+    /// Our id of the attempt.
+    pub attempt: &'a str,
+}
+
+/// What became of a capture, a void or a refund. An error beside it means that nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Done.
+    Done,
+    /// Nobody knows.
+    Unknown(Doubt),
+}
+
+/// A verified notification of a platform.
+pub enum Notification {
+    /// About a payment.
+    Payment {
+        /// The merchant's reference.
+        reference: String,
+        /// What became of it.
+        news: News,
+    },
+    /// About a stored card.
+    Card {
+        /// Our reference of the session.
+        reference: String,
+        /// The card.
+        card: Box<StoredCard>,
+    },
+    /// Verified, but nothing to act on.
+    Nothing {
+        /// What it is about.
+        reference: String,
+    },
+}
+
+/// What a notification says about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It went through.
+    Approved(Approval),
+    /// It was declined.
+    Declined(Decline),
+    /// It was refused before any bank saw it.
+    Failed(Rejection),
+}
+
+/// The server half of one platform.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Which.
+    fn platform(&self) -> Platform;
+
+    /// Whether there is an account for a currency.
+    fn accepts(&self, currency: Currency) -> bool;
+
+    /// Where notifications come in, after the server's own prefix, without a slash at the start.
+    fn notification_routes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Facts that the demo page shows. Nothing secret.
+    fn demo_facts(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// Whether what the browser handed over has the platform's shape, before anything is done with it.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] with the field's name.
+    fn check(&self, handed: &Handed) -> Result<(), Refusal>;
+
+    /// Prepares the platform for a card from the browser.
+    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error>;
+
+    /// Makes a token of what the browser handed over.
+    async fn tokenize(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<StoredCard, Error>;
+
+    /// Forgets a token. One that the platform does not know counts as forgotten.
+    async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error>;
+
+    /// Charges a stored card.
+    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal>;
+
+    /// Charges the card that the browser handed over. `fraud_check` asks for the platform's fraud service.
+    async fn pay(
+        &self,
+        _transport: &Transport,
+        _session: &OpenSession<'_>,
+        _handed: Handed,
+        _fraud_check: bool,
+    ) -> Result<Outcome, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Captures an authorized payment, or a part of it.
+    async fn capture(
+        &self,
+        _transport: &Transport,
+        _payment: &PaymentRef<'_>,
+        _amount: Option<&Amount>,
+    ) -> Result<Change, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Undoes a payment before it is settled.
+    async fn void(&self, _transport: &Transport, _payment: &PaymentRef<'_>) -> Result<Change, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Pays back a payment: wholly, or the amount where the platform offers parts.
+    async fn refund(
+        &self,
+        _transport: &Transport,
+        _payment: &PaymentRef<'_>,
+        _amount: Option<&Amount>,
+    ) -> Result<Change, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Asks the platform what became of a payment.
+    async fn find(&self, _transport: &Transport, _reference: &str) -> Result<Option<News>, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Verifies and reads a notification that came in at one of [`Gateway::notification_routes`].
+    ///
+    /// # Errors
+    /// `SignatureInvalid` if it is not verifiably the platform's; `Doubtful(Undecodable)` if it is unreadable.
+    fn read_notification(
+        &self,
+        _route: &str,
+        _headers: &[(&str, &str)],
+        _body: &[u8],
+    ) -> Result<Notification, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+}

@@ -1,0 +1,377 @@
+//! GreenPay, generation 1: the merchant host, and the relay to the checkout host.
+//!
+//! Every call is a `POST` of JSON with the merchant's secret in the body, or to the checkout host with an order's
+//! session and token. The platform offers no look-up of a payment, no capture and no partial refund; what became
+//! of a lost answer is known only by its notification.
+
+mod cards;
+mod config;
+mod notifications;
+mod payments;
+
+use async_trait::async_trait;
+use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::wire::{ErrorEntry, OrderAnswer, PaymentOrder, Scalar, TokenizeOrder};
+use cardseal::greenpay::{Hosts, Packed, Target, Verb, platform_code};
+use cardseal::http::Request;
+use cardseal::platform::Platform;
+use cardseal::redact::card_digits;
+use cardseal::session::{Kind, Mode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::amount::{Amount, Currency};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::gateway::{
+    Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
+    StoredCard,
+};
+use crate::transport::{Response, Transport};
+
+/// "The session is valid for thirty minutes", after which a new order is needed.
+const SESSION_SECONDS: u32 = 30 * 60;
+/// A card of this platform is a few hundred bytes of hex; more would only be a burden to the platform.
+const MAX_LD: usize = 8192;
+/// The wrapped key of an 8192-bit key is 1368 characters.
+const MAX_LK: usize = 2048;
+
+/// A merchant's account at GreenPay.
+pub struct GreenPay {
+    merchant_url: String,
+    hosts: Hosts,
+    secret: SecretString,
+    merchant_id: String,
+    key: PublicKey,
+    key_text: String,
+    terminals: Vec<(Currency, String)>,
+    token_policy: SignaturePolicy,
+    payment_policy: SignaturePolicy,
+    sandbox: bool,
+}
+
+/// What a missing or wrong `_signature` leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignaturePolicy {
+    /// The answer is not believed.
+    Required,
+    /// The answer is believed: for payments, what the platform signs is known by analogy only.
+    Warn,
+}
+
+/// What is kept of an order.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    session: String,
+    token: String,
+}
+
+impl Order {
+    fn read(kept: &SecretString) -> Result<Self, Refusal> {
+        serde_json::from_str(kept.expose_secret()).map_err(|_| Refusal::Invalid("session"))
+    }
+}
+
+impl GreenPay {
+    async fn post<Body: Serialize + Sync>(
+        &self,
+        transport: &Transport,
+        path: &str,
+        body: &Body,
+    ) -> Result<Response, Error> {
+        // Serialising plain structs cannot fail; if it did, nothing would have been sent.
+        let body = serde_json::to_string(body).map_err(|_| Refusal::NotSent)?;
+        let headers = vec![
+            ("accept", "application/json".into()),
+            ("content-type", "application/json".into()),
+        ];
+        let request = Request {
+            method: "POST",
+            url: format!("{}{path}", self.merchant_url),
+            headers,
+            body,
+        };
+        Ok(transport.send(request).await?)
+    }
+
+    /// Relays ciphertext to the checkout host, with the order's token in the header.
+    async fn relay(
+        &self,
+        transport: &Transport,
+        verb: Verb,
+        session: &OpenSession<'_>,
+        packed: &Packed,
+    ) -> Result<Response, Error> {
+        let order = Order::read(session.kept)?;
+        let target = Target::Direct {
+            hosts: self.hosts.clone(),
+            session: order.session,
+            token: order.token,
+        };
+        Ok(transport.send(verb.request(&target, packed)).await?)
+    }
+
+    fn terminal(&self, currency: Currency) -> Result<&str, Refusal> {
+        self.terminals
+            .iter()
+            .find(|(of, _)| *of == currency)
+            .map(|(_, terminal)| terminal.as_str())
+            .ok_or(Refusal::CurrencyNotSupported)
+    }
+
+    fn payment_order(
+        &self,
+        amount: &Amount,
+        reference: &str,
+        description: &str,
+        token: Option<&SecretString>,
+    ) -> Result<PaymentOrder<Box<RawValue>>, Refusal> {
+        Ok(PaymentOrder {
+            secret: self.secret.expose_secret().into(),
+            merchant_id: self.merchant_id.clone(),
+            terminal: self.terminal(amount.currency())?.into(),
+            // Decimal text is a JSON number as it stands; a double would round it.
+            amount: RawValue::from_string(amount.to_decimal_text())
+                .map_err(|_| Refusal::Invalid("amount"))?,
+            currency: amount.currency().code().into(),
+            description: description.into(),
+            order_reference: reference.into(),
+            callback: None,
+            token: token.map(|token| token.expose_secret().into()),
+        })
+    }
+}
+
+/// The shape of what the browser sealed, before anything is sent.
+fn check_sealed(ld: &str, lk: &str) -> Result<(), Refusal> {
+    use base64::Engine;
+    let hex = !ld.is_empty() && ld.len().is_multiple_of(2) && ld.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !hex || ld.len() > MAX_LD {
+        return Err(Refusal::Invalid("ld"));
+    }
+    let base64 = base64::engine::general_purpose::STANDARD
+        .decode(lk)
+        .is_ok_and(|bytes| !bytes.is_empty());
+    if !base64 || lk.len() > MAX_LK {
+        return Err(Refusal::Invalid("lk"));
+    }
+    Ok(())
+}
+
+fn packed(handed: Handed) -> Result<Packed, Refusal> {
+    let Handed::Sealed {
+        data: ld,
+        key: Some(lk),
+    } = handed
+    else {
+        return Err(Refusal::Invalid("ld"));
+    };
+    check_sealed(&ld, &lk)?;
+    Ok(Packed { ld, lk })
+}
+
+/// Whether a text can be a header value and a part of a body: the platform hands out UUIDs.
+fn opaque(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn decode<Shape: for<'de> Deserialize<'de>>(answer: &Response) -> Result<Shape, Error> {
+    object(&answer.body).ok_or(Error::Doubtful(undecodable(answer.status)))
+}
+
+/// A JSON object of a shape. Derived shapes would take an array in the order of their fields, too.
+fn object<Shape: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<Shape> {
+    let braced = body.trim_ascii_start().first() == Some(&b'{');
+    braced.then(|| serde_json::from_slice(body).ok()).flatten()
+}
+
+const fn undecodable(status: u16) -> Doubt {
+    match status {
+        500..=599 => Doubt::NoAnswerBehindProxy,
+        _ => Doubt::Undecodable,
+    }
+}
+
+fn texts(errors: Option<&[ErrorEntry]>) -> String {
+    let texts: Vec<&str> = errors
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| entry.0.as_str())
+        .collect();
+    texts.join("; ")
+}
+
+/// A refusal in the platform's words, if there are any.
+fn rejection(status: Option<u16>, errors: Option<&[ErrorEntry]>) -> Option<Rejection> {
+    let text = texts(errors);
+    (!text.is_empty()).then(|| Rejection {
+        code: platform_code(&text),
+        message: shortened(&card_digits(&text)),
+        status,
+    })
+}
+
+/// Texts of a platform are bounded before they are stored or returned.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// The body that failures share, where the documented shape does not fit.
+#[derive(Deserialize)]
+struct FailureAnswer {
+    #[serde(default)]
+    status: Option<Scalar>,
+    #[serde(default)]
+    errors: Option<Vec<ErrorEntry>>,
+}
+
+impl FailureAnswer {
+    /// A refusal whose text is documented; any other may hide something that happened.
+    fn known(answer: &Response) -> Option<Rejection> {
+        let failure: Self = object(&answer.body)?;
+        let status = failure.status.as_ref().and_then(Scalar::integer);
+        let status = status
+            .and_then(|status| u16::try_from(status).ok())
+            .unwrap_or(answer.status);
+        rejection(Some(status), failure.errors.as_deref()).filter(|rejection| rejection.code.is_some())
+    }
+}
+
+#[async_trait]
+impl Gateway for GreenPay {
+    fn platform(&self) -> Platform {
+        Platform::GreenPay
+    }
+
+    fn accepts(&self, currency: Currency) -> bool {
+        self.terminal(currency).is_ok()
+    }
+
+    fn notification_routes(&self) -> &'static [&'static str] {
+        notifications::ROUTES
+    }
+
+    fn demo_facts(&self) -> Map<String, Value> {
+        let currencies: Vec<_> = self
+            .terminals
+            .iter()
+            .map(|(currency, _)| currency.code())
+            .collect();
+        let facts = json!({
+            "checkout_url": self.hosts.checkout(),
+            "public_key": self.key_text,
+            "key_bits": self.key.bits(),
+            "currencies": currencies,
+            "sandbox": self.sandbox,
+        });
+        facts.as_object().cloned().unwrap_or_default()
+    }
+
+    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
+        match handed {
+            Handed::Sealed { data, key } => check_sealed(data, key.as_deref().unwrap_or_default()),
+            Handed::Answer(_) => Ok(()),
+        }
+    }
+
+    /// "Create tokenization order" (`POST /tokenize`) and "Create payment order" (`POST /`): the answer holds
+    /// `session` and `token`, or the order failed. An update uses the same order as a new token.
+    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        let answer = match ask.kind {
+            Kind::Tokenize | Kind::Update => {
+                let order = TokenizeOrder {
+                    secret: self.secret.expose_secret().into(),
+                    merchant_id: self.merchant_id.clone(),
+                    request_id: ask.reference.into(),
+                    callback: None,
+                };
+                self.post(transport, "/tokenize", &order).await?
+            }
+            Kind::Payment => {
+                let amount = ask.amount.ok_or(Refusal::Invalid("amount"))?;
+                let order = self.payment_order(amount, ask.reference, ask.description, None)?;
+                self.post(transport, "/", &order).await?
+            }
+        };
+        let order: OrderAnswer = decode(&answer)?;
+        let (Some(session), Some(token)) = (order.session, order.token) else {
+            return Err(match rejection(Some(answer.status), order.errors.as_deref()) {
+                Some(rejection) => Refusal::Rejected(rejection).into(),
+                None => Error::Doubtful(Doubt::Undecodable),
+            });
+        };
+        if !opaque(&session) || !opaque(&token) {
+            return Err(Error::Doubtful(Doubt::Undecodable));
+        }
+        let mut public = Map::new();
+        public.insert("public_key".into(), self.key_text.clone().into());
+        if let Some(token) = ask.token {
+            public.insert("card_token".into(), token.into());
+        }
+        if ask.mode == Mode::Direct {
+            public.insert("session".into(), session.clone().into());
+            public.insert("token".into(), token.clone().into());
+            public.insert("checkout_url".into(), self.hosts.checkout().into());
+        }
+        let kept = serde_json::to_string(&Order { session, token }).map_err(|_| Refusal::NotSent)?;
+        Ok(Opened {
+            kept: kept.into(),
+            public,
+            seconds: SESSION_SECONDS,
+        })
+    }
+
+    async fn tokenize(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<StoredCard, Error> {
+        self.store_card(transport, session, handed).await
+    }
+
+    async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
+        self.forget_card(transport, token).await
+    }
+
+    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
+        self.charge_token(transport, ask).await
+    }
+
+    async fn pay(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+        fraud_check: bool,
+    ) -> Result<Outcome, Refusal> {
+        self.charge_card(transport, session, handed, fraud_check).await
+    }
+
+    async fn void(&self, transport: &Transport, payment: &PaymentRef<'_>) -> Result<Change, Refusal> {
+        self.reverse(transport, "/transactions/void", payment).await
+    }
+
+    async fn refund(
+        &self,
+        transport: &Transport,
+        payment: &PaymentRef<'_>,
+        amount: Option<&Amount>,
+    ) -> Result<Change, Refusal> {
+        // "Refund transaction" has no amount: whole transactions only.
+        if amount.is_some_and(|amount| amount != payment.amount) {
+            return Err(Refusal::NotOffered);
+        }
+        self.reverse(transport, "/transactions/refund", payment).await
+    }
+
+    fn read_notification(
+        &self,
+        route: &str,
+        _headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Notification, Error> {
+        self.notification(route, body)
+    }
+}

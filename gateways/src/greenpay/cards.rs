@@ -1,0 +1,115 @@
+//! Storing and forgetting cards.
+
+use cardseal::greenpay::wire::{DeleteAnswer, DeleteToken, TokenAnswer};
+use cardseal::greenpay::{CardToken, Verb, read_token};
+use cardseal::session::Kind;
+use cardseal::{Code, error};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{GreenPay, SignaturePolicy, decode, opaque, packed, rejection, shortened, undecodable};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::gateway::{Handed, OpenSession, Origin, StoredCard};
+use crate::transport::Transport;
+
+impl GreenPay {
+    /// "API Tokenization process": `POST /tokenize` or `/tokenize/update` on the checkout host. HTTP 200 with
+    /// body status 201, signed over `status` and `requestId`; the token itself is not signed, so an answer that
+    /// a browser hands over proves that the session was used, not which card was stored.
+    pub(super) async fn store_card(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<StoredCard, Error> {
+        match handed {
+            Handed::Sealed { .. } => {
+                let packed = packed(handed)?;
+                let verb = if session.kind == Kind::Update {
+                    Verb::UpdateToken
+                } else {
+                    Verb::Tokenize
+                };
+                let answer = self.relay(transport, verb, session, &packed).await?;
+                let token: TokenAnswer = decode(&answer)?;
+                let card = read_token(&self.key, answer.status, &token)
+                    .map_err(|error| refused(&error, answer.status))?;
+                self.card(card, session.reference, Origin::Platform)
+            }
+            Handed::Answer(answer) => {
+                let answer: TokenAnswer =
+                    serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
+                let card = read_token(&self.key, 200, &answer).map_err(|_| Refusal::Invalid("answer"))?;
+                // Whatever the policy is: the signature is all that a browser's word has.
+                if !card.signature.verified {
+                    return Err(Error::SignatureInvalid);
+                }
+                self.card(card, session.reference, Origin::Browser)
+            }
+        }
+    }
+
+    /// A card from an answer that names the reference and whose signature is as the policy wants it.
+    pub(super) fn card(&self, card: CardToken, reference: &str, origin: Origin) -> Result<StoredCard, Error> {
+        if card.request_id.as_deref() != Some(reference) {
+            return Err(Error::Doubtful(Doubt::WrongReference));
+        }
+        if !card.signature.verified && self.token_policy == SignaturePolicy::Required {
+            return Err(Error::SignatureInvalid);
+        }
+        if !opaque(&card.token) {
+            return Err(Error::Doubtful(Doubt::Undecodable));
+        }
+        Ok(StoredCard {
+            token: card.token.into(),
+            brand: card.brand.map(|text| shortened(&text)),
+            bin: card.bin,
+            last4: card.last4,
+            expiry: card.expiry,
+            holder: card.holder.map(|text| shortened(&text)),
+            nickname: card.nickname.map(|text| shortened(&text)),
+            origin,
+        })
+    }
+
+    /// "Delete card token": `POST /deleteToken`, answered `{"status":"DELETED","requestId":…}`.
+    pub(super) async fn forget_card(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let body = DeleteToken {
+            secret: self.secret.expose_secret().into(),
+            merchant_id: self.merchant_id.clone(),
+            token: token.expose_secret().into(),
+            request_id: request_id.as_str().into(),
+        };
+        let answer = self.post(transport, "/deleteToken", &body).await?;
+        let delete: DeleteAnswer = decode(&answer)?;
+        if delete.status.to_string() == "DELETED" {
+            let named = delete.request_id.is_some_and(|id| id.to_string() == request_id);
+            return if named {
+                Ok(())
+            } else {
+                Err(Error::Doubtful(Doubt::WrongReference))
+            };
+        }
+        match rejection(Some(answer.status), delete.errors.as_deref()) {
+            // Not known there: there is nothing left to forget.
+            Some(Rejection {
+                code: Some("invalid_card_token"),
+                ..
+            }) => Ok(()),
+            Some(rejection) => Err(Refusal::Rejected(rejection).into()),
+            None => Err(Error::Doubtful(undecodable(answer.status))),
+        }
+    }
+}
+
+fn refused(error: &error::Error, http_status: u16) -> Error {
+    if error.code() != Code::PlatformRejected {
+        return Error::Doubtful(undecodable(http_status));
+    }
+    Refusal::Rejected(Rejection {
+        code: error.platform_code(),
+        message: shortened(error.platform_message().unwrap_or_default()),
+        status: error.status().or(Some(http_status)),
+    })
+    .into()
+}

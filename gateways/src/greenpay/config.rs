@@ -1,0 +1,131 @@
+//! `[platforms.greenpay]`: read once at start, every mistake recorded.
+
+use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::Hosts;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use super::{GreenPay, SignaturePolicy};
+use crate::amount::{Amount, Currency};
+use crate::settings::Settings;
+
+impl GreenPay {
+    /// Reads an account. After a mistake, which the settings hold, there is none.
+    #[must_use]
+    pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
+        let environment = settings.word("environment", &["sandbox", "production", "custom"]);
+        let hosts = match environment {
+            "production" => Hosts::Production,
+            "custom" => Hosts::Custom(base_url(settings, "checkout_url").unwrap_or_default()),
+            _ => Hosts::Sandbox,
+        };
+        let merchant_url = match hosts.merchant() {
+            Some(url) => {
+                for key in ["merchant_url", "checkout_url"] {
+                    if settings.optional(key).is_some() {
+                        settings.mistake(key, "is only for environment = \"custom\"");
+                    }
+                }
+                Some(url.to_owned())
+            }
+            None => base_url(settings, "merchant_url"),
+        };
+        let secret = settings.secret("secret");
+        let merchant_id = settings.text("merchant_id");
+        let key_text = settings.text("public_key");
+        let key = (!key_text.is_empty())
+            .then(|| PublicKey::parse(&key_text))
+            .and_then(|key| {
+                key.map_err(|error| settings.mistake("public_key", format!("cannot be used: {error}")))
+                    .ok()
+            });
+        let policy = |key, words: &[&'static str]| match settings.word(key, words) {
+            "warn" => SignaturePolicy::Warn,
+            _ => SignaturePolicy::Required,
+        };
+        let token_policy = policy("signature_policy", &["required", "warn"]);
+        let payment_policy = policy("payment_signature_policy", &["warn", "required"]);
+        let terminals = terminals(settings);
+        if let Some(secret) = settings.optional_secret("webhook_path_secret") {
+            check_path_secret(settings, &secret);
+        }
+        settings.finish();
+        if terminals.is_empty() || merchant_id.is_empty() || secret.expose_secret().is_empty() {
+            return None;
+        }
+        Some(Self {
+            merchant_url: merchant_url.filter(|_| !hosts.checkout().is_empty())?,
+            hosts,
+            secret,
+            merchant_id,
+            key_text: key.as_ref()?.to_spki_base64().ok()?,
+            key: key?,
+            terminals,
+            token_policy,
+            payment_policy,
+            sandbox: environment != "production",
+        })
+    }
+}
+
+/// A part of an address that stands for a password.
+fn check_path_secret(settings: &Settings<'_>, secret: &SecretString) {
+    let text = secret.expose_secret();
+    let fits = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !fits || !(16..=128).contains(&text.len()) {
+        settings.mistake("webhook_path_secret", "must be 16 to 128 letters, digits, - or _");
+    }
+}
+
+fn terminals(settings: &Settings<'_>) -> Vec<(Currency, String)> {
+    let tables = settings.tables("terminals");
+    if tables.is_empty() {
+        settings.mistake("terminals", "needs at least one entry of terminal and currency");
+    }
+    let mut found: Vec<(Currency, String)> = Vec::new();
+    for table in tables {
+        let terminal = table.text("terminal");
+        let code = table.text("currency");
+        table.finish();
+        let currency = Currency::from_code(&code).filter(|currency| Amount::from_minor(1, *currency).is_ok());
+        match currency {
+            _ if code.is_empty() => {}
+            None => table.mistake("currency", "is not an ISO 4217 code"),
+            Some(currency) if found.iter().any(|(of, _)| *of == currency) => {
+                table.mistake("currency", "has a terminal already");
+            }
+            Some(currency) => found.push((currency, terminal)),
+        }
+    }
+    found
+}
+
+/// An address without a slash at its end. Clear HTTP is for this machine only: the merchant's secret is in every
+/// body.
+fn base_url(settings: &Settings<'_>, key: &str) -> Option<String> {
+    let text = settings.text(key);
+    if text.is_empty() {
+        return None;
+    }
+    let url = Url::parse(&text).ok().filter(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none();
+        plain && url.username().is_empty() && url.password().is_none() && url.has_host()
+    });
+    let Some(url) = url else {
+        settings.mistake(key, "must be an address such as https://host/path");
+        return None;
+    };
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        settings.mistake(key, "must be https, or http on this machine");
+        return None;
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}

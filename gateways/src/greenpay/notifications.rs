@@ -1,0 +1,87 @@
+//! "Webhook payment response": what the platform posts to us, the same JSON as the answer it gave.
+//!
+//! A notification counts only with a signature that fits, whatever the policy for answers is: anybody can post.
+
+use cardseal::Code;
+use cardseal::greenpay::signature::{self, Candidate};
+use cardseal::greenpay::wire::{PaymentAnswer, Scalar, TokenAnswer};
+use cardseal::greenpay::{read_payment, read_token};
+
+use super::payments::settled;
+use super::{GreenPay, object, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::gateway::{News, Notification, Origin, Outcome};
+
+/// Under the one address that is registered at the platform. The empty one is for payments.
+pub(super) const ROUTES: &[&str] = &["", "newCard"];
+
+impl GreenPay {
+    pub(super) fn notification(&self, route: &str, body: &[u8]) -> Result<Notification, Error> {
+        match route {
+            "" => self.payment_notification(body),
+            "newCard" => self.card_notification(body),
+            _ => Err(Refusal::NotOffered.into()),
+        }
+    }
+
+    fn payment_notification(&self, body: &[u8]) -> Result<Notification, Error> {
+        let answer: PaymentAnswer = read(body)?;
+        let reference = self.verified(
+            Candidate::PAYMENT,
+            &answer.status,
+            answer.order_id.as_ref(),
+            answer.signature.as_deref(),
+        )?;
+        let news = match read_payment(&self.key, 200, &answer) {
+            Ok(payment) => match settled(payment, &answer) {
+                Outcome::Approved(approval) => News::Approved(approval),
+                Outcome::Declined(decline) => News::Declined(decline),
+                Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
+            },
+            Err(error) if error.code() == Code::PlatformRejected => News::Failed(Rejection {
+                code: error.platform_code(),
+                message: shortened(error.platform_message().unwrap_or_default()),
+                status: error.status(),
+            }),
+            Err(_) => return Ok(Notification::Nothing { reference }),
+        };
+        Ok(Notification::Payment { reference, news })
+    }
+
+    fn card_notification(&self, body: &[u8]) -> Result<Notification, Error> {
+        let answer: TokenAnswer = read(body)?;
+        let reference = self.verified(
+            Candidate::TOKEN,
+            &answer.status,
+            answer.request_id.as_ref(),
+            answer.signature.as_deref(),
+        )?;
+        let Ok(card) = read_token(&self.key, 200, &answer) else {
+            return Ok(Notification::Nothing { reference });
+        };
+        let card = self.card(card, &reference, Origin::Platform)?;
+        Ok(Notification::Card {
+            reference,
+            card: Box::new(card),
+        })
+    }
+
+    /// The reference that is signed together with the status.
+    fn verified(
+        &self,
+        candidates: &[Candidate],
+        status: &Scalar,
+        id: Option<&Scalar>,
+        signature: Option<&str>,
+    ) -> Result<String, Error> {
+        let (Some(id), Some(signature)) = (id, signature) else {
+            return Err(Error::SignatureInvalid);
+        };
+        signature::verify(&self.key, candidates, status, id, signature).ok_or(Error::SignatureInvalid)?;
+        Ok(id.to_string())
+    }
+}
+
+fn read<Shape: for<'de> serde::Deserialize<'de>>(body: &[u8]) -> Result<Shape, Error> {
+    object(body).ok_or(Error::Doubtful(Doubt::Undecodable))
+}

@@ -1,0 +1,221 @@
+//! Charges, voids and refunds. Whatever is not documented as "no" is doubtful here, never "not charged".
+
+use cardseal::Code;
+use cardseal::greenpay::wire::{PaymentAnswer, Reversal, ReversalAnswer};
+use cardseal::greenpay::{self, Payment, Verb, read_payment};
+use secrecy::ExposeSecret;
+
+use super::{FailureAnswer, GreenPay, SignaturePolicy, object, packed, rejection, shortened, undecodable};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
+use crate::transport::{Response, Transport};
+
+impl GreenPay {
+    /// `POST /tokenPayment` on the merchant host: a payment order with the card token in it.
+    pub(super) async fn charge_token(
+        &self,
+        transport: &Transport,
+        ask: &ChargeAsk<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let order = self.payment_order(ask.amount, ask.reference, ask.description, Some(ask.token))?;
+        match self.post(transport, "/tokenPayment", &order).await {
+            Ok(answer) => self.outcome(&answer, ask.reference),
+            Err(error) => doubtful(error).map(Outcome::Unknown),
+        }
+    }
+
+    /// "Invoking checkout API": `POST /kount` or `/` on the checkout host with the order's session.
+    pub(super) async fn charge_card(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+        kount: bool,
+    ) -> Result<Outcome, Refusal> {
+        if let Handed::Answer(answer) = handed {
+            return self.handed_payment(answer, session.reference);
+        }
+        let packed = packed(handed)?;
+        match self.relay(transport, Verb::Pay { kount }, session, &packed).await {
+            Ok(answer) => self.outcome(&answer, session.reference),
+            Err(error) => doubtful(error).map(Outcome::Unknown),
+        }
+    }
+
+    /// The signature covers the status and the reference, and the amount is in our own order: that much of a
+    /// browser's word can be believed, if it is verified. If not, the notification has to say it.
+    fn handed_payment(&self, answer: serde_json::Value, reference: &str) -> Result<Outcome, Refusal> {
+        let answer: PaymentAnswer = serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
+        let payment = read_payment(&self.key, 200, &answer).map_err(|_| Refusal::Invalid("answer"))?;
+        if payment.order_reference.as_deref() != Some(reference) {
+            return Err(Refusal::Invalid("answer"));
+        }
+        if !payment.signature.verified {
+            return Ok(Outcome::Unknown(Doubt::SignatureInvalid));
+        }
+        Ok(settled(payment, &answer))
+    }
+
+    /// A decline is a status of 500 with the bank's code; an approval is 200 in HTTP, 200 in the body, no
+    /// contradicting bank code, and our own reference.
+    fn outcome(&self, answer: &Response, reference: &str) -> Result<Outcome, Refusal> {
+        if answer.status == 504 {
+            return Ok(Outcome::Unknown(Doubt::NoAnswerBehindProxy));
+        }
+        let Some(body) = object::<PaymentAnswer>(&answer.body) else {
+            return match FailureAnswer::known(answer) {
+                Some(rejection) => Err(Refusal::Rejected(rejection)),
+                None => Ok(Outcome::Unknown(undecodable(answer.status))),
+            };
+        };
+        let payment = match read_payment(&self.key, answer.status, &body) {
+            Ok(payment) => payment,
+            Err(error) if error.code() == Code::PlatformRejected && error.platform_code().is_some() => {
+                return Err(Refusal::Rejected(Rejection {
+                    code: error.platform_code(),
+                    message: shortened(error.platform_message().unwrap_or_default()),
+                    status: error.status(),
+                }));
+            }
+            Err(_) => return Ok(Outcome::Unknown(undecodable(answer.status))),
+        };
+        if payment.outcome == greenpay::Outcome::Unknown
+            && body.status.integer() != Some(200)
+            && let Some(rejection) = invalid_input(&body, answer.status)
+        {
+            return Err(Refusal::Rejected(rejection));
+        }
+        if payment.outcome != greenpay::Outcome::Unknown
+            && payment.order_reference.as_deref() != Some(reference)
+        {
+            return Ok(Outcome::Unknown(Doubt::WrongReference));
+        }
+        if !payment.signature.verified && self.payment_policy == SignaturePolicy::Required {
+            return Ok(Outcome::Unknown(Doubt::SignatureInvalid));
+        }
+        Ok(settled(payment, &body))
+    }
+
+    /// "Void or cancel transaction", "Refund transaction": the same body, whole transactions only. These answers
+    /// carry no signature.
+    pub(super) async fn reverse(
+        &self,
+        transport: &Transport,
+        path: &str,
+        payment: &PaymentRef<'_>,
+    ) -> Result<Change, Refusal> {
+        let body = Reversal {
+            secret: self.secret.expose_secret().into(),
+            merchant_id: self.merchant_id.clone(),
+            bin: payment
+                .bin
+                .ok_or(Refusal::Invalid("bin"))?
+                .chars()
+                .take(6)
+                .collect(),
+            last4: payment.last4.ok_or(Refusal::Invalid("last4"))?.into(),
+            authorization: payment
+                .authorization
+                .ok_or(Refusal::Invalid("authorization"))?
+                .into(),
+            order_reference: payment.reference.into(),
+        };
+        let answer = match self.post(transport, path, &body).await {
+            Ok(answer) if answer.status == 504 => return Ok(Change::Unknown(Doubt::NoAnswerBehindProxy)),
+            Ok(answer) => answer,
+            Err(error) => return doubtful(error).map(Change::Unknown),
+        };
+        let Some(body) = object::<ReversalAnswer>(&answer.body) else {
+            return match FailureAnswer::known(&answer) {
+                Some(rejection) => Err(Refusal::Rejected(rejection)),
+                None => Ok(Change::Unknown(undecodable(answer.status))),
+            };
+        };
+        let result = body.result.unwrap_or_default();
+        let done = if path.ends_with("void") {
+            result.void
+        } else {
+            result.refund
+        } == Some(true);
+        match (body.status.to_string().as_str(), body.code.integer()) {
+            ("SUCCESS", Some(200)) if done && (200..300).contains(&answer.status) => {
+                let ours = result
+                    .order_reference
+                    .is_none_or(|reference| reference == payment.reference);
+                Ok(if ours {
+                    Change::Done
+                } else {
+                    Change::Unknown(Doubt::WrongReference)
+                })
+            }
+            // The platform's own word for "it was not done".
+            ("FAIL", code) if !done => {
+                let status = code.and_then(|code| u16::try_from(code).ok());
+                let rejection = rejection(status, body.errors.as_deref());
+                Err(Refusal::Rejected(rejection.unwrap_or(Rejection {
+                    status,
+                    ..Rejection::default()
+                })))
+            }
+            _ => Ok(Change::Unknown(Doubt::Contradictory)),
+        }
+    }
+}
+
+/// A refusal of a value in the request. All documented texts of that kind begin with "Invalid", and none of a
+/// failure on the way to the bank does, so others that begin so are taken for the same, unless a bank spoke.
+fn invalid_input(body: &PaymentAnswer, http_status: u16) -> Option<Rejection> {
+    let bank = body
+        .result
+        .as_ref()
+        .is_some_and(|result| result.resp_code.is_some() || result.success == Some(true));
+    let mut rejection = rejection(Some(http_status), body.errors.as_deref()).filter(|_| !bank)?;
+    let text = rejection.message.to_ascii_lowercase();
+    let invalid = text
+        .strip_prefix("error: ")
+        .unwrap_or(&text)
+        .starts_with("invalid");
+    rejection.code = rejection.code.or(Some("invalid_request"));
+    invalid.then_some(rejection)
+}
+
+pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
+    match payment.outcome {
+        greenpay::Outcome::Approved => {
+            let result = answer.result.as_ref();
+            let platform_id = result.and_then(|result| result.retrieval_ref_num.as_deref());
+            Outcome::Approved(Approval {
+                authorization: payment.authorization.filter(|text| super::opaque(text)),
+                platform_id: platform_id.filter(|text| super::opaque(text)).map(Into::into),
+                brand: payment.brand.map(|text| shortened(&text)),
+                last4: payment.last4,
+            })
+        }
+        greenpay::Outcome::Declined => {
+            let decline = payment.decline;
+            Outcome::Declined(Decline {
+                code: decline
+                    .as_ref()
+                    .and_then(|decline| decline.code.as_deref())
+                    .map(shortened),
+                reason: decline
+                    .as_ref()
+                    .map_or("declined", |decline| decline.reason)
+                    .into(),
+                message: decline
+                    .map(|decline| shortened(&decline.message))
+                    .filter(|text| !text.is_empty()),
+            })
+        }
+        greenpay::Outcome::Unknown => Outcome::Unknown(Doubt::Contradictory),
+    }
+}
+
+/// Keeps what is certain an error, and makes an outcome of what is not.
+fn doubtful(error: Error) -> Result<Doubt, Refusal> {
+    match error {
+        Error::Refused(refusal) => Err(refusal),
+        Error::Doubtful(doubt) => Ok(doubt),
+        Error::SignatureInvalid => Ok(Doubt::SignatureInvalid),
+    }
+}

@@ -1,0 +1,60 @@
+//! The server half of every platform that Cardseal speaks, usable by itself as a Rust client.
+//!
+//! [`Gateway`] is the seam: one implementation a platform, none of which keeps an HTTP client. The caller owns
+//! one [`Transport`] and passes it in. Amounts are [`Amount`], never floating-point numbers. Every text that
+//! a platform sent is masked by `cardseal::redact` before it leaves this crate.
+//!
+//! ```no_run
+//! use cardseal::platform::Platform;
+//! use cardseal_gateways::gateway::{ChargeAsk, Outcome};
+//! use cardseal_gateways::settings::Mistakes;
+//! use cardseal_gateways::transport::Timeouts;
+//! use cardseal_gateways::{Amount, Settings, Transport, gateway};
+//!
+//! # async fn example(settings: serde_json::Value, token: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let mistakes = Mistakes::default();
+//! let table = settings.as_object().ok_or("a table of settings")?;
+//! let greenpay = gateway(Platform::GreenPay, &Settings::root(table, &mistakes)).ok_or("see the mistakes")?;
+//! let transport = Transport::new(Timeouts::default())?;
+//! let ask = ChargeAsk {
+//!     token: &token.into(),
+//!     amount: &Amount::parse("19.99", "USD")?,
+//!     reference: "an order reference that nobody can guess",
+//!     description: "Coffee",
+//!     attempt: "1",
+//! };
+//! match greenpay.charge(&transport, &ask).await? {
+//!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
+//!     Outcome::Declined(decline) => println!("declined: {}", decline.reason),
+//!     Outcome::Unknown(doubt) => println!("{}: do not charge again, wait for the notification", doubt.as_str()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod amount;
+pub mod error;
+pub mod gateway;
+pub mod greenpay;
+pub mod settings;
+pub mod transport;
+
+use std::sync::Arc;
+
+use cardseal::platform::Platform;
+
+pub use amount::{Amount, AmountError, Currency};
+pub use error::{Error, Refusal};
+pub use gateway::Gateway;
+pub use settings::Settings;
+pub use transport::Transport;
+
+/// The gateway of a platform from its settings. Mistakes are recorded in the settings; then there is none.
+#[must_use]
+pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Gateway>> {
+    match platform {
+        Platform::GreenPay => {
+            greenpay::GreenPay::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
+        }
+    }
+}

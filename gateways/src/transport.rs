@@ -1,0 +1,224 @@
+//! The only file that knows the HTTP client.
+//!
+//! It sends plain request values, follows no redirect, bounds time and size, and says of every failure whether
+//! the request can have reached the platform. Errors of the client hold addresses; none of them leaves here.
+
+use std::time::Duration;
+
+use cardseal::http::Request;
+
+use crate::error::{Doubt, Error, Refusal};
+
+/// No documented answer comes near.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// A pooled HTTP client, cheap to clone.
+#[derive(Clone)]
+pub struct Transport(reqwest::Client);
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the whole answer is there.
+    pub request: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Clone)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The request never left.
+    NotSent,
+    /// The request may have been carried out.
+    Doubtful(Doubt),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent => Refusal::NotSent.into(),
+            Failure::Doubtful(doubt) => Self::Doubtful(doubt),
+        }
+    }
+}
+
+/// The client could not be built: no usable TLS configuration on this system.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the HTTP client could not be set up")]
+pub struct Unusable;
+
+impl Transport {
+    /// A client with these time-outs.
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn new(timeouts: Timeouts) -> Result<Self, Unusable> {
+        // An error means that the process has a provider already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.request)
+            .redirect(reqwest::redirect::Policy::none())
+            // A repeated money call is never the client's to decide.
+            .retry(reqwest::retry::never())
+            // Common servers close idle connections after five seconds. A request that crosses that closing on
+            // its way would leave a payment in doubt.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .http1_only()
+            .no_proxy()
+            .build()
+            .map(Self)
+            .map_err(|_| Unusable)
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// See [`Failure`]. An HTTP status, whatever it is, is no failure.
+    pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        let method = request
+            .method
+            .parse::<reqwest::Method>()
+            .map_err(|_| Failure::NotSent)?;
+        let mut builder = self.0.request(method, request.url).body(request.body);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        let mut answer = builder.send().await.map_err(|error| failure(&error))?;
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(Failure::Doubtful(Doubt::AnswerTooLarge));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status, body })
+    }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_connect() || error.is_builder() {
+        Failure::NotSent
+    } else if error.is_timeout() {
+        Failure::Doubtful(Doubt::TimedOut)
+    } else {
+        Failure::Doubtful(Doubt::ConnectionLost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn transport() -> Transport {
+        Transport::new(Timeouts {
+            connect: Duration::from_millis(500),
+            request: Duration::from_millis(500),
+        })
+        .unwrap()
+    }
+
+    fn post(url: String) -> Request {
+        Request {
+            method: "POST",
+            url,
+            headers: vec![("content-type", "application/json".into())],
+            body: "{}".into(),
+        }
+    }
+
+    /// Answers every connection with the bytes after having read something, then closes.
+    async fn answering(bytes: Vec<u8>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let bytes = bytes.clone();
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    let _ = socket.read(&mut buffer).await;
+                    let _ = socket.write_all(&bytes).await;
+                    let _ = socket.shutdown().await;
+                });
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_was_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(transport().send(post(url)).await.err(), Some(Failure::NotSent));
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_is_doubtful() {
+        let url = answering(Vec::new()).await;
+        assert_eq!(
+            transport().send(post(url)).await.err(),
+            Some(Failure::Doubtful(Doubt::ConnectionLost))
+        );
+        let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":".to_vec()).await;
+        assert_eq!(
+            transport().send(post(url)).await.err(),
+            Some(Failure::Doubtful(Doubt::ConnectionLost))
+        );
+    }
+
+    #[tokio::test]
+    async fn silence_is_doubtful() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        assert_eq!(
+            transport().send(post(url)).await.err(),
+            Some(Failure::Doubtful(Doubt::TimedOut))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_huge_answer_is_cut_off() {
+        let mut bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n".to_vec();
+        bytes.resize(3_000_000, b' ');
+        let url = answering(bytes).await;
+        assert_eq!(
+            transport().send(post(url)).await.err(),
+            Some(Failure::Doubtful(Doubt::AnswerTooLarge))
+        );
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let url = answering(
+            b"HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        )
+        .await;
+        assert_eq!(
+            transport().send(post(url)).await.ok().map(|answer| answer.status),
+            Some(307)
+        );
+    }
+}
