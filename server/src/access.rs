@@ -1,0 +1,182 @@
+//! Who may call: the merchant by key, pages by origin and within a rate, platforms by the secret in the address.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::App;
+use crate::config::{Config, Limits};
+use crate::error::{ApiError, Code};
+
+/// Above this many addresses, those that have calmed down are forgotten.
+const MANY_ADDRESSES: usize = 10_000;
+
+/// The rules of access.
+pub struct Access {
+    key: [u8; 32],
+    origins: Vec<String>,
+    demo: bool,
+    trust_forwarded_for: bool,
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Access {
+    /// From the configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            key: digest(config.api_key.expose_secret()),
+            origins: config.allowed_origins.clone(),
+            demo: config.demo.is_some(),
+            trust_forwarded_for: config.trust_forwarded_for,
+            limiter: RateLimiter::keyed(quota(&config.limits)),
+        }
+    }
+
+    /// Whether a page of this origin may call.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &[u8]) -> bool {
+        self.origins.iter().any(|allowed| allowed.as_bytes() == origin)
+    }
+
+    fn check(&self, parts: &Parts, browser: bool) -> Result<(), ApiError> {
+        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+            let key = value
+                .to_str()
+                .ok()
+                .and_then(|value| value.strip_prefix("Bearer "));
+            let fits = key.is_some_and(|key| bool::from(digest(key).ct_eq(&self.key)));
+            if fits {
+                return Ok(());
+            }
+            // Guessing is slow, too.
+            self.limit(parts)?;
+            return Err(Code::ApiKeyInvalid.into());
+        }
+        self.limit(parts)?;
+        if !browser && !self.demo {
+            return Err(Code::ApiKeyMissing.into());
+        }
+        match parts.headers.get(header::ORIGIN) {
+            Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
+            // Browsers name no origin when a page reads from its own server.
+            None if self.demo && parts.method == Method::GET && self.is_own_page(&parts.headers) => Ok(()),
+            None => Err(Code::ApiKeyMissing.into()),
+            Some(_) => Err(Code::OriginNotAllowed.into()),
+        }
+    }
+
+    /// A page of an allowed origin reads from that same origin. The host is checked too: a name that somebody
+    /// else points at this machine is not ours.
+    fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
+        text("sec-fetch-site") == "same-origin"
+            && self
+                .origins
+                .iter()
+                .any(|origin| origin.strip_prefix("http://") == Some(text("host")))
+    }
+
+    fn limit(&self, parts: &Parts) -> Result<(), ApiError> {
+        if self.limiter.len() > MANY_ADDRESSES {
+            self.limiter.retain_recent();
+        }
+        self.limiter.check_key(&self.client(parts)).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            ApiError::from(Code::RateLimited).retry_after(wait.as_secs() + 1)
+        })
+    }
+
+    /// The client's address; of IPv6 the half that one customer line owns.
+    fn client(&self, parts: &Parts) -> IpAddr {
+        let forwarded = || {
+            let list = parts
+                .headers
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?
+                .to_str()
+                .ok()?;
+            list.rsplit(',').next()?.trim().parse().ok()
+        };
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<std::net::SocketAddr>>()
+            .map(|info| info.0.ip());
+        let address: Option<IpAddr> = if self.trust_forwarded_for {
+            forwarded().or(peer)
+        } else {
+            peer
+        };
+        match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            Some(address) => address,
+            None => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+fn quota(limits: &Limits) -> Quota {
+    let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(positive(limits.browser_requests_per_minute))
+        .allow_burst(positive(limits.browser_burst))
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// Whether two secrets are the same, in a time that says nothing of either.
+#[must_use]
+pub fn same(given: &str, secret: &SecretString) -> bool {
+    digest(given).ct_eq(&digest(secret.expose_secret())).into()
+}
+
+/// The caller has the merchant's key, or the demo lets its own page in.
+pub struct Merchant;
+
+impl FromRequestParts<App> for Merchant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        app.access.check(parts, false).map(|()| Self)
+    }
+}
+
+/// The caller is a page of an allowed origin, or has the merchant's key.
+pub struct Browser {
+    /// Whether [`Merchant`] would have let it in.
+    pub merchant: Result<(), ApiError>,
+}
+
+impl FromRequestParts<App> for Browser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        app.access.check(parts, true)?;
+        let merchant = parts.headers.contains_key(header::AUTHORIZATION) || app.access.demo;
+        Ok(Self {
+            merchant: if merchant {
+                Ok(())
+            } else {
+                Err(Code::ApiKeyMissing.into())
+            },
+        })
+    }
+}

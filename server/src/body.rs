@@ -1,0 +1,427 @@
+//! Request bodies, read strictly.
+//!
+//! JSON objects only, of bounded size, each key once, no field that nobody asked for. A body that holds what
+//! looks like a card number outside the ciphertext is discarded before anything else looks at it.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::App;
+use crate::error::{ApiError, Code};
+
+/// A body that trickles in holds a connection for no longer than this.
+const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// The fields of a body. Reading one removes it; [`Fields::finish`] refuses what is left.
+pub struct Fields {
+    map: Map<String, Value>,
+    fingerprint: String,
+}
+
+impl FromRequest<App> for Fields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let json = is_json(request.headers());
+        let limit = app.config.limits.body_bytes;
+        let bytes = read(request, limit).await?;
+        if bytes.is_empty() {
+            // Calls whose fields are all optional may come without a body.
+            return Self::parse(b"{}");
+        }
+        if !json {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        Self::parse(&bytes)
+    }
+}
+
+/// Reads a body within the limit.
+pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), limit)).await {
+        Err(_) => Err(Code::RequestTimeout.into()),
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(error)) => {
+            let too_large =
+                std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+            Err(if too_large {
+                Code::BodyTooLarge
+            } else {
+                Code::BadJson
+            }
+            .into())
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+impl Fields {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let value = match serde_json::from_slice::<Strict>(bytes) {
+            Ok(Strict(value)) => value,
+            Err(error) if error.to_string().starts_with(DUPLICATE) => return Err(Code::DuplicateField.into()),
+            // The parser's own text may quote the body.
+            Err(_) => return Err(Code::BadJson.into()),
+        };
+        let Value::Object(map) = value else {
+            return Err(Code::BadJson.into());
+        };
+        if map
+            .iter()
+            .any(|(key, value)| key_holds_card(key) || holds_card(value, &[key]))
+        {
+            return Err(Code::ClearCardData.into());
+        }
+        let value = Value::Object(map);
+        let fingerprint = hex::encode(Sha256::digest(value.to_string()));
+        let Value::Object(map) = value else {
+            return Err(Code::BadJson.into());
+        };
+        Ok(Self { map, fingerprint })
+    }
+
+    /// SHA-256 of the body's canonical text: two bodies that say the same have the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    /// Whether a field is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    /// A text of one to `max` characters without control characters, if it is there.
+    ///
+    /// # Errors
+    /// `field_type`, `field_invalid`.
+    pub fn optional(&mut self, name: &str, max: usize) -> Result<Option<String>, ApiError> {
+        match self.map.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                let length = text.chars().count();
+                if length == 0 || length > max || text.chars().any(char::is_control) {
+                    return Err(ApiError::field(Code::FieldInvalid, name));
+                }
+                Ok(Some(text))
+            }
+            Some(_) => Err(ApiError::field(Code::FieldType, name)),
+        }
+    }
+
+    /// The same, and it must be there.
+    ///
+    /// # Errors
+    /// `field_missing` too.
+    pub fn text(&mut self, name: &str, max: usize) -> Result<String, ApiError> {
+        self.optional(name, max)?
+            .ok_or_else(|| ApiError::field(Code::FieldMissing, name))
+    }
+
+    /// One word of a list; the first if it is not there.
+    ///
+    /// # Errors
+    /// `field_type`, `field_invalid`.
+    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)], default: T) -> Result<T, ApiError> {
+        let Some(text) = self.optional(name, 32)? else {
+            return Ok(default);
+        };
+        let word = words.iter().find(|(word, _)| *word == text);
+        word.map(|(_, value)| *value)
+            .ok_or_else(|| ApiError::field(Code::FieldInvalid, name))
+    }
+
+    /// A yes or no, no if it is not there.
+    ///
+    /// # Errors
+    /// `field_type`.
+    pub fn boolean(&mut self, name: &str) -> Result<bool, ApiError> {
+        match self.map.remove(name) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(_) => Err(ApiError::field(Code::FieldType, name)),
+        }
+    }
+
+    /// An object.
+    ///
+    /// # Errors
+    /// `field_missing`, `field_type`.
+    pub fn object(&mut self, name: &str) -> Result<Value, ApiError> {
+        match self.map.remove(name) {
+            None => Err(ApiError::field(Code::FieldMissing, name)),
+            Some(value @ Value::Object(_)) => Ok(value),
+            Some(_) => Err(ApiError::field(Code::FieldType, name)),
+        }
+    }
+
+    /// Refuses what nobody asked for.
+    ///
+    /// # Errors
+    /// `unknown_field`; the field is named if its name is an ordinary one.
+    pub fn finish(self) -> Result<(), ApiError> {
+        let Some(name) = self.map.keys().next() else {
+            return Ok(());
+        };
+        let ordinary = name.len() <= 40
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        Err(if ordinary {
+            ApiError::field(Code::UnknownField, name)
+        } else {
+            Code::UnknownField.into()
+        })
+    }
+}
+
+/// Ciphertext and signatures are long runs of hex or base64 in which digits follow one another by chance. A
+/// platform's key hash stands in the answer of the direct way.
+const OPAQUE: &[&[&str]] = &[
+    &["ld"],
+    &["lk"],
+    &["answer", "_signature"],
+    &["answer", "result", "khash"],
+];
+
+fn holds_card(value: &Value, path: &[&str]) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => looks_like_card(&plain(number)),
+        Value::String(text) => !OPAQUE.contains(&path) && !is_id(text) && looks_like_card(text),
+        Value::Array(items) => items.iter().any(|item| holds_card(item, path)),
+        Value::Object(items) => items.iter().any(|(key, value)| {
+            let mut path = path.to_vec();
+            path.push(key);
+            key_holds_card(key) || holds_card(value, &path)
+        }),
+    }
+}
+
+fn key_holds_card(key: &str) -> bool {
+    looks_like_card(key)
+}
+
+/// A number in plain digits, also if it was written with a point or an exponent.
+fn plain(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.abs() < 1e20 => format!("{value:.0}"),
+        _ => number.to_string(),
+    }
+}
+
+/// UUIDs, and our own ids, whose digits follow one another by chance.
+fn is_id(text: &str) -> bool {
+    let text = ["ses_", "tok_", "pay_"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+        .unwrap_or(text);
+    text.len() <= 36
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// Thirteen to nineteen digits, blanks and dashes between them allowed, that begin as the card schemes' numbers
+/// do and pass the check digit.
+fn looks_like_card(text: &str) -> bool {
+    let mut digits: Vec<u32> = Vec::new();
+    let mut found = false;
+    for c in text.chars().chain(['\n']) {
+        if let Some(digit) = c.to_digit(10) {
+            digits.push(digit);
+        } else if c != ' ' && c != '-' {
+            found |=
+                (13..=19).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && luhn(&digits);
+            digits.clear();
+        }
+    }
+    found
+}
+
+fn luhn(digits: &[u32]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(index, digit)| match digit * 2 {
+            _ if index % 2 == 0 => *digit,
+            double @ 0..=9 => double,
+            double => double - 9,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+const DUPLICATE: &str = "duplicate field";
+
+/// A JSON value in which no object has a key twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_string<E>(self, value: String) -> Result<Value, E> {
+                Ok(value.into())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(Strict(item)) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(items.into())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let mut items = Map::new();
+                while let Some((key, Strict(value))) = map.next_entry::<String, Strict>()? {
+                    if items.insert(key, value).is_some() {
+                        return Err(A::Error::custom(DUPLICATE));
+                    }
+                }
+                Ok(items.into())
+            }
+        }
+        deserializer.deserialize_any(Any).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &str) -> Option<&'static str> {
+        Fields::parse(body.as_bytes())
+            .err()
+            .map(|error| error.code().as_str())
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_object_of_distinct_keys() {
+        for body in [
+            "",
+            "{",
+            "[]",
+            "5",
+            "null",
+            "{\"a\":1} x",
+            "{'a':1}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\0\"}",
+            "\u{feff}{}",
+        ] {
+            assert_eq!(code(body), Some("bad_json"), "{body:?}");
+        }
+        assert_eq!(
+            Fields::parse(b"{\"a\":\"\xff\"}").err().map(|error| error.code()),
+            Some(Code::BadJson)
+        );
+        assert_eq!(
+            code(&format!("{}{}", "[".repeat(200_000), "]".repeat(200_000))),
+            Some("bad_json")
+        );
+        assert_eq!(code("{\"a\":1,\"a\":1}"), Some("duplicate_field"));
+        assert_eq!(
+            code("{\"answer\":{\"b\":{\"a\":1,\"\\u0061\":2}}}"),
+            Some("duplicate_field")
+        );
+    }
+
+    #[test]
+    fn refuses_card_numbers_wherever_they_stand() {
+        for body in [
+            r#"{"number":"4242424242424242"}"#,
+            r#"{"number":"4242 4242-4242 4242"}"#,
+            r#"{"number":4242424242424242}"#,
+            r#"{"number":4.242424242424242e15}"#,
+            r#"{"customer":"card 5555555555554444, thanks"}"#,
+            r#"{"4242424242424242":1}"#,
+            r#"{"answer":{"x":[{"deep":"378282246310005"}]}}"#,
+            r#"{"answer":{"x":{"6011111111111117":true}}}"#,
+        ] {
+            assert_eq!(code(body), Some("clear_card_data"), "{body}");
+        }
+    }
+
+    #[test]
+    fn lets_ciphertext_and_ids_pass() {
+        for body in [
+            r#"{"ld":"4242424242424242","lk":"4242424242424242"}"#,
+            r#"{"answer":{"_signature":"4242424242424242"}}"#,
+            r#"{"session":"ses_a4242424242424242424242424242424"}"#,
+            r#"{"order_reference":"1732190400000"}"#,
+            r#"{"order_reference":"4242424242424241"}"#,
+        ] {
+            assert_eq!(code(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn checks_each_text() {
+        let mut fields = Fields::parse(
+            "{\"a\":\"\",\"b\":\"x\\u0000\",\"c\":5,\"d\":\"éé\",\"e\":true,\"f\":1}".as_bytes(),
+        )
+        .unwrap();
+        for (name, expected) in [
+            ("a", "field_invalid"),
+            ("b", "field_invalid"),
+            ("c", "field_type"),
+            ("g", "field_missing"),
+        ] {
+            assert_eq!(
+                fields.text(name, 10).unwrap_err().code().as_str(),
+                expected,
+                "{name}"
+            );
+        }
+        assert_eq!(fields.text("d", 2).unwrap(), "éé");
+        assert!(fields.boolean("e").unwrap());
+        assert_eq!(fields.finish().unwrap_err().code().as_str(), "unknown_field");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_is_said() {
+        let of = |body: &str| Fields::parse(body.as_bytes()).unwrap().fingerprint();
+        assert_eq!(of(r#"{"a":1,"b":"x"}"#), of(r#" { "a": 1, "b": "\u0078" } "#));
+        assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
+    }
+}

@@ -1,0 +1,483 @@
+//! The configuration: a TOML file, `.env`, and the environment, which wins. Read once; every mistake is named
+//! at once, and no value is ever printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardseal::platform::Platform;
+use cardseal_gateways::settings::{Mistake, Mistakes};
+use cardseal_gateways::transport::Timeouts;
+use cardseal_gateways::{Gateway, Settings};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+/// Environment variables of ours start so; a double underscore stands between the levels.
+const PREFIX: &str = "CARDSEAL__";
+
+/// Everything that the server is told.
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The origins of pages that may call.
+    pub allowed_origins: Vec<String>,
+    /// The merchant's key.
+    pub api_key: SecretString,
+    /// Whether the client's address is in `X-Forwarded-For`.
+    pub trust_forwarded_for: bool,
+    /// The database file.
+    pub database: PathBuf,
+    /// Bounds.
+    pub limits: Limits,
+    /// Time-outs of calls to platforms.
+    pub timeouts: Timeouts,
+    /// The platforms.
+    pub platforms: BTreeMap<&'static str, Account>,
+    /// The demo, if it is on.
+    pub demo: Option<Demo>,
+    /// Whether logs are JSON.
+    pub json_logs: bool,
+    /// How much is logged.
+    pub log_level: &'static str,
+}
+
+/// Bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body.
+    pub body_bytes: usize,
+    /// Calls per minute and client address without the merchant's key.
+    pub browser_requests_per_minute: u32,
+    /// Calls at once before that counts.
+    pub browser_burst: u32,
+    /// How long a repeated request waits for the first one.
+    pub idempotency_wait: Duration,
+}
+
+/// A platform.
+#[derive(Clone)]
+pub struct Account {
+    /// How to speak to it.
+    pub gateway: Arc<dyn Gateway>,
+    /// The part of the address that only the platform knows. Without it, no notification is taken.
+    pub webhook_path_secret: Option<SecretString>,
+}
+
+/// The demo page.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// The page's files.
+    pub www: PathBuf,
+    /// The package's files.
+    pub pkg: PathBuf,
+}
+
+/// Why there is no configuration.
+pub struct ConfigError(Vec<Mistake>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} mistake(s):", self.0.len())?;
+        self.0
+            .iter()
+            .try_for_each(|Mistake { key, message }| write!(f, "\n  {key}: {message}"))
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the file (`cardseal.toml`, if there is one, when none is named), `.env` and the environment.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let one = |key: String, message: &str| {
+            ConfigError(vec![Mistake {
+                key,
+                message: message.into(),
+            }])
+        };
+        let mut environment: BTreeMap<String, String> = BTreeMap::new();
+        if Path::new(".env").exists() {
+            // The error of the reader quotes the line, which may be a secret.
+            let lines = dotenvy::from_path_iter(".env").map_err(|_| one(".env".into(), "cannot be read"))?;
+            for line in lines {
+                environment
+                    .extend([line.map_err(|_| one(".env".into(), "has a line that is not KEY=value"))?]);
+            }
+        }
+        // Names and values that are not UTF-8 cannot be ours.
+        environment.extend(
+            std::env::vars_os()
+                .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))),
+        );
+        let named = file
+            .map(Path::to_owned)
+            .or_else(|| environment.get("CARDSEAL_CONFIG").map(PathBuf::from));
+        let path = named.clone().unwrap_or_else(|| "cardseal.toml".into());
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(_) if named.is_none() && !path.exists() => String::new(),
+            Err(error) => {
+                return Err(one(
+                    path.display().to_string(),
+                    &format!("cannot be read: {}", error.kind()),
+                ));
+            }
+        };
+        Self::from_parts(&text, &environment)
+    }
+
+    /// From the text of a file and an environment.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn from_parts(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mistakes = Mistakes::default();
+        let mut tree: Map<String, Value> = toml::from_str(text).unwrap_or_else(|error: toml::de::Error| {
+            // The full message shows the line, which may hold a secret.
+            let line = error.span().map_or(0, |span| {
+                text.get(..span.start).unwrap_or("").lines().count().max(1)
+            });
+            let message = format!("is not TOML near line {line}");
+            mistakes.borrow_mut().push(Mistake {
+                key: "the file".into(),
+                message,
+            });
+            Map::new()
+        });
+        for (name, value) in environment {
+            if let Some(path) = name.strip_prefix(PREFIX) {
+                let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+                overlay(&mut tree, &keys, value);
+            }
+        }
+        let config = Self::read(&Settings::root(&tree, &mistakes));
+        match config {
+            Some(config) if mistakes.borrow().is_empty() => Ok(config),
+            _ => Err(ConfigError(mistakes.into_inner())),
+        }
+    }
+
+    fn read(root: &Settings<'_>) -> Option<Self> {
+        let server = root.table("server");
+        let listen_text = server
+            .optional("listen")
+            .unwrap_or_else(|| "127.0.0.1:8080".into());
+        let listen: Option<SocketAddr> = listen_text.parse().ok();
+        if listen.is_none() {
+            server.mistake("listen", "must be an address and a port such as 127.0.0.1:8080");
+        }
+        let allowed_origins = server.list("allowed_origins");
+        if allowed_origins.iter().any(|text| !is_origin(text)) {
+            server.mistake(
+                "allowed_origins",
+                "must be origins such as https://shop.example, without a path",
+            );
+        }
+        let api_key = api_key(&server);
+        let trust_forwarded_for = server.boolean("trust_forwarded_for", false);
+        if server
+            .optional("public_url")
+            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
+        {
+            server.mistake("public_url", "must start with https:// or http://");
+        }
+        server.finish();
+
+        let database = root.table("database");
+        let path = database
+            .optional("path")
+            .unwrap_or_else(|| "cardseal.sqlite".into());
+        database.finish();
+
+        let limits = limits(&root.table("limits"));
+        let timeouts = timeouts(&root.table("http"));
+
+        let log = root.table("log");
+        let json_logs = log.word("format", &["text", "json"]) == "json";
+        let log_level = log.word("level", &["info", "error", "warn", "debug"]);
+        log.finish();
+
+        let platforms = platforms(&root.table("platforms"));
+        let demo = demo(&root.table("demo"), listen, &platforms);
+        root.finish();
+        Some(Self {
+            listen: listen?,
+            allowed_origins,
+            api_key,
+            trust_forwarded_for,
+            database: path.into(),
+            limits,
+            timeouts,
+            platforms,
+            demo,
+            json_logs,
+            log_level,
+        })
+    }
+
+    /// Lets the demo's own page in, at the address that the server really got.
+    pub fn open_demo_origins(&mut self, bound: SocketAddr) {
+        if self.demo.is_some() {
+            self.allowed_origins.push(format!("http://{bound}"));
+            self.allowed_origins
+                .push(format!("http://localhost:{}", bound.port()));
+        }
+    }
+}
+
+/// Puts an environment variable in its place.
+fn overlay(table: &mut Map<String, Value>, keys: &[String], value: &str) {
+    match keys {
+        [] => {}
+        [key] => {
+            table.insert(key.clone(), value.into());
+        }
+        [key, rest @ ..] => {
+            let entry = table
+                .entry(key.clone())
+                .or_insert_with(|| Value::Object(Map::new()));
+            // An array of the file becomes a table by index, so that one entry can be replaced.
+            if let Value::Array(items) = entry {
+                let items = items
+                    .drain(..)
+                    .enumerate()
+                    .map(|(index, item)| (index.to_string(), item))
+                    .collect();
+                *entry = Value::Object(items);
+            }
+            if let Value::Object(inner) = entry {
+                overlay(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn api_key(server: &Settings<'_>) -> SecretString {
+    let text = server.text("api_key");
+    if !text.is_empty()
+        && (text.len() < 32 || text.len() > 256 || !text.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        server.mistake("api_key", "must be 32 to 256 visible ASCII characters");
+    }
+    text.into()
+}
+
+/// Scheme, host and port, as browsers send them.
+fn is_origin(text: &str) -> bool {
+    let Some(host) = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".:-[]".contains(&byte);
+    !host.is_empty() && host.bytes().all(allowed)
+}
+
+fn limits(table: &Settings<'_>) -> Limits {
+    let small = |key, default, range| u32::try_from(table.integer(key, default, &range)).unwrap_or(u32::MAX);
+    let limits = Limits {
+        body_bytes: small("body_bytes", 16_384, 1024..=1_048_576)
+            .try_into()
+            .unwrap_or(16_384),
+        browser_requests_per_minute: small("browser_requests_per_minute", 60, 1..=1_000_000),
+        browser_burst: small("browser_burst", 20, 1..=100_000),
+        idempotency_wait: Duration::from_millis(table.integer("idempotency_wait_ms", 15_000, &(0..=120_000))),
+    };
+    table.finish();
+    limits
+}
+
+fn timeouts(table: &Settings<'_>) -> Timeouts {
+    let timeouts = Timeouts {
+        connect: Duration::from_millis(table.integer("connect_timeout_ms", 5000, &(10..=60_000))),
+        request: Duration::from_millis(table.integer("request_timeout_ms", 30_000, &(50..=180_000))),
+    };
+    table.finish();
+    timeouts
+}
+
+fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
+    let mut platforms = BTreeMap::new();
+    for platform in Platform::ALL {
+        let settings = table.table(platform.id());
+        if settings.exists()
+            && let Some(gateway) = cardseal_gateways::gateway(*platform, &settings)
+        {
+            let webhook_path_secret = settings.optional_secret("webhook_path_secret");
+            platforms.insert(
+                platform.id(),
+                Account {
+                    gateway,
+                    webhook_path_secret,
+                },
+            );
+        }
+    }
+    if table.keys().is_empty() {
+        table.mistake("greenpay", "no platform is configured");
+    }
+    table.finish();
+    platforms
+}
+
+fn demo(
+    table: &Settings<'_>,
+    listen: Option<SocketAddr>,
+    platforms: &BTreeMap<&str, Account>,
+) -> Option<Demo> {
+    let enabled = table.boolean("enabled", false);
+    let demo = Demo {
+        www: table.optional("www").unwrap_or_else(|| "www".into()).into(),
+        pkg: table.optional("pkg").unwrap_or_else(|| "pkg".into()).into(),
+    };
+    table.finish();
+    if !enabled {
+        return None;
+    }
+    if listen.is_some_and(|address| !address.ip().is_loopback()) {
+        table.mistake(
+            "enabled",
+            "the demo takes calls without a key: it listens on loopback addresses only",
+        );
+    }
+    let live = |account: &Account| account.gateway.demo_facts().get("sandbox") != Some(&Value::Bool(true));
+    if platforms.values().any(live) {
+        table.mistake(
+            "enabled",
+            "the demo takes calls without a key: it does not run with a live platform",
+        );
+    }
+    for (key, path) in [("www", &demo.www), ("pkg", &demo.pkg)] {
+        if !path.is_dir() {
+            table.mistake(key, "is not a directory");
+        }
+    }
+    Some(demo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC7JHoJfg6yNzLMOWet8Z49a4KD0dCspMAYvo2YAMB7/wdEycocujbhJ2n/seONi+5XqTqqFkM5VBl8rmkkFPZk/7x0xmdsTPECSWnHK+HhoaNDFPR3j8jQhVo1laxiqcEhAHegi5cwtFosuJAvSKAFKEvyxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+    fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect()
+    }
+
+    #[test]
+    fn names_every_mistake_at_once_and_no_value() {
+        let text = r#"
+            [server]
+            listen = "here"
+            allowed_origins = ["https://shop.example/path"]
+            api_key = "hunter2-short"
+            colour = "green"
+            [limits]
+            body_bytes = 5
+            [platforms.greenpay]
+            environment = "custom"
+            merchant_url = "http://merchant.example"
+            secret = "hunter2"
+            public_key = "hunter2-junk"
+            signature_policy = "maybe"
+            [platforms.nonsense]
+            x = 1
+        "#;
+        let error = Config::from_parts(text, &BTreeMap::new())
+            .err()
+            .unwrap()
+            .to_string();
+        for key in [
+            "server.listen:",
+            "server.allowed_origins:",
+            "server.api_key:",
+            "server.colour:",
+            "limits.body_bytes:",
+            "platforms.greenpay.merchant_url:",
+            "platforms.greenpay.checkout_url:",
+            "platforms.greenpay.merchant_id:",
+            "platforms.greenpay.public_key:",
+            "platforms.greenpay.signature_policy:",
+            "platforms.greenpay.terminals:",
+            "platforms.nonsense:",
+        ] {
+            assert!(error.contains(key), "{key} is not in\n{error}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_file_is_named_without_its_text() {
+        let error = Config::from_parts("[server]\napi_key = hunter2", &BTreeMap::new())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/greenpay.json")).unwrap();
+        let key = find_key(&vectors).unwrap_or_else(|| KEY.into());
+        let text = "[server]\nlisten = \"127.0.0.1:1\"\n[[platforms.greenpay.terminals]]\nterminal = \"a\"\ncurrency = \"CRC\"";
+        let config = Config::from_parts(
+            text,
+            &environment(&[
+                ("CARDSEAL__SERVER__LISTEN", "127.0.0.1:2"),
+                (
+                    "CARDSEAL__SERVER__API_KEY",
+                    "0123456789012345678901234567890123456789",
+                ),
+                (
+                    "CARDSEAL__SERVER__ALLOWED_ORIGINS",
+                    "https://a.example,https://b.example",
+                ),
+                ("CARDSEAL__PLATFORMS__GREENPAY__ENVIRONMENT", "production"),
+                ("CARDSEAL__PLATFORMS__GREENPAY__SECRET", "s"),
+                ("CARDSEAL__PLATFORMS__GREENPAY__MERCHANT_ID", "m"),
+                ("CARDSEAL__PLATFORMS__GREENPAY__PUBLIC_KEY", &key),
+                ("CARDSEAL__PLATFORMS__GREENPAY__TERMINALS__0__CURRENCY", "USD"),
+                ("PATH", "/bin"),
+            ]),
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
+        let gateway = &config.platforms["greenpay"].gateway;
+        assert!(
+            gateway.accepts(cardseal_gateways::Currency::USD)
+                && !gateway.accepts(cardseal_gateways::Currency::CRC)
+        );
+    }
+
+    /// Any public key of the vectors.
+    fn find_key(value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) if text.contains("MIG") || text.contains("MIIB") => {
+                cardseal::crypto::public_key::PublicKey::parse(text)
+                    .is_ok()
+                    .then(|| text.clone())
+            }
+            Value::Array(items) => items.iter().find_map(find_key),
+            Value::Object(items) => items.values().find_map(find_key),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        }
+    }
+}

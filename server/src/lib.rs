@@ -1,0 +1,163 @@
+//! Cardseal's server: opens sessions for the browser module, relays what it sealed, stores tokens, moves money.
+//!
+//! [`router`] is the whole application without a socket. It is written so that money moves once: see the routes
+//! of payments, and the store, where everything is on the disk before a platform or a caller hears of it.
+
+pub mod access;
+pub mod body;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod logging;
+mod routes;
+pub mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardseal_gateways::Transport;
+use cardseal_gateways::transport::Unusable;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::access::Access;
+use crate::clock::Clock;
+use crate::config::{Account, Config};
+use crate::error::{ApiError, Code};
+use crate::store::{Store, StoreError};
+
+pub use routes::router;
+
+/// The state of the application.
+pub type App = Arc<Shared>;
+
+/// What every request shares.
+pub struct Shared {
+    /// What the server was told.
+    pub config: Config,
+    /// Who may call.
+    pub access: Access,
+    /// What is kept.
+    pub store: Store,
+    /// The way to the platforms.
+    pub transport: Transport,
+    /// The time.
+    pub clock: Clock,
+    /// Work that a caller who hangs up must not cut short.
+    tasks: TaskTracker,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Transport(#[from] Unusable),
+}
+
+impl Shared {
+    /// Opens the database and settles what the last process left behind.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: Config) -> Result<App, StartError> {
+        let clock = Clock::default();
+        let store = Store::open(&config.database).await?;
+        let left = store.recover(clock.now()).await?;
+        if left.payments + left.changes > 0 {
+            tracing::warn!(
+                payments = left.payments,
+                changes = left.changes,
+                "the last process ended while money was moving; these are now unknown and need the platform's word"
+            );
+        }
+        if config.demo.is_some() {
+            tracing::warn!(
+                "DEMO MODE: the demo page may charge, refund and delete without the merchant's API key"
+            );
+        }
+        Ok(Arc::new(Self {
+            access: Access::new(&config),
+            transport: Transport::new(config.timeouts)?,
+            store,
+            clock,
+            tasks: TaskTracker::new(),
+            config,
+        }))
+    }
+
+    /// A call to a platform, and a little more.
+    fn patience(&self) -> Duration {
+        self.config.timeouts.request + Duration::from_secs(10)
+    }
+
+    /// Waits until money that is moving has settled, and closes the database.
+    pub async fn stop(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(self.patience(), self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("work is still under way; it will be unknown at the next start");
+        }
+        self.store.close().await;
+    }
+
+    /// A platform by its id.
+    ///
+    /// # Errors
+    /// `field_invalid` of the field `platform`.
+    pub fn account(&self, platform: &str) -> Result<&Account, ApiError> {
+        self.config
+            .platforms
+            .get(platform)
+            .ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
+    }
+
+    /// Does something to its end, also if the caller hangs up.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let done = self.tasks.spawn(work.in_current_span()).await;
+        done.unwrap_or_else(|_| Err(ApiError::internal("a task panicked")))
+    }
+}
+
+/// Serves until `stop` completes and what was under way then has been answered.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    app: &App,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping");
+        // Nobody listens any more only if the server has ended by itself.
+        let _ = stopping.send(());
+    });
+    let overdue = async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(app.patience()).await;
+    };
+    let result = tokio::select! {
+        result = server => result,
+        () = overdue => {
+            tracing::warn!("connections that never end were cut");
+            Ok(())
+        }
+    };
+    app.stop().await;
+    result
+}

@@ -1,0 +1,114 @@
+//! One id and one log line a request; one place that writes error bodies.
+//!
+//! A line has the method, the route's pattern, the status, the time, and the code and cause of a refusal. Never
+//! a body, an address with its values, or a header.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use tracing::level_filters::LevelFilter;
+
+use crate::config::Config;
+use crate::error::{ApiError, Code};
+
+/// The id of a request, for stored answers.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
+/// The header that carries it.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Sends logs to standard error.
+pub fn start(config: &Config) {
+    let level = match config.log_level {
+        "error" => LevelFilter::ERROR,
+        "warn" => LevelFilter::WARN,
+        "debug" => LevelFilter::DEBUG,
+        _ => LevelFilter::INFO,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr);
+    // A second start, as in tests, keeps the first one.
+    let _ = if config.json_logs {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    };
+}
+
+/// Gives the request an id, writes its log line, and gives error answers their body.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let api = request.uri().path().starts_with("/v1/") || request.uri().path() == "/healthz";
+    let span = tracing::info_span!("request", request_id = %id);
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    let mut error = response.extensions_mut().remove::<ApiError>();
+    if error.is_none() && api {
+        // What the framework itself refuses has no body of ours yet.
+        error = match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if !has_json(&response) => {
+                Some(Code::NotFound.into())
+            }
+            StatusCode::METHOD_NOT_ALLOWED => Some(Code::MethodNotAllowed.into()),
+            _ => None,
+        };
+    }
+    if let Some(error) = &error {
+        let headers = std::mem::take(response.headers_mut());
+        response = error.response(&id);
+        for (name, value) in &headers {
+            if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if api {
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_millis();
+    let code = error.as_ref().map_or("", |error| error.code().as_str());
+    let cause = error.as_ref().and_then(ApiError::cause).unwrap_or_default();
+    let _entered = span.enter();
+    match status {
+        500.. => tracing::error!(%method, route, status, duration_ms, code, cause, "request failed"),
+        400.. => tracing::warn!(%method, route, status, duration_ms, code, cause, "request refused"),
+        _ => tracing::info!(%method, route, status, duration_ms, "request served"),
+    }
+    response
+}
+
+fn has_json(response: &Response) -> bool {
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().ends_with(b"json"))
+}

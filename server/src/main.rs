@@ -1,0 +1,58 @@
+//! `cardseal-server [--config FILE]`: reads the configuration, serves until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cardseal_server::config::Config;
+use cardseal_server::{Shared, logging, serve};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "the log may not have been set up yet")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cardseal-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = Config::load(config_file()?.as_deref())?;
+    logging::start(&config);
+    let listener = TcpListener::bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    config.open_demo_origins(address);
+    let app = Shared::start(config).await?;
+    ready(address);
+    Ok(serve(&app, listener, told_to_stop()).await?)
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that programs wait for")]
+fn ready(address: SocketAddr) {
+    tracing::info!(%address, "listening");
+    println!("{{\"ready\":true,\"listen\":\"{address}\"}}");
+}
+
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+        return;
+    }
+    // An error means that no signal can be heard; then only a kill ends the server.
+    let _ = interrupt.await;
+}
+
+fn config_file() -> Result<Option<PathBuf>, String> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (None, _, _) => Ok(None),
+        (Some(option), Some(file), None) if option == "--config" => Ok(Some(file.into())),
+        _ => Err("usage: cardseal-server [--config FILE]".into()),
+    }
+}

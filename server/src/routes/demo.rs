@@ -1,0 +1,83 @@
+//! The demo page: its files, under a strict policy, and the facts for its banner.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Map, Value};
+use tower_http::services::ServeDir;
+
+use crate::App;
+use crate::config::Demo;
+
+/// Adds the page to the routes.
+pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> {
+    let policy =
+        HeaderValue::from_str(&policy(app)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let files = Router::new()
+        .nest_service("/pkg", ServeDir::new(&demo.pkg))
+        .fallback_service(ServeDir::new(&demo.www))
+        .layer(axum::middleware::map_response(move |response| {
+            guard(response, policy.clone())
+        }));
+    router
+        .route("/v1/demo", get(facts))
+        .route("/v1/{*rest}", get(super::nothing))
+        .fallback_service(files)
+}
+
+/// Scripts, styles and calls of our own only; in the direct way the page calls the checkout host, too.
+fn policy(app: &App) -> String {
+    let mut connect = String::from("'self'");
+    for account in app.config.platforms.values() {
+        let facts = account.gateway.demo_facts();
+        if let Some(origin) = facts.get("checkout_url").and_then(Value::as_str).and_then(origin) {
+            connect = format!("{connect} {origin}");
+        }
+    }
+    format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+         connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url.get(host..)?.find('/').map_or(url.len(), |path| host + path);
+    url.get(..end)
+}
+
+async fn guard(mut response: Response, policy: HeaderValue) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        response = (StatusCode::NOT_FOUND, "there is nothing here\n").into_response();
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        super::name("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    // Always asked for again, so that a rebuilt package is seen; unchanged files cost one 304.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// `GET /v1/demo`: what the page may know. Facts of the first platform stand at the top as well.
+async fn facts(State(app): State<App>) -> Json<Value> {
+    let mut facts = Map::new();
+    let mut platforms = Map::new();
+    for (id, account) in &app.config.platforms {
+        let of = account.gateway.demo_facts();
+        if facts.is_empty() {
+            facts.clone_from(&of);
+        }
+        platforms.insert((*id).into(), Value::Object(of));
+    }
+    facts.insert("demo".into(), true.into());
+    facts.insert("platforms".into(), Value::Object(platforms));
+    Json(Value::Object(facts))
+}

@@ -1,0 +1,98 @@
+//! `POST /v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself.
+//!
+//! The secret in the address keeps out a browser that has seen a signed answer: the signature covers neither a
+//! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
+//! notification and its effect are on the disk.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use cardseal_gateways::Error;
+use cardseal_gateways::error::Refusal;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::App;
+use crate::access::same;
+use crate::body;
+use crate::error::{ApiError, Code};
+use crate::store::Notice;
+
+/// The platform's own answers are smaller.
+const MAX_BYTES: usize = 64 * 1024;
+
+pub(super) async fn receive(
+    State(app): State<App>,
+    Path((platform, secret)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    take(&app, &platform, &secret, "", request).await
+}
+
+pub(super) async fn receive_at(
+    State(app): State<App>,
+    Path((platform, secret, route)): Path<(String, String, String)>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    take(&app, &platform, &secret, &route, request).await
+}
+
+async fn take(
+    app: &App,
+    platform: &str,
+    secret: &str,
+    route: &str,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
+    if !account
+        .webhook_path_secret
+        .as_ref()
+        .is_some_and(|expected| same(secret, expected))
+    {
+        return Err(Code::NotFound.into());
+    }
+    let routes = account.gateway.notification_routes();
+    let route = routes
+        .iter()
+        .copied()
+        .find(|known| *known == route.trim_matches('/'))
+        .ok_or(Code::NotFound)?;
+    let headers = request.headers().clone();
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let body = body::read(request, MAX_BYTES).await?;
+    let notification = account
+        .gateway
+        .read_notification(route, &headers, &body)
+        .map_err(refused)?;
+    let digest = hex::encode(Sha256::digest(&body));
+    let notice = Notice {
+        digest: &digest,
+        platform,
+        route,
+        notification: &notification,
+    };
+    let effect = app.store.notify(&notice, app.clock.now()).await?;
+    if effect == "conflict" || effect == "payment_corrected" {
+        tracing::warn!(
+            platform,
+            route,
+            effect,
+            "a notification contradicts what was known"
+        );
+    } else {
+        tracing::info!(platform, route, effect, "notification taken");
+    }
+    Ok(Json(json!({ "received": true })))
+}
+
+fn refused(error: Error) -> ApiError {
+    match error {
+        Error::SignatureInvalid => Code::HandedSignatureInvalid.into(),
+        Error::Doubtful(_) => Code::BadJson.into(),
+        Error::Refused(Refusal::NotOffered) => Code::NotFound.into(),
+        Error::Refused(refusal) => refusal.into(),
+    }
+}

@@ -1,0 +1,375 @@
+//! `POST /v1/payments`: charges a stored card, or the card of a session.
+//!
+//! The order of things is the point:
+//! 1. the idempotency key, the payment and the taken session are on the disk, in one transaction;
+//! 2. the platform is asked, by a task that a caller who hangs up does not cut short;
+//! 3. what came of it and the answer to the caller are on the disk, in one transaction;
+//! 4. the caller is told.
+//!
+//! A process that ends between 1 and 3 leaves a payment that the next start calls unknown. Nothing ever goes from
+//! there to 2 again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cardseal::session::Kind;
+use cardseal_gateways::error::{Doubt, Refusal};
+use cardseal_gateways::gateway::{ChargeAsk, Handed, OpenSession, Outcome};
+use cardseal_gateways::{Amount, Currency};
+use secrecy::SecretString;
+use tracing::Instrument;
+
+use super::{REPLAYED, bin, idempotency_key, order_reference, resource, text_or_default};
+use crate::App;
+use crate::access::Browser;
+use crate::body::Fields;
+use crate::error::{ApiError, Code, problem};
+use crate::logging::RequestId;
+use crate::routes::sessions::amount;
+use crate::routes::tokens::HandIn;
+use crate::store::{
+    Claim, Key, NewPayment, Payment, Session, SessionState, Settlement, Status, StoredAnswer, Token,
+    TokenStatus,
+};
+
+/// Between two looks at a payment that another request is making.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A payment that somebody asked for.
+struct Order {
+    platform: String,
+    amount: Amount,
+    card: Card,
+    order_reference: String,
+    description: String,
+    customer: Option<String>,
+    key: Option<Key>,
+    hash: String,
+    /// Milliseconds that a session may be older than it should.
+    grace: i64,
+    request_id: String,
+}
+
+/// What is charged.
+enum Card {
+    Stored(Box<Token>),
+    Handed {
+        session: Box<Session>,
+        handed: Handed,
+        fraud_check: bool,
+        bin: Option<String>,
+    },
+}
+
+pub(in crate::routes) async fn create(
+    State(app): State<App>,
+    browser: Browser,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    mut fields: Fields,
+) -> Result<Response, ApiError> {
+    let key = idempotency_key(&headers)?;
+    let fingerprint = fields.fingerprint();
+    let order = if fields.has("session") {
+        by_session(&app, &mut fields, key, fingerprint, request_id).await?
+    } else {
+        browser.merchant?;
+        by_token(&app, &mut fields, key, fingerprint, request_id).await?
+    };
+    fields.finish()?;
+    let owner = Arc::clone(&app);
+    app.to_the_end(async move { carry_out(&owner, order).await })
+        .await
+}
+
+async fn by_token(
+    app: &App,
+    fields: &mut Fields,
+    key: Option<String>,
+    fingerprint: String,
+    request_id: String,
+) -> Result<Order, ApiError> {
+    let token = fields.text("token", 64)?;
+    let token = app.store.token(&token).await?.ok_or(Code::TokenNotFound)?;
+    Ok(Order {
+        amount: amount(app.account(&token.platform)?, fields)?,
+        platform: token.platform.clone(),
+        order_reference: order_reference(fields)?,
+        description: text_or_default(fields)?,
+        customer: fields
+            .optional("customer", 255)?
+            .or_else(|| token.customer.clone()),
+        key: key.map(|key| Key {
+            scope: "merchant".into(),
+            key,
+            fingerprint,
+        }),
+        card: Card::Stored(Box::new(token)),
+        hash: String::new(),
+        grace: 0,
+        request_id,
+    })
+}
+
+async fn by_session(
+    app: &App,
+    fields: &mut Fields,
+    key: Option<String>,
+    fingerprint: String,
+    request_id: String,
+) -> Result<Order, ApiError> {
+    let hand_in = HandIn::read(fields)?;
+    let fraud_check = fields.boolean("kount")?;
+    let bin = bin(fields)?;
+    let session = hand_in.session(app, &[Kind::Payment]).await?;
+    let (minor, code) = session
+        .amount
+        .clone()
+        .ok_or_else(|| ApiError::internal("a payment session has no amount"))?;
+    let amount = Currency::from_code(&code)
+        .zip(u64::try_from(minor).ok())
+        .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
+        .ok_or_else(|| ApiError::internal("a payment session has a wrong amount"))?;
+    // A page that names no key is protected all the same: one session, one card, one payment.
+    let key = Key {
+        scope: session.id.clone(),
+        key: key.unwrap_or_else(|| format!("card {}", hand_in.hash)),
+        fingerprint,
+    };
+    Ok(Order {
+        platform: session.platform.clone(),
+        amount,
+        order_reference: session.reference.clone(),
+        description: session.description.clone(),
+        customer: session.customer.clone(),
+        key: Some(key),
+        grace: hand_in.grace(),
+        hash: hand_in.hash,
+        card: Card::Handed {
+            session: Box::new(session),
+            handed: hand_in.handed,
+            fraud_check,
+            bin,
+        },
+        request_id,
+    })
+}
+
+async fn carry_out(app: &App, order: Order) -> Result<Response, ApiError> {
+    let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let payment = loop {
+        match claim(app, &order).await? {
+            Claim::New(payment) => break payment,
+            Claim::Answered(answer) => return Ok(replay(&answer)),
+            Claim::Reused => return Err(Code::IdempotencyKeyReused.into()),
+            Claim::ReferenceUsed => return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference")),
+            Claim::SessionTaken => return Err(session_gone(app, &order).await?),
+            Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Code::TokenUnconfirmed.into()),
+            Claim::TokenUnusable(TokenStatus::Active | TokenStatus::Deleted) => {
+                return Err(Code::TokenDeleted.into());
+            }
+            Claim::Pending(payment) if payment.status == Status::InFlight => {
+                if Instant::now() >= deadline {
+                    return Err(ApiError::from(Code::IdempotencyInProgress)
+                        .about(&payment.id)
+                        .retry_after(5));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            // The process ended under the first request: what is known now becomes its answer.
+            Claim::Pending(payment) => {
+                let Some(key) = &order.key else {
+                    return Err(ApiError::internal("a claim without a key"));
+                };
+                return Ok(replay(&app.store.answer_key(key, answer(&payment)).await?));
+            }
+        }
+    };
+    let result = ask_platform(app, order.card, &payment, &order.description).await;
+    finish(app, &payment, result, &order.request_id).await
+}
+
+/// Why a session could not be taken.
+async fn session_gone(app: &App, order: &Order) -> Result<ApiError, ApiError> {
+    let Card::Handed { session, .. } = &order.card else {
+        return Ok(Code::SessionUsed.into());
+    };
+    let session = app
+        .store
+        .session(&session.id)
+        .await?
+        .ok_or(Code::SessionNotFound)?;
+    let open = session.state == SessionState::Open;
+    Ok(if open {
+        Code::SessionExpired
+    } else {
+        Code::SessionUsed
+    }
+    .into())
+}
+
+async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
+    let (token, session, bin) = match &order.card {
+        Card::Stored(token) => (Some(token), None, token.bin.as_deref()),
+        Card::Handed { session, bin, .. } => (None, Some(session), bin.as_deref()),
+    };
+    let payment = NewPayment {
+        platform: &order.platform,
+        amount: &order.amount,
+        token_id: token.map(|token| token.id.as_str()),
+        session_id: session.map(|session| session.id.as_str()),
+        order_reference: &order.order_reference,
+        description: &order.description,
+        customer: order.customer.as_deref(),
+        brand: token.and_then(|token| token.brand.as_deref()),
+        bin,
+        last4: token.and_then(|token| token.last4.as_deref()),
+    };
+    let now = app.clock.now();
+    Ok(app
+        .store
+        .claim_payment(order.key.as_ref(), &payment, &order.hash, now - order.grace, now)
+        .await?)
+}
+
+async fn ask_platform(
+    app: &App,
+    card: Card,
+    payment: &Payment,
+    description: &str,
+) -> Result<Outcome, ApiError> {
+    let account = app.account(&payment.platform)?;
+    let (gateway, transport) = (Arc::clone(&account.gateway), app.transport.clone());
+    let (payment, description) = (payment.clone(), description.to_owned());
+    // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
+    let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
+        Card::Stored(token) => {
+            let token = token.platform_token.ok_or(Code::TokenDeleted)?;
+            let call = async move {
+                let ask = ChargeAsk {
+                    token: &token,
+                    amount: &payment.amount,
+                    reference: &payment.order_reference,
+                    description: &description,
+                    attempt: &payment.id,
+                };
+                gateway.charge(&transport, &ask).await
+            };
+            tokio::spawn(call.in_current_span())
+        }
+        Card::Handed {
+            session,
+            handed,
+            fraud_check,
+            ..
+        } => {
+            let call = async move {
+                let gone = SecretString::default();
+                let kept = session.kept.as_ref().unwrap_or(&gone);
+                let open = OpenSession {
+                    kept,
+                    kind: session.kind,
+                    reference: &session.reference,
+                };
+                gateway.pay(&transport, &open, handed, fraud_check).await
+            };
+            tokio::spawn(call.in_current_span())
+        }
+    };
+    match call.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Ok(Outcome::Unknown(Doubt::Interrupted)),
+    }
+}
+
+async fn finish(
+    app: &App,
+    payment: &Payment,
+    result: Result<Outcome, ApiError>,
+    request_id: &str,
+) -> Result<Response, ApiError> {
+    let settlement = match &result {
+        Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
+        Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
+        Ok(Outcome::Unknown(doubt)) => {
+            tracing::warn!(
+                payment = payment.id,
+                doubt = doubt.as_str(),
+                "the outcome of a payment is unknown"
+            );
+            Settlement::Unknown
+        }
+        Err(_) => Settlement::Failed,
+    };
+    let error = result
+        .as_ref()
+        .err()
+        .map(|error| error.clone().about(&payment.id));
+    let to_answer = |settled: &Payment| match (settled.status, &error) {
+        // The platform never heard of it: the same key may try again.
+        (Status::Failed, Some(error)) if error.code() != Code::PlatformRejected => None,
+        (Status::Failed, Some(error)) => Some(StoredAnswer {
+            status: error.code().status().as_u16(),
+            body: error.render(request_id),
+        }),
+        _ => Some(answer(settled)),
+    };
+    // The money may have moved: a disk that is full for a moment must not lose that.
+    for attempt in 0..5_u32 {
+        match app
+            .store
+            .finish_payment(&payment.id, &settlement, to_answer, app.clock.now())
+            .await
+        {
+            Ok((settled, Some(_))) if settled.status == Status::Failed => {
+                return Err(error.unwrap_or_else(|| Code::Internal.into()));
+            }
+            Ok((_, Some(answer))) => return Ok(response(&answer)),
+            Ok((_, None)) => return Err(error.unwrap_or_else(|| Code::Internal.into())),
+            Err(error) => {
+                tracing::error!(payment = payment.id, cause = %error, attempt, "a payment's outcome cannot be stored");
+                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+            }
+        }
+    }
+    // What is on the disk says "in flight", and the next start will say "unknown": so does the answer.
+    Ok(response(&answer(payment)))
+}
+
+fn answer(payment: &Payment) -> StoredAnswer {
+    let unknown = payment.status.shown() == Status::Unknown.shown();
+    let status = if unknown {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::CREATED
+    };
+    StoredAnswer {
+        status: status.as_u16(),
+        body: resource(payment).to_string(),
+    }
+}
+
+fn response(answer: &StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_client_error() || status.is_server_error() {
+        return problem(status, answer.body.clone());
+    }
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        answer.body.clone(),
+    )
+        .into_response()
+}
+
+fn replay(answer: &StoredAnswer) -> Response {
+    let mut response = response(answer);
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,62 @@
+//! `POST /v1/payments/{id}/resolve`: the merchant asked the platform and says what became of an unknown payment.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use cardseal_gateways::gateway::Approval;
+use serde_json::Value;
+
+use super::resource;
+use crate::App;
+use crate::access::Merchant;
+use crate::body::Fields;
+use crate::error::{ApiError, Code};
+use crate::store::{Settlement, Status};
+
+/// What it can have come to.
+const WORDS: &[(&str, Option<Status>)] = &[
+    ("approved", Some(Status::Approved)),
+    ("failed", Some(Status::Failed)),
+    ("voided", Some(Status::Voided)),
+    ("refunded", Some(Status::Refunded)),
+];
+
+pub(in crate::routes) async fn resolve(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+    mut fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let word = fields.word("status", WORDS, None)?;
+    let to = word.ok_or_else(|| ApiError::field(Code::FieldMissing, "status"))?;
+    let authorization = fields.optional("authorization", 64)?;
+    fields.finish()?;
+    let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
+    let now = app.clock.now();
+    match (payment.status, to) {
+        (Status::Unknown, Status::Approved) => {
+            let approval = Approval {
+                authorization,
+                ..Approval::default()
+            };
+            app.store
+                .resolve_payment(&id, &Settlement::Approved(&approval), now)
+                .await?;
+        }
+        (Status::Unknown, Status::Failed) => {
+            app.store.resolve_payment(&id, &Settlement::Failed, now).await?;
+        }
+        (Status::VoidUnknown, Status::Approved | Status::Voided)
+        | (Status::RefundUnknown, Status::Approved | Status::Refunded) => {
+            app.store.move_payment(&id, payment.status, to, now).await?;
+        }
+        _ => return Err(ApiError::from(Code::PaymentState).about(&id)),
+    }
+    tracing::warn!(
+        payment = id,
+        from = payment.status.stored(),
+        to = to.stored(),
+        "resolved by the merchant"
+    );
+    let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
+    Ok(Json(resource(&payment)))
+}

@@ -1,0 +1,164 @@
+//! `POST /v1/sessions`: prepares a platform for a card from the browser.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use cardseal::session::{Kind, Mode};
+use cardseal_gateways::gateway::SessionAsk;
+use cardseal_gateways::{Amount, AmountError};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use super::payments::{order_reference, text_or_default};
+use crate::App;
+use crate::access::Browser;
+use crate::body::Fields;
+use crate::clock::rfc3339;
+use crate::config::Account;
+use crate::error::{ApiError, Code};
+use crate::store::{NewSession, Token, TokenStatus};
+
+const KINDS: &[(&str, Kind)] = &[
+    ("tokenize", Kind::Tokenize),
+    ("update", Kind::Update),
+    ("payment", Kind::Payment),
+];
+const MODES: &[(&str, Mode)] = &[("relay", Mode::Relay), ("direct", Mode::Direct)];
+
+pub(super) async fn create(
+    State(app): State<App>,
+    browser: Browser,
+    mut fields: Fields,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let kind = fields.word("kind", KINDS, Kind::Tokenize)?;
+    let mode = fields.word("mode", MODES, Mode::Relay)?;
+    let customer = fields.optional("customer", 255)?;
+    let platform = fields.optional("platform", 32)?;
+    // Charging a card, or putting another in the place of a stored one, is the merchant's decision.
+    if kind != Kind::Tokenize {
+        browser.merchant?;
+    }
+    let token = match kind {
+        Kind::Update => Some(updatable(&app, &fields.text("token", 64)?).await?),
+        Kind::Tokenize | Kind::Payment => None,
+    };
+    let platform = match &token {
+        Some(token) => token.platform.clone(),
+        None => platform.unwrap_or_else(|| default_platform(&app)),
+    };
+    let account = app.account(&platform)?;
+    let (amount, description, reference) = match kind {
+        Kind::Payment => {
+            let amount = amount(account, &mut fields)?;
+            (
+                Some(amount),
+                text_or_default(&mut fields)?,
+                order_reference(&mut fields)?,
+            )
+        }
+        // Nobody can guess it, so an answer that names it belongs to this session.
+        Kind::Tokenize | Kind::Update => (None, String::new(), uuid::Uuid::new_v4().to_string()),
+    };
+    fields.finish()?;
+    if kind == Kind::Payment && app.store.reference_used(&platform, &reference).await? {
+        return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
+    }
+
+    // Taken before the platform makes its order: ours never looks younger than the platform's.
+    let created_at = app.clock.now();
+    let ask = SessionAsk {
+        kind,
+        mode,
+        reference: &reference,
+        token: token
+            .as_ref()
+            .and_then(|token| token.platform_token.as_ref())
+            .map(ExposeSecret::expose_secret),
+        amount: amount.as_ref(),
+        description: &description,
+    };
+    let opened = account.gateway.open_session(&app.transport, &ask).await?;
+    let expires_at = created_at + i64::from(opened.seconds) * 1000;
+    let currency = amount.as_ref().map(|amount| amount.currency().code());
+    let minor = amount
+        .as_ref()
+        .and_then(|amount| i64::try_from(amount.minor()).ok());
+    let id = app
+        .store
+        .add_session(&NewSession {
+            platform: &platform,
+            kind,
+            mode,
+            reference: &reference,
+            kept: &opened.kept,
+            customer: customer.as_deref(),
+            token_id: token.as_ref().map(|token| token.id.as_str()),
+            amount: minor.zip(currency),
+            description: &description,
+            created_at,
+            expires_at,
+        })
+        .await?;
+
+    let mut session: Map<String, Value> = opened.public;
+    session.insert("id".into(), id.into());
+    session.insert("platform".into(), platform.into());
+    session.insert("kind".into(), word(KINDS, kind).into());
+    session.insert("mode".into(), word(MODES, mode).into());
+    session.insert("created_at".into(), rfc3339(created_at).into());
+    session.insert("expires_at".into(), rfc3339(expires_at).into());
+    session.insert("expires_in".into(), opened.seconds.into());
+    if let Some(amount) = amount {
+        session.insert("amount".into(), amount.to_decimal_text().into());
+        session.insert("currency".into(), amount.currency().code().into());
+        session.insert("order_reference".into(), reference.into());
+    }
+    Ok((StatusCode::CREATED, Json(Value::Object(session))))
+}
+
+fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words
+        .iter()
+        .find(|(_, of)| *of == value)
+        .map_or("", |(word, _)| word)
+}
+
+/// A merchant with one platform need not name it.
+pub(super) fn default_platform(app: &App) -> String {
+    app.config
+        .platforms
+        .keys()
+        .next()
+        .copied()
+        .unwrap_or_default()
+        .into()
+}
+
+async fn updatable(app: &App, id: &str) -> Result<Token, ApiError> {
+    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
+    match token.status {
+        TokenStatus::Active => Ok(token),
+        TokenStatus::Unconfirmed => Err(Code::TokenUnconfirmed.into()),
+        TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
+    }
+}
+
+/// `amount` and `currency`, which the platform has to offer.
+pub(super) fn amount(account: &Account, fields: &mut Fields) -> Result<Amount, ApiError> {
+    let text = fields.text("amount", 32)?;
+    let currency = fields.text("currency", 8)?;
+    let amount = parse_amount(&text, &currency)?;
+    if !account.gateway.accepts(amount.currency()) {
+        return Err(ApiError::field(Code::CurrencyNotSupported, "currency"));
+    }
+    Ok(amount)
+}
+
+pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiError> {
+    Amount::parse(text, currency).map_err(|error| match error {
+        AmountError::Currency => ApiError::field(Code::CurrencyNotSupported, "currency"),
+        AmountError::Malformed | AmountError::TooManyDecimals | AmountError::TooLarge | AmountError::Zero => {
+            ApiError::field(Code::AmountInvalid, "amount").detail(&error.to_string())
+        }
+    })
+}

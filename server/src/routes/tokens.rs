@@ -1,0 +1,248 @@
+//! `/v1/tokens`: stored cards.
+//!
+//! A session makes one token. The same card sent again for the same session, because an answer was lost, gets
+//! the token that came of it; another card is refused. A token that a browser hands over is stored as
+//! `unconfirmed`, whatever its signature says, for the signature does not cover it: it can be charged only when
+//! the platform's own notification names the same one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use cardseal::session::{Kind, Mode};
+use cardseal_gateways::Error;
+use cardseal_gateways::gateway::{Handed, OpenSession, Origin};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Page, listed};
+use crate::App;
+use crate::access::{Browser, Merchant};
+use crate::body::Fields;
+use crate::clock::rfc3339;
+use crate::error::{ApiError, Code};
+use crate::store::{Session, SessionClaim, SessionState, Token, TokenStatus};
+
+/// Between two looks at a session that another request is using.
+const LOOK: Duration = Duration::from_millis(50);
+/// A browser that called the platform in time may hand over the answer a little later.
+const HAND_OVER_GRACE_MS: i64 = 10 * 60_000;
+
+/// What the browser sends for a session.
+pub(super) struct HandIn {
+    pub(super) session: String,
+    pub(super) handed: Handed,
+    pub(super) hash: String,
+}
+
+impl HandIn {
+    /// `session` with `ld` and `lk`, or with `answer`.
+    pub(super) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
+        let session = fields.text("session", 64)?;
+        if fields.has("answer") {
+            let answer = fields.object("answer")?;
+            let hash = hex::encode(Sha256::digest(answer.to_string()));
+            return Ok(Self {
+                session,
+                handed: Handed::Answer(answer),
+                hash,
+            });
+        }
+        let data = fields.text("ld", 8192)?;
+        let key = fields.text("lk", 2048)?;
+        // The key inside is random: the hash says nothing about the card.
+        let hash = Sha256::new()
+            .chain_update(&data)
+            .chain_update(",")
+            .chain_update(&key)
+            .finalize();
+        Ok(Self {
+            session,
+            handed: Handed::Sealed { data, key: Some(key) },
+            hash: hex::encode(hash),
+        })
+    }
+
+    /// The session, if it is for this kind of request and this way.
+    pub(super) async fn session(&self, app: &App, kinds: &[Kind]) -> Result<Session, ApiError> {
+        let session = app
+            .store
+            .session(&self.session)
+            .await?
+            .ok_or(Code::SessionNotFound)?;
+        let mode = match self.handed {
+            Handed::Sealed { .. } => Mode::Relay,
+            Handed::Answer(_) => Mode::Direct,
+        };
+        if !kinds.contains(&session.kind) || session.mode != mode {
+            return Err(Code::SessionWrongKind.into());
+        }
+        app.account(&session.platform)?.gateway.check(&self.handed)?;
+        Ok(session)
+    }
+
+    /// How much older than it should a session may be, in milliseconds.
+    pub(super) const fn grace(&self) -> i64 {
+        match self.handed {
+            Handed::Sealed { .. } => 0,
+            Handed::Answer(_) => HAND_OVER_GRACE_MS,
+        }
+    }
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    _: Browser,
+    mut fields: Fields,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let hand_in = HandIn::read(&mut fields)?;
+    fields.finish()?;
+    let session = hand_in.session(&app, &[Kind::Tokenize, Kind::Update]).await?;
+    let status = if session.kind == Kind::Update {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let owner = Arc::clone(&app);
+    let token = app
+        .to_the_end(async move { tokenize(&owner, hand_in).await })
+        .await?;
+    Ok((status, Json(resource(&token))))
+}
+
+async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
+    let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let session = loop {
+        let now = app.clock.now() - hand_in.grace();
+        match app
+            .store
+            .claim_session(&hand_in.session, &hand_in.hash, now)
+            .await?
+        {
+            SessionClaim::Claimed(session) => break session,
+            SessionClaim::None => return Err(Code::SessionNotFound.into()),
+            SessionClaim::Taken(session) => {
+                let same = session.body_hash.as_deref() == Some(&hand_in.hash);
+                match (session.state, &session.result_id) {
+                    (SessionState::Used, Some(token)) if same => {
+                        return app
+                            .store
+                            .token(token)
+                            .await?
+                            .ok_or_else(|| Code::TokenNotFound.into());
+                    }
+                    // A notification was first; what is handed over now has to say the same.
+                    (SessionState::Used, Some(_)) if session.mode == Mode::Direct => break session,
+                    (SessionState::Open, _) => return Err(Code::SessionExpired.into()),
+                    (SessionState::Busy, _) if same && Instant::now() < deadline => {
+                        tokio::time::sleep(LOOK).await
+                    }
+                    (SessionState::Busy, _) if same => return Err(Code::IdempotencyInProgress.into()),
+                    (SessionState::Busy | SessionState::Used, _) => return Err(Code::SessionUsed.into()),
+                }
+            }
+        }
+    };
+    let result = ask_platform(app, &session, hand_in.handed).await;
+    if result.is_err() && session.state == SessionState::Open {
+        // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
+        app.store.reopen_session(&session.id).await?;
+    }
+    result
+}
+
+async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<Token, ApiError> {
+    let account = app.account(&session.platform)?;
+    let from_browser = matches!(handed, Handed::Answer(_));
+    let gone = SecretString::default();
+    let open = OpenSession {
+        kept: session.kept.as_ref().unwrap_or(&gone),
+        kind: session.kind,
+        reference: &session.reference,
+    };
+    let card = account
+        .gateway
+        .tokenize(&app.transport, &open, handed)
+        .await
+        .map_err(|error| match error {
+            Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
+            Error::Doubtful(_) if from_browser => ApiError::field(Code::FieldInvalid, "answer"),
+            Error::Refused(_) | Error::Doubtful(_) | Error::SignatureInvalid => ApiError::from(error),
+        })?;
+    if card.origin == Origin::Browser {
+        tracing::info!(
+            session = session.id,
+            "a browser handed over a token; it waits for the platform's word"
+        );
+    }
+    let token = app.store.store_card(&session.id, &card, app.clock.now()).await?;
+    token.ok_or_else(|| Code::SessionUsed.into())
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    _: Merchant,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let page = Page::read(query.as_deref())?;
+    let tokens = app
+        .store
+        .tokens(page.customer.as_deref(), page.after.as_deref(), page.limit + 1)
+        .await?;
+    Ok(listed(tokens.iter().map(resource).collect(), page.limit))
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let token = app.store.token(&id).await?.ok_or(Code::TokenNotFound)?;
+    Ok(Json(resource(&token)))
+}
+
+/// At the platform first. What a browser claimed is forgotten here only: it may be somebody else's card there.
+pub(super) async fn delete(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let owner = Arc::clone(&app);
+    let token = app.to_the_end(async move { forget(&owner, &id).await }).await?;
+    Ok(Json(resource(&token)))
+}
+
+async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
+    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
+    if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
+        app.account(&token.platform)?
+            .gateway
+            .delete_token(&app.transport, platform_token)
+            .await?;
+    }
+    app.store.delete_token(id, app.clock.now()).await?;
+    app.store
+        .token(id)
+        .await?
+        .ok_or_else(|| Code::TokenNotFound.into())
+}
+
+fn resource(token: &Token) -> Value {
+    json!({
+        "id": token.id,
+        "platform": token.platform,
+        "brand": token.brand,
+        "bin": token.bin,
+        "last4": token.last4,
+        "expiry": token.expiry.map(|(month, year)| json!({ "month": month, "year": year })),
+        "holder": token.holder,
+        "nickname": token.nickname,
+        "status": token.status.as_str(),
+        "customer": token.customer,
+        "created_at": rfc3339(token.created_at),
+        "updated_at": rfc3339(token.updated_at),
+    })
+}

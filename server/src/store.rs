@@ -1,0 +1,260 @@
+//! What is kept, in one SQLite file: sessions, tokens, payments, idempotency keys, notifications.
+//!
+//! Every commit is on the disk before it returns (`synchronous = FULL`). One process owns the file: what was
+//! under way when the last one ended is settled at the next start, which a second process would do to the first.
+
+mod idempotency;
+mod notifications;
+mod payments;
+mod sessions;
+mod tokens;
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+pub use idempotency::{Claim, Key, StoredAnswer};
+pub use notifications::Notice;
+pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
+pub use sessions::{NewSession, Session, SessionClaim, SessionState};
+pub use tokens::{Token, TokenStatus};
+
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_start.sql")];
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The file or its lock.
+    #[error("database file: {0}")]
+    File(#[from] std::io::Error),
+    /// Another process has it.
+    #[error("another server is using this database")]
+    InUse,
+    /// A newer version wrote it.
+    #[error("the database was written by a newer version")]
+    TooNew,
+    /// A value that this version does not know.
+    #[error("the database holds a value that is not known: {0}")]
+    Unknown(&'static str),
+}
+
+/// Shorthand.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The open database.
+pub struct Store {
+    /// One connection: writes wait for one another here and not inside SQLite.
+    writer: SqlitePool,
+    reader: SqlitePool,
+    _lock: File,
+}
+
+/// What the last process left behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recovered {
+    /// Payments whose outcome is now unknown.
+    pub payments: u64,
+    /// Voids and refunds whose outcome is now unknown.
+    pub changes: u64,
+}
+
+impl Store {
+    /// Opens the file, creates it if need be, and takes possession of it.
+    ///
+    /// # Errors
+    /// If it is in use, newer than this version, or cannot be opened.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let lock = lock(path)?;
+        private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true)
+            // What is deleted or wiped does not linger in free pages.
+            .pragma("secure_delete", "ON");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options)
+            .await?;
+        let store = Self {
+            writer,
+            reader,
+            _lock: lock,
+        };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let mut tx = self.write().await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&mut *tx)
+            .await?;
+        let done = usize::try_from(version).map_err(|_| StoreError::TooNew)?;
+        let pending = MIGRATIONS.get(done..).ok_or(StoreError::TooNew)?;
+        for migration in pending {
+            sqlx::raw_sql(*migration).execute(&mut *tx).await?;
+        }
+        // A pragma takes no bound value; this one is our own count.
+        let version = format!("PRAGMA user_version = {}", MIGRATIONS.len());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(version))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn write(&self) -> Result<Transaction<'_, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Settles what was under way when the last process ended: sessions are open again, money is unknown.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn recover(&self, now: i64) -> Result<Recovered> {
+        let mut tx = self.write().await?;
+        let payments =
+            sqlx::query("UPDATE payments SET status = 'unknown', updated_at = ? WHERE status = 'in_flight'")
+                .bind(now)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        let mut changes = 0;
+        for (from, to) in [
+            ("void_in_flight", "void_unknown"),
+            ("refund_in_flight", "refund_unknown"),
+        ] {
+            changes += sqlx::query("UPDATE payments SET status = ?, updated_at = ? WHERE status = ?")
+                .bind(to)
+                .bind(now)
+                .bind(from)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        }
+        // A session whose card may have been charged is used; any other may be tried again.
+        sqlx::query(
+            "UPDATE sessions SET state = 'used', kept = NULL,
+                result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
+             WHERE state = 'busy' AND EXISTS
+                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')",
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE sessions SET state = 'open' WHERE state = 'busy'")
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL AND expires_at < ?")
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Recovered { payments, changes })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.reader).await?;
+        Ok(())
+    }
+
+    /// Writes everything out and closes the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Held until the process ends, however it ends.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(name)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Creates the file so that only its owner can read it.
+fn private(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)?;
+    Ok(())
+}
+
+/// A new id: a prefix and 122 random bits.
+fn new_id(prefix: &str) -> String {
+    format!("{prefix}_{}", uuid::Uuid::new_v4().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_process_owns_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        assert!(matches!(Store::open(&path).await, Err(StoreError::InUse)));
+        store.close().await;
+        drop(store);
+        Store::open(&path).await.unwrap().ping().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_commit_is_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        for pool in [&store.writer, &store.reader] {
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+                .fetch_one(pool)
+                .await
+                .unwrap();
+            let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(pool)
+                .await
+                .unwrap();
+            assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let _store = Store::open(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+    }
+}

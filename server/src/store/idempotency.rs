@@ -1,0 +1,203 @@
+//! Idempotency keys: bound to a body and a payment before the platform is called, and to one answer after it.
+
+use sqlx::Row;
+
+use super::{
+    NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError, TokenStatus, payments,
+    sessions, tokens,
+};
+
+/// A key of a caller.
+#[derive(Clone)]
+pub struct Key {
+    /// Whose key it is: the merchant's, or that of one session.
+    pub scope: String,
+    /// What the caller sent.
+    pub key: String,
+    /// Of the body.
+    pub fingerprint: String,
+}
+
+/// The answer to the first request with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: String,
+}
+
+/// What a key stands for.
+pub enum Claim {
+    /// Nothing before this: the payment is stored, call the platform.
+    New(Payment),
+    /// The same request, answered.
+    Answered(StoredAnswer),
+    /// The same request, under way, or settled without an answer.
+    Pending(Payment),
+    /// Another request.
+    Reused,
+    /// The merchant's reference belongs to another payment.
+    ReferenceUsed,
+    /// The session is not open.
+    SessionTaken,
+    /// The stored card cannot be charged.
+    TokenUnusable(TokenStatus),
+}
+
+impl Store {
+    /// Binds a key, stores the payment and takes the session, all at once or not at all. `session_now` is the time
+    /// that counts for the session's age.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn claim_payment(
+        &self,
+        key: Option<&Key>,
+        payment: &NewPayment<'_>,
+        body_hash: &str,
+        session_now: i64,
+        now: i64,
+    ) -> Result<Claim> {
+        let mut tx = self.write().await?;
+        if let Some(key) = key {
+            let row = sqlx::query("SELECT * FROM idempotency_keys WHERE scope = ? AND key = ?")
+                .bind(&key.scope)
+                .bind(&key.key)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if let Some(row) = row {
+                if row.try_get::<&str, _>("fingerprint")? != key.fingerprint {
+                    return Ok(Claim::Reused);
+                }
+                let status: Option<u16> = row.try_get("answer_status")?;
+                let body: Option<String> = row.try_get("answer_body")?;
+                if let Some((status, body)) = status.zip(body) {
+                    return Ok(Claim::Answered(StoredAnswer { status, body }));
+                }
+                let payment = payments::get(&mut tx, row.try_get("payment_id")?).await?;
+                return Ok(Claim::Pending(
+                    payment.ok_or(StoreError::Unknown("payment of a key"))?,
+                ));
+            }
+        }
+        if let Some(session) = payment.session_id {
+            let open = sessions::get(&mut tx, session).await?;
+            if open.is_none_or(|session| {
+                session.state != SessionState::Open || session.expires_at <= session_now
+            }) {
+                return Ok(Claim::SessionTaken);
+            }
+            sessions::take(&mut tx, session, body_hash).await?;
+        }
+        // After the look at the key: a repeated request gets its answer also when the token is gone since.
+        if let Some(token) = payment.token_id {
+            let token = tokens::get(&mut tx, token).await?;
+            let status = token.map_or(TokenStatus::Deleted, |token| token.status);
+            if status != TokenStatus::Active {
+                return Ok(Claim::TokenUnusable(status));
+            }
+        }
+        let Some(id) = payments::insert(&mut tx, payment, now).await? else {
+            return Ok(Claim::ReferenceUsed);
+        };
+        if let Some(key) = key {
+            sqlx::query(
+                "INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at)
+                 VALUES (?, ?, ?, ?, ?)",
+            )
+            .bind(&key.scope)
+            .bind(&key.key)
+            .bind(&key.fingerprint)
+            .bind(&id)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        }
+        let payment = payments::get(&mut tx, &id)
+            .await?
+            .ok_or(StoreError::Unknown("payment"))?;
+        tx.commit().await?;
+        Ok(Claim::New(payment))
+    }
+
+    /// Stores what a payment came to together with the answer to its caller. A notification may have been first:
+    /// then its word stands. Without an answer, the key is free again.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn finish_payment(
+        &self,
+        id: &str,
+        settlement: &Settlement<'_>,
+        answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
+        now: i64,
+    ) -> Result<(Payment, Option<StoredAnswer>)> {
+        let mut tx = self.write().await?;
+        // A notification that came first stands, except that nothing outweighs the platform's "approved".
+        let from: &[Status] = match settlement {
+            Settlement::Approved(_) => &[
+                Status::InFlight,
+                Status::Unknown,
+                Status::Failed,
+                Status::Declined,
+            ],
+            Settlement::Declined(_) | Settlement::Failed | Settlement::Unknown => &[Status::InFlight],
+        };
+        payments::settle(&mut tx, id, from, settlement, now).await?;
+        let payment = payments::get(&mut tx, id)
+            .await?
+            .ok_or(StoreError::Unknown("payment"))?;
+        let answer = answer(&payment);
+        match &answer {
+            Some(answer) => {
+                sqlx::query(
+                    "UPDATE idempotency_keys SET answer_status = ?, answer_body = ? WHERE payment_id = ?",
+                )
+                .bind(answer.status)
+                .bind(&answer.body)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?
+            }
+            None => {
+                sqlx::query("DELETE FROM idempotency_keys WHERE payment_id = ?")
+                    .bind(id)
+                    .execute(&mut *tx)
+                    .await?
+            }
+        };
+        tx.commit().await?;
+        Ok((payment, answer))
+    }
+
+    /// Gives a key of a payment that was interrupted its answer, once and for all.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE idempotency_keys SET answer_status = ?, answer_body = ?
+             WHERE scope = ? AND key = ? AND answer_status IS NULL",
+        )
+        .bind(answer.status)
+        .bind(&answer.body)
+        .bind(&key.scope)
+        .bind(&key.key)
+        .execute(&mut *tx)
+        .await?;
+        let row = sqlx::query(
+            "SELECT answer_status, answer_body FROM idempotency_keys WHERE scope = ? AND key = ?",
+        )
+        .bind(&key.scope)
+        .bind(&key.key)
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(StoredAnswer {
+            status: row.try_get("answer_status")?,
+            body: row.try_get("answer_body")?,
+        })
+    }
+}

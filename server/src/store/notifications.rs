@@ -1,0 +1,145 @@
+//! What platforms told us. The note and its effect are one transaction.
+
+use cardseal_gateways::gateway::{News, Notification};
+use cardseal_gateways::{Amount, Currency};
+
+use super::{NewPayment, Result, SessionState, Settlement, Status, Store, payments, sessions};
+
+const UNMATCHED: &str = "unmatched";
+
+/// A verified notification.
+pub struct Notice<'a> {
+    /// SHA-256 of the body.
+    pub digest: &'a str,
+    /// The platform's id in our words.
+    pub platform: &'a str,
+    /// Where it came in.
+    pub route: &'a str,
+    /// What it says.
+    pub notification: &'a Notification,
+}
+
+impl Store {
+    /// Stores a notification and does what it says. Returns what it did, for the log.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn notify(&self, notice: &Notice<'_>, now: i64) -> Result<&'static str> {
+        let mut tx = self.write().await?;
+        let known: Option<String> = sqlx::query_scalar("SELECT effect FROM notifications WHERE digest = ?")
+            .bind(notice.digest)
+            .fetch_optional(&mut *tx)
+            .await?;
+        // One that found nothing may find it when it is sent again.
+        if known.is_some_and(|effect| effect != UNMATCHED) {
+            return Ok("duplicate");
+        }
+        let (reference, effect) = match notice.notification {
+            Notification::Nothing { reference } => (reference, "nothing"),
+            Notification::Payment { reference, news } => (
+                reference,
+                payment_news(&mut tx, notice.platform, reference, news, now).await?,
+            ),
+            Notification::Card { reference, card } => {
+                let session = sessions::by_reference(&mut tx, notice.platform, reference, false).await?;
+                let effect = match session {
+                    None => UNMATCHED,
+                    Some(session) => match sessions::store_card(&mut tx, &session.id, card, now).await? {
+                        Some(_) => "card_stored",
+                        None => "conflict",
+                    },
+                };
+                (reference, effect)
+            }
+        };
+        sqlx::query(
+            "INSERT OR REPLACE INTO notifications (digest, platform, route, reference, effect, received_at)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(notice.digest)
+        .bind(notice.platform)
+        .bind(notice.route)
+        .bind(reference)
+        .bind(effect)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(effect)
+    }
+}
+
+async fn payment_news(
+    tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+    platform: &str,
+    reference: &str,
+    news: &News,
+    now: i64,
+) -> Result<&'static str> {
+    let settlement = match news {
+        News::Approved(approval) => Settlement::Approved(approval),
+        News::Declined(decline) => Settlement::Declined(decline),
+        News::Failed(_) => Settlement::Failed,
+    };
+    let Some(payment) = payments::by_reference(tx, platform, reference).await? else {
+        return direct_payment(tx, platform, reference, &settlement, now).await;
+    };
+    match (payment.status, news) {
+        (Status::InFlight | Status::Unknown, _) => {
+            payments::settle(tx, &payment.id, &[payment.status], &settlement, now).await?;
+            Ok("payment_settled")
+        }
+        // Whatever was believed before: the platform signed that money moved.
+        (Status::Failed | Status::Declined, News::Approved(_)) => {
+            payments::settle(tx, &payment.id, &[payment.status], &settlement, now).await?;
+            Ok("payment_corrected")
+        }
+        (Status::Approved, News::Approved(_))
+        | (Status::Declined, News::Declined(_))
+        | (Status::Failed, News::Failed(_)) => Ok("known"),
+        // Undone or paid back since; or a contradiction, for a person to look at.
+        (Status::Voided | Status::VoidInFlight | Status::VoidUnknown, News::Approved(_))
+        | (Status::Refunded | Status::RefundInFlight | Status::RefundUnknown, News::Approved(_)) => {
+            Ok("outdated")
+        }
+        _ => Ok("conflict"),
+    }
+}
+
+/// A payment that a browser made itself is known first by its notification.
+async fn direct_payment(
+    tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+    platform: &str,
+    reference: &str,
+    settlement: &Settlement<'_>,
+    now: i64,
+) -> Result<&'static str> {
+    let session = sessions::by_reference(tx, platform, reference, true).await?;
+    let Some(session) = session.filter(|session| session.state == SessionState::Open) else {
+        return Ok(UNMATCHED);
+    };
+    let amount = session.amount.as_ref().and_then(|(minor, currency)| {
+        Amount::from_minor(u64::try_from(*minor).ok()?, Currency::from_code(currency)?).ok()
+    });
+    let Some(amount) = amount else {
+        return Ok(UNMATCHED);
+    };
+    let payment = NewPayment {
+        platform,
+        amount: &amount,
+        token_id: None,
+        session_id: Some(&session.id),
+        order_reference: reference,
+        description: &session.description,
+        customer: session.customer.as_deref(),
+        brand: None,
+        bin: None,
+        last4: None,
+    };
+    sessions::take(tx, &session.id, "notification").await?;
+    let Some(id) = payments::insert(tx, &payment, now).await? else {
+        return Ok("conflict");
+    };
+    payments::settle(tx, &id, &[Status::InFlight], settlement, now).await?;
+    Ok("payment_created")
+}

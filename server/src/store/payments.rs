@@ -1,0 +1,392 @@
+//! Payments. A row is on the disk before the platform hears of it, and its status changes only forward.
+
+use cardseal_gateways::gateway::{Approval, Decline};
+use cardseal_gateways::{Amount, Currency};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{Result, Store, StoreError, new_id, sessions};
+
+macro_rules! statuses {
+    ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal;)+) => {
+        /// How far a payment is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Status { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Status {
+            const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// In the database.
+            #[must_use]
+            pub const fn stored(self) -> &'static str {
+                match self { $(Self::$name => $stored,)+ }
+            }
+
+            /// In JSON. What is under way is not known yet.
+            #[must_use]
+            pub const fn shown(self) -> &'static str {
+                match self { $(Self::$name => $shown,)+ }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// The platform is being asked.
+    InFlight = "in_flight", "unknown";
+    /// Charged.
+    Approved = "approved", "approved";
+    /// Not charged; the bank said so.
+    Declined = "declined", "declined";
+    /// Nobody knows.
+    Unknown = "unknown", "unknown";
+    /// Not charged; no bank was asked.
+    Failed = "failed", "failed";
+    /// A void is under way.
+    VoidInFlight = "void_in_flight", "void_unknown";
+    /// Nobody knows whether it was voided.
+    VoidUnknown = "void_unknown", "void_unknown";
+    /// Undone.
+    Voided = "voided", "voided";
+    /// A refund is under way.
+    RefundInFlight = "refund_in_flight", "refund_unknown";
+    /// Nobody knows whether it was refunded.
+    RefundUnknown = "refund_unknown", "refund_unknown";
+    /// Paid back.
+    Refunded = "refunded", "refunded";
+}
+
+impl Status {
+    fn read(text: &str) -> Result<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|status| status.stored() == text)
+            .ok_or(StoreError::Unknown("payment status"))
+    }
+}
+
+/// A payment to be stored.
+pub struct NewPayment<'a> {
+    /// The platform's id in our words.
+    pub platform: &'a str,
+    /// How much.
+    pub amount: &'a Amount,
+    /// The stored card.
+    pub token_id: Option<&'a str>,
+    /// The session of a card that is not stored.
+    pub session_id: Option<&'a str>,
+    /// The merchant's reference.
+    pub order_reference: &'a str,
+    /// What the customer reads.
+    pub description: &'a str,
+    /// The merchant's reference of the customer.
+    pub customer: Option<&'a str>,
+    /// Brand of the stored card.
+    pub brand: Option<&'a str>,
+    /// First digits of the card.
+    pub bin: Option<&'a str>,
+    /// Last four digits of the stored card.
+    pub last4: Option<&'a str>,
+}
+
+/// A stored payment.
+#[derive(Clone)]
+pub struct Payment {
+    /// Ours.
+    pub id: String,
+    /// The platform's id in our words.
+    pub platform: String,
+    /// How far it is.
+    pub status: Status,
+    /// How much.
+    pub amount: Amount,
+    /// The stored card.
+    pub token_id: Option<String>,
+    /// The session of a card that is not stored.
+    pub session_id: Option<String>,
+    /// The merchant's reference.
+    pub order_reference: String,
+    /// The bank's authorization.
+    pub authorization: Option<String>,
+    /// The platform's own id.
+    pub platform_payment: Option<String>,
+    /// Brand.
+    pub brand: Option<String>,
+    /// First digits.
+    pub bin: Option<String>,
+    /// Last four digits.
+    pub last4: Option<String>,
+    /// Why it was declined.
+    pub decline: Option<Decline>,
+    /// When.
+    pub created_at: i64,
+    /// When.
+    pub updated_at: i64,
+}
+
+/// What a payment came to.
+pub enum Settlement<'a> {
+    /// It went through.
+    Approved(&'a Approval),
+    /// It was declined.
+    Declined(&'a Decline),
+    /// It was not carried out.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A void or a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// Undoing.
+    Void,
+    /// Paying back.
+    Refund,
+}
+
+impl Movement {
+    /// While the platform is being asked.
+    #[must_use]
+    pub const fn in_flight(self) -> Status {
+        match self {
+            Self::Void => Status::VoidInFlight,
+            Self::Refund => Status::RefundInFlight,
+        }
+    }
+
+    /// When nobody knows.
+    #[must_use]
+    pub const fn unknown(self) -> Status {
+        match self {
+            Self::Void => Status::VoidUnknown,
+            Self::Refund => Status::RefundUnknown,
+        }
+    }
+
+    /// When it is done.
+    #[must_use]
+    pub const fn done(self) -> Status {
+        match self {
+            Self::Void => Status::Voided,
+            Self::Refund => Status::Refunded,
+        }
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Payment> {
+    let minor: i64 = row.try_get("amount_minor")?;
+    let currency = Currency::from_code(row.try_get("currency")?).ok_or(StoreError::Unknown("currency"))?;
+    let amount = u64::try_from(minor)
+        .ok()
+        .and_then(|minor| Amount::from_minor(minor, currency).ok());
+    let reason: Option<String> = row.try_get("decline_reason")?;
+    let code = row.try_get("decline_code")?;
+    let message = row.try_get("decline_message")?;
+    Ok(Payment {
+        id: row.try_get("id")?,
+        platform: row.try_get("platform")?,
+        status: Status::read(row.try_get("status")?)?,
+        amount: amount.ok_or(StoreError::Unknown("amount"))?,
+        token_id: row.try_get("token_id")?,
+        session_id: row.try_get("session_id")?,
+        order_reference: row.try_get("order_reference")?,
+        authorization: row.try_get("authorization")?,
+        platform_payment: row.try_get("platform_payment")?,
+        brand: row.try_get("brand")?,
+        bin: row.try_get("bin")?,
+        last4: row.try_get("last4")?,
+        decline: reason.map(|reason| Decline {
+            code,
+            reason,
+            message,
+        }),
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Payment>> {
+    let row = sqlx::query("SELECT * FROM payments WHERE id = ?")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The payment of a reference; of several, the one that did not fail.
+pub(super) async fn by_reference(
+    tx: &mut Transaction<'_, Sqlite>,
+    platform: &str,
+    reference: &str,
+) -> Result<Option<Payment>> {
+    let row = sqlx::query(
+        "SELECT * FROM payments WHERE platform = ? AND order_reference = ?
+            ORDER BY status = 'failed', seq DESC LIMIT 1",
+    )
+    .bind(platform)
+    .bind(reference)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Stores a payment that the platform is about to hear of. Nothing, if the reference is taken.
+pub(super) async fn insert(
+    tx: &mut Transaction<'_, Sqlite>,
+    payment: &NewPayment<'_>,
+    now: i64,
+) -> Result<Option<String>> {
+    let id = new_id("pay");
+    let minor = i64::try_from(payment.amount.minor()).map_err(|_| StoreError::Unknown("amount"))?;
+    let result = sqlx::query(
+        "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
+            order_reference, description, customer, brand, bin, last4, created_at, updated_at)
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&id)
+    .bind(payment.platform)
+    .bind(minor)
+    .bind(payment.amount.currency().code())
+    .bind(payment.token_id)
+    .bind(payment.session_id)
+    .bind(payment.order_reference)
+    .bind(payment.description)
+    .bind(payment.customer)
+    .bind(payment.brand)
+    .bind(payment.bin)
+    .bind(payment.last4)
+    .bind(now)
+    .bind(now)
+    .execute(&mut **tx)
+    .await;
+    match result {
+        Ok(_) => Ok(Some(id)),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes what a payment came to, if its status is one of `from`. Also its session, which a payment that may
+/// have been made has used up.
+pub(super) async fn settle(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    from: &[Status],
+    settlement: &Settlement<'_>,
+    now: i64,
+) -> Result<()> {
+    let Some(payment) = get(tx, id).await? else {
+        return Ok(());
+    };
+    if !from.contains(&payment.status) {
+        return Ok(());
+    }
+    let none = Approval::default();
+    let (status, approval, decline) = match settlement {
+        Settlement::Approved(approval) => (Status::Approved, *approval, None),
+        Settlement::Declined(decline) => (Status::Declined, &none, Some(*decline)),
+        Settlement::Failed => (Status::Failed, &none, None),
+        Settlement::Unknown => (Status::Unknown, &none, None),
+    };
+    sqlx::query(
+        "UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
+            platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
+            decline_code = ?, decline_reason = ?, decline_message = ?, updated_at = ? WHERE id = ?",
+    )
+    .bind(status.stored())
+    .bind(&approval.authorization)
+    .bind(&approval.platform_id)
+    .bind(&approval.brand)
+    .bind(&approval.last4)
+    .bind(decline.and_then(|decline| decline.code.as_deref()))
+    .bind(decline.map(|decline| decline.reason.as_str()))
+    .bind(decline.and_then(|decline| decline.message.as_deref()))
+    .bind(now)
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
+    if let Some(session) = &payment.session_id {
+        if status == Status::Failed {
+            sessions::reopen(tx, session).await?;
+        } else {
+            sessions::finish(tx, session, id).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// A payment.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn payment(&self, id: &str) -> Result<Option<Payment>> {
+        let row = sqlx::query("SELECT * FROM payments WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Payments, the newest first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn payments(&self, after: Option<&str>, limit: u32) -> Result<Vec<Payment>> {
+        let rows = sqlx::query(
+            "SELECT * FROM payments WHERE ?1 IS NULL OR seq < (SELECT seq FROM payments WHERE id = ?1)
+                ORDER BY seq DESC LIMIT ?2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Whether a reference belongs to a payment that did not fail.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn reference_used(&self, platform: &str, reference: &str) -> Result<bool> {
+        let row = sqlx::query(
+            "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
+        )
+        .bind(platform)
+        .bind(reference)
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Moves a payment from one status to another and says whether it was in the first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn move_payment(&self, id: &str, from: Status, to: Status, now: i64) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let moved = sqlx::query("UPDATE payments SET status = ?, updated_at = ? WHERE id = ? AND status = ?")
+            .bind(to.stored())
+            .bind(now)
+            .bind(id)
+            .bind(from.stored())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(moved == 1)
+    }
+
+    /// What the merchant found out about an unknown payment.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn resolve_payment(&self, id: &str, settlement: &Settlement<'_>, now: i64) -> Result<()> {
+        let mut tx = self.write().await?;
+        settle(&mut tx, id, &[Status::Unknown], settlement, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

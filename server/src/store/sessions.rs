@@ -1,0 +1,313 @@
+//! Sessions: opened once, used once.
+
+use cardseal::session::{Kind, Mode};
+use cardseal_gateways::gateway::StoredCard;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{Result, Store, StoreError, Token, TokenStatus, new_id, tokens};
+
+/// A session to be stored.
+pub struct NewSession<'a> {
+    /// The platform's id in our words.
+    pub platform: &'a str,
+    /// What it is for.
+    pub kind: Kind,
+    /// Who sends the card.
+    pub mode: Mode,
+    /// What the platform names again.
+    pub reference: &'a str,
+    /// What the gateway wants back.
+    pub kept: &'a SecretString,
+    /// The merchant's reference of the customer.
+    pub customer: Option<&'a str>,
+    /// Only for an update.
+    pub token_id: Option<&'a str>,
+    /// Only for a payment: minor units and currency.
+    pub amount: Option<(i64, &'a str)>,
+    /// Only for a payment.
+    pub description: &'a str,
+    /// When.
+    pub created_at: i64,
+    /// When.
+    pub expires_at: i64,
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Waiting for a card.
+    Open,
+    /// A card is on its way to the platform.
+    Busy,
+    /// Done.
+    Used,
+}
+
+/// A stored session.
+pub struct Session {
+    /// Ours.
+    pub id: String,
+    /// The platform's id in our words.
+    pub platform: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Who sends the card.
+    pub mode: Mode,
+    /// What the platform names again.
+    pub reference: String,
+    /// What the gateway wants back; gone once used.
+    pub kept: Option<SecretString>,
+    /// The merchant's reference of the customer.
+    pub customer: Option<String>,
+    /// Only for an update.
+    pub token_id: Option<String>,
+    /// Only for a payment: minor units and currency.
+    pub amount: Option<(i64, String)>,
+    /// Only for a payment.
+    pub description: String,
+    /// How far it is.
+    pub state: SessionState,
+    /// Of the card that was sent last.
+    pub body_hash: Option<String>,
+    /// What came of it.
+    pub result_id: Option<String>,
+    /// When.
+    pub expires_at: i64,
+}
+
+/// What became of an attempt to use a session.
+pub enum SessionClaim {
+    /// It is ours to use.
+    Claimed(Session),
+    /// It is in this state with that hash; nothing was changed.
+    Taken(Session),
+    /// There is none.
+    None,
+}
+
+fn kind(text: &str) -> Result<Kind> {
+    match text {
+        "tokenize" => Ok(Kind::Tokenize),
+        "update" => Ok(Kind::Update),
+        "payment" => Ok(Kind::Payment),
+        _ => Err(StoreError::Unknown("session kind")),
+    }
+}
+
+const fn kind_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tokenize => "tokenize",
+        Kind::Update => "update",
+        Kind::Payment => "payment",
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Session> {
+    let minor: Option<i64> = row.try_get("amount_minor")?;
+    let currency: Option<String> = row.try_get("currency")?;
+    Ok(Session {
+        id: row.try_get("id")?,
+        platform: row.try_get("platform")?,
+        kind: kind(row.try_get("kind")?)?,
+        mode: if row.try_get::<&str, _>("mode")? == "direct" {
+            Mode::Direct
+        } else {
+            Mode::Relay
+        },
+        reference: row.try_get("reference")?,
+        kept: row.try_get::<Option<String>, _>("kept")?.map(Into::into),
+        customer: row.try_get("customer")?,
+        token_id: row.try_get("token_id")?,
+        amount: minor.zip(currency),
+        description: row
+            .try_get::<Option<String>, _>("description")?
+            .unwrap_or_default(),
+        state: match row.try_get("state")? {
+            "open" => SessionState::Open,
+            "busy" => SessionState::Busy,
+            "used" => SessionState::Used,
+            _ => return Err(StoreError::Unknown("session state")),
+        },
+        body_hash: row.try_get("body_hash")?,
+        result_id: row.try_get("result_id")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Session>> {
+    let row = sqlx::query("SELECT * FROM sessions WHERE id = ?")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn by_reference(
+    tx: &mut Transaction<'_, Sqlite>,
+    platform: &str,
+    reference: &str,
+    payment: bool,
+) -> Result<Option<Session>> {
+    let row = sqlx::query(
+        "SELECT * FROM sessions WHERE platform = ? AND reference = ? AND (kind = 'payment') = ?
+            ORDER BY created_at DESC LIMIT 1",
+    )
+    .bind(platform)
+    .bind(reference)
+    .bind(payment)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Takes an open session.
+pub(super) async fn take(tx: &mut Transaction<'_, Sqlite>, id: &str, body_hash: &str) -> Result<()> {
+    sqlx::query("UPDATE sessions SET state = 'busy', body_hash = ? WHERE id = ? AND state = 'open'")
+        .bind(body_hash)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The session has led to something and is done.
+pub(super) async fn finish(tx: &mut Transaction<'_, Sqlite>, id: &str, result: &str) -> Result<()> {
+    sqlx::query("UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?")
+        .bind(result)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Nothing came of it: the session may be used again.
+pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<()> {
+    sqlx::query("UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Stores a session.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn add_session(&self, session: &NewSession<'_>) -> Result<String> {
+        let id = new_id("ses");
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
+                currency, description, state, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)",
+        )
+        .bind(&id)
+        .bind(session.platform)
+        .bind(kind_text(session.kind))
+        .bind(if session.mode == Mode::Direct { "direct" } else { "relay" })
+        .bind(session.reference)
+        .bind(session.kept.expose_secret())
+        .bind(session.customer)
+        .bind(session.token_id)
+        .bind(session.amount.map(|(minor, _)| minor))
+        .bind(session.amount.map(|(_, currency)| currency))
+        .bind(session.description)
+        .bind(session.created_at)
+        .bind(session.expires_at)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// A session.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn session(&self, id: &str) -> Result<Option<Session>> {
+        let row = sqlx::query("SELECT * FROM sessions WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Takes an open, unexpired session for a card.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn claim_session(&self, id: &str, body_hash: &str, now: i64) -> Result<SessionClaim> {
+        let mut tx = self.write().await?;
+        let Some(session) = get(&mut tx, id).await? else {
+            return Ok(SessionClaim::None);
+        };
+        if session.state != SessionState::Open || session.expires_at <= now {
+            return Ok(SessionClaim::Taken(session));
+        }
+        take(&mut tx, id, body_hash).await?;
+        tx.commit().await?;
+        Ok(SessionClaim::Claimed(session))
+    }
+
+    /// Gives a session back.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn reopen_session(&self, id: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        reopen(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Stores the card that came of a session. A notification may have stored it already: then the answer has to
+    /// say the same, and nothing is returned if it does not.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn store_card(&self, session_id: &str, card: &StoredCard, now: i64) -> Result<Option<Token>> {
+        let mut tx = self.write().await?;
+        let token = store_card(&mut tx, session_id, card, now).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+}
+
+pub(super) async fn store_card(
+    tx: &mut Transaction<'_, Sqlite>,
+    session_id: &str,
+    card: &StoredCard,
+    now: i64,
+) -> Result<Option<Token>> {
+    let Some(session) = get(tx, session_id).await? else {
+        return Ok(None);
+    };
+    if let Some(result) = &session.result_id {
+        let token = tokens::get(tx, result).await?;
+        let same = |token: &Token| {
+            token
+                .platform_token
+                .as_ref()
+                .is_some_and(|own| own.expose_secret() == card.token.expose_secret())
+        };
+        let Some(token) = token.filter(same) else {
+            return Ok(None);
+        };
+        if token.status == TokenStatus::Unconfirmed && TokenStatus::of(card.origin) == TokenStatus::Active {
+            tokens::confirm(tx, &token.id, card, now).await?;
+        }
+        return tokens::get(tx, &token.id).await;
+    }
+    let id = match &session.token_id {
+        Some(id) => {
+            tokens::replace(tx, id, card, now).await?;
+            id.clone()
+        }
+        None => tokens::insert(tx, &session.platform, session.customer.as_deref(), card, now).await?,
+    };
+    finish(tx, session_id, &id).await?;
+    tokens::get(tx, &id).await
+}

@@ -1,0 +1,227 @@
+//! Stored cards.
+
+use cardseal_gateways::gateway::{Origin, StoredCard};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{Result, Store, StoreError, new_id};
+
+/// What a token can be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenStatus {
+    /// To be charged.
+    Active,
+    /// Nothing yet: only a browser said so.
+    Unconfirmed,
+    /// Nothing any more.
+    Deleted,
+}
+
+impl TokenStatus {
+    /// In JSON and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    fn read(text: &str) -> Result<Self> {
+        [Self::Active, Self::Unconfirmed, Self::Deleted]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(StoreError::Unknown("token status"))
+    }
+
+    pub(super) const fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Platform => Self::Active,
+            Origin::Browser => Self::Unconfirmed,
+        }
+    }
+}
+
+/// A stored card.
+pub struct Token {
+    /// Ours.
+    pub id: String,
+    /// The platform's id in our words.
+    pub platform: String,
+    /// The platform's token; gone once deleted.
+    pub platform_token: Option<SecretString>,
+    /// Brand.
+    pub brand: Option<String>,
+    /// First digits.
+    pub bin: Option<String>,
+    /// Last four digits.
+    pub last4: Option<String>,
+    /// Month and year.
+    pub expiry: Option<(i64, i64)>,
+    /// The name on the card.
+    pub holder: Option<String>,
+    /// The nickname.
+    pub nickname: Option<String>,
+    /// What it can be used for.
+    pub status: TokenStatus,
+    /// The merchant's reference of the customer.
+    pub customer: Option<String>,
+    /// When.
+    pub created_at: i64,
+    /// When.
+    pub updated_at: i64,
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<Token> {
+    let month: Option<i64> = row.try_get("expiry_month")?;
+    let year: Option<i64> = row.try_get("expiry_year")?;
+    Ok(Token {
+        id: row.try_get("id")?,
+        platform: row.try_get("platform")?,
+        platform_token: row
+            .try_get::<Option<String>, _>("platform_token")?
+            .map(Into::into),
+        brand: row.try_get("brand")?,
+        bin: row.try_get("bin")?,
+        last4: row.try_get("last4")?,
+        expiry: month.zip(year),
+        holder: row.try_get("holder")?,
+        nickname: row.try_get("nickname")?,
+        status: TokenStatus::read(row.try_get("status")?)?,
+        customer: row.try_get("customer")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Token>> {
+    let row = sqlx::query("SELECT * FROM tokens WHERE id = ?")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn insert(
+    tx: &mut Transaction<'_, Sqlite>,
+    platform: &str,
+    customer: Option<&str>,
+    card: &StoredCard,
+    now: i64,
+) -> Result<String> {
+    let id = new_id("tok");
+    sqlx::query(
+        "INSERT INTO tokens (id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder,
+            nickname, status, customer, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&id)
+    .bind(platform)
+    .bind(card.token.expose_secret())
+    .bind(&card.brand)
+    .bind(&card.bin)
+    .bind(&card.last4)
+    .bind(card.expiry.map(|(month, _)| i64::from(month)))
+    .bind(card.expiry.map(|(_, year)| i64::from(year)))
+    .bind(&card.holder)
+    .bind(&card.nickname)
+    .bind(TokenStatus::of(card.origin).as_str())
+    .bind(customer)
+    .bind(now)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(id)
+}
+
+/// Puts another card in the place of a token's, unless the token has been deleted meanwhile.
+pub(super) async fn replace(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    card: &StoredCard,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE tokens SET platform_token = ?, brand = ?, bin = ?, last4 = ?, expiry_month = ?, expiry_year = ?,
+            holder = ?, nickname = ?, status = ?, updated_at = ? WHERE id = ? AND status <> 'deleted'",
+    )
+    .bind(card.token.expose_secret())
+    .bind(&card.brand)
+    .bind(&card.bin)
+    .bind(&card.last4)
+    .bind(card.expiry.map(|(month, _)| i64::from(month)))
+    .bind(card.expiry.map(|(_, year)| i64::from(year)))
+    .bind(&card.holder)
+    .bind(&card.nickname)
+    .bind(TokenStatus::of(card.origin).as_str())
+    .bind(now)
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn confirm(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    card: &StoredCard,
+    now: i64,
+) -> Result<()> {
+    // The platform's own description takes the place of the browser's.
+    replace(tx, id, card, now).await
+}
+
+impl Store {
+    /// A token.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn token(&self, id: &str) -> Result<Option<Token>> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Tokens that have not been deleted, the newest first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn tokens(
+        &self,
+        customer: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Token>> {
+        let rows = sqlx::query(
+            "SELECT * FROM tokens WHERE status <> 'deleted' AND (?1 IS NULL OR customer = ?1)
+                AND (?2 IS NULL OR seq < (SELECT seq FROM tokens WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
+        )
+        .bind(customer)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Marks a token as deleted and wipes what is personal about it.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn delete_token(&self, id: &str, now: i64) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE tokens SET status = 'deleted', platform_token = NULL, holder = NULL, nickname = NULL,
+                updated_at = ? WHERE id = ? AND status <> 'deleted'",
+        )
+        .bind(now)
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

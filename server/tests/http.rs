@@ -1,0 +1,16 @@
+//! The server over HTTP, with the sandbox as the platform: one module a route, and those that cut across.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod access;
+mod crash;
+mod demo;
+mod faults;
+mod health;
+mod input;
+mod notifications;
+mod payments;
+mod secrets;
+mod sessions;
+mod shop;
+mod tokens;
