@@ -143,12 +143,14 @@ export class GreenPay {
     return readToken(await this.#send(this.confirmTokenRequest(session, token), options, true));
   }
 
-  confirmPaymentRequest(session, outcome) {
-    return this.#handOver("/v1/payments", session, outcome);
+  confirmPaymentRequest(session, outcome, { idempotencyKey } = {}) {
+    const request = this.#handOver("/v1/payments", session, outcome);
+    if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
+    return request;
   }
 
   async confirmPayment(session, outcome, options = {}) {
-    return readPayment(await this.#send(this.confirmPaymentRequest(session, outcome), options, true));
+    return readPayment(await this.#send(this.confirmPaymentRequest(session, outcome, options), options, true));
   }
 
   free() {

@@ -321,8 +321,8 @@ export class GreenPay {
   confirmToken(session: ServerSession, token: CardToken, options?: SendOptions): Promise<CardToken>;
 
   /** After a direct {@link pay}: hands the platform's answer to the Cardseal server. */
-  confirmPaymentRequest(session: ServerSession, outcome: PaymentOutcome): CardsealRequest;
-  confirmPayment(session: ServerSession, outcome: PaymentOutcome, options?: SendOptions): Promise<PaymentOutcome>;
+  confirmPaymentRequest(session: ServerSession, outcome: PaymentOutcome, options?: { idempotencyKey?: string }): CardsealRequest;
+  confirmPayment(session: ServerSession, outcome: PaymentOutcome, options?: SendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
 
   /** Frees the parsed key at once instead of at garbage collection. */
   free(): void;

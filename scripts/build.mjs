@@ -1,0 +1,112 @@
+// Builds what the npm package ships, into pkg/: the module, its glue, the loaders and the types.
+//
+//   npm run build            does nothing when nothing changed
+//   npm run build -- --force
+//
+// The library is compiled as a cdylib alone: with both crate types of the manifest, link-time optimisation
+// would not be applied to the module.
+
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, targetFolder } from './project.mjs';
+import { ensure, TO_BUILD } from './setup.mjs';
+
+const TARGET = 'wasm32-unknown-unknown';
+const LOADERS = path.join(root, 'src', 'js');
+
+// What this rustc emits, by name: `--all-features` lets the optimiser use what current engines refuse.
+const FEATURES = [
+  'bulk-memory', 'bulk-memory-opt', 'call-indirect-overlong', 'multivalue', 'mutable-globals',
+  'nontrapping-float-to-int', 'reference-types', 'sign-ext',
+];
+
+export async function build({ force = false } = {}) {
+  const began = performance.now();
+  const target = targetFolder();
+  const profile = path.join(target, TARGET, 'wasm');
+
+  say('Compiling the library to WebAssembly.');
+  await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', '--target', TARGET], { env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) } });
+  await must('cargo', ['build', '-p', 'wasm-build']);
+
+  const library = path.join(profile, 'cardseal.wasm');
+  const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
+  const stamp = path.join(profile, 'pkg.stamp');
+  const loaders = readdirSync(LOADERS).filter((name) => /\.(js|d\.ts)$/.test(name)).sort();
+  const inputs = [library, tool, fileURLToPath(import.meta.url), path.join(root, 'package-lock.json'), ...loaders.map((name) => path.join(LOADERS, name))];
+  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(inputs)) {
+    say(`pkg is up to date (${seconds(began)}).`);
+    return;
+  }
+  rmSync(stamp, { force: true });
+
+  // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file.
+  const work = path.join(profile, 'pkg');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  await must(tool, [library, work]);
+
+  say('Optimising the module.');
+  const module = path.join(work, 'cardseal_bg.wasm');
+  await must(process.execPath, [
+    path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'), module, '-o', module, '-Oz',
+    ...FEATURES.map((name) => `--enable-${name}`), '--strip-debug', '--strip-producers', '--strip-target-features',
+  ]);
+  for (const name of loaders) copyFileSync(path.join(LOADERS, name), path.join(work, name));
+  // For bundlers and pages that cannot fetch a second file; src/js/inline.js reads it.
+  writeFileSync(path.join(work, 'cardseal_bg.wasm.js'), `export default "${readFileSync(module, 'base64')}";\n`);
+
+  mkdirSync(pkg, { recursive: true });
+  const made = readdirSync(work);
+  for (const name of readdirSync(pkg)) {
+    if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
+  }
+  for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
+  writeFileSync(stamp, fingerprint(inputs));
+  say(`pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`);
+}
+
+/**
+ * Keeps this machine's folders out of the module, so that two people who build the same commit get the same
+ * bytes. Cargo takes flags from one source only, so the person's own are carried over.
+ */
+function rustFlags(target) {
+  const sysroot = ask('rustc', ['--print', 'sysroot']);
+  const commit = /^commit-hash: (.+)$/m.exec(ask('rustc', ['-vV']) ?? '')?.[1] ?? 'unknown';
+  const own = process.env.CARGO_ENCODED_RUSTFLAGS?.split('\x1f') ?? process.env.RUSTFLAGS?.split(/\s+/) ?? [];
+  return [
+    ...own.filter(Boolean),
+    // The last match wins, so the widest folder goes first.
+    `--remap-path-prefix=${root}=/cardseal`,
+    `--remap-path-prefix=${target}=/cardseal/target`,
+    `--remap-path-prefix=${cargoHome}=/cargo`,
+    `--remap-path-prefix=${path.join(sysroot, 'lib', 'rustlib', 'src', 'rust')}=/rustc/${commit}`,
+  ].join('\x1f');
+}
+
+/** Of everything that pkg is made from and of pkg itself, so that a file changed or lost there is made again. */
+function fingerprint(inputs) {
+  const hash = createHash('sha256');
+  const outputs = existsSync(pkg) ? readdirSync(pkg).sort().map((name) => path.join(pkg, name)) : [];
+  for (const file of [...inputs, ...outputs]) {
+    hash.update(`${path.basename(file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
+  }
+  return hash.digest('hex');
+}
+
+/** The target folder may be on another file system than pkg. */
+function renameAcross(from, to) {
+  const near = `${to}.new`;
+  copyFileSync(from, near);
+  renameSync(near, to);
+}
+
+if (isMain(import.meta.url)) {
+  main(async () => {
+    await ensure(TO_BUILD);
+    await build({ force: process.argv.includes('--force') });
+  });
+}

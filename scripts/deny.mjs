@@ -1,0 +1,23 @@
+// Licences, duplicates and sources of the dependencies, and known vulnerabilities (which needs the network).
+//
+//   npm run deny
+
+import { isMain, main, run, say, Stop, which } from './project.mjs';
+
+/** What can be told without the network. */
+export const OFFLINE = ['licenses', 'bans', 'sources'];
+
+/** `log` is the least that is shown: duplicates are warnings. */
+export function denyArguments(checks, log = 'warn') {
+  return ['deny', '--workspace', '--all-features', '--log-level', log, 'check', '--hide-inclusion-graph', ...checks];
+}
+
+if (isMain(import.meta.url)) {
+  main(async () => {
+    if (!which('cargo-deny')) throw new Stop('cargo-deny is missing: `cargo install --locked cargo-deny` brings it.');
+    const offline = await run('cargo', denyArguments(OFFLINE));
+    const advisories = await run('cargo', denyArguments(['advisories']));
+    if (advisories.code !== 0) say('The advisories failed, or their database (github.com/RustSec/advisory-db) could not be fetched; see above.');
+    return offline.code || advisories.code;
+  });
+}

@@ -1,0 +1,128 @@
+// Where things are, and how a command is run. Needs nothing but Node, so that it works before `npm ci`.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+export const pkg = path.join(root, 'pkg');
+export const cargoHome = process.env.CARGO_HOME || path.join(os.homedir(), '.cargo');
+
+// rustup puts cargo there, and a shell that was open before rustup ran does not know it yet.
+process.env.PATH = `${process.env.PATH ?? ''}${path.delimiter}${path.join(cargoHome, 'bin')}`;
+
+/** A failure whose message is all that the person needs; no stack is printed for it. */
+export class Stop extends Error {}
+
+/** Runs a script's main function and turns its failure into a message and an exit code. */
+export async function main(body) {
+  try {
+    process.exitCode = (await body()) ?? 0;
+  } catch (error) {
+    process.stderr.write(error instanceof Stop ? `\n${error.message}\n` : `\n${error.stack}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** Whether `url` (an `import.meta.url`) is the script that was started. */
+export function isMain(url) {
+  return process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(url);
+}
+
+/** Progress goes to standard error: standard output belongs to results. */
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+export function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+/** The full path of a program, or undefined. */
+export function which(program) {
+  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
+    const candidate = path.join(folder, program);
+    try {
+      accessSync(candidate, constants.X_OK);
+      if (statSync(candidate).isFile()) return candidate;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+/** Standard output of a quick command, or undefined if it is missing or fails. */
+export function ask(program, args, options = {}) {
+  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options });
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+/**
+ * Runs a command and shows what it prints, on standard error unless `stdout` says otherwise.
+ * Resolves to its exit code and, with `keep`, to everything that it printed.
+ */
+export function run(program, args, { cwd = root, env = {}, keep = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', keep ? 'pipe' : process.stderr, keep ? 'pipe' : process.stderr],
+    });
+    let output = '';
+    const show = (chunk) => {
+      output += chunk;
+      process.stderr.write(chunk);
+    };
+    if (keep) {
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', show);
+    }
+    child.on('error', (error) => reject(new Stop(`${program} could not be started: ${error.message}`)));
+    child.on('close', (code, signal) => resolve({ code: code ?? 1, signal, output }));
+  });
+}
+
+/** Runs a command that has to succeed. */
+export async function must(program, args, options) {
+  const { code, signal } = await run(program, args, options);
+  if (code !== 0) {
+    throw new Stop(`\`${[program, ...args].join(' ')}\` ${signal ? `was stopped by ${signal}` : `failed with exit code ${code}`}; see above.`);
+  }
+}
+
+/** The version of a crate in Cargo.lock, or undefined. */
+export function lockedVersion(crate) {
+  let lock;
+  try {
+    lock = readFileSync(path.join(root, 'Cargo.lock'), 'utf8');
+  } catch {
+    return undefined;
+  }
+  return new RegExp(`name = "${crate}"\\r?\\nversion = "([^"]+)"`).exec(lock)?.[1];
+}
+
+let target;
+/** Cargo's target folder, which a person may have moved. */
+export function targetFolder() {
+  if (!target) {
+    const text = ask('cargo', ['metadata', '--format-version', '1', '--no-deps'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    if (!text) throw new Stop('cargo cannot read the workspace; see above.');
+    target = JSON.parse(text).target_directory;
+  }
+  return target;
+}
+
+/** The browser for tests and measurements: `CHROMIUM`, or what is on PATH. */
+export function chromium() {
+  return process.env.CHROMIUM || ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'].map(which).find(Boolean);
+}
+
+/** The browser's driver: `CHROMEDRIVER`, or what is on PATH. */
+export function chromedriver() {
+  return process.env.CHROMEDRIVER || which('chromedriver');
+}
+
+export const isRoot = process.getuid?.() === 0;

@@ -1,0 +1,151 @@
+// Looks for everything that the other scripts need and installs what is missing, once.
+//
+//   npm run setup            everything that `npm test` needs
+//
+// Uses nothing but Node itself, because node_modules is one of the things it installs.
+
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { ask, chromedriver, chromium, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop, which } from './project.mjs';
+
+const WASM_TARGET = 'wasm32-unknown-unknown';
+const WASM_PACK = '0.15.1';
+
+/** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
+const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, browser, wasmBindgen, wasmPack };
+
+/** What `npm start` and `npm run build` need. */
+export const TO_BUILD = ['node', 'rust', 'compiler', 'wasmTarget', 'packages'];
+export const EVERYTHING = Object.keys(THINGS);
+
+export async function ensure(names) {
+  for (const [name, look] of Object.entries(THINGS)) {
+    if (names.includes(name)) await look();
+  }
+}
+
+function node() {
+  if (Number(process.versions.node.split('.')[0]) < 20) {
+    throw new Stop(`Node 20 or newer is needed; this is ${process.versions.node}.`);
+  }
+}
+
+function rust() {
+  const wanted = /^rust-version = "([^"]+)"/m.exec(readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))?.[1] ?? '1.94';
+  const version = ask('rustc', ['--version'])?.split(' ')[1];
+  if (!version || !which('cargo')) {
+    throw new Stop(`Rust is missing: install Rust ${wanted} or newer with rustup (https://rustup.rs), then run this again.`);
+  }
+  const [major, minor] = version.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = wanted.split('.').map(Number);
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+    throw new Stop(`Rust ${wanted} or newer is needed; this is ${version}. \`rustup update stable\` brings it.`);
+  }
+}
+
+async function compiler() {
+  if (which('cc')) return;
+  say('Installing a C compiler with apt-get: SQLite and the TLS library are compiled from C.');
+  await apt('a C compiler', ['build-essential']);
+}
+
+async function formatter() {
+  if (ask('cargo', ['fmt', '--version'])) return;
+  say('Adding rustfmt to the Rust toolchain.');
+  await rustup(['component', 'add', 'rustfmt'], 'rustfmt');
+}
+
+async function linter() {
+  if (ask('cargo', ['clippy', '--version'])) return;
+  say('Adding clippy to the Rust toolchain.');
+  await rustup(['component', 'add', 'clippy'], 'clippy');
+}
+
+async function wasmTarget() {
+  const sysroot = ask('rustc', ['--print', 'sysroot']);
+  if (sysroot && existsSync(path.join(sysroot, 'lib', 'rustlib', WASM_TARGET, 'lib'))) return;
+  say(`Adding the target ${WASM_TARGET} to the Rust toolchain.`);
+  await rustup(['target', 'add', WASM_TARGET], `the target ${WASM_TARGET}`);
+}
+
+async function rustup(args, what) {
+  if (!which('rustup')) throw new Stop(`${what} is missing and rustup is not here to add it: install it the way Rust was installed.`);
+  await must('rustup', args);
+}
+
+async function packages() {
+  if (packagesFit()) return;
+  say('Installing the development packages from package-lock.json into node_modules.');
+  await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** Whether node_modules holds what the lock file says; npm keeps its own note of what it installed. */
+function packagesFit() {
+  const read = (file) => JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
+  let installed;
+  try {
+    installed = read('node_modules/.package-lock.json');
+  } catch {
+    return false;
+  }
+  return Object.entries(read('package-lock.json')).every(
+    ([place, entry]) => place === '' || (installed[place] ? installed[place].version === entry.version : entry.optional === true),
+  );
+}
+
+async function browser() {
+  const missing = [...(chromium() ? [] : ['chromium']), ...(chromedriver() ? [] : ['chromium-driver'])];
+  if (missing.length === 0) return;
+  say(`Installing ${missing.join(' and ')} with apt-get: the tests run in a real browser.`);
+  await apt('a browser', missing);
+}
+
+async function apt(what, names) {
+  const sudo = isRoot ? [] : ['sudo', '-n'];
+  const able = which('apt-get') && (isRoot || (which('sudo') && ask('sudo', ['-n', 'true']) !== undefined));
+  if (!able) {
+    throw new Stop(`${what} is missing, and this script may not install it here: please install ${names.join(' and ')} (on Debian: apt-get install ${names.join(' ')}), then run this again.`);
+  }
+  const command = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q'];
+  const install = [...command, 'install', '-y', '--no-install-recommends', ...names];
+  if ((await run(install[0], install.slice(1))).code === 0) return;
+  say('Fetching the current package lists, as the first attempt failed.');
+  const update = [...command, 'update'];
+  await must(update[0], update.slice(1));
+  await must(install[0], install.slice(1));
+}
+
+// `wasm-bindgen` must match the library to the last digit, because the two speak a private format.
+async function wasmBindgen() {
+  if (!lockedVersion('wasm-bindgen')) await must('cargo', ['generate-lockfile']);
+  const wanted = lockedVersion('wasm-bindgen');
+  const fits = () => which('wasm-bindgen-test-runner') && ask('wasm-bindgen', ['--version'])?.split(' ')[1] === wanted;
+  if (fits()) return;
+  const install = ['install', 'wasm-bindgen-cli', '--version', wanted];
+  if (which('wasm-bindgen')) {
+    // Another project may need the version that is here, so it stays, and ours goes before it.
+    const folder = path.join(root, 'target', 'tools', `wasm-bindgen-${wanted}`);
+    process.env.PATH = `${path.join(folder, 'bin')}${path.delimiter}${process.env.PATH}`;
+    if (fits()) return;
+    say(`Installing wasm-bindgen ${wanted} into ${path.relative(root, folder)}, beside the version that is here; this takes some minutes, once.`);
+    await must('cargo', [...install, '--root', folder]);
+  } else {
+    say(`Installing wasm-bindgen ${wanted} with cargo; this takes some minutes, once.`);
+    await must('cargo', install);
+  }
+  if (!fits()) throw new Stop('wasm-bindgen was installed but is not found; is cargo\'s bin folder on PATH?');
+}
+
+async function wasmPack() {
+  if (which('wasm-pack')) return;
+  say(`Installing wasm-pack ${WASM_PACK} with cargo; this takes some minutes, once.`);
+  await must('cargo', ['install', '--locked', 'wasm-pack', '--version', WASM_PACK]);
+}
+
+if (isMain(import.meta.url)) {
+  main(async () => {
+    await ensure(EVERYTHING);
+    say('Everything that the scripts need is here.');
+  });
+}

@@ -1,0 +1,203 @@
+// The demo: builds what is missing, starts the simulated platform and the server, and prints the address.
+//
+//   npm start                http://127.0.0.1:8080/
+//   PORT=3000 npm start
+//
+// Everything is made fresh for each start, the database too: the simulated platform forgets its cards when it
+// stops, so stored tokens of an earlier start could not be charged.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { build } from './build.mjs';
+import { main, must, pkg, root, say, Stop, targetFolder } from './project.mjs';
+import { ensure, TO_BUILD } from './setup.mjs';
+
+const HOST = '127.0.0.1';
+const STOP_WITHIN_MS = 10_000;
+
+/** A child that dies of the same Ctrl-C as we do must not be reported as the cause. */
+const GRACE_MS = 200;
+
+const children = [];
+const { promise: ended, resolve: end } = deferred();
+let stopping;
+
+main(async () => {
+  const port = await choosePort(process.env.PORT || '8080');
+  await ensure(TO_BUILD);
+  await build();
+  say('Compiling the server and the sandbox.');
+  await must('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox']);
+
+  const folder = demoFolder();
+  mkdirSync(folder, { recursive: true });
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path.join(folder, `cardseal.sqlite${suffix}`), { force: true });
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end({ signal }));
+  watchParent();
+
+  let outcome;
+  try {
+    const started = demo(port, folder);
+    started.catch(() => {});
+    outcome = await Promise.race([ended, started.then(() => ended)]);
+  } finally {
+    await stopAll();
+  }
+  if (outcome.signal) {
+    say('Stopped.');
+    return 0;
+  }
+  if (outcome.name === 'sandbox') say(readFileSync(sandboxLog(), 'utf8').split('\n').slice(-20).join('\n'));
+  throw new Stop(`The ${outcome.name} stopped by itself (${outcome.how}); what it said is above. Everything else was stopped too.`);
+});
+
+async function demo(port, folder) {
+  const notifications = randomBytes(16).toString('hex');
+  const sandbox = start('sandbox', 'cardseal-sandbox', [
+    '--listen', `${HOST}:0`, '--exit-with-stdin', '--webhook-url', `http://${HOST}:${port}/v1/notifications/greenpay/${notifications}`,
+  ], { stdio: ['pipe', 'pipe', openSync(sandboxLog(), 'w')] });
+  const greenpay = (await firstLine(sandbox)).platforms.greenpay;
+
+  const config = path.join(folder, 'cardseal.toml');
+  const apiKey = randomBytes(24).toString('hex');
+  writeFileSync(config, toml(port, folder, apiKey, notifications, greenpay), { mode: 0o600 });
+  // Settings that a person has for another server must not reach this one.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
+  start('server', 'cardseal-server', ['--config', config], { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env });
+  if (!(await healthy(port))) return;
+
+  process.stdout.write(`\nCardseal is ready: http://${HOST}:${port}/\n`);
+  process.stdout.write(`Simulated platform, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`);
+}
+
+const demoFolder = () => path.join(targetFolder(), 'demo');
+
+/** It notes every request, which would bury what the server says. */
+const sandboxLog = () => path.join(demoFolder(), 'sandbox.log');
+
+function start(name, binary, args, options) {
+  const file = path.join(targetFolder(), 'debug', process.platform === 'win32' ? `${binary}.exe` : binary);
+  const child = spawn(file, args, { cwd: root, ...options });
+  children.push(child);
+  const over = (how) => setTimeout(() => end({ name, how }), GRACE_MS);
+  child.on('error', (error) => over(error.message));
+  child.on('exit', (code, signal) => over(signal ?? `exit code ${code}`));
+  return child;
+}
+
+/** If the child ends without a line, this waits for ever, and `ended` tells why. */
+async function firstLine(child) {
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  return JSON.parse(line);
+}
+
+function toml(port, folder, apiKey, notifications, greenpay) {
+  // TOML's basic strings are written as JSON's.
+  const text = JSON.stringify;
+  return [
+    '# Made by `npm start`, anew each time.',
+    '[server]',
+    `listen = ${text(`${HOST}:${port}`)}`,
+    `allowed_origins = ${text([`http://${HOST}:${port}`, `http://localhost:${port}`])}`,
+    `api_key = ${text(apiKey)}`,
+    '[database]',
+    `path = ${text(path.join(folder, 'cardseal.sqlite'))}`,
+    // One person at the demo page does more than a shopper would.
+    '[limits]',
+    'browser_requests_per_minute = 600',
+    'browser_burst = 200',
+    '[platforms.greenpay]',
+    'environment = "custom"',
+    `merchant_url = ${text(greenpay.merchant_url)}`,
+    `checkout_url = ${text(greenpay.checkout_url)}`,
+    `secret = ${text(greenpay.credentials.secret)}`,
+    `merchant_id = ${text(greenpay.credentials.merchant_id)}`,
+    `public_key = ${text(greenpay.public_key)}`,
+    `webhook_path_secret = ${text(notifications)}`,
+    ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
+      '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
+    ]),
+    '[demo]',
+    'enabled = true',
+    `www = ${text(path.join(root, 'www'))}`,
+    `pkg = ${text(pkg)}`,
+    '',
+  ].join('\n');
+}
+
+/** Whether the server answers; false when everything is being stopped. */
+async function healthy(port) {
+  for (let waited = 0; !stopping; waited += 50) {
+    if (waited > 60_000) throw new Stop('The server does not answer on /healthz; what it said is above.');
+    try {
+      if ((await fetch(`http://${HOST}:${port}/healthz`)).ok) return true;
+    } catch {
+      // Not listening yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+/** Refuses a port that is taken before anything is compiled; 0 means any free one. */
+function choosePort(text) {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new Stop(`PORT is ${JSON.stringify(text)}; it must be a number from 0 to 65535.`);
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.on('error', (error) => {
+      const why = { EADDRINUSE: 'is in use by another program', EACCES: 'may not be used by this account' }[error.code] ?? `cannot be used (${error.code})`;
+      reject(new Stop(`Port ${text} on ${HOST} ${why}. Choose another: PORT=8081 npm start`));
+    });
+    probe.listen(Number(text), HOST, () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** A killed npm passes nothing on; without it nobody could stop us from a terminal. */
+function watchParent() {
+  if (!process.env.npm_lifecycle_event) return;
+  const first = String(parents());
+  setInterval(() => String(parents()) !== first && end({ signal: 'the end of npm' }), 500).unref();
+}
+
+/** Our parent, and its parent if ours is only the shell that npm runs scripts in. */
+function parents() {
+  const { ppid } = process;
+  try {
+    // Process id, name in brackets, state, parent.
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${ppid}/stat`, 'utf8'));
+    return /^(ba|da)?sh$/.test(name) ? [ppid, Number(parent)] : [ppid];
+  } catch {
+    return [ppid];
+  }
+}
+
+function deferred() {
+  let resolve;
+  const promise = new Promise((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+async function stopAll() {
+  stopping ??= Promise.all(children.map((child) => new Promise((resolve) => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
+    const last = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    child.on('exit', () => {
+      clearTimeout(last);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  })));
+  await stopping;
+}

@@ -1,0 +1,158 @@
+// Everything that must hold. Sets the machine up first; what is cheap and fails often comes first.
+//
+//   npm test
+//   npm test -- rust interop      only these steps (see STEPS), in the same order
+//
+// The last line is `N passed, N failed`, summed over every runner; a step that is not a runner counts as one.
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { build } from './build.mjs';
+import { denyArguments, OFFLINE } from './deny.mjs';
+import { LINTS } from './lint.mjs';
+import { chromedriver, chromium, main, root, run, say, seconds, Stop, targetFolder, which } from './project.mjs';
+import { ensure, EVERYTHING } from './setup.mjs';
+
+/** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
+const STEPS = [
+  ...LINTS.slice(0, 1).map(lint),
+  ['types', types],
+  ...LINTS.slice(1).map(lint),
+  ['deny', deny],
+  ['build', built],
+  ['package', () => nodeTests('tests/package'), ['build']],
+  ['rust', rust],
+  ['servers', servers],
+  ['interop', () => nodeTests('tests/interop'), ['build', 'servers']],
+  ['wasm', wasm],
+  ['browser', () => nodeTests('tests/browser'), ['build', 'servers']],
+];
+
+function lint([name, args, env]) {
+  return [name, async () => single((await run('cargo', args, { env })).code)];
+}
+
+/** The hand-written declarations against a sample that uses all of them. */
+async function types() {
+  return single((await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code);
+}
+
+async function deny() {
+  if (!which('cargo-deny')) return skipped('cargo-deny is not installed');
+  return single((await run('cargo', denyArguments(OFFLINE, 'error'), { env: { CARGO_NET_OFFLINE: 'true' } })).code);
+}
+
+async function built() {
+  await build();
+  return single(0);
+}
+
+async function rust() {
+  const { code, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'], { keep: true });
+  return counted(code, output);
+}
+
+/** The two binaries that the interop and browser tests start. */
+async function servers() {
+  return single((await run('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox'])).code);
+}
+
+async function wasm() {
+  // The driver is named, because wasm-pack would fetch one from the network otherwise.
+  const args = ['test', '--headless', '--chrome', '--chromedriver', chromedriver()];
+  const { code, output } = await run('wasm-pack', args, { keep: true, env: { CHROMEDRIVER: chromedriver(), WASM_BINDGEN_TEST_TIMEOUT: '180' } });
+  const result = counted(code, output);
+  // The runner passes over such a suite and is content.
+  const missed = output.match(/only configured to run in node\.js/g)?.length ?? 0;
+  return missed ? { ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)` } : result;
+}
+
+async function nodeTests(folder) {
+  const files = existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.test.mjs')).sort() : [];
+  if (files.length === 0) return skipped(`${folder} has no tests`);
+  const report = mkdtempSync(path.join(os.tmpdir(), 'cardseal-test-'));
+  try {
+    const tap = path.join(report, 'report.tap');
+    const { code } = await run(process.execPath, [
+      '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
+      ...files.map((name) => path.join(folder, name)),
+    ], { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } });
+    const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(readFileSync(tap, 'utf8'))?.[1] ?? 0);
+    return whole(code, { passed: count('pass'), failed: count('fail') + count('cancelled'), note: count('skipped') ? `${count('skipped')} skipped` : '' });
+  } finally {
+    rmSync(report, { recursive: true, force: true });
+  }
+}
+
+function single(code) {
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+}
+
+function skipped(note) {
+  return { passed: 0, failed: 0, note };
+}
+
+/** Sums the result lines of the Rust test harness and of wasm-bindgen's, which has the same form. */
+function counted(code, output) {
+  let [passed, failed, ignored] = [0, 0, 0];
+  // eslint-disable-next-line no-control-regex
+  for (const line of output.replace(/\x1b\[[0-9;]*m/g, '').matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    passed += Number(line[1]);
+    failed += Number(line[2]);
+    ignored += Number(line[3]);
+  }
+  return whole(code, { passed, failed, note: ignored ? `${ignored} ignored` : '' });
+}
+
+/** A runner that failed without naming a failed test, or that ran none, must not look green. */
+function whole(code, result) {
+  if (code !== 0 && result.failed === 0) return { ...result, failed: 1, note: `exit code ${code}` };
+  if (code === 0 && result.passed + result.failed === 0) return { ...result, failed: 1, note: 'no test ran' };
+  return result;
+}
+
+main(async () => {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
+  if (unknown.length > 0) throw new Stop(`There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`);
+
+  const began = performance.now();
+  await ensure(EVERYTHING);
+  say(`set-up: ${seconds(began)}`);
+
+  const results = new Map();
+  const grounds = STEPS.filter(([name]) => wanted.includes(name)).flatMap(([, , needs = []]) => needs);
+  for (const [name, body, needs = []] of STEPS) {
+    if (wanted.length > 0 && !wanted.includes(name) && !grounds.includes(name)) continue;
+    const missing = needs.find((ground) => results.get(ground).failed > 0);
+    const started = performance.now();
+    say(`\n=== ${name}`);
+    let result;
+    if (missing) {
+      result = { passed: 0, failed: 1, note: `not run: ${missing} failed` };
+    } else {
+      try {
+        result = await body();
+      } catch (error) {
+        say(error instanceof Stop ? error.message : error.stack);
+        result = { passed: 0, failed: 1, note: 'could not be run' };
+      }
+    }
+    result.time = seconds(started);
+    results.set(name, result);
+    say(`=== ${name}: ${result.passed} passed, ${result.failed} failed, ${result.time}${result.note ? ` (${result.note})` : ''}`);
+  }
+
+  let [passed, failed] = [0, 0];
+  process.stdout.write('\n');
+  for (const [name, result] of results) {
+    passed += result.passed;
+    failed += result.failed;
+    const columns = [name.padEnd(14), `${result.passed} passed`.padStart(12), `${result.failed} failed`.padStart(10), result.time.padStart(9)];
+    process.stdout.write(`${result.failed ? 'FAILED' : '    ok'}  ${columns.join(' ')}${result.note ? `  ${result.note}` : ''}\n`);
+  }
+  process.stdout.write(`\nin ${seconds(began)}\n${passed} passed, ${failed} failed\n`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+});

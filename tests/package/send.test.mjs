@@ -1,0 +1,257 @@
+// The verbs that send, against a server that behaves in every way that servers do.
+
+import assert from 'node:assert/strict';
+import { createSign } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+import { CardsealError, GreenPay, load, openSession, openSessionRequest } from '../../pkg/node.js';
+
+const { t1024 } = JSON.parse(readFileSync(new URL('../vectors/greenpay.json', import.meta.url), 'utf8')).rsa_keys;
+const CARD = { number: '4242 4242 4242 4242', expiry: '12/30', cvc: '123', holder: 'Ana Núñez', nickname: 'My Visa' };
+const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
+
+let server;
+let base;
+let answer;
+let seen;
+
+before(async () => {
+  await load();
+  server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => { body += chunk; });
+    request.on('end', () => {
+      seen.push({ method: request.method, url: request.url, headers: request.headers, body });
+      answer(response);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  base = `http://127.0.0.1:${server.address().port}`;
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(() => {
+  seen = [];
+  answer = json(200, {});
+});
+
+const json = (status, body) => (response) => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+};
+const direct = (options = {}) => new GreenPay({ publicKey: t1024.public_spki_pem, environment: { checkout: base }, ...options });
+const relay = (options = {}) => new GreenPay({ publicKey: t1024.public_spki_pem, server: base, ...options });
+const session = (kind = 'tokenize', more = {}) => ({
+  id: 'ses_0123456789abcdef', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(),
+  expires_at: new Date(Date.now() + 1_800_000).toISOString(), expires_in: 1800, public_key: t1024.public_spki_base64_one_line, ...more,
+});
+const signed = (body, field = 'requestId') => {
+  const text = `status:${body.status},${field}:${body.requestId ?? body.orderId}`;
+  return { ...body, _signature: createSign('RSA-SHA256').update(text).sign(t1024.private_pkcs1_pem, 'hex') };
+};
+const TOKEN = {
+  status: 201, requestId: 'r-1', result: { token: '1c3a0f89-1515-402c-88e5-50814f854706', last_digits: '4242', bin: '424242' },
+  expiration_date: '3012', brand: 'Visa', nickname: 'My Visa', errors: [], somethingNew: { kept: true },
+};
+
+async function refused(promise, code, more = {}) {
+  const error = await promise.then(() => assert.fail('no error'), (thrown) => thrown);
+  assert.ok(error instanceof CardsealError && error instanceof Error, String(error));
+  assert.equal(error.code, code, error.message);
+  for (const [name, value] of Object.entries(more)) assert.deepEqual(error[name], value, name);
+  const everything = `${error.stack} ${JSON.stringify(error)} ${JSON.stringify(Object.getOwnPropertyNames(error).map((name) => String(error[name])))}`;
+  assert.doesNotMatch(everything, /4242|Núñez|My Visa/);
+  return error;
+}
+
+test('a direct token is read, its signature checked and its unknown fields kept', async () => {
+  answer = json(200, signed(TOKEN));
+  const token = await direct().tokenize(ORDER, CARD);
+  const { raw, ...rest } = token;
+  assert.deepEqual(rest, {
+    id: TOKEN.result.token, platform: 'greenpay', brand: 'visa', bin: '424242', last4: '4242', expiry: { month: 12, year: 2030 },
+    holder: null, nickname: 'My Visa', status: 'unconfirmed', signature: { verified: true, signedFields: ['status', 'requestId'] },
+  });
+  assert.deepEqual(raw.somethingNew, { kept: true });
+  assert.equal(seen[0].url, '/tokenize');
+  assert.equal(seen[0].headers['liszt-token'], ORDER.token);
+  assert.deepEqual(Object.keys(JSON.parse(seen[0].body)), ['session', 'ld', 'lk']);
+});
+
+test('a wrong or missing signature refuses a token, unless that is only to be warned of', async () => {
+  for (const body of [TOKEN, { ...signed(TOKEN), status: 200 }, { ...signed(TOKEN), requestId: 'r-2' }, { ...TOKEN, _signature: 'zz' }]) {
+    answer = json(200, body);
+    await refused(direct().tokenize(ORDER, CARD), 'signature_invalid');
+    const token = await direct({ signature: 'warn' }).tokenize(ORDER, CARD);
+    assert.deepEqual(token.signature, { verified: false, signedFields: [] });
+  }
+});
+
+test('HTTP status and body status both count', async () => {
+  const refusal = { status: 500, requestId: 'r-1', errors: ['Error: Session not exists or is wrong'] };
+  for (const status of [200, 500]) {
+    answer = json(status, refusal);
+    await refused(direct().tokenize(ORDER, CARD), 'platform_rejected', { platform: 'greenpay', platformCode: 'not_decryptable', status: 500 });
+  }
+  answer = json(500, signed(TOKEN));
+  await refused(direct().tokenize(ORDER, CARD), 'platform_rejected');
+});
+
+test('what the platform echoes is masked', async () => {
+  answer = json(500, { status: 500, requestId: 'r-1', errors: ['Invalid_pan 4242 4242-42424242'] });
+  const error = await refused(direct().tokenize(ORDER, CARD), 'platform_rejected', { platformCode: 'invalid_pan' });
+  assert.equal(error.platformMessage, 'Invalid_pan ****************');
+});
+
+test('answers that are none', async () => {
+  const cases = [
+    [200, '<html>', 'answer_malformed'], [502, '<html>', 'platform_unavailable'], [504, '', 'platform_unavailable'],
+    [200, '{"status":201,"result":{"tok', 'answer_malformed'], [200, 'null', 'answer_malformed'], [200, '[]', 'answer_malformed'],
+    [200, '{"status":{},"result":7}', 'answer_malformed'], [200, `{"status":201,"x":"${'y'.repeat(2 << 20)}"}`, 'answer_malformed'],
+  ];
+  for (const [status, body, code] of cases) {
+    answer = (response) => response.writeHead(status, { 'content-type': 'text/html' }).end(body);
+    await refused(direct().tokenize(ORDER, CARD), code, { status });
+  }
+});
+
+test('a payment that was not answered is unknown, never a failure', async () => {
+  for (const [status, body] of [[504, ''], [502, '<html>'], [200, '{'], [500, '{"status":500,"orderId":"o","result":null,"errors":[]}']]) {
+    answer = (response) => response.writeHead(status).end(body);
+    assert.equal((await direct().pay(ORDER, CARD)).status, 'unknown', body);
+  }
+  const paid = { status: 200, orderId: 'o-1', authorization: '533793', last4: '4242', brand: 'Visa', result: { success: true, resp_code: '00' }, errors: [] };
+  answer = json(200, signed(paid, 'orderId'));
+  const outcome = await direct().pay(ORDER, CARD, { kountSession: 'k-1' });
+  assert.equal(outcome.status, 'approved');
+  assert.deepEqual(outcome.signature, { verified: true, signedFields: ['status', 'orderId'] });
+  assert.deepEqual(seen.map(({ url }) => url), ['/', '/', '/', '/', '/kount']);
+  answer = json(500, { ...paid, status: 500, authorization: null, result: { success: false, resp_code: '51', reserved_private4: 'FONDOS INSUFICIENTES' } });
+  assert.deepEqual((await direct().pay(ORDER, CARD)).decline, { code: '51', reason: 'insufficient_funds', message: 'FONDOS INSUFICIENTES' });
+});
+
+test('time-out, abort and broken connections are told apart', async () => {
+  answer = () => {};
+  await refused(direct().tokenize(ORDER, CARD, { timeoutMs: 60 }), 'request_timeout', { retryable: true });
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(new Error('4242424242424242')), 40);
+  await refused(direct().tokenize(ORDER, CARD, { signal: controller.signal }), 'request_aborted', { retryable: false });
+  await refused(direct().tokenize(ORDER, CARD, { signal: AbortSignal.abort() }), 'request_aborted');
+  answer = (response) => response.socket.destroy();
+  await refused(direct().tokenize(ORDER, CARD), 'network_failed', { retryable: true });
+  answer = (response) => { response.writeHead(200, { 'content-length': 100 }).write('{'); response.socket.destroy(); };
+  await refused(direct().tokenize(ORDER, CARD), 'network_failed');
+  answer = (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end();
+  await refused(direct().tokenize(ORDER, CARD), 'network_failed');
+});
+
+test('through the server the platform token never reaches the page', async () => {
+  const resource = { id: 'tok_1', platform: 'greenpay', brand: 'visa', bin: '424242', last4: '4242', expiry: { month: 12, year: 2030 }, holder: null, nickname: 'My Visa', status: 'active' };
+  answer = json(201, resource);
+  const token = await relay().tokenize(session(), CARD);
+  assert.deepEqual({ ...token, raw: 0 }, { ...resource, signature: null, raw: 0 });
+  assert.equal(seen[0].url, '/v1/tokens');
+  assert.equal(seen[0].headers['liszt-token'], undefined);
+  const body = JSON.parse(seen[0].body);
+  assert.deepEqual(Object.keys(body), ['session', 'ld', 'lk']);
+  assert.equal(body.session, 'ses_0123456789abcdef');
+});
+
+test('a relayed payment carries its idempotency key', async () => {
+  answer = json(202, { id: 'pay_1', platform: 'greenpay', status: 'unknown', order_reference: 'o' });
+  const outcome = await relay().pay(session('payment'), CARD, { idempotencyKey: 'key-1', kountSession: 'k' });
+  assert.equal(outcome.status, 'unknown');
+  assert.equal(seen[0].url, '/v1/payments');
+  assert.equal(seen[0].headers['idempotency-key'], 'key-1');
+  assert.equal(JSON.parse(seen[0].body).kount, true);
+  await refused(relay().pay(session('payment'), CARD, { idempotencyKey: 'a b' }), 'option_invalid', { field: 'idempotencyKey' });
+  assert.equal(seen.length, 1);
+});
+
+test('what the server refuses keeps its code', async () => {
+  answer = json(429, { type: 'about:blank', title: 'Too many requests', status: 429, code: 'rate_limited', detail: 'wait' });
+  await refused(relay().tokenize(session(), CARD), 'server_rejected', { platformCode: 'rate_limited', status: 429, retryable: true });
+  answer = json(409, { title: 'x', status: 409, code: 'session_expired', detail: 'open a new one' });
+  await refused(relay().tokenize(session(), CARD), 'session_expired', { status: 409 });
+  answer = json(422, { title: 'x', status: 422, code: 'platform_rejected', platform_code: 'invalid_pan', platform_message: 'Invalid_pan' });
+  await refused(relay().tokenize(session(), CARD), 'platform_rejected', { platformCode: 'invalid_pan', platformMessage: 'Invalid_pan' });
+  answer = (response) => response.writeHead(200).end('<html>');
+  await refused(relay().tokenize(session(), CARD), 'answer_malformed');
+});
+
+test('sessions of another kind, platform or age are refused before anything is sent', async () => {
+  await refused(relay().tokenize(session('payment'), CARD), 'session_wrong_kind');
+  await refused(relay().tokenize(session('tokenize', { platform: 'other' }), CARD), 'session_wrong_platform');
+  await refused(relay().tokenize(session('tokenize', { created_at: 'yesterday' }), CARD), 'session_malformed');
+  await refused(relay().tokenize({ mode: 'relay' }, CARD), 'session_malformed');
+  await refused(relay().tokenize(null, CARD), 'session_malformed');
+  await refused(relay().tokenize({ session: 'x' }, CARD), 'session_malformed', { field: 'token' });
+  const late = { now: () => Date.now() + 1_800_001 };
+  await refused(relay(late).tokenize(session(), CARD), 'session_expired');
+  await refused(direct(late).tokenize({ ...ORDER, created_at: Date.now() }, CARD), 'session_expired');
+  assert.equal(seen.length, 0);
+});
+
+test('an update puts the stored token into the encrypted text', async () => {
+  await refused(direct().updateToken(ORDER, CARD), 'option_invalid', { field: 'token' });
+  const bare = direct().pack({ card: CARD }).ld.length;
+  const request = direct().updateTokenRequest(ORDER, CARD, { token: TOKEN.result.token });
+  assert.equal(new URL(request.url).pathname, '/tokenize/update');
+  assert.equal(JSON.parse(request.body).ld.length, bare + 2 * `,"token":"${TOKEN.result.token}"`.length);
+  const own = relay().updateTokenRequest(session('update', { card_token: TOKEN.result.token }), CARD);
+  assert.equal(JSON.parse(own.body).ld.length, bare + 2 * `,"token":"${TOKEN.result.token}"`.length);
+});
+
+test('a direct answer is handed to the server as it came', async () => {
+  answer = json(201, { id: 'tok_1', platform: 'greenpay', status: 'unconfirmed' });
+  const handed = await relay().confirmToken(session('tokenize', { mode: 'direct' }), { raw: signed(TOKEN) });
+  assert.equal(handed.status, 'unconfirmed');
+  assert.deepEqual(JSON.parse(seen[0].body), { session: 'ses_0123456789abcdef', answer: signed(TOKEN) });
+});
+
+test('a direct payment is handed to the server as it came', async () => {
+  answer = json(201, { id: 'pay_1', platform: 'greenpay', status: 'approved', order_reference: 'o' });
+  const raw = { status: 200, orderId: 'o' };
+  const handed = await relay().confirmPayment(session('payment', { mode: 'direct' }), { raw }, { idempotencyKey: 'key-1' });
+  assert.equal(seen[0].headers['idempotency-key'], 'key-1');
+  assert.equal(handed.id, 'pay_1');
+  assert.equal(seen[0].url, '/v1/payments');
+  assert.deepEqual(JSON.parse(seen[0].body), { session: 'ses_0123456789abcdef', answer: raw });
+});
+
+test('opening a session moves its times to this clock', async () => {
+  answer = json(201, session('tokenize', { created_at: '2020-01-01T00:00:00.000Z', expires_at: '2020-01-01T00:30:00.000Z' }));
+  const opened = await openSession({ server: `${base}/`, customer: 'c-1' });
+  assert.ok(Math.abs(Date.parse(opened.created_at) - Date.now()) < 5_000);
+  assert.ok(Math.abs(Date.parse(opened.expires_at) - Date.now() - 1_800_000) < 5_000);
+  assert.equal(seen[0].url, '/v1/sessions');
+  assert.deepEqual(JSON.parse(seen[0].body), { customer: 'c-1' });
+  assert.equal(openSessionRequest().url, '/v1/sessions');
+});
+
+test('the request is a plain value that fetch takes', async () => {
+  answer = json(200, signed(TOKEN));
+  const request = direct().tokenizeRequest(ORDER, CARD);
+  assert.deepEqual(Object.keys(request).sort(), ['body', 'headers', 'method', 'url']);
+  assert.equal(Object.getPrototypeOf(request.headers), Object.prototype);
+  const response = await fetch(request.url, request);
+  assert.equal(response.status, 200);
+});
+
+test('every request has a key of its own', () => {
+  const greenpay = direct();
+  const packed = Array.from({ length: 200 }, () => greenpay.pack({ card: CARD }));
+  assert.equal(new Set(packed.map(({ ld }) => ld)).size, 200);
+  assert.equal(new Set(packed.map(({ lk }) => lk)).size, 200);
+});
+
+test('load is idempotent, also when called twice at once', async () => {
+  await Promise.all([load(), load()]);
+  await load();
+  assert.equal(load(), load());
+});

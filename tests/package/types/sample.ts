@@ -1,0 +1,123 @@
+// Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
+
+import {
+  CardsealError, GreenPay, candidateBrands, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  formatSecurityCode, formatSecurityCodeInput, load, openSession, openSessionRequest, validateCard,
+} from "cardseal";
+import type {
+  Brand, CardField, CardInput, CardToken, CardsealRequest, ErrorCode, Expiry, Formatted, GreenPayOptions, GreenPayOrder,
+  KeyWarning, LoadSource, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentOutcome, Platform, Problem,
+  ProblemCode, SendOptions, ServerSession, ValidateOptions, Validation,
+} from "cardseal";
+import * as inline from "cardseal/inline";
+
+// ------------------------------------------------------------------------------------------------ loading
+
+const sources: LoadSource[] = ["/module.wasm", new URL("https://shop.example/module.wasm"), new Uint8Array(8), fetch("/module.wasm")];
+export const loaded: Promise<void>[] = [load(), inline.load(), ...sources.map((source) => load(source))];
+
+// ------------------------------------------------------------------------------------------------ card data
+
+const expiry: Expiry = { month: 12, year: 2030 };
+const card: CardInput = { number: "4242 4242 4242 4242", expiry, cvc: "123", holder: "Ana Núñez", nickname: "My Visa" };
+const typed: CardInput = { number: "4242424242424242", expiry: "12/30", cvc: "123", holder: "Ana Núñez" };
+// @ts-expect-error A number would lose digits.
+export const asNumber: CardInput = { ...card, number: 4242424242424242 };
+// @ts-expect-error A card without its number is not one.
+export const incomplete: CardInput = { expiry: "12/30", cvc: "123", holder: "Ana Núñez" };
+
+const options: ValidateOptions = { now: () => 0, platform: "greenpay", kind: "payment" };
+const validation: Validation = validateCard({ number: "4242" }, options);
+export const valid: boolean = validation.valid;
+const brands: Brand[] = candidateBrands("4242");
+const problems: Problem[] = validation.problems;
+
+/** A page's own words. The compiler tells when a field is added. */
+function label(field: CardField): string {
+  switch (field) {
+    case "number": return "card number";
+    case "expiry": return "expiry date";
+    case "cvc": return "security code";
+    case "holder": return "name";
+    case "nickname": return "nickname";
+  }
+}
+const words: Partial<Record<ProblemCode, string>> = { number_check_digit: "Please check the number." };
+export const shown: string[] = problems.map(({ field, code, severity, message }) => `${severity} ${label(field)}: ${words[code] ?? message}`);
+
+const formatted: Formatted & { brands: Brand[] } = formatCardNumber("42424", 5);
+export const texts: string[] = [formatted.text, formatExpiry("123").text, formatSecurityCode("123", 3, "4242").text];
+export const caret: number = formatted.caret;
+export function bind(number: HTMLInputElement, date: HTMLInputElement, code: HTMLInputElement): void {
+  number.addEventListener("input", () => brands.push(...formatCardNumberInput(number)));
+  date.addEventListener("input", () => formatExpiryInput(date));
+  code.addEventListener("input", () => formatSecurityCodeInput(code, number.value));
+}
+
+// ------------------------------------------------------------------------------------------------ requests
+
+const platform: Platform = "greenpay";
+const ask: OpenSessionOptions = { server: "https://shop.example", platform, kind: "payment", mode: "relay", amount: "12.34", currency: "USD", description: "Two books", customer: "c-1" };
+const request: CardsealRequest = openSessionRequest(ask);
+export const sent: Promise<Response> = fetch(request.url, request);
+
+const settings: GreenPayOptions = { publicKey: "…", environment: "production", server: "", now: Date.now, fetch: globalThis.fetch };
+const sending: SendOptions = { signal: new AbortController().signal, timeoutMs: 0 };
+const order: GreenPayOrder = { session: "…", token: "…", created_at: 0 };
+
+export async function checkout(): Promise<CardToken | PaymentOutcome | undefined> {
+  try {
+    await load();
+    const session: ServerSession = await openSession({ kind: "tokenize" });
+    const greenpay = new GreenPay({ ...settings, publicKey: session.public_key, environment: { checkout: "http://127.0.0.1:1" } });
+    const warnings: KeyWarning[] = greenpay.warnings;
+    for (const { code, bits, message } of warnings) console.warn(code, bits + 1, message);
+
+    const input: PackInput = { card, token: "…" };
+    const how: PackOptions = { counter: "block" };
+    const packed: Packed = greenpay.pack(input, how);
+    const made: CardsealRequest[] = [
+      greenpay.tokenizeRequest(session, typed),
+      greenpay.updateTokenRequest(order, card, { token: "…", counter: "integer" }),
+      greenpay.payRequest(order, card, { kountSession: "…", tokenize: true }),
+    ];
+    console.log(packed.ld, packed.lk, made.length);
+
+    const token: CardToken = await greenpay.tokenize(session, card, { ...sending, counter: "byte" });
+    const confirmed: CardToken = token.status === "unconfirmed" ? await greenpay.confirmToken(session, token, sending) : token;
+    const handed: CardsealRequest = greenpay.confirmTokenRequest(session, token);
+    const updated: CardToken = await greenpay.updateToken(order, card, { token: confirmed.id });
+    const fields: string[] = updated.signature?.signedFields ?? [];
+    console.log(handed.body, fields);
+
+    const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: "…", timeoutMs: 180_000 });
+    greenpay.free();
+    if (payment.status === "declined") console.log(payment.decline?.reason, payment.decline?.message);
+    return payment.status === "approved" ? payment : confirmed;
+  } catch (error) {
+    if (!(error instanceof CardsealError)) throw error;
+    console.error(explain(error));
+    return undefined;
+  }
+}
+
+/** Narrowing on the code, and every field of an error. */
+function explain(error: CardsealError): string {
+  const code: ErrorCode = error.code;
+  switch (error.code) {
+    case "card_invalid":
+      return (error.problems ?? []).map((problem) => problem.message).join(" ");
+    case "session_expired":
+      return "Please start again.";
+    case "platform_rejected":
+      return error.platformMessage ?? error.platformCode ?? error.platform ?? "refused";
+    case "network_failed":
+    case "request_timeout":
+      return error.retryable ? "Please try again." : error.message;
+    // @ts-expect-error A misspelt code is not one.
+    case "card_invalided":
+      return "";
+    default:
+      return `${error.name} ${code} ${error.field ?? ""} ${error.status ?? 0}`;
+  }
+}
