@@ -1,0 +1,379 @@
+// The whole of Cardseal for one test file: the sandbox, the server and a browser, each stopped when the file ends.
+//
+// Between the browser and the server, and before the sandbox's checkout host, stands a recorder: what it writes
+// down are the bytes on the wire, not what a program says that it sent.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+const binary = (name) => {
+  const file = path.join(process.env.CARDSEAL_TARGET ?? path.join(root, 'target'), 'debug', name);
+  if (!existsSync(file)) throw new Error(`${file} is missing: cargo build -p cardseal-server -p cardseal-sandbox`);
+  return file;
+};
+
+// ------------------------------------------------------------------------------------------------ processes
+
+async function stopped(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.stdin?.end();
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 8000);
+  await exit;
+  clearTimeout(late);
+}
+
+function keepOutput(child) {
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { text += chunk; });
+  return () => text;
+}
+
+export async function startSandbox({ webhookUrl, keyBits } = {}) {
+  const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin'];
+  if (webhookUrl) args.push('--webhook-url', webhookUrl);
+  if (keyBits) args.push('--key-bits', String(keyBits));
+  const child = spawn(binary('cardseal-sandbox'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const log = keepOutput(child);
+  const line = once(createInterface({ input: child.stdout }), 'line').then(([text]) => JSON.parse(text));
+  const info = await Promise.race([line, once(child, 'exit').then(() => { throw new Error(`the sandbox ended:\n${log()}`); })]);
+  const control = async (method, route, body) => {
+    const response = await fetch(info.control_url + route, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${await response.text()}`);
+    const text = await response.text();
+    return text ? JSON.parse(text) : null;
+  };
+  return {
+    info,
+    log,
+    greenpay: info.platforms.greenpay,
+    state: async () => (await control('GET', '/state')).greenpay,
+    fault: (fault) => control('POST', '/faults', { platform: 'greenpay', ...fault }),
+    clearFaults: () => control('DELETE', '/faults'),
+    clock: (body) => control('POST', '/clock', body),
+    settings: (body) => control('POST', '/greenpay/settings', body),
+    stop: () => stopped(child),
+  };
+}
+
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** `greenpay` overrides what the sandbox says, for example with a wrong key. */
+export async function startServer({ port, origins, greenpay, webhookSecret, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
+  const text = JSON.stringify; // TOML's basic strings are written like JSON's
+  const config = path.join(folder, 'cardseal.toml');
+  const apiKey = randomBytes(24).toString('hex');
+  writeFileSync(config, [
+    '[server]',
+    `listen = ${text(`127.0.0.1:${port}`)}`,
+    `allowed_origins = ${text(origins)}`,
+    `api_key = ${text(apiKey)}`,
+    '[database]',
+    `path = ${text(path.join(folder, 'cardseal.sqlite'))}`,
+    '[limits]',
+    'browser_requests_per_minute = 6000',
+    '[platforms.greenpay]',
+    'environment = "custom"',
+    `merchant_url = ${text(greenpay.merchant_url)}`,
+    `checkout_url = ${text(greenpay.checkout_url)}`,
+    `secret = ${text(greenpay.credentials.secret)}`,
+    `merchant_id = ${text(greenpay.credentials.merchant_id)}`,
+    `public_key = ${text(greenpay.public_key)}`,
+    `webhook_path_secret = ${text(webhookSecret)}`,
+    ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
+      '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
+    ]),
+    '[demo]',
+    'enabled = true',
+    `www = ${text(www)}`,
+    `pkg = ${text(pkg)}`,
+  ].join('\n'), { mode: 0o600 });
+
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
+  const child = spawn(binary('cardseal-server'), ['--config', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env });
+  const log = keepOutput(child);
+  const url = `http://127.0.0.1:${port}`;
+  for (let tries = 0; ; tries++) {
+    if (child.exitCode !== null || tries > 200) throw new Error(`the server did not start:\n${log()}`);
+    const answer = await fetch(`${url}/healthz`).catch(() => null);
+    if (answer?.ok) break;
+    await pause(50);
+  }
+  return {
+    url,
+    pid: child.pid,
+    log,
+    apiKey,
+    /** Every byte of the database and of what lies beside it. */
+    database: () => Buffer.concat(readdirSync(folder).filter((name) => name.startsWith('cardseal.sqlite')).map((name) => readFileSync(path.join(folder, name)))),
+    stop: async () => {
+      await stopped(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until `check` gives something; tells what was waited for if it never does. */
+export async function until(what, check, ms = 10_000) {
+  for (const end = Date.now() + ms; ;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for: ${what}`);
+    await pause(50);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- recorder
+
+/** Passes everything on to `target` and keeps it. `cut(request)` may say that an answer is lost `before` it begins or `half-way`. */
+export async function startRecorder(target, port = 0) {
+  const requests = [];
+  const recorder = { requests, cut: () => false, target };
+  const server = http.createServer((request, response) => {
+    const chunks = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      const record = { method: request.method, url: request.url, headers: request.rawHeaders.join('\n'), body: body.toString('utf8'), status: null };
+      requests.push(record);
+      const to = new URL(recorder.target);
+      const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: to.pathname.replace(/\/$/, '') + request.url, headers: request.headers }, (answer) => {
+        record.status = answer.statusCode;
+        const cut = recorder.cut(record);
+        if (cut) {
+          if (cut === 'half-way') {
+            response.writeHead(answer.statusCode, { ...answer.headers, 'content-length': '100000' });
+            response.write('{');
+          }
+          answer.resume();
+          answer.on('end', () => setTimeout(() => response.destroy(), 50));
+          return;
+        }
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      });
+      onward.on('error', () => response.destroy());
+      onward.end(body);
+    });
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  recorder.url = `http://127.0.0.1:${server.address().port}`;
+  recorder.stop = async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  return recorder;
+}
+
+// -------------------------------------------------------------------------------------------------- browser
+
+export async function launch() {
+  const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
+  if (process.getuid?.() === 0) args.push('--no-sandbox');
+  return chromium.launch({ executablePath: process.env.CHROME_BIN ?? process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+}
+
+/**
+ * Everything, wired: `url` is what the browser opens. `before` may change what the server is told about GreenPay.
+ */
+export async function startAll({ before = (greenpay) => greenpay, www, pkg } = {}) {
+  const things = [];
+  try {
+    const webhookSecret = randomBytes(16).toString('hex');
+    const port = await freePort();
+    const sandbox = await startSandbox({ webhookUrl: `http://127.0.0.1:${port}/v1/notifications/greenpay/${webhookSecret}` });
+    things.push(sandbox);
+    const checkout = await startRecorder(sandbox.greenpay.checkout_url);
+    things.push(checkout);
+    const front = await startRecorder(`http://127.0.0.1:${port}`);
+    things.push(front);
+    const greenpay = before({ ...sandbox.greenpay, checkout_url: checkout.url });
+    const server = await startServer({ port, origins: [front.url], greenpay, webhookSecret, www, pkg });
+    things.push(server);
+    const browser = await launch();
+    things.push({ stop: () => browser.close() });
+    return {
+      url: front.url, sandbox, checkout, front, server, browser,
+      open: (options) => openPage(browser, front.url, options),
+      stop: async () => { for (const thing of things.reverse()) await thing.stop(); },
+    };
+  } catch (error) {
+    for (const thing of things.reverse()) await thing.stop();
+    throw error;
+  }
+}
+
+// Runs in the page before anything of it: sees policy violations, catches the memory of every wasm instance,
+// and lets a test move the page's clock.
+function watchPage() {
+  globalThis.__violations = [];
+  document.addEventListener('securitypolicyviolation', (event) => globalThis.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+  globalThis.__memories = [];
+  const keep = (result) => {
+    const exported = (result.instance ?? result).exports;
+    for (const value of Object.values(exported)) if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
+    return result;
+  };
+  for (const name of ['instantiate', 'instantiateStreaming']) {
+    const original = WebAssembly[name];
+    WebAssembly[name] = (...args) => original.apply(WebAssembly, args).then(keep);
+  }
+  const now = Date.now;
+  globalThis.__skew = 0;
+  Date.now = () => now() + globalThis.__skew;
+}
+
+async function openPage(browser, url, { ready = true, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const sent = [];
+  const problems = [];
+  page.on('request', (request) => sent.push({ method: request.method(), url: request.url(), headers: JSON.stringify(request.headers()), body: request.postData() ?? '' }));
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()); });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.addInitScript(watchPage);
+  await page.goto(url);
+  if (ready) await page.waitForSelector('#pay-form[data-ready]');
+  return { page, sent, problems, context, close: () => context.close() };
+}
+
+// --------------------------------------------------------------------------------------------------- a card
+
+export const VISA = { number: '4242424242424242', expiry: '1230', cvc: '739', holder: 'Ana Núñez' };
+export const AMEX = { number: '378282246310005', expiry: '1230', cvc: '7391', holder: 'Ana Núñez' };
+export const NO_MONEY = { ...VISA, number: '4094394314664828' };
+
+/** Types like a person: key by key. */
+export async function typeCard(page, card) {
+  await page.locator('#card-number').pressSequentially(card.number);
+  await page.locator('#card-expiry').pressSequentially(card.expiry);
+  await page.locator('#card-cvc').pressSequentially(card.cvc);
+  await page.locator('#card-holder').pressSequentially(card.holder);
+}
+
+export async function resultHeading(page) {
+  await page.waitForSelector('#result:not([hidden])');
+  return page.locator('#result-heading').textContent();
+}
+
+/** Types, pays, and gives the heading of what the page then says. */
+export async function payWith(page, card) {
+  await typeCard(page, card);
+  await page.click('#pay');
+  return resultHeading(page);
+}
+
+export async function failure(page) {
+  await page.waitForSelector('#notice.notice-bad');
+  return page.locator('#notice').innerText();
+}
+
+// ----------------------------------------------------------------------------------------------- looking for it
+
+export const passesLuhn = (digits) => {
+  let sum = 0;
+  [...digits].reverse().forEach((digit, at) => {
+    const value = Number(digit) * (at % 2 ? 2 : 1);
+    sum += value > 9 ? value - 9 : value;
+  });
+  return sum % 10 === 0;
+};
+
+/** The ways in which a text may hide in bytes. */
+export function disguises(text) {
+  const bytes = Buffer.from(text);
+  const forms = { plain: bytes, wide: Buffer.from(text, 'utf16le'), hex: Buffer.from(bytes.toString('hex')), reversed: Buffer.from([...text].reverse().join('')) };
+  for (const shift of [0, 1, 2]) {
+    const whole = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    // Without the characters that depend on what stands before and after.
+    forms[`base64 at ${shift}`] = Buffer.from(whole.slice(shift ? shift + 1 : 0, Math.floor(((shift + bytes.length) * 8) / 6)));
+  }
+  if (/^\d{12,19}$/.test(text)) {
+    const grouped = text.length === 15 ? text.replace(/^(.{4})(.{6})/, '$1 $2 ') : text.replace(/(.{4})(?=.)/g, '$1 ');
+    forms.grouped = Buffer.from(grouped);
+    forms['grouped, wide'] = Buffer.from(grouped, 'utf16le');
+    forms['percent-encoded'] = Buffer.from(encodeURIComponent(grouped));
+    forms.values = Buffer.from([...text].map(Number));
+    if (text.length % 2 === 0) forms.packed = Buffer.from(text, 'hex');
+  }
+  return forms;
+}
+
+/** Names of the disguises in which `text` is in `bytes`. */
+export function found(bytes, text) {
+  const haystack = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+  return Object.entries(disguises(text)).filter(([, form]) => haystack.includes(form)).map(([name]) => name);
+}
+
+/** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
+const withoutChance = (text) => text
+  .replace(/"(ld|lk|public_key|_signature)":"[^"]*"/g, '"$1":""')
+  .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
+  .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
+
+/** What of a card is in these requests, as sentences; empty if nothing is. */
+export function leaks(requests, card) {
+  const said = [];
+  for (const request of requests) {
+    const where = `${request.method} ${request.url}`;
+    const text = [request.url, request.headers, request.body].join('\n');
+    for (const form of found(text, card.number)) said.push(`${where}: the number, ${form}`);
+    const clear = withoutChance(text);
+    for (const [run] of clear.matchAll(/\d(?:[ -]?\d){12,18}/g)) {
+      const digits = run.replace(/\D/g, '');
+      if (passesLuhn(digits)) said.push(`${where}: a run of digits that may be a card number: ${run.slice(0, 4)}…`);
+    }
+    const body = withoutChance(request.body);
+    if (new RegExp(`(?<!\\d)${card.cvc}(?!\\d)`).test(body)) said.push(`${where}: the security code`);
+    if (/"(cvc|cvv|cardNumber|card_number|pan|expiry|expirationDate)"/i.test(body)) said.push(`${where}: a field for card data`);
+  }
+  return said;
+}
+
+/** The bytes of another process that can be read. */
+export function* processMemory(pid) {
+  const fd = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) (r\S+) \S+ \S+ \d+\s*(.*)$/.exec(line);
+      if (!match || /^\[v/.test(match[4])) continue; // vdso and its kin cannot be read this way
+      const [start, end] = [BigInt(`0x${match[1]}`), BigInt(`0x${match[2]}`)];
+      const size = Number(end - start);
+      const bytes = Buffer.alloc(size);
+      try {
+        const read = readSync(fd, bytes, 0, size, start);
+        yield { bytes: bytes.subarray(0, read), name: match[4] || 'anonymous' };
+      } catch {
+        // Guard pages and regions that went away meanwhile.
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

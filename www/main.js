@@ -1,0 +1,444 @@
+// The checkout page. The package is imported the way any shop's page would import it.
+
+import { CardForm } from './modules/card-form.js';
+import { Checkout, InDoubt, Intent } from './modules/checkout.js';
+import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
+import { PRICES, parseAmount, showMoney } from './modules/money.js';
+import * as server from './modules/server.js';
+import { ShopLists } from './modules/shop-lists.js';
+import { APPROVED, DECLINED } from './modules/test-cards.js';
+import { watch } from './modules/traffic.js';
+import { WirePanel } from './modules/wire-panel.js';
+import { brandName, codesOf, declineWords, failureWords } from './modules/words.js';
+
+const CUSTOMER = 'demo-shopper';
+const DESCRIPTION = 'House blend coffee';
+
+const payForm = byId('pay-form');
+const payButton = byId('pay');
+const notice = byId('notice');
+const panel = new WirePanel();
+
+let form = null;
+let checkout = null;
+let lists = null;
+let brandOf = () => null;
+let busy = false;
+/** The payment that the person means to make; lives until it has an outcome or its details change. */
+let intent = null;
+/** The stored card that is the one in the form, after its charge was declined: a second try stores no second one. */
+let kept = null;
+/** The saved card that the form replaces, or null. */
+let updating = null;
+
+// Whatever happens later, the form itself never sends anything.
+payForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (form) press();
+});
+
+boot();
+
+async function boot() {
+  watch({ cardDigits: () => form?.digits ?? '', onChange: (record) => panel.show(record) });
+  showDemo();
+  let cardseal;
+  try {
+    cardseal = await import('/pkg/index.js');
+    await cardseal.load();
+  } catch (error) {
+    byId('boot').hidden = true;
+    showLoadFailure(error);
+    return;
+  }
+  form = new CardForm(cardseal, { onEdit });
+  checkout = new Checkout(cardseal, (step) => { if (STEPS[step]) byId('pay-words').textContent = STEPS[step]; });
+  // GreenPay names two brands; the first digits tell the others.
+  brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
+  lists = new ShopLists({ customer: CUSTOMER, money: readMoney, brandOf, onCharge: chargeSaved, onUpdate: startUpdate, onAction: () => { panel.begin(); intent = null; kept = null; } });
+  byId('boot').hidden = true;
+  byId('pay-fields').disabled = false;
+  byId('pay-form').dataset.ready = 'true';
+  wireControls();
+  form.kind = kind();
+  drawMoney();
+  await lists.refresh();
+}
+
+const STEPS = { session: 'Getting ready…', seal: 'Encrypting your card…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
+
+// ------------------------------------------------------------------------------------------- before anything
+
+async function showDemo() {
+  try {
+    const { sandbox } = await server.demo();
+    byId('demo-text').replaceChildren(make('strong', {}, 'This is a demo.'), sandbox
+      ? ' The bank is simulated and no money moves. Whoever opens this page can charge and delete the cards saved here, so do not type a real one.'
+      : ' Whoever opens this page can charge and delete the cards saved here, so do not type a real one.');
+    byId('demo-banner').hidden = false;
+  } catch {
+    // Without the banner the page still works; a dead server shows with the lists.
+  }
+}
+
+function showLoadFailure(error) {
+  const blocked = webAssemblyBlocked();
+  const [heading, ...advice] = typeof WebAssembly !== 'object'
+    ? ['This browser cannot run WebAssembly.', 'Your card is encrypted with it, so you cannot pay here. A newer browser can.']
+    : blocked
+      ? ['This page’s security policy blocks WebAssembly.', 'For the shop: the Content-Security-Policy header lacks ', make('code', {}, "'wasm-unsafe-eval'"), ' in ', make('code', {}, 'script-src'), '. Nothing else has to be loosened.']
+      : ['The part that encrypts your card did not load.', 'Check your connection and try again. For the shop: ', make('code', {}, '/pkg/'), ' must serve the built package (', make('code', {}, 'npm run build'), '), and the policy must allow ', make('code', {}, "script-src 'self'"), ' and ', make('code', {}, "connect-src 'self'"), '.'];
+  const box = make('div', { class: 'notice notice-bad', role: 'alert', id: 'load-failure', 'data-code': error?.code ?? 'import_failed' },
+    make('p', {}, make('strong', {}, heading)), make('p', {}, ...advice), make('p', {}, 'Nothing was sent and nothing was charged.'),
+    make('button', { type: 'button', class: 'link', onclick: () => location.reload() }, 'Load the page again'));
+  byId('boot').after(box);
+}
+
+/** Compiles the smallest module there is: an empty one. */
+function webAssemblyBlocked() {
+  try {
+    return !new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+  } catch {
+    return true;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- controls
+
+function wireControls() {
+  byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); });
+  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => { intent = null; });
+  byId('amount').addEventListener('input', () => { byId('amount').dataset.touched = 'true'; intent = null; drawMoney(); });
+  byId('amount').addEventListener('blur', showAmountProblem);
+  byId('currency').addEventListener('change', () => {
+    if (!byId('amount').dataset.touched) byId('amount').value = PRICES[byId('currency').value];
+    intent = null;
+    drawMoney();
+  });
+  byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
+  byId('result-next').addEventListener('click', () => { showForm(); form.focus(); });
+  const chip = (card) => make('li', {}, make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, onclick: () => useTestCard(card) },
+    make('span', { class: 'chip-digits' }, `•• ${card.last4}`), ' ', card.label));
+  byId('cards-approved').replaceChildren(...APPROVED.map(chip));
+  byId('cards-declined').replaceChildren(...DECLINED.map(chip));
+}
+
+function useTestCard(card) {
+  if (busy) return;
+  if (payForm.hidden) showForm();
+  form.fill(card);
+  clearNotice(notice);
+  announce(`Filled in the test card ending in ${card.last4}.`);
+  payButton.focus();
+}
+
+/** The first key in the form opens a session in the background; any key may make the intended payment another one. */
+function onEdit() {
+  intent = null;
+  kept = null;
+  if (kind() !== 'payment') checkout.warmUp(storeOptions());
+}
+
+const way = () => document.querySelector('input[name="way"]:checked').value;
+const kind = () => (updating ? 'update' : byId('save-card').checked ? 'tokenize' : 'payment');
+const storeOptions = () => (updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER });
+const readMoney = () => ({ amount: parseAmount(byId('amount').value), currency: byId('currency').value });
+
+function drawMoney() {
+  const { amount, currency } = readMoney();
+  if (amount) {
+    byId('amount-error').textContent = '';
+    byId('amount').removeAttribute('aria-invalid');
+    byId('total').textContent = showMoney(amount, currency);
+  } else {
+    byId('total').textContent = '–';
+  }
+  drawButton();
+  lists?.draw();
+}
+
+function drawButton() {
+  const { amount, currency } = readMoney();
+  byId('pay-words').textContent = updating ? 'Save the new card' : amount ? `Pay ${showMoney(amount, currency)}` : 'Pay';
+}
+
+function showAmountProblem() {
+  const wrong = readMoney().amount === null;
+  byId('amount-error').textContent = wrong ? 'Type an amount above zero, like 24.50, without thousands signs.' : '';
+  if (wrong) byId('amount').setAttribute('aria-invalid', 'true');
+  return wrong;
+}
+
+function setBusy(on) {
+  busy = on;
+  payButton.disabled = on;
+  payForm.classList.toggle('busy', on);
+  payForm.setAttribute('aria-busy', String(on));
+  form.frozen = on;
+  for (const id of ['save-card', 'amount', 'currency', 'way-relay', 'way-direct', 'stop-updating']) byId(id).disabled = on;
+  lists.busy = on;
+  if (!on) drawButton();
+}
+
+// -------------------------------------------------------------------------------------------------- the press
+
+async function press() {
+  if (busy) return;
+  clearNotice(notice);
+  const wrong = form.check();
+  if (!updating && showAmountProblem() && wrong.length === 0) byId('amount').focus();
+  const count = wrong.length + (!updating && readMoney().amount === null ? 1 : 0);
+  if (count > 0) {
+    announce(count === 1 ? 'One field needs your attention.' : `${count} fields need your attention.`);
+    return;
+  }
+  setBusy(true);
+  panel.begin();
+  try {
+    if (updating) await replaceCard();
+    else await pay();
+  } finally {
+    setBusy(false);
+  }
+  await lists.refresh();
+}
+
+function newIntent() {
+  return new Intent({ ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, way: way() });
+}
+
+async function pay() {
+  const save = byId('save-card').checked;
+  if (!intent) {
+    intent = newIntent();
+    if (save) intent.token = kept;
+  }
+  const asked = intent;
+  try {
+    const payment = await (save ? checkout.payAndSave(form.read(), asked) : checkout.payOnce(form.read(), asked));
+    kept = save ? asked.token : null;
+    showOutcome(payment, { saved: save });
+  } catch (error) {
+    if (save) kept = asked.token;
+    if (error instanceof InDoubt) showDoubt(error, asked, { saved: save });
+    else showFailure(error, asked.token ? 'The card is saved, but nothing was charged.' : 'Nothing was charged.');
+  }
+}
+
+async function replaceCard() {
+  try {
+    await checkout.replace(form.read(), { token: updating.id, way: way() });
+    form.clear();
+    stopUpdate();
+    showResult({ tone: 'good', heading: 'The card is updated', text: 'From now on the new card is charged. Nothing was charged for this.', lines: [], next: 'Make a payment' });
+  } catch (error) {
+    showFailure(error, 'The saved card is as it was.');
+  }
+}
+
+async function chargeSaved(token) {
+  if (busy) return;
+  if (showAmountProblem()) {
+    byId('amount').focus();
+    return;
+  }
+  const asked = newIntent();
+  asked.token = token.id;
+  panel.begin();
+  setBusy(true);
+  if (updating) stopUpdate();
+  try {
+    showOutcome(await checkout.charge(asked), { saved: false, stored: token });
+  } catch (error) {
+    if (error instanceof InDoubt) {
+      showDoubt(error, asked, { saved: false });
+    } else {
+      const { heading, advice } = failureWords(codesOf(error));
+      fillNotice(byId('saved-notice'), 'bad', heading, `${advice} Nothing was charged.`);
+    }
+  } finally {
+    setBusy(false);
+  }
+  await lists.refresh();
+}
+
+// ------------------------------------------------------------------------------------------------- outcomes
+
+function showOutcome(payment, { saved, stored = null }) {
+  clearNotice(byId('saved-notice'));
+  if (payment.status === 'declined') {
+    intent = null; // the next press is another payment
+    const words = [declineWords(payment.decline), saved ? 'Nothing was charged. The card was saved all the same; you can delete it below.' : 'Nothing was charged. You can use another card.'];
+    fillNotice(stored ? byId('saved-notice') : notice, 'bad', 'Your bank declined this payment.', ...words);
+    if (!stored) focusPay();
+    return;
+  }
+  const brand = payment.brand ?? (stored ? brandOf(stored) : form.brand);
+  forget();
+  const money = showMoney(payment.amount, payment.currency);
+  const lines = [
+    ['Card', payment.last4 ? `${brandName(brand)} •••• ${payment.last4}` : null],
+    ['Authorization', payment.authorization],
+    ['Order', payment.order_reference],
+    ['Saved for next time', saved ? 'Yes' : null],
+  ];
+  if (payment.status === 'approved') {
+    showResult({ tone: 'good', heading: `Paid ${money}`, text: 'Thank you. Your coffee is roasted on Thursday.', lines });
+  } else if (payment.status === 'unknown') {
+    showUnknown(payment, lines);
+  } else {
+    showResult({ tone: 'unsure', heading: 'The payment was not completed', text: 'The shop’s list below says how it stands.', lines });
+  }
+}
+
+/** Nothing of the card stays on the page. */
+function forget() {
+  intent = null;
+  kept = null;
+  form.clear();
+}
+
+function showUnknown(payment, lines) {
+  const money = showMoney(payment.amount, payment.currency);
+  const check = payment.id ? async () => {
+    const now = await server.payment(payment.id);
+    if (now.status === 'unknown') return false;
+    if (now.status === 'declined' || now.status === 'failed') {
+      showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`, lines });
+    } else {
+      showOutcome(now, { saved: false });
+    }
+    lists.refresh();
+    return true;
+  } : null;
+  showResult({
+    tone: 'unsure',
+    heading: 'We do not know yet',
+    text: `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. As soon as the answer comes it shows ${check ? 'here' : 'in the list of payments'}.`,
+    lines,
+    check,
+    next: 'Leave it and start a new payment',
+  });
+}
+
+/** The shop itself did not answer, so even it must be asked first. */
+function showDoubt(error, asked, { saved }) {
+  const money = showMoney(asked.amount, asked.currency);
+  forget();
+  showResult({
+    tone: 'unsure',
+    heading: 'We do not know yet',
+    text: `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again`
+      + (error.askAgain ? ': “Ask again now” asks about this same payment and never charges twice.' : '. The shop will hear from the platform; look at the list below.'),
+    lines: [],
+    check: error.askAgain ? async () => {
+      let payment;
+      try {
+        payment = await error.askAgain();
+      } catch (again) {
+        if (again instanceof InDoubt) throw again.cause;
+        showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${failureWords(codesOf(again)).heading} Nothing was charged. You can pay again.`, lines: [] });
+        return true;
+      }
+      if (payment.status === 'declined') {
+        showResult({ tone: 'bad', heading: 'Your bank declined this payment', text: `${declineWords(payment.decline)} Nothing was charged.`, lines: [] });
+      } else {
+        showOutcome(payment, { saved });
+      }
+      lists.refresh();
+      return true;
+    } : null,
+    automatic: false,
+    next: 'Leave it and start a new payment',
+  });
+}
+
+let resultTimer = 0;
+
+function showResult({ tone, heading, text, lines, check = null, automatic = true, next = 'Make another payment' }) {
+  clearTimeout(resultTimer);
+  const result = byId('result');
+  payForm.hidden = true;
+  result.hidden = false;
+  result.dataset.tone = tone;
+  byId('result-heading').textContent = heading;
+  byId('result-text').textContent = text;
+  byId('result-lines').replaceChildren(...lines.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
+  byId('result-next').textContent = next;
+  const button = byId('result-check');
+  button.hidden = check === null;
+  button.disabled = false;
+  const run = async (pressed) => {
+    clearTimeout(resultTimer);
+    button.disabled = pressed;
+    try {
+      if (await check()) return;
+      if (pressed) announce('Still no answer from the bank.');
+    } catch (error) {
+      if (pressed) announce(`${failureWords(codesOf(error)).heading} Please ask again in a moment.`);
+      if (pressed) byId('result-text').textContent = `${text} (${failureWords(codesOf(error)).heading})`;
+    }
+    button.disabled = false;
+    if (automatic && !result.hidden) resultTimer = setTimeout(() => run(false), 3000);
+  };
+  button.onclick = check ? () => run(true) : null;
+  if (check && automatic) resultTimer = setTimeout(() => run(false), 2000);
+  // Nothing to ask about: the platform tells the shop, and the list shows it.
+  const read = async () => {
+    await lists.refresh();
+    if (!result.hidden) resultTimer = setTimeout(read, 4000);
+  };
+  if (!check && tone === 'unsure') resultTimer = setTimeout(read, 2000);
+  result.focus();
+  announce(`${heading}. ${text}`);
+}
+
+function showForm() {
+  clearTimeout(resultTimer);
+  byId('result').hidden = true;
+  payForm.hidden = false;
+  clearNotice(notice);
+}
+
+function showFailure(error, whatHappened) {
+  const codes = codesOf(error);
+  const { heading, advice } = failureWords(codes);
+  fillNotice(notice, 'bad', heading, `${advice} ${whatHappened}`.trim());
+  notice.dataset.code = codes[0] ?? 'unknown';
+  if (error?.problems?.length > 0) form.mark(error.problems);
+  else focusPay();
+}
+
+function focusPay() {
+  payButton.disabled = false;
+  payButton.focus();
+}
+
+// --------------------------------------------------------------------------------------------- updating a card
+
+function startUpdate(token) {
+  if (busy) return;
+  showForm();
+  updating = token;
+  forget();
+  form.kind = 'update';
+  if (token.nickname) form.nickname = token.nickname;
+  byId('updating-text').replaceChildren('You are putting a new card in the place of ', make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`), '. Nothing is charged.');
+  byId('updating').hidden = false;
+  byId('save-row').hidden = true;
+  byId('pay-heading').textContent = 'Update a saved card';
+  drawButton();
+  byId('pay-heading').scrollIntoView({ block: 'start' });
+  form.focus();
+  announce('The form now updates a saved card.');
+}
+
+function stopUpdate() {
+  updating = null;
+  forget();
+  byId('updating').hidden = true;
+  byId('save-row').hidden = false;
+  byId('pay-heading').textContent = 'Pay by card';
+  form.kind = kind();
+  drawButton();
+}

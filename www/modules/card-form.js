@@ -1,0 +1,159 @@
+// The card fields: live formatting, brand marks, and errors that come when a person leaves a field, not while typing.
+
+import { byId, make } from './dom.js';
+import { brandName, hasBrandMark, problemWords } from './words.js';
+
+const FIELDS = ['number', 'expiry', 'cvc', 'holder', 'nickname'];
+
+export class CardForm {
+  #cardseal;
+  #inputs = Object.fromEntries(FIELDS.map((field) => [field, byId(`card-${field}`)]));
+  #notes = Object.fromEntries(FIELDS.map((field) => [field, byId(`card-${field}-error`)]));
+  #left = new Set();
+  #kind = 'tokenize';
+  #firstNickname = this.#inputs.nickname.value;
+  #brands = [];
+
+  constructor(cardseal, { onEdit }) {
+    this.#cardseal = cardseal;
+    const { number, expiry, cvc } = this.#inputs;
+    number.addEventListener('input', () => {
+      this.#showBrands(cardseal.formatCardNumberInput(number));
+      cardseal.formatSecurityCodeInput(cvc, number.value);
+    });
+    expiry.addEventListener('input', () => cardseal.formatExpiryInput(expiry));
+    cvc.addEventListener('input', () => cardseal.formatSecurityCodeInput(cvc, number.value));
+    for (const field of FIELDS) {
+      const input = this.#inputs[field];
+      input.addEventListener('input', () => {
+        // While somebody corrects a field its message goes as soon as it is right, and no new one comes up.
+        if (this.#left.has(field)) this.#show(field, this.#problems());
+        onEdit(field);
+      });
+      input.addEventListener('blur', () => {
+        if (input.value.trim() === '' && !this.#left.has(field)) return; // tabbing past an empty field is no mistake yet
+        this.#left.add(field);
+        const problems = this.#problems();
+        this.#show(field, problems);
+        // The code's length depends on the number.
+        if (field === 'number' && this.#left.has('cvc')) this.#show('cvc', problems);
+      });
+    }
+    // A browser may fill fields before or without an input event, and may bring them back from its cache.
+    addEventListener('pagehide', () => this.clear());
+    this.#showBrands(number.value ? cardseal.formatCardNumberInput(number) : []);
+  }
+
+  /** `tokenize`, `update` or `payment`: only a card that is kept has a name. */
+  set kind(kind) {
+    this.#kind = kind;
+    const hidden = kind === 'payment';
+    byId('nickname-row').hidden = hidden;
+    this.#inputs.nickname.disabled = hidden;
+    if (hidden) this.#note('nickname', null);
+  }
+
+  /** Digits of the number as typed, for the panel's search; never stored. */
+  get digits() {
+    return this.#inputs.number.value.replace(/\D/g, '');
+  }
+
+  /** The likeliest brand of the number, or null. */
+  get brand() {
+    return this.#brands[0] ?? null;
+  }
+
+  /** What was typed. The caller lets go of it as soon as it is encrypted. */
+  read() {
+    const card = Object.fromEntries(FIELDS.map((field) => [field, this.#inputs[field].value]));
+    card.holder = card.holder.trim();
+    card.nickname = card.nickname.trim();
+    if (this.#kind === 'payment') delete card.nickname;
+    return card;
+  }
+
+  /** Checks everything, shows every mistake and moves to the first. */
+  check() {
+    for (const field of FIELDS) this.#left.add(field);
+    const problems = this.#problems();
+    for (const field of FIELDS) this.#show(field, problems);
+    const wrong = problems.filter((problem) => problem.severity === 'error');
+    if (wrong.length > 0) this.#inputs[wrong[0].field].focus();
+    return wrong;
+  }
+
+  /** Shows mistakes that came back with an error. */
+  mark(problems) {
+    for (const field of FIELDS) {
+      if (!problems.some((problem) => problem.field === field)) continue;
+      this.#left.add(field);
+      this.#show(field, problems);
+    }
+    this.#inputs[problems[0]?.field]?.focus();
+  }
+
+  fill({ number, expiry, cvc, holder }) {
+    Object.entries({ number, expiry, cvc, holder }).forEach(([field, value]) => {
+      this.#inputs[field].value = value;
+      this.#inputs[field].dispatchEvent(new Event('input', { bubbles: true }));
+      this.#left.delete(field);
+      this.#note(field, null);
+    });
+  }
+
+  set nickname(name) {
+    this.#inputs.nickname.value = name;
+  }
+
+  clear() {
+    for (const field of FIELDS) {
+      this.#inputs[field].value = field === 'nickname' ? this.#firstNickname : '';
+      this.#note(field, null);
+    }
+    this.#left.clear();
+    this.#showBrands([]);
+  }
+
+  /** While a payment is under way the fields can be read but not changed. */
+  set frozen(frozen) {
+    for (const input of Object.values(this.#inputs)) input.readOnly = frozen;
+  }
+
+  focus() {
+    this.#inputs.number.focus();
+  }
+
+  #problems() {
+    return this.#cardseal.validateCard(this.read(), { platform: 'greenpay', kind: this.#kind }).problems;
+  }
+
+  #show(field, problems) {
+    const own = problems.filter((problem) => problem.field === field);
+    this.#note(field, own.find((problem) => problem.severity === 'error') ?? own[0] ?? null);
+  }
+
+  #note(field, problem) {
+    const input = this.#inputs[field];
+    const note = this.#notes[field];
+    const words = problem ? problemWords(problem) : '';
+    if (note.textContent !== words) note.textContent = words;
+    note.classList.toggle('note-warning', problem?.severity === 'warning');
+    if (problem?.severity === 'error') input.setAttribute('aria-invalid', 'true');
+    else input.removeAttribute('aria-invalid');
+  }
+
+  #showBrands(brands) {
+    if (brands.join() === this.#brands.join() && byId('card-brands').childElementCount > 0) return;
+    this.#brands = brands;
+    byId('card-brands').replaceChildren(...(brands.length > 0 ? brands.map((brand) => brandMark(brand)) : [brandMark(null)]));
+    const four = brands.length > 0 && brands.every((brand) => brand === 'amex');
+    byId('card-cvc-hint').textContent = four ? '4 digits on the front' : '3 digits on the back';
+    this.#inputs.cvc.placeholder = four ? '1234' : '123';
+  }
+}
+
+/** A lettered badge that says the brand's name to those who cannot see it. */
+export function brandMark(brand) {
+  if (!hasBrandMark(brand)) return make('span', { class: 'brand brand-card', 'aria-hidden': 'true' });
+  return make('span', { class: `brand brand-${brand}`, role: 'img', 'aria-label': brandName(brand) });
+}

@@ -1,0 +1,199 @@
+// What happens between a press on Pay and a receipt, without a word about how it looks.
+
+import { ServerError, chargeRequest, send, token as readToken } from './server.js';
+import { codesOf } from './words.js';
+
+const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token']);
+// After these nobody can say from here whether money moved.
+const IN_DOUBT = new Set(['server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'platform_answer_invalid', 'signature_invalid']);
+// After a failed session none is opened ahead for this long: not every key is a try.
+const QUIET_MS = 20_000;
+const SEND = { timeoutMs: 60_000 };
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const has = (set, error) => codesOf(error).some((code) => set.has(code));
+
+/** The charge was asked for, but its answer did not arrive. `askAgain` repeats the same request with the same key. */
+export class InDoubt extends Error {
+  constructor(cause, askAgain) {
+    super('the outcome of the payment is not known');
+    this.name = 'InDoubt';
+    this.cause = cause;
+    this.askAgain = askAgain;
+  }
+}
+
+/**
+ * One payment that a person means to make. Its key is made once: however often the button is pressed or the
+ * request repeated, the money moves once.
+ */
+export class Intent {
+  key = crypto.randomUUID();
+  token = null;
+  constructor({ amount, currency, description, customer, way }) {
+    Object.assign(this, { amount, currency, description, customer, way });
+  }
+}
+
+export class Checkout {
+  #cardseal;
+  #onStep;
+  #sessions = new Map();
+  #sealers = new Map();
+  #sent = null;
+  #failedAt = -Infinity;
+
+  /** `onStep` is told in a word what is going on: `session`, `seal`, `charge`, `renewed`. */
+  constructor(cardseal, onStep) {
+    this.#cardseal = cardseal;
+    this.#onStep = onStep;
+  }
+
+  /** Opens a session while the person is still typing. A failure shows when the session is needed. */
+  warmUp(options) {
+    if (Date.now() - this.#failedAt > QUIET_MS) this.#open(options).catch(() => { this.#failedAt = Date.now(); });
+  }
+
+  #open(options) {
+    const name = JSON.stringify(options);
+    if (!this.#sessions.has(name)) {
+      const opening = this.#cardseal.openSession({ ...options, ...SEND });
+      opening.catch(() => { if (this.#sessions.get(name) === opening) this.#sessions.delete(name); });
+      this.#sessions.set(name, opening);
+    }
+    return this.#sessions.get(name);
+  }
+
+  /** Uses a session once, and another one if the first turns out to be too old. Only for what may be repeated. */
+  async #withSession(options, use) {
+    for (let renewed = false; ; renewed = true) {
+      this.#onStep('session');
+      const opening = this.#open(options);
+      this.#sessions.delete(JSON.stringify(options));
+      const session = await opening;
+      try {
+        this.#onStep('seal');
+        return await use(session, this.#sealer(session));
+      } catch (error) {
+        if (renewed || !has(SESSION_GONE, error)) throw error;
+        this.#onStep('renewed');
+      }
+    }
+  }
+
+  #sealer(session) {
+    const name = session.public_key + '\n' + (session.checkout_url ?? '');
+    if (!this.#sealers.has(name)) {
+      const { GreenPay } = this.#cardseal;
+      const environment = session.checkout_url ? { checkout: session.checkout_url } : 'sandbox';
+      // The sealed request is kept: after a lost answer the very same one is asked again, not a new one.
+      const keeping = (url, init) => {
+        this.#sent = { method: init.method, url: String(url), headers: init.headers, body: init.body };
+        return fetch(url, init);
+      };
+      this.#sealers.set(name, new GreenPay({ publicKey: session.public_key, environment, fetch: keeping }));
+    }
+    return this.#sealers.get(name);
+  }
+
+  /** What is worth knowing about the shop's key. */
+  get keyWarnings() {
+    return [...this.#sealers.values()].flatMap((sealer) => sealer.warnings);
+  }
+
+  /** Stores a card and gives the shop's id of it. */
+  async store(card, { way, customer }) {
+    const token = await this.#withSession({ kind: 'tokenize', mode: way, customer }, async (session, greenpay) => {
+      const made = await greenpay.tokenize(session, card, SEND);
+      return way === 'direct' ? greenpay.confirmToken(session, made, SEND) : made;
+    });
+    return token.id;
+  }
+
+  /** Puts another card in the place of a stored one. */
+  async replace(card, { token, way }) {
+    const updated = await this.#withSession({ kind: 'update', mode: way, token }, async (session, greenpay) => {
+      const made = await greenpay.updateToken(session, card, SEND);
+      return way === 'direct' ? greenpay.confirmToken(session, made, SEND) : made;
+    });
+    return updated.id;
+  }
+
+  /** Stores the card, then charges what was stored. */
+  async payAndSave(card, intent) {
+    if (!intent.token) {
+      intent.token = await this.store(card, intent);
+      if (intent.way === 'direct') await this.#confirmed(intent.token);
+    }
+    return this.charge(intent);
+  }
+
+  /** Charges a stored card. */
+  async charge(intent) {
+    this.#onStep('charge');
+    const request = chargeRequest(intent, intent.key);
+    try {
+      return await settle(() => send(request));
+    } catch (error) {
+      // A refusal is final, so the next try is another payment and needs a key of its own.
+      if (!(error instanceof InDoubt)) intent.key = crypto.randomUUID();
+      throw error;
+    }
+  }
+
+  /** Charges a card that is not kept. */
+  async payOnce(card, intent) {
+    const { amount, currency, description, customer, way } = intent;
+    const options = { kind: 'payment', mode: way, amount, currency, description, customer };
+    return this.#withSession(options, async (session, greenpay) => {
+      this.#onStep('charge');
+      let outcome;
+      try {
+        outcome = await greenpay.pay(session, card, { ...SEND, idempotencyKey: intent.key });
+      } catch (error) {
+        if (has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable')) {
+          const sent = this.#sent;
+          throw new InDoubt(error, way === 'direct' ? null : () => settle(() => send(sent)));
+        }
+        intent.key = crypto.randomUUID();
+        throw error;
+      }
+      if (way === 'direct' && outcome.raw) {
+        // The shop did not see this payment. If it cannot be told now, the platform's notification will tell it.
+        const told = greenpay.confirmPaymentRequest(session, outcome, { idempotencyKey: intent.key });
+        const payment = await settle(() => send(told)).catch(() => null);
+        if (payment) return payment;
+      }
+      return {
+        id: outcome.id, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
+        authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
+      };
+    });
+  }
+
+  /** A card that came in directly is charged once the platform has confirmed it to the shop. */
+  async #confirmed(id) {
+    this.#onStep('confirm');
+    for (let tries = 0; tries < 12; tries++) {
+      if ((await readToken(id)).status !== 'unconfirmed') return;
+      await pause(250 + 150 * tries);
+    }
+  }
+}
+
+/** Asks until there is a word: a second press elsewhere may hold the key for a moment. */
+async function settle(ask) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.code === 'idempotency_in_progress' && tries < 40) {
+        await pause(500);
+      } else if (error instanceof ServerError && has(IN_DOUBT, error)) {
+        throw new InDoubt(error, () => settle(ask));
+      } else {
+        throw error;
+      }
+    }
+  }
+}

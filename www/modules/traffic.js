@@ -1,0 +1,68 @@
+// Watches `fetch`, so that the panel shows what really went out and not what somebody believes went out.
+// Nothing of it outlives the page, and the answers are shown with card numbers masked should one ever appear.
+
+const base64Parts = (digits) => {
+  // The three ways a text can lie on base64's 3-byte grid, without the characters that depend on neighbours.
+  const parts = [];
+  for (const shift of [0, 1, 2]) {
+    const text = btoa('\0'.repeat(shift) + digits);
+    parts.push(text.slice(shift === 0 ? 0 : 4, Math.floor(((shift + digits.length) * 8) / 6) & ~3));
+  }
+  return parts;
+};
+
+/** Whether a text holds the digits in clear, spaced, as hex or as base64. */
+export function holdsDigits(text, digits) {
+  const packed = text.replace(/(\d)[\s-]+(?=\d)/g, '$1');
+  const hex = Array.from(digits, (digit) => '3' + digit).join('');
+  return packed.includes(digits) || text.toLowerCase().includes(hex) || base64Parts(digits).some((part) => text.includes(part));
+}
+
+const luhn = (digits) => {
+  let sum = 0;
+  for (let at = digits.length - 1, double = false; at >= 0; at--, double = !double) {
+    const digit = Number(digits[at]) * (double ? 2 : 1);
+    sum += digit > 9 ? digit - 9 : digit;
+  }
+  return sum % 10 === 0;
+};
+
+const masked = (text) =>
+  text.replace(/(?<![0-9a-zA-Z])\d(?:[ -]?\d){12,18}(?![0-9a-zA-Z])/g, (run) => (luhn(run.replace(/\D/g, '')) ? run.replace(/\d/g, '•') : run));
+
+/** What the panel keeps of one request. */
+function describe(request, digits) {
+  const everything = [request.url, ...Object.entries(request.headers).flat(), request.body].join('\n');
+  const cardNumberFound = digits.length < 12 ? null : holdsDigits(everything, digits);
+  return { ...request, cardNumberFound, status: null, answer: null, failed: null, milliseconds: null };
+}
+
+/**
+ * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `onChange` gets each
+ * record when it starts and again when it ends. Only what changes something is recorded: reading lists is not.
+ */
+export function watch({ cardDigits, onChange }) {
+  const original = globalThis.fetch.bind(globalThis);
+  globalThis.fetch = async (input, init = {}) => {
+    const source = input instanceof Request ? input : null;
+    const method = (init.method ?? source?.method ?? 'GET').toUpperCase();
+    if (method === 'GET' || method === 'HEAD') return original(input, init);
+    const headers = Object.fromEntries(new Headers(init.headers ?? source?.headers));
+    const body = typeof init.body === 'string' ? init.body : source ? await source.clone().text() : '';
+    const record = describe({ method, url: new URL(source?.url ?? String(input), location.href).href, headers, body }, cardDigits());
+    onChange(record);
+    const started = performance.now();
+    try {
+      const response = await original(input, init);
+      record.status = response.status;
+      record.answer = masked(await response.clone().text());
+      return response;
+    } catch (error) {
+      record.failed = error?.name === 'TimeoutError' || error?.name === 'AbortError' ? 'No answer in time.' : 'No answer: the connection failed.';
+      throw error;
+    } finally {
+      record.milliseconds = Math.round(performance.now() - started);
+      onChange(record);
+    }
+  };
+}

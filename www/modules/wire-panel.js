@@ -1,0 +1,106 @@
+// The panel "What leaves the browser".
+
+import { byId, make } from './dom.js';
+
+const WHAT = [
+  [/^POST \/v1\/sessions$/, 'The page asks the shop for a session'],
+  [/^POST \/v1\/tokens$/, 'The sealed card goes to the shop’s server, which passes it on'],
+  [/^POST \/v1\/payments$/, 'The payment is asked for'],
+  [/^POST \/v1\/payments\/[^/]+\/void$/, 'A payment is taken back'],
+  [/^POST \/v1\/payments\/[^/]+\/refund$/, 'A payment is refunded'],
+  [/^DELETE \/v1\/tokens\/[^/]+$/, 'A saved card is deleted'],
+];
+
+const EXPLAINED = {
+  ld: (text) => `the card, AES-128-CTR encrypted: ${text.length / 2} bytes, as hex`,
+  lk: (text) => `the key of ld, wrapped with the shop’s RSA key: ${atob(text).length} bytes, as base64`,
+};
+
+export class WirePanel {
+  #origin = location.origin;
+  #shown = new Map();
+
+  /** A new action begins: what the last one sent makes room. A session opened meanwhile belongs to the new one. */
+  begin() {
+    const last = [...this.#shown.keys()].at(-1);
+    const opened = last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300 ? [last] : [];
+    this.#shown.clear();
+    byId('wire').replaceChildren();
+    byId('wire-empty').hidden = false;
+    for (const record of opened) this.show(record);
+  }
+
+  /** A request started, or its answer came. */
+  show(record) {
+    const before = this.#shown.get(record);
+    const step = before?.dataset.step ?? String(this.#shown.size + 1);
+    const built = this.#build(record, step);
+    if (before) {
+      built.open = before.open;
+      before.replaceWith(built);
+    } else {
+      byId('wire').append(built);
+      byId('wire-empty').hidden = true;
+    }
+    this.#shown.set(record, built);
+  }
+
+  #build(record, step) {
+    const url = new URL(record.url);
+    const own = url.origin === this.#origin;
+    const body = parsed(record.body);
+    const sealed = typeof body?.ld === 'string' && typeof body?.lk === 'string';
+    const what = WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1]
+      ?? (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
+    const heading = !own ? 'The sealed card goes straight to the payment platform'
+      : body?.answer ? 'The platform’s answer is handed to the shop' : sealed && url.pathname === '/v1/payments' ? 'The sealed card goes to the shop’s server to be charged' : what;
+
+    return make('details', { class: 'step', 'data-step': step, open: sealed },
+      make('summary', {},
+        make('span', { class: 'step-number', 'aria-hidden': 'true' }, step),
+        make('span', { class: 'step-words' }, make('span', { class: 'step-what' }, heading), make('span', { class: 'step-url' }, `${record.method} ${own ? url.pathname : record.url}`)),
+        statusChip(record)),
+      make('div', { class: 'step-body' },
+        proof(record),
+        sealed ? make('dl', { class: 'sealed-parts' }, ...['ld', 'lk'].flatMap((part) => [
+          make('dt', {}, make('code', {}, part), ' ', make('span', { class: 'quiet' }, EXPLAINED[part](body[part]))),
+          make('dd', {}, make('code', { class: 'blob' }, body[part])),
+        ])) : null,
+        part('Address', record.url),
+        part('Headers', Object.entries(record.headers).map(([name, value]) => `${name}: ${value}`).join('\n') || 'none of its own'),
+        part(`Body, ${new TextEncoder().encode(record.body).length} bytes`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
+        answer(record)));
+  }
+}
+
+function statusChip(record) {
+  if (record.failed) return make('span', { class: 'chip chip-bad' }, 'No answer');
+  if (record.status === null) return make('span', { class: 'chip' }, 'Waiting…');
+  return make('span', { class: `chip ${record.status < 300 ? 'chip-good' : 'chip-bad'}` }, String(record.status));
+}
+
+function proof(record) {
+  if (record.cardNumberFound === null) return make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.');
+  return record.cardNumberFound
+    ? make('p', { class: 'proof proof-bad' }, 'Your card number was found in this request. That must never happen: please report it.')
+    : make('p', { class: 'proof' }, 'Looked for your card number in address, headers and body, also as hex and base64: not there.');
+}
+
+function part(name, text) {
+  return make('div', { class: 'part' }, make('h3', {}, name), make('pre', { tabindex: '0', 'aria-label': name }, text));
+}
+
+function answer(record) {
+  if (record.failed) return part('Answer', record.failed);
+  if (record.status === null) return null;
+  const value = parsed(record.answer);
+  return part(`Answer, status ${record.status}, after ${record.milliseconds} ms`, value === undefined ? record.answer || 'empty' : JSON.stringify(value, null, 2));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+// The page's own sentences for stable codes. The package and the server bring English messages too, but those
+// are for developers; a shop writes to its customers in its own words and language.
+
+const PROBLEMS = {
+  number_missing: 'Type the card number.',
+  number_not_digits: 'A card number has digits only.',
+  number_too_short: 'The card number is not complete.',
+  number_too_long: 'The card number has too many digits.',
+  number_length: 'The card number is not complete, or has a digit too many.',
+  number_check_digit: 'Please compare this number with your card: one digit may be mistyped.',
+  expiry_missing: 'Type the expiry date.',
+  expiry_malformed: 'Type month and year, like 08 / 29.',
+  expiry_month: 'The month is a number from 01 to 12.',
+  expiry_past: 'This card has expired.',
+  expiry_too_far: 'This year is too far ahead. Please check it.',
+  cvc_missing: 'Type the security code.',
+  cvc_not_digits: 'A security code has digits only.',
+  cvc_length: 'The security code is not complete.',
+  holder_missing: 'Type the name as it stands on the card.',
+  holder_too_short: 'Type the whole name, at least 5 letters.',
+  holder_too_long: 'This name is too long.',
+  holder_characters: 'This name contains a character that cannot be used.',
+  holder_is_card_number: 'This looks like a card number. Type the name here.',
+  nickname_missing: 'Give the saved card a name.',
+  nickname_too_short: 'Use at least 6 characters.',
+  nickname_too_long: 'Use 49 characters at most.',
+  nickname_characters: 'This name contains a character that cannot be used.',
+  nickname_is_card_number: 'This looks like a card number. Choose another name.',
+};
+
+/** One sentence for one thing wrong with a card. */
+export function problemWords(problem) {
+  return PROBLEMS[problem.code] ?? problem.message;
+}
+
+const DECLINES = {
+  insufficient_funds: 'There is not enough money on the card.',
+  expired_card: 'The bank says that this card has expired.',
+  card_lost_or_stolen: 'The bank has blocked this card. Please call the number on its back.',
+  refer_to_issuer: 'The bank wants to speak with you first. Please call the number on the back of the card.',
+  do_not_honor: 'The bank said no and gave no reason.',
+  invalid_card: 'The bank does not know this card.',
+  invalid_amount: 'The bank does not accept this amount.',
+  invalid_transaction: 'The bank does not allow this kind of payment.',
+  invalid_merchant: 'The bank does not accept payments to this shop.',
+  invalid_terminal: 'The bank does not accept payments to this shop just now.',
+  bank_not_supported: 'This bank cannot be reached for this kind of payment.',
+  wrong_pin: 'The bank asks for a PIN, which cannot be typed online.',
+  not_permitted: 'The bank does not permit this payment with this card.',
+  issuer_unavailable: 'The bank did not answer. You can try again in a few minutes.',
+  system_error: 'The bank has a fault just now. You can try again in a few minutes.',
+  timed_out_and_reversed: 'The bank took too long, and the payment was taken back.',
+  fraud_suspected: 'The payment was stopped by a fraud check.',
+  declined: 'The bank said no.',
+};
+
+/** Why a payment was declined. */
+export function declineWords(decline) {
+  return DECLINES[decline?.reason] ?? DECLINES.declined;
+}
+
+// [heading, what to do]. What has happened to the money is said by the caller, who knows how far it got.
+const FAILURES = {
+  card_invalid: ['Some card details are not right.', 'Please look at the fields marked above.'],
+  network_failed: ['We cannot reach the shop.', 'Check your connection and press the button again.'],
+  server_unreachable: ['We cannot reach the shop.', 'Check your connection and press the button again.'],
+  request_timeout: ['The answer took too long.', 'Please press the button again.'],
+  request_aborted: ['The request was stopped.', 'Please press the button again.'],
+  rate_limited: ['Too many tries in a short time.', 'Please wait a minute, then press the button again.'],
+  session_expired: ['This page was open for too long.', 'We have renewed it. Please press the button again.'],
+  session_used: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
+  session_not_found: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
+  session_wrong_kind: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
+  platform_unavailable: ['The payment platform cannot be reached.', 'This is not your fault. Please try again in a few minutes.'],
+  platform_timeout: ['The payment platform did not answer in time.', 'This is not your fault. Please try again in a few minutes.'],
+  platform_answer_invalid: ['The payment platform answered with something we do not understand.', 'Please try again in a few minutes.'],
+  answer_malformed: ['We got an answer that we do not understand.', 'Please try again in a few minutes.'],
+  signature_invalid: ['The answer did not carry the payment platform’s signature, so we do not trust it.', 'Nothing of it was used. Please tell the shop.'],
+  platform_rejected: ['The payment platform refused the card.', 'Please check the details, or use another card.'],
+  not_decryptable: ['The payment platform could not open the sealed card.', 'The shop’s key is wrong. Please tell the shop; another try will not help.'],
+  invalid_pan: ['The payment platform does not know this card number.', 'Please check the number, or use another card.'],
+  invalid_card_token: ['The payment platform does not know this saved card any more.', 'Please pay with a new card.'],
+  invalid_session_token: ['This page was out of date.', 'Please press the button again.'],
+  merchant_unknown: ['The payment platform does not know this shop.', 'Please tell the shop; another try will not help.'],
+  terminal_unknown: ['The shop cannot take this currency.', 'Please choose another one.'],
+  too_late: ['It is too late for this.', 'The platform takes back a payment for a few hours only, and refunds it for a few days.'],
+  transaction_not_found: ['The payment platform does not know this payment.', 'Please tell the shop.'],
+  token_not_found: ['This saved card is gone.', 'The list has been read again.'],
+  token_deleted: ['This saved card was deleted.', 'The list has been read again.'],
+  token_unconfirmed: ['The payment platform has not confirmed this card yet.', 'Please try again in a moment.'],
+  order_reference_used: ['This order was already paid.', 'Please look at the list of payments.'],
+  partial_refund_not_offered: ['The payment platform refunds whole payments only.', ''],
+  field_invalid: ['The shop’s server does not accept what was typed.', 'Please check the fields.'],
+  payment_not_found: ['This payment is not known.', 'The list has been read again.'],
+  payment_state: ['This cannot be done with the payment as it is now.', 'The list has been read again.'],
+  amount_invalid: ['The shop does not accept this amount.', 'Please change it.'],
+  currency_not_supported: ['The shop cannot take this currency.', 'Please choose another one.'],
+  not_offered: ['The payment platform does not offer this.', ''],
+  idempotency_key_reused: ['This payment was already asked for with other details.', 'Please reload the page before you pay.'],
+  origin_not_allowed: ['The shop’s server does not accept calls from this address.', 'Add the address of this page to server.allowed_origins.'],
+  api_key_missing: ['The shop’s server wants its key for this.', 'Start it with demo.enabled, or call it from the shop’s own server.'],
+  clear_card_data: ['Stopped: something that looks like a card number was about to be stored in clear.', 'Please keep card numbers out of the other fields.'],
+  random_unavailable: ['This browser offers no secure random numbers.', 'Without them a card is not encrypted here. Please use another browser.'],
+  key_malformed: ['The shop’s key is damaged.', 'Please tell the shop; another try will not help.'],
+  internal: ['Something broke at the shop.', 'Please try again in a few minutes.'],
+};
+
+/** Heading and advice for a failure; `code` is from {@link codesOf}. */
+export function failureWords(codes) {
+  for (const code of codes) {
+    if (FAILURES[code]) return { heading: FAILURES[code][0], advice: FAILURES[code][1] };
+  }
+  return { heading: 'That did not work.', advice: 'Please try again. If it happens once more, tell the shop this code: ' + (codes[0] ?? 'unknown') + '.' };
+}
+
+/** The codes that an error carries, the most telling first. */
+export function codesOf(error) {
+  // A server, or something before it, that fails without saying how.
+  if (error?.code === 'server_rejected' && !error.platformCode && error.status >= 500) return ['internal'];
+  return [error?.platformCode, error?.code].filter((code) => typeof code === 'string');
+}
+
+const STATES = {
+  approved: ['Paid', 'good'],
+  declined: ['Declined', 'bad'],
+  unknown: ['Not known yet', 'unsure'],
+  voided: ['Voided', 'plain'],
+  refunded: ['Refunded', 'plain'],
+  void_unknown: ['Void not known yet', 'unsure'],
+  refund_unknown: ['Refund not known yet', 'unsure'],
+  failed: ['Not charged', 'bad'],
+};
+
+/** What a payment's status is called, and its tone. */
+export function stateWords(status) {
+  const [words, tone] = STATES[status] ?? [status, 'plain'];
+  return { words, tone };
+}
+
+const BRANDS = {
+  visa: 'Visa', mastercard: 'Mastercard', amex: 'American Express', discover: 'Discover', diners: 'Diners Club',
+  jcb: 'JCB', unionpay: 'UnionPay', maestro: 'Maestro', elo: 'Elo', mir: 'Mir', hipercard: 'Hipercard',
+  cartes_bancaires: 'Cartes Bancaires', bancontact: 'Bancontact', dankort: 'Dankort',
+};
+
+export function brandName(brand) {
+  return BRANDS[brand] ?? 'Card';
+}
+
+export function hasBrandMark(brand) {
+  return Object.hasOwn(BRANDS, brand);
+}
