@@ -13,7 +13,7 @@ use serde::Serialize;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use brand::Brand;
-pub use check::{Checked, Rules, check};
+pub use check::{Checked, NameRule, Rules, check};
 pub use expiry::{Expiry, Month};
 
 /// An input field of a card form.
@@ -227,7 +227,7 @@ pub(crate) fn digits(text: &str) -> Option<Zeroizing<String>> {
 }
 
 /// Blanks of every width, and the dashes that keyboards and word processors make.
-fn is_separator(c: char) -> bool {
+pub(crate) fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,

@@ -4,6 +4,7 @@
 //! developer. Neither ever holds card data, a key or a token.
 
 use core::fmt;
+use std::borrow::Cow;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -105,7 +106,7 @@ pub struct Error {
 struct Details {
     field: Option<&'static str>,
     status: Option<u16>,
-    platform_code: Option<&'static str>,
+    platform_code: Option<Cow<'static, str>>,
     platform_message: Option<String>,
     problems: Vec<crate::card::Problem>,
 }
@@ -141,9 +142,9 @@ impl Error {
 
     /// Adds what the platform said. The text is masked, so that an echoed card number does not travel on.
     #[must_use]
-    pub fn with_platform(mut self, code: Option<&'static str>, message: &str) -> Self {
+    pub fn with_platform(mut self, code: Option<impl Into<Cow<'static, str>>>, message: &str) -> Self {
         let details = self.details();
-        details.platform_code = code;
+        details.platform_code = code.map(Into::into);
         details.platform_message = Some(crate::redact::card_digits(message));
         self
     }
@@ -170,10 +171,10 @@ impl Error {
         self.details.as_ref()?.status
     }
 
-    /// Our name for the platform's own error, where it is a known one.
+    /// Our name for the platform's own error where it has none, else the platform's code.
     #[must_use]
-    pub fn platform_code(&self) -> Option<&'static str> {
-        self.details.as_ref()?.platform_code
+    pub fn platform_code(&self) -> Option<&str> {
+        self.details.as_ref()?.platform_code.as_deref()
     }
 
     /// The platform's own words, masked.

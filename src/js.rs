@@ -4,8 +4,7 @@
 //! Every export that touches a card runs inside [`sealed`], which wipes what the call left on the stack; the
 //! allocator wipes every heap block as it is freed. Together they leave no card and no key in linear memory.
 
-pub mod greenpay;
-mod value;
+pub(crate) mod value;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -15,7 +14,8 @@ use web_sys::HtmlInputElement;
 use crate::card::{Brand, CardInput, Field, Problem, Rules, Severity, check, format};
 use crate::error::{Code, Error};
 use crate::platform::Platform;
-use value::{get, optional_text, text};
+use crate::session::{Kind, Session};
+use value::{get, moment, optional_text, text};
 
 /// Wipes every block as it is freed, whoever allocated it: our code, a library, or the glue that brings
 /// strings in.
@@ -27,7 +27,7 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
 const STACK_TO_WIPE: usize = 48 * 1024;
 
 /// Runs `call`, then overwrites the part of the stack that it used.
-fn sealed<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, JsValue> {
+pub(crate) fn sealed<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, JsValue> {
     #[inline(never)]
     fn run<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         call()
@@ -55,7 +55,7 @@ struct Thrown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    platform_code: Option<&'static str>,
+    platform_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform_message: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -94,7 +94,7 @@ fn thrown(error: &Error) -> JsValue {
 
 /// Reads a card. A value of the wrong type is an error that names the field; a missing one is left empty, so
 /// that the check reports it among the other problems.
-fn card_input(card: &JsValue) -> Result<CardInput, Error> {
+pub(crate) fn card_input(card: &JsValue) -> Result<CardInput, Error> {
     if !card.is_object() {
         return Err(Error::new(Code::TypeInvalid).at("card"));
     }
@@ -278,15 +278,65 @@ pub fn format_security_code_input(input: &JsValue, number: &JsValue) -> Result<(
     })
 }
 
-/// The session of our own server, or `None` if the object is something else.
-fn server_session(session: &JsValue, platform: Platform) -> Result<Option<crate::session::Session>, Error> {
+/// The session of our own server, its platform, kind and age checked; `None` if the object is something else.
+pub(crate) fn server_session(
+    session: &JsValue,
+    platform: Platform,
+    kind: Kind,
+    now: f64,
+) -> Result<Option<Session>, Error> {
+    if !session.is_object() {
+        return Err(Code::SessionMalformed.into());
+    }
     if get(session, "mode").is_undefined() {
         return Ok(None);
     }
     if optional_text(session, "platform")?.is_some_and(|id| id != platform.id()) {
         return Err(Code::SessionWrongPlatform.into());
     }
-    serde_wasm_bindgen::from_value(session.clone())
-        .map(Some)
-        .map_err(|_| Code::SessionMalformed.into())
+    let own: Session = serde_wasm_bindgen::from_value(session.clone()).map_err(|_| Code::SessionMalformed)?;
+    if own.kind != kind {
+        return Err(Code::SessionWrongKind.into());
+    }
+    let at =
+        |text: &str, field| moment(&text.into()).ok_or_else(|| Error::new(Code::SessionMalformed).at(field));
+    at(&own.created_at, "created_at")?;
+    fresh(at(&own.expires_at, "expires_at")?, now)?;
+    Ok(Some(own))
+}
+
+/// A member that a session must have.
+pub(crate) fn session_text(session: &JsValue, name: &'static str) -> Result<String, Error> {
+    optional_text(session, name)?.ok_or_else(|| Error::new(Code::SessionMalformed).at(name))
+}
+
+pub(crate) fn fresh(expires: f64, now: f64) -> Result<(), Error> {
+    if now < expires {
+        Ok(())
+    } else {
+        Err(Code::SessionExpired.into())
+    }
+}
+
+/// An answer that could not be read.
+pub(crate) fn unreadable(status: u16) -> Error {
+    let code = if matches!(status, 502..=504) {
+        Code::PlatformUnavailable
+    } else {
+        Code::AnswerMalformed
+    };
+    Error::new(code).with_status(status)
+}
+
+/// The expiry of a card, in an answer.
+#[derive(Serialize)]
+pub(crate) struct Expiry {
+    month: u8,
+    year: u16,
+}
+
+impl From<(u8, u16)> for Expiry {
+    fn from((month, year): (u8, u16)) -> Self {
+        Self { month, year }
+    }
 }

@@ -31,6 +31,12 @@ impl Json {
         self
     }
 
+    /// A number below 100 as two digits.
+    pub(crate) fn two_digits(&mut self, value: u32) -> &mut Self {
+        let _ = write!(self.0, "{value:02}");
+        self
+    }
+
     /// An array of bytes as numbers.
     pub(crate) fn bytes(&mut self, values: &[u8]) -> &mut Self {
         for (index, value) in values.iter().enumerate() {

@@ -16,7 +16,7 @@ pub mod redact;
 pub mod session;
 
 pub use error::{Code, Error, Result};
-pub use platforms::greenpay;
+pub use platforms::*;
 
 #[cfg(target_arch = "wasm32")]
 pub mod js;

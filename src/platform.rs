@@ -38,6 +38,8 @@ macro_rules! platforms {
 platforms! {
     /// GreenPay, generation 1 (`ld`/`lk`).
     GreenPay = "greenpay", "GreenPay";
+    /// Global Payments GP API.
+    GpApi = "gp_api", "Global Payments GP API";
 }
 
 impl fmt::Display for Platform {

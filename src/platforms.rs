@@ -1,5 +1,6 @@
 //! One module a platform; each has its `wire` shapes beside it.
 
+pub mod gp_api;
 pub mod greenpay;
 
 use crate::card::Rules;
@@ -11,5 +12,6 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
     match (platform, stored) {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
+        (Platform::GpApi, _) => gp_api::RULES,
     }
 }

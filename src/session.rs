@@ -27,7 +27,7 @@ pub enum Mode {
     Direct,
 }
 
-/// The answer to `POST /v1/sessions`.
+/// What every answer to `POST /v1/sessions` has; each platform adds its own members.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// The server's id of the session.
@@ -44,24 +44,4 @@ pub struct Session {
     pub expires_at: String,
     /// Seconds from `created_at` to `expires_at`.
     pub expires_in: u32,
-    /// The merchant's public key at the platform.
-    pub public_key: String,
-    /// Only for an update: the platform's id of the stored card, which goes into the encrypted text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card_token: Option<String>,
-    /// Only for a payment: decimal text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<String>,
-    /// Only for a payment: ISO 4217.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
-    /// Only in the direct way: the platform's session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// Only in the direct way: the platform's token of the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// Only in the direct way: the platform's host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkout_url: Option<String>,
 }

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_arch = "wasm32")]
 
-use cardseal::js::{
-    candidate_brands, format_card_number, format_card_number_input, greenpay::GreenPayCore, validate_card,
-};
+use cardseal::greenpay::js::GreenPayCore;
+use cardseal::js::{candidate_brands, format_card_number, format_card_number_input, validate_card};
 use js_sys::{Array, JSON, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

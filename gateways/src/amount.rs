@@ -43,24 +43,7 @@ impl Amount {
     /// See [`AmountError`].
     pub fn parse(text: &str, currency: &str) -> Result<Self, AmountError> {
         let currency = Currency::from_code(currency).ok_or(AmountError::Currency)?;
-        let decimals = decimals(currency).ok_or(AmountError::Currency)?;
-        let (whole, fraction) = match text.split_once('.') {
-            Some((_, "")) => return Err(AmountError::Malformed),
-            Some(parts) => parts,
-            None => (text, ""),
-        };
-        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let leading_zero = whole.len() > 1 && whole.starts_with('0');
-        if whole.is_empty() || leading_zero || !digits(whole) || !digits(fraction) {
-            return Err(AmountError::Malformed);
-        }
-        if fraction.len() > decimals {
-            return Err(AmountError::TooManyDecimals);
-        }
-        let minor: u64 = format!("{whole}{fraction:0<decimals$}")
-            .parse()
-            .map_err(|_| AmountError::TooLarge)?;
-        Self::from_minor(minor, currency)
+        Self::from_minor(parse_minor(text, currency)?, currency)
     }
 
     /// From minor units.
@@ -92,14 +75,46 @@ impl Amount {
     /// JSON number, exactly.
     #[must_use]
     pub fn to_decimal_text(&self) -> String {
-        let decimals = decimals(self.currency).unwrap_or_default();
-        if decimals == 0 {
-            return self.minor.to_string();
-        }
-        let digits = format!("{:0>width$}", self.minor, width = decimals + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - decimals);
-        format!("{whole}.{fraction}")
+        decimal_text(self.minor, self.currency)
     }
+}
+
+/// Minor units of decimal text, under the rules of [`Amount::parse`]. Zero is a number here.
+///
+/// # Errors
+/// See [`AmountError`].
+pub fn parse_minor(text: &str, currency: Currency) -> Result<u64, AmountError> {
+    let decimals = decimals(currency).ok_or(AmountError::Currency)?;
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return Err(AmountError::Malformed),
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    if whole.is_empty() || leading_zero || !digits(whole) || !digits(fraction) {
+        return Err(AmountError::Malformed);
+    }
+    if fraction.len() > decimals {
+        return Err(AmountError::TooManyDecimals);
+    }
+    format!("{whole}{fraction:0<decimals$}")
+        .parse()
+        .ok()
+        .filter(|minor| *minor <= MAX_MINOR)
+        .ok_or(AmountError::TooLarge)
+}
+
+/// The text of minor units, as [`Amount::to_decimal_text`] writes it; also of zero.
+#[must_use]
+pub fn decimal_text(minor: u64, currency: Currency) -> String {
+    let decimals = decimals(currency).unwrap_or_default();
+    if decimals == 0 {
+        return minor.to_string();
+    }
+    let digits = format!("{minor:0>width$}", width = decimals + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - decimals);
+    format!("{whole}.{fraction}")
 }
 
 impl fmt::Display for Amount {
@@ -178,6 +193,47 @@ mod tests {
                 "{text:?} {currency}"
             );
         }
+    }
+
+    /// Written from whole numbers, so that nothing of the reader's own is used to check it.
+    #[test]
+    fn every_price_up_to_a_hundred_thousand_is_its_own_number_of_cents() {
+        for cents in 0..=10_000_000_u64 {
+            let text = format!("{}.{:02}", cents / 100, cents % 100);
+            assert_eq!(parse_minor(&text, Currency::USD), Ok(cents), "{text}");
+            if cents % 997 == 0 {
+                assert_eq!(decimal_text(cents, Currency::USD), text);
+            }
+        }
+        assert_eq!(Amount::parse("0.00", "USD"), Err(AmountError::Zero));
+    }
+
+    /// Prices that lose a cent, or gain digits, when they are multiplied by a hundred as floating-point numbers.
+    #[test]
+    fn the_prices_that_floating_point_spoils_are_exact() {
+        for text in "0.29 0.57 0.58 1.13 1.14 1.15 1.16 2.01 2.03 2.05 2.07 2.26 2.28 2.30 2.32 2.51 2.53 2.55 4.02 \
+            4.06 4.10 4.14 4.27 4.31 4.35 4.39 4.52 4.56 4.60 4.64 4.77 4.81 4.85 4.89 5.02 5.06 5.10 8.03 8.04 8.12 \
+            8.20 8.28 8.29 8.37 8.45 8.53 8.54 8.62 8.70 8.78 8.79 8.87 8.95 9.03 9.04 9.12 9.20 9.28 9.29 9.37 9.45 \
+            9.53 9.54 9.62 9.70 9.78 9.79 9.87 9.95 16.90 16.99 17.99 18.99 19.49 19.90 19.99 64.10 64.99 70.1 80.99 \
+            81.10 128.95 10.20 1230.9 29.99 39.99 49.99 59.99 99.99"
+            .split_whitespace()
+        {
+            let (whole, fraction) = text.split_once('.').unwrap();
+            let cents: u64 = format!("{whole}{fraction:0<2}").parse().unwrap();
+            assert_eq!(Amount::parse(text, "USD").unwrap().minor(), cents, "{text}");
+        }
+        for text in ["1.005", "19.999", "0.290"] {
+            assert_eq!(
+                Amount::parse(text, "USD"),
+                Err(AmountError::TooManyDecimals),
+                "{text}"
+            );
+        }
+        // Currencies without decimals, and with three.
+        assert_eq!(Amount::parse("20", "JPY").unwrap().minor(), 20);
+        assert_eq!(Amount::parse("19.99", "JPY"), Err(AmountError::TooManyDecimals));
+        assert_eq!(Amount::parse("19.99", "KWD").unwrap().minor(), 19_990);
+        assert_eq!(Amount::parse("500", "CLP").unwrap().minor(), 500);
     }
 
     proptest! {

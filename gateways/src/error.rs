@@ -27,12 +27,19 @@ pub enum Refusal {
 /// What a platform said when it refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejection {
-    /// Our stable word for it, where it is a known case.
-    pub code: Option<&'static str>,
+    /// The platform's own code, or our stable word for it where the platform has none.
+    pub code: Option<String>,
+    /// The platform's word beside the code, where it has both.
+    pub name: Option<String>,
     /// The platform's own text, masked.
     pub message: String,
     /// The status in the body, or of the HTTP answer.
     pub status: Option<u16>,
+}
+
+/// Texts of a platform are bounded before they are stored or returned.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// The operation failed, or nobody knows.
@@ -44,6 +51,9 @@ pub enum Error {
     /// It may have been carried out.
     #[error("the platform gave no usable answer")]
     Doubtful(Doubt),
+    /// It was carried out, and the answer lacks what it was asked for.
+    #[error("the platform's answer lacks what was asked for")]
+    Incomplete(Rejection),
     /// The answer, or a notification, is not the platform's own.
     #[error("the signature is missing or wrong")]
     SignatureInvalid,
@@ -68,6 +78,8 @@ pub enum Doubt {
     WrongReference,
     /// The signature is missing or wrong, and the configuration demands it.
     SignatureInvalid,
+    /// The platform has it and has not decided.
+    Pending,
     /// The process ended while the request was under way.
     Interrupted,
 }
@@ -85,6 +97,7 @@ impl Doubt {
             Self::Contradictory => "contradictory",
             Self::WrongReference => "wrong_reference",
             Self::SignatureInvalid => "signature_invalid",
+            Self::Pending => "pending",
             Self::Interrupted => "interrupted",
         }
     }

@@ -111,6 +111,29 @@ pub struct ChargeAsk<'a> {
     pub description: &'a str,
     /// Our id of the attempt, for platforms that recognise repeats by a key.
     pub attempt: &'a str,
+    /// When the money is taken.
+    pub capture: Capture,
+    /// Whether the card network's own token is to be used; without a word, as configured.
+    pub network_token: Option<bool>,
+}
+
+/// When the money of a charge is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// With the authorization.
+    #[default]
+    Auto,
+    /// By [`Gateway::capture`].
+    Later,
+}
+
+/// What is to be changed about a stored card.
+#[derive(Clone, Debug, Default)]
+pub struct TokenPatch {
+    /// Month and four-digit year.
+    pub expiry: Option<(u8, u16)>,
+    /// The name on the card.
+    pub holder: Option<String>,
 }
 
 /// A payment that went through.
@@ -124,6 +147,8 @@ pub struct Approval {
     pub brand: Option<String>,
     /// Last four digits.
     pub last4: Option<String>,
+    /// The answer should have had a signature, and it is missing or wrong.
+    pub unverified: bool,
 }
 
 /// A payment that the bank or the platform declined.
@@ -142,6 +167,10 @@ pub struct Decline {
 pub enum Outcome {
     /// It went through.
     Approved(Approval),
+    /// The bank holds the money; it is to be captured.
+    Authorized(Approval),
+    /// It went through and has been undone since.
+    Voided(Approval),
     /// It did not.
     Declined(Decline),
     /// Nobody knows; it must not be tried again.
@@ -162,8 +191,10 @@ pub struct PaymentRef<'a> {
     pub last4: Option<&'a str>,
     /// Its amount.
     pub amount: &'a Amount,
-    /// Our id of the attempt.
+    /// Our id of the change, for platforms that recognise repeats by a key.
     pub attempt: &'a str,
+    /// Whether this change was asked for before, and its answer was lost.
+    pub again: bool,
 }
 
 /// What became of a capture, a void or a refund. An error beside it means that nothing changed.
@@ -191,6 +222,13 @@ pub enum Notification {
         /// The card.
         card: Box<StoredCard>,
     },
+    /// Verified, but not to be believed before [`Gateway::confirm`].
+    Hint {
+        /// The merchant's reference, as far as it is named.
+        reference: String,
+        /// The platform's own id of what it is about.
+        platform_id: String,
+    },
     /// Verified, but nothing to act on.
     Nothing {
         /// What it is about.
@@ -203,6 +241,10 @@ pub enum Notification {
 pub enum News {
     /// It went through.
     Approved(Approval),
+    /// The bank holds the money.
+    Authorized(Approval),
+    /// It went through and has been undone since.
+    Voided(Approval),
     /// It was declined.
     Declined(Decline),
     /// It was refused before any bank saw it.
@@ -215,12 +257,42 @@ pub trait Gateway: Send + Sync {
     /// Which.
     fn platform(&self) -> Platform;
 
+    /// Whether what a browser hands over in the direct way stays its own word until a notification comes.
+    fn direct_needs_notifications(&self) -> bool {
+        false
+    }
+
     /// Whether there is an account for a currency.
     fn accepts(&self, currency: Currency) -> bool;
 
     /// Where notifications come in, after the server's own prefix, without a slash at the start.
     fn notification_routes(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Who sends the card when a caller does not say.
+    fn default_mode(&self) -> Mode {
+        Mode::Relay
+    }
+
+    /// Addresses that the browser calls in the direct way.
+    fn browser_urls(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether a part of a payment can be paid back.
+    fn refunds_parts(&self) -> bool {
+        false
+    }
+
+    /// Whether a void or a refund needs the first digits of the card.
+    fn wants_card_digits(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be found out what became of a lost answer: [`Gateway::find`], and changes asked for again.
+    fn finds(&self) -> bool {
+        false
     }
 
     /// Facts that the demo page shows. Nothing secret.
@@ -287,8 +359,34 @@ pub trait Gateway: Send + Sync {
         Err(Refusal::NotOffered)
     }
 
-    /// Asks the platform what became of a payment.
-    async fn find(&self, _transport: &Transport, _reference: &str) -> Result<Option<News>, Error> {
+    /// Asks the platform what became of a charge whose answer was lost. With `repeat`, one that the platform does
+    /// not know is sent again with the key of the first time, by which the platform recognises it.
+    async fn find(
+        &self,
+        _transport: &Transport,
+        _ask: &ChargeAsk<'_>,
+        _repeat: bool,
+    ) -> Result<Outcome, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Asks the platform what became of the thing that a [`Notification::Hint`] names.
+    async fn confirm(&self, _transport: &Transport, _platform_id: &str) -> Result<Notification, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// The platform's own description of a stored card.
+    async fn read_token(&self, _transport: &Transport, _token: &SecretString) -> Result<StoredCard, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Changes what the platform knows about a stored card.
+    async fn update_token(
+        &self,
+        _transport: &Transport,
+        _token: &SecretString,
+        _patch: &TokenPatch,
+    ) -> Result<StoredCard, Error> {
         Err(Refusal::NotOffered.into())
     }
 

@@ -23,10 +23,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
-    StoredCard,
+    Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
+    SessionAsk, StoredCard,
 };
 use crate::transport::{Response, Transport};
 
@@ -206,15 +206,11 @@ fn texts(errors: Option<&[ErrorEntry]>) -> String {
 fn rejection(status: Option<u16>, errors: Option<&[ErrorEntry]>) -> Option<Rejection> {
     let text = texts(errors);
     (!text.is_empty()).then(|| Rejection {
-        code: platform_code(&text),
+        code: platform_code(&text).map(Into::into),
+        name: None,
         message: shortened(&card_digits(&text)),
         status,
     })
-}
-
-/// Texts of a platform are bounded before they are stored or returned.
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// The body that failures share, where the documented shape does not fit.
@@ -244,12 +240,25 @@ impl Gateway for GreenPay {
         Platform::GreenPay
     }
 
+    /// The signature does not cover the token.
+    fn direct_needs_notifications(&self) -> bool {
+        true
+    }
+
     fn accepts(&self, currency: Currency) -> bool {
         self.terminal(currency).is_ok()
     }
 
     fn notification_routes(&self) -> &'static [&'static str] {
         notifications::ROUTES
+    }
+
+    fn browser_urls(&self) -> Vec<&str> {
+        vec![self.hosts.checkout()]
+    }
+
+    fn wants_card_digits(&self) -> bool {
+        true
     }
 
     fn demo_facts(&self) -> Map<String, Value> {
@@ -336,6 +345,9 @@ impl Gateway for GreenPay {
     }
 
     async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
+        if ask.capture == Capture::Later || ask.network_token == Some(true) {
+            return Err(Refusal::NotOffered);
+        }
         self.charge_token(transport, ask).await
     }
 

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use cardseal::platform::Platform;
-//! use cardseal_gateways::gateway::{ChargeAsk, Outcome};
+//! use cardseal_gateways::gateway::{Capture, ChargeAsk, Outcome};
 //! use cardseal_gateways::settings::Mistakes;
 //! use cardseal_gateways::transport::Timeouts;
 //! use cardseal_gateways::{Amount, Settings, Transport, gateway};
@@ -22,9 +22,13 @@
 //!     reference: "an order reference that nobody can guess",
 //!     description: "Coffee",
 //!     attempt: "1",
+//!     capture: Capture::Auto,
+//!     network_token: None,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
+//!     Outcome::Authorized(_) => println!("to be captured"),
+//!     Outcome::Voided(_) => println!("undone since"),
 //!     Outcome::Declined(decline) => println!("declined: {}", decline.reason),
 //!     Outcome::Unknown(doubt) => println!("{}: do not charge again, wait for the notification", doubt.as_str()),
 //! }
@@ -35,7 +39,9 @@
 pub mod amount;
 pub mod error;
 pub mod gateway;
+pub mod gp_api;
 pub mod greenpay;
+pub mod oauth;
 pub mod settings;
 pub mod transport;
 
@@ -56,5 +62,6 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
         Platform::GreenPay => {
             greenpay::GreenPay::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
+        Platform::GpApi => gp_api::GpApi::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
     }
 }

@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use url::{Host, Url};
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +113,49 @@ impl<'a> Settings<'a> {
     #[must_use]
     pub fn optional_secret(&self, key: &str) -> Option<SecretString> {
         self.optional(key).map(Into::into)
+    }
+
+    /// A part of an address that stands for a password, if there is one.
+    pub fn check_path_secret(&self, key: &str) {
+        let Some(secret) = self.optional_secret(key) else {
+            return;
+        };
+        let text = secret.expose_secret();
+        let fits = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !fits || !(16..=128).contains(&text.len()) {
+            self.mistake(key, "must be 16 to 128 letters, digits, - or _");
+        }
+    }
+
+    /// An address without a slash at its end, that must be there. Clear HTTP is for this machine only: secrets
+    /// travel to it.
+    #[must_use]
+    pub fn base_url(&self, key: &str) -> Option<String> {
+        let text = self.text(key);
+        if text.is_empty() {
+            return None;
+        }
+        let url = Url::parse(&text).ok().filter(|url| {
+            let plain = url.query().is_none() && url.fragment().is_none();
+            plain && url.username().is_empty() && url.password().is_none() && url.has_host()
+        });
+        let Some(url) = url else {
+            self.mistake(key, "must be an address such as https://host/path");
+            return None;
+        };
+        let loopback = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+            self.mistake(key, "must be https, or http on this machine");
+            return None;
+        }
+        Some(url.as_str().trim_end_matches('/').to_owned())
     }
 
     /// A yes or no.

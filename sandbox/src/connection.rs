@@ -55,11 +55,13 @@ pub(crate) fn fail_before(applied: &Applied) -> Option<Response> {
             let page = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Be right back</h1></body></html>";
             (status(StatusCode::OK), Html(page)).into_response()
         }
+        Kind::BadGatewayBeforeCommit => StatusCode::BAD_GATEWAY.into_response(),
         Kind::NotJson => with_json_type(StatusCode::OK, Body::from("status=201&ok")),
         Kind::Delay
         | Kind::DelayAfterCommit
         | Kind::DropAfterCommit
         | Kind::GatewayTimeoutAfterCommit
+        | Kind::BadGatewayAfterCommit
         | Kind::TruncatedJson
         | Kind::Huge
         | Kind::ResultNull
@@ -78,6 +80,7 @@ pub(crate) fn respond(status: StatusCode, body: &Value, applied: &Applied) -> Re
     match applied.kind() {
         Some(Kind::DropAfterCommit) => cut(),
         Some(Kind::GatewayTimeoutAfterCommit) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        Some(Kind::BadGatewayAfterCommit) => StatusCode::BAD_GATEWAY.into_response(),
         Some(Kind::TruncatedJson) => {
             let mut text = body.to_string().into_bytes();
             text.truncate(text.len() / 2);

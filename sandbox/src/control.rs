@@ -70,6 +70,7 @@ impl Control {
                 "/_sandbox/{platform}/settings",
                 get(settings).post(change_settings),
             )
+            .route("/_sandbox/{platform}/{command}", post(command))
             .with_state(self)
     }
 
@@ -90,6 +91,9 @@ impl Control {
                 "unknown route; there are: *, {routes}"
             )));
         }
+        if fault.every == 0 {
+            return Err(Mistake::unprocessable("every is a number from 1 on"));
+        }
         self.shared.faults.add(fault);
         Ok(())
     }
@@ -100,6 +104,13 @@ impl Control {
             .map_err(Mistake::unprocessable)
     }
 
+    pub(crate) async fn command(&self, platform: &str, name: &str, body: &Value) -> Result<Value, Mistake> {
+        let unknown = || Mistake(StatusCode::NOT_FOUND, "unknown command".into());
+        let platform = self.platform(platform)?.clone();
+        let doing = platform.command(name, body).ok_or_else(unknown)?;
+        doing.await.map_err(Mistake::unprocessable)
+    }
+
     pub(crate) fn reset(&self) {
         self.shared.faults.clear();
         self.shared.clock.reset();
@@ -108,11 +119,9 @@ impl Control {
         }
     }
 
-    fn platform(&self, id: &str) -> Result<&dyn Platform, Mistake> {
+    fn platform(&self, id: &str) -> Result<&Arc<dyn Platform>, Mistake> {
         let found = self.platforms.iter().find(|platform| platform.id() == id);
-        found
-            .map(AsRef::as_ref)
-            .ok_or_else(|| Mistake(StatusCode::NOT_FOUND, "unknown platform".into()))
+        found.ok_or_else(|| Mistake(StatusCode::NOT_FOUND, "unknown platform".into()))
     }
 }
 
@@ -163,4 +172,13 @@ async fn change_settings(
 ) -> Result<Json<Value>, Mistake> {
     control.change_settings(&id, &read(&body)?)?;
     Ok(Json(control.platform(&id)?.settings()))
+}
+
+async fn command(
+    State(control): State<Arc<Control>>,
+    Path((platform, name)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, Mistake> {
+    let body = if body.is_empty() { json!({}) } else { read(&body)? };
+    Ok(Json(control.command(&platform, &name, &body).await?))
 }

@@ -23,6 +23,10 @@ pub enum Kind {
     GatewayTimeoutAfterCommit,
     /// Answers 504 without a body and does nothing.
     GatewayTimeoutBeforeCommit,
+    /// Does the work, then answers 502 with the platform's own error, if it has one.
+    BadGatewayAfterCommit,
+    /// Answers that 502 and does nothing.
+    BadGatewayBeforeCommit,
     /// Answers 500 (or the status in `value`) with a plain text and does nothing.
     ServerError,
     /// Answers 200 (or the status in `value`) with an HTML page and does nothing.
@@ -72,6 +76,9 @@ pub struct Fault {
     /// How many calls it applies to; 0 for all until cleared.
     #[serde(default = "once")]
     pub times: u32,
+    /// Which of the route's calls: each fifth for 5, all for 1.
+    #[serde(default = "once")]
+    pub every: u32,
     /// Of a delay.
     #[serde(default)]
     pub ms: u64,
@@ -100,6 +107,7 @@ impl Fault {
             route: route.into(),
             kind,
             times: once(),
+            every: once(),
             ms: 0,
             value: None,
             webhook_after_ms: soon(),
@@ -131,7 +139,7 @@ impl Applied {
         let swallows = |fault: &&Fault| {
             matches!(
                 fault.kind,
-                Kind::DropAfterCommit | Kind::GatewayTimeoutAfterCommit
+                Kind::DropAfterCommit | Kind::GatewayTimeoutAfterCommit | Kind::BadGatewayAfterCommit
             )
         };
         Duration::from_millis(
@@ -150,13 +158,37 @@ impl Applied {
     }
 }
 
+/// A fault that waits for its calls.
+#[derive(Debug)]
+struct Waiting {
+    fault: Fault,
+    /// Calls that passed since it last applied.
+    passed: u32,
+}
+
+impl Waiting {
+    const fn new(fault: Fault) -> Self {
+        Self { fault, passed: 0 }
+    }
+
+    /// Counts a call. True if it is one that the fault applies to.
+    const fn is_due(&mut self) -> bool {
+        self.passed = self.passed.saturating_add(1);
+        let due = self.passed >= self.fault.every;
+        if due {
+            self.passed = 0;
+        }
+        due
+    }
+}
+
 /// The faults that wait for their calls, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+pub(crate) struct Faults(Arc<Mutex<VecDeque<Waiting>>>);
 
 impl Faults {
     pub(crate) fn add(&self, fault: Fault) {
-        self.with(|queue| queue.push_back(fault));
+        self.with(|queue| queue.push_back(Waiting::new(fault)));
     }
 
     pub(crate) fn clear(&self) {
@@ -175,27 +207,31 @@ impl Faults {
     pub(crate) fn give_back(&self, applied: &Applied) {
         if let Some(fault) = applied.fault.as_ref().filter(|fault| fault.times != 0) {
             self.with(|queue| {
-                queue.push_front(Fault {
+                queue.push_front(Waiting::new(Fault {
                     times: 1,
+                    every: 1,
                     ..fault.clone()
-                })
+                }));
             });
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut VecDeque<Fault>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut VecDeque<Waiting>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn take_one(queue: &mut VecDeque<Fault>, platform: &str, route: &str, delay: bool) -> Option<Fault> {
+fn take_one(queue: &mut VecDeque<Waiting>, platform: &str, route: &str, delay: bool) -> Option<Fault> {
     let fits = |fault: &Fault| {
         fault.kind.is_delay() == delay
             && fault.platform == platform
             && (fault.route == "*" || fault.route == route)
     };
-    let index = queue.iter().position(fits)?;
-    let fault = queue.get_mut(index)?;
+    // A call that one fault lets pass still counts for the next one.
+    let index = queue
+        .iter_mut()
+        .position(|waiting| fits(&waiting.fault) && waiting.is_due())?;
+    let fault = &mut queue.get_mut(index)?.fault;
     let taken = fault.clone();
     match fault.times {
         0 => {}
@@ -226,6 +262,31 @@ mod tests {
         assert_eq!(first.delay(Kind::Delay), None);
         assert!(faults.take("greenpay", "merchant/").is(Kind::Html));
         assert_eq!(faults.take("greenpay", "merchant/").kind(), None);
+    }
+
+    #[test]
+    fn applies_to_every_nth_call_only() {
+        let faults = Faults::default();
+        faults.add(Fault {
+            times: 0,
+            every: 5,
+            ..Fault::new("greenpay", "*", Kind::DropAfterCommit)
+        });
+        faults.add(Fault {
+            times: 2,
+            every: 2,
+            ..Fault::new("greenpay", "*", Kind::Html)
+        });
+        let hits: Vec<_> = (0..12)
+            .map(|_| faults.take("greenpay", "merchant/").kind())
+            .collect();
+        let (drop, html) = (Some(Kind::DropAfterCommit), Some(Kind::Html));
+        assert_eq!(
+            hits,
+            [
+                None, html, None, html, drop, None, None, None, None, drop, None, None
+            ]
+        );
     }
 
     #[test]

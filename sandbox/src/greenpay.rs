@@ -18,12 +18,9 @@ mod webhooks;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
-use axum::body::{Body as HttpBody, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
-};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -44,7 +41,7 @@ use self::merchant::{TERMINALS, Way};
 use self::orders::Book;
 pub use self::settings::Settings;
 use crate::faults::{Applied, Kind};
-use crate::{Platform, SandboxOptions, Shared, StartError, connection};
+use crate::{Platform, SandboxOptions, Shared, StartError, connection, cors};
 
 /// Bodies are small; orders may list products.
 const MAX_BODY: usize = 256 * 1024;
@@ -363,7 +360,7 @@ async fn call(State(greenpay): State<Arc<GreenPay>>, request: Request) -> Respon
             ),
         }
     };
-    share(response, cross_origin)
+    cors::share(response, cross_origin)
 }
 
 fn not_found() -> Response {
@@ -377,7 +374,7 @@ impl GreenPay {
     fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let origin = headers.get(ORIGIN)?;
         let text = origin.to_str().ok()?;
-        self.with(|ledger| ledger.settings.allows_origin(text))
+        self.with(|ledger| cors::allows(&ledger.settings.cors_origins, text))
             .then(|| origin.clone())
     }
 }
@@ -385,24 +382,6 @@ impl GreenPay {
 /// Answers what a browser asks before it sends `liszt-token` to another origin.
 fn preflight(headers: &HeaderMap) -> Response {
     let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let answer = response.headers_mut();
-    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     let usual = || HeaderValue::from_str(&format!("accept, content-type, {LISZT_TOKEN}")).ok();
-    if let Some(names) = asked.or_else(usual) {
-        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
-    }
-    answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
-}
-
-/// Lets the page of an allowed origin read the response, also when it tells a failure.
-fn share(mut response: Response<HttpBody>, origin: Option<HeaderValue>) -> Response {
-    if let Some(origin) = origin {
-        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response
-            .headers_mut()
-            .insert(VARY, HeaderValue::from_name(ORIGIN));
-    }
-    response
+    cors::preflight(asked.or_else(usual))
 }

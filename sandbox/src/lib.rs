@@ -17,11 +17,16 @@
 mod clock;
 mod connection;
 mod control;
+mod cors;
 pub mod faults;
+pub mod gp_api;
 pub mod greenpay;
+mod merchant_url;
+mod settings;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +130,15 @@ pub(crate) trait Platform: Send + Sync {
     fn change_settings(&self, change: &Value) -> Result<(), String>;
     /// Forgets all but its keys and credentials.
     fn reset(&self);
+    /// Does what the platform does of its own accord, on request. Nothing if it has no such command.
+    fn command(self: Arc<Self>, name: &str, body: &Value) -> Option<CommandResult> {
+        let _none = (name, body);
+        None
+    }
 }
+
+/// What a command tells once it is done, or what is wrong with it.
+pub(crate) type CommandResult = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
 
 /// What all platforms use.
 #[derive(Clone)]
@@ -172,6 +185,7 @@ macro_rules! platforms {
 
 platforms! {
     greenpay: greenpay::GreenPay => greenpay::Info;
+    gp_api: gp_api::GpApi => gp_api::Info;
 }
 
 /// Starts sandboxes.
@@ -266,6 +280,17 @@ impl RunningSandbox {
     pub fn change_settings(&self, platform: &str, change: &Value) -> Result<(), String> {
         self.control
             .change_settings(platform, change)
+            .map_err(control::Mistake::text)
+    }
+
+    /// Has a platform do what it does of its own accord, such as sending a notification.
+    ///
+    /// # Errors
+    /// If there is no such platform or command, or it cannot be done.
+    pub async fn command(&self, platform: &str, name: &str, body: &Value) -> Result<Value, String> {
+        self.control
+            .command(platform, name, body)
+            .await
             .map_err(control::Mistake::text)
     }
 

@@ -3,13 +3,16 @@
 //! JSON objects only, of bounded size, each key once, no field that nobody asked for. A body that holds what
 //! looks like a card number outside the ciphertext is discarded before anything else looks at it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use cardseal::redact::holds_card_number;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +25,8 @@ const BODY_TIME: Duration = Duration::from_secs(20);
 /// The fields of a body. Reading one removes it; [`Fields::finish`] refuses what is left.
 pub struct Fields {
     map: Map<String, Value>,
+    /// Numbers as they were written.
+    numbers: BTreeMap<String, String>,
     fingerprint: String,
 }
 
@@ -94,7 +99,17 @@ impl Fields {
         let Value::Object(map) = value else {
             return Err(Code::BadJson.into());
         };
-        Ok(Self { map, fingerprint })
+        let written: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).unwrap_or_default();
+        let numbers = written
+            .into_iter()
+            .filter(|(name, _)| map.get(name).is_some_and(Value::is_number))
+            .map(|(name, value)| (name, value.get().to_owned()))
+            .collect();
+        Ok(Self {
+            map,
+            numbers,
+            fingerprint,
+        })
     }
 
     /// SHA-256 of the body's canonical text: two bodies that say the same have the same.
@@ -154,10 +169,33 @@ impl Fields {
     /// # Errors
     /// `field_type`.
     pub fn boolean(&mut self, name: &str) -> Result<bool, ApiError> {
+        Ok(self.optional_boolean(name)?.unwrap_or(false))
+    }
+
+    /// A yes or no, if it is there.
+    ///
+    /// # Errors
+    /// `field_type`.
+    pub fn optional_boolean(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.map.remove(name) {
-            None => Ok(false),
-            Some(Value::Bool(value)) => Ok(value),
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
             Some(_) => Err(ApiError::field(Code::FieldType, name)),
+        }
+    }
+
+    /// A number in the digits that the caller wrote, or a text of them. A floating-point number never stands
+    /// between.
+    ///
+    /// # Errors
+    /// `field_missing`, `field_type`.
+    pub fn digits(&mut self, name: &str) -> Result<String, ApiError> {
+        let written = self.numbers.remove(name);
+        match (self.map.remove(name), written) {
+            (None, _) => Err(ApiError::field(Code::FieldMissing, name)),
+            (Some(Value::Number(_)), Some(written)) => Ok(written),
+            (Some(Value::String(text)), _) => Ok(text),
+            (Some(_), _) => Err(ApiError::field(Code::FieldType, name)),
         }
     }
 
@@ -205,8 +243,8 @@ const OPAQUE: &[&[&str]] = &[
 fn holds_card(value: &Value, path: &[&str]) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
-        Value::Number(number) => looks_like_card(&plain(number)),
-        Value::String(text) => !OPAQUE.contains(&path) && !is_id(text) && looks_like_card(text),
+        Value::Number(number) => holds_card_number(&plain(number)),
+        Value::String(text) => !OPAQUE.contains(&path) && !is_id(text) && holds_card_number(text),
         Value::Array(items) => items.iter().any(|item| holds_card(item, path)),
         Value::Object(items) => items.iter().any(|(key, value)| {
             let mut path = path.to_vec();
@@ -217,7 +255,7 @@ fn holds_card(value: &Value, path: &[&str]) -> bool {
 }
 
 fn key_holds_card(key: &str) -> bool {
-    looks_like_card(key)
+    holds_card_number(key)
 }
 
 /// A number in plain digits, also if it was written with a point or an exponent.
@@ -228,46 +266,15 @@ fn plain(number: &serde_json::Number) -> String {
     }
 }
 
-/// UUIDs, and our own ids, whose digits follow one another by chance.
+/// UUIDs, our own ids and those of platforms, whose digits follow one another by chance.
 fn is_id(text: &str) -> bool {
-    let text = ["ses_", "tok_", "pay_"]
+    let text = ["ses_", "tok_", "pay_", "PMT_", "MER_", "TKA_", "TRA_"]
         .iter()
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(text);
     text.len() <= 36
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
         && uuid::Uuid::try_parse(text).is_ok()
-}
-
-/// Thirteen to nineteen digits, blanks and dashes between them allowed, that begin as the card schemes' numbers
-/// do and pass the check digit.
-fn looks_like_card(text: &str) -> bool {
-    let mut digits: Vec<u32> = Vec::new();
-    let mut found = false;
-    for c in text.chars().chain(['\n']) {
-        if let Some(digit) = c.to_digit(10) {
-            digits.push(digit);
-        } else if c != ' ' && c != '-' {
-            found |=
-                (13..=19).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && luhn(&digits);
-            digits.clear();
-        }
-    }
-    found
-}
-
-fn luhn(digits: &[u32]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| match digit * 2 {
-            _ if index % 2 == 0 => *digit,
-            double @ 0..=9 => double,
-            double => double - 9,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 const DUPLICATE: &str = "duplicate field";

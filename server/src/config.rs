@@ -38,6 +38,8 @@ pub struct Config {
     pub platforms: BTreeMap<&'static str, Account>,
     /// The demo, if it is on.
     pub demo: Option<Demo>,
+    /// Contracts of other servers that are offered as well.
+    pub compat: Compat,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// How much is logged.
@@ -64,6 +66,13 @@ pub struct Account {
     pub gateway: Arc<dyn Gateway>,
     /// The part of the address that only the platform knows. Without it, no notification is taken.
     pub webhook_path_secret: Option<SecretString>,
+}
+
+/// Contracts of other servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compat {
+    /// That of Global Payments' network-tokenization sample.
+    pub gp_network_tokens: bool,
 }
 
 /// The demo page.
@@ -187,12 +196,6 @@ impl Config {
         }
         let api_key = api_key(&server);
         let trust_forwarded_for = server.boolean("trust_forwarded_for", false);
-        if server
-            .optional("public_url")
-            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
-        {
-            server.mistake("public_url", "must start with https:// or http://");
-        }
         server.finish();
 
         let database = root.table("database");
@@ -211,6 +214,7 @@ impl Config {
 
         let platforms = platforms(&root.table("platforms"));
         let demo = demo(&root.table("demo"), listen, &platforms);
+        let compat = compat(&root.table("compat"), demo.is_some(), &platforms);
         root.finish();
         Some(Self {
             listen: listen?,
@@ -222,9 +226,19 @@ impl Config {
             timeouts,
             platforms,
             demo,
+            compat,
             json_logs,
             log_level,
         })
+    }
+
+    /// The configured platforms in the order of the table of platforms.
+    #[must_use]
+    pub fn platforms(&self) -> Vec<(&'static str, &Account)> {
+        Platform::ALL
+            .iter()
+            .filter_map(|platform| Some((platform.id(), self.platforms.get(platform.id())?)))
+            .collect()
     }
 
     /// Lets the demo's own page in, at the address that the server really got.
@@ -331,6 +345,18 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
     }
     table.finish();
     platforms
+}
+
+fn compat(table: &Settings<'_>, demo: bool, platforms: &BTreeMap<&str, Account>) -> Compat {
+    let there = platforms.contains_key(Platform::GpApi.id());
+    let compat = Compat {
+        gp_network_tokens: table.boolean("gp_network_tokens", demo && there),
+    };
+    table.finish();
+    if compat.gp_network_tokens && !there {
+        table.mistake("gp_network_tokens", "needs [platforms.gp_api]");
+    }
+    compat
 }
 
 fn demo(

@@ -206,6 +206,18 @@ impl ApiError {
         self.0.code
     }
 
+    /// What the platform said, if it refused.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.0.rejection.as_ref()
+    }
+
+    /// Says more than the title, or the title.
+    #[must_use]
+    pub fn detail_text(&self) -> &str {
+        self.0.detail.as_deref().unwrap_or(self.0.code.title())
+    }
+
     /// For the log.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
@@ -221,16 +233,13 @@ impl ApiError {
         problem.insert("title".into(), self.0.code.title().into());
         problem.insert("status".into(), self.0.code.status().as_u16().into());
         problem.insert("code".into(), code.into());
-        problem.insert(
-            "detail".into(),
-            self.0.detail.as_deref().unwrap_or(self.0.code.title()).into(),
-        );
+        problem.insert("detail".into(), self.detail_text().into());
         problem.insert("request_id".into(), request_id.into());
         if let Some(field) = &self.0.field {
             problem.insert("field".into(), field.as_str().into());
         }
         if let Some(rejection) = &self.0.rejection {
-            problem.insert("platform_code".into(), rejection.code.into());
+            problem.insert("platform_code".into(), rejection.code.clone().into());
             problem.insert("platform_message".into(), rejection.message.as_str().into());
         }
         if let Some(payment) = &self.0.payment {
@@ -298,6 +307,11 @@ impl From<Error> for ApiError {
         match error {
             Error::Refused(refusal) => refusal.into(),
             Error::SignatureInvalid => Code::SignatureInvalid.into(),
+            Error::Incomplete(rejection) => {
+                let mut error = Self::from(Code::PlatformAnswerInvalid);
+                error.0.rejection = Some(rejection);
+                error
+            }
             Error::Doubtful(doubt) => {
                 let code = match doubt {
                     Doubt::TimedOut | Doubt::NoAnswerBehindProxy | Doubt::ConnectionLost => {
@@ -308,6 +322,7 @@ impl From<Error> for ApiError {
                     | Doubt::Contradictory
                     | Doubt::WrongReference
                     | Doubt::SignatureInvalid
+                    | Doubt::Pending
                     | Doubt::Interrupted => Code::PlatformAnswerInvalid,
                 };
                 Self::from(code).because(doubt.as_str())

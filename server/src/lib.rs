@@ -46,6 +46,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Work that a caller who hangs up must not cut short.
     tasks: TaskTracker,
+    /// Payments that a platform is being asked about.
+    asking: routes::Asking,
 }
 
 /// Why the server does not start.
@@ -80,14 +82,17 @@ impl Shared {
                 "DEMO MODE: the demo page may charge, refund and delete without the merchant's API key"
             );
         }
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             access: Access::new(&config),
             transport: Transport::new(config.timeouts)?,
             store,
             clock,
             tasks: TaskTracker::new(),
+            asking: routes::Asking::default(),
             config,
-        }))
+        });
+        routes::watch(&app);
+        Ok(app)
     }
 
     /// A call to a platform, and a little more.

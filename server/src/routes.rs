@@ -1,5 +1,6 @@
 //! The table of routes.
 
+mod compat;
 mod demo;
 mod health;
 mod notifications;
@@ -17,6 +18,8 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+pub(crate) use payments::{Asking, watch};
+
 use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;
@@ -30,6 +33,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tokens/{id}", get(tokens::show).delete(tokens::delete))
         .route("/v1/payments", post(payments::create).get(payments::list))
         .route("/v1/payments/{id}", get(payments::show))
+        .route("/v1/payments/{id}/capture", post(payments::capture))
+        .route("/v1/payments/{id}/refresh", post(payments::refresh))
         .route("/v1/payments/{id}/void", post(payments::void))
         .route("/v1/payments/{id}/refund", post(payments::refund))
         .route("/v1/payments/{id}/resolve", post(payments::resolve))
@@ -46,6 +51,9 @@ pub fn router(app: &App) -> Router {
             post(notifications::receive_at),
         )
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
+    if app.config.compat.gp_network_tokens {
+        router = compat::mount(router);
+    }
     router = match &app.config.demo {
         Some(demo) => demo::mount(router, app, demo),
         None => router.fallback(nothing),

@@ -3,6 +3,7 @@
 //! Every commit is on the disk before it returns (`synchronous = FULL`). One process owns the file: what was
 //! under way when the last one ended is settled at the next start, which a second process would do to the first.
 
+mod changes;
 mod idempotency;
 mod notifications;
 mod payments;
@@ -16,13 +17,17 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use changes::{Change, ChangeClaim, ChangeResult, NewChange};
 pub use idempotency::{Claim, Key, StoredAnswer};
 pub use notifications::Notice;
 pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
 pub use sessions::{NewSession, Session, SessionClaim, SessionState};
 pub use tokens::{Token, TokenStatus};
 
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_parts.sql"),
+];
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +65,7 @@ pub struct Store {
 pub struct Recovered {
     /// Payments whose outcome is now unknown.
     pub payments: u64,
-    /// Voids and refunds whose outcome is now unknown.
+    /// Captures, voids and refunds whose outcome is now unknown.
     pub changes: u64,
 }
 
@@ -85,36 +90,17 @@ impl Store {
             .max_connections(1)
             .connect_with(options.clone())
             .await?;
+        migrate(&writer).await?;
+        // After the migration: a connection that knows the old tables would misread the new ones.
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options)
             .await?;
-        let store = Self {
+        Ok(Self {
             writer,
             reader,
             _lock: lock,
-        };
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    async fn migrate(&self) -> Result<()> {
-        let mut tx = self.write().await?;
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *tx)
-            .await?;
-        let done = usize::try_from(version).map_err(|_| StoreError::TooNew)?;
-        let pending = MIGRATIONS.get(done..).ok_or(StoreError::TooNew)?;
-        for migration in pending {
-            sqlx::raw_sql(*migration).execute(&mut *tx).await?;
-        }
-        // A pragma takes no bound value; this one is our own count.
-        let version = format!("PRAGMA user_version = {}", MIGRATIONS.len());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(version))
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
+        })
     }
 
     async fn write(&self) -> Result<Transaction<'_, Sqlite>> {
@@ -134,7 +120,12 @@ impl Store {
                 .await?
                 .rows_affected();
         let mut changes = 0;
+        sqlx::query("UPDATE changes SET state = 'unknown', updated_at = ? WHERE state = 'in_flight'")
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
         for (from, to) in [
+            ("capture_in_flight", "capture_unknown"),
             ("void_in_flight", "void_unknown"),
             ("refund_in_flight", "refund_unknown"),
         ] {
@@ -182,6 +173,26 @@ impl Store {
     }
 }
 
+/// Brings the tables up to date.
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *tx)
+        .await?;
+    let done = usize::try_from(version).map_err(|_| StoreError::TooNew)?;
+    let pending = MIGRATIONS.get(done..).ok_or(StoreError::TooNew)?;
+    for migration in pending {
+        sqlx::raw_sql(*migration).execute(&mut *tx).await?;
+    }
+    // A pragma takes no bound value; this one is our own count.
+    let version = format!("PRAGMA user_version = {}", MIGRATIONS.len());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(version))
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Held until the process ends, however it ends.
 fn lock(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
@@ -219,6 +230,58 @@ fn new_id(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn payments_of_the_first_version_are_carried_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        sqlx::raw_sql(MIGRATIONS[0]).execute(&old).await.unwrap();
+        sqlx::raw_sql(
+            "PRAGMA user_version = 1;
+             INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
+                created_at, updated_at) VALUES
+                ('pay_a', 'greenpay', 'approved', 1234, 'USD', 'a', 'x', 1, 1),
+                ('pay_b', 'greenpay', 'refunded', 1234, 'USD', 'b', 'x', 1, 1),
+                ('pay_c', 'greenpay', 'void_in_flight', 1234, 'USD', 'c', 'x', 1, 1),
+                ('pay_d', 'greenpay', 'declined', 1234, 'USD', 'd', 'x', 1, 1);
+             INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at)
+                VALUES ('merchant', 'k', 'f', 'pay_a', 1);",
+        )
+        .execute(&old)
+        .await
+        .unwrap();
+        old.close().await;
+        let store = Store::open(&path).await.unwrap();
+        let left = store.recover(2).await.unwrap();
+        assert_eq!(left.changes, 1);
+        for (id, status, captured, refunded) in [
+            ("pay_a", Status::Approved, 1234, 0),
+            ("pay_b", Status::Refunded, 1234, 1234),
+            ("pay_c", Status::VoidUnknown, 1234, 0),
+            ("pay_d", Status::Declined, 0, 0),
+        ] {
+            let payment = store.payment(id).await.unwrap().unwrap();
+            assert_eq!(
+                (payment.status, payment.captured, payment.refunded),
+                (status, captured, refunded),
+                "{id}"
+            );
+        }
+        let change = store.unknown_change("pay_c").await.unwrap().unwrap();
+        assert_eq!(
+            (change.movement, change.whole, change.again),
+            (Movement::Void, true, true)
+        );
+        let broken = sqlx::query("PRAGMA foreign_key_check")
+            .fetch_all(&store.reader)
+            .await
+            .unwrap();
+        assert!(broken.is_empty());
+    }
 
     #[tokio::test]
     async fn one_process_owns_the_file() {

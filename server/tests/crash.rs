@@ -50,7 +50,7 @@ impl Program {
     }
 
     /// SIGKILL: nothing gets a chance to be tidied up.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

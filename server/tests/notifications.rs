@@ -32,9 +32,34 @@ async fn a_payment_that_a_browser_made_is_known_by_its_notification() {
     assert_eq!(payment["order_reference"], session["order_reference"]);
     // The page hands over the same a moment later.
     let hand_over = json!({ "session": session["id"], "answer": notification });
-    shop.page("/v1/payments", &hand_over)
-        .await
-        .problem(409, "session_used");
+    let told = shop.page("/v1/payments", &hand_over).await.is(201);
+    assert_eq!(told["id"], payment["id"]);
+    // What is not verifiably the platform's is told nothing.
+    let mut lie = hand_over;
+    lie["answer"]["_signature"] = json!("00");
+    shop.page("/v1/payments", &lie).await.problem(409, "session_used");
+}
+
+#[tokio::test]
+async fn of_a_browsers_word_about_a_payment_only_what_is_signed_is_kept() {
+    let shop = Shop::open().await;
+    let (session, answer) = signed_payment(&shop).await;
+    let mut lie = answer.clone();
+    lie["authorization"] = json!("000000");
+    lie["last4"] = json!("1111");
+    let hand_over = json!({ "session": session["id"], "answer": lie });
+    let payment = shop.page("/v1/payments", &hand_over).await.is(201);
+    assert_eq!(
+        (&payment["status"], &payment["authorization"], &payment["last4"]),
+        (&json!("approved"), &json!(null), &json!(null))
+    );
+    shop.notify("/", &answer).await.is(200);
+    let path = format!("/v1/payments/{}", payment["id"].as_str().unwrap());
+    let known = shop.get(&path).await.is(200);
+    assert_eq!(
+        (&known["authorization"], &known["last4"]),
+        (&answer["authorization"], &json!("4242"))
+    );
 }
 
 #[tokio::test]

@@ -127,6 +127,25 @@ impl Shop {
         }
     }
 
+    /// With GP API beside the other platform.
+    pub(crate) async fn gp_api(settings: &[(&str, &str)]) -> Self {
+        let sandbox = sandbox().await;
+        let folder = tempfile::tempdir().unwrap();
+        let gp_api = gp_api_settings(&sandbox);
+        let all: Vec<(&str, &str)> = gp_api
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .chain(settings.iter().copied())
+            .collect();
+        let (app, router) = serve(&sandbox, &folder.path().join("cardseal.sqlite"), &all).await;
+        Self {
+            sandbox,
+            app,
+            router,
+            folder,
+        }
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("cardseal.sqlite")
     }
@@ -217,6 +236,21 @@ impl Shop {
         self.send(post(&path, body).body(body.to_string().into()).unwrap())
             .await
     }
+}
+
+/// `[platforms.gp_api]` as the environment would have it.
+pub(crate) fn gp_api_settings(sandbox: &RunningSandbox) -> Vec<(String, String)> {
+    let info = &sandbox.info().platforms.gp_api;
+    [
+        ("ENVIRONMENT", "custom"),
+        ("BASE_URL", info.base_url.as_str()),
+        ("APP_ID", info.credentials.app_id.as_str()),
+        ("APP_KEY", info.credentials.app_key.as_str()),
+        ("WEBHOOK_PATH_SECRET", WEBHOOK_SECRET),
+    ]
+    .into_iter()
+    .map(|(key, value)| (format!("CARDSEAL__PLATFORMS__GP_API__{key}"), value.to_owned()))
+    .collect()
 }
 
 pub(crate) fn merchant_request(

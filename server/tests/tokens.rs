@@ -380,11 +380,34 @@ async fn a_browser_that_swaps_the_token_gains_nothing() {
         .await
         .is(201);
     assert_eq!(token["status"], "unconfirmed");
-    shop.notify("/newCard", &honest).await.is(200);
     let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
-    assert_eq!(shop.get(&path).await.is(200)["status"], "unconfirmed");
     shop.charge(&token, "k").await.problem(409, "token_unconfirmed");
-    // Deleting the lie does not delete the victim's card at the platform.
+    // The platform's own word takes the place of the lie.
+    shop.notify("/newCard", &honest).await.is(200);
+    assert_eq!(shop.get(&path).await.is(200)["status"], "active");
+    shop.charge(&token, "k1").await.is(201);
+    // Deleting it does not delete the victim's card at the platform.
+    shop.merchant("DELETE", &path, None).await.is(200);
+    shop.charge(&victim, "k2").await.is(201);
+}
+
+#[tokio::test]
+async fn a_lie_that_nothing_corrects_cannot_be_charged_or_deleted_at_the_platform() {
+    let shop = Shop::open().await;
+    let victim = shop.token(APPROVED).await;
+    let stolen = shop.sandbox.state()["greenpay"]["card_tokens"][0]["token"].clone();
+    let session = shop
+        .page("/v1/sessions", &json!({ "mode": "direct" }))
+        .await
+        .is(201);
+    let mut lie = direct(&shop, &session).await;
+    lie["result"]["token"] = stolen;
+    let token = shop
+        .page("/v1/tokens", &json!({ "session": session["id"], "answer": lie }))
+        .await
+        .is(201);
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    shop.charge(&token, "k").await.problem(409, "token_unconfirmed");
     shop.merchant("DELETE", &path, None).await.is(200);
     shop.charge(&victim, "k2").await.is(201);
 }

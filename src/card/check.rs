@@ -8,23 +8,45 @@ use crate::redact;
 pub struct Rules {
     /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
     pub luhn: Severity,
-    /// Fewest characters of the name on the card.
-    pub holder_min: usize,
-    /// Whether there must be a nickname, and how short and long it may be (in characters).
-    pub nickname: Option<(usize, usize)>,
+    /// The name on the card.
+    pub holder: NameRule,
+    /// The name that the person gives the card.
+    pub nickname: NameRule,
+}
+
+/// What a platform asks of a name.
+#[derive(Clone, Copy, Debug)]
+pub struct NameRule {
+    /// Whether it must be there.
+    pub required: bool,
+    /// Fewest characters, if it is there.
+    pub shortest: usize,
+    /// Most characters, counted in UTF-16 units, as JavaScript does.
+    pub longest: usize,
+}
+
+impl NameRule {
+    /// Our own bound, so that nothing endless is encrypted; no platform is known to allow more.
+    pub const OPTIONAL: Self = Self {
+        required: false,
+        shortest: 0,
+        longest: 255,
+    };
 }
 
 impl Rules {
     /// Nothing beyond what is common.
     pub const COMMON: Self = Self {
         luhn: Severity::Error,
-        holder_min: 2,
-        nickname: None,
+        holder: NameRule {
+            required: true,
+            shortest: 2,
+            ..NameRule::OPTIONAL
+        },
+        nickname: NameRule::OPTIONAL,
     };
 }
 
-/// Our own bound on a name, so that nothing endless is encrypted; no platform is known to allow more.
-const HOLDER_MAX: usize = 255;
 /// Bounds of ISO/IEC 7812, and Maestro's twelve.
 const NUMBER_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
 
@@ -75,37 +97,23 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
     }
 
     let holder = input.holder.expose().trim();
-    if input.broken.contains(&Field::Holder) || holder.chars().any(char::is_control) {
-        found.error(ProblemCode::HolderCharacters);
-    } else if holder.is_empty() {
-        found.error(ProblemCode::HolderMissing);
-    } else if redact::holds_card_number(holder) {
-        found.error(ProblemCode::HolderIsCardNumber);
-    } else if holder.chars().count() < rules.holder_min {
-        found.error(ProblemCode::HolderTooShort);
-    } else if holder.encode_utf16().count() > HOLDER_MAX {
-        found.error(ProblemCode::HolderTooLong);
-    }
-
+    found.name(
+        holder,
+        input.broken.contains(&Field::Holder),
+        rules.holder,
+        &HOLDER,
+    );
     let nickname = input
         .nickname
         .as_ref()
         .map(|nickname| nickname.expose().trim())
         .unwrap_or_default();
-    let (shortest, longest) = rules.nickname.unwrap_or((0, HOLDER_MAX));
-    if input.broken.contains(&Field::Nickname) || nickname.chars().any(char::is_control) {
-        found.error(ProblemCode::NicknameCharacters);
-    } else if nickname.is_empty() {
-        if rules.nickname.is_some() {
-            found.error(ProblemCode::NicknameMissing);
-        }
-    } else if redact::holds_card_number(nickname) {
-        found.error(ProblemCode::NicknameIsCardNumber);
-    } else if nickname.chars().count() < shortest {
-        found.error(ProblemCode::NicknameTooShort);
-    } else if nickname.encode_utf16().count() > longest {
-        found.error(ProblemCode::NicknameTooLong);
-    }
+    found.name(
+        nickname,
+        input.broken.contains(&Field::Nickname),
+        rules.nickname,
+        &NICKNAME,
+    );
 
     let stopped = found.0.iter().any(|problem| problem.severity == Severity::Error);
     let card = match (number, expiry) {
@@ -125,6 +133,31 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
     }
 }
 
+/// The problems that a name can have.
+struct NameCodes {
+    missing: ProblemCode,
+    characters: ProblemCode,
+    card_number: ProblemCode,
+    too_short: ProblemCode,
+    too_long: ProblemCode,
+}
+
+const HOLDER: NameCodes = NameCodes {
+    missing: ProblemCode::HolderMissing,
+    characters: ProblemCode::HolderCharacters,
+    card_number: ProblemCode::HolderIsCardNumber,
+    too_short: ProblemCode::HolderTooShort,
+    too_long: ProblemCode::HolderTooLong,
+};
+
+const NICKNAME: NameCodes = NameCodes {
+    missing: ProblemCode::NicknameMissing,
+    characters: ProblemCode::NicknameCharacters,
+    card_number: ProblemCode::NicknameIsCardNumber,
+    too_short: ProblemCode::NicknameTooShort,
+    too_long: ProblemCode::NicknameTooLong,
+};
+
 #[derive(Default)]
 struct Found(Vec<Problem>);
 
@@ -135,6 +168,22 @@ impl Found {
 
     fn push(&mut self, code: ProblemCode, severity: Severity) {
         self.0.push(Problem { code, severity });
+    }
+
+    fn name(&mut self, name: &str, broken: bool, rule: NameRule, codes: &NameCodes) {
+        if broken || name.chars().any(char::is_control) {
+            self.error(codes.characters);
+        } else if name.is_empty() {
+            if rule.required {
+                self.error(codes.missing);
+            }
+        } else if redact::holds_card_number(name) {
+            self.error(codes.card_number);
+        } else if name.chars().count() < rule.shortest {
+            self.error(codes.too_short);
+        } else if name.encode_utf16().count() > rule.longest {
+            self.error(codes.too_long);
+        }
     }
 
     fn number(&mut self, number: &str, brands: &[Brand], rules: &Rules) {

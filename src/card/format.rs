@@ -36,9 +36,11 @@ pub fn number(text: &str, caret: usize) -> (Formatted, Vec<Brand>) {
 pub fn expiry(text: &str, caret: usize) -> Formatted {
     // A single digit followed by a separator, or that no month begins with, is a month.
     let (mut digits, mut before) = digits_and_caret(text, caret, 6);
-    let first = text.trim_start();
-    let single = first.chars().nth(1).is_some_and(|c| matches!(c, '/' | '-' | '.'))
-        && first.starts_with(|c: char| ('1'..='9').contains(&c));
+    let mut rest = text.trim_start().chars();
+    let single = matches!(rest.next(), Some('1'..='9'))
+        && rest
+            .find(|c| !c.is_whitespace())
+            .is_some_and(|c| matches!(c, '/' | '-' | '.'));
     if single || digits.starts_with(|c: char| ('2'..='9').contains(&c)) {
         digits.insert(0, '0');
         before += usize::from(before > 0);
@@ -151,6 +153,10 @@ mod tests {
             ("12 / 305|", "12 / 30|"),
             ("1|2 / 30", "1|2 / 30"),
             ("052030|", "05 / 2030|"),
+            ("1 / 30|", "01 / 30|"),
+            ("1 / 2030|", "01 / 2030|"),
+            ("1| / 30", "01| / 30"),
+            ("|1 / 30", "|01 / 30"),
         ] {
             let (text, caret) = at(typed);
             assert_eq!(shown(&expiry(&text, caret)), expected, "{typed}");

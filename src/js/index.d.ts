@@ -81,7 +81,7 @@ export interface ValidateOptions {
   kind?: "tokenize" | "update" | "payment";
 }
 
-/** Checks a card and reports every problem. Never throws for bad input. */
+/** Checks a card and reports every problem. Throws only for values of the wrong type. */
 export function validateCard(card: Partial<CardInput>, options?: ValidateOptions): Validation;
 
 /** Every brand that a number, or its beginning, may be. Empty for an empty text. */
@@ -127,7 +127,7 @@ export class CardsealError extends Error {
   readonly platform?: Platform;
   /** HTTP status, or the status inside the platform's answer. */
   readonly status?: number;
-  /** Whether the same call may succeed later without a change. After a payment, ask your server first. */
+  /** Whether the same call may succeed later without a change. Never after a payment. */
   readonly retryable: boolean;
   /** With `card_invalid`: everything wrong with the card. */
   readonly problems?: Problem[];
@@ -139,7 +139,7 @@ export class CardsealError extends Error {
 
 // ---------------------------------------------------------------------------------------------- requests
 
-export type Platform = "greenpay";
+export type Platform = "greenpay" | "gp_api";
 
 /** A request as a plain value: `fetch(request.url, request)` sends it. */
 export interface CardsealRequest {
@@ -164,15 +164,22 @@ export interface ServerSession {
   created_at: string;
   expires_at: string;
   expires_in: number;
-  public_key: string;
-  /** Only `update`: the platform's id of the stored card. */
+  /** GreenPay: the merchant's public key. */
+  public_key?: string;
+  /** GreenPay, only `update`: the platform's id of the stored card. */
   card_token?: string;
   amount?: string;
   currency?: string;
-  /** Only `direct`: the platform's session, its token and its host. */
+  order_reference?: string;
+  /** GreenPay, only `direct`: the platform's session, its token and its host. */
   session?: string;
   token?: string;
   checkout_url?: string;
+  /** GP API: a token that may create single-use payment methods and nothing else, and where. */
+  access_token?: string;
+  base_url?: string;
+  reference?: string;
+  account_name?: string;
 }
 
 /** The platform's own order, for pages whose server is not Cardseal's. */
@@ -198,6 +205,7 @@ export interface OpenSessionOptions extends SendOptions {
   amount?: string;
   currency?: string;
   description?: string;
+  orderReference?: string;
 }
 
 export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest;
@@ -208,7 +216,7 @@ export function openSession(options?: OpenSessionOptions): Promise<ServerSession
 
 export interface GreenPayOptions {
   /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
-  publicKey: string;
+  publicKey: string | undefined;
   /** Where the checkout host is, for the direct way. Default `sandbox`. */
   environment?: "sandbox" | "production" | { checkout: string };
   /** Base URL of the Cardseal server, for the relayed way; default the page's own origin. */
@@ -273,12 +281,16 @@ export interface CardToken {
   raw: unknown;
 }
 
+/** What only the server's answer to a repeated request can say: the payment has moved on since. */
+export type ServerPaymentStatus =
+  | "authorized" | "failed" | "voided" | "refunded" | "partially_refunded" | "void_unknown" | "refund_unknown";
+
 export interface PaymentOutcome {
   /** The server's id (`pay_…`) when relayed, else null. */
   id: string | null;
   platform: Platform;
   /** `unknown`: the platform did not say; wait for its notification, do not pay again. */
-  status: "approved" | "declined" | "unknown";
+  status: "approved" | "declined" | "unknown" | ServerPaymentStatus;
   orderReference: string | null;
   authorization: string | null;
   brand: string | null;
@@ -295,6 +307,8 @@ export interface GreenPayPayOptions {
   kountSession?: string;
   /** Ask for a token as a by-product. */
   tokenize?: boolean;
+  /** Relayed only: makes a payment that is sent twice happen once. 1 to 255 visible ASCII characters. */
+  idempotencyKey?: string;
 }
 
 /** GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key). */
@@ -314,7 +328,12 @@ export class GreenPay {
   updateToken(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions & { token?: string }): Promise<CardToken>;
 
   payRequest(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPayRequestOptions & GreenPayPayOptions): CardsealRequest;
-  pay(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions & GreenPayPayOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
+  /**
+   * A time-out, an abort or a broken connection leaves the outcome unknown: they are exceptions whose `retryable` is
+   * false. To ask again safely, keep the request of {@link payRequest} with its `idempotencyKey` and send the same
+   * one: every call encrypts anew, and another body under the same key is refused.
+   */
+  pay(session: ServerSession | GreenPayOrder, card: CardInput, options?: GreenPaySendOptions & GreenPayPayOptions): Promise<PaymentOutcome>;
 
   /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
   confirmTokenRequest(session: ServerSession, token: CardToken): CardsealRequest;
@@ -325,5 +344,54 @@ export class GreenPay {
   confirmPayment(session: ServerSession, outcome: PaymentOutcome, options?: SendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
 
   /** Frees the parsed key at once instead of at garbage collection. */
+  free(): void;
+}
+
+// ---------------------------------------------------------------------------------------------- GP API
+
+export interface GpApiOptions {
+  /** Where the API is; default what the session says. */
+  environment?: "sandbox" | "production" | "sandbox_eu" | "production_eu" | { base: string };
+  /** Base URL of the Cardseal server; default the page's own origin. */
+  server?: string;
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** A token of your own backend, made with the permission `PMT_POST_Create_Single` and no other. */
+export interface GpApiAccess {
+  access_token: string;
+  /** Your reference of the payment method. */
+  reference?: string;
+  base_url?: string;
+  account_name?: string;
+}
+
+export interface GpApiRequestOptions {
+  /** Asks for a network token instead of a single-use one. */
+  useNetworkToken?: boolean;
+  /** Your reference; default the session's. */
+  reference?: string;
+}
+export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
+
+/**
+ * Global Payments GP API. **This platform's format is clear JSON over TLS:** the request that
+ * {@link GpApi.tokenizeRequest} returns holds the card number and the security code. Send it to the platform and
+ * nowhere else, never log it, and drop it. `nickname` is not sent; `holder` may be empty.
+ */
+export class GpApi {
+  constructor(options?: GpApiOptions);
+
+  tokenizeRequest(session: ServerSession | GpApiAccess, card: CardInput, options?: GpApiRequestOptions): CardsealRequest;
+  /** A single-use `PMT_…` and masked details; {@link confirmToken} makes a lasting token of it. */
+  tokenize(session: ServerSession | GpApiAccess, card: CardInput, options?: GpApiSendOptions): Promise<CardToken>;
+
+  /** Hands the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
+  confirmTokenRequest(session: ServerSession, token: CardToken): CardsealRequest;
+  confirmToken(session: ServerSession, token: CardToken, options?: SendOptions): Promise<CardToken>;
+
   free(): void;
 }

@@ -2,6 +2,17 @@
 
 import { CardsealError } from "./error.js";
 
+export const JSON_HEADERS = { accept: "application/json", "content-type": "application/json" };
+
+/** A path at a base URL. */
+export function at(base, path) {
+  if (typeof base !== "string") throw new CardsealError({ code: "type_invalid", message: "a value has the wrong type", field: "server" });
+  return base.replace(/\/+$/, "") + path;
+}
+
+export const malformed = (status) =>
+  new CardsealError({ code: "answer_malformed", message: "the server's answer is not one of its own", status });
+
 /** No answer of a platform or of the server comes near this. */
 const MOST_BYTES = 1 << 20;
 
@@ -9,7 +20,8 @@ const MOST_BYTES = 1 << 20;
  * Sends with a time-out. `own` is a call to the merchant's server: its refusals become exceptions; a
  * platform's answers are left to the platform's reader, whatever their status.
  */
-export async function send({ url, method, headers, body }, { signal, timeoutMs = 30_000, own, fetch = globalThis.fetch }) {
+export async function send({ url, method, headers, body }, options) {
+  const { signal, timeoutMs = 30_000, own, fetch = globalThis.fetch } = options;
   const controller = new AbortController();
   const abort = () => controller.abort();
   let late = false;
@@ -75,13 +87,13 @@ const SHARED = ["session_expired", "session_wrong_kind", "platform_rejected", "p
 function refuse(status, answer) {
   if (status >= 200 && status < 300) {
     if (answer !== null && typeof answer === "object") return;
-    throw new CardsealError({ code: "answer_malformed", message: "the server's answer is not JSON", status });
+    throw malformed(status);
   }
   const theirs = typeof answer?.code === "string" ? answer.code : undefined;
   const shared = theirs === "platform_timeout" ? "platform_unavailable" : SHARED.find((code) => code === theirs);
   throw new CardsealError({
     code: shared ?? "server_rejected",
-    message: answer?.detail ?? answer?.title ?? `the server answered ${status}`,
+    message: [answer?.detail, answer?.title].find((text) => typeof text === "string") ?? `the server answered ${status}`,
     status,
     field: answer?.field,
     platformCode: answer?.platform_code ?? (shared ? undefined : theirs),
@@ -89,9 +101,14 @@ function refuse(status, answer) {
   });
 }
 
+function known(text, status) {
+  if (typeof text !== "string") throw malformed(status);
+  return text;
+}
+
 /** The server's token, as a `CardToken`. */
-export const readToken = ({ body }) => ({
-  id: body.id,
+export const readToken = ({ body, status }) => ({
+  id: known(body.id, status),
   platform: body.platform,
   brand: body.brand ?? null,
   bin: body.bin ?? null,
@@ -99,16 +116,16 @@ export const readToken = ({ body }) => ({
   expiry: body.expiry ?? null,
   holder: body.holder ?? null,
   nickname: body.nickname ?? null,
-  status: body.status,
+  status: known(body.status, status),
   signature: null,
   raw: body,
 });
 
 /** The server's payment, as a `PaymentOutcome`. */
-export const readPayment = ({ body }) => ({
-  id: body.id,
+export const readPayment = ({ body, status }) => ({
+  id: known(body.id, status),
   platform: body.platform,
-  status: body.status,
+  status: known(body.status, status),
   orderReference: body.order_reference ?? null,
   authorization: body.authorization ?? null,
   brand: body.brand ?? null,

@@ -8,7 +8,7 @@ use crate::card::{Field, Secret};
 use crate::error::{Code, Error};
 
 /// A plain object, maps included.
-pub(super) fn object(value: &impl Serialize) -> JsValue {
+pub(crate) fn object(value: &impl Serialize) -> JsValue {
     // Fails only for what our own types do not have: keys that are no texts.
     value
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
@@ -16,7 +16,7 @@ pub(super) fn object(value: &impl Serialize) -> JsValue {
 }
 
 /// A member, `undefined` if there is none or the object is none.
-pub(super) fn get(object: &JsValue, name: &str) -> JsValue {
+pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
     if !object.is_object() {
         return JsValue::UNDEFINED;
     }
@@ -28,7 +28,7 @@ fn wrong_type(field: &'static str) -> Error {
 }
 
 /// A text that may be a secret.
-pub(super) fn text(value: &JsValue, field: &'static str) -> Result<Secret, Error> {
+pub(crate) fn text(value: &JsValue, field: &'static str) -> Result<Secret, Error> {
     value
         .as_string()
         .map(Secret::new)
@@ -36,7 +36,7 @@ pub(super) fn text(value: &JsValue, field: &'static str) -> Result<Secret, Error
 }
 
 /// A member that may be missing.
-pub(super) fn optional_text(object: &JsValue, field: &'static str) -> Result<Option<String>, Error> {
+pub(crate) fn optional_text(object: &JsValue, field: &'static str) -> Result<Option<String>, Error> {
     let value = get(object, field);
     if value.is_undefined() || value.is_null() {
         return Ok(None);
@@ -45,7 +45,7 @@ pub(super) fn optional_text(object: &JsValue, field: &'static str) -> Result<Opt
 }
 
 /// A member that may be missing.
-pub(super) fn optional_bool(object: &JsValue, field: &'static str) -> Result<Option<bool>, Error> {
+pub(crate) fn optional_bool(object: &JsValue, field: &'static str) -> Result<Option<bool>, Error> {
     let value = get(object, field);
     if value.is_undefined() {
         return Ok(None);
@@ -54,7 +54,7 @@ pub(super) fn optional_bool(object: &JsValue, field: &'static str) -> Result<Opt
 }
 
 /// A field of a card, and whether its surrogates are paired.
-pub(super) fn card_text(card: &JsValue, field: Field) -> Result<(Option<Secret>, bool), Error> {
+pub(crate) fn card_text(card: &JsValue, field: Field) -> Result<(Option<Secret>, bool), Error> {
     let value = get(card, field.as_str());
     if value.is_undefined() || value.is_null() {
         return Ok((None, true));
@@ -64,7 +64,7 @@ pub(super) fn card_text(card: &JsValue, field: Field) -> Result<(Option<Secret>,
 }
 
 /// The expiry as text; an object's month and year are written the same way.
-pub(super) fn expiry(card: &JsValue) -> Result<Secret, Error> {
+pub(crate) fn expiry(card: &JsValue) -> Result<Secret, Error> {
     let value = get(card, "expiry");
     if !value.is_object() {
         return Ok(card_text(card, Field::Expiry)?.0.unwrap_or_default());
@@ -98,7 +98,7 @@ pub(super) fn expiry(card: &JsValue) -> Result<Secret, Error> {
 }
 
 /// A moment in milliseconds since 1970: a number, or a text that `Date.parse` reads.
-pub(super) fn moment(value: &JsValue) -> Option<f64> {
+pub(crate) fn moment(value: &JsValue) -> Option<f64> {
     let moment = value
         .as_f64()
         .or_else(|| value.as_string().map(|text| Date::parse(&text)))?;
@@ -106,7 +106,7 @@ pub(super) fn moment(value: &JsValue) -> Option<f64> {
 }
 
 /// An id that is safe in a header, a path and a log.
-pub(super) fn id(text: String, field: &'static str) -> Result<String, Error> {
+pub(crate) fn id(text: String, field: &'static str) -> Result<String, Error> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=80).contains(&text.len()) && text.bytes().all(safe) {
         Ok(text)
@@ -116,7 +116,7 @@ pub(super) fn id(text: String, field: &'static str) -> Result<String, Error> {
 }
 
 /// A base URL: `https`, or `http` to this machine, without query or fragment; relative ones where allowed.
-pub(super) fn base_url(text: &str, relative: bool, field: &'static str) -> Result<String, Error> {
+pub(crate) fn base_url(text: &str, relative: bool, field: &'static str) -> Result<String, Error> {
     let plain = |rest: &str| {
         !rest.is_empty()
             && !rest

@@ -10,6 +10,8 @@
 //! the only protection there.
 
 mod answer;
+#[cfg(target_arch = "wasm32")]
+pub mod js;
 mod request;
 pub mod signature;
 pub mod wire;
@@ -19,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::card::{Card, Rules, Severity};
+use crate::card::{Card, NameRule, Rules, Severity};
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::{aes_ctr, rsa_wrap};
 use crate::error::{Code, Result};
@@ -37,13 +39,21 @@ pub const SESSION_MS: f64 = 30.0 * 60_000.0;
 /// What a card must fulfil to become a token. Luhn only warns: two of the platform's own test cards fail it.
 pub const TOKEN_RULES: Rules = Rules {
     luhn: Severity::Warning,
-    holder_min: 5,
-    nickname: Some((6, 49)),
+    holder: NameRule {
+        required: true,
+        shortest: 5,
+        ..NameRule::OPTIONAL
+    },
+    nickname: NameRule {
+        required: true,
+        shortest: 6,
+        longest: 49,
+    },
 };
 
 /// What a card must fulfil to be charged without becoming a token.
 pub const PAYMENT_RULES: Rules = Rules {
-    nickname: None,
+    nickname: NameRule::OPTIONAL,
     ..TOKEN_RULES
 };
 

@@ -81,6 +81,8 @@ for (const key of ['t1024', 't2048']) {
       'a new token': (card) => greenpay.tokenizeRequest(ORDER, card),
       'an update': (card) => greenpay.updateTokenRequest(ORDER, card, update),
       'a payment': (card) => greenpay.payRequest(ORDER, card, { kountSession: 'k-1' }),
+      'a request whose format is clear': (card) =>
+        new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card),
       'a bare pack': (card) => greenpay.pack({ card }, { counter: 'integer' }),
       validation: (card) => cardseal.validateCard(card, { platform: 'greenpay' }),
       'live formatting': (card) => {
@@ -95,8 +97,16 @@ for (const key of ['t1024', 't2048']) {
       'a broken name': (card) => assert.throws(() => greenpay.tokenizeRequest(ORDER, { ...card, holder: `\ud800${card.holder}` }), { code: 'card_invalid' }),
       'other digits': (card) => assert.throws(() => greenpay.tokenizeRequest(ORDER, { ...card, number: `٤${card.number}` }), { code: 'card_invalid' }),
       'a wrong option': (card) => assert.throws(() => greenpay.pack({ card }, { counter: 'no' }), { code: 'option_invalid' }),
-      'an answer that echoes the card': (card) => assert.throws(
-        () => greenpay.pack({ card, token: '', kountSession: card.number }), { code: 'option_invalid' }),
+      'a card number where an id belongs': (card) => assert.throws(
+        () => greenpay.pack({ card, token: `${card.number} ` }), { code: 'session_malformed' }),
+      'a token and a Kount session at once': (card) => assert.throws(
+        () => greenpay.pack({ card, token: 't', kountSession: card.number }), { code: 'option_invalid' }),
+      'an answer that echoes the card': (card) => {
+        const echo = { status: 500, requestId: card.number, errors: [`Invalid_pan ${card.number}`] };
+        const wasm = new cardseal.GreenPay({ publicKey: vectors.rsa_keys[key].public_spki_pem });
+        assert.throws(() => wasm.core((core) => core.readToken(500, echo)), { code: 'platform_rejected' });
+        wasm.core((core) => core.readPayment(500, { ...echo, orderId: card.number, result: { resp_code: card.number, reserved_private4: card.number } }));
+      },
       'no randomness': (card) => {
         const { getRandomValues } = crypto;
         let calls = 0;

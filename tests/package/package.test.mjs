@@ -56,7 +56,7 @@ after(() => folder && rmSync(folder, { recursive: true, force: true }));
 test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
-    ...['api.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'error.js', 'index.d.ts', 'index.js', 'inline.js', 'node.js', 'send.js'].map((name) => `pkg/${name}`),
+    ...['api.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'core.js', 'error.js', 'gp_api.js', 'greenpay.js', 'index.d.ts', 'index.js', 'inline.js', 'node.js', 'platform.js', 'send.js'].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),
   ].sort();
   assert.deepEqual(files, expected);

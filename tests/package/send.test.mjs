@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
-import { CardsealError, GreenPay, load, openSession, openSessionRequest } from '../../pkg/node.js';
+import { CardsealError, GpApi, GreenPay, load, openSession, openSessionRequest } from '../../pkg/node.js';
 
 const { t1024 } = JSON.parse(readFileSync(new URL('../vectors/greenpay.json', import.meta.url), 'utf8')).rsa_keys;
 const CARD = { number: '4242 4242 4242 4242', expiry: '12/30', cvc: '123', holder: 'Ana Núñez', nickname: 'My Visa' };
@@ -243,6 +243,63 @@ test('the request is a plain value that fetch takes', async () => {
   assert.equal(response.status, 200);
 });
 
+const GP_CARD = { number: '4263 9700 0000 5262', expiry: '5/30', cvc: '123', holder: 'Jane Doe' };
+const ACCESS = { access_token: 'AbCdEf0123456789', reference: 'r-1' };
+const METHOD = {
+  id: 'PMT_fdbdcb02-1f84-4f6f-8fda-9b34d3e8a6ea', status: 'ACTIVE', usage_mode: 'SINGLE', reference: 'r-1', somethingNew: 1,
+  card: { masked_number_last4: 'XXXXXXXXXXXX5262', brand: 'VISA', expiry_month: '05', expiry_year: '30' },
+  action: { type: 'PAYMENT_METHOD_CREATE', result_code: 'SUCCESS' },
+};
+const gp = (options = {}) => new GpApi({ environment: { base }, server: base, ...options });
+
+test('GP API: the card goes to the platform in its own format, and only there', async () => {
+  answer = json(200, METHOD);
+  const { raw, ...token } = await gp().tokenize(ACCESS, GP_CARD);
+  assert.deepEqual(token, {
+    id: METHOD.id, platform: 'gp_api', brand: 'visa', bin: null, last4: '5262', expiry: { month: 5, year: 2030 },
+    holder: null, nickname: null, status: 'unconfirmed', signature: null,
+  });
+  assert.equal(raw.somethingNew, 1);
+  assert.equal(seen[0].url, '/payment-methods');
+  assert.equal(seen[0].headers.authorization, 'Bearer AbCdEf0123456789');
+  assert.equal(seen[0].headers['x-gp-version'], '2021-03-22');
+  assert.deepEqual(JSON.parse(seen[0].body), {
+    reference: 'r-1', usage_mode: 'SINGLE', card: { number: '4263970000005262', cvv: '123', expiry_month: '05', expiry_year: '30' }, name: 'Jane Doe',
+  });
+  answer = json(201, { id: 'tok_1', platform: 'gp_api', status: 'active' });
+  const own = session('tokenize', { platform: 'gp_api', mode: 'direct', access_token: 't', base_url: base, reference: 'r-1', public_key: undefined });
+  const kept = await gp().confirmToken(own, { raw });
+  assert.equal(kept.status, 'active');
+  assert.equal(seen[1].url, '/v1/tokens');
+  assert.doesNotMatch(seen[1].body, /4263970000005262|"123"/);
+});
+
+test('GP API: the session says where, and its age and platform are checked', async () => {
+  const own = (more = {}) => session('tokenize', { platform: 'gp_api', mode: 'direct', access_token: 't0', base_url: base, reference: 'r-1', ...more });
+  assert.equal(new GpApi().tokenizeRequest(own(), GP_CARD, { useNetworkToken: true }).url, `${base}/payment-methods`);
+  await refused((async () => new GpApi().tokenize(ACCESS, GP_CARD))(), 'option_invalid', { field: 'environment', platform: 'gp_api' });
+  await refused(gp().tokenize(own({ expires_at: new Date(Date.now() - 1).toISOString() }), GP_CARD), 'session_expired');
+  await refused(gp().tokenize(session(), GP_CARD), 'session_wrong_platform');
+  await refused(gp().tokenize(own({ access_token: 'a\r\nb' }), GP_CARD), 'session_malformed', { field: 'access_token' });
+  await refused(gp().tokenize({}, GP_CARD), 'session_malformed');
+  assert.equal(seen.length, 0);
+});
+
+test('GP API: errors keep the detailed code', async () => {
+  const fail = (status, error_code, detailed_error_code, detailed_error_description) => json(status, { error_code, detailed_error_code, detailed_error_description });
+  answer = fail(400, 'MANDATORY_DATA_MISSING', '40005', 'Request expects the following fields : number 4242424242424242');
+  const error = await refused(gp().tokenize(ACCESS, GP_CARD), 'platform_rejected', { platform: 'gp_api', platformCode: '40005', status: 400 });
+  assert.match(error.platformMessage, /number \*{16}$/);
+  answer = fail(401, 'NOT_AUTHENTICATED', '40002', 'Access token expired');
+  await refused(gp().tokenize(ACCESS, GP_CARD), 'session_expired', { platformCode: '40002' });
+  answer = fail(502, 'SYSTEM_ERROR_DOWNSTREAM', '50013', 'eCom error');
+  await refused(gp().tokenize(ACCESS, GP_CARD), 'platform_unavailable', { retryable: true });
+  for (const body of ['<html>', '{}', '{"id":"PMT_../../x"}', '{"id":7}', 'null']) {
+    answer = (response) => response.writeHead(200).end(body);
+    await refused(gp().tokenize(ACCESS, GP_CARD), 'answer_malformed');
+  }
+});
+
 test('every request has a key of its own', () => {
   const greenpay = direct();
   const packed = Array.from({ length: 200 }, () => greenpay.pack({ card: CARD }));
@@ -254,4 +311,51 @@ test('load is idempotent, also when called twice at once', async () => {
   await Promise.all([load(), load()]);
   await load();
   assert.equal(load(), load());
+});
+
+test('what an answer contradicts is unknown, whatever else it says', async () => {
+  const result = (success, resp_code) => ({ success, resp_code });
+  const approved = { orderId: 'o', authorization: '533793' };
+  const cases = [
+    [200, { ...approved, status: 200, result: result(true, '51') }, 'unknown'],
+    [200, { ...approved, status: 200, result: result(true, '000') }, 'unknown'],
+    [502, { ...approved, status: 200, result: result(true, '51') }, 'unknown'],
+    [500, { ...approved, status: 500, result: result(true, '00'), errors: ['Invalid token'] }, 'unknown'],
+    [500, { orderId: 'o', status: 500, result: null, errors: ['Error: something'] }, 'unknown'],
+    [200, { orderId: 'o', status: 500, authorization: null, result: result(false, '51') }, 'declined'],
+    // Types that nobody documented do not make a payment unreadable.
+    [200, { orderId: 7, status: 200, authorization: 533793, result: { ...result(true, 0), resp_code: '00', merchant_id: '485', mti: {} }, callback: [] }, 'approved'],
+  ];
+  for (const [status, body, expected] of cases) {
+    answer = json(status, body);
+    assert.equal((await direct().pay(ORDER, CARD)).status, expected, JSON.stringify(body));
+  }
+});
+
+test('wrong calls are errors of ours, too', async () => {
+  await refused(openSession({ server: 5 }), 'type_invalid', { field: 'server' });
+  answer = json(201, { id: 'ses_1' });
+  await refused(openSession({ server: base }), 'answer_malformed');
+  answer = json(201, {});
+  await refused(relay().tokenize(session(), CARD), 'answer_malformed');
+  await refused(relay().pay(session('payment'), CARD), 'answer_malformed');
+  const throws = (work) => refused((async () => work())(), 'type_invalid');
+  await throws(() => relay().confirmTokenRequest(session()));
+  await throws(() => relay().confirmTokenRequest({}, { raw: {} }));
+  const freed = relay();
+  freed.free();
+  freed.free();
+  await throws(() => freed.pack({ card: CARD }));
+  await refused((async () => new GreenPay(null))(), 'key_missing');
+  assert.equal(openSessionRequest(null).url, '/v1/sessions');
+  for (const kountSession of ['', 'a b', '\u0000', 'é', 'x'.repeat(256)]) {
+    await refused((async () => direct().payRequest(ORDER, CARD, { kountSession }))(), 'option_invalid', { field: 'kountSession' });
+  }
+});
+
+test('a payment whose answer was lost is not to be tried again', async () => {
+  answer = () => {};
+  await refused(direct().pay(ORDER, CARD, { timeoutMs: 60 }), 'request_timeout', { retryable: false });
+  answer = (response) => response.socket.destroy();
+  await refused(relay().pay(session('payment'), CARD), 'network_failed', { retryable: false });
 });

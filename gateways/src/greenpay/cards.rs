@@ -6,8 +6,8 @@ use cardseal::session::Kind;
 use cardseal::{Code, error};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{GreenPay, SignaturePolicy, decode, opaque, packed, rejection, shortened, undecodable};
-use crate::error::{Doubt, Error, Refusal, Rejection};
+use super::{GreenPay, SignaturePolicy, decode, opaque, packed, rejection, undecodable};
+use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard};
 use crate::transport::Transport;
 
@@ -44,6 +44,10 @@ impl GreenPay {
                     return Err(Error::SignatureInvalid);
                 }
                 self.card(card, session.reference, Origin::Browser)
+                    .map_err(|error| match error {
+                        Error::Doubtful(_) => Refusal::Invalid("answer").into(),
+                        Error::Refused(_) | Error::SignatureInvalid | Error::Incomplete(_) => error,
+                    })
             }
         }
     }
@@ -92,10 +96,7 @@ impl GreenPay {
         }
         match rejection(Some(answer.status), delete.errors.as_deref()) {
             // Not known there: there is nothing left to forget.
-            Some(Rejection {
-                code: Some("invalid_card_token"),
-                ..
-            }) => Ok(()),
+            Some(rejection) if rejection.code.as_deref() == Some("invalid_card_token") => Ok(()),
             Some(rejection) => Err(Refusal::Rejected(rejection).into()),
             None => Err(Error::Doubtful(undecodable(answer.status))),
         }
@@ -107,7 +108,8 @@ fn refused(error: &error::Error, http_status: u16) -> Error {
         return Error::Doubtful(undecodable(http_status));
     }
     Refusal::Rejected(Rejection {
-        code: error.platform_code(),
+        code: error.platform_code().map(Into::into),
+        name: None,
         message: shortened(error.platform_message().unwrap_or_default()),
         status: error.status().or(Some(http_status)),
     })

@@ -2,8 +2,7 @@
 
 use cardseal::crypto::public_key::PublicKey;
 use cardseal::greenpay::Hosts;
-use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use secrecy::ExposeSecret;
 
 use super::{GreenPay, SignaturePolicy};
 use crate::amount::{Amount, Currency};
@@ -16,7 +15,7 @@ impl GreenPay {
         let environment = settings.word("environment", &["sandbox", "production", "custom"]);
         let hosts = match environment {
             "production" => Hosts::Production,
-            "custom" => Hosts::Custom(base_url(settings, "checkout_url").unwrap_or_default()),
+            "custom" => Hosts::Custom(settings.base_url("checkout_url").unwrap_or_default()),
             _ => Hosts::Sandbox,
         };
         let merchant_url = match hosts.merchant() {
@@ -28,7 +27,7 @@ impl GreenPay {
                 }
                 Some(url.to_owned())
             }
-            None => base_url(settings, "merchant_url"),
+            None => settings.base_url("merchant_url"),
         };
         let secret = settings.secret("secret");
         let merchant_id = settings.text("merchant_id");
@@ -46,9 +45,7 @@ impl GreenPay {
         let token_policy = policy("signature_policy", &["required", "warn"]);
         let payment_policy = policy("payment_signature_policy", &["warn", "required"]);
         let terminals = terminals(settings);
-        if let Some(secret) = settings.optional_secret("webhook_path_secret") {
-            check_path_secret(settings, &secret);
-        }
+        settings.check_path_secret("webhook_path_secret");
         settings.finish();
         if terminals.is_empty() || merchant_id.is_empty() || secret.expose_secret().is_empty() {
             return None;
@@ -65,17 +62,6 @@ impl GreenPay {
             payment_policy,
             sandbox: environment != "production",
         })
-    }
-}
-
-/// A part of an address that stands for a password.
-fn check_path_secret(settings: &Settings<'_>, secret: &SecretString) {
-    let text = secret.expose_secret();
-    let fits = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !fits || !(16..=128).contains(&text.len()) {
-        settings.mistake("webhook_path_secret", "must be 16 to 128 letters, digits, - or _");
     }
 }
 
@@ -100,32 +86,4 @@ fn terminals(settings: &Settings<'_>) -> Vec<(Currency, String)> {
         }
     }
     found
-}
-
-/// An address without a slash at its end. Clear HTTP is for this machine only: the merchant's secret is in every
-/// body.
-fn base_url(settings: &Settings<'_>, key: &str) -> Option<String> {
-    let text = settings.text(key);
-    if text.is_empty() {
-        return None;
-    }
-    let url = Url::parse(&text).ok().filter(|url| {
-        let plain = url.query().is_none() && url.fragment().is_none();
-        plain && url.username().is_empty() && url.password().is_none() && url.has_host()
-    });
-    let Some(url) = url else {
-        settings.mistake(key, "must be an address such as https://host/path");
-        return None;
-    };
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-        settings.mistake(key, "must be https, or http on this machine");
-        return None;
-    }
-    Some(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -8,8 +8,8 @@ use cardseal::greenpay::wire::{PaymentAnswer, Scalar, TokenAnswer};
 use cardseal::greenpay::{read_payment, read_token};
 
 use super::payments::settled;
-use super::{GreenPay, object, shortened};
-use crate::error::{Doubt, Error, Refusal, Rejection};
+use super::{GreenPay, object};
+use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{News, Notification, Origin, Outcome};
 
 /// Under the one address that is registered at the platform. The empty one is for payments.
@@ -35,11 +35,14 @@ impl GreenPay {
         let news = match read_payment(&self.key, 200, &answer) {
             Ok(payment) => match settled(payment, &answer) {
                 Outcome::Approved(approval) => News::Approved(approval),
+                Outcome::Authorized(approval) => News::Authorized(approval),
+                Outcome::Voided(approval) => News::Voided(approval),
                 Outcome::Declined(decline) => News::Declined(decline),
                 Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
             },
             Err(error) if error.code() == Code::PlatformRejected => News::Failed(Rejection {
-                code: error.platform_code(),
+                code: error.platform_code().map(Into::into),
+                name: None,
                 message: shortened(error.platform_message().unwrap_or_default()),
                 status: error.status(),
             }),

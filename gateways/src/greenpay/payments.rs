@@ -5,8 +5,8 @@ use cardseal::greenpay::wire::{PaymentAnswer, Reversal, ReversalAnswer};
 use cardseal::greenpay::{self, Payment, Verb, read_payment};
 use secrecy::ExposeSecret;
 
-use super::{FailureAnswer, GreenPay, SignaturePolicy, object, packed, rejection, shortened, undecodable};
-use crate::error::{Doubt, Error, Refusal, Rejection};
+use super::{FailureAnswer, GreenPay, SignaturePolicy, object, packed, rejection, undecodable};
+use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
 use crate::transport::{Response, Transport};
 
@@ -53,7 +53,14 @@ impl GreenPay {
         if !payment.signature.verified {
             return Ok(Outcome::Unknown(Doubt::SignatureInvalid));
         }
-        Ok(settled(payment, &answer))
+        // What is not signed is not kept: the platform's notification brings it.
+        Ok(match settled(payment, &answer) {
+            Outcome::Approved(_) => Outcome::Approved(Approval::default()),
+            other @ (Outcome::Authorized(_)
+            | Outcome::Voided(_)
+            | Outcome::Declined(_)
+            | Outcome::Unknown(_)) => other,
+        })
     }
 
     /// A decline is a status of 500 with the bank's code; an approval is 200 in HTTP, 200 in the body, no
@@ -72,7 +79,8 @@ impl GreenPay {
             Ok(payment) => payment,
             Err(error) if error.code() == Code::PlatformRejected && error.platform_code().is_some() => {
                 return Err(Refusal::Rejected(Rejection {
-                    code: error.platform_code(),
+                    code: error.platform_code().map(Into::into),
+                    name: None,
                     message: shortened(error.platform_message().unwrap_or_default()),
                     status: error.status(),
                 }));
@@ -148,35 +156,51 @@ impl GreenPay {
                     Change::Unknown(Doubt::WrongReference)
                 })
             }
-            // The platform's own word for "it was not done".
+            // "FAIL" alone is also what a failure on the way to the bank would say. Only a reason that is known, or
+            // a status that blames the request, means that nothing was done.
             ("FAIL", code) if !done => {
                 let status = code.and_then(|code| u16::try_from(code).ok());
-                let rejection = rejection(status, body.errors.as_deref());
-                Err(Refusal::Rejected(rejection.unwrap_or(Rejection {
-                    status,
-                    ..Rejection::default()
-                })))
+                match rejection(status, body.errors.as_deref()) {
+                    Some(rejection) if rejection.code.is_some() || matches!(status, Some(400..=499)) => {
+                        Err(Refusal::Rejected(rejection))
+                    }
+                    _ => Ok(Change::Unknown(undecodable(answer.status))),
+                }
             }
             _ => Ok(Change::Unknown(Doubt::Contradictory)),
         }
     }
 }
 
-/// A refusal of a value in the request. All documented texts of that kind begin with "Invalid", and none of a
-/// failure on the way to the bank does, so others that begin so are taken for the same, unless a bank spoke.
+/// Values in a request that the platform is taken to refuse by name before it asks a bank. The list is inferred
+/// from the few documented texts of the kind ("Invalid_pan", "Invalid token"); any other text leaves a payment
+/// unknown.
+const INVALID_VALUES: &[&str] = &[
+    "invalid amount",
+    "invalid card",
+    "invalid card holder",
+    "invalid currency",
+    "invalid currency for the terminal",
+    "invalid cvc",
+    "invalid expiration date",
+    "invalid nickname",
+    "invalid orderreference",
+    "invalid request body",
+];
+
+/// A refusal of a value in the request, unless a bank spoke.
 fn invalid_input(body: &PaymentAnswer, http_status: u16) -> Option<Rejection> {
     let bank = body
         .result
         .as_ref()
         .is_some_and(|result| result.resp_code.is_some() || result.success == Some(true));
-    let mut rejection = rejection(Some(http_status), body.errors.as_deref()).filter(|_| !bank)?;
+    let approval = body.authorization.as_deref().is_some_and(|text| !text.is_empty());
+    let mut rejection =
+        rejection(Some(http_status), body.errors.as_deref()).filter(|_| !bank && !approval)?;
     let text = rejection.message.to_ascii_lowercase();
-    let invalid = text
-        .strip_prefix("error: ")
-        .unwrap_or(&text)
-        .starts_with("invalid");
-    rejection.code = rejection.code.or(Some("invalid_request"));
-    invalid.then_some(rejection)
+    let known = INVALID_VALUES.contains(&text.strip_prefix("error: ").unwrap_or(&text));
+    rejection.code = rejection.code.or_else(|| Some("invalid_request".into()));
+    known.then_some(rejection)
 }
 
 pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
@@ -189,6 +213,7 @@ pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
                 platform_id: platform_id.filter(|text| super::opaque(text)).map(Into::into),
                 brand: payment.brand.map(|text| shortened(&text)),
                 last4: payment.last4,
+                unverified: !payment.signature.verified,
             })
         }
         greenpay::Outcome::Declined => {
@@ -216,6 +241,7 @@ fn doubtful(error: Error) -> Result<Doubt, Refusal> {
     match error {
         Error::Refused(refusal) => Err(refusal),
         Error::Doubtful(doubt) => Ok(doubt),
+        Error::Incomplete(_) => Ok(Doubt::Undecodable),
         Error::SignatureInvalid => Ok(Doubt::SignatureInvalid),
     }
 }

@@ -152,6 +152,8 @@ pub(crate) fn spoil(body: &mut Value, applied: &Applied) -> bool {
         | Kind::DropAfterCommit
         | Kind::GatewayTimeoutAfterCommit
         | Kind::GatewayTimeoutBeforeCommit
+        | Kind::BadGatewayAfterCommit
+        | Kind::BadGatewayBeforeCommit
         | Kind::ServerError
         | Kind::Html
         | Kind::NotJson

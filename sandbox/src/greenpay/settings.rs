@@ -4,12 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decrypt::{CounterArithmetic, Utf8Decoder};
-use super::webhooks;
-
-/// Stands in `cors_origins` for every origin of this machine.
-const LOOPBACK: &str = "loopback";
-/// Stands in `cors_origins` for every origin.
-const ANY: &str = "*";
+use crate::{cors, merchant_url, settings};
 
 /// The settings; each has the default that the simulation starts with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +43,7 @@ impl Default for Settings {
             webhook_url: None,
             sign: true,
             require_kount_session: false,
-            cors_origins: vec![LOOPBACK.into()],
+            cors_origins: vec![cors::LOOPBACK.into()],
             refunds: true,
             update_keeps_token: false,
         }
@@ -58,13 +53,8 @@ impl Default for Settings {
 impl Settings {
     /// These settings with the given fields replaced.
     pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        let change = change.as_object().ok_or("settings are an object")?;
-        let mut all = serde_json::to_value(self).map_err(|error| error.to_string())?;
-        if let Some(fields) = all.as_object_mut() {
-            fields.extend(change.clone());
-        }
-        let changed: Self = serde_json::from_value(all).map_err(|error| error.to_string())?;
-        changed.check()?;
+        let changed = settings::changed(self, change)?;
+        Self::check(&changed)?;
         Ok(changed)
     }
 
@@ -72,32 +62,8 @@ impl Settings {
         if !matches!(self.failure_http_status, 200 | 500) {
             return Err("failure_http_status is 200 or 500".into());
         }
-        self.webhook_url.as_deref().map_or(Ok(()), webhooks::check_base)
+        self.webhook_url.as_deref().map_or(Ok(()), merchant_url::check)
     }
-
-    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
-        self.cors_origins.iter().any(|allowed| match allowed.as_str() {
-            ANY => true,
-            LOOPBACK => is_loopback(origin),
-            exact => exact == origin,
-        })
-    }
-}
-
-fn is_loopback(origin: &str) -> bool {
-    let Some((_, rest)) = origin.split_once("://") else {
-        return false;
-    };
-    let host = match rest.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => rest.split(':').next(),
-    };
-    host.is_some_and(|host| {
-        host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    })
 }
 
 #[cfg(test)]
@@ -126,30 +92,5 @@ mod tests {
         ] {
             assert!(settings.changed(&wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn allows_origins_of_this_machine_by_default() {
-        let settings = Settings::default();
-        for origin in [
-            "http://127.0.0.1:8080",
-            "http://localhost",
-            "https://localhost:3000",
-            "http://[::1]:80",
-        ] {
-            assert!(settings.allows_origin(origin), "{origin}");
-        }
-        for origin in [
-            "https://example.com",
-            "http://127.0.0.1.example.com",
-            "null",
-            "http://localhost.evil",
-        ] {
-            assert!(!settings.allows_origin(origin), "{origin}");
-        }
-        let one = settings
-            .changed(&json!({ "cors_origins": ["https://shop.example"] }))
-            .unwrap();
-        assert!(one.allows_origin("https://shop.example") && !one.allows_origin("http://localhost"));
     }
 }

@@ -28,13 +28,14 @@ pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> 
         .fallback_service(files)
 }
 
-/// Scripts, styles and calls of our own only; in the direct way the page calls the checkout host, too.
+/// Scripts, styles and calls of our own only; in the direct way the page calls the platforms, too.
 fn policy(app: &App) -> String {
     let mut connect = String::from("'self'");
     for account in app.config.platforms.values() {
-        let facts = account.gateway.demo_facts();
-        if let Some(origin) = facts.get("checkout_url").and_then(Value::as_str).and_then(origin) {
-            connect = format!("{connect} {origin}");
+        for origin in account.gateway.browser_urls().into_iter().filter_map(origin) {
+            if !connect.split(' ').any(|known| known == origin) {
+                connect = format!("{connect} {origin}");
+            }
         }
     }
     format!(
@@ -70,12 +71,12 @@ async fn guard(mut response: Response, policy: HeaderValue) -> Response {
 async fn facts(State(app): State<App>) -> Json<Value> {
     let mut facts = Map::new();
     let mut platforms = Map::new();
-    for (id, account) in &app.config.platforms {
+    for (id, account) in app.config.platforms() {
         let of = account.gateway.demo_facts();
         if facts.is_empty() {
             facts.clone_from(&of);
         }
-        platforms.insert((*id).into(), Value::Object(of));
+        platforms.insert(id.into(), Value::Object(of));
     }
     facts.insert("demo".into(), true.into());
     facts.insert("platforms".into(), Value::Object(platforms));

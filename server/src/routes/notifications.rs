@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
+use cardseal_gateways::gateway::Notification;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -68,11 +69,19 @@ async fn take(
         .read_notification(route, &headers, &body)
         .map_err(refused)?;
     let digest = hex::encode(Sha256::digest(&body));
+    // What only hints at something counts as far as the platform itself says the same.
+    let confirmed = if let Notification::Hint { platform_id, .. } = &notification
+        && !app.store.knows_notification(&digest).await?
+    {
+        Some(account.gateway.confirm(&app.transport, platform_id).await?)
+    } else {
+        None
+    };
     let notice = Notice {
         digest: &digest,
         platform,
         route,
-        notification: &notification,
+        notification: confirmed.as_ref().unwrap_or(&notification),
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
@@ -93,6 +102,6 @@ fn refused(error: Error) -> ApiError {
         Error::SignatureInvalid => Code::HandedSignatureInvalid.into(),
         Error::Doubtful(_) => Code::BadJson.into(),
         Error::Refused(Refusal::NotOffered) => Code::NotFound.into(),
-        Error::Refused(refusal) => refusal.into(),
+        Error::Refused(_) | Error::Incomplete(_) => error.into(),
     }
 }

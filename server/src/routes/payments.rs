@@ -2,12 +2,15 @@
 
 mod change;
 mod charge;
+mod refresh;
 mod resolve;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName};
+use cardseal_gateways::amount::decimal_text;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Page, listed};
 use crate::App;
@@ -17,8 +20,10 @@ use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::store::Payment;
 
-pub(super) use change::{refund, void};
-pub(super) use charge::create;
+pub(super) use change::{capture, refund, void};
+pub(super) use charge::{Charge, charge_stored, create};
+pub(super) use refresh::refresh;
+pub(crate) use refresh::{Asking, watch};
 pub(super) use resolve::resolve;
 
 /// The caller's key of a payment.
@@ -59,6 +64,8 @@ fn resource(payment: &Payment) -> Value {
         "status": payment.status.shown(),
         "amount": payment.amount.to_decimal_text(),
         "currency": payment.amount.currency().code(),
+        "captured": decimal_text(payment.captured, payment.amount.currency()),
+        "refunded": decimal_text(payment.refunded, payment.amount.currency()),
         "token": payment.token_id,
         "order_reference": payment.order_reference,
         "authorization": payment.authorization,
@@ -71,7 +78,7 @@ fn resource(payment: &Payment) -> Value {
 }
 
 /// The caller's key, if there is one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -81,7 +88,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         .ok()
         .filter(|text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (text, values.next()) {
-        (Some(text), None) => Ok(Some(text.into())),
+        // Whatever the caller put there, the key that is kept says nothing of it.
+        (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)))),
         _ => Err(Code::IdempotencyKeyInvalid.into()),
     }
 }

@@ -31,7 +31,11 @@ pub(super) async fn create(
     mut fields: Fields,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let kind = fields.word("kind", KINDS, Kind::Tokenize)?;
-    let mode = fields.word("mode", MODES, Mode::Relay)?;
+    let asked_mode = if fields.has("mode") {
+        Some(fields.word("mode", MODES, Mode::Relay)?)
+    } else {
+        None
+    };
     let customer = fields.optional("customer", 255)?;
     let platform = fields.optional("platform", 32)?;
     // Charging a card, or putting another in the place of a stored one, is the merchant's decision.
@@ -47,6 +51,14 @@ pub(super) async fn create(
         None => platform.unwrap_or_else(|| default_platform(&app)),
     };
     let account = app.account(&platform)?;
+    let mode = asked_mode.unwrap_or_else(|| account.gateway.default_mode());
+    // Without notifications, a token that a browser hands over could never become more than its word.
+    let confirmable = account.webhook_path_secret.is_some() || !account.gateway.direct_needs_notifications();
+    if mode == Mode::Direct && kind != Kind::Payment && !confirmable {
+        return Err(
+            ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
+        );
+    }
     let (amount, description, reference) = match kind {
         Kind::Payment => {
             let amount = amount(account, &mut fields)?;
@@ -123,15 +135,10 @@ fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static 
         .map_or("", |(word, _)| word)
 }
 
-/// A merchant with one platform need not name it.
+/// A merchant with one platform need not name it; of several, it is the first of the table of platforms.
 pub(super) fn default_platform(app: &App) -> String {
-    app.config
-        .platforms
-        .keys()
-        .next()
-        .copied()
-        .unwrap_or_default()
-        .into()
+    let platforms = app.config.platforms();
+    platforms.first().map(|(id, _)| *id).unwrap_or_default().into()
 }
 
 async fn updatable(app: &App, id: &str) -> Result<Token, ApiError> {

@@ -3,7 +3,8 @@
 //! A session makes one token. The same card sent again for the same session, because an answer was lost, gets
 //! the token that came of it; another card is refused. A token that a browser hands over is stored as
 //! `unconfirmed`, whatever its signature says, for the signature does not cover it: it can be charged only when
-//! the platform's own notification names the same one.
+//! the platform's own notification names the same one. Where a platform can be asked about it, it is, and the
+//! token is active at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,7 +114,7 @@ pub(super) async fn create(
     Ok((status, Json(resource(&token))))
 }
 
-async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
+pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
     let session = loop {
         let now = app.clock.now() - hand_in.grace();
@@ -169,8 +170,9 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
         .await
         .map_err(|error| match error {
             Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
-            Error::Doubtful(_) if from_browser => ApiError::field(Code::FieldInvalid, "answer"),
-            Error::Refused(_) | Error::Doubtful(_) | Error::SignatureInvalid => ApiError::from(error),
+            Error::Refused(_) | Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid => {
+                ApiError::from(error)
+            }
         })?;
     if card.origin == Origin::Browser {
         tracing::info!(

@@ -136,13 +136,15 @@ impl Store {
         let mut tx = self.write().await?;
         // A notification that came first stands, except that nothing outweighs the platform's "approved".
         let from: &[Status] = match settlement {
-            Settlement::Approved(_) => &[
+            Settlement::Approved(_) | Settlement::Authorized(_) => &[
                 Status::InFlight,
                 Status::Unknown,
                 Status::Failed,
                 Status::Declined,
             ],
-            Settlement::Declined(_) | Settlement::Failed | Settlement::Unknown => &[Status::InFlight],
+            Settlement::Voided(_) | Settlement::Declined(_) | Settlement::Failed | Settlement::Unknown => {
+                &[Status::InFlight]
+            }
         };
         payments::settle(&mut tx, id, from, settlement, now).await?;
         let payment = payments::get(&mut tx, id)

@@ -20,6 +20,19 @@ pub struct Notice<'a> {
 }
 
 impl Store {
+    /// Whether a notification has been taken before.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?")
+            .bind(digest)
+            .bind(UNMATCHED)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Stores a notification and does what it says. Returns what it did, for the log.
     ///
     /// # Errors
@@ -35,6 +48,8 @@ impl Store {
             return Ok("duplicate");
         }
         let (reference, effect) = match notice.notification {
+            // What could not be asked for at the platform is left open, for when it is sent again.
+            Notification::Hint { reference, .. } => (reference, UNMATCHED),
             Notification::Nothing { reference } => (reference, "nothing"),
             Notification::Payment { reference, news } => (
                 reference,
@@ -78,6 +93,8 @@ async fn payment_news(
 ) -> Result<&'static str> {
     let settlement = match news {
         News::Approved(approval) => Settlement::Approved(approval),
+        News::Authorized(approval) => Settlement::Authorized(approval),
+        News::Voided(approval) => Settlement::Voided(approval),
         News::Declined(decline) => Settlement::Declined(decline),
         News::Failed(_) => Settlement::Failed,
     };
@@ -90,16 +107,35 @@ async fn payment_news(
             Ok("payment_settled")
         }
         // Whatever was believed before: the platform signed that money moved.
-        (Status::Failed | Status::Declined, News::Approved(_)) => {
+        (Status::Failed | Status::Declined, News::Approved(_) | News::Authorized(_))
+        // Taken, or undone, by other means than ours.
+        | (Status::Authorized, News::Approved(_) | News::Voided(_))
+        | (Status::Approved, News::Voided(_)) => {
             payments::settle(tx, &payment.id, &[payment.status], &settlement, now).await?;
             Ok("payment_corrected")
         }
-        (Status::Approved, News::Approved(_))
+        // The first word may have been a browser's, of which only what is signed was kept.
+        (Status::Approved, News::Approved(approval)) | (Status::Authorized, News::Authorized(approval)) => {
+            payments::complete(tx, &payment.id, approval, now).await?;
+            Ok("known")
+        }
+        (Status::Voided, News::Voided(_))
         | (Status::Declined, News::Declined(_))
         | (Status::Failed, News::Failed(_)) => Ok("known"),
         // Undone or paid back since; or a contradiction, for a person to look at.
-        (Status::Voided | Status::VoidInFlight | Status::VoidUnknown, News::Approved(_))
-        | (Status::Refunded | Status::RefundInFlight | Status::RefundUnknown, News::Approved(_)) => {
+        (
+            Status::Voided | Status::VoidInFlight | Status::VoidUnknown,
+            News::Approved(_) | News::Authorized(_) | News::Voided(_),
+        )
+        | (Status::Approved, News::Authorized(_))
+        | (Status::CaptureInFlight | Status::CaptureUnknown, News::Approved(_) | News::Authorized(_))
+        | (
+            Status::PartiallyRefunded
+            | Status::Refunded
+            | Status::RefundInFlight
+            | Status::RefundUnknown,
+            News::Approved(_) | News::Authorized(_),
+        ) => {
             Ok("outdated")
         }
         _ => Ok("conflict"),
@@ -135,6 +171,8 @@ async fn direct_payment(
         brand: None,
         bin: None,
         last4: None,
+        capture_later: false,
+        network_token: None,
     };
     sessions::take(tx, &session.id, "notification").await?;
     let Some(id) = payments::insert(tx, &payment, now).await? else {

@@ -7,6 +7,9 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Result, Store, StoreError, new_id, sessions};
 
+/// After how long an unknown payment is looked at for the first time.
+const FIRST_LOOK_MS: i64 = 1000;
+
 macro_rules! statuses {
     ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal;)+) => {
         /// How far a payment is.
@@ -36,12 +39,18 @@ statuses! {
     InFlight = "in_flight", "unknown";
     /// Charged.
     Approved = "approved", "approved";
+    /// The bank holds the money; it is to be captured.
+    Authorized = "authorized", "authorized";
     /// Not charged; the bank said so.
     Declined = "declined", "declined";
     /// Nobody knows.
     Unknown = "unknown", "unknown";
     /// Not charged; no bank was asked.
     Failed = "failed", "failed";
+    /// A capture is under way.
+    CaptureInFlight = "capture_in_flight", "capture_unknown";
+    /// Nobody knows whether it was captured.
+    CaptureUnknown = "capture_unknown", "capture_unknown";
     /// A void is under way.
     VoidInFlight = "void_in_flight", "void_unknown";
     /// Nobody knows whether it was voided.
@@ -52,12 +61,30 @@ statuses! {
     RefundInFlight = "refund_in_flight", "refund_unknown";
     /// Nobody knows whether it was refunded.
     RefundUnknown = "refund_unknown", "refund_unknown";
+    /// A part of it is paid back.
+    PartiallyRefunded = "partially_refunded", "partially_refunded";
     /// Paid back.
     Refunded = "refunded", "refunded";
 }
 
 impl Status {
-    fn read(text: &str) -> Result<Self> {
+    /// Whether nobody knows yet what became of it.
+    #[must_use]
+    pub const fn is_unknown(self) -> bool {
+        matches!(
+            self,
+            Self::InFlight
+                | Self::Unknown
+                | Self::CaptureInFlight
+                | Self::CaptureUnknown
+                | Self::VoidInFlight
+                | Self::VoidUnknown
+                | Self::RefundInFlight
+                | Self::RefundUnknown
+        )
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self> {
         Self::ALL
             .iter()
             .copied()
@@ -88,6 +115,10 @@ pub struct NewPayment<'a> {
     pub bin: Option<&'a str>,
     /// Last four digits of the stored card.
     pub last4: Option<&'a str>,
+    /// Whether the money is only held at first.
+    pub capture_later: bool,
+    /// Whether the card network's own token is to be used; without a word, as configured.
+    pub network_token: Option<bool>,
 }
 
 /// A stored payment.
@@ -101,6 +132,16 @@ pub struct Payment {
     pub status: Status,
     /// How much.
     pub amount: Amount,
+    /// How much of it was taken, in minor units.
+    pub captured: u64,
+    /// How much of that was paid back, in minor units.
+    pub refunded: u64,
+    /// Whether the money was only held at first.
+    pub capture_later: bool,
+    /// Whether the card network's own token is used; without a word, as configured.
+    pub network_token: Option<bool>,
+    /// What the customer reads.
+    pub description: String,
     /// The stored card.
     pub token_id: Option<String>,
     /// The session of a card that is not stored.
@@ -129,6 +170,10 @@ pub struct Payment {
 pub enum Settlement<'a> {
     /// It went through.
     Approved(&'a Approval),
+    /// The bank holds the money.
+    Authorized(&'a Approval),
+    /// It went through and has been undone since.
+    Voided(&'a Approval),
     /// It was declined.
     Declined(&'a Decline),
     /// It was not carried out.
@@ -137,9 +182,11 @@ pub enum Settlement<'a> {
     Unknown,
 }
 
-/// A void or a refund.
+/// A capture, a void or a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {
+    /// Taking the money that is held.
+    Capture,
     /// Undoing.
     Void,
     /// Paying back.
@@ -147,10 +194,28 @@ pub enum Movement {
 }
 
 impl Movement {
+    /// In the database.
+    #[must_use]
+    pub const fn stored(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Void => "void",
+            Self::Refund => "refund",
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self> {
+        [Self::Capture, Self::Void, Self::Refund]
+            .into_iter()
+            .find(|movement| movement.stored() == text)
+            .ok_or(StoreError::Unknown("change"))
+    }
+
     /// While the platform is being asked.
     #[must_use]
     pub const fn in_flight(self) -> Status {
         match self {
+            Self::Capture => Status::CaptureInFlight,
             Self::Void => Status::VoidInFlight,
             Self::Refund => Status::RefundInFlight,
         }
@@ -160,17 +225,9 @@ impl Movement {
     #[must_use]
     pub const fn unknown(self) -> Status {
         match self {
+            Self::Capture => Status::CaptureUnknown,
             Self::Void => Status::VoidUnknown,
             Self::Refund => Status::RefundUnknown,
-        }
-    }
-
-    /// When it is done.
-    #[must_use]
-    pub const fn done(self) -> Status {
-        match self {
-            Self::Void => Status::Voided,
-            Self::Refund => Status::Refunded,
         }
     }
 }
@@ -181,6 +238,7 @@ fn read(row: &SqliteRow) -> Result<Payment> {
     let amount = u64::try_from(minor)
         .ok()
         .and_then(|minor| Amount::from_minor(minor, currency).ok());
+    let parts = |name| u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| StoreError::Unknown("amount"));
     let reason: Option<String> = row.try_get("decline_reason")?;
     let code = row.try_get("decline_code")?;
     let message = row.try_get("decline_message")?;
@@ -189,6 +247,11 @@ fn read(row: &SqliteRow) -> Result<Payment> {
         platform: row.try_get("platform")?,
         status: Status::read(row.try_get("status")?)?,
         amount: amount.ok_or(StoreError::Unknown("amount"))?,
+        captured: parts("captured_minor")?,
+        refunded: parts("refunded_minor")?,
+        capture_later: row.try_get("capture_later")?,
+        network_token: row.try_get("network_token")?,
+        description: row.try_get("description")?,
         token_id: row.try_get("token_id")?,
         session_id: row.try_get("session_id")?,
         order_reference: row.try_get("order_reference")?,
@@ -242,8 +305,9 @@ pub(super) async fn insert(
     let minor = i64::try_from(payment.amount.minor()).map_err(|_| StoreError::Unknown("amount"))?;
     let result = sqlx::query(
         "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
-            order_reference, description, customer, brand, bin, last4, created_at, updated_at)
-         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            order_reference, description, customer, brand, bin, last4, capture_later, network_token,
+            created_at, updated_at)
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&id)
     .bind(payment.platform)
@@ -257,6 +321,8 @@ pub(super) async fn insert(
     .bind(payment.brand)
     .bind(payment.bin)
     .bind(payment.last4)
+    .bind(payment.capture_later)
+    .bind(payment.network_token)
     .bind(now)
     .bind(now)
     .execute(&mut **tx)
@@ -286,6 +352,8 @@ pub(super) async fn settle(
     let none = Approval::default();
     let (status, approval, decline) = match settlement {
         Settlement::Approved(approval) => (Status::Approved, *approval, None),
+        Settlement::Authorized(approval) => (Status::Authorized, *approval, None),
+        Settlement::Voided(approval) => (Status::Voided, *approval, None),
         Settlement::Declined(decline) => (Status::Declined, &none, Some(*decline)),
         Settlement::Failed => (Status::Failed, &none, None),
         Settlement::Unknown => (Status::Unknown, &none, None),
@@ -293,7 +361,9 @@ pub(super) async fn settle(
     sqlx::query(
         "UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
-            decline_code = ?, decline_reason = ?, decline_message = ?, updated_at = ? WHERE id = ?",
+            decline_code = ?, decline_reason = ?, decline_message = ?,
+            captured_minor = CASE WHEN ? THEN amount_minor ELSE captured_minor END, look_at = ?, updated_at = ?
+         WHERE id = ?",
     )
     .bind(status.stored())
     .bind(&approval.authorization)
@@ -303,6 +373,8 @@ pub(super) async fn settle(
     .bind(decline.and_then(|decline| decline.code.as_deref()))
     .bind(decline.map(|decline| decline.reason.as_str()))
     .bind(decline.and_then(|decline| decline.message.as_deref()))
+    .bind(status == Status::Approved)
+    .bind(now + FIRST_LOOK_MS)
     .bind(now)
     .bind(id)
     .execute(&mut **tx)
@@ -317,6 +389,31 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// Adds what a first word about an approved payment did not say.
+pub(super) async fn complete(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    approval: &Approval,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE payments SET authorization = COALESCE(authorization, ?1),
+            platform_payment = COALESCE(platform_payment, ?2), brand = COALESCE(brand, ?3),
+            last4 = COALESCE(last4, ?4), updated_at = ?5
+         WHERE id = ?6 AND (authorization IS NULL AND ?1 IS NOT NULL OR platform_payment IS NULL AND ?2 IS NOT NULL
+            OR brand IS NULL AND ?3 IS NOT NULL OR last4 IS NULL AND ?4 IS NOT NULL)",
+    )
+    .bind(&approval.authorization)
+    .bind(&approval.platform_id)
+    .bind(&approval.brand)
+    .bind(&approval.last4)
+    .bind(now)
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     /// A payment.
     ///
@@ -328,6 +425,21 @@ impl Store {
             .fetch_optional(&self.reader)
             .await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// The first digits of a payment's card, where they were not known.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn note_bin(&self, id: &str, bin: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?")
+            .bind(bin)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Payments, the newest first.
@@ -361,25 +473,7 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Moves a payment from one status to another and says whether it was in the first.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn move_payment(&self, id: &str, from: Status, to: Status, now: i64) -> Result<bool> {
-        let mut tx = self.write().await?;
-        let moved = sqlx::query("UPDATE payments SET status = ?, updated_at = ? WHERE id = ? AND status = ?")
-            .bind(to.stored())
-            .bind(now)
-            .bind(id)
-            .bind(from.stored())
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(moved == 1)
-    }
-
-    /// What the merchant found out about an unknown payment.
+    /// What the merchant or the platform says about an unknown payment.
     ///
     /// # Errors
     /// Of the database.

@@ -235,6 +235,22 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// The newest session to store a card under a reference.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
+        let row = sqlx::query(
+            "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'
+                ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(platform)
+        .bind(reference)
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(row.map(|row| row.try_get("id")).transpose()?)
+    }
+
     /// Takes an open, unexpired session for a card.
     ///
     /// # Errors
@@ -293,13 +309,28 @@ pub(super) async fn store_card(
                 .as_ref()
                 .is_some_and(|own| own.expose_secret() == card.token.expose_secret())
         };
-        let Some(token) = token.filter(same) else {
+        // A browser's word never counts against the platform's: that one names the card that there really is.
+        let stronger = |token: &Token| {
+            token.status == TokenStatus::Unconfirmed && TokenStatus::of(card.origin) == TokenStatus::Active
+        };
+        let Some(token) = token.filter(|token| same(token) || stronger(token)) else {
             return Ok(None);
         };
         if token.status == TokenStatus::Unconfirmed && TokenStatus::of(card.origin) == TokenStatus::Active {
             tokens::confirm(tx, &token.id, card, now).await?;
         }
         return tokens::get(tx, &token.id).await;
+    }
+    if let Some(id) = &session.token_id
+        && TokenStatus::of(card.origin) != TokenStatus::Active
+    {
+        // A browser's word does not take the place of a card that works. The session stays open for the platform's.
+        reopen(tx, session_id).await?;
+        let token = tokens::get(tx, id).await?;
+        return Ok(token.map(|token| Token {
+            status: TokenStatus::Unconfirmed,
+            ..token
+        }));
     }
     let id = match &session.token_id {
         Some(id) => {

@@ -144,24 +144,36 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
         let bank = result.and_then(|result| result.reserved_private4.as_deref());
         redact::card_digits(bank.unwrap_or(&texts(answer.errors.as_deref())))
     };
+    // Whoever reads "declined" or "refused" charges again, so both are said only where nothing speaks for an
+    // approval: not the bank, not the body's status, not an authorization.
+    let approval = result.is_some_and(|result| result.success == Some(true))
+        || bank_code == Some("00")
+        || answer
+            .authorization
+            .as_deref()
+            .is_some_and(|text| !text.is_empty());
     let outcome = match (http_ok, body_ok, bank_ok) {
         (true, true, true) => Outcome::Approved,
-        (_, false, _) | (_, _, false) if bank_code.is_some_and(|code| code != "00") => Outcome::Declined,
-        (_, false, _) if platform_code(&texts(answer.errors.as_deref())).is_some() => {
+        (_, false, _) if !approval && bank_code.is_some() => Outcome::Declined,
+        (_, false, _) if !approval && platform_code(&texts(answer.errors.as_deref())).is_some() => {
             return Err(refusal(http_status, &answer.status, answer.errors.as_deref()));
         }
-        // Contradictions: an approval inside a failure, a failure without a reason.
+        // Contradictions: an approval inside a failure, a decline inside a success, a failure without a reason.
         _ => Outcome::Unknown,
     };
     let decline = (outcome == Outcome::Declined).then(|| Decline {
-        code: bank_code.map(Into::into),
+        code: bank_code.filter(|code| code.len() <= 8).map(redact::card_digits),
         reason: decline_reason(bank_code.unwrap_or_default()),
         message: message(),
     });
     Ok(Payment {
         outcome,
         order_reference: answer.order_id.as_ref().map(Scalar::to_string),
-        authorization: answer.authorization.clone().filter(|text| !text.is_empty()),
+        authorization: answer
+            .authorization
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(redact::card_digits),
         brand: answer.brand.as_deref().and_then(brand),
         last4: digits(answer.last4.as_deref(), 4..=4),
         decline,
@@ -245,8 +257,9 @@ fn texts(errors: Option<&[ErrorEntry]>) -> String {
 }
 
 fn brand(text: &str) -> Option<String> {
-    let text = text.to_ascii_lowercase();
-    (!text.is_empty() && text != "nd").then_some(text)
+    let word = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '-');
+    let known = (1..=32).contains(&text.len()) && text.chars().all(word) && !text.eq_ignore_ascii_case("nd");
+    known.then(|| text.to_ascii_lowercase())
 }
 
 /// Digits of the expected length only, so that nothing longer is ever passed on.
@@ -260,4 +273,97 @@ fn expiry(text: &str) -> Option<(u8, u16)> {
     let year: u16 = text.get(..2)?.parse().ok()?;
     let month: u8 = text.get(2..)?.parse().ok()?;
     (text.len() == 4 && (1..=12).contains(&month)).then_some((month, 2000 + year))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn key() -> PublicKey {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/greenpay.json")).unwrap();
+        PublicKey::parse(vectors["rsa_keys"]["t1024"]["public_spki_pem"].as_str().unwrap()).unwrap()
+    }
+
+    fn paid(http_status: u16, answer: Value) -> Result<Outcome> {
+        let answer: PaymentAnswer = serde_json::from_value(answer).unwrap();
+        read_payment(&key(), http_status, &answer).map(|payment| payment.outcome)
+    }
+
+    /// Every combination of what an answer can say of an approval: only those without a contradiction are one.
+    #[test]
+    fn no_contradiction_is_read_as_a_decline_or_a_refusal() {
+        for http in [200, 500, 502] {
+            for body in [200, 500] {
+                for success in [Some(true), Some(false), None] {
+                    for code in [Some("00"), Some("51"), None] {
+                        for authorization in [Some("533793"), None] {
+                            for text in ["Invalid token", "Error: other"] {
+                                let answer = json!({"status": body, "orderId": "o", "authorization": authorization,
+                                    "result": {"success": success, "resp_code": code}, "errors": [text]});
+                                let speaks_for =
+                                    success == Some(true) || code == Some("00") || authorization.is_some();
+                                let speaks_against = success == Some(false) || code == Some("51");
+                                let outcome = paid(http, answer.clone());
+                                let expected = if http == 200 && body == 200 && !speaks_against {
+                                    Ok(Outcome::Approved)
+                                } else if body == 500 && code == Some("51") && !speaks_for {
+                                    Ok(Outcome::Declined)
+                                } else if body == 500
+                                    && code.is_none()
+                                    && !speaks_for
+                                    && text == "Invalid token"
+                                {
+                                    Err(Code::PlatformRejected)
+                                } else {
+                                    Ok(Outcome::Unknown)
+                                };
+                                assert_eq!(
+                                    outcome.map_err(|error| error.code()),
+                                    expected,
+                                    "{http} {answer}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn odd_types_do_not_make_an_answer_unreadable() {
+        let answer = json!({"status": 200, "orderId": 7, "authorization": 533793, "last4": [], "brand": {"a": 1},
+            "result": {"success": true, "resp_code": "00", "merchant_id": "485", "mti": 1.5, "proc_code": null},
+            "errors": "none", "callback": {}, "later": true});
+        assert_eq!(paid(200, answer), Ok(Outcome::Approved));
+        let token = json!({"status": 201, "requestId": 1, "result": {"token": "t", "bin": 424242, "last_digits": 4242},
+            "expiration_date": 3012, "nickname": false, "errors": {"code": "x"}});
+        let token: TokenAnswer = serde_json::from_value(token).unwrap();
+        let token = read_token(&key(), 200, &token).unwrap();
+        assert_eq!(
+            (token.bin.as_deref(), token.last4.as_deref(), token.expiry),
+            (Some("424242"), Some("4242"), Some((12, 2030)))
+        );
+    }
+
+    #[test]
+    fn nothing_that_looks_like_a_card_number_is_passed_on() {
+        let pan = "4242424242424242";
+        let answer = json!({"status": 500, "orderId": "o", "authorization": "", "last4": pan, "brand": pan,
+            "result": {"success": false, "resp_code": pan, "reserved_private4": pan}, "errors": [pan]});
+        let answer: PaymentAnswer = serde_json::from_value(answer).unwrap();
+        let payment = read_payment(&key(), 500, &answer).unwrap();
+        assert!(
+            !format!(
+                "{:?} {:?} {:?}",
+                payment.decline, payment.last4, payment.authorization
+            )
+            .contains("4242")
+        );
+    }
 }

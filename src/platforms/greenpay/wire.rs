@@ -141,6 +141,109 @@ impl<'de> Deserialize<'de> for ErrorEntry {
     }
 }
 
+/// A text that may come as a number. Anything else is as good as nothing: an answer about money must not become
+/// unreadable because of a field that nobody needs.
+fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Loose::deserialize(deserializer)?
+        .0
+        .map(|scalar| scalar.to_string()))
+}
+
+/// A number that may come as a text.
+fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Loose::deserialize(deserializer)?
+        .0
+        .and_then(|scalar| match scalar {
+            Scalar::Integer(value) => Some(value),
+            Scalar::Text(text) => text.parse().ok(),
+        }))
+}
+
+/// A list of errors, or one alone.
+fn lenient_errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ErrorEntry>>, D::Error> {
+    struct Any;
+    impl<'de> Visitor<'de> for Any {
+        type Value = Vec<ErrorEntry>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("errors")
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = seq.next_element()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            ErrorEntry::deserialize(de::value::MapAccessDeserializer::new(map)).map(|entry| vec![entry])
+        }
+        fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
+            Ok(vec![ErrorEntry(value.into())])
+        }
+        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+    }
+    deserializer.deserialize_any(Any).map(Some)
+}
+
+/// A number or a text, or nothing for whatever else stands there.
+struct Loose(Option<Scalar>);
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Loose;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Loose, E> {
+                Ok(Loose(Some(Scalar::Integer(value))))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Loose, E> {
+                Ok(Loose(i64::try_from(value).ok().map(Scalar::Integer)))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Loose, E> {
+                #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53")]
+                let integral =
+                    (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64);
+                Ok(Loose(integral.map(Scalar::Integer)))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Loose, E> {
+                Ok(Loose(Some(value.into())))
+            }
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+                while seq.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(Loose(None))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+                Ok(Loose(None))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
 /// Body of every call to the checkout host; the header `liszt-token` goes with it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CheckoutBody {
@@ -237,13 +340,25 @@ pub struct Reversal {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct OrderAnswer {
     /// Names the order to the checkout host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub session: Option<String>,
     /// Authorizes the checkout call, in the header `liszt-token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub token: Option<String>,
     /// Texts of a refusal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_errors",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub errors: Option<Vec<ErrorEntry>>,
 }
 
@@ -251,16 +366,32 @@ pub struct OrderAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenResult {
     /// The card token, a UUID. Always the one to store, also after an update.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub token: Option<String>,
     /// Last four digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last_digits: Option<String>,
     /// First six digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub bin: Option<String>,
     /// BIN and fourteen more characters, in later versions of the platform only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub khash: Option<String>,
 }
 
@@ -276,25 +407,51 @@ pub struct TokenAnswer {
     #[serde(default)]
     pub result: Option<TokenResult>,
     /// `YYMM`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expiration_date: Option<String>,
     /// `Visa`, `Mastercard`, or `nd` for not determined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub brand: Option<String>,
     /// The nickname that was in the card.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub nickname: Option<String>,
     /// In later versions only.
-    #[serde(rename = "cardHolder", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "cardHolder",
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub card_holder: Option<String>,
     /// Of orders made for a web form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub callback: Option<String>,
     /// Texts of a refusal.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_errors")]
     pub errors: Option<Vec<ErrorEntry>>,
     /// Over `status` and `requestId` only.
-    #[serde(rename = "_signature", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "_signature",
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub signature: Option<String>,
 }
 
@@ -305,40 +462,84 @@ pub struct PaymentResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
     /// `00` for approved, else the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub resp_code: Option<String>,
     /// The bank's text on a decline.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_text")]
     pub reserved_private4: Option<String>,
     /// Reference number of the bank.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub retrieval_ref_num: Option<String>,
     /// Local time, `hhmmss`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub time_local_tran: Option<String>,
     /// Local date, `MMDD`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub date_local_tran: Option<String>,
     /// Trace number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub systems_trace_audit_number: Option<String>,
     /// Processing code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub proc_code: Option<String>,
     /// Network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub network_international_id: Option<String>,
     /// Message type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub mti: Option<String>,
     /// The merchant at the bank.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_integer",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub merchant_id: Option<i64>,
     /// The terminal at the bank.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub card_acceptor_terminal_id: Option<String>,
     /// The authorization of the bank.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub authorization_id_resp: Option<String>,
 }
 
@@ -351,25 +552,42 @@ pub struct PaymentAnswer {
     #[serde(rename = "orderId", default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<Scalar>,
     /// The authorization, needed to void or refund.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_text")]
     pub authorization: Option<String>,
     /// Last four digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last4: Option<String>,
     /// Brand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub brand: Option<String>,
     /// The bank's message; null on some failures.
     #[serde(default)]
     pub result: Option<PaymentResult>,
     /// Texts of a refusal.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_errors")]
     pub errors: Option<Vec<ErrorEntry>>,
     /// Of orders made for a web form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub callback: Option<String>,
     /// By analogy with the tokenization over `status` and `orderId`.
-    #[serde(rename = "_signature", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "_signature",
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub signature: Option<String>,
 }
 
@@ -382,10 +600,15 @@ pub struct DeleteAnswer {
     #[serde(rename = "requestId", default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Scalar>,
     /// Texts of a refusal.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_errors")]
     pub errors: Option<Vec<ErrorEntry>>,
     /// Over `status` and `requestId`.
-    #[serde(rename = "_signature", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "_signature",
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub signature: Option<String>,
 }
 
@@ -393,7 +616,12 @@ pub struct DeleteAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReversalResult {
     /// The payment's reference.
-    #[serde(rename = "orderReference", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "orderReference",
+        default,
+        deserialize_with = "lenient_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub order_reference: Option<String>,
     /// True for a void.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -414,6 +642,6 @@ pub struct ReversalAnswer {
     #[serde(default)]
     pub result: Option<ReversalResult>,
     /// Texts of a refusal.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_errors")]
     pub errors: Option<Vec<ErrorEntry>>,
 }

@@ -1,11 +1,11 @@
 // Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
 
 import {
-  CardsealError, GreenPay, candidateBrands, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  CardsealError, GpApi, GreenPay, candidateBrands, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
   formatSecurityCode, formatSecurityCodeInput, load, openSession, openSessionRequest, validateCard,
 } from "cardseal";
 import type {
-  Brand, CardField, CardInput, CardToken, CardsealRequest, ErrorCode, Expiry, Formatted, GreenPayOptions, GreenPayOrder,
+  Brand, CardField, CardInput, CardToken, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
   KeyWarning, LoadSource, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentOutcome, Platform, Problem,
   ProblemCode, SendOptions, ServerSession, ValidateOptions, Validation,
 } from "cardseal";
@@ -90,7 +90,16 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const fields: string[] = updated.signature?.signedFields ?? [];
     console.log(handed.body, fields);
 
+    const gp = new GpApi({ environment: { base: "http://127.0.0.1:1" } });
+    const access: GpApiAccess = { access_token: "…", reference: "…" };
+    const clear: CardsealRequest = gp.tokenizeRequest(access, card, { useNetworkToken: true });
+    const single: CardToken = await gp.tokenize(session, card, { ...sending, reference: "…" });
+    console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
+    gp.free();
+
     const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: "…", timeoutMs: 180_000 });
+    const told: CardsealRequest = greenpay.confirmPaymentRequest(session, payment, { idempotencyKey: "…" });
+    console.log(told.headers, (await greenpay.confirmPayment(session, payment, sending)).id);
     greenpay.free();
     if (payment.status === "declined") console.log(payment.decline?.reason, payment.decline?.message);
     return payment.status === "approved" ? payment : confirmed;

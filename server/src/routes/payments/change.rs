@@ -1,170 +1,284 @@
-//! `POST /v1/payments/{id}/void` and `/refund`: whole payments, once.
+//! `POST /v1/payments/{id}/capture`, `/void` and `/refund`.
 //!
-//! The payment's own status is the lock: it says "under way" on the disk before the platform is asked. Asking for
-//! what is done already answers with the payment as it is.
+//! The payment's own status is the lock: it says "under way" on the disk before the platform is asked, together
+//! with a row for the change, whose id is the platform's idempotency key. Asking for what is done already answers
+//! with the payment as it is; a caller who asks for parts sends an `Idempotency-Key`.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use axum::Json;
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use cardseal_gateways::error::Refusal;
-use cardseal_gateways::gateway::{Change, PaymentRef};
-use serde_json::Value;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use cardseal_gateways::Amount;
+use cardseal_gateways::error::{Doubt, Refusal};
+use cardseal_gateways::gateway::{Change as Made, PaymentRef};
 
-use super::{bin, resource};
+use super::charge::{answer, replay, response};
+use super::{bin, idempotency_key};
 use crate::App;
 use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
+use crate::logging::RequestId;
 use crate::routes::sessions::parse_amount;
-use crate::store::{Movement, Payment, Status};
+use crate::store::{Change, ChangeClaim, ChangeResult, Movement, NewChange, Payment, Status, StoredAnswer};
+
+/// Between two looks at a change that another request is making.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A change that somebody asked for.
+struct Ask {
+    payment: String,
+    movement: Movement,
+    amount: Option<u64>,
+    bin: Option<String>,
+    key: Option<String>,
+    fingerprint: String,
+    request_id: String,
+}
+
+pub(in crate::routes) async fn capture(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    run(&app, id, Movement::Capture, &headers, fields, request_id).await
+}
 
 pub(in crate::routes) async fn void(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,
-    mut fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let bin = bin(&mut fields)?;
-    fields.finish()?;
-    run(&app, id, Movement::Void, bin).await
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    run(&app, id, Movement::Void, &headers, fields, request_id).await
 }
 
 pub(in crate::routes) async fn refund(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,
-    mut fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let bin = bin(&mut fields)?;
-    let amount = fields.optional("amount", 32)?;
-    let currency = fields.optional("currency", 8)?;
-    fields.finish()?;
-    let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
-    let own = payment.amount.currency().code();
-    if currency.as_deref().is_some_and(|currency| currency != own) {
-        return Err(ApiError::field(Code::FieldInvalid, "currency"));
-    }
-    if let Some(text) = amount
-        && parse_amount(&text, own)? != payment.amount
-    {
-        return Err(ApiError::field(Code::PartialRefundNotOffered, "amount"));
-    }
-    run(&app, id, Movement::Refund, bin).await
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    run(&app, id, Movement::Refund, &headers, fields, request_id).await
 }
 
 async fn run(
     app: &App,
     id: String,
     movement: Movement,
-    bin: Option<String>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let owner = Arc::clone(app);
-    let payment = app
-        .to_the_end(async move { change(&owner, &id, movement, bin).await })
-        .await?;
-    let done = payment.status == movement.done();
-    Ok((
-        if done {
-            StatusCode::OK
-        } else {
-            StatusCode::ACCEPTED
-        },
-        Json(resource(&payment)),
-    ))
-}
-
-async fn change(app: &App, id: &str, movement: Movement, bin: Option<String>) -> Result<Payment, ApiError> {
-    let payment = app.store.payment(id).await?.ok_or(Code::PaymentNotFound)?;
-    let before = payment.status;
-    if before == movement.done() {
-        return Ok(payment);
+    headers: &HeaderMap,
+    mut fields: Fields,
+    request_id: String,
+) -> Result<Response, ApiError> {
+    let key = idempotency_key(headers)?;
+    let fingerprint = fields.fingerprint();
+    let bin = bin(&mut fields)?;
+    let (amount, currency) = match movement {
+        Movement::Void => (None, None),
+        Movement::Capture | Movement::Refund => {
+            (fields.optional("amount", 32)?, fields.optional("currency", 8)?)
+        }
+    };
+    fields.finish()?;
+    let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
+    let gateway = &app.account(&payment.platform)?.gateway;
+    let own = payment.amount.currency().code();
+    if currency.as_deref().is_some_and(|currency| currency != own) {
+        return Err(ApiError::field(Code::FieldInvalid, "currency"));
     }
-    // A void that may or may not have happened can be asked for again: it cannot happen twice. A refund is not
-    // known to be so.
-    let again = movement == Movement::Void && before == Status::VoidUnknown;
-    if before != Status::Approved && !again {
-        return Err(state(&payment));
+    let amount = amount.map(|text| parse_amount(&text, own)).transpose()?;
+    if movement == Movement::Refund
+        && !gateway.refunds_parts()
+        && amount.is_some_and(|amount| amount != payment.amount)
+    {
+        return Err(ApiError::field(Code::PartialRefundNotOffered, "amount"));
     }
     let bin = payment.bin.clone().or(bin);
-    if bin.is_none() {
+    let settled = matches!(payment.status, Status::Voided | Status::Refunded);
+    if gateway.wants_card_digits() && bin.is_none() && !settled {
         return Err(ApiError::field(Code::FieldMissing, "bin")
             .detail("the platform wants the card's first six digits, which are not known of this payment"));
     }
-    if !app
-        .store
-        .move_payment(id, before, movement.in_flight(), app.clock.now())
-        .await?
-    {
-        return Err(state(&payment));
-    }
-    let call = ask_platform(app, &payment, bin, movement);
-    let (after, result) = match call.await {
-        Ok(Change::Done) => (movement.done(), Ok(())),
-        Ok(Change::Unknown(doubt)) => {
-            tracing::warn!(
-                payment = id,
-                doubt = doubt.as_str(),
-                "the outcome of a void or refund is unknown"
-            );
-            (movement.unknown(), Ok(()))
-        }
-        Err(error) => (before, Err(error)),
+    let ask = Ask {
+        payment: id,
+        movement,
+        amount: amount.map(|amount| amount.minor()),
+        bin,
+        key,
+        fingerprint,
+        request_id,
     };
-    app.store
-        .move_payment(id, movement.in_flight(), after, app.clock.now())
-        .await?;
-    result?;
-    app.store
-        .payment(id)
-        .await?
-        .ok_or_else(|| Code::PaymentNotFound.into())
+    let owner = Arc::clone(app);
+    app.to_the_end(async move { carry_out(&owner, &ask).await }).await
 }
 
-async fn ask_platform(
-    app: &App,
-    payment: &Payment,
-    bin: Option<String>,
-    movement: Movement,
-) -> Result<Change, ApiError> {
-    let account = app.account(&payment.platform)?;
-    let of = PaymentRef {
-        reference: &payment.order_reference,
-        authorization: payment.authorization.as_deref(),
-        platform_id: payment.platform_payment.as_deref(),
-        bin: bin.as_deref(),
-        last4: payment.last4.as_deref(),
-        amount: &payment.amount,
-        attempt: &payment.id,
+async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
+    let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let (change, payment) = loop {
+        let new = NewChange {
+            payment: &ask.payment,
+            movement: ask.movement,
+            amount: ask.amount,
+            bin: ask.bin.as_deref(),
+            key: ask.key.as_deref().map(|key| (key, ask.fingerprint.as_str())),
+        };
+        match app.store.claim_change(&new, app.clock.now()).await? {
+            ChangeClaim::New(change, payment) => break (change, payment),
+            ChangeClaim::Answered(answer) => return Ok(replay(&answer)),
+            ChangeClaim::Reused => return Err(Code::IdempotencyKeyReused.into()),
+            ChangeClaim::None => return Err(Code::PaymentNotFound.into()),
+            ChangeClaim::Done(payment) => return Ok(response(&told(&payment))),
+            ChangeClaim::NotAllowed(payment) => return Err(state(&payment)),
+            ChangeClaim::TooMuch(payment) => {
+                return Err(ApiError::field(Code::AmountInvalid, "amount")
+                    .about(&payment.id)
+                    .detail("the amount is more than what is left of the payment"));
+            }
+            ChangeClaim::Pending(payment) if payment.status == ask.movement.in_flight() => {
+                if Instant::now() >= deadline {
+                    return Err(ApiError::from(Code::IdempotencyInProgress)
+                        .about(&payment.id)
+                        .retry_after(5));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            // The process ended under the first request: what is known now is the answer.
+            ChangeClaim::Pending(payment) => return Ok(replay(&told(&payment))),
+        }
     };
-    let result = match movement {
-        Movement::Void => account.gateway.void(&app.transport, &of).await,
-        Movement::Refund => account.gateway.refund(&app.transport, &of, None).await,
+    let (result, error) = match ask_platform(app, &payment, &change).await {
+        Ok(Made::Done) => (ChangeResult::Done, None),
+        Ok(Made::Unknown(doubt)) => {
+            tracing::warn!(
+                payment = payment.id,
+                doubt = doubt.as_str(),
+                "the outcome of a capture, void or refund is unknown"
+            );
+            (ChangeResult::Unknown, None)
+        }
+        // Where the platform recognises no repeats, a refusal says nothing about the first try.
+        Err(error) if change.again && !app.account(&payment.platform)?.gateway.finds() => {
+            (ChangeResult::Unknown, Some(error))
+        }
+        Err(error) => (ChangeResult::Failed, Some(error)),
+    };
+    let error = error.map(|error| error.about(&payment.id));
+    let to_answer = |payment: &Payment| match &error {
+        Some(error) if error.code() == Code::PlatformRejected => Some(StoredAnswer {
+            status: error.code().status().as_u16(),
+            body: error.render(&ask.request_id),
+        }),
+        Some(_) => None,
+        None => Some(told(payment)),
+    };
+    // The money may have moved: a disk that is full for a moment must not lose that.
+    for attempt in 0..5_u32 {
+        match app
+            .store
+            .finish_change(&change.id, result, to_answer, app.clock.now())
+            .await
+        {
+            Ok(payment) => return error.map_or_else(|| Ok(response(&told(&payment))), Err),
+            Err(cause) => {
+                tracing::error!(payment = payment.id, %cause, attempt, "what became of a change cannot be stored");
+                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+            }
+        }
+    }
+    Err(ApiError::internal("what became of a change cannot be stored").about(&payment.id))
+}
+
+/// Asks for a change whose answer was lost once more, with the same key, and returns what became of it.
+pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Result<(), ApiError> {
+    let again = Change {
+        again: true,
+        ..change.clone()
+    };
+    let result = match ask_platform(app, payment, &again).await {
+        Ok(Made::Done) => ChangeResult::Done,
+        Err(error) if error.code() == Code::PlatformRejected => ChangeResult::Failed,
+        Ok(Made::Unknown(_)) | Err(_) => return Ok(()),
+    };
+    app.store
+        .finish_change(&change.id, result, |_| None, app.clock.now())
+        .await?;
+    Ok(())
+}
+
+async fn ask_platform(app: &App, payment: &Payment, change: &Change) -> Result<Made, ApiError> {
+    let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
+    let (transport, payment, change) = (app.transport.clone(), payment.clone(), change.clone());
+    let id = payment.id.clone();
+    let part = if change.whole {
+        None
+    } else {
+        let amount = Amount::from_minor(change.amount, payment.amount.currency());
+        Some(amount.map_err(|_| ApiError::field(Code::AmountInvalid, "amount"))?)
+    };
+    // Its own task, so that a fault in it leaves an unknown outcome and not one that hangs.
+    let call = tokio::spawn(async move {
+        let of = PaymentRef {
+            reference: &payment.order_reference,
+            authorization: payment.authorization.as_deref(),
+            platform_id: payment.platform_payment.as_deref(),
+            bin: change.bin.as_deref(),
+            last4: payment.last4.as_deref(),
+            amount: &payment.amount,
+            attempt: &change.id,
+            again: change.again,
+        };
+        match change.movement {
+            Movement::Capture => gateway.capture(&transport, &of, part.as_ref()).await,
+            Movement::Void => gateway.void(&transport, &of).await,
+            Movement::Refund => gateway.refund(&transport, &of, part.as_ref()).await,
+        }
+    });
+    let Ok(result) = call.await else {
+        return Ok(Made::Unknown(Doubt::Interrupted));
     };
     result.map_err(|refusal| {
         if let Refusal::Invalid(_) = refusal {
             // The payment is in our books without it: the merchant has to go to the platform.
-            return ApiError::from(Code::PaymentState).about(&payment.id).detail(
+            return ApiError::from(Code::PaymentState).about(&id).detail(
                 "the platform needs an authorization and card digits that are not known of this payment",
             );
         }
-        ApiError::from(refusal).about(&payment.id)
+        ApiError::from(refusal).about(&id)
     })
+}
+
+/// 200 for what is known, 202 for what is not.
+fn told(payment: &Payment) -> StoredAnswer {
+    StoredAnswer {
+        status: if payment.status.is_unknown() { 202 } else { 200 },
+        ..answer(payment)
+    }
 }
 
 fn state(payment: &Payment) -> ApiError {
     ApiError::from(Code::PaymentState)
         .about(&payment.id)
         .detail(match payment.status {
-            Status::InFlight | Status::VoidInFlight | Status::RefundInFlight => {
+            Status::InFlight | Status::CaptureInFlight | Status::VoidInFlight | Status::RefundInFlight => {
                 "something is under way for this payment"
             }
-            Status::Unknown | Status::VoidUnknown | Status::RefundUnknown => {
+            Status::Unknown | Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
                 "the outcome is unknown; resolve it first, after asking the platform"
             }
+            Status::Authorized => "an authorized payment can be captured or voided",
+            Status::PartiallyRefunded => "what is left of the payment can be refunded, and nothing else",
             Status::Approved | Status::Declined | Status::Failed | Status::Voided | Status::Refunded => {
-                "only an approved payment can be voided or refunded"
+                "only an approved payment can be voided or refunded, and only an authorized one captured"
             }
         })
 }

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal::session::Kind;
 use cardseal_gateways::error::{Doubt, Refusal};
-use cardseal_gateways::gateway::{ChargeAsk, Handed, OpenSession, Outcome};
+use cardseal_gateways::gateway::{Capture, ChargeAsk, Handed, OpenSession, Outcome};
 use cardseal_gateways::{Amount, Currency};
 use secrecy::SecretString;
 use tracing::Instrument;
@@ -52,7 +52,12 @@ struct Order {
     /// Milliseconds that a session may be older than it should.
     grace: i64,
     request_id: String,
+    capture: Capture,
+    network_token: Option<bool>,
 }
+
+/// When the money is taken.
+const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
 
 /// What is charged.
 enum Card {
@@ -82,8 +87,46 @@ pub(in crate::routes) async fn create(
     };
     fields.finish()?;
     let owner = Arc::clone(&app);
-    app.to_the_end(async move { carry_out(&owner, order).await })
-        .await
+    let (answer, replayed) = app
+        .to_the_end(async move { carry_out(&owner, order).await })
+        .await?;
+    Ok(if replayed {
+        replay(&answer)
+    } else {
+        response(&answer)
+    })
+}
+
+/// A charge that another route asks for.
+pub(in crate::routes) struct Charge {
+    pub(in crate::routes) token: Token,
+    pub(in crate::routes) amount: Amount,
+    pub(in crate::routes) network_token: Option<bool>,
+    pub(in crate::routes) key: Option<Key>,
+    pub(in crate::routes) request_id: String,
+}
+
+/// Charges a stored card and says what the caller of `POST /v1/payments` would be told.
+pub(in crate::routes) async fn charge_stored(app: &App, charge: Charge) -> Result<StoredAnswer, ApiError> {
+    let order = Order {
+        platform: charge.token.platform.clone(),
+        amount: charge.amount,
+        order_reference: uuid::Uuid::new_v4().to_string(),
+        description: "Payment".into(),
+        customer: charge.token.customer.clone(),
+        key: charge.key,
+        card: Card::Stored(Box::new(charge.token)),
+        hash: String::new(),
+        grace: 0,
+        request_id: charge.request_id,
+        capture: Capture::Auto,
+        network_token: charge.network_token,
+    };
+    let owner = Arc::clone(app);
+    let (answer, _) = app
+        .to_the_end(async move { carry_out(&owner, order).await })
+        .await?;
+    Ok(answer)
 }
 
 async fn by_token(
@@ -112,6 +155,8 @@ async fn by_token(
         hash: String::new(),
         grace: 0,
         request_id,
+        capture: fields.word("capture", CAPTURES, Capture::Auto)?,
+        network_token: fields.optional_boolean("network_token")?,
     })
 }
 
@@ -156,18 +201,26 @@ async fn by_session(
             bin,
         },
         request_id,
+        capture: Capture::Auto,
+        network_token: None,
     })
 }
 
-async fn carry_out(app: &App, order: Order) -> Result<Response, ApiError> {
+/// What the caller is told, and whether it is told for a second time.
+async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
     let payment = loop {
         match claim(app, &order).await? {
             Claim::New(payment) => break payment,
-            Claim::Answered(answer) => return Ok(replay(&answer)),
+            Claim::Answered(answer) => return Ok((answer, true)),
             Claim::Reused => return Err(Code::IdempotencyKeyReused.into()),
             Claim::ReferenceUsed => return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference")),
-            Claim::SessionTaken => return Err(session_gone(app, &order).await?),
+            Claim::SessionTaken => {
+                return match told_before(app, &order).await? {
+                    Some(answer) => Ok((answer, true)),
+                    None => Err(session_gone(app, &order).await?),
+                };
+            }
             Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Code::TokenUnconfirmed.into()),
             Claim::TokenUnusable(TokenStatus::Active | TokenStatus::Deleted) => {
                 return Err(Code::TokenDeleted.into());
@@ -185,12 +238,54 @@ async fn carry_out(app: &App, order: Order) -> Result<Response, ApiError> {
                 let Some(key) = &order.key else {
                     return Err(ApiError::internal("a claim without a key"));
                 };
-                return Ok(replay(&app.store.answer_key(key, answer(&payment)).await?));
+                return Ok((app.store.answer_key(key, answer(&payment)).await?, true));
             }
         }
     };
-    let result = ask_platform(app, order.card, &payment, &order.description).await;
-    finish(app, &payment, result, &order.request_id).await
+    let result = ask_platform(app, order.card, &payment).await;
+    Ok((finish(app, &payment, result, &order.request_id).await?, false))
+}
+
+/// The platform's notification was faster than the browser that hands over the same answer. What it brings is
+/// checked all the same; then it is told what is known.
+async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, ApiError> {
+    let Card::Handed {
+        session,
+        handed: Handed::Answer(handed),
+        bin,
+        ..
+    } = &order.card
+    else {
+        return Ok(None);
+    };
+    let Some(session) = app.store.session(&session.id).await? else {
+        return Ok(None);
+    };
+    let Some(payment) = session
+        .result_id
+        .as_deref()
+        .filter(|_| session.state == SessionState::Used)
+    else {
+        return Ok(None);
+    };
+    let gone = SecretString::default();
+    let open = OpenSession {
+        kept: session.kept.as_ref().unwrap_or(&gone),
+        kind: session.kind,
+        reference: &session.reference,
+    };
+    let gateway = &app.account(&session.platform)?.gateway;
+    match gateway
+        .pay(&app.transport, &open, Handed::Answer(handed.clone()), false)
+        .await?
+    {
+        Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
+        Outcome::Unknown(_) => return Ok(None),
+    }
+    if let Some(bin) = bin {
+        app.store.note_bin(payment, bin).await?;
+    }
+    Ok(app.store.payment(payment).await?.as_ref().map(answer))
 }
 
 /// Why a session could not be taken.
@@ -228,6 +323,8 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
         brand: token.and_then(|token| token.brand.as_deref()),
         bin,
         last4: token.and_then(|token| token.last4.as_deref()),
+        capture_later: order.capture == Capture::Later,
+        network_token: order.network_token,
     };
     let now = app.clock.now();
     Ok(app
@@ -236,15 +333,10 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
         .await?)
 }
 
-async fn ask_platform(
-    app: &App,
-    card: Card,
-    payment: &Payment,
-    description: &str,
-) -> Result<Outcome, ApiError> {
+async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcome, ApiError> {
     let account = app.account(&payment.platform)?;
     let (gateway, transport) = (Arc::clone(&account.gateway), app.transport.clone());
-    let (payment, description) = (payment.clone(), description.to_owned());
+    let payment = payment.clone();
     // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
         Card::Stored(token) => {
@@ -254,8 +346,14 @@ async fn ask_platform(
                     token: &token,
                     amount: &payment.amount,
                     reference: &payment.order_reference,
-                    description: &description,
+                    description: &payment.description,
                     attempt: &payment.id,
+                    capture: if payment.capture_later {
+                        Capture::Later
+                    } else {
+                        Capture::Auto
+                    },
+                    network_token: payment.network_token,
                 };
                 gateway.charge(&transport, &ask).await
             };
@@ -291,9 +389,19 @@ async fn finish(
     payment: &Payment,
     result: Result<Outcome, ApiError>,
     request_id: &str,
-) -> Result<Response, ApiError> {
+) -> Result<StoredAnswer, ApiError> {
+    if let Ok(Outcome::Approved(approval)) = &result
+        && approval.unverified
+    {
+        tracing::warn!(
+            payment = payment.id,
+            "an approval without a valid signature was taken, as configured"
+        );
+    }
     let settlement = match &result {
         Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
+        Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
+        Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
         Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
         Ok(Outcome::Unknown(doubt)) => {
             tracing::warn!(
@@ -328,7 +436,7 @@ async fn finish(
             Ok((settled, Some(_))) if settled.status == Status::Failed => {
                 return Err(error.unwrap_or_else(|| Code::Internal.into()));
             }
-            Ok((_, Some(answer))) => return Ok(response(&answer)),
+            Ok((_, Some(answer))) => return Ok(answer),
             Ok((_, None)) => return Err(error.unwrap_or_else(|| Code::Internal.into())),
             Err(error) => {
                 tracing::error!(payment = payment.id, cause = %error, attempt, "a payment's outcome cannot be stored");
@@ -337,12 +445,11 @@ async fn finish(
         }
     }
     // What is on the disk says "in flight", and the next start will say "unknown": so does the answer.
-    Ok(response(&answer(payment)))
+    Ok(answer(payment))
 }
 
-fn answer(payment: &Payment) -> StoredAnswer {
-    let unknown = payment.status.shown() == Status::Unknown.shown();
-    let status = if unknown {
+pub(super) fn answer(payment: &Payment) -> StoredAnswer {
+    let status = if payment.status.is_unknown() {
         StatusCode::ACCEPTED
     } else {
         StatusCode::CREATED
@@ -353,7 +460,7 @@ fn answer(payment: &Payment) -> StoredAnswer {
     }
 }
 
-fn response(answer: &StoredAnswer) -> Response {
+pub(super) fn response(answer: &StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status.is_client_error() || status.is_server_error() {
         return problem(status, answer.body.clone());
@@ -366,7 +473,7 @@ fn response(answer: &StoredAnswer) -> Response {
         .into_response()
 }
 
-fn replay(answer: &StoredAnswer) -> Response {
+pub(super) fn replay(answer: &StoredAnswer) -> Response {
     let mut response = response(answer);
     response
         .headers_mut()

@@ -10,11 +10,12 @@ use crate::App;
 use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
-use crate::store::{Settlement, Status};
+use crate::store::{ChangeResult, Settlement, Status};
 
 /// What it can have come to.
 const WORDS: &[(&str, Option<Status>)] = &[
     ("approved", Some(Status::Approved)),
+    ("authorized", Some(Status::Authorized)),
     ("failed", Some(Status::Failed)),
     ("voided", Some(Status::Voided)),
     ("refunded", Some(Status::Refunded)),
@@ -45,9 +46,24 @@ pub(in crate::routes) async fn resolve(
         (Status::Unknown, Status::Failed) => {
             app.store.resolve_payment(&id, &Settlement::Failed, now).await?;
         }
-        (Status::VoidUnknown, Status::Approved | Status::Voided)
-        | (Status::RefundUnknown, Status::Approved | Status::Refunded) => {
-            app.store.move_payment(&id, payment.status, to, now).await?;
+        (Status::Unknown, Status::Authorized) => {
+            let approval = Approval {
+                authorization,
+                ..Approval::default()
+            };
+            app.store
+                .resolve_payment(&id, &Settlement::Authorized(&approval), now)
+                .await?;
+        }
+        (Status::VoidUnknown, Status::Voided)
+        | (Status::RefundUnknown, Status::Refunded)
+        | (Status::CaptureUnknown, Status::Approved) => {
+            settle(&app, &id, ChangeResult::Done).await?;
+        }
+        // It was not done: the payment is as it was.
+        (Status::VoidUnknown | Status::RefundUnknown, Status::Approved | Status::Authorized)
+        | (Status::CaptureUnknown, Status::Authorized) => {
+            settle(&app, &id, ChangeResult::Failed).await?;
         }
         _ => return Err(ApiError::from(Code::PaymentState).about(&id)),
     }
@@ -59,4 +75,13 @@ pub(in crate::routes) async fn resolve(
     );
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
     Ok(Json(resource(&payment)))
+}
+
+async fn settle(app: &App, payment: &str, result: ChangeResult) -> Result<(), ApiError> {
+    let change = app.store.unknown_change(payment).await?;
+    let change = change.ok_or_else(|| ApiError::from(Code::PaymentState).about(payment))?;
+    app.store
+        .finish_change(&change.id, result, |_| None, app.clock.now())
+        .await?;
+    Ok(())
 }

@@ -4,8 +4,6 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::value::{base_url, get, id, moment, object, optional_bool, optional_text};
-use super::{card_input, sealed, server_session};
 use crate::card::Card;
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error};
@@ -14,9 +12,11 @@ use crate::greenpay::{
     CardToken, Counter, Decline, GreenPay, Hosts, Outcome, PAYMENT_RULES, Packed, Payload, SESSION_MS,
     TOKEN_RULES, Target, Verb, Verified, read_payment, read_token,
 };
+use crate::js::value::{base_url, get, id, moment, object, optional_bool, optional_text};
+use crate::js::{Expiry, card_input, fresh, sealed, server_session, session_text, unreadable};
 use crate::platform::Platform;
 use crate::random::SystemRandom;
-use crate::session::{Kind, Mode};
+use crate::session::{Kind, Mode, Session};
 
 /// The parsed key and where requests go.
 #[wasm_bindgen]
@@ -85,8 +85,10 @@ impl GreenPayCore {
     /// Encrypts what `input` holds: a card, and `token`, `tokenize` or `kountSession`.
     pub fn pack(&self, input: &JsValue, options: &JsValue, now: f64) -> Result<JsValue, JsValue> {
         sealed(|| {
-            let token = optional_text(input, "token")?;
-            let kount = optional_text(input, "kountSession")?;
+            let token = optional_text(input, "token")?
+                .map(|token| id(token, "token"))
+                .transpose()?;
+            let kount = kount_session(input)?;
             let tokenize = optional_bool(input, "tokenize")?;
             let verb = match (&token, &kount, tokenize) {
                 (Some(_), None, None) => Verb::UpdateToken,
@@ -165,7 +167,7 @@ impl GreenPayCore {
     ) -> Result<JsValue, JsValue> {
         sealed(|| {
             let opened = self.open(session, Kind::Payment, options, now)?;
-            let kount = optional_text(options, "kountSession")?;
+            let kount = kount_session(options)?;
             let tokenize = optional_bool(options, "tokenize")?.unwrap_or(false);
             let verb = Verb::Pay {
                 kount: kount.is_some(),
@@ -232,65 +234,37 @@ struct Extras {
 impl GreenPayCore {
     /// Recognises the session and checks its age, before anything is encrypted.
     fn open(&self, session: &JsValue, kind: Kind, options: &JsValue, now: f64) -> Result<Opened, Error> {
-        if !session.is_object() {
-            return Err(Code::SessionMalformed.into());
+        let own = server_session(session, Platform::GreenPay, kind, now)?;
+        let created = get(session, "created_at");
+        if !created.is_undefined() {
+            let created =
+                moment(&created).ok_or_else(|| Error::new(Code::SessionMalformed).at("created_at"))?;
+            fresh(created + SESSION_MS, now)?;
         }
-        let Some(own) = server_session(session, Platform::GreenPay)? else {
-            let created = get(session, "created_at");
-            if !created.is_undefined() {
-                let created =
-                    moment(&created).ok_or_else(|| Error::new(Code::SessionMalformed).at("created_at"))?;
-                fresh(created + SESSION_MS, now)?;
-            }
-            let member = |name| {
-                optional_text(session, name)?.ok_or_else(|| Error::new(Code::SessionMalformed).at(name))
-            };
-            let target = Target::Direct {
-                hosts: self.hosts.clone(),
-                session: id(member("session")?, "session")?,
-                token: id(member("token")?, "token")?,
-            };
-            return Ok(Opened {
-                target,
-                card_token: None,
-            });
-        };
-        if own.kind != kind {
-            return Err(Code::SessionWrongKind.into());
-        }
-        let at = |text: &str, field| {
-            moment(&text.into()).ok_or_else(|| Error::new(Code::SessionMalformed).at(field))
-        };
-        fresh(at(&own.created_at, "created_at")? + SESSION_MS, now)?;
-        fresh(at(&own.expires_at, "expires_at")?, now)?;
-        let target = match own.mode {
-            Mode::Relay => Target::Relay {
+        let target = match own {
+            Some(Session {
+                id: own,
+                mode: Mode::Relay,
+                ..
+            }) => Target::Relay {
                 server: self.server.clone(),
-                session: id(own.id, "id")?,
+                session: id(own, "id")?,
                 idempotency_key: optional_text(options, "idempotencyKey")?
                     .map(idempotency_key)
                     .transpose()?,
             },
-            Mode::Direct => Target::Direct {
-                hosts: match own.checkout_url {
+            _ => Target::Direct {
+                hosts: match optional_text(session, "checkout_url")? {
                     Some(url) => Hosts::Custom(base_url(&url, false, "checkout_url")?),
                     None => self.hosts.clone(),
                 },
-                session: id(
-                    own.session
-                        .ok_or_else(|| Error::new(Code::SessionMalformed).at("session"))?,
-                    "session",
-                )?,
-                token: id(
-                    own.token
-                        .ok_or_else(|| Error::new(Code::SessionMalformed).at("token"))?,
-                    "token",
-                )?,
+                session: id(session_text(session, "session")?, "session")?,
+                token: id(session_text(session, "token")?, "token")?,
             },
         };
         Ok(Opened {
             target,
-            card_token: own.card_token,
+            card_token: optional_text(session, "card_token")?,
         })
     }
 
@@ -340,11 +314,16 @@ impl GreenPayCore {
     }
 }
 
-fn fresh(expires: f64, now: f64) -> Result<(), Error> {
-    if now < expires {
-        Ok(())
-    } else {
-        Err(Code::SessionExpired.into())
+/// The id of a Kount session, which goes into the encrypted text as it is.
+fn kount_session(options: &JsValue) -> Result<Option<String>, Error> {
+    let session = optional_text(options, "kountSession")?;
+    match &session {
+        Some(text)
+            if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Err(Error::new(Code::OptionInvalid).at("kountSession"))
+        }
+        _ => Ok(session),
     }
 }
 
@@ -354,15 +333,6 @@ fn idempotency_key(key: String) -> Result<String, Error> {
     } else {
         Err(Error::new(Code::OptionInvalid).at("idempotencyKey"))
     }
-}
-
-fn unreadable(status: u16) -> Error {
-    let code = if matches!(status, 502..=504) {
-        Code::PlatformUnavailable
-    } else {
-        Code::AnswerMalformed
-    };
-    Error::new(code).with_status(status)
 }
 
 #[derive(Serialize)]
@@ -379,12 +349,6 @@ struct Token {
     signature: Verified,
 }
 
-#[derive(Serialize)]
-struct Expiry {
-    month: u8,
-    year: u16,
-}
-
 impl From<CardToken> for Token {
     fn from(token: CardToken) -> Self {
         Self {
@@ -393,7 +357,7 @@ impl From<CardToken> for Token {
             brand: token.brand,
             bin: token.bin,
             last4: token.last4,
-            expiry: token.expiry.map(|(month, year)| Expiry { month, year }),
+            expiry: token.expiry.map(Expiry::from),
             holder: token.holder,
             nickname: token.nickname,
             // The signature covers neither the token nor the card: only the server can make it more.

@@ -1,0 +1,243 @@
+//! Bearer tokens, and the one way to call with the server's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardseal::gp_api::wire::{AccessToken, AccessTokenRequest};
+use cardseal::gp_api::{VERSION, VERSION_HEADER, secret};
+use cardseal::http::Request;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use super::{GpApi, Problem, read};
+use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::gateway::Opened;
+use crate::oauth::Grant;
+use crate::transport::{Response, Transport};
+
+/// What a page may do.
+const BROWSER_PERMISSION: &str = "PMT_POST_Create_Single";
+const BROWSER_SECONDS: u32 = 600;
+/// What of the server's own token a leak would give away lasts no longer.
+const SERVER_SECONDS: u32 = 3600;
+
+/// The server's own token.
+pub(super) struct Access {
+    bearer: SecretString,
+    account_id: String,
+}
+
+/// A call with the server's own token.
+pub(super) struct Call<'a> {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    /// The idempotency key: the same for every try of one action.
+    pub(super) key: Option<&'a str>,
+    pub(super) body: Option<Value>,
+    /// Whether the body names the account.
+    pub(super) account: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn get(path: String) -> Self {
+        Self {
+            method: "GET",
+            path,
+            key: None,
+            body: None,
+            account: false,
+        }
+    }
+
+    pub(super) const fn post(path: String, key: &'a str, body: Value) -> Self {
+        Self {
+            method: "POST",
+            path,
+            key: Some(key),
+            body: Some(body),
+            account: false,
+        }
+    }
+}
+
+fn headers() -> Vec<(&'static str, String)> {
+    vec![
+        ("accept", "application/json".into()),
+        ("content-type", "application/json".into()),
+        (VERSION_HEADER, VERSION.into()),
+    ]
+}
+
+impl GpApi {
+    async fn access_token(
+        &self,
+        transport: &Transport,
+        seconds: u32,
+        permission: Option<&str>,
+    ) -> Result<AccessToken, Error> {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let ask = AccessTokenRequest {
+            app_id: self.app_id.clone(),
+            secret: secret(&nonce, self.app_key.expose_secret()),
+            nonce,
+            grant_type: "client_credentials".into(),
+            seconds_to_expire: Some(seconds),
+            interval_to_expire: None,
+            permissions: permission.map(|permission| vec![permission.into()]),
+            restricted_token: permission.map(|_| "YES".into()),
+        };
+        let request = Request {
+            method: "POST",
+            url: format!("{}/accesstoken", self.hosts.base()),
+            headers: headers(),
+            body: serde_json::to_string(&ask).map_err(|_| Refusal::NotSent)?,
+        };
+        let answer = read(&transport.send(request).await?)?;
+        let token: AccessToken =
+            serde_json::from_value(answer).map_err(|_| Error::Doubtful(Doubt::Undecodable))?;
+        let plain = (1..=4096).contains(&token.token.len())
+            && token.token.bytes().all(|byte| byte.is_ascii_graphic());
+        if plain {
+            Ok(token)
+        } else {
+            Err(Error::Doubtful(Doubt::Undecodable))
+        }
+    }
+
+    /// A session of a page: a token for one payment method.
+    pub(super) async fn browser_access(
+        &self,
+        transport: &Transport,
+        reference: &str,
+    ) -> Result<Opened, Error> {
+        let token = self
+            .access_token(transport, BROWSER_SECONDS, Some(BROWSER_PERMISSION))
+            .await?;
+        let more = token
+            .scope
+            .accounts
+            .iter()
+            .flat_map(|account| &account.permissions)
+            .any(|permission| permission != BROWSER_PERMISSION);
+        if more {
+            // It could do more than it was asked for: no page gets it.
+            return Err(Error::Doubtful(Doubt::Contradictory));
+        }
+        let mut public = Map::new();
+        public.insert("access_token".into(), token.token.into());
+        public.insert("base_url".into(), self.hosts.base().into());
+        public.insert("reference".into(), reference.into());
+        if let Some(name) = &self.tokenization_account_name {
+            public.insert("account_name".into(), name.as_str().into());
+        }
+        Ok(Opened {
+            kept: SecretString::default(),
+            public,
+            seconds: token.seconds_to_expire.min(BROWSER_SECONDS),
+        })
+    }
+
+    async fn access(&self, transport: &Transport) -> Result<Grant<Arc<Access>>, Refusal> {
+        let fetched = self.tokens.get(async {
+            let token = self.access_token(transport, SERVER_SECONDS, None).await?;
+            let lifetime = Duration::from_secs(token.seconds_to_expire.into());
+            let access = Access {
+                account_id: self.account(&token)?,
+                bearer: token.token.into(),
+            };
+            Ok((Arc::new(access), lifetime))
+        });
+        // Whatever became of this call, the one that needed the token was not sent.
+        fetched.await.map_err(|error| match error {
+            Error::Refused(refusal) => refusal,
+            Error::Doubtful(_) | Error::SignatureInvalid | Error::Incomplete(_) => Refusal::NotSent,
+        })
+    }
+
+    /// The transaction account of a token. Names are case-sensitive; without a configured one, the usual name
+    /// goes before the first account of the kind.
+    fn account(&self, token: &AccessToken) -> Result<String, Error> {
+        let accounts = || {
+            token
+                .scope
+                .accounts
+                .iter()
+                .filter(|account| account.id.starts_with("TRA_"))
+        };
+        let named = |name: &str| accounts().find(|account| account.name == name);
+        let account = match &self.account_name {
+            Some(name) => named(name),
+            None => named("transaction_processing").or_else(|| accounts().next()),
+        };
+        account.map(|account| account.id.clone()).ok_or_else(|| {
+            Refusal::Rejected(Rejection {
+                code: Some("account_not_in_scope".into()),
+                message: "the access token reaches no transaction account of the configured name".into(),
+                ..Rejection::default()
+            })
+            .into()
+        })
+    }
+
+    /// Calls with the server's own token. A token that is no longer taken is dropped once, and the same call made
+    /// again with the same key: an unauthenticated call did nothing.
+    pub(super) async fn call(&self, transport: &Transport, call: &Call<'_>) -> Result<Response, Error> {
+        let access = self.access(transport).await?;
+        let answer = transport.send(self.request(call, &access.value)).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        self.tokens.drop_token(&access).await;
+        let access = self.access(transport).await?;
+        Ok(transport.send(self.request(call, &access.value)).await?)
+    }
+
+    fn request(&self, call: &Call<'_>, access: &Access) -> Request {
+        let mut headers = headers();
+        headers.push((
+            "authorization",
+            format!("Bearer {}", access.bearer.expose_secret()),
+        ));
+        if let Some(key) = call.key {
+            headers.push(("x-gp-idempotency", key.into()));
+        }
+        let body = call.body.as_ref().map(|body| {
+            let mut body = body.clone();
+            if call.account
+                && let Some(body) = body.as_object_mut()
+            {
+                body.insert("account_id".into(), access.account_id.as_str().into());
+            }
+            body.to_string()
+        });
+        Request {
+            method: call.method,
+            url: format!("{}{}", self.hosts.base(), call.path),
+            headers,
+            body: body.unwrap_or_default(),
+        }
+    }
+
+    /// Calls and reads.
+    pub(super) async fn ask(&self, transport: &Transport, call: &Call<'_>) -> Result<Value, Asked> {
+        let answer = self.call(transport, call).await.map_err(Asked::Call)?;
+        read(&answer).map_err(Asked::Answer)
+    }
+}
+
+/// Why there is no usable answer.
+pub(super) enum Asked {
+    /// There is none.
+    Call(Error),
+    /// It says so.
+    Answer(Problem),
+}
+
+impl From<Asked> for Error {
+    fn from(asked: Asked) -> Self {
+        match asked {
+            Asked::Call(error) => error,
+            Asked::Answer(problem) => problem.into(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `[platforms.gp_api]`: read once at start, every mistake recorded.
+
+use cardseal::gp_api::Hosts;
+use secrecy::ExposeSecret;
+
+use super::GpApi;
+use crate::amount::{Amount, Currency};
+use crate::oauth::TokenCache;
+use crate::settings::Settings;
+
+impl GpApi {
+    /// Reads an account. After a mistake, which the settings hold, there is none.
+    #[must_use]
+    pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
+        let environment = settings.word(
+            "environment",
+            &["sandbox", "production", "sandbox_eu", "production_eu", "custom"],
+        );
+        let hosts = match environment {
+            "production" => Some(Hosts::Production),
+            "sandbox_eu" => Some(Hosts::SandboxEu),
+            "production_eu" => Some(Hosts::ProductionEu),
+            "custom" => settings.base_url("base_url").map(Hosts::Custom),
+            _ => Some(Hosts::Sandbox),
+        };
+        if environment != "custom" && settings.optional("base_url").is_some() {
+            settings.mistake("base_url", "is only for environment = \"custom\"");
+        }
+        let app_id = settings.text("app_id");
+        let app_key = settings.secret("app_key");
+        let account_name = settings.optional("account_name");
+        let tokenization_account_name = settings.optional("tokenization_account_name");
+        let country = settings.optional("country").unwrap_or_else(|| "US".into());
+        if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            settings.mistake("country", "must be two capital letters of ISO 3166");
+        }
+        let code = settings.optional("currency").unwrap_or_else(|| "USD".into());
+        let currency = Currency::from_code(&code).filter(|currency| Amount::from_minor(1, *currency).is_ok());
+        if currency.is_none() {
+            settings.mistake("currency", "is not an ISO 4217 code");
+        }
+        let use_network_token = settings.boolean("use_network_token", true);
+        settings.check_path_secret("webhook_path_secret");
+        settings.finish();
+        if app_id.is_empty() || app_key.expose_secret().is_empty() {
+            return None;
+        }
+        Some(Self {
+            hosts: hosts?,
+            app_id,
+            app_key,
+            account_name,
+            tokenization_account_name,
+            country,
+            currency: currency?,
+            use_network_token,
+            sandbox: !environment.starts_with("production"),
+            tokens: TokenCache::default(),
+        })
+    }
+}

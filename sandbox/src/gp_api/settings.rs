@@ -1,0 +1,67 @@
+//! What of the simulated GP API can be set while it runs: mostly what is not documented of the real one, or
+//! differs between its accounts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{cors, merchant_url, settings};
+
+/// The settings; each has the default that the simulation starts with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where notifications go, unless the transaction names a URL of its own.
+    pub webhook_url: Option<String>,
+    /// Whether an approved verification with a storage mode stores the card and returns its id. It happens
+    /// that the real one does not.
+    pub verification_returns_id: bool,
+    /// Whether the stored payment method keeps the id of the single-use one; else it has a new one.
+    pub verification_keeps_id: bool,
+    /// How long a single-use payment method can be used.
+    pub single_use_minutes: u32,
+    /// Whether payment methods can be deleted. Applications in the platform's sandbox cannot, by default.
+    pub delete_permission: bool,
+    /// Whether network tokens are enabled on the account.
+    pub network_tokens: bool,
+    /// Up to which part of a charge can be refunded: 100, or 115 as on some accounts.
+    pub refund_percent: u8,
+    /// How long after it was made a transaction can be read and found.
+    pub readable_after_ms: u32,
+    /// Whether answers are compressed for clients that accept it.
+    pub gzip: bool,
+    /// Origins that may create payment methods from a page; `loopback` for all of this machine, `*` for all.
+    /// Which ones the real API allows is not known.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            webhook_url: None,
+            verification_returns_id: true,
+            verification_keeps_id: false,
+            single_use_minutes: 20,
+            delete_permission: false,
+            network_tokens: true,
+            refund_percent: 100,
+            readable_after_ms: 0,
+            gzip: true,
+            cors_origins: vec![cors::LOOPBACK.into()],
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with the given fields replaced.
+    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
+        let changed: Self = settings::changed(self, change)?;
+        if !matches!(changed.refund_percent, 100 | 115) {
+            return Err("refund_percent is 100 or 115".into());
+        }
+        changed
+            .webhook_url
+            .as_deref()
+            .map_or(Ok(()), merchant_url::check)?;
+        Ok(changed)
+    }
+}

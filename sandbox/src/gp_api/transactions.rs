@@ -1,0 +1,481 @@
+//! `/transactions`: charges, and what follows them.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::book::{Status, Transaction};
+use super::cards::{Storage, described};
+use super::issuer::{self, APPROVED};
+use super::lists::{List, Page};
+use super::payment_methods::USAGE_MODES;
+use super::refusal::Refusal;
+use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
+
+/// How a card can have been entered without the card there.
+pub(crate) const ENTRY_MODES: [&str; 5] = ["ECOM", "IN_APP", "MOTO", "MAIL", "PHONE"];
+
+/// How much of an authorization can be captured.
+const CAPTURE_PERCENT: u64 = 115;
+
+/// What an approval is known by at the issuer.
+pub(crate) fn authcode(approved: bool) -> String {
+    if approved {
+        alphanumerics(6).to_uppercase()
+    } else {
+        String::new()
+    }
+}
+
+/// A new id: random, and the end of the reference. `ACT_` with the same random part names the action.
+fn new_ids(reference: &str) -> (String, String) {
+    let random = alphanumerics(30);
+    // The platform's ids hold nothing else; what it makes of other characters is not known.
+    let plain: String = reference
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
+        .collect();
+    let suffix = plain.get(plain.len().saturating_sub(12)..).unwrap_or_default();
+    (format!("TRN_{random}_{suffix}"), format!("ACT_{random}"))
+}
+
+impl GpApi {
+    pub(crate) fn charge(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let fields = &call.fields;
+        let refund = fields.one_of("type", &["SALE", "REFUND"])? == Some("REFUND");
+        let permission = if refund {
+            "TRN_POST_Refund_Standalone"
+        } else {
+            "TRN_POST_Authorize"
+        };
+        if !call.token.may(permission) {
+            return Err(Refusal::not_permitted());
+        }
+        let amount = fields
+            .amount("amount")?
+            .ok_or_else(|| Refusal::missing("amount"))?;
+        let currency = fields.letters("currency", 3)?;
+        let country = fields.letters("country", 2)?;
+        let channel = fields.needed("channel")?;
+        let reference = fields.needed("reference")?;
+        let capture_mode = fields
+            .one_of("capture_mode", &["AUTO", "LATER", "MULTIPLE"])?
+            .unwrap_or("AUTO");
+        fields.needed("payment_method.entry_mode")?;
+        let entry_mode = fields
+            .one_of("payment_method.entry_mode", &ENTRY_MODES)?
+            .unwrap_or_default();
+        let usage_mode = fields.one_of("payment_method.usage_mode", &USAGE_MODES)?;
+        let storage = Storage::read(fields)?;
+        let given = self.given(call)?;
+        self.account(fields, &call.token, "TRA_")?
+            .ok_or_else(|| Refusal::missing_one_of("account_id, account_name"))?;
+        if channel != "CNP" {
+            return Err(Refusal::not_configured(country, channel, currency));
+        }
+        if usage_mode == Some("USE_NETWORK_TOKEN") && !ledger.settings.network_tokens {
+            return Err(Refusal::not_permitted());
+        }
+        let text = |path: &str| fields.text(path).map(|text| text.map(str::to_owned));
+        let (holder, description) = (text("payment_method.name")?, text("description")?);
+        let (order_reference, initiator) = (text("order.reference")?, text("initiator")?);
+        let status_url = text("notifications.status_url")?;
+        Self::refuse_seen(ledger, call)?;
+        let instrument = self.instrument(ledger, call, given)?;
+        let result = Self::ask_issuer(ledger, call, &instrument, currency)?;
+        let approved = result == APPROVED;
+        let stored = Self::store(ledger, call, &instrument, storage, approved);
+        let later = capture_mode != "AUTO" && !refund;
+        let status = match (approved, later) {
+            (false, _) => Status::Declined,
+            (true, true) => Status::Preauthorized,
+            (true, false) => Status::Captured,
+        };
+        let (id, action_id) = new_ids(reference);
+        let captured = if status == Status::Captured && !refund {
+            amount
+        } else {
+            0
+        };
+        let transaction = Transaction {
+            id,
+            reference: reference.into(),
+            amount,
+            currency: currency.into(),
+            status,
+            kind: if refund { "REFUND" } else { "SALE" },
+            idempotency_key: call.key.map(str::to_owned),
+            captured,
+            refunded: 0,
+            payment_method: instrument.method_id().map(str::to_owned),
+            usage_mode,
+            card: instrument.card.clone(),
+            parent: None,
+            created_at: call.now,
+            updated_at: call.now,
+            country: country.into(),
+            capture_mode,
+            entry_mode,
+            holder,
+            description,
+            order_reference,
+            initiator,
+            status_url,
+            authcode: authcode(approved),
+            batch_id: batch(status),
+            result,
+        };
+        let action = match (refund, later) {
+            (true, _) => "REFUND",
+            (false, true) => "PREAUTHORIZE",
+            (false, false) => "AUTHORIZE",
+        };
+        let answer = self.made(&transaction, call, &action_id, action, stored.as_deref());
+        ledger.book.remember_key(call.key, &transaction.id);
+        ledger.book.add_transaction(transaction);
+        Ok(answer)
+    }
+
+    pub(crate) fn capture(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let asked = call.fields.amount("amount")?;
+        Self::refuse_seen(ledger, call)?;
+        let charge = Self::charged(ledger, call)?;
+        let more = charge.capture_mode == "MULTIPLE" && charge.status == Status::Captured;
+        if charge.kind != "SALE" || !(charge.status == Status::Preauthorized || more) {
+            return Err(Refusal::wrong_state("CAPTURE", charge.status.as_str()));
+        }
+        let amount = asked.unwrap_or_else(|| charge.amount.saturating_sub(charge.captured));
+        let total = charge.captured.saturating_add(amount);
+        if total.saturating_mul(100) > charge.amount.saturating_mul(CAPTURE_PERCENT) {
+            return Err(Refusal::capture_limit());
+        }
+        charge.captured = total;
+        charge.status = Status::Captured;
+        charge.updated_at = call.now;
+        charge.batch_id = batch(Status::Captured);
+        let mut shown = charge.clone();
+        shown.amount = amount;
+        Ok(self.followed(ledger, call, shown, "CAPTURE"))
+    }
+
+    pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let asked = call.fields.amount("amount")?;
+        Self::refuse_seen(ledger, call)?;
+        let charge = Self::charged(ledger, call)?;
+        let open = matches!(charge.status, Status::Preauthorized | Status::Captured);
+        // A refund has left with the charge it is of: how the platform sees that is not known.
+        if !open || charge.refunded > 0 {
+            return Err(Refusal::wrong_state("REVERSE", charge.status.as_str()));
+        }
+        let whole = if charge.captured > 0 {
+            charge.captured
+        } else {
+            charge.amount
+        };
+        if asked.is_some_and(|asked| asked != whole && asked != charge.amount) {
+            return Err(Refusal::partial_reversal());
+        }
+        charge.status = Status::Reversed;
+        charge.updated_at = call.now;
+        let shown = charge.clone();
+        Ok(self.followed(ledger, call, shown, "REVERSE"))
+    }
+
+    pub(crate) fn refund(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let asked = call.fields.amount("amount")?;
+        let reference = call.fields.text("reference")?.map(str::to_owned);
+        Self::refuse_seen(ledger, call)?;
+        let percent = u64::from(ledger.settings.refund_percent);
+        let charge = Self::charged(ledger, call)?;
+        if charge.kind != "SALE" || charge.status != Status::Captured {
+            let status = charge.status.as_str();
+            return Err(Refusal::refund_limit(format!(
+                "You can't refund a {status} transaction"
+            )));
+        }
+        let amount = asked.unwrap_or_else(|| charge.captured.saturating_sub(charge.refunded));
+        let total = charge.refunded.saturating_add(amount);
+        if amount == 0 || total.saturating_mul(100) > charge.captured.saturating_mul(percent) {
+            // The blank at the end is the platform's.
+            let text = format!("You may only refund up to {percent}% of the original amount ");
+            return Err(Refusal::refund_limit(text));
+        }
+        charge.refunded = total;
+        charge.updated_at = call.now;
+        let charge = charge.clone();
+        let reference = reference.unwrap_or_else(|| charge.reference.clone());
+        let (id, action_id) = new_ids(&reference);
+        let refund = Transaction {
+            id,
+            reference,
+            amount,
+            status: Status::Captured,
+            kind: "REFUND",
+            idempotency_key: call.key.map(str::to_owned),
+            captured: 0,
+            refunded: 0,
+            parent: Some(charge.id.clone()),
+            created_at: call.now,
+            updated_at: call.now,
+            capture_mode: "AUTO",
+            authcode: String::new(),
+            batch_id: batch(Status::Captured),
+            ..charge
+        };
+        let answer = self.made(&refund, call, &action_id, "REFUND", None);
+        ledger.book.remember_key(call.key, &refund.id);
+        ledger.book.add_transaction(refund);
+        Ok(answer)
+    }
+
+    /// The charge that a follow-up is for, by its own id or by that of an earlier follow-up.
+    fn charged<'a>(ledger: &'a mut Ledger, call: &Call<'_>) -> Result<&'a mut Transaction, Refusal> {
+        ledger
+            .book
+            .transaction(&call.id)
+            .ok_or_else(|| Refusal::no_transaction(&call.id))
+    }
+
+    /// Answers a capture or a reversal: with an id of its own, that leads to the charge.
+    fn followed(&self, ledger: &mut Ledger, call: &Call<'_>, mut shown: Transaction, action: &str) -> Value {
+        let (id, action_id) = new_ids(&shown.reference);
+        ledger.book.add_alias(id.clone(), &shown.id);
+        ledger.book.remember_key(call.key, &id);
+        shown.id = id;
+        shown.created_at = call.now;
+        self.made(&shown, call, &action_id, action, None)
+    }
+
+    pub(crate) fn read_transaction(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let wait = Duration::milliseconds(ledger.settings.readable_after_ms.into());
+        let found = ledger
+            .book
+            .transaction(&call.id)
+            .filter(|transaction| call.now - transaction.created_at >= wait)
+            .ok_or_else(|| Refusal::nothing_to_read("Transactions", "transactions", &call.id))?;
+        let mut answer = self.read_back(found);
+        if let Some(fields) = answer.as_object_mut() {
+            if found.id != call.id {
+                fields.insert("parent_resource_id".into(), found.id.clone().into());
+                fields.insert("id".into(), call.id.clone().into());
+            }
+            fields.insert(
+                "action".into(),
+                self.action(
+                    &format!("ACT_{}", alphanumerics(30)),
+                    "TRANSACTION_SINGLE",
+                    "SUCCESS",
+                    call,
+                ),
+            );
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn list_transactions(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let list = List::read(&call.query()?, call.now)?;
+        let wait = Duration::milliseconds(ledger.settings.readable_after_ms.into());
+        let account = self
+            .app
+            .accounts
+            .iter()
+            .find(|account| account.id.starts_with("TRA_"));
+        let account_fits = account.is_some_and(|account| {
+            list.filter("account_name")
+                .is_none_or(|name| name == account.name)
+                && list.filter("account_id").is_none_or(|id| id == account.id)
+        });
+        if !account_fits {
+            return Err(Refusal::wrong_account());
+        }
+        let all = ledger.book.transactions(list.filter("reference"));
+        let kept: Vec<_> = all
+            .into_iter()
+            .filter(|transaction| {
+                call.now - transaction.created_at >= wait
+                    && list.covers(transaction.created_at)
+                    && list.matches("id", &transaction.id)
+                    && list.matches("type", transaction.kind)
+                    && list.matches("status", transaction.status.as_str())
+                    && list.matches("amount", &transaction.amount.to_string())
+                    && list.matches("currency", &transaction.currency)
+                    && list.matches("country", &transaction.country)
+                    && list.matches("channel", "CNP")
+                    && list.matches("brand", transaction.card.brand)
+                    && list.matches("number_first6", &transaction.card.first6)
+                    && list.matches("number_last4", &transaction.card.last4)
+                    && list.matches("authcode", &transaction.authcode)
+                    && list.matches("entry_mode", transaction.entry_mode)
+                    && list.matches("batch_id", &transaction.batch_id)
+            })
+            .collect();
+        let Page { total, items } = list.page(&kept);
+        let items = items
+            .into_iter()
+            .map(|transaction| self.read_back(transaction))
+            .collect();
+        Ok(list.answer(
+            &self.app,
+            account,
+            total,
+            "transactions",
+            items,
+            "TRANSACTION_LIST",
+        ))
+    }
+
+    /// A transaction as the answer of what made it.
+    fn made(
+        &self,
+        transaction: &Transaction,
+        call: &Call<'_>,
+        action_id: &str,
+        action: &str,
+        stored: Option<&str>,
+    ) -> Value {
+        let mut answer = self.common(transaction);
+        let result_code = if transaction.status == Status::Declined {
+            "DECLINED"
+        } else {
+            "SUCCESS"
+        };
+        if let Some(fields) = answer.as_object_mut() {
+            let payment_method = described(
+                &transaction.card,
+                &transaction.result,
+                &transaction.authcode,
+                transaction.entry_mode,
+                stored,
+                transaction.holder.as_deref(),
+            );
+            fields.insert("payment_method".into(), payment_method);
+            fields.insert("action".into(), self.action(action_id, action, result_code, call));
+        }
+        answer
+    }
+
+    /// A transaction as it is read later: more fields, and the number masked in another way.
+    fn read_back(&self, transaction: &Transaction) -> Value {
+        let card = &transaction.card;
+        let hidden = "X".repeat(card.digits.saturating_sub(10));
+        let [cvv, address, postal_code] = card.checks.map(issuer::check_word);
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        let mut answer = self.common(transaction);
+        let more = json!({
+            "time_last_updated": timestamp(transaction.updated_at),
+            "description": or_empty(&transaction.description),
+            "order_reference": or_empty(&transaction.order_reference),
+            "time_created_reference": "",
+            "initiator": or_empty(&transaction.initiator),
+            "language": "",
+            "ip_address": "",
+            "site_reference": "",
+            "action_create_id": "",
+            "parent_resource_id": or_empty(&transaction.parent),
+            "payment_method": {
+                "result": transaction.result,
+                "message": issuer::message(&transaction.result),
+                "entry_mode": transaction.entry_mode,
+                "name": or_empty(&transaction.holder),
+                "card": {
+                    "funding": "CREDIT",
+                    "brand": card.brand,
+                    "masked_number_first6last4": format!("{}{hidden}{}", card.first6, card.last4),
+                    "authcode": transaction.authcode,
+                    "brand_reference": "",
+                    "cvv_indicator": "",
+                    "cvv_result": cvv,
+                    "avs_address_result": address,
+                    "avs_postal_code_result": postal_code,
+                },
+            },
+        });
+        if let (Some(fields), Value::Object(more)) = (answer.as_object_mut(), more) {
+            fields.extend(more);
+        }
+        answer
+    }
+
+    fn common(&self, transaction: &Transaction) -> Value {
+        let account = self
+            .app
+            .accounts
+            .iter()
+            .find(|account| account.id.starts_with("TRA_"));
+        json!({
+            "id": transaction.id,
+            "time_created": timestamp(transaction.created_at),
+            "type": transaction.kind,
+            "status": transaction.status.as_str(),
+            "channel": "CNP",
+            "capture_mode": transaction.capture_mode,
+            "amount": transaction.amount.to_string(),
+            "currency": transaction.currency,
+            "country": transaction.country,
+            "merchant_id": self.app.merchant_id,
+            "merchant_name": self.app.merchant_name,
+            "account_id": account.map(|account| &account.id),
+            "account_name": account.map(|account| &account.name),
+            "reference": transaction.reference,
+            "batch_id": transaction.batch_id,
+        })
+    }
+
+    fn action(&self, id: &str, kind: &str, result_code: &str, call: &Call<'_>) -> Value {
+        json!({
+            "id": id,
+            "type": kind,
+            "time_created": timestamp(call.now),
+            "result_code": result_code,
+            "app_id": self.app.id,
+            "app_name": self.app.name,
+        })
+    }
+
+    /// What a notification tells of a transaction.
+    pub(crate) fn told(&self, ledger: &mut Ledger, id: &str) -> Option<(Value, Option<String>)> {
+        let transaction = ledger.book.transaction(id)?;
+        let mut told = self.common(transaction);
+        if let Some(fields) = told.as_object_mut() {
+            fields.insert(
+                "payment_method".into(),
+                json!({
+                    "result": transaction.result,
+                    "message": issuer::message(&transaction.result),
+                    "entry_mode": transaction.entry_mode,
+                }),
+            );
+            fields.insert("action".into(), json!({ "type": "STATUS_NOTIFICATION" }));
+        }
+        Some((told, transaction.status_url.clone()))
+    }
+}
+
+fn batch(status: Status) -> String {
+    match status {
+        Status::Captured => "BAT_1000001".into(),
+        Status::Preauthorized | Status::Declined | Status::Reversed => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_ends_like_its_reference() {
+        for (reference, suffix) in [
+            ("0b7a0d4c-5f0b-4b4e-9d52-1234567890ab", "1234567890ab"),
+            ("r-1", "r-1"),
+            ("Bestellung 12/7 für Ñ", "tellung127fr"),
+            ("", ""),
+        ] {
+            let (id, action) = new_ids(reference);
+            let (random, end) = id[4..].split_once('_').unwrap();
+            assert_eq!(
+                (random.len(), end),
+                (30, &suffix[suffix.len().saturating_sub(12)..])
+            );
+            assert_eq!(action, format!("ACT_{random}"));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The contract of Global Payments' network-tokenization sample, over the same core, so that a page written for
+//! that sample works unchanged: `GET /config`, `POST /create-network-token`, `GET /list-tokens`,
+//! `POST /process-payment`.
+//!
+//! Shapes and messages are the sample's. What it leaves open is not: amounts are read from the digits of the JSON
+//! number; listing and charging need the merchant's key; the ids are names of ours in the platform's form, and the
+//! platform's own never leave the server; a repeated exchange of a payment reference gets the same token; an
+//! `Idempotency-Key` makes a charge happen once.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use cardseal::gp_api::is_id;
+use cardseal::platform::Platform;
+use cardseal::session::{Kind, Mode};
+use cardseal_gateways::gateway::{Handed, SessionAsk};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::payments::{Charge, charge_stored, idempotency_key};
+use super::sessions::parse_amount;
+use super::tokens::{HandIn, tokenize};
+use crate::App;
+use crate::access::{Browser, Merchant};
+use crate::body::Fields;
+use crate::clock::rfc3339;
+use crate::error::{ApiError, Code};
+use crate::logging::RequestId;
+use crate::store::{Key, NewSession, Token, TokenStatus};
+
+const PLATFORM: Platform = Platform::GpApi;
+/// How long a payment reference that was handed over may be tried again.
+const EXCHANGE_MS: i64 = 24 * 60 * 60_000;
+/// The sample lists all; so many are shown.
+const LISTED: u32 = 100;
+
+pub(super) fn mount(router: Router<App>) -> Router<App> {
+    router
+        .route("/config", get(config))
+        .route("/create-network-token", post(create))
+        .route("/list-tokens", get(list))
+        .route("/process-payment", post(charge))
+}
+
+/// What the sample says when something does not work.
+struct Failure {
+    status: StatusCode,
+    message: String,
+}
+
+impl From<ApiError> for Failure {
+    /// `<error_code>: …`, the platform's word where it is the platform that refuses.
+    fn from(error: ApiError) -> Self {
+        let (name, text) = match error.rejection() {
+            Some(rejection) => (
+                rejection.name.clone().or_else(|| rejection.code.clone()),
+                rejection.message.as_str(),
+            ),
+            None => (None, error.detail_text()),
+        };
+        let name = name.unwrap_or_else(|| error.code().as_str().to_ascii_uppercase());
+        Self {
+            status: error.code().status(),
+            message: format!("{name}: {text}"),
+        }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        ApiError::from(code).into()
+    }
+}
+
+/// The sample's envelope. The data may hold a number in its own digits, so it is text.
+fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
+    let (status, body) = match result {
+        Ok((data, Some(message))) => (
+            StatusCode::OK,
+            format!(r#"{{"success":true,"data":{data},"message":{}}}"#, json!(message)),
+        ),
+        Ok((data, None)) => (StatusCode::OK, format!(r#"{{"success":true,"data":{data}}}"#)),
+        Err(failure) => (
+            failure.status,
+            json!({ "success": false, "message": failure.message }).to_string(),
+        ),
+    };
+    (
+        status,
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        body,
+    )
+        .into_response()
+}
+
+async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
+    let data = async {
+        browser?;
+        let reference = uuid::Uuid::new_v4().to_string();
+        let ask = SessionAsk {
+            kind: Kind::Tokenize,
+            mode: Mode::Direct,
+            reference: &reference,
+            token: None,
+            amount: None,
+            description: "",
+        };
+        let account = app.account(PLATFORM.id())?;
+        let opened = account
+            .gateway
+            .open_session(&app.transport, &ask)
+            .await
+            .map_err(ApiError::from)?;
+        let token = opened.public.get("access_token").cloned().unwrap_or_default();
+        Ok((json!({ "accessToken": token }).to_string(), None))
+    };
+    envelope(data.await)
+}
+
+async fn create(
+    State(app): State<App>,
+    browser: Result<Browser, ApiError>,
+    fields: Result<Fields, ApiError>,
+) -> Response {
+    let data = async {
+        browser?;
+        let mut fields = fields?;
+        let reference = fields.text("payment_reference", 100)?;
+        fields.finish()?;
+        if !is_id("PMT_", &reference) {
+            return Err(ApiError::field(Code::FieldInvalid, "payment_reference").into());
+        }
+        let hash = hex::encode(Sha256::digest(&reference));
+        let session = exchange(&app, &reference).await?;
+        let hand_in = HandIn {
+            session,
+            handed: Handed::Answer(json!({ "id": reference })),
+            hash,
+        };
+        let owner = Arc::clone(&app);
+        let token = app
+            .to_the_end(async move { tokenize(&owner, hand_in).await })
+            .await
+            .map_err(not_stored)?;
+        Ok((
+            listed(&token).to_string(),
+            Some("Network token created successfully"),
+        ))
+    };
+    envelope(data.await)
+}
+
+/// The session of a payment reference: the same one again, so that a repeated request finds its token.
+async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
+    if let Some(session) = app.store.session_of(PLATFORM.id(), reference).await? {
+        return Ok(session);
+    }
+    let now = app.clock.now();
+    let session = NewSession {
+        platform: PLATFORM.id(),
+        kind: Kind::Tokenize,
+        mode: Mode::Direct,
+        reference,
+        kept: &SecretString::default(),
+        customer: None,
+        token_id: None,
+        amount: None,
+        description: "",
+        created_at: now,
+        expires_at: now + EXCHANGE_MS,
+    };
+    Ok(app.store.add_session(&session).await?)
+}
+
+fn not_stored(error: ApiError) -> Failure {
+    let reason = match error.rejection() {
+        Some(rejection) if rejection.code.as_deref() == Some("no_token_returned") => "no token returned",
+        Some(rejection) if rejection.name.as_deref() == Some("NOT_VERIFIED") => rejection.message.as_str(),
+        Some(_) | None => return error.into(),
+    };
+    Failure {
+        status: error.code().status(),
+        message: format!("Failed to create network token: {reason}"),
+    }
+}
+
+async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
+    let data = async {
+        merchant?;
+        let tokens = app
+            .store
+            .tokens(None, None, LISTED)
+            .await
+            .map_err(ApiError::from)?;
+        let ours = tokens
+            .iter()
+            .filter(|token| token.platform == PLATFORM.id() && token.status == TokenStatus::Active);
+        // The sample appends to a file: the oldest comes first.
+        let mut data: Vec<Value> = ours.map(listed).collect();
+        data.reverse();
+        Ok((Value::from(data).to_string(), None))
+    };
+    envelope(data.await)
+}
+
+/// Our id in the platform's form.
+fn alias(token: &str) -> String {
+    format!("PMT_{}", token.strip_prefix("tok_").unwrap_or(token))
+}
+
+fn listed(token: &Token) -> Value {
+    let time = rfc3339(token.created_at);
+    json!({
+        "id": alias(&token.id),
+        "brand": token.brand.as_deref().unwrap_or_default().to_uppercase(),
+        "masked_card": token.last4,
+        "usage_mode": "USE_NETWORK_TOKEN",
+        "status": "Active",
+        "created_at": format!("{}+00:00", time.get(..19).unwrap_or(&time)),
+    })
+}
+
+async fn charge(
+    State(app): State<App>,
+    merchant: Result<Merchant, ApiError>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    fields: Result<Fields, ApiError>,
+) -> Response {
+    let data = async {
+        merchant?;
+        let key = idempotency_key(&headers)?;
+        let mut fields = fields?;
+        let fingerprint = fields.fingerprint();
+        let id = fields.text("pmt_id", 100)?;
+        let digits = fields.digits("amount")?;
+        let currency = fields.optional("currency", 8)?.unwrap_or_else(|| "USD".into());
+        fields.finish()?;
+        let amount = parse_amount(&digits, &currency)?;
+        let id = format!("tok_{}", id.strip_prefix("PMT_").unwrap_or_default());
+        let token = app.store.token(&id).await.map_err(ApiError::from)?;
+        let token = token
+            .filter(|token| token.platform == PLATFORM.id())
+            .ok_or(Code::TokenNotFound)?;
+        let charge = Charge {
+            token,
+            amount,
+            network_token: Some(true),
+            key: key.map(|key| Key {
+                scope: "process-payment".into(),
+                key,
+                fingerprint,
+            }),
+            request_id,
+        };
+        let answer = charge_stored(&app, charge).await?;
+        paid(&app, &answer.body).await
+    };
+    envelope(data.await)
+}
+
+/// The sample's words for a payment resource of ours.
+async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Failure> {
+    let payment: Value = serde_json::from_str(body).unwrap_or_default();
+    let word = |name: &str| payment[name].as_str().unwrap_or_default();
+    match word("status") {
+        "approved" => {
+            let stored = app.store.payment(word("id")).await.map_err(ApiError::from)?;
+            let platform_id = stored.and_then(|payment| payment.platform_payment);
+            let data = format!(
+                r#"{{"transactionId":{},"status":"SUCCESS","amount":{},"currency":{},"authCode":{},"tokenUsageMode":"USE_NETWORK_TOKEN"}}"#,
+                json!(platform_id.as_deref().unwrap_or(word("id"))),
+                // Decimal text is a JSON number as it stands.
+                word("amount"),
+                json!(word("currency")),
+                json!(payment["authorization"].as_str().unwrap_or_default()),
+            );
+            Ok((data, Some("Payment processed successfully")))
+        }
+        "declined" => {
+            let reason = word_of(&payment["decline"]);
+            Err(Failure {
+                status: StatusCode::BAD_REQUEST,
+                message: format!("Transaction failed: {reason}"),
+            })
+        }
+        "unknown" => Err(Failure {
+            status: StatusCode::ACCEPTED,
+            message: format!(
+                "Transaction failed: its outcome is not known yet; do not charge again, ask for {}",
+                word("id")
+            ),
+        }),
+        // A stored refusal.
+        _ => Err(Failure {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            message: format!(
+                "{}: {}",
+                word("platform_code"),
+                payment["platform_message"]
+                    .as_str()
+                    .unwrap_or("Transaction failed")
+            ),
+        }),
+    }
+}
+
+/// "Insufficient funds": the bank's reason as people read it.
+fn word_of(decline: &Value) -> String {
+    let reason = decline["reason"].as_str().unwrap_or("declined").replace('_', " ");
+    let mut letters = reason.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

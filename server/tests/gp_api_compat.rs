@@ -1,0 +1,202 @@
+//! The contract of the network-tokenization sample.
+
+use axum::http::Request;
+use cardseal_sandbox::faults::{Fault, Kind};
+use serde_json::{Value, json};
+
+use crate::gp_api::{APPROVED, single};
+use crate::shop::{ORIGIN, Shop};
+
+async fn shop() -> Shop {
+    Shop::gp_api(&[("CARDSEAL__COMPAT__GP_NETWORK_TOKENS", "true")]).await
+}
+
+async fn config(shop: &Shop) -> String {
+    let request = Request::builder().uri("/config").header("origin", ORIGIN);
+    let answer = shop.send(request.body(String::new().into()).unwrap()).await;
+    let token = answer.json["data"]["accessToken"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer.text,
+        format!(r#"{{"success":true,"data":{{"accessToken":"{token}"}}}}"#)
+    );
+    token
+}
+
+/// What the official fields hand to the page.
+async fn payment_reference(shop: &Shop, number: &str) -> Value {
+    let token = config(shop).await;
+    let base = &shop.sandbox.info().platforms.gp_api.base_url;
+    single(base, &token, &json!("any"), number).await["id"].clone()
+}
+
+#[tokio::test]
+async fn answers_byte_for_byte_as_the_sample_does() {
+    let shop = shop().await;
+    let reference = payment_reference(&shop, APPROVED).await;
+    let body = json!({ "payment_reference": reference });
+    let created = shop.page("/create-network-token", &body).await;
+    assert_eq!(created.status, 200, "{}", created.text);
+    let data = &created.json["data"];
+    let (id, at) = (data["id"].as_str().unwrap(), data["created_at"].as_str().unwrap());
+    assert_eq!(
+        created.json,
+        json!({
+            "success": true,
+            "data": { "id": id, "brand": "VISA", "masked_card": "5262", "usage_mode": "USE_NETWORK_TOKEN",
+                "status": "Active", "created_at": at },
+            "message": "Network token created successfully",
+        })
+    );
+    assert!(
+        id.starts_with("PMT_") && at.len() == 25 && at.ends_with("+00:00"),
+        "{id} {at}"
+    );
+    // The platform's own id stays inside, and the same reference again is the same token.
+    assert!(!shop.gp().to_string().contains(id));
+    assert_eq!(shop.page("/create-network-token", &body).await.text, created.text);
+    let list = shop.get("/list-tokens").await.is(200);
+    assert_eq!(list, json!({ "success": true, "data": [data] }));
+
+    let pay = format!(r#"{{"pmt_id":"{id}","amount":10.00,"currency":"USD"}}"#);
+    let paid = shop.merchant("POST", "/process-payment", Some(&raw(&pay))).await;
+    let transaction = shop.booked()[0]["id"].clone();
+    assert!(
+        paid.text
+            .contains(r#""amount":10.00,"currency":"USD","authCode":"#),
+        "{}",
+        paid.text
+    );
+    assert_eq!(
+        paid.json,
+        json!({
+            "success": true,
+            "data": { "transactionId": transaction, "status": "SUCCESS", "amount": 10.0, "currency": "USD",
+                "authCode": paid.json["data"]["authCode"], "tokenUsageMode": "USE_NETWORK_TOKEN" },
+            "message": "Payment processed successfully",
+        })
+    );
+}
+
+fn raw(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn amounts_are_the_digits_that_were_sent() {
+    let shop = shop().await;
+    let reference = payment_reference(&shop, APPROVED).await;
+    let created = shop
+        .page(
+            "/create-network-token",
+            &json!({ "payment_reference": reference }),
+        )
+        .await
+        .is(200);
+    let id = created["data"]["id"].as_str().unwrap();
+    let pay = async |amount: &str, key: &str| {
+        let body = format!(r#"{{"pmt_id":"{id}","amount":{amount},"currency":"USD"}}"#);
+        let request = Request::builder()
+            .method("POST")
+            .uri("/process-payment")
+            .header("authorization", format!("Bearer {}", crate::shop::API_KEY))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        shop.send(request.body(body.into()).unwrap()).await
+    };
+    for (index, (amount, minor)) in [
+        ("19.99", "1999"),
+        ("0.29", "29"),
+        ("1.15", "115"),
+        ("8.2", "820"),
+        ("10", "1000"),
+        ("\"64.10\"", "6410"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let key = format!("k{index}");
+        let first = pay(amount, &key).await;
+        assert_eq!(first.status, 200, "{}", first.text);
+        assert_eq!(pay(amount, &key).await.text, first.text);
+        assert_eq!(shop.booked()[index]["amount"], minor, "{amount}");
+    }
+    let booked = shop.booked().len();
+    for amount in ["0.00", "1.005", "1e1", "-1", "true", "null"] {
+        let answer = pay(amount, "bad").await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["success"]),
+            (422, &json!(false)),
+            "{amount} {}",
+            answer.text
+        );
+    }
+    assert_eq!(shop.booked().len(), booked);
+
+    let mut fault = Fault::new("gp_api", "transactions", Kind::RespCode);
+    fault.value = Some("51".into());
+    shop.sandbox.inject(fault).unwrap();
+    assert_eq!(
+        pay("5.00", "declined").await.text,
+        r#"{"message":"Transaction failed: Insufficient funds","success":false}"#
+    );
+}
+
+#[tokio::test]
+async fn failures_have_the_samples_shape_and_nothing_is_open_to_everybody() {
+    let shop = shop().await;
+    for (method, path) in [
+        ("GET", "/config"),
+        ("GET", "/list-tokens"),
+        ("POST", "/process-payment"),
+        ("POST", "/create-network-token"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("origin", "https://elsewhere.example")
+            .header("content-type", "application/json");
+        let answer = shop.send(request.body("{}".to_owned().into()).unwrap()).await;
+        assert!(
+            answer.status == 403 || answer.status == 401,
+            "{path} {}",
+            answer.status
+        );
+        assert_eq!(answer.json["success"], false, "{path}");
+        assert!(answer.json["message"].as_str().unwrap().contains(": "), "{path}");
+    }
+    // A page may not list or charge.
+    let answer = shop.page("/process-payment", &json!({})).await;
+    assert_eq!(answer.status, 401);
+
+    shop.gp_setting(&json!({ "verification_returns_id": false }));
+    let reference = payment_reference(&shop, APPROVED).await;
+    let answer = shop
+        .page(
+            "/create-network-token",
+            &json!({ "payment_reference": reference }),
+        )
+        .await;
+    assert_eq!(
+        answer.json,
+        json!({ "success": false, "message": "Failed to create network token: no token returned" })
+    );
+    let unknown = json!({ "payment_reference": "PMT_00000000-0000-4000-8000-000000000000" });
+    let answer = shop.page("/create-network-token", &unknown).await;
+    assert!(
+        answer.json["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("RESOURCE_NOT_FOUND: "),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn is_not_there_unless_it_is_switched_on() {
+    let shop = Shop::gp_api(&[]).await;
+    let request = Request::builder().uri("/config").header("origin", ORIGIN);
+    shop.send(request.body(String::new().into()).unwrap())
+        .await
+        .problem(404, "not_found");
+}

@@ -1,0 +1,89 @@
+// What the classes of all platforms have in common.
+
+import { call } from "./core.js";
+import { CardsealError } from "./error.js";
+import { JSON_HEADERS, at, readPayment, readToken, send } from "./send.js";
+
+const wrong = (field, message) => new CardsealError({ code: "type_invalid", message, field });
+
+/** One platform: its part of the module, a clock, a way to send, and the merchant's server. */
+export class PlatformClient {
+  #platform;
+  #now;
+  #fetch;
+  #server;
+  #core;
+
+  constructor(platform, make, given) {
+    const { now = Date.now, fetch, ...options } = given ?? {};
+    this.#platform = platform;
+    this.#core = call((wasm) => make(wasm, options), platform);
+    this.#now = now;
+    this.#fetch = fetch;
+    this.#server = options.server ?? "";
+  }
+
+  confirmTokenRequest(session, token) {
+    return this.handOver("/v1/tokens", session, token);
+  }
+
+  async confirmToken(session, token, options = {}) {
+    return readToken(await this.send(this.confirmTokenRequest(session, token), options, true));
+  }
+
+  free() {
+    this.#core?.free();
+    this.#core = undefined;
+  }
+
+  /** Calls into this platform's part of the module. */
+  core(work) {
+    if (!this.#core) throw wrong("this", "the object has been freed");
+    return call(() => work(this.#core, this.#now()), this.#platform);
+  }
+
+  /** Sends; `own` is a call to the merchant's server. */
+  send(request, options, own) {
+    return send(request, { ...options, own, fetch: this.#fetch });
+  }
+
+  /** The platform's answer, for the merchant's server. */
+  handOver(path, session, given) {
+    if (typeof session?.id !== "string") throw wrong("session", "only a session of the Cardseal server takes an answer");
+    if (given?.raw === undefined) throw wrong("raw", "there is no answer of the platform to hand over");
+    const { raw } = given;
+    return {
+      method: "POST",
+      url: at(this.#server, path),
+      headers: { ...JSON_HEADERS },
+      body: JSON.stringify({ session: session.id, answer: raw }),
+    };
+  }
+
+  /** Sends what makes a token; relayed, the server answers, else the platform. */
+  async token(session, request, options) {
+    if (session.mode === "relay") return readToken(await this.send(request, options, true));
+    const { status, body } = await this.send(request, options, false);
+    return { ...this.core((core) => core.readToken(status, body)), raw: body };
+  }
+
+  /** Sends what makes a payment. */
+  async payment(session, request, options) {
+    const relayed = session.mode === "relay";
+    let answer;
+    try {
+      answer = await this.send(request, options, relayed);
+    } catch (error) {
+      // What became of the payment is unknown: the same card must not be sent again before somebody has asked.
+      if (["request_timeout", "network_failed", "request_aborted"].includes(error.code)) error.retryable = false;
+      throw error;
+    }
+    if (relayed) return readPayment(answer);
+    return { ...this.core((core) => core.readPayment(answer.status, answer.body)), raw: answer.body };
+  }
+
+  /** Hands over what a payment came to. */
+  async confirmedPayment(request, options) {
+    return readPayment(await this.send(request, options, true));
+  }
+}
