@@ -1,10 +1,10 @@
-// The demo: builds what is missing, starts the simulated platform and the server, and prints the address.
+// The demo: builds what is missing, starts the simulated platforms and the server, and prints the address.
 //
 //   npm start                http://127.0.0.1:8080/
 //   PORT=3000 npm start
 //
-// Everything is made fresh for each start, the database too: the simulated platform forgets its cards when it
-// stops, so stored tokens of an earlier start could not be charged.
+// Everything is made fresh for each start, the database too: the simulated platforms forget their cards when
+// they stop, so stored tokens of an earlier start could not be charged.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -63,18 +63,20 @@ async function demo(port, folder) {
   const sandbox = start('sandbox', 'cardseal-sandbox', [
     '--listen', `${HOST}:0`, '--exit-with-stdin', '--webhook-url', `http://${HOST}:${port}/v1/notifications/greenpay/${notifications}`,
   ], { stdio: ['pipe', 'pipe', openSync(sandboxLog(), 'w')] });
-  const greenpay = (await firstLine(sandbox)).platforms.greenpay;
+  const { control_url: control, platforms } = await firstLine(sandbox);
+  // By default an account may not delete stored cards; on the page a person can.
+  await fetch(`${control}/gp_api/settings`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"delete_permission":true}' });
 
   const config = path.join(folder, 'cardseal.toml');
   const apiKey = randomBytes(24).toString('hex');
-  writeFileSync(config, toml(port, folder, apiKey, notifications, greenpay), { mode: 0o600 });
+  writeFileSync(config, toml(port, folder, apiKey, notifications, platforms), { mode: 0o600 });
   // Settings that a person has for another server must not reach this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
   start('server', 'cardseal-server', ['--config', config], { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env });
   if (!(await healthy(port))) return;
 
   process.stdout.write(`\nCardseal is ready: http://${HOST}:${port}/\n`);
-  process.stdout.write(`Simulated platform, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`);
+  process.stdout.write(`Simulated platforms, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`);
 }
 
 const demoFolder = () => path.join(targetFolder(), 'demo');
@@ -98,7 +100,7 @@ async function firstLine(child) {
   return JSON.parse(line);
 }
 
-function toml(port, folder, apiKey, notifications, greenpay) {
+function toml(port, folder, apiKey, notifications, { greenpay, gp_api: gpApi }) {
   // TOML's basic strings are written as JSON's.
   const text = JSON.stringify;
   return [
@@ -124,6 +126,13 @@ function toml(port, folder, apiKey, notifications, greenpay) {
     ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
       '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
     ]),
+    '[platforms.gp_api]',
+    'environment = "custom"',
+    `base_url = ${text(gpApi.base_url)}`,
+    `app_id = ${text(gpApi.credentials.app_id)}`,
+    `app_key = ${text(gpApi.credentials.app_key)}`,
+    '[compat]',
+    'gp_network_tokens = true',
     '[demo]',
     'enabled = true',
     `www = ${text(path.join(root, 'www'))}`,

@@ -3,10 +3,10 @@
 import { CardForm } from './modules/card-form.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
 import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
-import { PRICES, parseAmount, showMoney } from './modules/money.js';
+import { parseAmount, priceIn, showMoney } from './modules/money.js';
+import { offered, platformOf } from './modules/platforms.js';
 import * as server from './modules/server.js';
 import { ShopLists } from './modules/shop-lists.js';
-import { APPROVED, DECLINED } from './modules/test-cards.js';
 import { watch } from './modules/traffic.js';
 import { WirePanel } from './modules/wire-panel.js';
 import { brandName, codesOf, declineWords, failureWords } from './modules/words.js';
@@ -24,6 +24,10 @@ let checkout = null;
 let lists = null;
 let brandOf = () => null;
 let busy = false;
+/** What `GET /v1/demo` says. */
+let facts = {};
+let platforms = offered(facts);
+let platform = platforms[0];
 /** The payment that the person means to make; lives until it has an outcome or its details change. */
 let intent = null;
 /** The stored card that is the one in the form, after its charge was declined: a second try stores no second one. */
@@ -40,38 +44,44 @@ payForm.addEventListener('submit', (event) => {
 boot();
 
 async function boot() {
-  watch({ cardDigits: () => form?.digits ?? '', onChange: (record) => panel.show(record) });
-  showDemo();
+  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, onChange: (record) => panel.show(record) });
+  const demo = showDemo();
   let cardseal;
   try {
     cardseal = await import('/pkg/index.js');
-    await cardseal.load();
+    await Promise.all([cardseal.load(), demo]);
   } catch (error) {
     byId('boot').hidden = true;
     showLoadFailure(error);
     return;
   }
-  form = new CardForm(cardseal, { onEdit });
-  checkout = new Checkout(cardseal, (step) => { if (STEPS[step]) byId('pay-words').textContent = STEPS[step]; });
+  form = new CardForm(cardseal, { platform, onEdit });
+  checkout = new Checkout(cardseal, (step) => {
+    const words = platform.steps[step] ?? STEPS[step];
+    if (words) byId('pay-words').textContent = words;
+  });
   // GreenPay names two brands; the first digits tell the others.
   brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
-  lists = new ShopLists({ customer: CUSTOMER, money: readMoney, brandOf, onCharge: chargeSaved, onUpdate: startUpdate, onAction: () => { panel.begin(); intent = null; kept = null; } });
+  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onAction: () => { panel.begin(); intent = null; kept = null; } });
   byId('boot').hidden = true;
   byId('pay-fields').disabled = false;
   byId('pay-form').dataset.ready = 'true';
   wireControls();
-  form.kind = kind();
-  drawMoney();
+  choosePlatform(platform);
   await lists.refresh();
 }
 
-const STEPS = { session: 'Getting ready…', seal: 'Encrypting your card…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
+const STEPS = { session: 'Getting ready…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
 
 // ------------------------------------------------------------------------------------------- before anything
 
 async function showDemo() {
   try {
-    const { sandbox } = await server.demo();
+    facts = await server.demo();
+    platforms = offered(facts);
+    [platform] = platforms;
+    const all = Object.values(facts.platforms ?? {});
+    const sandbox = all.length > 0 ? all.every((one) => one.sandbox) : facts.sandbox;
     byId('demo-text').replaceChildren(make('strong', {}, 'This is a demo.'), sandbox
       ? ' The bank is simulated and no money moves. Whoever opens this page can charge and delete the cards saved here, so do not type a real one.'
       : ' Whoever opens this page can charge and delete the cards saved here, so do not type a real one.');
@@ -84,10 +94,10 @@ async function showDemo() {
 function showLoadFailure(error) {
   const blocked = webAssemblyBlocked();
   const [heading, ...advice] = typeof WebAssembly !== 'object'
-    ? ['This browser cannot run WebAssembly.', 'Your card is encrypted with it, so you cannot pay here. A newer browser can.']
+    ? ['This browser cannot run WebAssembly.', 'Your card is checked and encrypted with it, so you cannot pay here. A newer browser can.']
     : blocked
       ? ['This page’s security policy blocks WebAssembly.', 'For the shop: the Content-Security-Policy header lacks ', make('code', {}, "'wasm-unsafe-eval'"), ' in ', make('code', {}, 'script-src'), '. Nothing else has to be loosened.']
-      : ['The part that encrypts your card did not load.', 'Check your connection and try again. For the shop: ', make('code', {}, '/pkg/'), ' must serve the built package (', make('code', {}, 'npm run build'), '), and the policy must allow ', make('code', {}, "script-src 'self'"), ' and ', make('code', {}, "connect-src 'self'"), '.'];
+      : ['The part that takes care of your card did not load.', 'Check your connection and try again. For the shop: ', make('code', {}, '/pkg/'), ' must serve the built package (', make('code', {}, 'npm run build'), '), and the policy must allow ', make('code', {}, "script-src 'self'"), ' and ', make('code', {}, "connect-src 'self'"), '.'];
   const box = make('div', { class: 'notice notice-bad', role: 'alert', id: 'load-failure', 'data-code': error?.code ?? 'import_failed' },
     make('p', {}, make('strong', {}, heading)), make('p', {}, ...advice), make('p', {}, 'Nothing was sent and nothing was charged.'),
     make('button', { type: 'button', class: 'link', onclick: () => location.reload() }, 'Load the page again'));
@@ -107,20 +117,102 @@ function webAssemblyBlocked() {
 
 function wireControls() {
   byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); });
-  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => { intent = null; });
+  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => { intent = null; wishedWay = way(); });
   byId('amount').addEventListener('input', () => { byId('amount').dataset.touched = 'true'; intent = null; drawMoney(); });
   byId('amount').addEventListener('blur', showAmountProblem);
   byId('currency').addEventListener('change', () => {
-    if (!byId('amount').dataset.touched) byId('amount').value = PRICES[byId('currency').value];
+    if (!byId('amount').dataset.touched) byId('amount').value = priceIn(byId('currency').value);
     intent = null;
     drawMoney();
   });
   byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
   byId('result-next').addEventListener('click', () => { showForm(); form.focus(); });
+  byId('capture-later').addEventListener('change', () => { intent = null; drawMoney(); });
+  byId('platforms').append(...platforms.map(platformRadio));
+}
+
+function platformRadio(one) {
+  const id = `platform-${one.id}`;
+  return make('div', { class: 'radio' },
+    make('input', { type: 'radio', name: 'platform', id, value: one.id, autocomplete: 'off', checked: one === platform, 'aria-describedby': `${id}-hint`, onchange: () => choosePlatform(one) }),
+    make('label', { for: id }, one.name),
+    make('p', { class: 'hint', id: `${id}-hint` }, one.hint));
+}
+
+/** The same form, by another platform's rules. What was typed stays. */
+function choosePlatform(next) {
+  if (updating && next.id !== updating.platform) stopUpdate();
+  platform = next;
+  intent = null;
+  kept = null;
+  const radio = byId(`platform-${platform.id}`);
+  if (radio) radio.checked = true;
+  clearNotice(notice);
+  form.platform = platform;
+  form.kind = kind();
+  byId('promise').textContent = platform.promise;
+  byId('promise-at-button').textContent = platform.promiseAtButton;
+  drawWays();
+  drawSaving();
+  drawCurrencies();
   const chip = (card) => make('li', {}, make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, onclick: () => useTestCard(card) },
     make('span', { class: 'chip-digits' }, `•• ${card.last4}`), ' ', card.label));
-  byId('cards-approved').replaceChildren(...APPROVED.map(chip));
-  byId('cards-declined').replaceChildren(...DECLINED.map(chip));
+  byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
+  byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
+  drawMoney();
+}
+
+/** A way that the platform does not have cannot be chosen, and the page says so. */
+function drawWays() {
+  const relayed = platform.ways.includes('relay');
+  byId('way-relay').disabled = !relayed;
+  byId('way-relay-hint').hidden = !relayed;
+  byId('way-relay-not').hidden = relayed;
+  byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
+  byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
+  if (relayed) byId(`way-${wishedWay}`).checked = true;
+  else byId('way-direct').checked = true;
+}
+
+function drawSaving() {
+  byId('platforms').hidden = platforms.length < 2 || updating !== null || payForm.hidden;
+  byId('save-row').hidden = updating !== null || !platform.paysOnce;
+  byId('kept-hint').hidden = updating !== null || platform.paysOnce;
+  byId('later-row').hidden = updating !== null || !platform.parts;
+}
+
+function drawCurrencies() {
+  const select = byId('currency');
+  const before = select.value;
+  const list = currenciesOf(platform);
+  select.replaceChildren(...list.map((code) => make('option', { value: code }, code)));
+  select.value = list.includes(before) ? before : list[0];
+  if (select.value !== before && !byId('amount').dataset.touched) byId('amount').value = priceIn(select.value);
+}
+
+const factsOf = ({ id }) => facts.platforms?.[id] ?? {};
+
+/** What the shop has an account for, if the server says so; some platforms alone know, and answer when asked. */
+function currenciesOf(one) {
+  const { currencies } = factsOf(one);
+  const said = Array.isArray(currencies) ? currencies : [];
+  const list = said.length === 0 || one.anyCurrency ? [...new Set([...said, ...one.currencies ?? []])] : said;
+  // The familiar one first, for the choice begins with it.
+  return list.includes('USD') ? ['USD', ...list.filter((code) => code !== 'USD')] : list;
+}
+
+/** The name of the platform whose own format wants the card in clear at this address, or null. */
+function takesClearCard(url) {
+  return platforms.find((one) => one.takesClearCard?.(factsOf(one), url))?.name ?? null;
+}
+
+/** What pressing Charge beside a saved card of a platform would do. */
+function chargeOn(id) {
+  const { amount, currency } = readMoney();
+  const there = platformOf(id);
+  if (!currenciesOf(there).includes(currency)) return { charge: `Not in ${currency}`, offered: false };
+  const verb = capture(there) === 'later' ? 'Authorize' : 'Charge';
+  return { charge: chargeWords(verb, amount, currency), offered: true };
 }
 
 function useTestCard(card) {
@@ -140,9 +232,17 @@ function onEdit() {
 }
 
 const way = () => document.querySelector('input[name="way"]:checked').value;
-const kind = () => (updating ? 'update' : byId('save-card').checked ? 'tokenize' : 'payment');
-const storeOptions = () => (updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER });
-const readMoney = () => ({ amount: parseAmount(byId('amount').value), currency: byId('currency').value });
+/** The way chosen by hand, for when a platform that has it is chosen again. */
+let wishedWay = 'relay';
+const saves = () => !platform.paysOnce || byId('save-card').checked;
+const kind = () => (updating ? 'update' : saves() ? 'tokenize' : 'payment');
+const storeOptions = () => ({ platform: platform.id, ...(updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER }) });
+/** Left out to be paid at once. */
+const capture = (one) => (one.parts && platform.parts && byId('capture-later').checked ? 'later' : undefined);
+function readMoney() {
+  const currency = byId('currency').value;
+  return { amount: parseAmount(byId('amount').value, currency), currency };
+}
 
 function drawMoney() {
   const { amount, currency } = readMoney();
@@ -159,12 +259,14 @@ function drawMoney() {
 
 function drawButton() {
   const { amount, currency } = readMoney();
-  byId('pay-words').textContent = updating ? 'Save the new card' : amount ? `Pay ${showMoney(amount, currency)}` : 'Pay';
+  byId('pay-words').textContent = updating ? 'Save the new card' : chargeWords(capture(platform) === 'later' ? 'Authorize' : 'Pay', amount, currency);
 }
+
+const chargeWords = (verb, amount, currency) => (amount ? `${verb} ${showMoney(amount, currency)}` : verb);
 
 function showAmountProblem() {
   const wrong = readMoney().amount === null;
-  byId('amount-error').textContent = wrong ? 'Type an amount above zero, like 24.50, without thousands signs.' : '';
+  byId('amount-error').textContent = wrong ? `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.` : '';
   if (wrong) byId('amount').setAttribute('aria-invalid', 'true');
   return wrong;
 }
@@ -175,7 +277,8 @@ function setBusy(on) {
   payForm.classList.toggle('busy', on);
   payForm.setAttribute('aria-busy', String(on));
   form.frozen = on;
-  for (const id of ['save-card', 'amount', 'currency', 'way-relay', 'way-direct', 'stop-updating']) byId(id).disabled = on;
+  for (const control of document.querySelectorAll('#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating')) control.disabled = on;
+  if (!on) drawWays();
   lists.busy = on;
   if (!on) drawButton();
 }
@@ -203,12 +306,12 @@ async function press() {
   await lists.refresh();
 }
 
-function newIntent() {
-  return new Intent({ ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, way: way() });
+function newIntent(on = platform) {
+  return new Intent({ platform: on.id, ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, way: way(), capture: capture(on) });
 }
 
 async function pay() {
-  const save = byId('save-card').checked;
+  const save = saves();
   if (!intent) {
     intent = newIntent();
     if (save) intent.token = kept;
@@ -227,7 +330,7 @@ async function pay() {
 
 async function replaceCard() {
   try {
-    await checkout.replace(form.read(), { token: updating.id, way: way() });
+    await checkout.replace(form.read(), { platform: platform.id, token: updating.id, way: way() });
     form.clear();
     stopUpdate();
     showResult({ tone: 'good', heading: 'The card is updated', text: 'From now on the new card is charged. Nothing was charged for this.', lines: [], next: 'Make a payment' });
@@ -242,7 +345,7 @@ async function chargeSaved(token) {
     byId('amount').focus();
     return;
   }
-  const asked = newIntent();
+  const asked = newIntent(platformOf(token.platform));
   asked.token = token.id;
   panel.begin();
   setBusy(true);
@@ -253,7 +356,7 @@ async function chargeSaved(token) {
     if (error instanceof InDoubt) {
       showDoubt(error, asked, { saved: false });
     } else {
-      const { heading, advice } = failureWords(codesOf(error));
+      const { heading, advice } = failureWords(codesOf(error), platformOf(token.platform));
       fillNotice(byId('saved-notice'), 'bad', heading, `${advice} Nothing was charged.`);
     }
   } finally {
@@ -282,7 +385,9 @@ function showOutcome(payment, { saved, stored = null }) {
     ['Order', payment.order_reference],
     ['Saved for next time', saved ? 'Yes' : null],
   ];
-  if (payment.status === 'approved') {
+  if (payment.status === 'authorized') {
+    showResult({ tone: 'good', heading: `Authorized ${money}`, text: 'Your bank has set the amount aside. The shop captures it below when it ships.', lines });
+  } else if (payment.status === 'approved') {
     showResult({ tone: 'good', heading: `Paid ${money}`, text: 'Thank you. Your coffee is roasted on Thursday.', lines });
   } else if (payment.status === 'unknown') {
     showUnknown(payment, lines);
@@ -300,8 +405,8 @@ function forget() {
 
 function showUnknown(payment, lines) {
   const money = showMoney(payment.amount, payment.currency);
-  const check = payment.id ? async () => {
-    const now = await server.payment(payment.id);
+  const check = payment.id ? async (pressed) => {
+    const now = await (pressed && platformOf(payment.platform).answersLater ? server.refresh : server.payment)(payment.id);
     if (now.status === 'unknown') return false;
     if (now.status === 'declined' || now.status === 'failed') {
       showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`, lines });
@@ -314,7 +419,7 @@ function showUnknown(payment, lines) {
   showResult({
     tone: 'unsure',
     heading: 'We do not know yet',
-    text: `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. As soon as the answer comes it shows ${check ? 'here' : 'in the list of payments'}.`,
+    text: `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
     lines,
     check,
     next: 'Leave it and start a new payment',
@@ -359,6 +464,7 @@ function showResult({ tone, heading, text, lines, check = null, automatic = true
   clearTimeout(resultTimer);
   const result = byId('result');
   payForm.hidden = true;
+  drawSaving();
   result.hidden = false;
   result.dataset.tone = tone;
   byId('result-heading').textContent = heading;
@@ -372,7 +478,7 @@ function showResult({ tone, heading, text, lines, check = null, automatic = true
     clearTimeout(resultTimer);
     button.disabled = pressed;
     try {
-      if (await check()) return;
+      if (await check(pressed)) return;
       if (pressed) announce('Still no answer from the bank.');
     } catch (error) {
       if (pressed) announce(`${failureWords(codesOf(error)).heading} Please ask again in a moment.`);
@@ -397,12 +503,13 @@ function showForm() {
   clearTimeout(resultTimer);
   byId('result').hidden = true;
   payForm.hidden = false;
+  drawSaving();
   clearNotice(notice);
 }
 
 function showFailure(error, whatHappened) {
   const codes = codesOf(error);
-  const { heading, advice } = failureWords(codes);
+  const { heading, advice } = failureWords(codes, platform);
   fillNotice(notice, 'bad', heading, `${advice} ${whatHappened}`.trim());
   notice.dataset.code = codes[0] ?? 'unknown';
   if (error?.problems?.length > 0) form.mark(error.problems);
@@ -420,12 +527,13 @@ function startUpdate(token) {
   if (busy) return;
   showForm();
   updating = token;
+  choosePlatform(platformOf(token.platform));
   forget();
   form.kind = 'update';
   if (token.nickname) form.nickname = token.nickname;
   byId('updating-text').replaceChildren('You are putting a new card in the place of ', make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`), '. Nothing is charged.');
   byId('updating').hidden = false;
-  byId('save-row').hidden = true;
+  drawSaving();
   byId('pay-heading').textContent = 'Update a saved card';
   drawButton();
   byId('pay-heading').scrollIntoView({ block: 'start' });
@@ -437,7 +545,7 @@ function stopUpdate() {
   updating = null;
   forget();
   byId('updating').hidden = true;
-  byId('save-row').hidden = false;
+  drawSaving();
   byId('pay-heading').textContent = 'Pay by card';
   form.kind = kind();
   drawButton();

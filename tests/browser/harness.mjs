@@ -1,7 +1,7 @@
 // The whole of Cardseal for one test file: the sandbox, the server and a browser, each stopped when the file ends.
 //
-// Between the browser and the server, and before the sandbox's checkout host, stands a recorder: what it writes
-// down are the bytes on the wire, not what a program says that it sent.
+// Between the browser and the server, and before each host of the sandbox that the browser calls, stands a recorder:
+// what it writes down are the bytes on the wire, not what a program says that it sent.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -65,6 +65,13 @@ export async function startSandbox({ webhookUrl, keyBits } = {}) {
     clearFaults: () => control('DELETE', '/faults'),
     clock: (body) => control('POST', '/clock', body),
     settings: (body) => control('POST', '/greenpay/settings', body),
+    gp: {
+      ...info.platforms.gp_api,
+      state: async () => (await control('GET', '/state')).gp_api,
+      fault: (fault) => control('POST', '/faults', { platform: 'gp_api', ...fault }),
+      settings: (body) => control('POST', '/gp_api/settings', body),
+      expireTokens: () => control('POST', '/gp_api/expire_tokens', {}),
+    },
     stop: () => stopped(child),
   };
 }
@@ -78,8 +85,8 @@ export async function freePort() {
   return port;
 }
 
-/** `greenpay` overrides what the sandbox says, for example with a wrong key. */
-export async function startServer({ port, origins, greenpay, webhookSecret, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
+/** `greenpay` overrides what the sandbox says, for example with a wrong key; without `gpApi` there is only GreenPay. */
+export async function startServer({ port, origins, greenpay, gpApi, webhookSecret, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
   const text = JSON.stringify; // TOML's basic strings are written like JSON's
   const config = path.join(folder, 'cardseal.toml');
@@ -104,6 +111,15 @@ export async function startServer({ port, origins, greenpay, webhookSecret, www 
     ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
       '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
     ]),
+    ...gpApi ? [
+      '[platforms.gp_api]',
+      'environment = "custom"',
+      `base_url = ${text(gpApi.base_url)}`,
+      `app_id = ${text(gpApi.credentials.app_id)}`,
+      `app_key = ${text(gpApi.credentials.app_key)}`,
+      '[compat]',
+      'gp_network_tokens = true',
+    ] : [],
     '[demo]',
     'enabled = true',
     `www = ${text(www)}`,
@@ -148,11 +164,18 @@ export async function until(what, check, ms = 10_000) {
 
 // ------------------------------------------------------------------------------------------------- recorder
 
-/** Passes everything on to `target` and keeps it. `cut(request)` may say that an answer is lost `before` it begins or `half-way`. */
+/**
+ * Passes everything on to `target` and keeps it. `cut(request)` may say that an answer is lost `before` it begins or
+ * `half-way`; `pages` are a test's own pages by their path, as a shop would serve them beside the server's routes.
+ */
 export async function startRecorder(target, port = 0) {
   const requests = [];
-  const recorder = { requests, cut: () => false, target };
+  const recorder = { requests, cut: () => false, pages: {}, target };
   const server = http.createServer((request, response) => {
+    if (recorder.pages[request.url]) {
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(recorder.pages[request.url]);
+      return;
+    }
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
@@ -199,9 +222,10 @@ export async function launch() {
 }
 
 /**
- * Everything, wired: `url` is what the browser opens. `before` may change what the server is told about GreenPay.
+ * Everything, wired: `url` is what the browser opens. `before` may change what the server is told about GreenPay;
+ * with `gpApi` the shop offers GP API, too.
  */
-export async function startAll({ before = (greenpay) => greenpay, www, pkg } = {}) {
+export async function startAll({ before = (greenpay) => greenpay, gpApi = false, www, pkg } = {}) {
   const things = [];
   try {
     const webhookSecret = randomBytes(16).toString('hex');
@@ -210,15 +234,17 @@ export async function startAll({ before = (greenpay) => greenpay, www, pkg } = {
     things.push(sandbox);
     const checkout = await startRecorder(sandbox.greenpay.checkout_url);
     things.push(checkout);
+    const gp = gpApi ? await startRecorder(sandbox.gp.base_url) : null;
+    if (gp) things.push(gp);
     const front = await startRecorder(`http://127.0.0.1:${port}`);
     things.push(front);
     const greenpay = before({ ...sandbox.greenpay, checkout_url: checkout.url });
-    const server = await startServer({ port, origins: [front.url], greenpay, webhookSecret, www, pkg });
+    const server = await startServer({ port, origins: [front.url], greenpay, gpApi: gp && { ...sandbox.gp, base_url: gp.url }, webhookSecret, www, pkg });
     things.push(server);
     const browser = await launch();
     things.push({ stop: () => browser.close() });
     return {
-      url: front.url, sandbox, checkout, front, server, browser,
+      url: front.url, sandbox, checkout, gp, front, server, browser,
       open: (options) => openPage(browser, front.url, options),
       stop: async () => { for (const thing of things.reverse()) await thing.stop(); },
     };
@@ -267,6 +293,10 @@ async function openPage(browser, url, { ready = true, ...options } = {}) {
 
 export const VISA = { number: '4242424242424242', expiry: '1230', cvc: '739', holder: 'Ana Núñez' };
 export const AMEX = { number: '378282246310005', expiry: '1230', cvc: '7391', holder: 'Ana Núñez' };
+/** Of GP API. */
+export const GP_VISA = { number: '4263970000005262', expiry: '1230', cvc: '739', holder: '' };
+export const GP_AMEX = { number: '374101000000608', expiry: '1230', cvc: '7391', holder: 'Ana Núñez' };
+export const GP_DECLINED = { ...GP_VISA, number: '4000120000001154' };
 export const NO_MONEY = { ...VISA, number: '4094394314664828' };
 
 /** Types like a person: key by key. */
@@ -333,7 +363,7 @@ export function found(bytes, text) {
 
 /** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
 const withoutChance = (text) => text
-  .replace(/"(ld|lk|public_key|_signature)":"[^"]*"/g, '"$1":""')
+  .replace(/"(ld|lk|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 

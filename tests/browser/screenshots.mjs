@@ -1,17 +1,18 @@
 // Pictures of every state of the demo page, wide and narrow, light and dark, into a folder:
 //
-//   node tests/browser/screenshots.mjs FOLDER
+//   node tests/browser/screenshots.mjs FOLDER            all of them
+//   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so
 //
 // Not a test: somebody has to look.
 
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { AMEX, NO_MONEY, VISA, failure, payWith, startAll, typeCard, until } from './harness.mjs';
+import { AMEX, GP_AMEX, GP_DECLINED, GP_VISA, NO_MONEY, VISA, failure, payWith, startAll, typeCard, until } from './harness.mjs';
 
-const folder = process.argv[2];
+const [folder, beginning = ''] = process.argv.slice(2);
 if (!folder) {
-  process.stderr.write('usage: node tests/browser/screenshots.mjs FOLDER\n');
+  process.stderr.write('usage: node tests/browser/screenshots.mjs FOLDER [BEGINNING]\n');
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
@@ -58,19 +59,69 @@ const STATES = {
   },
 };
 
-const all = await startAll();
+const openPanel = (page) => page.evaluate(() => { for (const details of document.querySelectorAll('#wire details')) details.open = true; });
+const gpPayment = (page, status) => until(status, () => page.locator(`#payments > li[data-status="${status}"]`).first().isVisible(), 20_000);
+const gpRefund = async (page, amount) => {
+  await page.locator('#payments').getByRole('button', { name: /^Refund/ }).first().click();
+  await page.fill('#ask-amount', amount);
+};
+
+/** The same with GP API chosen. */
+const GP_STATES = {
+  start: async () => {},
+  mistakes: async (page) => { await typeCard(page, { ...GP_VISA, number: '5425233424241200', expiry: '0120', cvc: '1' }); await page.click('#pay'); },
+  paid: async (page) => { await payWith(page, GP_AMEX); await gpPayment(page, 'approved'); await openPanel(page); },
+  authorized: async (page) => { await page.check('#capture-later'); await payWith(page, GP_VISA); await gpPayment(page, 'authorized'); },
+  'refund-question': async (page) => { await payWith(page, GP_VISA); await gpPayment(page, 'approved'); await gpRefund(page, '99'); await page.click('#ask-yes'); },
+  'partly-refunded': async (page) => {
+    await payWith(page, GP_VISA);
+    await gpPayment(page, 'approved');
+    await gpRefund(page, '10.10');
+    await page.click('#ask-yes');
+    await gpPayment(page, 'partially_refunded');
+    await page.click('#result-next');
+  },
+  'both-platforms': async (page) => {
+    await payWith(page, GP_VISA);
+    await page.click('#result-next');
+    await page.check('#platform-greenpay');
+    await payWith(page, VISA);
+    await page.click('#result-next');
+    await page.check('#platform-gp_api');
+    await page.selectOption('#currency', 'EUR');
+    await page.evaluate(() => document.activeElement.blur());
+  },
+  declined: async (page) => { await typeCard(page, GP_DECLINED); await page.click('#pay'); await failure(page); },
+  unknown: async (page, all) => {
+    await all.sandbox.gp.settings({ readable_after_ms: 8000 });
+    await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
+    await payWith(page, GP_VISA);
+    await gpPayment(page, 'unknown');
+    await all.sandbox.clearFaults();
+    await all.sandbox.gp.settings({ readable_after_ms: 0 });
+  },
+};
+for (const [name, prepare] of Object.entries(GP_STATES)) {
+  STATES[`gp-${name}`] = async (page, all) => {
+    await page.check('#platform-gp_api');
+    await prepare(page, all);
+  };
+}
+
+const all = await startAll({ gpApi: true });
 try {
   for (const [width, height] of [[1280, 860], [360, 740]]) {
     for (const colorScheme of ['light', 'dark']) {
-      for (const [name, prepare] of Object.entries(STATES)) {
+      for (const [name, prepare] of Object.entries(STATES).filter(([state]) => state.startsWith(beginning))) {
         const { page, close } = await all.open({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
         await prepare(page, all);
         await settled(page);
         const file = path.join(folder, `${name}-${width}-${colorScheme}.png`);
-        await page.screenshot({ path: file, fullPage: !['question', 'busy'].includes(name), animations: 'disabled' });
+        await page.screenshot({ path: file, fullPage: !['question', 'busy', 'gp-refund-question'].includes(name), animations: 'disabled' });
         process.stdout.write(`${file}\n`);
         await close();
       }
+      if (beginning) continue;
       const { page, close } = await all.open({ viewport: { width, height }, colorScheme, ready: false, javaScriptEnabled: false });
       await page.screenshot({ path: path.join(folder, `without-script-${width}-${colorScheme}.png`) });
       await close();
@@ -83,13 +134,15 @@ try {
       await context.close();
     }
   }
-  const { page, close } = await all.open({ viewport: { width: 1280, height: 860 } });
-  await all.server.stop();
-  await typeCard(page, VISA);
-  await page.click('#pay');
-  await failure(page);
-  await page.screenshot({ path: path.join(folder, 'server-down-1280-light.png'), fullPage: true });
-  await close();
+  if (!beginning) {
+    const { page, close } = await all.open({ viewport: { width: 1280, height: 860 } });
+    await all.server.stop();
+    await typeCard(page, VISA);
+    await page.click('#pay');
+    await failure(page);
+    await page.screenshot({ path: path.join(folder, 'server-down-1280-light.png'), fullPage: true });
+    await close();
+  }
 } finally {
   await all.stop();
 }

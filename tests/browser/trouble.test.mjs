@@ -90,6 +90,21 @@ test('an unknown outcome of the direct way says so, and the list learns of it', 
   assert.equal((await grown()).length, 1);
 }));
 
+test('a browser that repeats a payment by itself straight at the platform pays once', withPage(async ({ page, grown }) => {
+  await page.check('#way-direct');
+  await page.uncheck('#save-card');
+  let lost = 0;
+  // The preflight has just used the connection, so the browser sends the payment again when it breaks.
+  all.checkout.cut = (request) => request.method === 'POST' && lost++ === 0 && 'before';
+  try {
+    assert.equal(await payWith(page, VISA), 'We do not know yet');
+    await until('the notification', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved', 15_000);
+    assert.equal((await grown()).length, 1);
+  } finally {
+    all.checkout.cut = () => false;
+  }
+}));
+
 for (const save of [true, false]) {
   const how = save ? 'saving' : 'without saving';
 

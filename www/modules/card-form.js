@@ -11,11 +11,13 @@ export class CardForm {
   #notes = Object.fromEntries(FIELDS.map((field) => [field, byId(`card-${field}-error`)]));
   #left = new Set();
   #kind = 'tokenize';
+  #platform = null;
   #firstNickname = this.#inputs.nickname.value;
   #brands = [];
 
-  constructor(cardseal, { onEdit }) {
+  constructor(cardseal, { platform, onEdit }) {
     this.#cardseal = cardseal;
+    this.platform = platform;
     const { number, expiry, cvc } = this.#inputs;
     number.addEventListener('input', () => {
       this.#showBrands(cardseal.formatCardNumberInput(number));
@@ -47,10 +49,27 @@ export class CardForm {
   /** `tokenize`, `update` or `payment`: only a card that is kept has a name. */
   set kind(kind) {
     this.#kind = kind;
-    const hidden = kind === 'payment';
-    byId('nickname-row').hidden = hidden;
-    this.#inputs.nickname.disabled = hidden;
-    if (hidden) this.#note('nickname', null);
+    this.#drawNickname();
+  }
+
+  /** Whose rules hold. What was typed stays; messages by other rules go. */
+  set platform(platform) {
+    this.#platform = platform;
+    byId('card-holder-optional').hidden = !platform.holderOptional;
+    this.#inputs.holder.required = !platform.holderOptional;
+    for (const field of FIELDS) this.#note(field, null);
+    this.#left.clear();
+    this.#drawNickname();
+  }
+
+  get #named() {
+    return this.#kind !== 'payment' && this.#platform.hasNickname;
+  }
+
+  #drawNickname() {
+    byId('nickname-row').hidden = !this.#named;
+    this.#inputs.nickname.disabled = !this.#named;
+    if (!this.#named) this.#note('nickname', null);
   }
 
   /** Digits of the number as typed, for the panel's search; never stored. */
@@ -68,7 +87,7 @@ export class CardForm {
     const card = Object.fromEntries(FIELDS.map((field) => [field, this.#inputs[field].value]));
     card.holder = card.holder.trim();
     card.nickname = card.nickname.trim();
-    if (this.#kind === 'payment') delete card.nickname;
+    if (!this.#named) delete card.nickname;
     return card;
   }
 
@@ -124,7 +143,7 @@ export class CardForm {
   }
 
   #problems() {
-    return this.#cardseal.validateCard(this.read(), { platform: 'greenpay', kind: this.#kind }).problems;
+    return this.#cardseal.validateCard(this.read(), { platform: this.#platform.id, kind: this.#kind }).problems;
   }
 
   #show(field, problems) {

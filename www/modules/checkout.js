@@ -1,5 +1,6 @@
 // What happens between a press on Pay and a receipt, without a word about how it looks.
 
+import { platformOf } from './platforms.js';
 import { ServerError, chargeRequest, send, token as readToken } from './server.js';
 import { codesOf } from './words.js';
 
@@ -30,8 +31,9 @@ export class InDoubt extends Error {
 export class Intent {
   key = crypto.randomUUID();
   token = null;
-  constructor({ amount, currency, description, customer, way }) {
-    Object.assign(this, { amount, currency, description, customer, way });
+  /** `capture` is left out to be paid at once, or `later`. */
+  constructor({ platform, amount, currency, description, customer, way, capture }) {
+    Object.assign(this, { platform, amount, currency, description, customer, way, capture });
   }
 }
 
@@ -39,11 +41,11 @@ export class Checkout {
   #cardseal;
   #onStep;
   #sessions = new Map();
-  #sealers = new Map();
+  #clients = new Map();
   #sent = null;
   #failedAt = -Infinity;
 
-  /** `onStep` is told in a word what is going on: `session`, `seal`, `charge`, `renewed`. */
+  /** `onStep` is told in a word what is going on: `session`, `seal`, `verify`, `charge`, `confirm`, `renewed`. */
   constructor(cardseal, onStep) {
     this.#cardseal = cardseal;
     this.#onStep = onStep;
@@ -73,7 +75,7 @@ export class Checkout {
       const session = await opening;
       try {
         this.#onStep('seal');
-        return await use(session, this.#sealer(session));
+        return await use(session, this.#client(session));
       } catch (error) {
         if (renewed || !has(SESSION_GONE, error)) throw error;
         this.#onStep('renewed');
@@ -81,49 +83,56 @@ export class Checkout {
     }
   }
 
-  #sealer(session) {
-    const name = session.public_key + '\n' + (session.checkout_url ?? '');
-    if (!this.#sealers.has(name)) {
-      const { GreenPay } = this.#cardseal;
-      const environment = session.checkout_url ? { checkout: session.checkout_url } : 'sandbox';
-      // The sealed request is kept: after a lost answer the very same one is asked again, not a new one.
+  #client(session) {
+    const platform = platformOf(session.platform);
+    const name = `${platform.id}\n${platform.clientKey(session)}`;
+    if (!this.#clients.has(name)) {
+      // The sealed request is kept: after a lost answer the very same one is asked again, not a new one. A request
+      // with the card in clear is not kept; it can only make a token, which may be done anew.
       const keeping = (url, init) => {
-        this.#sent = { method: init.method, url: String(url), headers: init.headers, body: init.body };
+        this.#sent = platform.takesClearCard ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
         return fetch(url, init);
       };
-      this.#sealers.set(name, new GreenPay({ publicKey: session.public_key, environment, fetch: keeping }));
+      this.#clients.set(name, platform.client(this.#cardseal, session, { fetch: keeping }));
     }
-    return this.#sealers.get(name);
+    return this.#clients.get(name);
   }
 
   /** What is worth knowing about the shop's key. */
   get keyWarnings() {
-    return [...this.#sealers.values()].flatMap((sealer) => sealer.warnings);
+    return [...this.#clients.values()].flatMap((client) => client.warnings ?? []);
   }
 
-  /** Stores a card and gives the shop's id of it. */
-  async store(card, { way, customer }) {
-    const token = await this.#withSession({ kind: 'tokenize', mode: way, customer }, async (session, greenpay) => {
-      const made = await greenpay.tokenize(session, card, SEND);
-      return way === 'direct' ? greenpay.confirmToken(session, made, SEND) : made;
+  /** Stores a card and gives the shop's token of it. */
+  async store(card, { platform, way, customer }) {
+    return this.#withSession({ platform, kind: 'tokenize', mode: way, customer }, async (session, client) => {
+      const made = await client.tokenize(session, card, SEND);
+      return this.#handedOver(session, client, made);
     });
-    return token.id;
   }
 
   /** Puts another card in the place of a stored one. */
-  async replace(card, { token, way }) {
-    const updated = await this.#withSession({ kind: 'update', mode: way, token }, async (session, greenpay) => {
-      const made = await greenpay.updateToken(session, card, SEND);
-      return way === 'direct' ? greenpay.confirmToken(session, made, SEND) : made;
+  async replace(card, { platform, token, way }) {
+    const updated = await this.#withSession({ platform, kind: 'update', mode: way, token }, async (session, client) => {
+      const made = await client.updateToken(session, card, SEND);
+      return this.#handedOver(session, client, made);
     });
     return updated.id;
+  }
+
+  /** What the platform itself answered is for the shop's server to check and keep. */
+  async #handedOver(session, client, made) {
+    if (session.mode !== 'direct') return made;
+    this.#onStep('verify');
+    return client.confirmToken(session, made, SEND);
   }
 
   /** Stores the card, then charges what was stored. */
   async payAndSave(card, intent) {
     if (!intent.token) {
-      intent.token = await this.store(card, intent);
-      if (intent.way === 'direct') await this.#confirmed(intent.token);
+      const stored = await this.store(card, intent);
+      intent.token = stored.id;
+      if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
     }
     return this.charge(intent);
   }
@@ -143,15 +152,18 @@ export class Checkout {
 
   /** Charges a card that is not kept. */
   async payOnce(card, intent) {
-    const { amount, currency, description, customer, way } = intent;
-    const options = { kind: 'payment', mode: way, amount, currency, description, customer };
-    return this.#withSession(options, async (session, greenpay) => {
+    const { platform, amount, currency, description, customer, way } = intent;
+    const options = { platform, kind: 'payment', mode: way, amount, currency, description, customer };
+    return this.#withSession(options, async (session, client) => {
       this.#onStep('charge');
       let outcome;
       try {
-        outcome = await greenpay.pay(session, card, { ...SEND, idempotencyKey: intent.key });
+        outcome = await client.pay(session, card, { ...SEND, idempotencyKey: intent.key });
       } catch (error) {
-        if (has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable')) {
+        // A browser sends a POST again by itself when a kept connection breaks. Straight at the platform the second
+        // one finds the session used: that says nothing about the first, and another session could pay twice.
+        const used = way === 'direct' && error.code === 'platform_rejected' && has(SESSION_GONE, error);
+        if (used || has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable')) {
           const sent = this.#sent;
           throw new InDoubt(error, way === 'direct' ? null : () => settle(() => send(sent)));
         }
@@ -160,12 +172,12 @@ export class Checkout {
       }
       if (way === 'direct' && outcome.raw) {
         // The shop did not see this payment. If it cannot be told now, the platform's notification will tell it.
-        const told = greenpay.confirmPaymentRequest(session, outcome, { idempotencyKey: intent.key });
+        const told = client.confirmPaymentRequest(session, outcome, { idempotencyKey: intent.key });
         const payment = await settle(() => send(told)).catch(() => null);
         if (payment) return payment;
       }
       return {
-        id: outcome.id, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
+        id: outcome.id, platform, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
         authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
       };
     });

@@ -30,8 +30,12 @@ export function announce(words) {
   setTimeout(() => { live.textContent = words; }, 30);
 }
 
-/** Asks before something that cannot be taken back. With `digits` it also asks for so many; gives them, or true, or null. */
-export function ask({ heading, text, yes, no = 'Keep it', digits = 0 }) {
+/**
+ * Asks before something that cannot be taken back. With `digits` it also asks for so many and gives them; with
+ * `amount`, `{ value, read(text) }`, it gives what `read` makes of the text, as soon as that throws no message.
+ * Without either it gives true. Null if the answer is no.
+ */
+export function ask({ heading, text, yes, no = 'Keep it', digits = 0, amount = null }) {
   const dialog = byId('ask');
   const input = byId('ask-digits');
   byId('ask-digits-row').hidden = digits === 0;
@@ -40,11 +44,48 @@ export function ask({ heading, text, yes, no = 'Keep it', digits = 0 }) {
   input.pattern = `[0-9]{${digits}}`;
   input.maxLength = digits || 6;
   input.value = '';
+  const part = byId('ask-amount');
+  byId('ask-amount-row').hidden = amount === null;
+  part.disabled = amount === null;
+  part.value = amount?.value ?? '';
+  showPart('');
   byId('ask-heading').textContent = heading;
   byId('ask-text').textContent = text;
   byId('ask-yes').textContent = yes;
   byId('ask-no').textContent = no;
   dialog.returnValue = 'no';
+
+  let read = null;
+  const form = dialog.querySelector('form');
+  const onSubmit = (event) => {
+    if (amount === null || event.submitter?.value !== 'yes') return;
+    try {
+      read = amount.read(part.value);
+    } catch (problem) {
+      event.preventDefault();
+      showPart(problem.message);
+      part.focus();
+    }
+  };
+  // Enter would press the first button of the form, which is No.
+  const onKey = (event) => {
+    if (event.key !== 'Enter' || event.target.localName !== 'input') return;
+    event.preventDefault();
+    byId('ask-yes').click();
+  };
+  form.addEventListener('submit', onSubmit);
+  form.addEventListener('keydown', onKey);
   dialog.showModal();
-  return new Promise((answer) => dialog.addEventListener('close', () => answer(dialog.returnValue !== 'yes' ? null : digits > 0 ? input.value : true), { once: true }));
+  return new Promise((answer) => dialog.addEventListener('close', () => {
+    form.removeEventListener('submit', onSubmit);
+    form.removeEventListener('keydown', onKey);
+    if (dialog.returnValue !== 'yes') answer(null);
+    else answer(digits > 0 ? input.value : amount ? read : true);
+  }, { once: true }));
+}
+
+function showPart(words) {
+  byId('ask-amount-error').textContent = words;
+  if (words) byId('ask-amount').setAttribute('aria-invalid', 'true');
+  else byId('ask-amount').removeAttribute('aria-invalid');
 }

@@ -1,4 +1,4 @@
-// The page's own calls to the shop's server: lists, charges of stored cards, void, refund, delete.
+// The page's own calls to the shop's server: lists, charges of stored cards, capture, void, refund, delete.
 // Everything that carries a card goes through the package instead.
 
 /** What the server said no to, or that it could not be asked. Carries a stable `code`, like the package's errors. */
@@ -59,14 +59,17 @@ export const deleteToken = (id) =>
   send({ method: 'DELETE', url: `/v1/tokens/${path(id)}`, headers: { accept: 'application/json' } });
 export const payments = async () => (await read('/v1/payments?limit=50')).data;
 export const payment = (id) => read(`/v1/payments/${path(id)}`);
-export const undo = (id, how, bin) => post(`/v1/payments/${path(id)}/${how}`, bin ? { bin } : {});
+/** Has the server ask the platform about a payment whose outcome is not known. */
+export const refresh = (id) => post(`/v1/payments/${path(id)}/refresh`, {});
+/** `capture`, `void` or `refund`. The same `key` again does it once. */
+export const follow = (id, how, details, key) => post(`/v1/payments/${path(id)}/${how}`, details, { 'idempotency-key': key });
 
 /** A charge of a stored card, as a value: the same value sent again with the same key charges once. */
-export function chargeRequest({ token: id, amount, currency, description, customer }, key) {
+export function chargeRequest({ token: id, amount, currency, description, customer, capture }, key) {
   return {
     method: 'POST',
     url: '/v1/payments',
     headers: { ...JSON_HEADERS, 'idempotency-key': key },
-    body: JSON.stringify({ token: id, amount, currency, description, customer }),
+    body: JSON.stringify({ token: id, amount, currency, description, customer, capture }),
   };
 }

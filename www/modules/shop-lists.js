@@ -2,7 +2,8 @@
 
 import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
 import { brandMark } from './card-form.js';
-import { showMoney } from './money.js';
+import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
+import { platformOf } from './platforms.js';
 import * as server from './server.js';
 import { brandName, codesOf, declineWords, failureWords, stateWords } from './words.js';
 
@@ -10,7 +11,11 @@ const when = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'sh
 const expiryText = (expiry) => (expiry ? `${String(expiry.month).padStart(2, '0')} / ${String(expiry.year % 100).padStart(2, '0')}` : 'unknown');
 /** More than these are folded away. */
 const FIRST = 5;
-const OPEN = new Set(['unknown', 'void_unknown', 'refund_unknown']);
+/** What nobody knows yet. */
+const isOpen = (status) => status === 'unknown' || status.endsWith('_unknown');
+/** What can be done with a payment, by its status. */
+const FOLLOW_UPS = { approved: ['void', 'refund'], authorized: ['capture', 'void'], partially_refunded: ['refund'] };
+const VERBS = { capture: 'Capture', void: 'Void', refund: 'Refund' };
 
 export class ShopLists {
   #customer;
@@ -19,13 +24,16 @@ export class ShopLists {
   #onAction;
   #money;
   #brandOf;
+  #several;
   #tokens = [];
   #payments = [];
+  #keys = new Map();
   #busy = false;
   #timer = 0;
 
-  /** `money()` gives the amount to charge; `brandOf(token)` a brand where the platform names none; `onCharge(token)` and `onUpdate(token)` are the form's part. */
-  constructor({ customer, money, brandOf, onCharge, onUpdate, onAction }) {
+  /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part. */
+  constructor({ customer, money, brandOf, several, onCharge, onUpdate, onAction }) {
+    this.#several = several;
     this.#customer = customer;
     this.#brandOf = brandOf;
     this.#money = money;
@@ -44,7 +52,7 @@ export class ShopLists {
       if (this.#unreachable) clearNotice(byId('saved-notice'));
       this.#unreachable = false;
       this.draw();
-      if (payments.some((payment) => OPEN.has(payment.status)) || tokens.some((token) => token.status === 'unconfirmed')) {
+      if (payments.some((payment) => isOpen(payment.status)) || tokens.some((token) => token.status === 'unconfirmed')) {
         this.#timer = setTimeout(() => this.refresh(), 4000);
       }
     } catch (error) {
@@ -81,34 +89,33 @@ export class ShopLists {
 
   set busy(busy) {
     this.#busy = busy;
-    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = busy;
+    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = busy || 'never' in button.dataset;
   }
 
   /** `more` is for those who hear the button without seeing what it stands beside. */
-  #button(key, words, more, action, tone = 'small') {
-    return make('button', { type: 'button', class: tone, 'data-key': key, disabled: this.#busy, onclick: action }, words, make('span', { class: 'visually-hidden' }, ` ${more}`));
+  #button(key, words, more, action, tone = 'small', never = false) {
+    return make('button', { type: 'button', class: tone, 'data-key': key, 'data-never': never, disabled: this.#busy || never, onclick: action }, words, make('span', { class: 'visually-hidden' }, ` ${more}`));
   }
 
   #card(token) {
     const brand = this.#brandOf(token);
     const name = token.nickname ?? brandName(brand);
     const which = `${name}, ending in ${token.last4 ?? 'unknown'}`;
-    const { amount, currency } = this.#money();
-    const price = amount ? showMoney(amount, currency) : null;
+    const { charge, offered } = this.#money(token.platform);
+    const platform = platformOf(token.platform);
     const last = this.#payments.find((payment) => payment.token === token.id);
     return make('li', { class: 'row', 'data-token': token.id },
       make('div', { class: 'row-head' },
         brandMark(brand),
         make('div', { class: 'row-words' },
-          make('p', { class: 'row-name' }, name),
+          make('p', { class: 'row-name' }, name, this.#label(platform)),
           make('p', { class: 'quiet small' }, `${brandName(brand)} •••• ${token.last4 ?? '????'}, expires ${expiryText(token.expiry)}`)),
         token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null),
       last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
       make('div', { class: 'row-buttons' },
-        this.#button(`charge-${token.id}`, price ? `Charge ${price}` : 'Charge', `to ${which}`, () => this.#onCharge(token)),
-        last?.status === 'approved' ? this.#button(`card-void-${last.id}`, 'Void last', `payment of ${which}`, () => this.#undo(last, 'void')) : null,
-        last?.status === 'approved' ? this.#button(`card-refund-${last.id}`, 'Refund last', `payment of ${which}`, () => this.#undo(last, 'refund')) : null,
-        this.#button(`update-${token.id}`, 'Update', which, () => this.#onUpdate(token)),
+        this.#button(`charge-${token.id}`, charge, `to ${which}`, () => this.#onCharge(token), 'small', !offered),
+        ...(FOLLOW_UPS[last?.status] ?? []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
+        platform.updates ? this.#button(`update-${token.id}`, 'Update', which, () => this.#onUpdate(token)) : null,
         this.#button(`delete-${token.id}`, 'Delete', which, () => this.#delete(token, which), 'small small-danger')));
   }
 
@@ -121,50 +128,75 @@ export class ShopLists {
       payment.created_at ? when.format(new Date(payment.created_at)) : null,
       payment.authorization ? `authorization ${payment.authorization}` : null,
     ].filter(Boolean).join(', ');
-    const open = OPEN.has(payment.status);
+    const open = isOpen(payment.status);
+    const followUps = FOLLOW_UPS[payment.status] ?? [];
     return make('li', { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
       make('div', { class: 'row-head' },
         make('div', { class: 'row-words' },
-          make('p', { class: 'row-name' }, money),
+          make('p', { class: 'row-name' }, money, this.#label(platformOf(payment.platform))),
           make('p', { class: 'quiet small' }, facts),
+          partsOf(payment),
           payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null),
         make('span', { class: `chip chip-${tone}` }, words)),
       payment.decline ? make('p', { class: 'small' }, declineWords(payment.decline), payment.decline.code ? ` (code ${payment.decline.code})` : '') : null,
       payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
-      payment.status === 'approved' || open ? make('div', { class: 'row-buttons' },
-        payment.status === 'approved' ? this.#button(`void-${payment.id}`, 'Void', money, () => this.#undo(payment, 'void')) : null,
-        payment.status === 'approved' ? this.#button(`refund-${payment.id}`, 'Refund', money, () => this.#undo(payment, 'refund')) : null,
-        open ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.refresh()) : null) : null);
+      followUps.length > 0 || open ? make('div', { class: 'row-buttons' },
+        ...followUps.map((how) => this.#button(`${how}-${payment.id}`, VERBS[how], money, () => this.#follow(payment, how))),
+        open ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment)) : null) : null);
   }
 
-  async #undo(payment, how) {
-    const money = showMoney(payment.amount, payment.currency);
-    const words = how === 'void'
-      ? { heading: `Void ${money}?`, text: 'The payment is taken back as if it had never been made. Possible for about three hours.', yes: 'Void it' }
-      : { heading: `Refund ${money}?`, text: 'The whole amount goes back to the card. Possible for about seven days, and not with every bank.', yes: 'Refund it' };
-    if (!(await ask({ ...words, no: 'Leave it' }))) return;
-    await this.#act(byId('payments-notice'), `payments-heading`, async () => {
-      const undone = await server.undo(payment.id, how).catch(async (error) => {
+  /** Whose it is, where that is a question. */
+  #label({ id, name }) {
+    return this.#several() && make('span', { class: 'chip chip-platform', 'data-platform': id }, name);
+  }
+
+  async #follow(payment, how) {
+    const platform = platformOf(payment.platform);
+    const inParts = platform.parts && how !== 'void';
+    const { currency } = payment;
+    const most = how === 'refund' ? minus(payment.captured ?? payment.amount, payment.refunded ?? '0', currency) : payment.amount;
+    const money = showMoney(inParts ? most : payment.amount, currency);
+    const words = { heading: inParts ? `${VERBS[how]} up to ${money}` : `${VERBS[how]} ${money}?`, text: platform.undo?.[how] ?? '', yes: `${VERBS[how]} it`, no: 'Leave it' };
+    const read = (text) => {
+      const amount = parseAmount(text, currency);
+      if (amount === null) throw new Error(`Type an amount above zero, like ${most}.`);
+      if (exceeds(amount, most, currency)) throw new Error(`At most ${money}.`);
+      return amount;
+    };
+    const answer = await ask(inParts ? { ...words, amount: { value: most, read } } : words);
+    if (!answer) return;
+    const details = inParts ? { amount: answer } : {};
+    // One key for the same wish, so that pressing again after a lost answer does it once; another one after a word.
+    const wish = JSON.stringify([payment.id, how, details, payment.refunded]);
+    const key = this.#keys.get(wish) ?? crypto.randomUUID();
+    this.#keys.set(wish, key);
+    await this.#act(platform, byId('payments-notice'), 'payments-heading', async () => {
+      const now = await server.follow(payment.id, how, details, key).catch(async (error) => {
         if (error.code !== 'field_missing' || error.field !== 'bin') throw error;
         const bin = await ask({
           heading: 'Which card was it?', yes: words.yes, no: 'Leave it', digits: 6,
           text: 'This card was not saved, so the shop knows its last four digits only. The platform also wants the first six.',
         });
-        return bin && server.undo(payment.id, how, bin);
+        return bin && server.follow(payment.id, how, { bin }, crypto.randomUUID());
       });
-      if (undone) announce(`${money}: ${stateWords(undone.status).words}.`);
-    });
+      if (now) announce(`${money}: ${stateWords(now.status).words}.`);
+    }, (error) => { if (error.status > 0 && error.status < 500) this.#keys.delete(wish); });
+  }
+
+  async #askAgain({ id, platform }) {
+    if (platformOf(platform).answersLater) await server.refresh(id).catch(() => {}); // the list shows what came of it
+    await this.refresh();
   }
 
   async #delete(token, which) {
     if (!(await ask({ heading: 'Delete this card?', text: `${which}. It is deleted at the payment platform too.`, yes: 'Delete it' }))) return;
-    await this.#act(byId('saved-notice'), 'saved-heading', async () => {
+    await this.#act(platformOf(token.platform), byId('saved-notice'), 'saved-heading', async () => {
       await server.deleteToken(token.id);
       announce(`${which} was deleted.`);
     });
   }
 
-  async #act(box, heading, work) {
+  async #act(platform, box, heading, work, onFailure = () => {}) {
     clearNotice(box);
     this.#onAction();
     this.busy = true;
@@ -172,11 +204,20 @@ export class ShopLists {
       await work();
       byId(heading).focus({ preventScroll: true }); // the pressed button goes away
     } catch (error) {
-      const { heading: what, advice } = failureWords(codesOf(error));
+      onFailure(error);
+      const { heading: what, advice } = failureWords(codesOf(error), platform);
       fillNotice(box, 'bad', what, advice);
     } finally {
       this.busy = false;
       await this.refresh();
     }
   }
+}
+
+/** How much of a payment was taken and given back, where that is not simply all or nothing. */
+function partsOf({ platform, amount, captured, refunded, currency, status }) {
+  if (!platformOf(platform).parts || captured === undefined || captured === null || ['unknown', 'declined', 'failed', 'voided'].includes(status)) return null;
+  const parts = [`captured ${showMoney(captured, currency)} of ${showMoney(amount, currency)}`];
+  if (refunded && !isZero(refunded)) parts.push(`refunded ${showMoney(refunded, currency)}`);
+  return make('p', { class: 'small parts' }, parts.join(', '));
 }

@@ -30,18 +30,49 @@ const luhn = (digits) => {
 const masked = (text) =>
   text.replace(/(?<![0-9a-zA-Z])\d(?:[ -]?\d){12,18}(?![0-9a-zA-Z])/g, (run) => (luhn(run.replace(/\D/g, '')) ? run.replace(/\d/g, '•') : run));
 
-/** What the panel keeps of one request. */
-function describe(request, digits) {
-  const everything = [request.url, ...Object.entries(request.headers).flat(), request.body].join('\n');
-  const cardNumberFound = digits.length < 12 ? null : holdsDigits(everything, digits);
-  return { ...request, cardNumberFound, status: null, answer: null, failed: null, milliseconds: null };
+const lastFour = (text) => '•'.repeat(Math.max(text.length - 4, 0)) + text.slice(-4);
+/** Names under which platforms take a card in clear, and how much of each may be seen. */
+const CARD_FIELDS = { number: lastFour, cvv: (text) => '•'.repeat(text.length), cvc: (text) => '•'.repeat(text.length) };
+const beginning = (text) => `${text.slice(0, 6)}… (${text.length} characters)`;
+
+/** A JSON text without what nobody should read over a shoulder: card numbers, security codes, access tokens. */
+function withoutSecrets(text) {
+  let changed = false;
+  let value;
+  try {
+    value = JSON.parse(text, function (key, inner) {
+      if (typeof inner !== 'string') return inner;
+      const hide = key === 'access_token' ? beginning : /^[\d\s-]+$/.test(inner) ? CARD_FIELDS[key] : undefined;
+      if (!hide) return inner;
+      changed = true;
+      return hide(inner);
+    });
+  } catch {
+    return text;
+  }
+  return changed ? JSON.stringify(value) : text;
+}
+
+/** What the panel keeps of one request. The body is kept without card data, whatever was sent. */
+function describe(request, digits, clear) {
+  const { url, body } = request;
+  const headers = { ...request.headers };
+  const around = [url, ...Object.entries(headers).flat()].join('\n');
+  const cardNumberFound = digits.length < 12 ? null : holdsDigits(clear ? around : `${around}\n${body}`, digits);
+  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
+  if (bearer) headers.authorization = `Bearer ${beginning(bearer)}`;
+  return {
+    ...request, headers, body: withoutSecrets(body), bytes: new TextEncoder().encode(body).length,
+    clear, cardNumberFound, status: null, answer: null, failed: null, milliseconds: null,
+  };
 }
 
 /**
- * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `onChange` gets each
- * record when it starts and again when it ends. Only what changes something is recorded: reading lists is not.
+ * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `takesClearCard(url)`
+ * names the platform whose format wants them in clear at that address, if any; `onChange` gets each record when it
+ * starts and again when it ends. Only what changes something is recorded: reading lists is not.
  */
-export function watch({ cardDigits, onChange }) {
+export function watch({ cardDigits, takesClearCard, onChange }) {
   const original = globalThis.fetch.bind(globalThis);
   globalThis.fetch = async (input, init = {}) => {
     const source = input instanceof Request ? input : null;
@@ -49,13 +80,14 @@ export function watch({ cardDigits, onChange }) {
     if (method === 'GET' || method === 'HEAD') return original(input, init);
     const headers = Object.fromEntries(new Headers(init.headers ?? source?.headers));
     const body = typeof init.body === 'string' ? init.body : source ? await source.clone().text() : '';
-    const record = describe({ method, url: new URL(source?.url ?? String(input), location.href).href, headers, body }, cardDigits());
+    const url = new URL(source?.url ?? String(input), location.href).href;
+    const record = describe({ method, url, headers, body }, cardDigits(), takesClearCard(url));
     onChange(record);
     const started = performance.now();
     try {
       const response = await original(input, init);
       record.status = response.status;
-      record.answer = masked(await response.clone().text());
+      record.answer = withoutSecrets(masked(await response.clone().text()));
       return response;
     } catch (error) {
       record.failed = error?.name === 'TimeoutError' || error?.name === 'AbortError' ? 'No answer in time.' : 'No answer: the connection failed.';

@@ -6,8 +6,10 @@ const WHAT = [
   [/^POST \/v1\/sessions$/, 'The page asks the shop for a session'],
   [/^POST \/v1\/tokens$/, 'The sealed card goes to the shop’s server, which passes it on'],
   [/^POST \/v1\/payments$/, 'The payment is asked for'],
+  [/^POST \/v1\/payments\/[^/]+\/capture$/, 'An authorized payment is captured'],
   [/^POST \/v1\/payments\/[^/]+\/void$/, 'A payment is taken back'],
   [/^POST \/v1\/payments\/[^/]+\/refund$/, 'A payment is refunded'],
+  [/^POST \/v1\/payments\/[^/]+\/refresh$/, 'The shop is to ask the platform about a payment'],
   [/^DELETE \/v1\/tokens\/[^/]+$/, 'A saved card is deleted'],
 ];
 
@@ -52,23 +54,24 @@ export class WirePanel {
     const sealed = typeof body?.ld === 'string' && typeof body?.lk === 'string';
     const what = WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1]
       ?? (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
-    const heading = !own ? 'The sealed card goes straight to the payment platform'
+    const heading = record.clear ? `The card goes straight to ${record.clear}, and to nobody else`
+      : !own ? 'The sealed card goes straight to the payment platform'
       : body?.answer ? 'The platform’s answer is handed to the shop' : sealed && url.pathname === '/v1/payments' ? 'The sealed card goes to the shop’s server to be charged' : what;
 
-    return make('details', { class: 'step', 'data-step': step, open: sealed },
+    return make('details', { class: 'step', 'data-step': step, open: sealed || record.clear !== null },
       make('summary', {},
         make('span', { class: 'step-number', 'aria-hidden': 'true' }, step),
         make('span', { class: 'step-words' }, make('span', { class: 'step-what' }, heading), make('span', { class: 'step-url' }, `${record.method} ${own ? url.pathname : record.url}`)),
         statusChip(record)),
       make('div', { class: 'step-body' },
-        proof(record),
+        ...proof(record),
         sealed ? make('dl', { class: 'sealed-parts' }, ...['ld', 'lk'].flatMap((part) => [
           make('dt', {}, make('code', {}, part), ' ', make('span', { class: 'quiet' }, EXPLAINED[part](body[part]))),
           make('dd', {}, make('code', { class: 'blob' }, body[part])),
         ])) : null,
         part('Address', record.url),
         part('Headers', Object.entries(record.headers).map(([name, value]) => `${name}: ${value}`).join('\n') || 'none of its own'),
-        part(`Body, ${new TextEncoder().encode(record.body).length} bytes`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
+        part(`Body, ${record.bytes} bytes${record.clear ? ', shown with number and security code masked' : ''}`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
         answer(record)));
   }
 }
@@ -80,10 +83,13 @@ function statusChip(record) {
 }
 
 function proof(record) {
-  if (record.cardNumberFound === null) return make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.');
-  return record.cardNumberFound
-    ? make('p', { class: 'proof proof-bad' }, 'Your card number was found in this request. That must never happen: please report it.')
-    : make('p', { class: 'proof' }, 'Looked for your card number in address, headers and body, also as hex and base64: not there.');
+  const { clear, cardNumberFound } = record;
+  const clearWords = clear && make('p', { class: 'proof proof-clear' },
+    `${clear} takes the card as clear JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`);
+  const search = cardNumberFound === null ? make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.')
+    : cardNumberFound ? make('p', { class: 'proof proof-bad' }, 'Your card number was found in this request. That must never happen: please report it.')
+      : make('p', { class: 'proof' }, clear ? 'Looked for your card number in address and headers too: not there.' : 'Looked for your card number in address, headers and body, also as hex and base64: not there.');
+  return [clearWords, search];
 }
 
 function part(name, text) {

@@ -50,6 +50,7 @@ const DECLINES = {
   issuer_unavailable: 'The bank did not answer. You can try again in a few minutes.',
   system_error: 'The bank has a fault just now. You can try again in a few minutes.',
   timed_out_and_reversed: 'The bank took too long, and the payment was taken back.',
+  authentication_required: 'The bank wants you to confirm this payment with it, which this shop does not offer yet.',
   fraud_suspected: 'The payment was stopped by a fraud check.',
   declined: 'The bank said no.',
 };
@@ -105,10 +106,11 @@ const FAILURES = {
   internal: ['Something broke at the shop.', 'Please try again in a few minutes.'],
 };
 
-/** Heading and advice for a failure; `code` is from {@link codesOf}. */
-export function failureWords(codes) {
+/** Heading and advice for a failure; `codes` are from {@link codesOf}. A platform may have words for codes of its own. */
+export function failureWords(codes, { failures = {} } = {}) {
   for (const code of codes) {
-    if (FAILURES[code]) return { heading: FAILURES[code][0], advice: FAILURES[code][1] };
+    const [heading, advice] = failures[code] ?? FAILURES[code] ?? [];
+    if (heading) return { heading, advice };
   }
   return { heading: 'That did not work.', advice: 'Please try again. If it happens once more, tell the shop this code: ' + (codes[0] ?? 'unknown') + '.' };
 }
@@ -122,10 +124,13 @@ export function codesOf(error) {
 
 const STATES = {
   approved: ['Paid', 'good'],
+  authorized: ['Authorized', 'info'],
+  partially_refunded: ['Partly refunded', 'plain'],
   declined: ['Declined', 'bad'],
   unknown: ['Not known yet', 'unsure'],
   voided: ['Voided', 'plain'],
   refunded: ['Refunded', 'plain'],
+  capture_unknown: ['Capture not known yet', 'unsure'],
   void_unknown: ['Void not known yet', 'unsure'],
   refund_unknown: ['Refund not known yet', 'unsure'],
   failed: ['Not charged', 'bad'],
