@@ -1,33 +1,89 @@
 //! Masks what could be a card number in text that came from elsewhere.
 //!
 //! A digit is anything that Unicode calls a decimal digit, and whatever people put between groups of digits is
-//! skipped: what only a person would read as a card number is one.
+//! skipped: what only a person would read as a card number is one. UUIDs are let be: their digits follow one
+//! another by chance, and a platform names its things by them.
 
 /// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
 const PAN_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
+
+/// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same
+/// way: what is only looked for, and not masked, has one more.
+const FEWEST_READ: usize = 13;
 
 /// Replaces every run of 12 to 19 digits that could be a card number, blanks and dashes between the digits
 /// allowed, by its length in asterisks. Longer runs are masked too: nothing in a platform's text needs them.
 #[must_use]
 pub fn card_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    for (piece, is_uuid) in pieces(text) {
+        if is_uuid {
+            out.push_str(piece);
+        } else {
+            mask(&mut out, piece);
+        }
+    }
+    out
+}
+
+fn mask(out: &mut String, text: &str) {
     let mut run = String::new();
     for c in text.chars() {
         if digit(c).is_some() || (!run.is_empty() && is_separator(c)) {
             run.push(c);
         } else {
-            flush(&mut out, &mut run);
+            flush(out, &mut run);
             out.push(c);
         }
     }
-    flush(&mut out, &mut run);
-    out
+    flush(out, &mut run);
+}
+
+/// The text in pieces, each a UUID or not.
+fn pieces(text: &str) -> Vec<(&str, bool)> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at < text.len() {
+        match text.get(at..at + UUID) {
+            Some(piece) if is_uuid(piece) => {
+                pieces.push((text.get(start..at).unwrap_or_default(), false));
+                pieces.push((piece, true));
+                at += UUID;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    pieces.push((text.get(start..).unwrap_or_default(), false));
+    pieces
+}
+
+/// Characters of a UUID.
+const UUID: usize = 36;
+
+/// Hex in groups of 8, 4, 4, 4 and 12, and not digits alone: that could be something else.
+fn is_uuid(text: &str) -> bool {
+    let dash = |index: usize| matches!(index, 8 | 13 | 18 | 23);
+    text.bytes().enumerate().all(|(index, byte)| {
+        if dash(index) {
+            byte == b'-'
+        } else {
+            byte.is_ascii_hexdigit()
+        }
+    }) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Whether a person would read a card number in the text: consecutive groups of digits that together have a
 /// brand's prefix, its length and a fitting check digit.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
+    pieces(text)
+        .into_iter()
+        .any(|(piece, is_uuid)| !is_uuid && reads_as_number(piece))
+}
+
+fn reads_as_number(text: &str) -> bool {
     let mut groups: Vec<String> = Vec::new();
     let mut open = false;
     let mut found = false;
@@ -67,7 +123,7 @@ fn any_number<'a>(groups: impl Iterator<Item = &'a String>) -> bool {
                 .any(|length| usize::from(*length) == number.len())
         };
         let digits = || number.bytes().map(|byte| u32::from(byte - b'0'));
-        if number.len() >= *PAN_DIGITS.start() && crate::card::luhn(digits()) && of_brand() {
+        if number.len() >= FEWEST_READ && crate::card::luhn(digits()) && of_brand() {
             return true;
         }
     }
@@ -139,8 +195,29 @@ mod tests {
         }
         // A day and a time: no brand begins so.
         assert!(!holds_card_number("20261121035004"));
+        // A bank's reference number: year, day and twelve digits in all, with a fitting check digit.
+        assert!(
+            !holds_card_number("632512000001")
+                && crate::card::luhn("632512000001".bytes().map(|b| u32::from(b - b'0')))
+        );
         // Inside a longer number nobody would read one.
         assert!(!holds_card_number("9942424242424242424299"));
+    }
+
+    #[test]
+    fn lets_uuids_be() {
+        for id in [
+            "PMT_9c17a1fa-8e72-4163-8274-9896cdf3942f",
+            "00000000-0000-4000-8000-00000000000a",
+        ] {
+            let text = format!("Idempotency Key seen before: id={id}, é");
+            assert_eq!(card_digits(&text), text);
+            assert!(!holds_card_number(&text));
+        }
+        let both = "9c17a1fa-8e72-4163-8274-9896cdf3942f 4242424242424242";
+        assert!(holds_card_number(both) && !card_digits(both).contains("4242"));
+        // Digits alone in that form are masked.
+        assert!(!card_digits("42424242-4242-4242-4242-424242424242").contains("4242"));
     }
 
     #[test]

@@ -17,7 +17,8 @@ impl Refusal {
             status,
             code,
             detailed,
-            text: text.into(),
+            // What a client sent by mistake comes back in some texts.
+            text: cardseal::redact::card_digits(&text.into()),
         }
     }
 
@@ -33,8 +34,7 @@ impl Refusal {
         json!({
             "error_code": self.code,
             "detailed_error_code": self.detailed,
-            // What a client sent by mistake comes back in some texts.
-            "detailed_error_description": cardseal::redact::card_digits(&self.text),
+            "detailed_error_description": self.text,
         })
     }
 
@@ -149,8 +149,11 @@ impl Refusal {
     }
 
     pub(crate) fn seen_before(id: &str) -> Self {
-        let text = format!("Idempotency Key seen before: id={id}");
-        Self::new(409, "DUPLICATE_ACTION", "40039", text)
+        // The id is ours, and clients read it out of the text: its digits must not be masked by chance.
+        Self {
+            text: format!("Idempotency Key seen before: id={id}"),
+            ..Self::new(409, "DUPLICATE_ACTION", "40039", "")
+        }
     }
 
     pub(crate) fn processing() -> Self {
