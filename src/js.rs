@@ -328,6 +328,21 @@ pub(crate) fn unreadable(status: u16) -> Error {
     Error::new(code).with_status(status)
 }
 
+/// `CardToken` of `index.d.ts`, but for `raw`. What a signature says is the platform's own shape.
+#[derive(Serialize)]
+pub(crate) struct Token<Signature> {
+    pub(crate) id: String,
+    pub(crate) platform: Platform,
+    pub(crate) brand: Option<String>,
+    pub(crate) bin: Option<String>,
+    pub(crate) last4: Option<String>,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) holder: Option<String>,
+    pub(crate) nickname: Option<String>,
+    pub(crate) status: &'static str,
+    pub(crate) signature: Signature,
+}
+
 /// The expiry of a card, in an answer.
 #[derive(Serialize)]
 pub(crate) struct Expiry {

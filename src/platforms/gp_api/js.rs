@@ -1,6 +1,5 @@
 //! `GpApi` of `index.d.ts`, but for sending.
 
-use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -9,7 +8,7 @@ use crate::error::{Code, Error};
 use crate::gp_api::wire::{ErrorBody, PaymentMethod};
 use crate::gp_api::{Ask, CardToken, Hosts, RULES, payment_method_request, read_error, read_payment_method};
 use crate::js::value::{base_url, get, object, optional_bool, optional_text};
-use crate::js::{Expiry, card_input, sealed, server_session, session_text, unreadable};
+use crate::js::{Expiry, Token, card_input, sealed, server_session, session_text, unreadable};
 use crate::platform::Platform;
 use crate::session::Kind;
 
@@ -99,21 +98,7 @@ impl GpApiCore {
     }
 }
 
-#[derive(Serialize)]
-struct Token {
-    id: String,
-    platform: Platform,
-    brand: Option<String>,
-    bin: Option<String>,
-    last4: Option<String>,
-    expiry: Option<Expiry>,
-    holder: Option<String>,
-    nickname: Option<String>,
-    status: &'static str,
-    signature: Option<()>,
-}
-
-impl From<CardToken> for Token {
+impl From<CardToken> for Token<Option<()>> {
     fn from(token: CardToken) -> Self {
         Self {
             id: token.id,

@@ -13,7 +13,7 @@ use crate::greenpay::{
     TOKEN_RULES, Target, Verb, Verified, read_payment, read_token,
 };
 use crate::js::value::{base_url, get, id, moment, object, optional_bool, optional_text};
-use crate::js::{Expiry, card_input, fresh, sealed, server_session, session_text, unreadable};
+use crate::js::{Expiry, Token, card_input, fresh, sealed, server_session, session_text, unreadable};
 use crate::platform::Platform;
 use crate::random::SystemRandom;
 use crate::session::{Kind, Mode, Session};
@@ -249,9 +249,7 @@ impl GreenPayCore {
             }) => Target::Relay {
                 server: self.server.clone(),
                 session: id(own, "id")?,
-                idempotency_key: optional_text(options, "idempotencyKey")?
-                    .map(idempotency_key)
-                    .transpose()?,
+                idempotency_key: visible(options, "idempotencyKey")?,
             },
             _ => Target::Direct {
                 hosts: match optional_text(session, "checkout_url")? {
@@ -316,40 +314,22 @@ impl GreenPayCore {
 
 /// The id of a Kount session, which goes into the encrypted text as it is.
 fn kount_session(options: &JsValue) -> Result<Option<String>, Error> {
-    let session = optional_text(options, "kountSession")?;
-    match &session {
-        Some(text)
-            if !(1..=255).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            Err(Error::new(Code::OptionInvalid).at("kountSession"))
-        }
-        _ => Ok(session),
-    }
+    visible(options, "kountSession")
 }
 
-fn idempotency_key(key: String) -> Result<String, Error> {
-    if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(key)
+/// An option of 1 to 255 visible ASCII characters.
+fn visible(options: &JsValue, name: &'static str) -> Result<Option<String>, Error> {
+    let text = optional_text(options, name)?;
+    let fits =
+        |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.as_deref().is_none_or(fits) {
+        Ok(text)
     } else {
-        Err(Error::new(Code::OptionInvalid).at("idempotencyKey"))
+        Err(Error::new(Code::OptionInvalid).at(name))
     }
 }
 
-#[derive(Serialize)]
-struct Token {
-    id: String,
-    platform: Platform,
-    brand: Option<String>,
-    bin: Option<String>,
-    last4: Option<String>,
-    expiry: Option<Expiry>,
-    holder: Option<String>,
-    nickname: Option<String>,
-    status: &'static str,
-    signature: Verified,
-}
-
-impl From<CardToken> for Token {
+impl From<CardToken> for Token<Verified> {
     fn from(token: CardToken) -> Self {
         Self {
             id: token.token,
