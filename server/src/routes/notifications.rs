@@ -1,11 +1,12 @@
-//! `POST /v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself.
+//! `/v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself, by `POST` or, where it does so, in the
+//! query of a `GET`.
 //!
 //! The secret in the address keeps out a browser that has seen a signed answer: the signature covers neither a
 //! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
 //! notification and its effect are on the disk.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
 use cardseal_gateways::gateway::Notification;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::App;
 use crate::access::same;
 use crate::body;
+use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::store::Notice;
 
@@ -26,7 +28,7 @@ pub(super) async fn receive(
     Path((platform, secret)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    take(&app, &platform, &secret, "", request).await
+    posted(&app, &platform, &secret, "", request).await
 }
 
 pub(super) async fn receive_at(
@@ -34,43 +36,109 @@ pub(super) async fn receive_at(
     Path((platform, secret, route)): Path<(String, String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    take(&app, &platform, &secret, &route, request).await
+    posted(&app, &platform, &secret, &route, request).await
 }
 
-async fn take(
+pub(super) async fn receive_query(
+    State(app): State<App>,
+    Path((platform, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    queried(&app, &platform, &secret, "", query).await
+}
+
+pub(super) async fn receive_query_at(
+    State(app): State<App>,
+    Path((platform, secret, route)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    queried(&app, &platform, &secret, &route, query).await
+}
+
+/// Where a notification came in, once the caller has shown that it knows the address.
+struct Place<'a> {
+    platform: &'a str,
+    account: &'a Account,
+    route: &'static str,
+}
+
+impl<'a> Place<'a> {
+    fn find(app: &'a App, platform: &'a str, secret: &str, route: &str) -> Result<Self, ApiError> {
+        let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
+        if !account
+            .webhook_path_secret
+            .as_ref()
+            .is_some_and(|expected| same(secret, expected))
+        {
+            return Err(Code::NotFound.into());
+        }
+        let routes = account.gateway.notification_routes();
+        let route = routes
+            .iter()
+            .copied()
+            .find(|known| *known == route.trim_matches('/'))
+            .ok_or(Code::NotFound)?;
+        Ok(Self {
+            platform,
+            account,
+            route,
+        })
+    }
+}
+
+async fn posted(
     app: &App,
     platform: &str,
     secret: &str,
     route: &str,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
-    if !account
-        .webhook_path_secret
-        .as_ref()
-        .is_some_and(|expected| same(secret, expected))
-    {
-        return Err(Code::NotFound.into());
-    }
-    let routes = account.gateway.notification_routes();
-    let route = routes
-        .iter()
-        .copied()
-        .find(|known| *known == route.trim_matches('/'))
-        .ok_or(Code::NotFound)?;
+    let place = Place::find(app, platform, secret, route)?;
     let headers = request.headers().clone();
     let headers: Vec<(&str, &str)> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     let body = body::read(request, MAX_BYTES).await?;
-    let notification = account
+    let notification = place
+        .account
         .gateway
-        .read_notification(route, &headers, &body)
+        .read_notification(place.route, &headers, &body)
         .map_err(refused)?;
-    let digest = hex::encode(Sha256::digest(&body));
+    take(app, &place, &body, &notification).await
+}
+
+async fn queried(
+    app: &App,
+    platform: &str,
+    secret: &str,
+    route: &str,
+    query: Option<String>,
+) -> Result<Json<Value>, ApiError> {
+    let place = Place::find(app, platform, secret, route)?;
+    let query = query.unwrap_or_default();
+    let notification = match place.account.gateway.read_query_notification(place.route, &query) {
+        Err(Error::Refused(Refusal::NotOffered)) => return Err(Code::MethodNotAllowed.into()),
+        read => read.map_err(refused)?,
+    };
+    take(app, &place, query.as_bytes(), &notification).await
+}
+
+/// Stores what was verified, once, and does what it says.
+async fn take(
+    app: &App,
+    place: &Place<'_>,
+    content: &[u8],
+    notification: &Notification,
+) -> Result<Json<Value>, ApiError> {
+    let Place {
+        platform,
+        account,
+        route,
+    } = place;
+    let digest = hex::encode(Sha256::digest(content));
     // What only hints at something counts as far as the platform itself says the same.
-    let confirmed = if let Notification::Hint { platform_id, .. } = &notification
+    let confirmed = if let Notification::Hint { platform_id, .. } = notification
         && !app.store.knows_notification(&digest).await?
     {
         Some(account.gateway.confirm(&app.transport, platform_id).await?)
@@ -81,7 +149,7 @@ async fn take(
         digest: &digest,
         platform,
         route,
-        notification: confirmed.as_ref().unwrap_or(&notification),
+        notification: confirmed.as_ref().unwrap_or(notification),
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
