@@ -1,7 +1,7 @@
 // Where things are, and how a command is run. Needs nothing but Node, so that it works before `npm ci`.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -126,3 +126,28 @@ export function chromedriver() {
 }
 
 export const isRoot = process.getuid?.() === 0;
+
+/** The other browsers of the tests and their drivers: `FIREFOX` and `GECKODRIVER`, or what is on PATH. */
+export function firefox() {
+  return process.env.FIREFOX || ['firefox-esr', 'firefox'].map(which).find(Boolean);
+}
+
+export function geckodriver() {
+  return process.env.GECKODRIVER || which('geckodriver');
+}
+
+/** WebKitGTK's own small browser, which no distribution puts on PATH: `MINIBROWSER`, or where Debian has it. */
+export function webkitBrowser() {
+  if (process.env.MINIBROWSER) return process.env.MINIBROWSER;
+  const folders = ['/usr/lib', '/usr/libexec', '/usr/lib64'].flatMap((base) => [base, ...subfolders(base).filter((name) => /-linux-/.test(name)).map((name) => path.join(base, name))]);
+  const programs = folders.flatMap((base) => subfolders(base).filter((name) => /^webkit(2)?gtk-/.test(name)).map((name) => path.join(base, name, 'MiniBrowser')));
+  return programs.filter((file) => existsSync(file)).sort().at(-1);
+}
+
+function subfolders(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

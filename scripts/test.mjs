@@ -12,7 +12,7 @@ import process from 'node:process';
 import { build } from './build.mjs';
 import { denyArguments, OFFLINE } from './deny.mjs';
 import { LINTS } from './lint.mjs';
-import { chromedriver, chromium, main, root, run, say, seconds, Stop, targetFolder, which } from './project.mjs';
+import { chromedriver, chromium, geckodriver, main, root, run, say, seconds, Stop, targetFolder, which } from './project.mjs';
 import { ensure, EVERYTHING } from './setup.mjs';
 
 /** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
@@ -23,10 +23,12 @@ const STEPS = [
   ['deny', deny],
   ['build', built],
   ['package', () => nodeTests('tests/package'), ['build']],
+  ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
   ['servers', servers],
   ['interop', () => nodeTests('tests/interop'), ['build', 'servers']],
-  ['wasm', wasm],
+  ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
+  ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
   ['browser', () => nodeTests('tests/browser'), ['build', 'servers']],
 ];
 
@@ -59,14 +61,17 @@ async function servers() {
   return single((await run('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox'])).code);
 }
 
-async function wasm() {
-  // The driver is named, because wasm-pack would fetch one from the network otherwise.
-  const args = ['test', '--headless', '--chrome', '--chromedriver', chromedriver()];
-  const { code, output } = await run('wasm-pack', args, { keep: true, env: { CHROMEDRIVER: chromedriver(), WASM_BINDGEN_TEST_TIMEOUT: '180' } });
+/** The driver is named, because wasm-pack would fetch one from the network otherwise. */
+async function wasm(name, browser) {
+  // A driver in the environment would go before the one that is named.
+  const env = { CHROMEDRIVER: undefined, GECKODRIVER: undefined, WASM_BINDGEN_TEST_TIMEOUT: '180' };
+  const { code, output } = await run('wasm-pack', ['test', '--headless', ...browser], { keep: true, env });
   const result = counted(code, output);
   // The runner passes over such a suite and is content.
   const missed = output.match(/only configured to run in node\.js/g)?.length ?? 0;
-  return missed ? { ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)` } : result;
+  if (missed) return { ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)` };
+  const ran = [...output.matchAll(/Running headless tests in (\S+)/g)].map(([, where]) => where);
+  return ran.length > 0 && ran.every((where) => where === name) ? result : { ...result, failed: result.failed + 1, note: `not every suite ran in ${name}` };
 }
 
 async function nodeTests(folder) {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here can be printed: no type that holds card data has a `Debug` that shows it.
 
+use crate::prelude::*;
 pub mod brand;
 mod check;
 pub mod expiry;
@@ -9,8 +10,8 @@ pub mod format;
 
 use core::fmt;
 
+use crate::wiped::Wiped;
 use serde::Serialize;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use brand::Brand;
 pub use check::{Checked, NameRule, Rules, check};
@@ -130,14 +131,14 @@ pub struct Problem {
 }
 
 /// A text that is wiped on drop and cannot be printed.
-#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct Secret(String);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(Wiped<String>);
 
 impl Secret {
     /// Takes over a text.
     #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
+    pub fn new(text: String) -> Self {
+        Self(Wiped::new(text))
     }
 
     /// The text itself. The name is a warning to the reader of the calling code.
@@ -149,7 +150,7 @@ impl Secret {
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self::new(text.into())
     }
 }
 
@@ -214,8 +215,8 @@ pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
 }
 
 /// The digits of a number as typed; `None` if there is something else than digits, blanks and dashes.
-pub(crate) fn digits(text: &str) -> Option<Zeroizing<String>> {
-    let mut digits = Zeroizing::new(String::with_capacity(text.len()));
+pub(crate) fn digits(text: &str) -> Option<Wiped<String>> {
+    let mut digits = Wiped::new(String::with_capacity(text.len()));
     for c in text.chars() {
         if c.is_ascii_digit() {
             digits.push(c);

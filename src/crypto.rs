@@ -4,6 +4,9 @@
 //! are here because a platform's format demands them.
 
 pub(crate) mod aes_ctr;
+mod modular;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod proofs;
 pub mod public_key;
 pub(crate) mod rsa_verify;
 pub(crate) mod rsa_wrap;

@@ -3,8 +3,9 @@
 //! A code is data: it never changes and is what callers compare and translate. The message is prose for a
 //! developer. Neither ever holds card data, a key or a token.
 
+use crate::prelude::*;
+use alloc::borrow::Cow;
 use core::fmt;
-use std::borrow::Cow;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;

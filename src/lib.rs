@@ -4,6 +4,11 @@
 //! typed results. It performs no input or output. Compiled to WebAssembly it is the npm package `cardseal`;
 //! the server and the sandbox of this workspace use the same definitions natively.
 
+#![cfg_attr(feature = "bare", no_std)]
+
+extern crate alloc;
+
+pub mod boundary;
 pub mod card;
 pub mod crypto;
 pub mod error;
@@ -11,15 +16,17 @@ pub mod http;
 mod json;
 pub mod platform;
 pub mod platforms;
+mod prelude;
 pub mod random;
 pub mod redact;
 pub mod session;
+mod wiped;
 
 pub use error::{Code, Error, Result};
 pub use platforms::*;
 
 #[cfg(target_arch = "wasm32")]
-pub mod js;
+mod js;
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

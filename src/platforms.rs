@@ -1,9 +1,15 @@
 //! One module a platform; each has its `wire` shapes beside it.
 
+use crate::prelude::*;
 pub mod gp_api;
 pub mod greenpay;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod proofs;
 
+use crate::boundary::Client;
 use crate::card::Rules;
+use crate::error::Result;
+use crate::json::{Json, Value};
 use crate::platform::Platform;
 
 /// What a platform asks of a card, to be stored or to be charged at once.
@@ -13,5 +19,18 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
+    }
+}
+
+/// The browser half of a platform with its options, and what the page is told of it at once. A module that was built
+/// without the platform refuses it like an unknown one.
+pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Client>, Json)> {
+    match platform {
+        #[cfg(feature = "greenpay")]
+        Platform::GreenPay => greenpay::boundary::open(options),
+        #[cfg(feature = "gp_api")]
+        Platform::GpApi => gp_api::boundary::open(options),
+        #[cfg(not(all(feature = "greenpay", feature = "gp_api")))]
+        _ => Err(crate::error::Error::new(crate::error::Code::OptionInvalid).at("platform")),
     }
 }

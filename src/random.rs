@@ -11,12 +11,25 @@ pub trait Random {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 
+/// So many zeros in a row are no chance: of a true source they would be seen never.
+const ZEROS: usize = 8;
+
 /// The system's secure source: `crypto.getRandomValues` in a browser, the operating system elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        getrandom::fill(bytes).map_err(|_| Code::RandomUnavailable.into())
+        bytes.fill(0);
+        getrandom::fill(bytes).map_err(|_| Code::RandomUnavailable)?;
+        // A source that was replaced by something that fills nothing, or not all.
+        let mut zeros = 0;
+        for byte in bytes {
+            zeros = if *byte == 0 { zeros + 1 } else { 0 };
+            if zeros == ZEROS {
+                return Err(Code::RandomUnavailable.into());
+            }
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,8 @@
 //! another by chance, and a platform names its things by them.
 
 /// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
+use crate::prelude::*;
+use crate::wiped::Wiped;
 const PAN_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
 
 /// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same
@@ -46,7 +48,7 @@ fn pieces(text: &str) -> Vec<(&str, bool)> {
     let mut at = 0;
     while at < text.len() {
         match text.get(at..at + UUID) {
-            Some(piece) if is_uuid(piece) => {
+            Some(piece) if is_uuid(piece) && stands_alone(text, at) => {
                 pieces.push((text.get(start..at).unwrap_or_default(), false));
                 pieces.push((piece, true));
                 at += UUID;
@@ -61,6 +63,14 @@ fn pieces(text: &str) -> Vec<(&str, bool)> {
 
 /// Characters of a UUID.
 const UUID: usize = 36;
+
+/// Whether neither a digit nor a letter touches the UUID: with another digit its own may be part of a number.
+fn stands_alone(text: &str, at: usize) -> bool {
+    let touches = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic() || digit(c).is_some());
+    let before = text.get(..at).and_then(|text| text.chars().next_back());
+    let after = text.get(at + UUID..).and_then(|text| text.chars().next());
+    !touches(before) && !touches(after)
+}
 
 /// Hex in groups of 8, 4, 4, 4 and 12, and not digits alone: that could be something else.
 fn is_uuid(text: &str) -> bool {
@@ -84,14 +94,14 @@ pub fn holds_card_number(text: &str) -> bool {
 }
 
 fn reads_as_number(text: &str) -> bool {
-    let mut groups: Vec<String> = Vec::new();
+    let mut groups: Vec<Wiped<String>> = Vec::new();
     let mut open = false;
     let mut found = false;
     for c in text.chars().chain(core::iter::once('\0')) {
         if let Some(digit) = digit(c).and_then(|digit| char::from_digit(digit, 10)) {
             match groups.last_mut() {
                 Some(group) if open => group.push(digit),
-                _ => groups.push(digit.into()),
+                _ => groups.push(Wiped::new(digit.into())),
             }
             open = true;
         } else {
@@ -102,13 +112,12 @@ fn reads_as_number(text: &str) -> bool {
             }
         }
     }
-    groups.iter_mut().for_each(zeroize::Zeroize::zeroize);
     found
 }
 
 /// Whether the first so many groups make a number.
-fn any_number<'a>(groups: impl Iterator<Item = &'a String>) -> bool {
-    let mut number = zeroize::Zeroizing::new(String::new());
+fn any_number<'a>(groups: impl Iterator<Item = &'a Wiped<String>>) -> bool {
+    let mut number = Wiped::new(String::new());
     for group in groups {
         number.push_str(group);
         if number.len() > *PAN_DIGITS.end() {
@@ -216,6 +225,15 @@ mod tests {
         }
         let both = "9c17a1fa-8e72-4163-8274-9896cdf3942f 4242424242424242";
         assert!(holds_card_number(both) && !card_digits(both).contains("4242"));
+        // With a digit more at either end it is none, and its digits may be those of a card.
+        for text in [
+            "aaaaaaaa-aaaa-aaaa-aaaa-4242424242424242",
+            "4242424242424242-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+            "aaaaaaaa-aaaa-aaaa-aaaa-424242424242\u{664}\u{662}\u{664}\u{662}",
+        ] {
+            assert!(holds_card_number(text), "{text}");
+            assert!(!card_digits(text).contains("4242"), "{text}");
+        }
         // Digits alone in that form are masked.
         assert!(!card_digits("42424242-4242-4242-4242-424242424242").contains("4242"));
     }

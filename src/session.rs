@@ -1,5 +1,6 @@
 //! The session that the merchant's server opens and the page uses. One definition for both.
 
+use crate::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
@@ -14,6 +15,18 @@ pub enum Kind {
     Update,
     /// To charge a card.
     Payment,
+}
+
+impl Kind {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tokenize => "tokenize",
+            Self::Update => "update",
+            Self::Payment => "payment",
+        }
+    }
 }
 
 /// Who sends the encrypted card to the platform.

@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a card, found in one pass.
 
 use super::{Brand, Card, CardInput, Expiry, Field, Problem, ProblemCode, Secret, Severity, digits, luhn};
+use crate::prelude::*;
 use crate::redact;
 
 /// What a platform asks of a card beyond what is common.

@@ -1,6 +1,8 @@
 //! Expiry dates, against a clock that the caller gives.
 
 use super::ProblemCode;
+use crate::prelude::*;
+use crate::wiped::Wiped;
 
 /// A month of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +14,7 @@ pub struct Month {
 }
 
 /// A card is good to the end of its month wherever its owner is, and the last zone is twelve hours behind UTC.
-const LAST_ZONE_MS: f64 = 12.0 * 3_600_000.0;
+const LAST_ZONE_MS: i64 = 12 * 3_600_000;
 /// Longest time that a card is issued for.
 const MAX_YEARS: u16 = 25;
 
@@ -21,8 +23,11 @@ impl Month {
     #[must_use]
     pub fn at(now_ms: f64) -> Self {
         // Proleptic Gregorian calendar from days, counting years from 1 March: leap days come last.
-        #[expect(clippy::cast_possible_truncation, reason = "a clock's days fit")]
-        let days = ((now_ms - LAST_ZONE_MS) / 86_400_000.0).floor() as i64 + 719_468;
+        #[expect(clippy::cast_possible_truncation, reason = "a clock's milliseconds fit")]
+        let days = (now_ms as i64)
+            .saturating_sub(LAST_ZONE_MS)
+            .div_euclid(86_400_000)
+            + 719_468;
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);
         let year_of_era =
@@ -58,7 +63,7 @@ impl Expiry {
     /// # Errors
     /// The problem, as a code.
     pub fn parse(text: &str) -> Result<Self, ProblemCode> {
-        let text: zeroize::Zeroizing<String> = text
+        let text: Wiped<String> = text
             .chars()
             .filter(|c| !c.is_whitespace())
             .collect::<String>()

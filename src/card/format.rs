@@ -3,14 +3,15 @@
 //! Each function takes the text after a keystroke and where the caret is in it, in UTF-16 units as a browser
 //! counts, and gives the text to show and where the caret belongs: behind the same digit as before.
 
-use zeroize::Zeroizing;
+use crate::prelude::*;
+use crate::wiped::Wiped;
 
 use super::Brand;
 
 /// A text to show, and the caret in it.
 pub struct Formatted {
     /// The text.
-    pub text: Zeroizing<String>,
+    pub text: Wiped<String>,
     /// UTF-16 units; every character of the text is one.
     pub caret: usize,
 }
@@ -67,8 +68,8 @@ pub fn security_code(text: &str, caret: usize, number: &str) -> Formatted {
 }
 
 /// The digits of a text, at most so many, and how many of them stand before the caret.
-fn digits_and_caret(text: &str, caret: usize, most: usize) -> (Zeroizing<String>, usize) {
-    let mut digits = Zeroizing::new(String::with_capacity(most + 1));
+fn digits_and_caret(text: &str, caret: usize, most: usize) -> (Wiped<String>, usize) {
+    let mut digits = Wiped::new(String::with_capacity(most + 1));
     let mut before = 0;
     let mut unit = 0;
     for c in text.chars() {
@@ -82,7 +83,7 @@ fn digits_and_caret(text: &str, caret: usize, most: usize) -> (Zeroizing<String>
 }
 
 fn grouped(digits: &str, before: usize, breaks: &[usize], separator: &str) -> Formatted {
-    let mut text = Zeroizing::new(String::with_capacity(
+    let mut text = Wiped::new(String::with_capacity(
         digits.len() + breaks.len() * separator.len(),
     ));
     let mut caret = 0;

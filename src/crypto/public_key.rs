@@ -1,12 +1,13 @@
 //! RSA public keys in every form that people paste.
 
-use rsa::pkcs1::der::Decode;
-use rsa::pkcs1::{ObjectIdentifier, RsaPublicKey as Pkcs1};
-use rsa::pkcs8::{EncodePublicKey, SubjectPublicKeyInfoRef};
-use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, RsaPublicKey};
+use core::fmt;
 
+use base64ct::{Base64, Base64Unpadded, Encoding};
+
+use super::modular::Modulus;
 use crate::error::{Code, Result};
+use crate::prelude::*;
+use crate::wiped::Wiped;
 
 /// The shortest modulus that is accepted: a 1023-bit key is in the field, 1016 is what still holds the wrap.
 const MIN_BITS: usize = 1016;
@@ -14,12 +15,24 @@ const MIN_BITS: usize = 1016;
 const MAX_BITS: usize = 8192;
 /// Below it the key is accepted with a warning.
 const RECOMMENDED_BITS: usize = 2048;
-/// PKCS #1 `rsaEncryption`.
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// `AlgorithmIdentifier` of PKCS #1 `rsaEncryption`, 1.2.840.113549.1.1.1: the OID, and what may follow it.
+const RSA_ENCRYPTION: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OID: u8 = 0x06;
+const NULL: u8 = 0x05;
+const SEQUENCE: u8 = 0x30;
 
 /// A checked RSA public key. There is no way to an encryptor without one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey(RsaPublicKey);
+#[derive(Clone)]
+pub struct PublicKey {
+    /// Big-endian, without leading zeros.
+    modulus: Vec<u8>,
+    /// Odd, 3 to 2^33 - 1.
+    exponent: u64,
+    prepared: Modulus,
+}
 
 impl PublicKey {
     /// Reads a key: SPKI or PKCS #1; PEM with any line ends, on one line or many, or bare base64, wrapped or
@@ -30,7 +43,7 @@ impl PublicKey {
     /// that was recognised; `key_malformed` for what was not; `key_exponent_invalid`, `key_too_short` and
     /// `key_modulus_invalid` for RSA keys that cannot serve.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.replace("\\r", "\n").replace("\\n", "\n");
+        let text = lines(text);
         let text = text.trim();
         if text.is_empty() {
             return Err(Code::KeyMissing.into());
@@ -39,59 +52,85 @@ impl PublicKey {
     }
 
     fn from_der(der: &[u8]) -> Result<Self> {
-        if let Ok(info) = SubjectPublicKeyInfoRef::from_der(der) {
-            if info.algorithm.oid != RSA_ENCRYPTION {
-                return Err(Code::KeyNotRsa.into());
+        let outer = only(der, SEQUENCE).ok_or(Code::KeyMalformed)?;
+        if let Some((algorithm, rest)) = element(outer, SEQUENCE) {
+            let named = algorithm.strip_prefix(RSA_ENCRYPTION);
+            let (Some(parameters), Some([0, key @ ..])) = (named, only(rest, BIT_STRING)) else {
+                let other =
+                    named.is_none() && element(algorithm, OID).is_some() && only(rest, BIT_STRING).is_some();
+                return Err(if other {
+                    Code::KeyNotRsa
+                } else {
+                    Code::KeyMalformed
+                }
+                .into());
+            };
+            if !parameters.is_empty() && only(parameters, NULL) != Some(&[]) {
+                return Err(Code::KeyMalformed.into());
             }
-            let bits = info.subject_public_key.as_bytes().ok_or(Code::KeyMalformed)?;
-            return Self::from_pkcs1(&Pkcs1::from_der(bits).map_err(|_| Code::KeyMalformed)?);
+            return Self::from_numbers(only(key, SEQUENCE).ok_or(Code::KeyMalformed)?);
         }
-        if let Ok(key) = Pkcs1::from_der(der) {
-            return Self::from_pkcs1(&key);
+        // A private key of PKCS #1, PKCS #8 or SEC 1 begins with a version; no modulus is that short.
+        if let Some(([0 | 1], _)) = element(outer, INTEGER) {
+            return Err(Code::KeyIsPrivate.into());
         }
-        Err(match Shape::of(der) {
-            Shape::PrivateKey => Code::KeyIsPrivate,
-            Shape::Other => Code::KeyMalformed,
-        }
-        .into())
+        Self::from_numbers(outer)
     }
 
-    fn from_pkcs1(key: &Pkcs1<'_>) -> Result<Self> {
-        let exponent = BigUint::from_bytes_be(key.public_exponent.as_bytes());
-        let modulus = BigUint::from_bytes_be(key.modulus.as_bytes());
-        let odd = |bytes: &[u8]| bytes.last().is_some_and(|byte| byte & 1 == 1);
-        if !odd(key.public_exponent.as_bytes()) || exponent < BigUint::from(3u8) || exponent.bits() > 33 {
+    /// `INTEGER modulus, INTEGER publicExponent`.
+    fn from_numbers(content: &[u8]) -> Result<Self> {
+        let (modulus, rest) = element(content, INTEGER).ok_or(Code::KeyMalformed)?;
+        let exponent = only(rest, INTEGER).ok_or(Code::KeyMalformed)?;
+        let (modulus, exponent) = (positive(modulus)?, positive(exponent)?);
+        let value = exponent
+            .iter()
+            .take(8)
+            .fold(0, |value, byte| value << 8 | u64::from(*byte));
+        if exponent.len() > 5 || value % 2 == 0 || value < 3 || value >> 33 != 0 {
             return Err(Code::KeyExponentInvalid.into());
         }
-        if modulus.bits() < MIN_BITS {
+        if bits(modulus) < MIN_BITS {
             return Err(Code::KeyTooShort.into());
         }
-        if !odd(key.modulus.as_bytes()) || modulus.bits() > MAX_BITS {
+        if bits(modulus) > MAX_BITS {
             return Err(Code::KeyModulusInvalid.into());
         }
-        RsaPublicKey::new_with_max_size(modulus, exponent, MAX_BITS)
-            .map(Self)
-            .map_err(|_| Code::KeyModulusInvalid.into())
+        let prepared = Modulus::new(modulus).ok_or(Code::KeyModulusInvalid)?;
+        Ok(Self {
+            modulus: modulus.into(),
+            exponent: value,
+            prepared,
+        })
     }
 
-    pub(crate) const fn rsa(&self) -> &RsaPublicKey {
-        &self.0
+    /// `x^e mod n`, exactly as long as the modulus; `x` is smaller than the modulus.
+    pub(crate) fn apply(&self, x: &[u8]) -> Wiped<Vec<u8>> {
+        let mut result = self.prepared.power(x, self.exponent);
+        let padding = result.len().saturating_sub(self.modulus.len());
+        result.drain(..padding);
+        result
+    }
+
+    /// Whether the number is below the modulus; both are public.
+    pub(crate) fn is_below(&self, x: &[u8]) -> bool {
+        x.len() == self.modulus.len() && x < &*self.modulus
     }
 
     /// The key as bare base64 of its SPKI, however it was written.
-    ///
-    /// # Errors
-    /// None for a key that was parsed; the encoder's signature has one.
-    pub fn to_spki_base64(&self) -> Result<String> {
-        use base64::Engine;
-        let der = self.0.to_public_key_der().map_err(|_| Code::KeyMalformed)?;
-        Ok(base64::engine::general_purpose::STANDARD.encode(der.as_bytes()))
+    #[must_use]
+    pub fn to_spki_base64(&self) -> String {
+        let exponent = self.exponent.to_be_bytes();
+        let numbers = [integer(&self.modulus), integer(significant(&exponent))].concat();
+        let key = [&[0], &*wrapped(SEQUENCE, &numbers)].concat();
+        let algorithm = wrapped(SEQUENCE, &[RSA_ENCRYPTION, &[NULL, 0]].concat());
+        let info = wrapped(SEQUENCE, &[algorithm, wrapped(BIT_STRING, &key)].concat());
+        Base64::encode_string(&info)
     }
 
     /// Length of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
-        self.0.n().bits()
+        bits(&self.modulus)
     }
 
     /// Whether the key is shorter than today's recommendation of 2048 bits. It is accepted all the same: some
@@ -101,9 +140,102 @@ impl PublicKey {
         self.bits() < RECOMMENDED_BITS
     }
 
-    pub(crate) fn modulus_bytes(&self) -> usize {
-        self.0.size()
+    pub(crate) const fn modulus_bytes(&self) -> usize {
+        self.modulus.len()
     }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.modulus == other.modulus && self.exponent == other.exponent
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublicKey").field("bits", &self.bits()).finish()
+    }
+}
+
+/// The content of the first DER element, if it has this tag, and what follows it. Lengths are read strictly: the
+/// shortest form, and no longer than what is there.
+fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = der.split_first()?;
+    let (length, rest) = match rest {
+        [length @ 0..=0x7f, rest @ ..] | [0x81, length @ 0x80..=0xff, rest @ ..] => {
+            (usize::from(*length), rest)
+        }
+        [0x82, high @ 1..=0xff, low, rest @ ..] => (usize::from(*high) << 8 | usize::from(*low), rest),
+        _ => return None,
+    };
+    (*found == tag).then(|| rest.split_at_checked(length))?
+}
+
+/// The content of the only element.
+fn only(der: &[u8], tag: u8) -> Option<&[u8]> {
+    element(der, tag)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(content, _)| content)
+}
+
+/// The bytes of a positive INTEGER in DER: one zero in front only where the highest bit is set.
+fn positive(content: &[u8]) -> Result<&[u8]> {
+    match content {
+        [0, rest @ ..] if rest.first().is_some_and(|byte| *byte >= 0x80) => Ok(rest),
+        [0] => Ok(&[]),
+        [1..=0x7f, ..] => Ok(content),
+        _ => Err(Code::KeyMalformed.into()),
+    }
+}
+
+fn significant(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+fn bits(number: &[u8]) -> usize {
+    let unused = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    8 * number.len() - unused
+}
+
+fn integer(magnitude: &[u8]) -> Vec<u8> {
+    let sign: &[u8] = if magnitude.first().is_some_and(|byte| *byte >= 0x80) {
+        &[0]
+    } else {
+        &[]
+    };
+    wrapped(INTEGER, &[sign, magnitude].concat())
+}
+
+fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no key is longer than 65535 bytes"
+    )]
+    let length = match content.len() {
+        length @ 0..=0x7f => [tag, length as u8].to_vec(),
+        length @ 0x80..=0xff => [tag, 0x81, length as u8].to_vec(),
+        length => [tag, 0x82, (length >> 8) as u8, length as u8].to_vec(),
+    };
+    [&*length, content].concat()
+}
+
+/// With every `\n` and `\r` of two characters as the line end that it stands for.
+fn lines(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let mut next = rest.clone();
+        if c == '\\' && matches!(next.next(), Some('n' | 'r')) {
+            rest = next;
+            lines.push('\n');
+        } else {
+            lines.push(c);
+        }
+    }
+    lines
 }
 
 /// What stands between the PEM lines, or the whole text where there are none.
@@ -111,7 +243,7 @@ fn body(text: &str) -> Result<&str> {
     let Some(rest) = text.strip_prefix("-----BEGIN ") else {
         return Ok(text);
     };
-    let (label, rest) = rest.split_once("-----").ok_or(Code::KeyMalformed)?;
+    let (label, rest) = split_once(rest, "-----").ok_or(Code::KeyMalformed)?;
     if label.ends_with("PRIVATE KEY") {
         return Err(Code::KeyIsPrivate.into());
     }
@@ -120,7 +252,7 @@ fn body(text: &str) -> Result<&str> {
         "CERTIFICATE" => return Err(Code::KeyIsCertificate.into()),
         _ => return Err(Code::KeyMalformed.into()),
     }
-    let (body, end) = rest.split_once("-----END ").ok_or(Code::KeyMalformed)?;
+    let (body, end) = split_once(rest, "-----END ").ok_or(Code::KeyMalformed)?;
     if end.trim_end().strip_suffix("-----") == Some(label) {
         Ok(body)
     } else {
@@ -130,37 +262,9 @@ fn body(text: &str) -> Result<&str> {
 
 /// Hex or base64. No key's base64 is all hex digits: it starts with `M`.
 fn decode(body: &str) -> Result<Vec<u8>> {
-    use base64::Engine;
     let compact: String = body.split_ascii_whitespace().collect();
     if let Ok(der) = hex::decode(&compact) {
         return Ok(der);
     }
-    let compact = compact.trim_end_matches('=');
-    base64::engine::general_purpose::STANDARD_NO_PAD
-        .decode(compact)
-        .map_err(|_| Code::KeyMalformed.into())
-}
-
-/// Tells a private key from junk, without reading it.
-enum Shape {
-    PrivateKey,
-    Other,
-}
-
-impl Shape {
-    fn of(der: &[u8]) -> Self {
-        // SEQUENCE { INTEGER version 0 or 1, … }: PKCS #1, PKCS #8 and SEC 1 private keys all begin so.
-        let Some((0x30, rest)) = der.split_first().map(|(tag, rest)| (*tag, rest)) else {
-            return Self::Other;
-        };
-        let content = match rest {
-            [length, content @ ..] if *length < 0x80 => content,
-            [0x81, _, content @ ..] | [0x82, _, _, content @ ..] => content,
-            _ => return Self::Other,
-        };
-        match content {
-            [0x02, 0x01, 0x00 | 0x01, ..] => Self::PrivateKey,
-            _ => Self::Other,
-        }
-    }
+    Base64Unpadded::decode_vec(compact.trim_end_matches('=')).map_err(|_| Code::KeyMalformed.into())
 }

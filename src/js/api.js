@@ -1,20 +1,35 @@
 // The public functions and classes. What is in these files is what only JavaScript can do: loading, sending, and
 // turning plain error objects into exceptions. One file a platform.
 
-import { call } from "./core.js";
+import { call, fields } from "./core.js";
+import { CardsealError } from "./error.js";
 import { JSON_HEADERS, at, malformed, send } from "./send.js";
 
 export function validateCard(card, options) {
-  const { now = Date.now, ...rest } = options ?? {};
-  return call((wasm) => wasm.validateCard(card, rest, now()));
+  const { now = Date.now, platform, kind } = options ?? {};
+  return call("validateCard", now(), [fields(card), { platform, kind }]);
 }
-export const candidateBrands = (number) => call((wasm) => wasm.candidateBrands(number));
-export const formatCardNumber = (text, caret) => call((wasm) => wasm.formatCardNumber(text, caret));
-export const formatExpiry = (text, caret) => call((wasm) => wasm.formatExpiry(text, caret));
-export const formatSecurityCode = (text, caret, number) => call((wasm) => wasm.formatSecurityCode(text, caret, number));
-export const formatCardNumberInput = (input) => call((wasm) => wasm.formatCardNumberInput(input));
-export const formatExpiryInput = (input) => call((wasm) => wasm.formatExpiryInput(input));
-export const formatSecurityCodeInput = (input, number) => call((wasm) => wasm.formatSecurityCodeInput(input, number));
+const common = (name) => (...args) => call(name, 0, args);
+export const candidateBrands = common("candidateBrands");
+export const formatCardNumber = common("formatCardNumber");
+export const formatExpiry = common("formatExpiry");
+export const formatSecurityCode = common("formatSecurityCode");
+
+/** Formats an input's value in place. It is set only if it changes, so that the browser's undo keeps its steps. */
+function inPlace(format, input, ...rest) {
+  if (typeof input?.value !== "string") throw new CardsealError({ code: "type_invalid", message: "a value has the wrong type", field: "input" });
+  // An input whose type has no selection keeps its own caret.
+  const { value, selectionStart } = input;
+  const { text, caret, brands } = format(value, selectionStart ?? undefined, ...rest);
+  if (text !== value) {
+    input.value = text;
+    if (selectionStart !== null) input.setSelectionRange(caret, caret);
+  }
+  return brands;
+}
+export const formatCardNumberInput = (input) => inPlace(formatCardNumber, input);
+export const formatExpiryInput = (input) => inPlace(formatExpiry, input);
+export const formatSecurityCodeInput = (input, number) => inPlace(formatSecurityCode, input, number);
 
 export function openSessionRequest(options) {
   const { server = "", platform, kind, mode, customer, token, amount, currency, description, orderReference } = options ?? {};

@@ -1,50 +1,44 @@
-// Loading the WebAssembly module and calling into it.
+// Calling into the WebAssembly module: one function that takes and gives JSON (src/boundary.rs).
 
-import init, * as wasm from "./cardseal.js";
+import { Core, initSync } from "./cardseal.js";
 import { CardsealError } from "./error.js";
+import * as load from "./load.js";
 
-let loading;
-let ready = false;
+let common;
 
 /** Makes `load` for one way of finding the module. */
-export function loader(standard) {
-  return function load(source) {
-    loading ??= (async () => {
-      try {
-        await init({ module_or_path: source ?? (await standard()) });
-        ready = true;
-      } catch (cause) {
-        loading = undefined;
-        throw new CardsealError({ code: "load_failed", message: reason(cause), cause });
-      }
-    })();
-    return loading;
-  };
+export const loader = (standard, integrity) =>
+  load.loader(standard, async (source) => {
+    initSync({ module: source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source) });
+    common = new Core();
+  }, integrity);
+
+/** A part of the module for one object, to be opened for a platform. */
+export function part() {
+  loaded();
+  return new Core();
 }
 
-function reason(cause) {
-  const text = String(cause?.message ?? cause);
-  const start = "the WebAssembly module could not be loaded";
-  if (typeof WebAssembly === "undefined") return `${start}: this browser has no WebAssembly, or it is switched off`;
-  if (/unsafe-eval|content security policy/i.test(text)) {
-    return `${start}: the page's Content-Security-Policy needs 'wasm-unsafe-eval' in script-src`;
-  }
-  if (cause instanceof TypeError && /fetch|network|load/i.test(text)) {
-    return `${start}: cardseal_bg.wasm could not be fetched; serve it beside the module, and allow its origin in connect-src`;
-  }
-  if (/magic|expected|HTML|MIME|content.type/i.test(text)) {
-    return `${start}: what was served as cardseal_bg.wasm is not that file; check the path, and that its type is application/wasm`;
-  }
-  return start;
+function loaded() {
+  if (!common) throw new CardsealError({ code: "not_loaded", message: "call and await load() before using the module" });
 }
 
-/** Calls into the module, `work` being handed its exports, and turns what it throws into an exception. */
-export function call(work, platform) {
-  if (!ready) throw new CardsealError({ code: "not_loaded", message: "call and await load() before using the module" });
+/** What JSON would silently leave out or change is sent as what is never accepted, so that it is refused by name. */
+const honest = (_, value) =>
+  /bigint|function|symbol/.test(typeof value) || (typeof value === "number" && !Number.isFinite(value)) ? [] : value;
+
+/** Calls, and turns the description of an error into an exception. */
+export function call(name, now, args, core = common, platform) {
+  loaded();
+  let answer;
   try {
-    return work(wasm);
-  } catch (thrown) {
-    if (typeof thrown?.code === "string") throw new CardsealError({ platform, ...thrown });
-    throw thrown;
+    answer = JSON.stringify([name, Math.floor(now), ...args], honest);
+  } catch {
+    answer = "0";
   }
+  answer = JSON.parse(core.call(answer));
+  if (Array.isArray(answer)) return answer[0];
+  throw new CardsealError({ platform, ...answer });
 }
+
+export { fields } from "./fields.js";

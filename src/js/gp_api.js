@@ -4,11 +4,11 @@ import { PlatformClient } from "./platform.js";
 
 export class GpApi extends PlatformClient {
   constructor(options) {
-    super("gp_api", (wasm, rest) => new wasm.GpApiCore(rest), options);
+    super("gp_api", options);
   }
 
   tokenizeRequest(session, card, options = {}) {
-    return this.core((core, now) => core.tokenizeRequest(session, card, options, now));
+    return this.request("tokenizeRequest", session, card, options);
   }
 
   async tokenize(session, card, options = {}) {

@@ -1,24 +1,26 @@
 // GreenPay, generation 1.
 
+import { fields } from "./core.js";
 import { PlatformClient } from "./platform.js";
 
 export class GreenPay extends PlatformClient {
   constructor(options) {
-    super("greenpay", (wasm, rest) => new wasm.GreenPayCore(rest), options);
+    super("greenpay", options);
   }
 
   get warnings() {
-    const { bits, isShort } = this.core((core) => ({ bits: core.bits, isShort: core.isShort }));
+    const { bits, isShort } = this.facts;
     const message = `the RSA key has ${bits} bits; 2048 are recommended`;
     return isShort ? [{ code: "key_below_2048_bits", bits, message }] : [];
   }
 
   pack(input, options = {}) {
-    return this.core((core, now) => core.pack(input, options, now));
+    const { card, token, tokenize, kountSession } = input ?? {};
+    return this.call("pack", { card: fields(card), token, tokenize, kountSession }, options);
   }
 
   tokenizeRequest(session, card, options = {}) {
-    return this.core((core, now) => core.tokenizeRequest(session, card, options, now));
+    return this.request("tokenizeRequest", session, card, options);
   }
 
   async tokenize(session, card, options = {}) {
@@ -26,7 +28,7 @@ export class GreenPay extends PlatformClient {
   }
 
   updateTokenRequest(session, card, options = {}) {
-    return this.core((core, now) => core.updateTokenRequest(session, card, options, now));
+    return this.request("updateTokenRequest", session, card, options);
   }
 
   async updateToken(session, card, options = {}) {
@@ -34,7 +36,7 @@ export class GreenPay extends PlatformClient {
   }
 
   payRequest(session, card, options = {}) {
-    return this.core((core, now) => core.payRequest(session, card, options, now));
+    return this.request("payRequest", session, card, options);
   }
 
   async pay(session, card, options = {}) {

@@ -5,12 +5,18 @@
  * module's memory before a call returns, and never appears in an error.
  */
 
+/** What `cardseal.global.js` defines for plain script tags. */
+export as namespace Cardseal;
+
 /** What {@link load} can be given instead of finding `cardseal_bg.wasm` beside the module. */
 export type LoadSource = string | URL | Request | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module;
 
 /**
  * Loads the WebAssembly module. Idempotent: later and simultaneous calls share the first one; after a failure
  * the next call tries again. Rejects with `load_failed`.
+ *
+ * What is fetched, from the default address or from yours, must have the SHA-384 of this version's module. A Response,
+ * bytes and a compiled module are taken as they are.
  */
 export function load(source?: LoadSource): Promise<void>;
 

@@ -1,6 +1,7 @@
-// For pages and bundlers that cannot serve a .wasm file: the module is inside this one.
-import base64 from "./cardseal_bg.wasm.js";
+// The module is inside this file: for bundlers that cannot handle a .wasm file, for Node and for single files.
+import bytes from "./cardseal_bg.wasm.js";
 import { loader } from "./core.js";
+import { cardseal } from "./integrity.js";
 
-export const load = loader(() => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+export const load = loader(bytes, cardseal);
 export * from "./api.js";

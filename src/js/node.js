@@ -1,6 +1,2 @@
-// For Node: the module is read from disk.
-import { readFile } from "node:fs/promises";
-import { loader } from "./core.js";
-
-export const load = loader(() => readFile(new URL("./cardseal_bg.wasm", import.meta.url)));
-export * from "./api.js";
+// For Node and what is bundled for it: the module is inside, so nothing is read from disk.
+export * from "./inline.js";

@@ -1,10 +1,17 @@
 // What the classes of all platforms have in common.
 
-import { call } from "./core.js";
+import { call, fields, part } from "./core.js";
 import { CardsealError } from "./error.js";
 import { JSON_HEADERS, at, readPayment, readToken, send } from "./send.js";
 
 const wrong = (field, message) => new CardsealError({ code: "type_invalid", message, field });
+
+/** A session whose times are numbers. */
+function dated(session) {
+  if (!session || typeof session !== "object") return session;
+  const time = (value) => (typeof value === "string" ? Date.parse(value) : typeof value === "number" ? Math.floor(value) : value);
+  return { ...session, created_at: time(session.created_at), expires_at: time(session.expires_at) };
+}
 
 /** One platform: its part of the module, a clock, a way to send, and the merchant's server. */
 export class PlatformClient {
@@ -14,13 +21,14 @@ export class PlatformClient {
   #server;
   #core;
 
-  constructor(platform, make, given) {
+  constructor(platform, given) {
     const { now = Date.now, fetch, ...options } = given ?? {};
     this.#platform = platform;
-    this.#core = call((wasm) => make(wasm, options), platform);
     this.#now = now;
     this.#fetch = fetch;
     this.#server = options.server ?? "";
+    this.#core = part();
+    this.facts = this.call("open", platform, options);
   }
 
   confirmTokenRequest(session, token) {
@@ -37,9 +45,14 @@ export class PlatformClient {
   }
 
   /** Calls into this platform's part of the module. */
-  core(work) {
+  call(name, ...args) {
     if (!this.#core) throw wrong("this", "the object has been freed");
-    return call(() => work(this.#core, this.#now()), this.#platform);
+    return call(name, this.#now(), args, this.#core, this.#platform);
+  }
+
+  /** Makes the request that hands over a card. */
+  request(name, session, card, options) {
+    return this.call(name, dated(session), fields(card), options);
   }
 
   /** Sends; `own` is a call to the merchant's server. */
@@ -64,7 +77,7 @@ export class PlatformClient {
   async token(session, request, options) {
     if (session.mode === "relay") return readToken(await this.send(request, options, true));
     const { status, body } = await this.send(request, options, false);
-    return { ...this.core((core) => core.readToken(status, body)), raw: body };
+    return { ...this.call("readToken", status, body), raw: body };
   }
 
   /** Sends what makes a payment. */
@@ -79,7 +92,7 @@ export class PlatformClient {
       throw error;
     }
     if (relayed) return readPayment(answer);
-    return { ...this.core((core) => core.readPayment(answer.status, answer.body)), raw: answer.body };
+    return { ...this.call("readPayment", answer.status, answer.body), raw: answer.body };
   }
 
   /** Hands over what a payment came to. */

@@ -4,8 +4,9 @@
 //! `POST {base}/payment-methods`, authorised by a short-lived token that may do nothing else. The answer names
 //! the card by a single-use `PMT_…` id. Every request is therefore as sensitive as the card itself.
 
-#[cfg(target_arch = "wasm32")]
-pub mod js;
+use crate::prelude::*;
+#[cfg(feature = "gp_api")]
+pub(crate) mod boundary;
 pub mod wire;
 
 use sha2::{Digest, Sha512};
@@ -22,6 +23,10 @@ pub const VERSION: &str = "2021-03-22";
 
 /// Name of the header that carries [`VERSION`].
 pub const VERSION_HEADER: &str = "x-gp-version";
+
+/// Value of the header `X-GP-Library`: that of the official library whose request this is, byte for byte, because the
+/// platform names no other value that it takes.
+pub const LIBRARY: &str = "javascript;version=5.0.1";
 
 /// What a card must fulfil. The platform's own page refuses a wrong check digit; a name is optional there.
 pub const RULES: Rules = Rules {
@@ -86,12 +91,9 @@ pub struct Ask<'a> {
 #[must_use]
 pub fn payment_method_request(hosts: &Hosts, ask: &Ask<'_>, card: &Card) -> Request {
     let mut headers = json_headers();
-    headers.push(("authorization", format!("Bearer {}", ask.access_token)));
+    headers.push(("authorization", ["Bearer ", ask.access_token].concat()));
     headers.push((VERSION_HEADER, VERSION.into()));
-    headers.push((
-        "x-gp-library",
-        concat!("cardseal;version=", env!("CARGO_PKG_VERSION")).into(),
-    ));
+    headers.push(("x-gp-library", LIBRARY.into()));
     let holder = card.holder.expose();
     let account = ask.account_name.unwrap_or_default();
     // Six bytes for every one is the longest that escaping makes of a text.
@@ -118,7 +120,7 @@ pub fn payment_method_request(hosts: &Hosts, ask: &Ask<'_>, card: &Card) -> Requ
     body.raw("}");
     Request {
         method: "POST",
-        url: format!("{}/payment-methods", hosts.base()),
+        url: [hosts.base(), "/payment-methods"].concat(),
         headers,
         body: body.into_string(),
     }
@@ -160,7 +162,7 @@ pub fn read_payment_method(answer: &PaymentMethod) -> Result<CardToken> {
         brand: card
             .and_then(|card| card.brand.as_deref())
             .filter(|brand| !brand.is_empty())
-            .map(str::to_lowercase),
+            .map(|brand| redact::card_digits(brand).to_ascii_lowercase()),
         last4: card.and_then(|card| {
             last4(
                 card.masked_number_last4
@@ -204,7 +206,7 @@ pub fn read_error(status: u16, body: &ErrorBody) -> Error {
     let plain =
         known.filter(|code| code.len() <= 40 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
     Error::new(code).with_status(status).with_platform(
-        plain.map(str::to_owned),
+        plain.map(redact::card_digits),
         body.detailed_error_description.as_deref().unwrap_or_default(),
     )
 }
@@ -282,6 +284,7 @@ mod tests {
         for header in [
             ("authorization", "Bearer t0"),
             ("x-gp-version", VERSION),
+            ("x-gp-library", "javascript;version=5.0.1"),
             ("content-type", "application/json"),
         ] {
             assert!(
@@ -317,6 +320,9 @@ mod tests {
         assert_eq!(token.last4.as_deref(), Some("5262"));
         assert_eq!(token.expiry, Some((5, 2030)));
         assert_eq!(token.holder.as_deref(), Some("Jane ****************"));
+        let mut echo = answer.clone();
+        echo["card"]["brand"] = json!("4263970000005262");
+        assert_eq!(read(echo).unwrap().brand.as_deref(), Some("****************"));
         for (name, value) in [
             ("id", json!("PMT_../x")),
             ("id", json!("TRN_1")),
@@ -341,6 +347,15 @@ mod tests {
             (Code::PlatformRejected, Some("40005"), Some(400))
         );
         assert!(!error.platform_message().unwrap().contains("4263"));
+        for name in ["error_code", "detailed_error_code"] {
+            let mut echo = json!({"error_code": "X"});
+            echo[name] = json!("4263970000005262");
+            assert_eq!(
+                read(400, echo).platform_code(),
+                Some("****************"),
+                "{name}"
+            );
+        }
         let expired = json!({"error_code": "NOT_AUTHENTICATED", "detailed_error_code": "40002"});
         assert_eq!(read(401, expired).code(), Code::SessionExpired);
         assert_eq!(

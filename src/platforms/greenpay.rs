@@ -10,16 +10,16 @@
 //! the only protection there.
 
 mod answer;
-#[cfg(target_arch = "wasm32")]
-pub mod js;
+use crate::prelude::*;
+#[cfg(feature = "greenpay")]
+pub(crate) mod boundary;
 mod request;
 pub mod signature;
 pub mod wire;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::wiped::Wiped;
+use base64ct::{Base64, Encoding};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::card::{Card, NameRule, Rules, Severity};
 use crate::crypto::public_key::PublicKey;
@@ -124,12 +124,7 @@ impl GreenPay {
         self.seal(plaintext(payload).into_bytes(), counter, random)
     }
 
-    fn seal(
-        &self,
-        mut text: Zeroizing<Vec<u8>>,
-        counter: Counter,
-        random: &mut dyn Random,
-    ) -> Result<Packed> {
+    fn seal(&self, mut text: Wiped<Vec<u8>>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
         if counter == Counter::Block && LONGEST_BLOCK_WRAP > rsa_wrap::capacity(&self.key) {
             return Err(Code::CounterDoesNotFit.into());
         }
@@ -138,7 +133,7 @@ impl GreenPay {
         aes_ctr::apply(&pair.key, &pair.start.block(), &mut text);
         Ok(Packed {
             ld: hex::encode(&*text),
-            lk: STANDARD.encode(lk),
+            lk: Base64::encode_string(&lk),
         })
     }
 }
@@ -197,7 +192,7 @@ fn plaintext(payload: Payload<'_>) -> Json {
 
 /// The AES key and the counter start, drawn anew for every message.
 struct Pair {
-    key: Zeroizing<[u8; 16]>,
+    key: Wiped<[u8; 16]>,
     start: Start,
 }
 
@@ -218,7 +213,7 @@ impl Start {
 
 impl Pair {
     fn draw(counter: Counter, random: &mut dyn Random) -> Result<Self> {
-        let mut key = Zeroizing::new([0; 16]);
+        let mut key = Wiped::new([0; 16]);
         random.fill(&mut *key)?;
         let start = match counter {
             Counter::Byte => {

@@ -205,9 +205,9 @@ export async function launch() {
 /**
  * Everything, wired: `url` is what the browser opens, `platforms` what the shop offers. Before each host of a platform
  * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names. `settings`, by platform,
- * may override what the sandbox tells the server.
+ * may override what the sandbox tells the server; `browser` starts another one than Chromium.
  */
-export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg } = {}) {
+export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg, browser: begin = launch } = {}) {
   const things = [];
   try {
     const port = await freePort();
@@ -229,7 +229,7 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
     things.push(front);
     const server = await startServer({ port, origins: [front.url], platforms, www, pkg });
     things.push(server);
-    const browser = await launch();
+    const browser = await begin();
     things.push({ stop: () => browser.close() });
     return {
       url: front.url, sandbox, wire, checkout: wire.greenpay?.checkout_url, gp: wire.gp_api?.base_url, front, server, browser,

@@ -7,7 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { asText } from '../../scripts/build.mjs';
 import { cargoHome, root } from '../../scripts/project.mjs';
 
 const vectors = JSON.parse(readFileSync(path.join(root, 'tests/vectors/greenpay.json'), 'utf8'));
@@ -50,13 +52,18 @@ before(() => {
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', path.join(folder, packed.filename)]);
   writeFileSync(path.join(folder, 'use.js'), USE.replace('ENTRY', 'cardseal'));
   writeFileSync(path.join(folder, 'use-inline.js'), USE.replace('ENTRY', 'cardseal/inline'));
+  writeFileSync(path.join(folder, 'use-fetch.js'), USE.replace('ENTRY', 'cardseal/fetch'));
 });
 after(() => folder && rmSync(folder, { recursive: true, force: true }));
 
 test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
-    ...['api.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'core.js', 'error.js', 'gp_api.js', 'greenpay.js', 'index.d.ts', 'index.js', 'inline.js', 'node.js', 'platform.js', 'send.js'].map((name) => `pkg/${name}`),
+    ...[
+      'api.js', 'cardseal.global.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'core.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay.js',
+      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'load.js', 'manifest.json', 'node.cjs', 'node.js', 'platform.js', 'sbom.cdx.json', 'send.js', 'verify.mjs',
+      'worker-host.js', 'worker.d.ts', 'worker.js', 'workerd.js',
+    ].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),
   ].sort();
   assert.deepEqual(files, expected);
@@ -75,18 +82,36 @@ test('the versions of the npm package and of the crate are the same', () => {
   assert.equal(manifest.version, /\[workspace\.package\]\s+version = "([^"]+)"/.exec(cargo)[1]);
 });
 
-test('no file holds a folder of the machine that built it', () => {
+test('no file holds a folder of the machine that built it', async () => {
   const folders = [root, cargoHome, os.homedir(), os.tmpdir()].filter((name) => name.length > 1);
   for (const file of files.filter((name) => name.startsWith('pkg/'))) {
     let bytes = readFileSync(path.join(folder, 'node_modules/cardseal', file));
-    if (file === 'pkg/cardseal_bg.wasm.js') bytes = Buffer.from(/"(.*)"/s.exec(bytes.toString())[1], 'base64');
+    if (file === 'pkg/cardseal_bg.wasm.js') bytes = Buffer.from(await inlined());
     for (const name of folders) assert.ok(!bytes.includes(`${name}/`), `${file} holds ${name}`);
   }
 });
 
-test('the inline module is the module', () => {
-  const read = (name) => readFileSync(path.join(folder, 'node_modules/cardseal/pkg', name));
-  assert.equal(/"(.*)"/s.exec(read('cardseal_bg.wasm.js').toString())[1], read('cardseal_bg.wasm').toString('base64'));
+const inlined = async () => (await import(pathToFileURL(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm.js')))).default();
+
+test('the inline module is the module', async () => {
+  assert.ok(Buffer.from(await inlined()).equals(readFileSync(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm'))));
+});
+
+test('any bytes survive as text, in few characters', async () => {
+  const back = async (bytes) => {
+    const text = asText(bytes);
+    assert.ok(!/[\0\r]/.test(text));
+    const { default: read } = await import(`data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`);
+    assert.ok(Buffer.from(read()).equals(bytes));
+    return Buffer.byteLength(text) - Buffer.byteLength(asText(Buffer.alloc(0)));
+  };
+  const all = Buffer.from(Array.from({ length: 512 }, (_, index) => (index * 7) & 255));
+  for (let distance = 0; distance < 256; distance++) {
+    // One byte more often than the others, with a digit behind it, for every byte.
+    await back(Buffer.concat([all, Buffer.from([distance, 0x30, distance, 0x39])]));
+  }
+  assert.ok((await back(Buffer.alloc(1000))) < 1010);
+  await back(Buffer.alloc(0));
 });
 
 test('Node imports it', () => {
@@ -103,6 +128,13 @@ test('Node finds the module by its exported path, as bytes and compiled', () => 
     const bytes = await readFile(new URL(import.meta.resolve('cardseal/cardseal_bg.wasm')));
     console.log(JSON.stringify(await use(process.argv[2] === 'bytes' ? bytes : await WebAssembly.compile(bytes))));`);
   for (const form of ['bytes', 'compiled']) assert.equal(run(process.execPath, ['bytes.js', form]).trim(), EXPECTED, form);
+});
+
+test('Node requires it, and imports the entry for pages that use a worker', () => {
+  const body = `const { GreenPay, candidateBrands, load } = require('cardseal'); load().then(() => console.log(typeof GreenPay, ...candidateBrands('4242')));`;
+  assert.equal(run(process.execPath, ['--no-experimental-require-module', '--input-type=commonjs', '--eval', body]).trim(), 'function visa');
+  const page = `import { load } from 'cardseal/worker'; await load().catch(({ code, message }) => console.log(code, message));`;
+  assert.equal(run(process.execPath, ['--input-type=module', '--eval', page]).trim(), 'load_failed could not load: there are no workers here');
 });
 
 test('a worker thread imports it', () => {
@@ -135,10 +167,15 @@ test('esbuild bundles the inline entry into one file that runs', async () => {
   assert.equal(run(process.execPath, ['--input-type=module', '--eval', `import { use } from './bundle.mjs'; console.log(JSON.stringify(await use()));`], { cwd: elsewhere }).trim(), EXPECTED);
 });
 
-test('esbuild bundles the browser entry, which takes the module from where the page says', async () => {
+test('esbuild, which would lose a .wasm file, takes the inline entry by itself', async () => {
+  const { metafile } = await build({ entryPoints: [path.join(folder, 'use.js')], bundle: true, format: 'esm', outdir: folder, write: false, metafile: true, logLevel: 'silent' });
+  assert.ok(Object.keys(metafile.inputs).some((name) => name.endsWith('pkg/inline.js')));
+});
+
+test('esbuild bundles the entry that fetches, which takes the module from where the page says', async () => {
   const outfile = path.join(folder, 'page-bundle.mjs');
-  const { metafile } = await build({ entryPoints: [path.join(folder, 'use.js')], bundle: true, minify: true, format: 'esm', platform: 'browser', outfile, metafile: true, logLevel: 'silent' });
-  assert.ok(Object.keys(metafile.inputs).some((name) => name.endsWith('pkg/index.js')), 'a browser gets the browser entry');
+  const { metafile } = await build({ entryPoints: [path.join(folder, 'use-fetch.js')], bundle: true, minify: true, format: 'esm', platform: 'browser', outfile, metafile: true, logLevel: 'silent' });
+  assert.ok(Object.keys(metafile.inputs).some((name) => name.endsWith('pkg/index.js')));
   assert.ok(!Object.keys(metafile.inputs).some((name) => name.endsWith('cardseal_bg.wasm.js')), 'without the inline module');
   const body = `
     import { readFile } from 'node:fs/promises'; import { use } from './page-bundle.mjs';
@@ -151,11 +188,11 @@ test('an unused package leaves nothing in a bundle', async () => {
   assert.equal(outputFiles[0].text.trim(), '');
 });
 
-test('the type sample compiles against the installed package, for bundlers and for Node', () => {
-  writeFileSync(path.join(folder, 'sample.ts'), readFileSync(path.join(root, 'tests/package/types/sample.ts')));
+test('the type samples compile against the installed package, for bundlers and for Node, as modules and as CommonJS', () => {
+  for (const name of ['sample', 'worker']) writeFileSync(path.join(folder, `${name}.ts`), readFileSync(path.join(root, `tests/package/types/${name}.ts`)));
+  writeFileSync(path.join(folder, 'common.cts'), `import { GreenPay, load } from "cardseal";\nexport const loaded: Promise<void> = load();\nexport const made: GreenPay[] = [];\n`);
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
-  for (const [module, resolution] of [['esnext', 'bundler'], ['nodenext', 'nodenext']]) {
-    run(process.execPath, [tsc, ...strict, '--module', module, '--moduleResolution', resolution, 'sample.ts']);
-  }
+  run(process.execPath, [tsc, ...strict, '--module', 'esnext', '--moduleResolution', 'bundler', 'sample.ts', 'worker.ts']);
+  run(process.execPath, [tsc, ...strict, '--module', 'nodenext', 'sample.ts', 'worker.ts', 'common.cts']);
 });

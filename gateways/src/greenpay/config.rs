@@ -55,7 +55,7 @@ impl GreenPay {
             hosts,
             secret,
             merchant_id,
-            key_text: key.as_ref()?.to_spki_base64().ok()?,
+            key_text: key.as_ref()?.to_spki_base64(),
             key: key?,
             terminals,
             token_policy,

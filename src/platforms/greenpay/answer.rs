@@ -1,5 +1,6 @@
 //! What the checkout host answered, as typed results. HTTP status and body status both count.
 
+use crate::prelude::*;
 use serde::Serialize;
 
 use super::signature::{self, Candidate};
@@ -75,7 +76,7 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
         expiry: answer.expiration_date.as_deref().and_then(expiry),
         holder: answer.card_holder.as_deref().map(redact::card_digits),
         nickname: answer.nickname.as_deref().map(redact::card_digits),
-        request_id: answer.request_id.as_ref().map(Scalar::to_string),
+        request_id: answer.request_id.as_ref().map(Scalar::text),
         signature: Verified::by(by),
     })
 }
@@ -90,6 +91,18 @@ pub enum Outcome {
     Declined,
     /// The answer does not say. The platform's notification will; charging again could charge twice.
     Unknown,
+}
+
+impl Outcome {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why a payment was declined.
@@ -168,7 +181,7 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     });
     Ok(Payment {
         outcome,
-        order_reference: answer.order_id.as_ref().map(Scalar::to_string),
+        order_reference: answer.order_id.as_ref().map(Scalar::text),
         authorization: answer
             .authorization
             .as_deref()
@@ -202,7 +215,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase();
     TEXTS
         .iter()
-        .find(|(part, _)| text.contains(part))
+        .find(|(part, _)| split_once(&text, part).is_some())
         .map(|(_, code)| *code)
 }
 

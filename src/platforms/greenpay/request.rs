@@ -3,6 +3,7 @@
 use super::Packed;
 use crate::http::{Request, json_headers};
 use crate::json::Json;
+use crate::prelude::*;
 
 /// Where the checkout host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Verb {
                     Self::Tokenize | Self::UpdateToken => "/v1/tokens",
                     Self::Pay { .. } => "/v1/payments",
                 };
-                (format!("{}{path}", server.trim_end_matches('/')), session)
+                ([server.trim_end_matches('/'), path].concat(), session)
             }
             Target::Direct {
                 hosts,
@@ -113,7 +114,7 @@ impl Verb {
                 token,
             } => {
                 headers.push((super::wire::LISZT_TOKEN, token.clone()));
-                (format!("{}{}", hosts.checkout(), self.path()), session)
+                ([hosts.checkout(), self.path()].concat(), session)
             }
         };
         let mut body = Json::with_capacity(64 + session.len() + packed.ld.len() + packed.lk.len());

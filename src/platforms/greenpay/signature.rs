@@ -4,6 +4,7 @@
 //! fields. **It covers those two fields only**: neither the card token nor an amount nor a time. A signed
 //! answer that a browser hands on proves nothing about the token in it.
 
+use crate::prelude::*;
 use serde::Serialize;
 
 use super::wire::Scalar;
@@ -42,7 +43,7 @@ impl Candidate {
     /// The signed string, with the values as printed in the answer.
     #[must_use]
     pub fn signed_string(self, status: &Scalar, id: &Scalar) -> String {
-        format!("status:{status},{}:{id}", self.field())
+        ["status:", &status.text(), ",", self.field(), ":", &id.text()].concat()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The byte-exact vectors of `tests/vectors/greenpay.json`, natively and in a browser.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -101,7 +103,7 @@ fn every_counter_and_wrapped_text_in_our_range_is_byte_exact() {
             Value::Null | Value::Bool(_) | Value::String(_) | Value::Object(_) => continue,
         };
         let pair = Pair {
-            key: Zeroizing::new(bytes(&vector["k"]).try_into().unwrap()),
+            key: Wiped::new(bytes(&vector["k"]).try_into().unwrap()),
             start,
         };
         assert_eq!(
@@ -135,7 +137,7 @@ fn a_drawn_pair_gives_the_vectors_ld() {
             _ => continue,
         };
         let mut random = Then(Script([bytes(&vector["k"]), drawn].concat()));
-        let text = Zeroizing::new(vector["plaintext"].as_str().unwrap().as_bytes().to_vec());
+        let text = Wiped::new(vector["plaintext"].as_str().unwrap().as_bytes().to_vec());
         let packed = GreenPay::new(key(&vectors, "t2048"))
             .seal(text, form, &mut random)
             .unwrap();

@@ -2,10 +2,13 @@
 //!
 //! The names are the platform's own. Shapes that carry the merchant's secret or a card have no `Debug`.
 
+use crate::prelude::*;
 use core::fmt;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::json::{Value, push_decimal};
 
 /// A number or a text, kept as it was printed.
 ///
@@ -27,6 +30,19 @@ impl Scalar {
         match self {
             Self::Integer(value) => Some(*value),
             Self::Text(_) => None,
+        }
+    }
+
+    /// The value as printed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Integer(value) => {
+                let mut text = String::new();
+                push_decimal(&mut text, *value);
+                text
+            }
+            Self::Text(value) => value.clone(),
         }
     }
 }
@@ -71,12 +87,9 @@ impl<'de> Deserialize<'de> for Scalar {
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
                 // JavaScript writes an integral number without a fraction, whatever it was read from.
-                #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53")]
-                if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
-                    Ok(Scalar::Integer(value as i64))
-                } else {
-                    Err(E::invalid_type(de::Unexpected::Float(0.0), &self))
-                }
+                integral(value)
+                    .map(Scalar::Integer)
+                    .ok_or_else(|| E::invalid_type(de::Unexpected::Float(0.0), &self))
             }
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar, E> {
                 Ok(value.into())
@@ -84,6 +97,15 @@ impl<'de> Deserialize<'de> for Scalar {
         }
         deserializer.deserialize_any(Any)
     }
+}
+
+/// The integer that a number is, within 2^53.
+fn integral(value: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "checked by the way back")]
+    let integer = value as i64;
+    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact within 2^53")]
+    let same = integer as f64 == value && value.abs() < 9_007_199_254_740_992.0;
+    same.then_some(integer)
 }
 
 /// One entry of `errors`. Texts are kept; nested objects and arrays, which only the void and refund answers
@@ -163,7 +185,7 @@ fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 fn lenient_errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ErrorEntry>>, D::Error> {
     struct Any;
     impl<'de> Visitor<'de> for Any {
-        type Value = Vec<ErrorEntry>;
+        type Value = Option<Vec<ErrorEntry>>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("errors")
         }
@@ -172,31 +194,31 @@ fn lenient_errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
             while let Some(entry) = seq.next_element()? {
                 entries.push(entry);
             }
-            Ok(entries)
+            Ok(Some(entries))
         }
         fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            ErrorEntry::deserialize(de::value::MapAccessDeserializer::new(map)).map(|entry| vec![entry])
+            ErrorEntry::deserialize(de::value::MapAccessDeserializer::new(map)).map(|entry| Some(vec![entry]))
         }
         fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-            Ok(vec![ErrorEntry(value.into())])
+            Ok(Some(vec![ErrorEntry(value.into())]))
         }
         fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
         fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
         fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
         fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
     }
-    deserializer.deserialize_any(Any).map(Some)
+    deserializer.deserialize_any(Any)
 }
 
 /// A number or a text, or nothing for whatever else stands there.
@@ -217,10 +239,7 @@ impl<'de> Deserialize<'de> for Loose {
                 Ok(Loose(i64::try_from(value).ok().map(Scalar::Integer)))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Loose, E> {
-                #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53")]
-                let integral =
-                    (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64);
-                Ok(Loose(integral.map(Scalar::Integer)))
+                Ok(Loose(integral(value).map(Scalar::Integer)))
             }
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Loose, E> {
                 Ok(Loose(Some(value.into())))
@@ -644,4 +663,135 @@ pub struct ReversalAnswer {
     /// Texts of a refusal.
     #[serde(default, deserialize_with = "lenient_errors")]
     pub errors: Option<Vec<ErrorEntry>>,
+}
+
+// Reading in the browser, by the rules of the `Deserialize` implementations above, which a test compares: those would
+// be most of the bytes of the shipped module.
+
+impl Scalar {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(value) => Some(Self::Integer(*value)),
+            Value::Text(text) => Some(Self::Text((**text).clone())),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number
+            | Value::Broken
+            | Value::List(_)
+            | Value::Object(_) => None,
+        }
+    }
+
+    /// Nothing where nothing is; otherwise it must be one.
+    fn read_optional(value: &Value) -> Option<Option<Self>> {
+        if value.is_null() {
+            return Some(None);
+        }
+        Self::read(value).map(Some)
+    }
+}
+
+/// See [`lenient_text`].
+fn loose(value: &Value) -> Option<String> {
+    Scalar::read(value).map(|scalar| scalar.text())
+}
+
+/// See [`ErrorEntry`].
+fn entry(value: &Value) -> String {
+    let joined = |texts: &mut dyn Iterator<Item = String>| {
+        let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+        texts.join(" ")
+    };
+    match value {
+        Value::List(items) => joined(&mut items.iter().map(entry)),
+        Value::Object(members) => joined(&mut members.iter().map(|(_, value)| entry(value))),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Number | Value::Text(_) | Value::Broken => {
+            loose(value).unwrap_or_default()
+        }
+    }
+}
+
+/// See [`lenient_errors`].
+fn errors(value: &Value) -> Option<Vec<ErrorEntry>> {
+    match value {
+        Value::List(items) => Some(items.iter().map(|item| ErrorEntry(entry(item))).collect()),
+        Value::Object(_) | Value::Text(_) => Some([ErrorEntry(entry(value))].into()),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Number | Value::Broken => None,
+    }
+}
+
+/// Nothing where nothing is; otherwise it must be an object.
+fn object(value: &Value) -> Option<Option<&Value>> {
+    match value {
+        Value::Null => Some(None),
+        Value::Object(_) => Some(Some(value)),
+        Value::Bool(_)
+        | Value::Integer(_)
+        | Value::Number
+        | Value::Text(_)
+        | Value::Broken
+        | Value::List(_) => None,
+    }
+}
+
+impl TokenAnswer {
+    /// Nothing if the value is no such answer.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let text = |name| loose(value.get(name));
+        Some(Self {
+            status: Scalar::read(value.get("status"))?,
+            request_id: Scalar::read_optional(value.get("requestId"))?,
+            result: object(value.get("result"))?.map(|result| TokenResult {
+                token: loose(result.get("token")),
+                last_digits: loose(result.get("last_digits")),
+                bin: loose(result.get("bin")),
+                khash: loose(result.get("khash")),
+            }),
+            expiration_date: text("expiration_date"),
+            brand: text("brand"),
+            nickname: text("nickname"),
+            card_holder: text("cardHolder"),
+            callback: text("callback"),
+            errors: errors(value.get("errors")),
+            signature: text("_signature"),
+        })
+    }
+}
+
+impl PaymentAnswer {
+    /// Nothing if the value is no such answer. Of the bank's result only what is judged by is read.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let text = |name| loose(value.get(name));
+        let result = match object(value.get("result"))? {
+            Some(result) => Some(PaymentResult {
+                success: match result.get("success") {
+                    Value::Null => None,
+                    Value::Bool(success) => Some(*success),
+                    Value::Integer(_)
+                    | Value::Number
+                    | Value::Text(_)
+                    | Value::Broken
+                    | Value::List(_)
+                    | Value::Object(_) => {
+                        return None;
+                    }
+                },
+                resp_code: loose(result.get("resp_code")),
+                reserved_private4: loose(result.get("reserved_private4")),
+                ..PaymentResult::default()
+            }),
+            None => None,
+        };
+        Some(Self {
+            status: Scalar::read(value.get("status"))?,
+            order_id: Scalar::read_optional(value.get("orderId"))?,
+            authorization: text("authorization"),
+            last4: text("last4"),
+            brand: text("brand"),
+            result,
+            errors: errors(value.get("errors")),
+            callback: text("callback"),
+            signature: text("_signature"),
+        })
+    }
 }

@@ -1,0 +1,279 @@
+// Loading under every policy and misconfiguration that a page may have, in a real browser: what is promised to work
+// works, and what cannot work says in words what is missing. And the worker, for pages that forbid WebAssembly.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, cpSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { after, before, test } from 'node:test';
+import { OPENERS, unwrap, vectors } from '../interop/libraries.mjs';
+import { serve } from '../bundlers/serve.mjs';
+import { launch, root } from './harness.mjs';
+
+const KEY = vectors.rsa_keys.t1024;
+const CARD = { number: '4242424242424242', expiry: '12/30', cvc: '739', holder: 'Ana Núñez', nickname: 'My Visa' };
+const WASM = "script-src 'self' 'wasm-unsafe-eval'";
+const TRUSTED = "require-trusted-types-for 'script'";
+
+let folder;
+let browser;
+let context;
+
+before(async () => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-csp-'));
+  cpSync(path.join(root, 'pkg'), path.join(folder, 'pkg'), { recursive: true });
+  browser = await launch();
+  context = await browser.newContext();
+});
+after(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A page with this policy, and a worker's script with that one; `more` are answers in place of files. */
+async function open(t, { csp, worker, more = {}, headers = {}, workerHeaders = {} }) {
+  const policy = (value) => (value ? { 'content-security-policy': value } : {});
+  const site = await serve(folder, {
+    headers: (name) => (name === '/pkg/worker-host.js' ? { ...policy(worker), ...workerHeaders } : {}),
+    answers: { '/': { headers: { 'content-type': 'text/html', ...policy(csp), ...headers }, body: '<!doctype html><link rel="icon" href="data:,"><input id="number">' }, ...more },
+  });
+  const page = await context.newPage();
+  t.after(async () => {
+    await page.close();
+    await site.stop();
+  });
+  await page.goto(`${site.url}/`);
+  return { page, site };
+}
+
+/** Loads an entry and packs; the text that was sealed, or the error. */
+async function pack(page, entry, options) {
+  const result = await page.evaluate(async ({ entry, options, key, card }) => {
+    const cardseal = await import(`/pkg/${entry}.js`);
+    try {
+      await Promise.all([cardseal.load(options), cardseal.load(options)]);
+      return await new cardseal.GreenPay({ publicKey: key }).pack({ card });
+    } catch (error) {
+      return { typed: error instanceof cardseal.CardsealError, code: error.code, retryable: error.retryable, message: error.message };
+    }
+  }, { entry, options, key: KEY.public_spki_pem, card: CARD });
+  if (result.lk === undefined) return result;
+  const { k, s } = JSON.parse(unwrap(KEY.private_pkcs1_pem, result.lk));
+  return JSON.parse(OPENERS['node:crypto'](k, s, result.ld)).card.cardNumber;
+}
+
+const works = async (...args) => assert.equal(await pack(...args), CARD.number);
+
+async function fails(words, ...args) {
+  const { message, ...rest } = await pack(...args);
+  assert.deepEqual(rest, { typed: true, code: 'load_failed', retryable: true }, message);
+  assert.match(message, words);
+  return message;
+}
+
+// ------------------------------------------------------------------------------------------- in the page
+
+test('policies under which the page loads the module', async (t) => {
+  for (const [csp, ...entries] of [
+    ['', 'index', 'inline'],
+    [WASM, 'index', 'inline'],
+    [`default-src 'none'; ${WASM}; connect-src 'self'`, 'index', 'inline'],
+    [`default-src 'none'; ${WASM}`, 'inline'],
+    [`${WASM}; ${TRUSTED}; trusted-types 'none'`, 'index', 'inline'],
+  ]) {
+    for (const entry of entries) await works((await open(t, { csp })).page, entry);
+  }
+});
+
+test('script-src without wasm-unsafe-eval', async (t) => {
+  for (const entry of ['index', 'inline']) {
+    await fails(/Content-Security-Policy of the page lacks script-src 'wasm-unsafe-eval', or use cardseal\/worker/, (await open(t, { csp: "script-src 'self'" })).page, entry);
+  }
+});
+
+test('connect-src without the origin of the module', async (t) => {
+  const { page, site } = await open(t, { csp: `${WASM}; connect-src 'none'` });
+  const message = await fails(/Content-Security-Policy of the page lacks connect-src http/, page, 'index');
+  assert.ok(message.includes(site.url));
+});
+
+test('a module that is not where it should be', async (t) => {
+  const at = (answer) => open(t, { more: { '/pkg/cardseal_bg.wasm': answer } });
+  const html = { 'content-type': 'text/html' };
+  for (const answer of [{ status: 404, headers: html, body: '<p>no' }, { headers: html, body: '<p>the start page' }, { status: 500 }, { status: 403, headers: { 'content-type': 'text/plain' } }]) {
+    const { page } = await at(answer);
+    await fails(new RegExp(`/pkg/cardseal_bg\\.wasm answered ${answer.status ?? 200} .*put cardseal_bg\\.wasm there or import cardseal/inline`), page, 'index');
+  }
+  for (const body of ['', 'something else', Buffer.from('0061736d01000000', 'hex')]) {
+    await fails(/not the cardseal_bg\.wasm of this version/, (await at({ headers: { 'content-type': 'application/wasm' }, body })).page, 'index');
+  }
+});
+
+test('the type under which the module is served does not matter', async (t) => {
+  const body = readFileSync(path.join(folder, 'pkg/cardseal_bg.wasm'));
+  for (const type of ['application/octet-stream', 'text/plain']) {
+    await works((await open(t, { more: { '/pkg/cardseal_bg.wasm': { headers: { 'content-type': type }, body } } })).page, 'index');
+  }
+});
+
+test('a module of another origin, and one that does not answer', async (t) => {
+  const { page } = await open(t, {});
+  const body = readFileSync(path.join(folder, 'pkg/cardseal_bg.wasm'));
+  const open_ = await serve(folder, { answers: { '/x.wasm': { headers: { 'access-control-allow-origin': '*' }, body } } });
+  const shut = await serve(folder);
+  t.after(open_.stop);
+  await fails(/\/pkg\/cardseal_bg\.wasm cannot be fetched: it needs Access-Control-Allow-Origin/, page, 'index', `${shut.url}/pkg/cardseal_bg.wasm?key=1`);
+  await shut.stop();
+  await fails(/cannot be fetched/, page, 'index', `${shut.url}/pkg/cardseal_bg.wasm`);
+  // After all these failures the same page loads it.
+  await works(page, 'index', `${open_.url}/x.wasm`);
+});
+
+test('the address in a message has no query', async (t) => {
+  const { page } = await open(t, {});
+  for (const address of ['/none.wasm?secret=1#x', 'http://127.0.0.1:9/none.wasm?secret=1']) {
+    assert.doesNotMatch(await fails(/none\.wasm/, page, 'index', address), /secret/);
+  }
+});
+
+test('a browser without WebAssembly', async (t) => {
+  const { page } = await open(t, {});
+  await page.evaluate(() => { delete globalThis.WebAssembly; });
+  for (const entry of ['index', 'inline']) await fails(/there is no WebAssembly here/, page, entry);
+});
+
+// ------------------------------------------------------------------------------------------ in the worker
+
+test('the worker packs where the page may not', async (t) => {
+  const strict = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'none'";
+  for (const worker of ["default-src 'none'; script-src 'wasm-unsafe-eval'; connect-src 'self'", '']) {
+    const { page } = await open(t, { csp: strict, worker });
+    await fails(/wasm-unsafe-eval/, page, 'inline');
+    await works(page, 'worker');
+  }
+  const trusting = `script-src 'self'; ${TRUSTED}; trusted-types shop`;
+  const { page } = await open(t, { csp: trusting, worker: WASM });
+  const made = (how) => page.evaluate(async ({ how, key, card }) => {
+    const { GreenPay, load, terminate } = await import('/pkg/worker.js');
+    globalThis.policy ??= trustedTypes.createPolicy('shop', { createScriptURL: (url) => url });
+    const url = globalThis.policy.createScriptURL('/pkg/worker-host.js');
+    await load({ worker: how === 'url' ? url : new Worker(url) });
+    const { ld } = await new GreenPay({ publicKey: key }).pack({ card });
+    terminate();
+    return ld;
+  }, { how, key: KEY.public_spki_pem, card: CARD });
+  for (const how of ['url', 'worker']) assert.match(await made(how), /^[0-9a-f]+$/);
+});
+
+test('a worker that may not start says why', async (t) => {
+  const started = async (words, options, load) => fails(words, (await open(t, options)).page, 'worker', load);
+  await started(/Content-Security-Policy of the page lacks worker-src/, { csp: "worker-src 'none'" });
+  await started(/Content-Security-Policy of the page lacks worker-src/, { csp: `default-src 'none'; script-src 'self' 'unsafe-inline'; worker-src 'none'` });
+  await started(/Content-Security-Policy of the worker lacks script-src 'wasm-unsafe-eval'$/, { csp: "script-src 'self'", worker: "script-src 'self'" });
+  await started(/require-trusted-types-for: pass load\(\{ worker \}\) a Worker or a TrustedScriptURL/, { csp: `script-src 'self'; ${TRUSTED}` });
+  const place = /worker-host\.js must come from the page's origin/;
+  await started(place, {}, { worker: '/nowhere.js' });
+  await started(place, { workerHeaders: { 'content-type': 'text/plain' } });
+  await started(place, {}, { worker: 'http://127.0.0.1:9/worker-host.js' });
+  await started(/Cross-Origin-Embedder-Policy/, { headers: { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' } });
+});
+
+test('the worker has the whole API, in promises', async (t) => {
+  const { page } = await open(t, {});
+  const names = await page.evaluate(async () => {
+    const list = (cardseal) => Object.fromEntries(Object.entries(cardseal).map(([name, value]) => {
+      const own = (proto) => (proto && proto !== Object.prototype ? [...Object.getOwnPropertyNames(proto), ...own(Object.getPrototypeOf(proto))] : []);
+      return [name, /^class|^[A-Z]/.test(name) && name !== 'CardsealError' ? [...new Set(own(value.prototype))].sort() : typeof value];
+    }));
+    return [list(await import('/pkg/index.js')), list(await import('/pkg/worker.js'))];
+  });
+  const [inPage, inWorker] = names;
+  // What the classes of the page share is their own business.
+  const inner = ['call', 'request', 'send', 'handOver', 'token', 'payment', 'confirmedPayment'];
+  for (const [name, value] of Object.entries(inPage)) {
+    if (Array.isArray(value)) assert.deepEqual(inWorker[name], value.filter((method) => !inner.includes(method)), name);
+  }
+  assert.deepEqual(Object.keys(inWorker).sort(), [...Object.keys(inPage), 'terminate'].sort());
+});
+
+test('what the worker answers and throws is what the page would', async (t) => {
+  const { page } = await open(t, {});
+  const [there, here] = await page.evaluate(async ({ key, card }) => {
+    const input = (value) => Object.assign(document.createElement('input'), { value });
+    const use = async (cardseal) => {
+      const caught = async (work) => { try { return await work(); } catch (error) { return { ...error, message: error.message, typed: error instanceof cardseal.CardsealError }; } };
+      const early = await caught(() => cardseal.validateCard(card));
+      await cardseal.load();
+      const greenpay = new cardseal.GreenPay({ publicKey: key });
+      const field = input('42424242');
+      const brands = await cardseal.formatCardNumberInput(field);
+      const date = input('1230');
+      const result = [
+        early,
+        await greenpay.warnings,
+        await cardseal.validateCard({ ...card, number: '4242' }),
+        await cardseal.candidateBrands('4242'),
+        await cardseal.formatCardNumber('42424', 5),
+        [brands, field.value, await cardseal.formatExpiryInput(date), date.value],
+        await cardseal.openSessionRequest({ kind: 'tokenize' }),
+        await caught(async () => { await new cardseal.GreenPay({ publicKey: 'junk' }).pack({ card }); }),
+        await caught(() => greenpay.pack({ card: { ...card, number: '1' } })),
+        await caught(() => greenpay.tokenize({}, card)),
+        (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card)).body,
+        await caught(async () => { await cardseal.formatCardNumberInput({}); }),
+        await cardseal.validateCard(new (class { get number() { return '4242'; } get cvc() { return '1'; } })()),
+        await cardseal.validateCard(new Proxy({ ...card, expiry: new Proxy({ month: 1, year: 20 }, {}), element: () => {} }, {})),
+        await caught(() => cardseal.validateCard({ ...card, number: 4242n })),
+        await caught(() => cardseal.validateCard({ ...card, expiry: { month: NaN, year: 30 } })),
+        await caught(() => cardseal.openSession({ server: '/nowhere' })),
+        await caught(() => cardseal.openSession({ signal: AbortSignal.abort() })),
+      ];
+      await greenpay.free();
+      return [...result, await caught(() => greenpay.pack({ card }))];
+    };
+    return [await use(await import('/pkg/worker.js')), await use(await import('/pkg/index.js'))];
+  }, { key: KEY.public_spki_pem, card: CARD });
+  assert.deepEqual(there, here);
+  assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
+});
+
+test('card data crosses once, and never back', async (t) => {
+  const { page } = await open(t, {});
+  const crossed = await page.evaluate(async ({ key, card }) => {
+    const { GreenPay, load } = await import('/pkg/worker.js');
+    const worker = new Worker('/pkg/worker-host.js', { type: 'module' });
+    const messages = { to: [], from: [] };
+    const post = worker.postMessage.bind(worker);
+    worker.postMessage = (data) => { messages.to.push(JSON.stringify(data)); post(data); };
+    worker.addEventListener('message', ({ data }) => messages.from.push(JSON.stringify(data)));
+    await load({ worker });
+    await new GreenPay({ publicKey: key }).pack({ card });
+    return messages;
+  }, { key: KEY.public_spki_pem, card: CARD });
+  assert.equal(crossed.to.filter((text) => text.includes(CARD.number)).length, 1);
+  assert.ok(crossed.from.length > 0);
+  assert.equal(crossed.from.filter((text) => text.includes(CARD.number) || text.includes(`"${CARD.cvc}"`)).length, 0);
+});
+
+test('the worker sends, can be told to stop, and can be ended', async (t) => {
+  const { page, site } = await open(t, { csp: "script-src 'self'; connect-src 'none'", worker: "script-src 'wasm-unsafe-eval'; connect-src 'self'", more: { '/slow/v1/sessions': { never: true } } });
+  const results = await page.evaluate(async () => {
+    const { load, openSession, terminate, GreenPay } = await import('/pkg/worker.js');
+    const code = (promise) => promise.then(() => 'done', (error) => `${error.code} ${error.retryable}`);
+    await load();
+    const stop = new AbortController();
+    const stopped = code(openSession({ server: '/slow', signal: stop.signal }));
+    setTimeout(() => stop.abort(), 50);
+    const first = await stopped;
+    const ended = code(openSession({ server: '/slow' }));
+    terminate();
+    const second = await ended;
+    const third = await code((async () => new GreenPay({ publicKey: '' }).warnings)());
+    await load();
+    const fourth = await code(openSession({ fetch: () => {} }));
+    return [first, second, third, fourth, await code(load())];
+  });
+  assert.deepEqual(results, ['request_aborted false', 'request_aborted false', 'not_loaded false', 'type_invalid false', 'done']);
+  assert.equal(site.seen.filter((name) => name === '/slow/v1/sessions').length, 2);
+});
