@@ -46,8 +46,9 @@ export async function build({ force = false } = {}) {
   }
   rmSync(stamp, { force: true });
 
-  // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file.
-  const work = path.join(profile, 'pkg');
+  // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file; in a folder
+  // of its own, so that two builds at once do not hash each other's halves.
+  const work = path.join(profile, `pkg-${process.pid}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   await must(tool, [library, work]);
@@ -73,6 +74,7 @@ export async function build({ force = false } = {}) {
   }
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
   writeFileSync(stamp, fingerprint(inputs));
+  rmSync(work, { recursive: true, force: true });
   say(`pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`);
 }
 
@@ -90,7 +92,8 @@ export function asText(bytes) {
   const distance = distances.reduce((best, next) => (total(next) < total(best) ? next : best));
   const ESCAPES = { '\0': '\\x00', '\n': '\\n', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
   const text = Buffer.from(bytes.map((byte) => byte + distance)).toString('latin1').replace(/[\0\n\r"\\]/g, (char) => ESCAPES[char]);
-  return `export default () => Uint8Array.from("${text}", (char) => char.charCodeAt() - ${distance});\n`;
+  // A loop: four times as fast as `Uint8Array.from`, and a slow telephone notices.
+  return `export default () => {const t="${text}",b=new Uint8Array(t.length);for(let i=0;i<b.length;i++)b[i]=t.charCodeAt(i)-${distance};return b}\n`;
 }
 
 /** The files that must stand alone: for CommonJS, for a plain script tag, and the one that runs in the worker. */

@@ -34,14 +34,24 @@ function weigh(name, files) {
   };
 }
 
+/** The names that a page of one platform imports. */
+const partOf = (name, platform) =>
+  bundle(`export { load, ${platform}, openSession, validateCard, CardsealError } from ${JSON.stringify(path.join(pkg, name))};`);
 const everythingOf = (name) => bundle(`export * from ${JSON.stringify(path.join(pkg, name))};`);
 
 export async function sizes() {
   const module = readFileSync(path.join(pkg, 'cardseal_bg.wasm'));
   const glue = await everythingOf('index.js');
   const peers = await bundle(`export * from './scripts/peers.mjs';`);
+  const client = await bundle(`export * from 'onlinepayments-sdk-client-js';`);
   return {
-    rows: [weigh('cardseal', [module, glue]), weigh('cardseal/inline', [await everythingOf('inline.js')]), weigh('aes-js+jsencrypt', [peers])],
+    rows: [
+      weigh('cardseal', [module, glue]),
+      weigh('cardseal, GreenPay', [module, await partOf('index.js', 'GreenPay')]),
+      weigh('cardseal/inline', [await everythingOf('inline.js')]),
+      weigh('onlinepayments-sdk', [client]),
+      weigh('aes-js+jsencrypt', [peers]),
+    ],
     parts: [weigh('cardseal_bg.wasm', [module]), weigh('glue', [glue])],
   };
 }
@@ -67,7 +77,9 @@ if (isMain(import.meta.url)) {
     for (const row of rows.slice(1)) line(row, true);
     process.stdout.write(`
 cardseal          the module, and one minified module (esbuild) of all that its entry exports
-cardseal/inline   the same as one file, with the module inside as base64
+cardseal, GreenPay  the module, and only what a page of that platform imports
+cardseal/inline   the same as one file, with the module inside
+onlinepayments-sdk  onlinepayments-sdk-client-js 3.6.2, another platform's client, bundled the same way
 aes-js+jsencrypt  aes-js 3.1.2, jsencrypt 3.5.4 and twenty lines of packing, minified by esbuild into one module
 Two files are compressed one by one, as a server sends them.
 `);

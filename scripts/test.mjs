@@ -19,6 +19,7 @@ import { ensure, EVERYTHING } from './setup.mjs';
 const STEPS = [
   ...LINTS.slice(0, 1).map(lint),
   ['types', types],
+  ['reference', reference],
   ...LINTS.slice(1).map(lint),
   ['deny', deny],
   ['build', built],
@@ -39,6 +40,11 @@ function lint([name, args, env]) {
 /** The hand-written declarations against a sample that uses all of them. */
 async function types() {
   return single((await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code);
+}
+
+/** The reference of the API against the declarations that it is made from. */
+async function reference() {
+  return single((await run(process.execPath, ['scripts/docs.mjs', '--check'])).code);
 }
 
 async function deny() {

@@ -28,7 +28,13 @@ export class PlatformClient {
     this.#fetch = fetch;
     this.#server = options.server ?? "";
     this.#core = part();
-    this.facts = this.call("open", platform, options);
+    try {
+      this.facts = this.call("open", platform, options);
+    } catch (error) {
+      // Nobody gets this object, and the garbage collector may come late.
+      this.free();
+      throw error;
+    }
   }
 
   confirmTokenRequest(session, token) {

@@ -1,0 +1,50 @@
+// Writes docs/api.md, the reference of the JavaScript API, from the declarations that users get.
+//
+//   npm run docs               writes
+//   npm run docs -- --check    only says whether it is current; `npm test` does this
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { isMain, main, root, say } from './project.mjs';
+import { ensure } from './setup.mjs';
+
+const REFERENCE = path.join(root, 'docs', 'api.md');
+
+export async function reference() {
+  const { Application } = await import('typedoc');
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-docs-'));
+  try {
+    const app = await Application.bootstrapWithPlugins({
+      plugin: ['typedoc-plugin-markdown'],
+      entryPoints: [path.join(root, 'src', 'js', 'index.d.ts')],
+      tsconfig: path.join(root, 'tests', 'package', 'types', 'tsconfig.json'),
+      name: 'API reference', readme: 'none', disableSources: true, out: folder, router: 'module', logLevel: 'Warn',
+      hidePageHeader: true, hideBreadcrumbs: true, useCodeBlocks: true, parametersFormat: 'table', interfacePropertiesFormat: 'table',
+      skipErrorChecking: true, entryFileName: 'api', sort: ['source-order'],
+    });
+    const project = await app.convert();
+    if (!project) throw new Error('the declarations could not be read');
+    await app.generateOutputs(project);
+    const note = '<!-- Made from src/js/index.d.ts by `npm run docs`. -->\n\n';
+    return note + readFileSync(path.join(folder, 'api.md'), 'utf8').replace(/[ \t]+$/gm, '');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (isMain(import.meta.url)) {
+  main(async () => {
+    await ensure(['node', 'packages']);
+    const text = await reference();
+    if (!process.argv.includes('--check')) {
+      writeFileSync(REFERENCE, text);
+      say(`${path.relative(root, REFERENCE)} is written.`);
+      return 0;
+    }
+    if (readFileSync(REFERENCE, 'utf8') === text) return 0;
+    say('docs/api.md is not what src/js/index.d.ts says: npm run docs');
+    return 1;
+  });
+}
