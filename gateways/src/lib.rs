@@ -63,5 +63,9 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
             greenpay::GreenPay::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
         Platform::GpApi => gp_api::GpApi::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
+        Platform::OnlinePayments => {
+            settings.mistake("merchant_id", "this platform cannot be configured yet");
+            None
+        }
     }
 }
