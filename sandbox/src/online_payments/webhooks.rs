@@ -93,33 +93,28 @@ impl OnlinePayments {
         self.send_events(Duration::ZERO);
     }
 
-    /// Hands what happened to the queue.
+    /// Hands what happened to the queue; under the lock, so that nothing overtakes.
     pub(crate) fn send_events(&self, after: Duration) {
-        let (events, usual, array) = self.with(|ledger| {
-            let settings = &ledger.settings;
-            let usual: Vec<String> = settings.webhook_url.iter().cloned().collect();
-            let array = settings.webhook_array;
-            (std::mem::take(&mut ledger.book.outbox), usual, array)
-        });
-        for event in events {
-            let id = Uuid::new_v4().to_string();
-            let urls = if event.urls.is_empty() {
-                &usual
-            } else {
-                &event.urls
-            };
-            let body = self.event(&event, &id, array);
-            for url in urls {
-                let outgoing = Outgoing {
-                    kind: event.kind,
-                    id: id.clone(),
-                    url: url.clone(),
-                    body: body.clone(),
-                    after,
-                };
-                let _stopped = self.events.send(outgoing);
+        self.with(|ledger| {
+            let usual: Vec<String> = ledger.settings.webhook_url.iter().cloned().collect();
+            for event in std::mem::take(&mut ledger.book.outbox) {
+                let id = Uuid::new_v4().to_string();
+                let body = self.event(&event, &id, ledger.settings.webhook_array);
+                for url in if event.urls.is_empty() {
+                    &usual
+                } else {
+                    &event.urls
+                } {
+                    let _stopped = self.events.send(Outgoing {
+                        kind: event.kind,
+                        id: id.clone(),
+                        url: url.clone(),
+                        body: body.clone(),
+                        after,
+                    });
+                }
             }
-        }
+        });
     }
 
     fn event(&self, event: &Event, id: &str, array: bool) -> Value {
