@@ -280,7 +280,7 @@ async fn an_event_comes_after_an_answer_that_was_lost() {
     });
     let body = by_card(1000, "SALE", VISA);
     let start = std::time::Instant::now();
-    let request = shop.signed(reqwest::Method::POST, "/payments", Some(&body), &[]);
+    let request = shop.signed(Method::POST, "/payments", Some(&body), &[]);
     assert!(request.send().await.is_err());
     endpoint.types(2).await;
     assert!(start.elapsed() >= Duration::from_millis(400));
