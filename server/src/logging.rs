@@ -12,6 +12,8 @@ use axum::response::Response;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 
+use cardseal_gateways::worldline::logging::CommunicatorLogger;
+
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 
@@ -43,6 +45,15 @@ pub fn start(config: &Config) {
     } else {
         builder.with_ansi(false).try_init()
     };
+}
+
+/// Logs calls to a platform, as far as its gateway shows them.
+pub struct PlatformCalls(pub &'static str);
+
+impl CommunicatorLogger for PlatformCalls {
+    fn log(&self, message: &str) {
+        tracing::info!(platform = self.0, message, "platform call");
+    }
 }
 
 /// Gives the request an id, writes its log line, and gives error answers their body.

@@ -29,6 +29,7 @@ pub fn router(app: &App) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(health::show))
         .route("/v1/sessions", post(sessions::create))
+        .route("/v1/sessions/{id}", get(sessions::show))
         .route("/v1/tokens", post(tokens::create).get(tokens::list))
         .route("/v1/tokens/{id}", get(tokens::show).delete(tokens::delete))
         .route("/v1/payments", post(payments::create).get(payments::list))
@@ -40,7 +41,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/payments/{id}/resolve", post(payments::resolve))
         .route(
             "/v1/notifications/{platform}/{secret}",
-            post(notifications::receive),
+            post(notifications::receive).get(notifications::verify),
         )
         .route(
             "/v1/notifications/{platform}/{secret}/",

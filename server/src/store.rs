@@ -27,6 +27,7 @@ pub use tokens::{Token, TokenStatus};
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_parts.sql"),
+    include_str!("../migrations/0003_redirect.sql"),
 ];
 
 /// Why the store could not do it.
@@ -149,7 +150,11 @@ impl Store {
         sqlx::query("UPDATE sessions SET state = 'open' WHERE state = 'busy'")
             .execute(&mut *tx)
             .await?;
-        sqlx::query("UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL AND expires_at < ?")
+        // What came of a page of the platform's is asked for also when the customer was late.
+        sqlx::query(
+            "UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL
+                AND expires_at + CASE WHEN kind = 'payment' AND mode = 'direct' THEN 604800000 ELSE 0 END < ?",
+        )
             .bind(now)
             .execute(&mut *tx)
             .await?;

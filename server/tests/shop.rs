@@ -129,10 +129,18 @@ impl Shop {
 
     /// With GP API beside the other platform.
     pub(crate) async fn gp_api(settings: &[(&str, &str)]) -> Self {
+        Self::of(gp_api_settings, settings).await
+    }
+
+    /// With another platform beside, whose settings come from the sandbox.
+    pub(crate) async fn of(
+        platform: impl Fn(&RunningSandbox) -> Vec<(String, String)>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let sandbox = sandbox().await;
         let folder = tempfile::tempdir().unwrap();
-        let gp_api = gp_api_settings(&sandbox);
-        let all: Vec<(&str, &str)> = gp_api
+        let own = platform(&sandbox);
+        let all: Vec<(&str, &str)> = own
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .chain(settings.iter().copied())

@@ -4,14 +4,19 @@
 //! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
 //! notification and its effect are on the disk.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
 use cardseal_gateways::gateway::Notification;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::payments::find_out;
 use crate::App;
 use crate::access::same;
 use crate::body;
@@ -59,29 +64,43 @@ async fn take(
         .find(|known| *known == route.trim_matches('/'))
         .ok_or(Code::NotFound)?;
     let headers = request.headers().clone();
-    let headers: Vec<(&str, &str)> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
     let body = body::read(request, MAX_BYTES).await?;
-    let notification = account
+    let all = account
         .gateway
-        .read_notification(route, &headers, &body)
+        .read_notifications(route, &pairs(&headers), &body)
         .map_err(refused)?;
-    let digest = hex::encode(Sha256::digest(&body));
+    for noticed in &all {
+        let digest = match &noticed.id {
+            Some(id) => Sha256::digest(format!("{platform} {id}")),
+            None => Sha256::digest(&body),
+        };
+        keep(app, platform, route, &noticed.notification, &hex::encode(digest)).await?;
+    }
+    Ok(Json(json!({ "received": true })))
+}
+
+/// Stores one notification and does what it says.
+async fn keep(
+    app: &App,
+    platform: &str,
+    route: &str,
+    notification: &Notification,
+    digest: &str,
+) -> Result<(), ApiError> {
+    let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
     // What only hints at something counts as far as the platform itself says the same.
-    let confirmed = if let Notification::Hint { platform_id, .. } = &notification
-        && !app.store.knows_notification(&digest).await?
+    let confirmed = if let Notification::Hint { platform_id, .. } = notification
+        && !app.store.knows_notification(digest).await?
     {
         Some(account.gateway.confirm(&app.transport, platform_id).await?)
     } else {
         None
     };
     let notice = Notice {
-        digest: &digest,
+        digest,
         platform,
         route,
-        notification: confirmed.as_ref().unwrap_or(&notification),
+        notification: confirmed.as_ref().unwrap_or(notification),
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
@@ -94,7 +113,43 @@ async fn take(
     } else {
         tracing::info!(platform, route, effect, "notification taken");
     }
-    Ok(Json(json!({ "received": true })))
+    // It may be about a capture, a void or a refund whose outcome is open: that is asked about now, and not later.
+    if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed
+        && account.gateway.looks_for_changes()
+        && let Some(payment) = app.store.unknown_of(platform, reference).await?
+    {
+        let owner = Arc::clone(app);
+        app.to_the_end(async move { find_out(&owner, &payment).await.map(|_| ()) })
+            .await?;
+    }
+    Ok(())
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect()
+}
+
+/// `GET`: a platform asks whether the address is ours before it uses it.
+pub(super) async fn verify(
+    State(app): State<App>,
+    Path((platform, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let account = app
+        .config
+        .platforms
+        .get(platform.as_str())
+        .ok_or(Code::NotFound)?;
+    let ours = account.webhook_path_secret.as_ref();
+    if !ours.is_some_and(|expected| same(&secret, expected)) {
+        return Err(Code::NotFound.into());
+    }
+    let word = account.gateway.endpoint_verification(&pairs(&headers));
+    let word = word.ok_or(Code::MethodNotAllowed)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response())
 }
 
 fn refused(error: Error) -> ApiError {
