@@ -9,10 +9,9 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use cardseal_gateways::worldline::logging::CommunicatorLogger;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
-
-use cardseal_gateways::worldline::logging::CommunicatorLogger;
 
 use crate::config::Config;
 use crate::error::{ApiError, Code};
@@ -52,7 +51,8 @@ pub struct PlatformCalls(pub &'static str);
 
 impl CommunicatorLogger for PlatformCalls {
     fn log(&self, message: &str) {
-        tracing::info!(platform = self.0, message, "platform call");
+        // As a field, in which line ends are escaped.
+        tracing::info!(platform = self.0, call = message, "platform call");
     }
 }
 
