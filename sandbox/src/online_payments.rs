@@ -319,18 +319,18 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    const fn new(status: StatusCode, body: Value) -> Self {
+    fn new(status: StatusCode, body: Value) -> Self {
         Self {
             status,
-            body: Some(body),
+            body: Some(without_nulls(body)),
         }
     }
 
-    const fn ok(body: Value) -> Self {
+    fn ok(body: Value) -> Self {
         Self::new(StatusCode::OK, body)
     }
 
-    const fn created(body: Value) -> Self {
+    fn created(body: Value) -> Self {
         Self::new(StatusCode::CREATED, body)
     }
 
@@ -588,6 +588,19 @@ impl OnlinePayments {
             self.with(|ledger| ledger.book.keep(asked.name, key, came_at, outcome));
         }
         response
+    }
+}
+
+/// The platform leaves out what there is not.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
     }
 }
 
@@ -884,6 +897,12 @@ mod tests {
     fn times_have_seven_decimals() {
         let instant = OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(86_399_050);
         assert_eq!(timestamp(instant), "1970-01-01T23:59:59.0500000+00:00");
+    }
+
+    #[test]
+    fn leaves_out_what_there_is_not() {
+        let value = json!({ "a": null, "b": [{ "c": null, "d": 0 }], "e": {} });
+        assert_eq!(without_nulls(value), json!({ "b": [{ "d": 0 }], "e": {} }));
     }
 
     #[test]

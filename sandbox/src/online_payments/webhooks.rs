@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::book::{Event, Sent};
 use super::refusal::Refusal;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, WEBHOOKS, signature, timestamp};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, WEBHOOKS, signature, timestamp, without_nulls};
 use crate::faults::Kind;
 use crate::merchant_url::{self, Message};
 use crate::{Platform, Shared};
@@ -125,7 +125,7 @@ impl OnlinePayments {
         fields.insert("merchantId".into(), self.info.merchant_id.as_str().into());
         fields.insert("type".into(), event.kind.into());
         if let Some((name, value)) = &event.about {
-            fields.insert((*name).into(), value.clone());
+            fields.insert((*name).into(), without_nulls(value.clone()));
         }
         if array { json!([fields]) } else { json!(fields) }
     }

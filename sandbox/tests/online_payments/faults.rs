@@ -70,11 +70,14 @@ async fn answers_as_the_platform_and_what_stands_before_it_have_been_seen_to() {
             (answer.http, answer.header("content-type").unwrap_or_default()),
             (status, content_type)
         );
-        match kind {
-            Kind::EmptyNotFound => assert_eq!(answer.text, ""),
-            Kind::MisstatedError => assert_eq!(answer.body["errors"][0]["httpStatusCode"], 500),
-            Kind::ProblemJson => assert_eq!(answer.body["status"], status),
-            _ => assert_eq!(answer.body, Value::Null),
+        if kind == Kind::EmptyNotFound {
+            assert_eq!(answer.text, "");
+        } else if kind == Kind::MisstatedError {
+            assert_eq!(answer.body["errors"][0]["httpStatusCode"], 500);
+        } else if kind == Kind::ProblemJson {
+            assert_eq!(answer.body["status"], status);
+        } else {
+            assert_eq!(answer.body, Value::Null);
         }
     }
     assert!(shop.payments().is_empty());
