@@ -78,6 +78,35 @@ fn seal(key: &Value, payload: &Value) -> String {
     format!("{header}.{}", parts.join("."))
 }
 
+/// What a page hands over for a session.
+async fn input(session: &Value, number: &str) -> Value {
+    let text = |name: &str| session[name].as_str().unwrap();
+    let key: Value = client()
+        .get(format!(
+            "{}/v1/{}/crypto/publickey",
+            text("clientApiUrl"),
+            text("customerId")
+        ))
+        .header(
+            "authorization",
+            format!("GCS v1Client:{}", text("clientSessionId")),
+        )
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let payload = json!({
+        "clientSessionId": session["clientSessionId"], "nonce": uuid::Uuid::new_v4().simple().to_string(),
+        "paymentProductId": 1, "tokenize": false, "collectedDeviceInformation": {},
+        "paymentValues": [
+            { "key": "cardNumber", "value": number }, { "key": "cardholderName", "value": "Zoë Müller" },
+            { "key": "expiryDate", "value": "122030" }, { "key": "cvv", "value": "123" } ],
+    });
+    json!({ "session": session["id"], "encrypted_customer_input": seal(&key, &payload), "payment_product_id": 1 })
+}
+
 impl Shop {
     pub(crate) async fn online_payments(settings: &[(&str, &str)]) -> Self {
         Self::of(
@@ -118,38 +147,9 @@ impl Shop {
         self.merchant("POST", "/v1/sessions", Some(&ask)).await.is(201)
     }
 
-    /// What a page hands over for a session.
-    async fn op_input(&self, session: &Value, number: &str) -> Value {
-        let text = |name: &str| session[name].as_str().unwrap();
-        let key: Value = client()
-            .get(format!(
-                "{}/v1/{}/crypto/publickey",
-                text("clientApiUrl"),
-                text("customerId")
-            ))
-            .header(
-                "authorization",
-                format!("GCS v1Client:{}", text("clientSessionId")),
-            )
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        let payload = json!({
-            "clientSessionId": session["clientSessionId"], "nonce": uuid::Uuid::new_v4().simple().to_string(),
-            "paymentProductId": 1, "tokenize": false, "collectedDeviceInformation": {},
-            "paymentValues": [
-                { "key": "cardNumber", "value": number }, { "key": "cardholderName", "value": "Zoë Müller" },
-                { "key": "expiryDate", "value": "122030" }, { "key": "cvv", "value": "123" } ],
-        });
-        json!({ "session": session["id"], "encrypted_customer_input": seal(&key, &payload), "payment_product_id": 1 })
-    }
-
     async fn op_token(&self) -> Value {
         let session = self.op_session(&json!({ "customer": "c-1" })).await;
-        let hand = self.op_input(&session, VISA).await;
+        let hand = input(&session, VISA).await;
         self.page("/v1/tokens", &hand).await.is(201)
     }
 
@@ -236,7 +236,7 @@ async fn a_card_that_the_page_encrypts_becomes_a_token_that_is_charged_changed_a
         (&session["mode"], &session["kind"], &session["expires_in"]),
         (&json!("relay"), &json!("tokenize"), &json!(1800))
     );
-    let hand = shop.op_input(&session, VISA).await;
+    let hand = input(&session, VISA).await;
     let token = shop.page("/v1/tokens", &hand).await.is(201);
     assert_eq!(
         (
@@ -308,7 +308,7 @@ async fn a_card_is_charged_for_the_amount_that_the_merchant_fixed() {
     let session = shop
         .op_payment_session("12.34", &json!({ "order_reference": "order-77" }))
         .await;
-    let hand = shop.op_input(&session, VISA).await;
+    let hand = input(&session, VISA).await;
     // Nothing but what the platform's page encrypts is taken, and nothing in clear.
     for wrong in ["x", "a.b.c.d.e"] {
         let mut wrong_hand = hand.clone();
@@ -335,7 +335,7 @@ async fn a_card_is_charged_for_the_amount_that_the_merchant_fixed() {
     assert_eq!(shop.op_booked().len(), 1);
     // A decline has its transaction, and uses the session up.
     let session = shop.op_payment_session("1.00", &json!({})).await;
-    let hand = shop.op_input(&session, DECLINED).await;
+    let hand = input(&session, DECLINED).await;
     let declined = shop.page("/v1/payments", &hand).await.is(201);
     assert_eq!(
         (&declined["status"], &declined["decline"]["reason"]),
@@ -344,7 +344,7 @@ async fn a_card_is_charged_for_the_amount_that_the_merchant_fixed() {
     // An input of another session is refused, and the session can be used again.
     let first = shop.op_payment_session("1.00", &json!({})).await;
     let second = shop.op_payment_session("2.00", &json!({})).await;
-    let mut wrong = shop.op_input(&first, VISA).await;
+    let mut wrong = input(&first, VISA).await;
     let spoiled = wrong["encrypted_customer_input"].as_str().unwrap().to_owned();
     let middle = spoiled.len() / 2;
     let swapped = if spoiled.as_bytes()[middle] == b'A' {
@@ -357,7 +357,7 @@ async fn a_card_is_charged_for_the_amount_that_the_merchant_fixed() {
     shop.page("/v1/payments", &wrong)
         .await
         .problem(422, "platform_rejected");
-    let right = shop.op_input(&first, VISA).await;
+    let right = input(&first, VISA).await;
     let paid = shop.page("/v1/payments", &right).await;
     assert!([201, 202].contains(&paid.status.as_u16()), "{}", paid.text);
     drop(second);
@@ -374,7 +374,7 @@ async fn a_customer_who_has_to_authenticate_is_sent_there_and_waited_for() {
     let shop = Shop::online_payments(&[]).await;
     for (action, status) in [("pass", "approved"), ("fail", "declined")] {
         let session = shop.op_payment_session("3.00", &json!({})).await;
-        let hand = shop.op_input(&session, CHALLENGED).await;
+        let hand = input(&session, CHALLENGED).await;
         let waiting = shop.page("/v1/payments", &hand).await.is(202);
         assert_eq!(waiting["status"], "unknown");
         let url = waiting["redirect"]["url"].as_str().unwrap();
@@ -558,7 +558,7 @@ async fn a_lost_answer_is_never_a_second_charge() {
     assert_eq!(shop.op_booked().len(), expected + 1);
     // The same with what a page encrypted, which is not kept: within the call it is found.
     let session = shop.op_payment_session("5.00", &json!({})).await;
-    let hand = shop.op_input(&session, VISA).await;
+    let hand = input(&session, VISA).await;
     shop.op_fault("payments", Kind::DropAfterCommit, 2, 0);
     let payment = shop.page("/v1/payments", &hand).await;
     shop.op_becomes(&payment.json, "approved").await;
@@ -787,7 +787,7 @@ async fn calls_are_logged_without_what_is_secret_in_them() {
     crate::secrets::listen();
     let shop = Shop::online_payments(&[("CARDSEAL__LOG__PLATFORM_CALLS", "true")]).await;
     let session = shop.op_session(&json!({ "customer": "c-1" })).await;
-    let hand = shop.op_input(&session, VISA).await;
+    let hand = input(&session, VISA).await;
     let token = shop.page("/v1/tokens", &hand).await.is(201);
     let payment = shop
         .op_charge(&token, "4.00", &json!({ "capture": "later" }), "k")
@@ -832,4 +832,136 @@ async fn calls_are_logged_without_what_is_secret_in_them() {
             secret.get(..8).unwrap_or(secret)
         );
     }
+}
+
+/// Declines on the platform's page, of which the platform tells too, are not the payment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_may_try_again_on_the_platforms_page() {
+    let shop = Shop::online_payments(&[]).await;
+    let session = shop
+        .op_payment_session("7.00", &json!({ "mode": "direct", "order_reference": "try-1" }))
+        .await;
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let form = |number: &str| format!("cardNumber={number}&cardholderName=Jane&expiryDate=1230&cvv=123");
+    let page = session["redirectUrl"].as_str().unwrap();
+    http.post(page).body(form(DECLINED)).send().await.unwrap();
+    let number = shop.op_booked()[0]["id"].as_str().unwrap().to_owned();
+    let (id, secret) = shop.op_webhook_key();
+    let event = |event: &str| {
+        json!({ "apiVersion": "v1", "id": event, "type": "payment.rejected",
+            "payment": { "id": format!("{number}_0") } })
+        .to_string()
+    };
+    shop.op_event((&id, &secret), &event("e-1")).await.is(200);
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    let looked = shop.get(&path).await.is(200);
+    assert_eq!(
+        (&looked["status"], &looked["payment"]),
+        (&json!("open"), &Value::Null)
+    );
+    http.post(page).body(form(VISA)).send().await.unwrap();
+    let looked = shop.get(&path).await.is(200);
+    shop.op_becomes(&looked["payment"], "approved").await;
+    shop.op_event((&id, &secret), &event("e-2")).await.is(200);
+    assert_eq!(shop.get(&path).await.is(200)["payment"]["status"], "approved");
+    assert_eq!(
+        shop.get("/v1/payments").await.is(200)["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_money_moves_is_settled_after_the_restart() {
+    use crate::crash::{Program, call};
+    let sandbox = crate::shop::sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cardseal.toml");
+    let info = &sandbox.info().platforms.online_payments;
+    let more = format!(
+        "[platforms.online_payments]\nenvironment = \"custom\"\nbase_url = {:?}\nmerchant_id = {:?}\napi_key_id = {:?}\n\
+         secret_api_key = {:?}\n",
+        info.base_url, info.merchant_id, info.credentials.api_key_id, info.credentials.secret_api_key
+    );
+    let text = crate::shop::config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", &more);
+    std::fs::write(&config, text).unwrap();
+    let http = client();
+    let mut program = Program::start(&config);
+    let post = async |program: &Program, path: &str, body: Value, key: Option<&str>| {
+        let url = format!("{}{path}", program.url);
+        call(&http, "POST", url, Some(&body), key).await.unwrap()
+    };
+    let (_, session) = post(
+        &program,
+        "/v1/sessions",
+        json!({ "platform": "online_payments" }),
+        None,
+    )
+    .await;
+    let (status, token) = post(&program, "/v1/tokens", input(&session, VISA).await, None).await;
+    assert_eq!(status, 201, "{token}");
+    let order = |reference: &str| {
+        json!({ "token": token["id"], "amount": "9.00", "currency": "EUR", "capture": "later",
+            "order_reference": reference })
+    };
+    let (status, held) = post(&program, "/v1/payments", order("held"), Some("held")).await;
+    assert_eq!((status, &held["status"]), (201, &json!("authorized")));
+    let of = |verb: &str| format!("/v1/payments/{}/{verb}", held["id"].as_str().unwrap());
+    for (route, path, body, reference, expected) in [
+        (
+            "payments",
+            "/v1/payments".to_owned(),
+            order("killed"),
+            "killed",
+            "authorized",
+        ),
+        ("payments/capture", of("capture"), json!({}), "held", "approved"),
+        (
+            "payments/refund",
+            of("refund"),
+            json!({ "amount": "4.00" }),
+            "held",
+            "partially_refunded",
+        ),
+    ] {
+        let mut slow = Fault::new("online_payments", route, Kind::DelayAfterCommit);
+        (slow.times, slow.ms) = (1, 3000);
+        sandbox.inject(slow).unwrap();
+        let url = format!("{}{path}", program.url);
+        let (asking, http) = (body.clone(), http.clone());
+        let asked = tokio::spawn(async move { call(&http, "POST", url, Some(&asking), Some("a-key")).await });
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        program.kill();
+        assert_eq!(asked.await.unwrap(), None, "{route}: it was not killed in time");
+        program = Program::start(&config);
+        let mut last = Value::Null;
+        let mut tries = 0;
+        while last["status"] != expected && tries < 200 {
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let url = format!("{}/v1/payments", program.url);
+            let (_, list) = call(&client(), "GET", url, None, None).await.unwrap();
+            let payments = list["data"].as_array().unwrap().iter();
+            last = payments
+                .filter(|payment| payment["order_reference"] == reference)
+                .cloned()
+                .next()
+                .unwrap_or_default();
+        }
+        assert_eq!(last["status"], expected, "{route}: {last}");
+    }
+    let booked = sandbox.state()["online_payments"]["payments"].clone();
+    assert_eq!(booked.as_array().unwrap().len(), 2, "{booked}");
+    let made = |kind: &str| {
+        booked
+            .to_string()
+            .matches(&format!("\"kind\":\"{kind}\""))
+            .count()
+    };
+    assert_eq!((made("capture"), made("refund")), (1, 1), "{booked}");
 }

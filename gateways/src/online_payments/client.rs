@@ -415,6 +415,7 @@ impl MerchantClient {
             body,
         };
         let communicator = &self.client.communicator;
+        let secrets = call.secrets();
         let answer = communicator
             .send(call)
             .await
@@ -427,7 +428,7 @@ impl MerchantClient {
         if let Some(context) = context {
             context.note(&answer);
         }
-        read(&answer, key, |bytes| communicator.unmarshal(bytes).ok())
+        read(&answer, key, &secrets, |bytes| communicator.unmarshal(bytes).ok())
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::domain::{ApiErrorItem, ErrorResponse, OperationResponse, PaymentResult, ProblemDetails};
 use crate::transport::{Failure, Response};
+use crate::worldline::obfuscate;
 use crate::worldline::resource::Unfit;
 
 /// What the platform said when it refused. Its texts are not in `Display`.
@@ -145,13 +146,15 @@ fn says_json(answer: &Response) -> bool {
     })
 }
 
-/// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request.
+/// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request; its `secrets` are
+/// left out of the platform's sentences.
 ///
 /// # Errors
 /// See [`Error`].
 pub(super) fn read(
     answer: &Response,
     key: Option<&str>,
+    secrets: &[String],
     unmarshal: impl Fn(&[u8]) -> Option<Value>,
 ) -> Result<Value, Error> {
     let status = answer.status;
@@ -172,7 +175,7 @@ pub(super) fn read(
     if !body.is_null() && !body.is_object() {
         return Err(not_json);
     }
-    let fault = fault(status, &body);
+    let fault = fault(status, &body, secrets);
     let result = |name: &str| body.get(name).filter(|result| result.is_object()).cloned();
     if let Some(result) = result("paymentResult") {
         let result = serde_json::from_value(result).map_err(|_| not_json)?;
@@ -216,16 +219,30 @@ fn in_progress(fault: &Fault, answer: &Response) -> bool {
     code.is_some_and(|code| IN_PROGRESS.contains(&code)) || answer.header(REQUEST_TIMESTAMP).is_some()
 }
 
-fn fault(status: u16, body: &Value) -> Fault {
+fn fault(status: u16, body: &Value, secrets: &[String]) -> Fault {
+    let clean = |text: &mut Option<String>| {
+        if let Some(text) = text {
+            *text = obfuscate::without(secrets, text);
+        }
+    };
     let error: ErrorResponse = serde_json::from_value(body.clone()).unwrap_or_default();
-    let problem = ["title", "detail", "type"]
+    let mut errors = error.errors.unwrap_or_default();
+    errors.iter_mut().for_each(|error| clean(&mut error.message));
+    let says = ["title", "detail", "type"]
         .iter()
         .any(|name| body.get(name).is_some());
+    let problem = says.then(|| {
+        let mut problem: ProblemDetails = serde_json::from_value(body.clone()).unwrap_or_default();
+        clean(&mut problem.title);
+        clean(&mut problem.detail);
+        clean(&mut problem.instance);
+        problem
+    });
     Fault {
         status,
         error_id: error.error_id,
-        errors: error.errors.unwrap_or_default(),
-        problem: problem.then(|| serde_json::from_value(body.clone()).unwrap_or_default()),
+        errors,
+        problem,
     }
 }
 
@@ -350,7 +367,7 @@ mod tests {
             (302, Some("text/html"), "<html>", None, "CommunicationException"),
             (302, JSON, &plain, None, "ApiException"),
         ] {
-            let result = read(&answer(status, kind, body), key, |bytes| {
+            let result = read(&answer(status, kind, body), key, &[], |bytes| {
                 serde_json::from_slice(bytes).ok()
             });
             assert_eq!(class(&result), expected, "{status} {kind:?} {body} {key:?}");
@@ -363,7 +380,7 @@ mod tests {
         first
             .headers
             .push((REQUEST_TIMESTAMP.into(), "1795250000000".into()));
-        let result = read(&first, Some("k"), |bytes| serde_json::from_slice(bytes).ok());
+        let result = read(&first, Some("k"), &[], |bytes| serde_json::from_slice(bytes).ok());
         let Err(Error::Idempotence(in_progress)) = result else {
             panic!("{result:?}");
         };
@@ -381,7 +398,7 @@ mod tests {
         // Indented with carriage returns, without `errorCode`.
         let body = "{\r\n  \"errorId\" : \"e-1\",\r\n  \"errors\" : [ {\r\n    \"code\" : \"9007\",\r\n    \
             \"id\" : \"ACCESS_TO_MERCHANT_NOT_ALLOWED\",\r\n    \"httpStatusCode\" : 403\r\n  } ],\r\n  \"status\" : 403\r\n}";
-        let Err(Error::Authorization(fault)) = read(&answer(403, JSON, body), None, |bytes| {
+        let Err(Error::Authorization(fault)) = read(&answer(403, JSON, body), None, &[], |bytes| {
             serde_json::from_slice(bytes).ok()
         }) else {
             panic!("not refused");
@@ -391,7 +408,7 @@ mod tests {
             (Some("e-1"), Some("9007"))
         );
         // Not found, whatever the body says of its status.
-        let result = read(&answer(404, JSON, &error("20001101")), None, |bytes| {
+        let result = read(&answer(404, JSON, &error("20001101")), None, &[], |bytes| {
             serde_json::from_slice(bytes).ok()
         });
         assert!(matches!(result, Err(Error::Reference(fault)) if fault.status == 404));
@@ -401,7 +418,7 @@ mod tests {
     fn an_error_says_nothing_of_the_body() {
         let body = json!({ "errors": [{ "errorCode": "1", "message": "card 4567350000427977" }],
             "paymentResult": { "creationOutput": { "token": "hunter2" } } });
-        let result = read(&answer(402, JSON, &body.to_string()), None, |bytes| {
+        let result = read(&answer(402, JSON, &body.to_string()), None, &[], |bytes| {
             serde_json::from_slice(bytes).ok()
         });
         let error = result.unwrap_err();

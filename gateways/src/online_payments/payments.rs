@@ -4,6 +4,8 @@
 //! platform answers with the first outcome; a 409 says that the first one is under way. What is refused after a lost
 //! answer proves nothing about the first try. A payment whose id is known is asked for by that, and never sent again.
 
+use std::time::Duration;
+
 use cardseal::redact::card_digits;
 use secrecy::ExposeSecret;
 
@@ -23,6 +25,9 @@ use crate::gateway::{
 };
 use crate::transport::Transport;
 use crate::worldline::resource::is_id;
+
+/// Before the last try of what is not kept.
+const LAST_PAUSE: Duration = Duration::from_secs(4);
 
 /// What a payment has to be to be ours.
 pub(super) struct Asked<'a> {
@@ -182,7 +187,8 @@ impl OnlinePayments {
             amount: ask.amount,
             reference: ask.reference,
         };
-        self.create(&self.over(transport), &request, ask.attempt, &asked, lost)
+        let merchant = self.over(transport);
+        self.create(&merchant, &request, ask.attempt, &asked, (lost, &PAUSES))
             .await
     }
 
@@ -211,7 +217,10 @@ impl OnlinePayments {
             amount: &amount,
             reference: session.reference,
         };
-        self.create(&self.over(transport), &request, session.attempt, &asked, None)
+        let merchant = self.over(transport);
+        // There is no later try: it gets one more now.
+        let pauses = [PAUSES[0], PAUSES[1], LAST_PAUSE];
+        self.create(&merchant, &request, session.attempt, &asked, (None, &pauses))
             .await
     }
 
@@ -221,14 +230,12 @@ impl OnlinePayments {
         request: &CreatePaymentRequest,
         key: &str,
         asked: &Asked<'_>,
-        mut lost: Option<Doubt>,
+        (mut lost, pauses): (Option<Doubt>, &[Duration]),
     ) -> Result<Outcome, Refusal> {
         let context =
             CallContext::with_idempotence_key(key).map_err(|_| Refusal::Invalid("idempotence_key"))?;
-        for pause in [None, Some(PAUSES[0]), Some(PAUSES[1])] {
-            if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
-            }
+        for pause in std::iter::once(&Duration::ZERO).chain(pauses) {
+            tokio::time::sleep(*pause).await;
             let error = match merchant.payments().create(request, Some(&context)).await {
                 Ok(answer) => {
                     return Ok(self.outcome(

@@ -495,6 +495,43 @@ async fn every_call_goes_where_the_platform_expects_it() {
 }
 
 #[tokio::test]
+async fn a_properties_file_is_all_that_a_client_needs() {
+    let (platform, base) = Platform::start().await;
+    platform.answers(
+        "/v2/MyPSPID/services/testconnection",
+        200,
+        json!({ "result": "OK" }),
+    );
+    let (host, port) = base.trim_start_matches("http://").split_once(':').unwrap();
+    let path = std::env::temp_dir().join(format!("cardseal-{}.prp", uuid::Uuid::new_v4()));
+    let text = format!(
+        "[OnlinePaymentsSDK]\nonlinepayments.api.integrator=integrator\nonlinepayments.api.endpoint.host={host}\n\
+         ; optional\nonlinepayments.api..endpoint.scheme=http\nonlinepayments.api..endpoint.port={port}\n\
+         onlinepayments.api.authorizationType=v1HMAC\n"
+    );
+    std::fs::write(&path, &text).unwrap();
+    let client = Factory::create_client_from_file(&path, KEY, SECRET.to_owned().into()).unwrap();
+    let communicator = Factory::create_communicator_from_file(&path, KEY, SECRET.to_owned().into()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for client in [client, Factory::create_client_from_communicator(&communicator)] {
+        let answer = client
+            .merchant("MyPSPID")
+            .unwrap()
+            .services()
+            .test_connection()
+            .await;
+        assert_eq!(answer.unwrap().result.as_deref(), Some("OK"));
+    }
+    // Gone; or with another way to sign.
+    assert!(Client::from_file(&path, KEY, SECRET.to_owned().into()).is_err());
+    let other = text.replace("v1HMAC", "OAuth2");
+    let error = Configuration::from_text(&other, KEY, SECRET.to_owned().into())
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("authorizationType"), "{error}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_sent_is_not_sent() {
     let (platform, base) = Platform::start().await;
     let client = client(&base);
@@ -740,6 +777,23 @@ async fn the_log_is_switched_while_in_use_and_shows_no_secret() {
     assert!(log.0.lock().unwrap().is_empty());
     client.enable_logging(Arc::new(WriterLogger::new(log.clone())));
     call().await;
+    // An answer that repeats what was sent, in a sentence.
+    platform.answers(
+        "/v2/MyPSPID/payments/5_0/refund",
+        400,
+        json!({ "errors": [{ "message": format!("not {TOKEN}, hunter2-reason") }] }),
+    );
+    let mut refund = RefundRequest::default();
+    refund.more.insert("token".into(), TOKEN.into());
+    refund
+        .more
+        .insert("encryptedPayload".into(), "hunter2-reason".into());
+    let refused = merchant
+        .payments()
+        .refund("5_0", &refund, None)
+        .await
+        .unwrap_err();
+    assert!(!format!("{refused:?}").contains(TOKEN));
     client.disable_logging();
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     call().await;
@@ -992,7 +1046,7 @@ async fn lost_answers_never_double_a_charge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_counts_only_if_no_answer_was_lost_before() {
-    let refusal = json!({ "errors": [{ "errorCode": "50001111", "id": "INVALID_VALUE", "message": "no 4567350000427977" }] });
+    let refusal = json!({ "errors": [{ "errorCode": "50001111", "id": "INVALID_VALUE", "message": format!("no 4567350000427977 {TOKEN}") }] });
     let (platform, base) = Platform::start().await;
     let gateway = gateway(&base, &json!({}));
     let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
@@ -1010,7 +1064,7 @@ async fn a_refusal_counts_only_if_no_answer_was_lost_before() {
             ),
             (Some("50001111"), Some("INVALID_VALUE"), Some(status))
         );
-        assert!(!rejection.message.contains("4567"));
+        assert!(!rejection.message.contains("4567") && !rejection.message.contains(TOKEN));
     }
     platform.trouble(&[Trouble::LateBefore]);
     let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;

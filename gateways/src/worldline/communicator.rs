@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::connection::Connection;
 use super::logging::{CommunicatorLogger, Log};
 use super::metadata::MetadataProvider;
+use super::obfuscate;
 use super::resource::Resource;
 use crate::transport::{Failure, Response};
 
@@ -94,6 +95,16 @@ pub struct Call<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// What.
     pub body: Option<Value>,
+}
+
+impl Call<'_> {
+    /// What is secret in it, and may be repeated in the answer.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.resource.secrets().to_vec();
+        secrets.extend(self.body.iter().flat_map(obfuscate::secrets));
+        secrets
+    }
 }
 
 /// Why a call has no answer.
@@ -240,6 +251,7 @@ impl Communicator {
     /// See [`Unanswered`].
     pub async fn send(&self, call: Call<'_>) -> Result<Response, Unanswered> {
         let parts = &*self.parts;
+        let secrets = call.secrets();
         let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
         let body = match &call.body {
             None => String::new(),
@@ -290,9 +302,7 @@ impl Communicator {
         let started = Instant::now();
         let result = self.connection.send(request).await;
         match &result {
-            Ok(response) => parts
-                .log
-                .response(&id, call.resource, response, started.elapsed()),
+            Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
             Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
         }
         result.map_err(Unanswered::Failure)

@@ -83,7 +83,7 @@ impl Log {
         }
     }
 
-    pub(crate) fn response(&self, id: &str, resource: &Resource, response: &Response, took: Duration) {
+    pub(crate) fn response(&self, id: &str, secrets: &[String], response: &Response, took: Duration) {
         if let Some(logger) = self.logger() {
             let mut text = format!("answer {id}: {} after {} ms", response.status, took.as_millis());
             for (name, value) in &response.headers {
@@ -93,7 +93,7 @@ impl Log {
             if !body.is_empty() {
                 let _ = write!(text, "\n  {body}");
             }
-            logger.log(&resource.without_secrets(&text));
+            logger.log(&obfuscate::without(secrets, &text));
         }
     }
 

@@ -223,6 +223,37 @@ fn inside(value: &Value, outer: Option<Rule>) -> Value {
     }
 }
 
+/// The texts of a request that are masked whole, and that an answer may repeat in a sentence of its own.
+#[must_use]
+pub fn secrets(value: &Value) -> Vec<String> {
+    fn collect(value: &Value, outer: bool, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    collect(value, outer || rule(name) == Some(Rule::Fixed), found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, outer, found)),
+            // Shorter ones are no secrets, and would be found everywhere.
+            Value::String(text) if outer && text.len() >= 8 => found.push(text.clone()),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(value, false, &mut found);
+    found
+}
+
+/// A text without these secrets.
+#[must_use]
+pub fn without(secrets: &[String], text: &str) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets {
+        text = text.replace(secret.as_str(), FIXED);
+    }
+    text
+}
+
 /// A body: JSON without its secrets, or how long it is.
 #[must_use]
 pub fn body(bytes: &[u8]) -> String {

@@ -85,14 +85,10 @@ impl Resource {
         &self.text
     }
 
-    /// Leaves its secrets out of a text that may repeat them.
+    /// Ids in it that are not logged.
     #[must_use]
-    pub fn without_secrets(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret.as_str(), "********");
-        }
-        text
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
     }
 
     /// What is logged.

@@ -101,6 +101,7 @@ async fn keep(
         platform,
         route,
         notification: confirmed.as_ref().unwrap_or(notification),
+        tries_on_page: account.gateway.shows_pages(),
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
