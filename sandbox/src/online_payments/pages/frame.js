@@ -18,7 +18,8 @@
     if (storePermanently === false) body.delete("storePermanently");
     let result;
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+      // Not form.action: that is the button of this name.
+      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "application/json" } });
       result = await response.json();
     } catch {
       result = { success: false, error: { message: "The card could not be sent" } };
