@@ -288,6 +288,32 @@ mod tests {
         assert!(broken.is_empty());
     }
 
+    /// Payments that nobody can ask about must not stand in the way of those that can be asked about.
+    #[tokio::test]
+    async fn unknown_payments_of_another_platform_starve_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        for (id, platform) in (0..40)
+            .map(|index| (format!("pay_a{index}"), "greenpay"))
+            .chain([("pay_z".into(), "online_payments")])
+        {
+            sqlx::query(
+                "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
+                    created_at, updated_at) VALUES (?1, ?2, 'unknown', 1, 'EUR', ?1, 'x', 1, 1)",
+            )
+            .bind(id)
+            .bind(platform)
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        }
+        let found = store
+            .unknown_payments(&["gp_api", "online_payments"], 5, 16)
+            .await;
+        assert_eq!(found.unwrap(), ["pay_z"]);
+        assert!(store.unknown_payments(&[], 5, 16).await.unwrap().is_empty());
+    }
+
     #[tokio::test]
     async fn one_process_owns_the_file() {
         let folder = tempfile::tempdir().unwrap();

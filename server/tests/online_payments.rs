@@ -946,11 +946,11 @@ async fn a_kill_while_money_moves_is_settled_after_the_restart() {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let url = format!("{}/v1/payments", program.url);
             let (_, list) = call(&client(), "GET", url, None, None).await.unwrap();
-            let payments = list["data"].as_array().unwrap().iter();
+            let payments = list["data"].as_array().unwrap();
             last = payments
-                .filter(|payment| payment["order_reference"] == reference)
+                .into_iter()
+                .find(|payment| payment["order_reference"] == reference)
                 .cloned()
-                .next()
                 .unwrap_or_default();
         }
         assert_eq!(last["status"], expected, "{route}: {last}");
