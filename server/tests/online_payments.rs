@@ -948,7 +948,7 @@ async fn a_kill_while_money_moves_is_settled_after_the_restart() {
             let (_, list) = call(&client(), "GET", url, None, None).await.unwrap();
             let payments = list["data"].as_array().unwrap();
             last = payments
-                .into_iter()
+                .iter()
                 .find(|payment| payment["order_reference"] == reference)
                 .cloned()
                 .unwrap_or_default();
