@@ -73,7 +73,13 @@ impl OnlinePayments {
         {
             settings.mistake("return_url", "must be an address of at most 200 characters");
         }
-        let webhooks = webhook_keys(settings);
+        let (webhooks, keys) = webhook_keys(settings);
+        if keys == 0 && settings.optional_secret("webhook_path_secret").is_some() {
+            settings.mistake(
+                "webhook_keys",
+                "are missing: without one no webhook can be verified",
+            );
+        }
         let plain = |key: &str| {
             let text = settings.optional(key);
             if text
@@ -115,14 +121,16 @@ impl OnlinePayments {
 }
 
 /// Several, so that one can take the place of another while both are in use.
-fn webhook_keys(settings: &Settings<'_>) -> WebhooksHelper {
+fn webhook_keys(settings: &Settings<'_>) -> (WebhooksHelper, usize) {
     let store = InMemorySecretKeyStore::default();
+    let mut count = 0;
     for key in settings.tables("webhook_keys") {
         let (id, secret) = (key.text("id"), key.secret("secret"));
         key.finish();
         if !id.is_empty() && !secret.expose_secret().is_empty() {
             store.store_secret_key(&id, secret);
+            count += 1;
         }
     }
-    WebhooksHelper::new(Arc::new(store))
+    (WebhooksHelper::new(Arc::new(store)), count)
 }

@@ -1614,6 +1614,11 @@ fn names_every_mistake_of_the_settings_and_no_value() {
     }
     assert!(!found.contains("hunter2"), "{found}");
     let mistakes = Mistakes::default();
+    let tree = json!({ "merchant_id": "m", "api_key_id": "k", "secret_api_key": "s",
+        "webhook_path_secret": "0123456789abcdef" });
+    let _gateway = OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
+    assert_eq!(mistakes.borrow()[0].key, "webhook_keys");
+    let mistakes = Mistakes::default();
     let tree = json!({});
     assert!(OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).is_none());
     let keys: Vec<_> = mistakes
