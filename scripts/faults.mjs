@@ -16,6 +16,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { main, must, say, seconds, Stop, targetFolder } from './project.mjs';
+import { toml } from './toml.mjs';
 
 const KEY = 'faults-faults-faults-faults-faults-0001';
 const ORIGIN = 'https://shop.example';
@@ -63,9 +64,15 @@ async function books(folder, charges) {
   createInterface({ input: sandbox.stderr }).on('line', (line) => {
     if (/route="?transactions"?(?![/\w])/.test(strip(line))) calls += 1;
   });
-  const { control_url: control, platforms: { gp_api: platform } } = await firstLine(sandbox);
+  const { control_url: control, server_settings: { gp_api: platform } } = await firstLine(sandbox);
   const config = path.join(folder, 'cardseal.toml');
-  writeFileSync(config, toml(folder, platform), { mode: 0o600 });
+  writeFileSync(config, toml({
+    server: { listen: '127.0.0.1:0', allowed_origins: [ORIGIN], api_key: KEY },
+    database: { path: path.join(folder, 'cardseal.sqlite') },
+    http: { request_timeout_ms: TIMEOUT_MS },
+    log: { level: 'error' },
+    platforms: { gp_api: platform },
+  }), { mode: 0o600 });
   const server = start('cardseal-server', ['--config', config], ['ignore', 'pipe', 'inherit'], folder);
   const base = `http://${(await firstLine(server)).listen}`;
 
@@ -181,20 +188,6 @@ function call(method, url, body, headers = {}) {
     request.on('error', reject);
     request.end(text);
   });
-}
-
-function toml(folder, platform) {
-  // TOML's basic strings are written as JSON's.
-  const text = JSON.stringify;
-  return [
-    '[server]', 'listen = "127.0.0.1:0"', `allowed_origins = [${text(ORIGIN)}]`, `api_key = ${text(KEY)}`,
-    '[database]', `path = ${text(path.join(folder, 'cardseal.sqlite'))}`,
-    '[http]', `request_timeout_ms = ${TIMEOUT_MS}`,
-    '[log]', 'level = "error"',
-    '[platforms.gp_api]', 'environment = "custom"', `base_url = ${text(platform.base_url)}`,
-    `app_id = ${text(platform.credentials.app_id)}`, `app_key = ${text(platform.credentials.app_key)}`,
-    '',
-  ].join('\n');
 }
 
 function start(binary, args, stdio, cwd) {

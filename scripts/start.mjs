@@ -17,9 +17,16 @@ import { createInterface } from 'node:readline';
 import { build } from './build.mjs';
 import { main, must, pkg, root, say, Stop, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
+import { toml } from './toml.mjs';
 
 const HOST = '127.0.0.1';
 const STOP_WITHIN_MS = 10_000;
+
+/** Where the demo wants a simulated platform to be unlike a usual account. */
+const SANDBOX_SETTINGS = {
+  // By default an account may not delete stored cards; on the page a person can.
+  gp_api: { delete_permission: true },
+};
 
 /** A child that dies of the same Ctrl-C as we do must not be reported as the cause. */
 const GRACE_MS = 200;
@@ -59,17 +66,27 @@ main(async () => {
 });
 
 async function demo(port, folder) {
-  const notifications = randomBytes(16).toString('hex');
   const sandbox = start('sandbox', 'cardseal-sandbox', [
-    '--listen', `${HOST}:0`, '--exit-with-stdin', '--webhook-url', `http://${HOST}:${port}/v1/notifications/greenpay/${notifications}`,
+    '--listen', `${HOST}:0`, '--exit-with-stdin', '--server-url', `http://${HOST}:${port}`,
   ], { stdio: ['pipe', 'pipe', openSync(sandboxLog(), 'w')] });
-  const { control_url: control, platforms } = await firstLine(sandbox);
-  // By default an account may not delete stored cards; on the page a person can.
-  await fetch(`${control}/gp_api/settings`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"delete_permission":true}' });
+  const { control_url: control, server_settings: platforms } = await firstLine(sandbox);
+  for (const [id, settings] of Object.entries(SANDBOX_SETTINGS)) {
+    await fetch(`${control}/${id}/settings`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(settings) });
+  }
 
   const config = path.join(folder, 'cardseal.toml');
-  const apiKey = randomBytes(24).toString('hex');
-  writeFileSync(config, toml(port, folder, apiKey, notifications, platforms), { mode: 0o600 });
+  writeFileSync(config, `# Made by \`npm start\`, anew each time.\n${toml({
+    server: {
+      listen: `${HOST}:${port}`,
+      allowed_origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
+      api_key: randomBytes(24).toString('hex'),
+    },
+    database: { path: path.join(folder, 'cardseal.sqlite') },
+    // One person at the demo page does more than a shopper would.
+    limits: { browser_requests_per_minute: 600, browser_burst: 200 },
+    platforms,
+    demo: { enabled: true, www: path.join(root, 'www'), pkg },
+  })}`, { mode: 0o600 });
   // Settings that a person has for another server must not reach this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
   start('server', 'cardseal-server', ['--config', config], { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env });
@@ -98,47 +115,6 @@ function start(name, binary, args, options) {
 async function firstLine(child) {
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   return JSON.parse(line);
-}
-
-function toml(port, folder, apiKey, notifications, { greenpay, gp_api: gpApi }) {
-  // TOML's basic strings are written as JSON's.
-  const text = JSON.stringify;
-  return [
-    '# Made by `npm start`, anew each time.',
-    '[server]',
-    `listen = ${text(`${HOST}:${port}`)}`,
-    `allowed_origins = ${text([`http://${HOST}:${port}`, `http://localhost:${port}`])}`,
-    `api_key = ${text(apiKey)}`,
-    '[database]',
-    `path = ${text(path.join(folder, 'cardseal.sqlite'))}`,
-    // One person at the demo page does more than a shopper would.
-    '[limits]',
-    'browser_requests_per_minute = 600',
-    'browser_burst = 200',
-    '[platforms.greenpay]',
-    'environment = "custom"',
-    `merchant_url = ${text(greenpay.merchant_url)}`,
-    `checkout_url = ${text(greenpay.checkout_url)}`,
-    `secret = ${text(greenpay.credentials.secret)}`,
-    `merchant_id = ${text(greenpay.credentials.merchant_id)}`,
-    `public_key = ${text(greenpay.public_key)}`,
-    `webhook_path_secret = ${text(notifications)}`,
-    ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
-      '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
-    ]),
-    '[platforms.gp_api]',
-    'environment = "custom"',
-    `base_url = ${text(gpApi.base_url)}`,
-    `app_id = ${text(gpApi.credentials.app_id)}`,
-    `app_key = ${text(gpApi.credentials.app_key)}`,
-    '[compat]',
-    'gp_network_tokens = true',
-    '[demo]',
-    'enabled = true',
-    `www = ${text(path.join(root, 'www'))}`,
-    `pkg = ${text(pkg)}`,
-    '',
-  ].join('\n');
 }
 
 /** Whether the server answers; false when everything is being stopped. */

@@ -26,8 +26,8 @@ let brandOf = () => null;
 let busy = false;
 /** What `GET /v1/demo` says. */
 let facts = {};
-let platforms = offered(facts);
-let platform = platforms[0];
+let platforms = [];
+let platform = null;
 /** The payment that the person means to make; lives until it has an outcome or its details change. */
 let intent = null;
 /** The stored card that is the one in the form, after its charge was declined: a second try stores no second one. */
@@ -78,8 +78,6 @@ const STEPS = { session: 'Getting ready…', charge: 'Asking your bank…', conf
 async function showDemo() {
   try {
     facts = await server.demo();
-    platforms = offered(facts);
-    [platform] = platforms;
     const all = Object.values(facts.platforms ?? {});
     const sandbox = all.length > 0 ? all.every((one) => one.sandbox) : facts.sandbox;
     byId('demo-text').replaceChildren(make('strong', {}, 'This is a demo.'), sandbox
@@ -89,6 +87,8 @@ async function showDemo() {
   } catch {
     // Without the banner the page still works; a dead server shows with the lists.
   }
+  platforms = await offered(facts);
+  [platform] = platforms;
 }
 
 function showLoadFailure(error) {

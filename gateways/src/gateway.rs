@@ -511,4 +511,12 @@ pub trait Gateway: Send + Sync {
     fn endpoint_verification(&self, _headers: &[(&str, &str)]) -> Option<String> {
         None
     }
+
+    /// The same for one that came as a `GET`, with its content in the query as it stood in the address.
+    ///
+    /// # Errors
+    /// As of [`Gateway::read_notification`].
+    fn read_query_notification(&self, _route: &str, _query: &str) -> Result<Notification, Error> {
+        Err(Refusal::NotOffered.into())
+    }
 }

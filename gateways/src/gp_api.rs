@@ -287,6 +287,10 @@ impl Gateway for GpApi {
     ) -> Result<Notification, Error> {
         self.notification(headers, body)
     }
+
+    fn read_query_notification(&self, _route: &str, query: &str) -> Result<Notification, Error> {
+        self.query_notification(query)
+    }
 }
 
 #[cfg(test)]

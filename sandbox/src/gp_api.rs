@@ -42,7 +42,7 @@ use self::fields::Fields;
 use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::{CommandResult, Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
 
 const MAX_BODY: usize = 256 * 1024;
 
@@ -94,7 +94,10 @@ pub(crate) struct Ledger {
 pub(crate) struct GpApi {
     shared: Shared,
     app: App,
+    base_url: String,
     card_salt: [u8; 32],
+    notifications: Notifications,
+    first_settings: Settings,
     ledger: Mutex<Ledger>,
 }
 
@@ -248,14 +251,20 @@ pub(crate) type Answer = Result<Value, Refusal>;
 impl GpApi {
     pub(crate) fn start(
         shared: &Shared,
-        _options: &SandboxOptions,
+        options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
         let mut card_salt = [0; 32];
         getrandom::fill(&mut card_salt).map_err(|_| StartError::Random)?;
         let app = App::make();
+        let base_url = format!("{origin}/gp_api/ucp");
+        let notifications = Notifications::to(options, cardseal::platform::Platform::GpApi.id())?;
+        let first_settings = Settings {
+            webhook_url: notifications.url.clone(),
+            ..Settings::default()
+        };
         let info = Info {
-            base_url: format!("{origin}/gp_api/ucp"),
+            base_url: base_url.clone(),
             credentials: Credentials {
                 app_id: app.id.clone(),
                 app_key: app.key.clone(),
@@ -273,11 +282,14 @@ impl GpApi {
         let gp_api = Self {
             shared: shared.clone(),
             app,
+            base_url,
             card_salt,
             ledger: Mutex::new(Ledger {
                 book: Book::default(),
-                settings: Settings::default(),
+                settings: first_settings.clone(),
             }),
+            notifications,
+            first_settings,
         };
         Ok((Arc::new(gp_api), info))
     }
@@ -452,6 +464,16 @@ impl Platform for GpApi {
             .with_state(self)
     }
 
+    fn server_settings(&self) -> Value {
+        json!({
+            "environment": "custom",
+            "base_url": self.base_url,
+            "app_id": self.app.id,
+            "app_key": self.app.key,
+            "webhook_path_secret": self.notifications.path_secret,
+        })
+    }
+
     fn state(&self) -> Value {
         let now = self.shared.clock.now();
         // Turned into JSON outside of the lock: it may be long.
@@ -475,7 +497,7 @@ impl Platform for GpApi {
         self.with(|ledger| {
             *ledger = Ledger {
                 book: Book::default(),
-                settings: Settings::default(),
+                settings: self.first_settings.clone(),
             }
         });
     }

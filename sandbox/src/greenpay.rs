@@ -28,7 +28,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cardseal::greenpay::wire::LISZT_TOKEN;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::answers::Answer;
@@ -41,7 +41,7 @@ use self::merchant::{TERMINALS, Way};
 use self::orders::Book;
 pub use self::settings::Settings;
 use crate::faults::{Applied, Kind};
-use crate::{Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::{Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
 
 /// Bodies are small; orders may list products.
 const MAX_BODY: usize = 256 * 1024;
@@ -99,11 +99,11 @@ pub(crate) struct Ledger {
 /// The simulated GreenPay.
 pub(crate) struct GreenPay {
     shared: Shared,
-    secret: String,
-    merchant_id: String,
     keys: KeyPair,
     other_keys: OnceLock<Option<KeyPair>>,
     khash_salt: [u8; 32],
+    info: Info,
+    notifications: Notifications,
     first_settings: Settings,
     ledger: Mutex<Ledger>,
 }
@@ -143,30 +143,16 @@ impl GreenPay {
             Some(pem) => KeyPair::parse(pem)?,
             None => KeyPair::make(options.key_bits)?,
         };
+        let notifications = Notifications::to(options, "greenpay")?;
         let first_settings = Settings {
-            webhook_url: options.webhook_url.clone(),
+            webhook_url: notifications.url.clone(),
             ..Settings::default()
         };
-        first_settings.check().map_err(StartError::Setting)?;
         let mut secret = [0; 64];
         let mut khash_salt = [0; 32];
         getrandom::fill(&mut secret)
             .and_then(|()| getrandom::fill(&mut khash_salt))
             .map_err(|_| StartError::Random)?;
-        let greenpay = Self {
-            shared: shared.clone(),
-            // The published sample of a secret has this form.
-            secret: STANDARD.encode(hex::encode_upper(secret)),
-            merchant_id: Uuid::new_v4().to_string(),
-            keys,
-            other_keys: OnceLock::new(),
-            khash_salt,
-            ledger: Mutex::new(Ledger {
-                book: Book::default(),
-                settings: first_settings.clone(),
-            }),
-            first_settings,
-        };
         let terminal = |(terminal, currency): &(&str, &str)| Terminal {
             terminal: (*terminal).into(),
             currency: (*currency).into(),
@@ -175,11 +161,25 @@ impl GreenPay {
             merchant_url: format!("{origin}/greenpay/merchant"),
             checkout_url: format!("{origin}/greenpay/checkout"),
             credentials: Credentials {
-                secret: greenpay.secret.clone(),
-                merchant_id: greenpay.merchant_id.clone(),
+                // The published sample of a secret has this form.
+                secret: STANDARD.encode(hex::encode_upper(secret)),
+                merchant_id: Uuid::new_v4().to_string(),
                 terminals: TERMINALS.iter().map(terminal).collect(),
             },
-            public_key: greenpay.keys.public().to_owned(),
+            public_key: keys.public().to_owned(),
+        };
+        let greenpay = Self {
+            shared: shared.clone(),
+            keys,
+            other_keys: OnceLock::new(),
+            khash_salt,
+            ledger: Mutex::new(Ledger {
+                book: Book::default(),
+                settings: first_settings.clone(),
+            }),
+            info: info.clone(),
+            notifications,
+            first_settings,
         };
         Ok((Arc::new(greenpay), info))
     }
@@ -299,6 +299,25 @@ impl Platform for GreenPay {
             .with_state(self)
     }
 
+    fn server_settings(&self) -> Value {
+        let Info {
+            merchant_url,
+            checkout_url,
+            credentials,
+            public_key,
+        } = &self.info;
+        json!({
+            "environment": "custom",
+            "merchant_url": merchant_url,
+            "checkout_url": checkout_url,
+            "secret": credentials.secret,
+            "merchant_id": credentials.merchant_id,
+            "public_key": public_key,
+            "webhook_path_secret": self.notifications.path_secret,
+            "terminals": credentials.terminals,
+        })
+    }
+
     fn state(&self) -> Value {
         self.with(|ledger| ledger.book.state())
     }
@@ -366,7 +385,7 @@ async fn call(State(greenpay): State<Arc<GreenPay>>, request: Request) -> Respon
 fn not_found() -> Response {
     connection::json(
         StatusCode::NOT_FOUND,
-        &serde_json::json!({ "status": 404, "errors": ["Not found"] }),
+        &json!({ "status": 404, "errors": ["Not found"] }),
     )
 }
 

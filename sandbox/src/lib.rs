@@ -40,7 +40,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -62,8 +62,9 @@ pub struct SandboxOptions {
     pub key_bits: usize,
     /// The key pair to use instead of a new one, PKCS #1 or PKCS #8 PEM.
     pub private_key: Option<String>,
-    /// Where webhooks go: a base URL on this machine.
-    pub webhook_url: Option<String>,
+    /// The merchant's Cardseal server, on this machine: notifications go to its routes, each with a secret of its
+    /// own, which [`Info::server_settings`] tells. Without it they go nowhere until a setting says where.
+    pub server_url: Option<String>,
     /// The clock; give one to share it.
     pub clock: Clock,
 }
@@ -74,7 +75,7 @@ impl Default for SandboxOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             key_bits: 1024,
             private_key: None,
-            webhook_url: None,
+            server_url: None,
             clock: Clock::default(),
         }
     }
@@ -112,6 +113,34 @@ pub struct Info {
     pub control_url: String,
     /// The platforms by id.
     pub platforms: Platforms,
+    /// The platforms by id again, each as the table that the server reads below `[platforms.<id>]`.
+    pub server_settings: Map<String, Value>,
+}
+
+/// Where a platform's notifications go.
+#[derive(Clone)]
+pub(crate) struct Notifications {
+    /// The part of the address that nobody else knows, made anew at every start.
+    pub(crate) path_secret: String,
+    /// The address, if there is a server.
+    pub(crate) url: Option<String>,
+}
+
+impl Notifications {
+    /// Of one platform.
+    pub(crate) fn to(options: &SandboxOptions, platform: &str) -> Result<Self, StartError> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|_| StartError::Random)?;
+        let path_secret = hex::encode(secret);
+        let url = options.server_url.as_deref().map(|server| {
+            let server = server.trim_end_matches('/');
+            format!("{server}/v1/notifications/{platform}/{path_secret}")
+        });
+        url.as_deref()
+            .map_or(Ok(()), merchant_url::check)
+            .map_err(StartError::Setting)?;
+        Ok(Self { path_secret, url })
+    }
 }
 
 /// A simulated platform.
@@ -124,6 +153,8 @@ pub(crate) trait Platform: Send + Sync {
     fn router(self: Arc<Self>) -> Router
     where
         Self: Sized;
+    /// What the merchant's server is told of it: all that stands below `[platforms.<id>]`.
+    fn server_settings(&self) -> Value;
     /// What it has booked, without a full card number.
     fn state(&self) -> Value;
     /// Its settings.
@@ -221,6 +252,10 @@ impl Sandbox {
             listen: address.to_string(),
             control_url: format!("{origin}/_sandbox"),
             platforms,
+            server_settings: mounted
+                .iter()
+                .map(|platform| (platform.id().to_owned(), platform.server_settings()))
+                .collect(),
         };
         let control = Arc::new(Control {
             info,

@@ -15,7 +15,7 @@ Usage: cardseal-sandbox [OPTIONS]
 
   --listen ADDRESS      loopback address and port to listen on; port 0 takes a free one [127.0.0.1:0]
   --key-bits BITS       size of the key pairs, 1024 to 4096 [1024]
-  --webhook-url URL     base URL on this machine that webhooks are posted to [none]
+  --server-url URL      the merchant's server on this machine, which gets the notifications [none]
   --exit-with-stdin     stop when standard input closes
   --log-calls           one line on standard error for each call, without bodies
   --help                print this
@@ -59,7 +59,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments
                     .parse()
                     .map_err(|_| format!("{text} is not a number of bits"))?;
             }
-            "--webhook-url" => options.webhook_url = Some(value()?),
+            "--server-url" => options.server_url = Some(value()?),
             "--exit-with-stdin" => arguments.exit_with_stdin = true,
             "--log-calls" => arguments.log_calls = true,
             "--help" | "-h" => return Ok(None),

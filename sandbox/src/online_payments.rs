@@ -50,7 +50,7 @@ use self::refusal::Refusal;
 pub use self::settings::Settings;
 use self::signature::Signed;
 use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::{CommandResult, Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
 
 const MAX_BODY: usize = 256 * 1024;
 
@@ -104,6 +104,7 @@ pub(crate) struct Ledger {
 pub(crate) struct OnlinePayments {
     shared: Shared,
     info: Info,
+    notifications: Notifications,
     card_salt: [u8; 32],
     keys: OnceLock<Option<KeyPair>>,
     first_settings: Settings,
@@ -347,7 +348,7 @@ pub(crate) type Answer = Result<Reply, Refusal>;
 impl OnlinePayments {
     pub(crate) fn start(
         shared: &Shared,
-        _options: &SandboxOptions,
+        options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
         let mut card_salt = [0; 32];
@@ -370,10 +371,15 @@ impl OnlinePayments {
             },
         };
         let (events, queue) = mpsc::unbounded_channel();
-        let first_settings = Settings::default();
+        let notifications = Notifications::to(options, cardseal::platform::Platform::OnlinePayments.id())?;
+        let first_settings = Settings {
+            webhook_url: notifications.url.clone(),
+            ..Settings::default()
+        };
         let online_payments = Arc::new(Self {
             shared: shared.clone(),
             info: info.clone(),
+            notifications,
             card_salt,
             keys: OnceLock::new(),
             ledger: Mutex::new(Ledger {
@@ -683,6 +689,24 @@ impl Platform for OnlinePayments {
         self.with(|ledger| {
             ledger.book.settle(now);
             ledger.book.state(now)
+        })
+    }
+
+    fn server_settings(&self) -> Value {
+        let Info {
+            base_url,
+            merchant_id,
+            credentials,
+            webhook_key,
+        } = &self.info;
+        json!({
+            "environment": "custom",
+            "base_url": base_url,
+            "merchant_id": merchant_id,
+            "api_key_id": credentials.api_key_id,
+            "secret_api_key": credentials.secret_api_key,
+            "webhook_path_secret": self.notifications.path_secret,
+            "webhook_keys": [{ "id": webhook_key.key_id, "secret": webhook_key.secret }],
         })
     }
 

@@ -58,7 +58,7 @@ async fn prints_one_line_and_serves() {
 
 #[test]
 fn ends_with_its_standard_input_if_told_to() {
-    let mut child = program(&["--exit-with-stdin", "--webhook-url", "http://127.0.0.1:9"])
+    let mut child = program(&["--exit-with-stdin", "--server-url", "http://127.0.0.1:9"])
         .spawn()
         .unwrap();
     let _stdout = ready(&mut child);
@@ -87,7 +87,7 @@ fn refuses_what_it_cannot_do() {
     for (arguments, code, text) in [
         (&["--listen", "0.0.0.0:0"][..], 1, "loopback"),
         (&["--key-bits", "100"], 1, "bits"),
-        (&["--webhook-url", "https://example.com"], 1, "loopback"),
+        (&["--server-url", "https://example.com"], 1, "loopback"),
         (&["--listen"], 2, "needs a value"),
         (&["--listen", "here"], 2, "address"),
         (&["--verbose"], 2, "unknown option"),

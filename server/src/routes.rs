@@ -31,7 +31,11 @@ pub fn router(app: &App) -> Router {
         .route("/v1/sessions", post(sessions::create))
         .route("/v1/sessions/{id}", get(sessions::show))
         .route("/v1/tokens", post(tokens::create).get(tokens::list))
-        .route("/v1/tokens/{id}", get(tokens::show).delete(tokens::delete))
+        .route(
+            "/v1/tokens/{id}",
+            get(tokens::show).patch(tokens::change).delete(tokens::delete),
+        )
+        .route("/v1/tokens/{id}/refresh", post(tokens::refresh))
         .route("/v1/payments", post(payments::create).get(payments::list))
         .route("/v1/payments/{id}", get(payments::show))
         .route("/v1/payments/{id}/capture", post(payments::capture))
@@ -41,15 +45,15 @@ pub fn router(app: &App) -> Router {
         .route("/v1/payments/{id}/resolve", post(payments::resolve))
         .route(
             "/v1/notifications/{platform}/{secret}",
-            post(notifications::receive).get(notifications::verify),
+            post(notifications::receive).get(notifications::receive_query),
         )
         .route(
             "/v1/notifications/{platform}/{secret}/",
-            post(notifications::receive),
+            post(notifications::receive).get(notifications::receive_query),
         )
         .route(
             "/v1/notifications/{platform}/{secret}/{*route}",
-            post(notifications::receive_at),
+            post(notifications::receive_at).get(notifications::receive_query_at),
         )
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
     if app.config.compat.gp_network_tokens {

@@ -70,6 +70,7 @@ async fn serves_the_page_under_a_strict_policy() {
     }
     let facts = shop.get("/v1/demo").await.is(200);
     assert_eq!((&facts["demo"], &facts["sandbox"]), (&json!(true), &json!(true)));
+    assert_eq!(facts["offered"], json!(["greenpay"]));
     assert_eq!(facts["currencies"], json!(["CRC", "USD", "GTQ"]));
     assert!(
         !facts

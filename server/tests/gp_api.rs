@@ -66,6 +66,28 @@ impl Shop {
         self.sandbox.inject(fault).unwrap();
     }
 
+    /// Asks the platform about a stored card, or changes it, by other means than ours.
+    pub(crate) async fn there(&self, id: &Value, change: Option<&Value>) -> Value {
+        let info = &self.sandbox.info().platforms.gp_api;
+        let nonce = "0123456789abcdef";
+        let secret = cardseal::gp_api::secret(nonce, &info.credentials.app_key);
+        let ask = json!({ "app_id": info.credentials.app_id, "nonce": nonce, "secret": secret,
+            "grant_type": "client_credentials" });
+        let client = crate::shop::client();
+        let send = async |request: reqwest::RequestBuilder| {
+            let answer = request.header("x-gp-version", "2021-03-22").send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            answer.json::<Value>().await.unwrap()
+        };
+        let access = send(client.post(format!("{}/accesstoken", info.base_url)).json(&ask)).await;
+        let path = format!("{}/payment-methods/{}", info.base_url, id.as_str().unwrap());
+        let request = match change {
+            Some(change) => client.patch(path).json(change),
+            None => client.get(path),
+        };
+        send(request.bearer_auth(access["token"].as_str().unwrap())).await
+    }
+
     pub(crate) fn gp_setting(&self, change: &Value) {
         self.sandbox.change_settings("gp_api", change).unwrap();
     }
@@ -372,6 +394,159 @@ async fn forgets_a_token_where_the_platform_lets_it() {
         .problem(409, "token_deleted");
 }
 
+#[tokio::test]
+async fn reads_and_changes_a_stored_card_at_the_platform() {
+    let shop = Shop::gp_api(&[]).await;
+    let token = shop.gp_token(APPROVED).await;
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    let refresh = format!("{path}/refresh");
+    let there = shop.gp()["payment_methods"].as_array().unwrap().last().unwrap()["id"].clone();
+
+    let changed = shop
+        .merchant(
+            "PATCH",
+            &path,
+            Some(&json!({ "expiry": { "month": 7, "year": 2041 } })),
+        )
+        .await
+        .is(200);
+    assert_eq!(changed["expiry"], json!({ "month": 7, "year": 2041 }));
+    assert_eq!(
+        (&changed["id"], &changed["last4"], &changed["holder"]),
+        (&token["id"], &token["last4"], &token["holder"])
+    );
+    let card = shop.there(&there, None).await["card"].clone();
+    assert_eq!(
+        (&card["expiry_month"], &card["expiry_year"]),
+        (&json!("07"), &json!("41"))
+    );
+    let changed = shop
+        .merchant("PATCH", &path, Some(&json!({ "holder": "Zoë Íñigo" })))
+        .await
+        .is(200);
+    assert_eq!(
+        (&changed["holder"], &changed["expiry"]["year"]),
+        (&json!("Zoë Íñigo"), &json!(2041))
+    );
+    assert_eq!(shop.there(&there, None).await["name"], "Zoë Íñigo");
+    assert_eq!(shop.get(&path).await.is(200), changed);
+
+    // Changed at the platform by somebody else, as an issuer that renews cards does.
+    shop.there(
+        &there,
+        Some(&json!({ "card": { "expiry_month": "09", "expiry_year": "43" } })),
+    )
+    .await;
+    assert_eq!(shop.get(&path).await.is(200)["expiry"]["year"], 2041);
+    let now = shop.merchant("POST", &refresh, None).await.is(200);
+    assert_eq!(now["expiry"], json!({ "month": 9, "year": 2043 }));
+    assert_eq!(shop.get(&path).await.is(200), now);
+    assert!(!now.to_string().contains("PMT_"));
+    // It is still the card that is charged.
+    shop.gp_pay(&token, "1.00", &json!({}), "k").await.is(201);
+}
+
+#[tokio::test]
+async fn a_card_is_read_and_changed_by_the_merchant_and_refusals_are_typed() {
+    let shop = Shop::gp_api(&[("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "400")]).await;
+    let token = shop.gp_token(APPROVED).await;
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    let refresh = format!("{path}/refresh");
+    let good = json!({ "expiry": { "month": 7, "year": 2041 } });
+    for (method, path) in [("PATCH", &path), ("POST", &refresh)] {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("origin", crate::shop::ORIGIN)
+            .header("content-type", "application/json");
+        let answer = shop.send(request.body(good.to_string().into()).unwrap()).await;
+        answer.problem(401, "api_key_missing");
+    }
+    for (body, code, field) in [
+        (json!({}), "field_missing", "expiry"),
+        (json!({ "expiry": "07/41" }), "field_type", "expiry"),
+        (
+            json!({ "expiry": { "month": 13, "year": 2041 } }),
+            "field_invalid",
+            "expiry",
+        ),
+        (
+            json!({ "expiry": { "month": 7, "year": 41 } }),
+            "field_invalid",
+            "expiry",
+        ),
+        (json!({ "expiry": { "month": 7 } }), "field_invalid", "expiry"),
+        (
+            json!({ "expiry": { "month": 7, "year": 2041, "day": 1 } }),
+            "field_invalid",
+            "expiry",
+        ),
+        (json!({ "holder": "" }), "field_invalid", "holder"),
+        (json!({ "holder": "X" }), "field_invalid", "holder"),
+        (
+            json!({ "holder": "Jane Doe", "number": 1 }),
+            "unknown_field",
+            "number",
+        ),
+    ] {
+        let answer = shop.merchant("PATCH", &path, Some(&body)).await;
+        answer.problem(422, code);
+        assert_eq!(answer.json["field"], field, "{body}");
+    }
+    shop.merchant("PATCH", &path, Some(&json!({ "holder": "4263970000005262" })))
+        .await
+        .problem(422, "clear_card_data");
+    shop.merchant("POST", &refresh, Some(&json!({ "x": 1 })))
+        .await
+        .problem(422, "unknown_field");
+    // The platform's own word.
+    let past = json!({ "expiry": { "month": 1, "year": 2020 } });
+    let answer = shop.merchant("PATCH", &path, Some(&past)).await;
+    answer.problem(422, "platform_rejected");
+    assert_eq!(answer.json["platform_code"], "40085");
+    for (kind, code, status) in [
+        (Kind::DropBefore, "platform_timeout", 504),
+        (Kind::Html, "platform_answer_invalid", 502),
+    ] {
+        shop.gp_fault("payment-methods/get", kind, 1, 0);
+        shop.merchant("POST", &refresh, None).await.problem(status, code);
+    }
+    // A change whose answer was lost is asked for again, and is what the caller wanted then.
+    shop.gp_fault("payment-methods/edit", Kind::DropAfterCommit, 1, 0);
+    shop.merchant("PATCH", &path, Some(&good))
+        .await
+        .problem(504, "platform_timeout");
+    assert_eq!(shop.get(&path).await.is(200), token);
+    assert_eq!(
+        shop.merchant("PATCH", &path, Some(&good)).await.is(200)["expiry"]["year"],
+        2041
+    );
+
+    shop.merchant("POST", "/v1/tokens/tok_none/refresh", None)
+        .await
+        .problem(404, "token_not_found");
+    shop.gp_setting(&json!({ "delete_permission": true }));
+    shop.merchant("DELETE", &path, None).await.is(200);
+    shop.merchant("POST", &refresh, None)
+        .await
+        .problem(409, "token_deleted");
+    shop.merchant("PATCH", &path, Some(&good))
+        .await
+        .problem(409, "token_deleted");
+}
+
+#[tokio::test]
+async fn a_card_that_the_platform_forgot_is_not_forgotten_here() {
+    let shop = Shop::gp_api(&[]).await;
+    let token = shop.gp_token(APPROVED).await;
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    shop.sandbox.reset();
+    let answer = shop.merchant("POST", &format!("{path}/refresh"), None).await;
+    answer.problem(422, "platform_rejected");
+    assert_eq!(answer.json["platform_code"], "40118");
+    assert_eq!(shop.get(&path).await.is(200), token);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_at_once_share_one_access_token() {
     let shop = std::sync::Arc::new(Shop::gp_api(&[]).await);
@@ -401,7 +576,135 @@ async fn two_hundred_at_once_share_one_access_token() {
         .unwrap();
     charge_all("expired").await;
     assert_eq!(shop.gp()["access_tokens_made"], 3);
-    assert_eq!(shop.booked().len(), 400);
+    // Every charge has its own key, also those that were sent a second time.
+    let keys: std::collections::BTreeSet<_> = shop
+        .booked()
+        .iter()
+        .map(|charge| charge["idempotency_key"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((shop.booked().len(), keys.len()), (400, 400));
+}
+
+#[tokio::test]
+async fn an_access_token_that_is_not_taken_is_renewed_once_and_the_call_keeps_its_key() {
+    let shop = Shop::gp_api(&[]).await;
+    let token = shop.gp_token(APPROVED).await;
+    shop.sandbox
+        .command("gp_api", "expire_tokens", &json!({}))
+        .await
+        .unwrap();
+    let made = || shop.gp()["access_tokens_made"].as_u64().unwrap();
+    let before = made();
+    let payment = shop.gp_pay(&token, "1.00", &json!({}), "k").await.is(201);
+    assert_eq!(made(), before + 1);
+    assert_eq!(shop.booked()[0]["idempotency_key"], payment["id"]);
+    // One that is never taken is not asked for again and again.
+    let mut fault = Fault::new("gp_api", "payment-methods/get", Kind::ServerError);
+    (fault.times, fault.value) = (0, Some("401".into()));
+    shop.sandbox.inject(fault).unwrap();
+    let refresh = format!("/v1/tokens/{}/refresh", token["id"].as_str().unwrap());
+    shop.merchant("POST", &refresh, None)
+        .await
+        .problem(502, "platform_answer_invalid");
+    assert_eq!(made(), before + 2);
+}
+
+#[tokio::test]
+async fn whatever_moves_money_has_a_key_of_its_own() {
+    let shop = Shop::gp_api(&[]).await;
+    let token = shop.gp_token(APPROVED).await;
+    // No key comes from the caller.
+    let order = json!({ "token": token["id"], "amount": "10.00", "currency": "USD", "capture": "later" });
+    let payment = shop.merchant("POST", "/v1/payments", Some(&order)).await.is(201);
+    for verb in ["capture", "refund"] {
+        shop.change(&payment, verb, &json!({ "amount": "4.00" }))
+            .await
+            .is(200);
+    }
+    let other = shop.merchant("POST", "/v1/payments", Some(&order)).await.is(201);
+    shop.change(&other, "void", &json!({})).await.is(200);
+    let seen = shop.gp()["idempotency_keys"].as_object().unwrap().clone();
+    let of = |start: &str| {
+        seen.values()
+            .filter(|id| id.as_str().unwrap().starts_with(start))
+            .count()
+    };
+    // A verification; two charges, a capture, a refund and a reversal.
+    assert_eq!((of("VER_"), of("TRN_"), seen.len()), (1, 5, 6));
+}
+
+#[tokio::test]
+async fn the_account_is_one_of_the_access_token() {
+    for (name, code) in [
+        ("transaction_processing", None),
+        ("Transaction_Processing", Some("account_not_in_scope")),
+        ("tokenization", Some("account_not_in_scope")),
+    ] {
+        let shop = Shop::gp_api(&[("CARDSEAL__PLATFORMS__GP_API__ACCOUNT_NAME", name)]).await;
+        let session = shop.gp_session().await;
+        let answer = shop.single(&session, APPROVED).await;
+        let hand = json!({ "session": session["id"], "answer": answer });
+        let answer = shop.page("/v1/tokens", &hand).await;
+        match code {
+            None => assert_eq!(answer.status, 201, "{}", answer.text),
+            Some(code) => {
+                answer.problem(422, "platform_rejected");
+                assert_eq!(answer.json["platform_code"], code, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn notifications_in_a_query_count_as_far_as_the_platform_confirms_them() {
+    let shop = Shop::gp_api(&[]).await;
+    let token = shop.gp_token(APPROVED).await;
+    // Its answer is lost, and it cannot be searched for.
+    shop.gp_fault("transactions", Kind::DropAfterCommit, 0, 0);
+    shop.gp_fault("transactions/list", Kind::Html, 0, 0);
+    let payment = shop.gp_pay(&token, "10.00", &json!({}), "k").await.is(202);
+    let transaction = shop.booked()[0].clone();
+    let key = shop.sandbox.info().platforms.gp_api.credentials.app_key.clone();
+    let path = format!("/v1/notifications/gp_api/{WEBHOOK_SECRET}");
+    let get = async |path: &str, query: &str| {
+        let request = axum::http::Request::builder().uri(format!("{path}?{query}"));
+        shop.send(request.body(String::new().into()).unwrap()).await
+    };
+    let signed = |payload: &str, key: &str| {
+        let signature = hex::encode(Sha512::new().chain_update(payload).chain_update(key).finalize());
+        format!("X-GP-Signature={signature}&{payload}")
+    };
+    let claim = format!("id={}&status=DECLINED", transaction["id"].as_str().unwrap());
+    get(&path, &claim).await.problem(422, "signature_invalid");
+    get(&path, &signed(&claim, "another key"))
+        .await
+        .problem(422, "signature_invalid");
+    get(&path, "").await.problem(422, "signature_invalid");
+    get(
+        "/v1/notifications/gp_api/another-secret-of-16",
+        &signed(&claim, &key),
+    )
+    .await
+    .problem(404, "not_found");
+    get(
+        &format!("/v1/notifications/greenpay/{WEBHOOK_SECRET}"),
+        &signed(&claim, &key),
+    )
+    .await
+    .problem(405, "method_not_allowed");
+    for _ in 0..3 {
+        get(&path, &signed(&claim, &key)).await.is(200);
+    }
+    let url = format!("sqlite://{}", shop.database().display());
+    let database = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM notifications")
+        .fetch_one(&database)
+        .await
+        .unwrap();
+    assert_eq!(stored, 1);
+    // What it claims is not what counts.
+    let path = format!("/v1/payments/{}", payment["id"].as_str().unwrap());
+    assert_eq!(shop.get(&path).await.is(200)["status"], "approved");
 }
 
 #[tokio::test]

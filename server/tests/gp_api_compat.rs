@@ -193,6 +193,23 @@ async fn failures_have_the_samples_shape_and_nothing_is_open_to_everybody() {
 }
 
 #[tokio::test]
+async fn a_wrong_key_is_told_in_the_platforms_words() {
+    let shop = Shop::gp_api(&[
+        ("CARDSEAL__COMPAT__GP_NETWORK_TOKENS", "true"),
+        ("CARDSEAL__PLATFORMS__GP_API__APP_KEY", "another key"),
+    ])
+    .await;
+    let request = Request::builder().uri("/config").header("origin", ORIGIN);
+    let answer = shop.send(request.body(String::new().into()).unwrap()).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["success"]),
+        (422, &json!(false))
+    );
+    let message = answer.json["message"].as_str().unwrap();
+    assert!(message.starts_with("ACTION_NOT_AUTHORIZED: "), "{message}");
+}
+
+#[tokio::test]
 async fn is_not_there_unless_it_is_switched_on() {
     let shop = Shop::gp_api(&[]).await;
     let request = Request::builder().uri("/config").header("origin", ORIGIN);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::crash::{Program, call};
 use crate::gp_api::{APPROVED, single};
-use crate::shop::{Shop, config_text, gp_api_settings, sandbox};
+use crate::shop::{Shop, config_text, platform_settings, sandbox};
 
 const LOST: [Kind; 6] = [
     Kind::DropAfterCommit,
@@ -104,19 +104,79 @@ async fn a_decline_whose_answer_was_lost_is_a_decline() {
     assert_eq!(shop.booked().len(), 1);
 }
 
+/// Also where the platform's own words are that its processor failed, as with its error cards.
 #[tokio::test]
 async fn a_charge_that_is_readable_late_is_never_made_twice() {
+    let late = async |kind| {
+        let shop = shop().await;
+        let token = shop.gp_token(APPROVED).await;
+        shop.gp_setting(&json!({ "readable_after_ms": 6000 }));
+        shop.gp_fault("transactions", kind, 1, 0);
+        let first = shop.gp_pay(&token, "7.01", &json!({}), "k").await.is(202);
+        // While nobody knows, nothing else may happen to it.
+        shop.change(&first, "refund", &json!({}))
+            .await
+            .problem(409, "payment_state");
+        assert_eq!(known(&shop, &first).await["status"], "approved", "{kind:?}");
+        assert_eq!(shop.booked().len(), 1, "{kind:?}");
+    };
+    tokio::join!(late(Kind::DropAfterCommit), late(Kind::BadGatewayAfterCommit));
+}
+
+#[tokio::test]
+async fn a_repeated_key_leads_to_the_original_by_its_id() {
     let shop = shop().await;
     let token = shop.gp_token(APPROVED).await;
-    shop.gp_setting(&json!({ "readable_after_ms": 6000 }));
+    // Searching finds nothing for so long that the charge is sent again; the refusal names the first one.
+    shop.gp_setting(&json!({ "readable_after_ms": 1600 }));
     shop.gp_fault("transactions", Kind::DropAfterCommit, 1, 0);
-    let first = shop.gp_pay(&token, "7.01", &json!({}), "k").await.is(202);
-    // While nobody knows, nothing else may happen to it.
-    shop.change(&first, "refund", &json!({}))
+    let payment = shop.gp_pay(&token, "7.01", &json!({}), "k").await.is(201);
+    assert_eq!(payment["status"], "approved");
+    let booked = shop.booked();
+    assert_eq!((booked.len(), &booked[0]["idempotency_key"]), (1, &payment["id"]));
+}
+
+#[tokio::test]
+async fn a_processing_error_without_a_transaction_is_the_merchants_to_settle() {
+    let shop = shop().await;
+    let token = shop.gp_token(APPROVED).await;
+    shop.gp_fault("transactions", Kind::BadGatewayBeforeCommit, 0, 0);
+    let payment = shop.gp_pay(&token, "7.01", &json!({}), "k").await.is(202);
+    for _ in 0..2 {
+        let now = shop.change(&payment, "refresh", &json!({})).await.is(202);
+        assert_eq!(now["status"], "unknown");
+    }
+    assert!(shop.booked().is_empty());
+    let settled = shop
+        .change(&payment, "resolve", &json!({ "status": "failed" }))
         .await
-        .problem(409, "payment_state");
-    assert_eq!(known(&shop, &first).await["status"], "approved");
-    assert_eq!(shop.booked().len(), 1);
+        .is(200);
+    assert_eq!(settled["status"], "failed");
+    // Nobody tries it again, also when the platform is well.
+    shop.sandbox.clear_faults();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(
+        shop.change(&payment, "refresh", &json!({})).await.is(200),
+        settled
+    );
+    assert!(shop.booked().is_empty());
+}
+
+#[tokio::test]
+async fn a_card_on_which_the_processor_fails_is_not_stored() {
+    let shop = shop().await;
+    let session = shop.gp_session().await;
+    let answer = shop.single(&session, "4009830000001985").await;
+    let hand = json!({ "session": session["id"], "answer": answer });
+    shop.page("/v1/tokens", &hand)
+        .await
+        .problem(504, "platform_timeout");
+    // The simulated platform has used the single-use id up, which it says to the next one who asks.
+    let answer = shop.page("/v1/tokens", &hand).await;
+    answer.problem(422, "platform_rejected");
+    assert_eq!(answer.json["platform_code"], "40116");
+    assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([]));
+    assert_eq!(shop.gp()["verifications_made"], 0);
 }
 
 #[tokio::test]
@@ -200,7 +260,7 @@ async fn a_kill_between_the_platforms_answer_and_ours_ends_with_the_truth() {
     let config = folder.path().join("cardseal.toml");
     let mut text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", "");
     text += "[platforms.gp_api]\n";
-    for (key, value) in gp_api_settings(&sandbox) {
+    for (key, value) in platform_settings(&sandbox, "gp_api") {
         let key = key.rsplit("__").next().unwrap().to_lowercase();
         text += &format!("{key} = {value:?}\n");
     }

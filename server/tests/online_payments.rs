@@ -109,34 +109,22 @@ async fn input(session: &Value, number: &str) -> Value {
 
 impl Shop {
     pub(crate) async fn online_payments(settings: &[(&str, &str)]) -> Self {
-        Self::of(
-            |sandbox| {
-                let info = &sandbox.info().platforms.online_payments;
-                [
-                    ("ENVIRONMENT", "custom"),
-                    ("BASE_URL", info.base_url.as_str()),
-                    ("MERCHANT_ID", info.merchant_id.as_str()),
-                    ("API_KEY_ID", info.credentials.api_key_id.as_str()),
-                    ("SECRET_API_KEY", info.credentials.secret_api_key.as_str()),
-                    ("RETURN_URL", "https://shop.example/return"),
-                    ("WEBHOOK_PATH_SECRET", WEBHOOK_SECRET),
-                    ("WEBHOOK_KEYS__0__ID", info.webhook_key.key_id.as_str()),
-                    ("WEBHOOK_KEYS__0__SECRET", info.webhook_key.secret.as_str()),
-                    ("WEBHOOK_KEYS__1__ID", "next-key"),
-                    ("WEBHOOK_KEYS__1__SECRET", "next-secret"),
-                ]
-                .into_iter()
-                .map(|(key, value)| {
-                    (
-                        format!("CARDSEAL__PLATFORMS__ONLINE_PAYMENTS__{key}"),
-                        value.to_owned(),
-                    )
-                })
-                .collect()
-            },
-            settings,
-        )
-        .await
+        let mut all = vec![
+            (
+                "CARDSEAL__PLATFORMS__ONLINE_PAYMENTS__RETURN_URL",
+                "https://shop.example/return",
+            ),
+            (
+                "CARDSEAL__PLATFORMS__ONLINE_PAYMENTS__WEBHOOK_KEYS__1__ID",
+                "next-key",
+            ),
+            (
+                "CARDSEAL__PLATFORMS__ONLINE_PAYMENTS__WEBHOOK_KEYS__1__SECRET",
+                "next-secret",
+            ),
+        ];
+        all.extend(settings);
+        Self::beside("online_payments", &all).await
     }
 
     async fn op_session(&self, more: &Value) -> Value {

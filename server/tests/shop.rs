@@ -127,20 +127,16 @@ impl Shop {
         }
     }
 
-    /// With GP API beside the other platform.
     pub(crate) async fn gp_api(settings: &[(&str, &str)]) -> Self {
-        Self::of(gp_api_settings, settings).await
+        Self::beside("gp_api", settings).await
     }
 
-    /// With another platform beside, whose settings come from the sandbox.
-    pub(crate) async fn of(
-        platform: impl Fn(&RunningSandbox) -> Vec<(String, String)>,
-        settings: &[(&str, &str)],
-    ) -> Self {
+    /// With another platform beside the first.
+    pub(crate) async fn beside(id: &str, settings: &[(&str, &str)]) -> Self {
         let sandbox = sandbox().await;
         let folder = tempfile::tempdir().unwrap();
-        let own = platform(&sandbox);
-        let all: Vec<(&str, &str)> = own
+        let platform = platform_settings(&sandbox, id);
+        let all: Vec<(&str, &str)> = platform
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .chain(settings.iter().copied())
@@ -246,19 +242,37 @@ impl Shop {
     }
 }
 
-/// `[platforms.gp_api]` as the environment would have it.
-pub(crate) fn gp_api_settings(sandbox: &RunningSandbox) -> Vec<(String, String)> {
-    let info = &sandbox.info().platforms.gp_api;
-    [
-        ("ENVIRONMENT", "custom"),
-        ("BASE_URL", info.base_url.as_str()),
-        ("APP_ID", info.credentials.app_id.as_str()),
-        ("APP_KEY", info.credentials.app_key.as_str()),
-        ("WEBHOOK_PATH_SECRET", WEBHOOK_SECRET),
-    ]
-    .into_iter()
-    .map(|(key, value)| (format!("CARDSEAL__PLATFORMS__GP_API__{key}"), value.to_owned()))
-    .collect()
+/// `[platforms.<id>]` as the environment would have it.
+pub(crate) fn platform_settings(sandbox: &RunningSandbox, id: &str) -> Vec<(String, String)> {
+    let mut table = sandbox.info().server_settings[id].clone();
+    if let Some(secret) = table.get_mut("webhook_path_secret") {
+        *secret = WEBHOOK_SECRET.into();
+    }
+    let mut pairs = Vec::new();
+    flatten(
+        &mut pairs,
+        format!("CARDSEAL__PLATFORMS__{}", id.to_uppercase()),
+        &table,
+    );
+    pairs
+}
+
+fn flatten(pairs: &mut Vec<(String, String)>, name: String, value: &Value) {
+    match value {
+        Value::Object(table) => {
+            for (key, value) in table {
+                flatten(pairs, format!("{name}__{}", key.to_uppercase()), value);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(pairs, format!("{name}__{index}"), value);
+            }
+        }
+        Value::String(text) => pairs.push((name, text.clone())),
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) => pairs.push((name, value.to_string())),
+    }
 }
 
 pub(crate) fn merchant_request(

@@ -15,6 +15,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { toml } from '../../scripts/toml.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -42,9 +43,10 @@ function keepOutput(child) {
   return () => text;
 }
 
-export async function startSandbox({ webhookUrl, keyBits } = {}) {
+/** `of(id)` are the controls of one platform; those of GreenPay stand at the top as well, those of GP API as `gp`. */
+export async function startSandbox({ serverUrl, keyBits } = {}) {
   const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin'];
-  if (webhookUrl) args.push('--webhook-url', webhookUrl);
+  if (serverUrl) args.push('--server-url', serverUrl);
   if (keyBits) args.push('--key-bits', String(keyBits));
   const child = spawn(binary('cardseal-sandbox'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const log = keepOutput(child);
@@ -56,22 +58,25 @@ export async function startSandbox({ webhookUrl, keyBits } = {}) {
     const text = await response.text();
     return text ? JSON.parse(text) : null;
   };
+  const of = (id) => ({
+    ...info.platforms[id],
+    state: async () => (await control('GET', '/state'))[id],
+    fault: (fault) => control('POST', '/faults', { platform: id, ...fault }),
+    settings: (body) => control('POST', `/${id}/settings`, body),
+    command: (name, body = {}) => control('POST', `/${id}/${name}`, body),
+  });
+  const { state, fault, settings, ...greenpay } = of('greenpay');
   return {
     info,
     log,
-    greenpay: info.platforms.greenpay,
-    state: async () => (await control('GET', '/state')).greenpay,
-    fault: (fault) => control('POST', '/faults', { platform: 'greenpay', ...fault }),
+    of,
+    greenpay,
+    state,
+    fault,
+    settings,
+    gp: of('gp_api'),
     clearFaults: () => control('DELETE', '/faults'),
     clock: (body) => control('POST', '/clock', body),
-    settings: (body) => control('POST', '/greenpay/settings', body),
-    gp: {
-      ...info.platforms.gp_api,
-      state: async () => (await control('GET', '/state')).gp_api,
-      fault: (fault) => control('POST', '/faults', { platform: 'gp_api', ...fault }),
-      settings: (body) => control('POST', '/gp_api/settings', body),
-      expireTokens: () => control('POST', '/gp_api/expire_tokens', {}),
-    },
     stop: () => stopped(child),
   };
 }
@@ -85,46 +90,18 @@ export async function freePort() {
   return port;
 }
 
-/** `greenpay` overrides what the sandbox says, for example with a wrong key; without `gpApi` there is only GreenPay. */
-export async function startServer({ port, origins, greenpay, gpApi, webhookSecret, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
+/** `platforms` are the tables below `[platforms]`, such as the sandbox tells. */
+export async function startServer({ port, origins, platforms, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
-  const text = JSON.stringify; // TOML's basic strings are written like JSON's
   const config = path.join(folder, 'cardseal.toml');
   const apiKey = randomBytes(24).toString('hex');
-  writeFileSync(config, [
-    '[server]',
-    `listen = ${text(`127.0.0.1:${port}`)}`,
-    `allowed_origins = ${text(origins)}`,
-    `api_key = ${text(apiKey)}`,
-    '[database]',
-    `path = ${text(path.join(folder, 'cardseal.sqlite'))}`,
-    '[limits]',
-    'browser_requests_per_minute = 6000',
-    '[platforms.greenpay]',
-    'environment = "custom"',
-    `merchant_url = ${text(greenpay.merchant_url)}`,
-    `checkout_url = ${text(greenpay.checkout_url)}`,
-    `secret = ${text(greenpay.credentials.secret)}`,
-    `merchant_id = ${text(greenpay.credentials.merchant_id)}`,
-    `public_key = ${text(greenpay.public_key)}`,
-    `webhook_path_secret = ${text(webhookSecret)}`,
-    ...greenpay.credentials.terminals.flatMap(({ terminal, currency }) => [
-      '[[platforms.greenpay.terminals]]', `terminal = ${text(terminal)}`, `currency = ${text(currency)}`,
-    ]),
-    ...gpApi ? [
-      '[platforms.gp_api]',
-      'environment = "custom"',
-      `base_url = ${text(gpApi.base_url)}`,
-      `app_id = ${text(gpApi.credentials.app_id)}`,
-      `app_key = ${text(gpApi.credentials.app_key)}`,
-      '[compat]',
-      'gp_network_tokens = true',
-    ] : [],
-    '[demo]',
-    'enabled = true',
-    `www = ${text(www)}`,
-    `pkg = ${text(pkg)}`,
-  ].join('\n'), { mode: 0o600 });
+  writeFileSync(config, toml({
+    server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey },
+    database: { path: path.join(folder, 'cardseal.sqlite') },
+    limits: { browser_requests_per_minute: 6000 },
+    platforms,
+    demo: { enabled: true, www, pkg },
+  }), { mode: 0o600 });
 
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
   const child = spawn(binary('cardseal-server'), ['--config', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env });
@@ -165,25 +142,28 @@ export async function until(what, check, ms = 10_000) {
 // ------------------------------------------------------------------------------------------------- recorder
 
 /**
- * Passes everything on to `target` and keeps it. `cut(request)` may say that an answer is lost `before` it begins or
- * `half-way`; `pages` are a test's own pages by their path, as a shop would serve them beside the server's routes.
+ * Passes everything on to `target` and keeps it; addresses are those below it. `cut(request)` may say that an answer is
+ * lost `before` it begins or `half-way`; `pages` are a test's own pages by their path, as a shop would serve them beside
+ * the server's routes. Paths stay as they are: some platforms sign them.
  */
 export async function startRecorder(target, port = 0) {
   const requests = [];
+  const prefix = new URL(target).pathname.replace(/\/$/, '');
   const recorder = { requests, cut: () => false, pages: {}, target };
   const server = http.createServer((request, response) => {
     if (recorder.pages[request.url]) {
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(recorder.pages[request.url]);
       return;
     }
+    const url = request.url.startsWith(prefix) ? request.url.slice(prefix.length) : request.url;
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
       const body = Buffer.concat(chunks);
-      const record = { method: request.method, url: request.url, headers: request.rawHeaders.join('\n'), body: body.toString('utf8'), status: null };
+      const record = { method: request.method, url, headers: request.rawHeaders.join('\n'), body: body.toString('utf8'), status: null };
       requests.push(record);
       const to = new URL(recorder.target);
-      const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: to.pathname.replace(/\/$/, '') + request.url, headers: request.headers }, (answer) => {
+      const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
         record.status = answer.statusCode;
         const cut = recorder.cut(record);
         if (cut) {
@@ -204,7 +184,8 @@ export async function startRecorder(target, port = 0) {
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  recorder.url = `http://127.0.0.1:${server.address().port}`;
+  recorder.origin = `http://127.0.0.1:${server.address().port}`;
+  recorder.url = recorder.origin + prefix;
   recorder.stop = async () => {
     server.closeAllConnections();
     server.close();
@@ -222,29 +203,36 @@ export async function launch() {
 }
 
 /**
- * Everything, wired: `url` is what the browser opens. `before` may change what the server is told about GreenPay;
- * with `gpApi` the shop offers GP API, too.
+ * Everything, wired: `url` is what the browser opens, `platforms` what the shop offers. Before each host of a platform
+ * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names. `settings`, by platform,
+ * may override what the sandbox tells the server.
  */
-export async function startAll({ before = (greenpay) => greenpay, gpApi = false, www, pkg } = {}) {
+export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg } = {}) {
   const things = [];
   try {
-    const webhookSecret = randomBytes(16).toString('hex');
     const port = await freePort();
-    const sandbox = await startSandbox({ webhookUrl: `http://127.0.0.1:${port}/v1/notifications/greenpay/${webhookSecret}` });
+    const sandbox = await startSandbox({ serverUrl: `http://127.0.0.1:${port}` });
     things.push(sandbox);
-    const checkout = await startRecorder(sandbox.greenpay.checkout_url);
-    things.push(checkout);
-    const gp = gpApi ? await startRecorder(sandbox.gp.base_url) : null;
-    if (gp) things.push(gp);
+    const platforms = {};
+    const wire = {};
+    for (const id of ids) {
+      platforms[id] = { ...sandbox.info.server_settings[id], ...settings[id] };
+      wire[id] = {};
+      for (const [key, value] of Object.entries(platforms[id])) {
+        if (typeof value !== 'string' || !value.startsWith(`http://${sandbox.info.listen}/`)) continue;
+        wire[id][key] = await startRecorder(value);
+        things.push(wire[id][key]);
+        platforms[id][key] = wire[id][key].url;
+      }
+    }
     const front = await startRecorder(`http://127.0.0.1:${port}`);
     things.push(front);
-    const greenpay = before({ ...sandbox.greenpay, checkout_url: checkout.url });
-    const server = await startServer({ port, origins: [front.url], greenpay, gpApi: gp && { ...sandbox.gp, base_url: gp.url }, webhookSecret, www, pkg });
+    const server = await startServer({ port, origins: [front.url], platforms, www, pkg });
     things.push(server);
     const browser = await launch();
     things.push({ stop: () => browser.close() });
     return {
-      url: front.url, sandbox, checkout, gp, front, server, browser,
+      url: front.url, sandbox, wire, checkout: wire.greenpay?.checkout_url, gp: wire.gp_api?.base_url, front, server, browser,
       open: (options) => openPage(browser, front.url, options),
       stop: async () => { for (const thing of things.reverse()) await thing.stop(); },
     };

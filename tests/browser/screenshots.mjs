@@ -108,7 +108,7 @@ for (const [name, prepare] of Object.entries(GP_STATES)) {
   };
 }
 
-const all = await startAll({ gpApi: true });
+const all = await startAll({ platforms: ['greenpay', 'gp_api'] });
 try {
   for (const [width, height] of [[1280, 860], [360, 740]]) {
     for (const colorScheme of ['light', 'dark']) {

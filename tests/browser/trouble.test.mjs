@@ -136,7 +136,7 @@ for (const save of [true, false]) {
 
 test('a bank that says no to the key is told in words', async () => {
   const wrong = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
-  const other = await startAll({ before: (greenpay) => ({ ...greenpay, public_key: wrong }) });
+  const other = await startAll({ settings: { greenpay: { public_key: wrong } } });
   try {
     for (const way of ['relay', 'direct']) {
       const { page, close } = await other.open();

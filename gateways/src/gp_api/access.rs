@@ -241,3 +241,47 @@ impl From<Asked> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::{Mistakes, Settings};
+
+    #[test]
+    fn chooses_the_account_by_kind_and_exact_name() {
+        let account = |configured: Option<&str>, names: &[(&str, &str)]| {
+            let mut tree = json!({ "app_id": "a", "app_key": "k" });
+            if let Some(name) = configured {
+                tree["account_name"] = name.into();
+            }
+            let mistakes = Mistakes::default();
+            let gateway =
+                GpApi::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).unwrap();
+            let accounts: Vec<_> = names
+                .iter()
+                .map(|(id, name)| json!({ "id": id, "name": name, "permissions": [] }))
+                .collect();
+            let token = json!({ "token": "t", "seconds_to_expire": 600, "scope": { "accounts": accounts } });
+            let token: AccessToken = serde_json::from_value(token).unwrap();
+            gateway.account(&token).ok()
+        };
+        let all = [
+            ("TKA_1", "tokenization"),
+            ("TRA_1", "dcc"),
+            ("TRA_2", "transaction_processing"),
+        ];
+        for (configured, names, expected) in [
+            (None, &all[..], Some("TRA_2")),
+            (None, &all[..2], Some("TRA_1")),
+            (None, &all[..1], None),
+            (Some("dcc"), &all[..], Some("TRA_1")),
+            (Some("Dcc"), &all[..], None),
+            // Of the right name, but another kind.
+            (Some("tokenization"), &all[..], None),
+        ] {
+            assert_eq!(account(configured, names).as_deref(), expected, "{configured:?}");
+        }
+    }
+}

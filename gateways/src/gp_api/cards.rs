@@ -159,7 +159,12 @@ impl GpApi {
         token: &SecretString,
     ) -> Result<StoredCard, Error> {
         let method = self.ask(transport, &Call::get(path(token)?)).await?;
-        described(&method)
+        let card = described(&method)?;
+        if card.token.expose_secret() == token.expose_secret() {
+            Ok(card)
+        } else {
+            Err(Error::Doubtful(Doubt::WrongReference))
+        }
     }
 
     /// `PATCH /payment-methods/{id}`.
@@ -171,6 +176,10 @@ impl GpApi {
     ) -> Result<StoredCard, Error> {
         let mut body = Map::new();
         if let Some(holder) = &patch.holder {
+            // As the platform's own fields take it.
+            if !(2..=100).contains(&holder.chars().count()) {
+                return Err(Refusal::Invalid("holder").into());
+            }
             body.insert("name".into(), holder.as_str().into());
         }
         if let Some((month, year)) = patch.expiry {
@@ -189,7 +198,11 @@ impl GpApi {
             account: false,
         };
         self.ask(transport, &call).await?;
-        self.stored_card(transport, token).await
+        let mut card = self.stored_card(transport, token).await?;
+        // Not everything that can be changed is always told.
+        card.expiry = card.expiry.or(patch.expiry);
+        card.holder = card.holder.or_else(|| patch.holder.as_deref().map(shortened));
+        Ok(card)
     }
 
     /// `DELETE /payment-methods/{id}`. Many applications lack the permission; the platform's refusal says so.

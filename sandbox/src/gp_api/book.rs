@@ -289,6 +289,7 @@ impl Book {
             verifications_made: self.verifications.len(),
             transactions: self.transactions.clone(),
             notifications_sent: self.notifications_sent.clone(),
+            idempotency_keys: self.keys.clone(),
         }
     }
 }
@@ -301,6 +302,8 @@ pub(crate) struct Snapshot {
     verifications_made: usize,
     transactions: Vec<Transaction>,
     notifications_sent: Vec<Sent>,
+    /// And what each made.
+    idempotency_keys: HashMap<String, String>,
 }
 
 /// How long lists look back if not told otherwise.

@@ -168,8 +168,9 @@ impl GreenPay {
     }
 
     fn authenticated(&self, body: &Body) -> Result<(), Refusal> {
+        let known = &self.info.credentials;
         let is = |name: &str, expected: &str| body.text(name).is_some_and(|text| text == expected);
-        if is("secret", &self.secret) && is("merchantId", &self.merchant_id) {
+        if is("secret", &known.secret) && is("merchantId", &known.merchant_id) {
             Ok(())
         } else {
             Err(Refusal("Merchant doesn't exist"))

@@ -89,7 +89,7 @@ async fn forgets_all_on_a_reset() {
     merchant.sandbox.reset();
     let empty = json!({
         "access_tokens_made": 0, "payment_methods": [], "transactions": [], "verifications_made": 0,
-        "notifications_sent": [],
+        "notifications_sent": [], "idempotency_keys": {},
     });
     assert_eq!(merchant.state(), empty);
     assert_eq!(

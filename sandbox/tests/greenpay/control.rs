@@ -217,7 +217,7 @@ async fn serves_this_machine_only() {
         assert!(matches!(started, Err(StartError::NotLoopback(_))), "{listen}");
     }
     let options = SandboxOptions {
-        webhook_url: Some("http://example.com".into()),
+        server_url: Some("http://example.com".into()),
         ..SandboxOptions::default()
     };
     assert!(matches!(

@@ -54,11 +54,31 @@ async fn next(receiver: &mut mpsc::UnboundedReceiver<Post>) -> Post {
 }
 
 async fn shop_with(url: &str) -> Shop {
-    Shop::open_with(SandboxOptions {
-        webhook_url: Some(url.into()),
+    let shop = Shop::open().await;
+    shop.set(&json!({ "webhook_url": url }));
+    shop
+}
+
+#[tokio::test]
+async fn finds_the_merchants_server() {
+    let (url, mut posts) = listen(StatusCode::OK).await;
+    let shop = Shop::open_with(SandboxOptions {
+        server_url: Some(format!("{url}/")),
         ..SandboxOptions::default()
     })
-    .await
+    .await;
+    let told = &shop.sandbox.info().server_settings["greenpay"];
+    let address = format!(
+        "/hooks/v1/notifications/greenpay/{}",
+        told["webhook_path_secret"].as_str().unwrap()
+    );
+    // Forgetting all else is not forgetting where the server is.
+    for order in ["before", "after"] {
+        shop.paid(order).await;
+        let post = next(&mut posts).await;
+        assert!(post.path.starts_with(&address), "{}", post.path);
+        shop.sandbox.reset();
+    }
 }
 
 #[tokio::test]

@@ -134,6 +134,10 @@ pub(crate) fn hmac_sha256(secret: &str, bytes: &[u8]) -> String {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::open_with(SandboxOptions::default()).await
+    }
+
+    pub(crate) async fn open_with(options: SandboxOptions) -> Self {
         // In a build of the whole workspace another crate gives reqwest its TLS, which needs a provider even for
         // plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -142,7 +146,7 @@ impl Shop {
             .build()
             .unwrap();
         Self {
-            sandbox: Sandbox::start(SandboxOptions::default()).await.unwrap(),
+            sandbox: Sandbox::start(options).await.unwrap(),
             http,
             counter: AtomicU64::new(0),
         }

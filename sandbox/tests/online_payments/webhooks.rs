@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use cardseal_sandbox::SandboxOptions;
 use cardseal_sandbox::faults::Kind;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -158,6 +159,28 @@ async fn tells_all_that_happens_to_a_payment() {
         ]
     );
     assert!(!shop.state()["webhooks_sent"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn finds_the_merchants_server() {
+    let mut endpoint = Endpoint::open().await;
+    let shop = Shop::open_with(SandboxOptions {
+        server_url: Some(endpoint.url.clone()),
+        ..SandboxOptions::default()
+    })
+    .await;
+    let told = shop.sandbox.info().server_settings["online_payments"].clone();
+    let secret = told["webhook_path_secret"].as_str().unwrap();
+    assert_eq!(told["base_url"], shop.info().base_url);
+    assert_eq!(told["webhook_keys"][0]["id"], shop.info().webhook_key.key_id);
+    // Forgetting all else is not forgetting where the server is.
+    for _ in 0..2 {
+        shop.paid(1000, "SALE").await;
+        let path = format!("/hook/v1/notifications/online_payments/{secret}");
+        assert_eq!(endpoint.next().await.path, path);
+        endpoint.types(1).await;
+        shop.sandbox.reset();
+    }
 }
 
 #[tokio::test]

@@ -78,7 +78,9 @@ async fn facts(State(app): State<App>) -> Json<Value> {
         }
         platforms.insert(id.into(), Value::Object(of));
     }
+    let offered = app.config.platforms().into_iter().map(|(id, _)| id).collect();
     facts.insert("demo".into(), true.into());
+    facts.insert("offered".into(), offered);
     facts.insert("platforms".into(), Value::Object(platforms));
     Json(Value::Object(facts))
 }

@@ -1,4 +1,5 @@
-//! `POST /v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself.
+//! `/v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself, by `POST` or, where it does so, in the
+//! query of a `GET`.
 //!
 //! The secret in the address keeps out a browser that has seen a signed answer: the signature covers neither a
 //! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
@@ -7,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use cardseal_gateways::Error;
@@ -20,6 +21,7 @@ use super::payments::find_out;
 use crate::App;
 use crate::access::same;
 use crate::body;
+use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::store::Notice;
 
@@ -31,7 +33,7 @@ pub(super) async fn receive(
     Path((platform, secret)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    take(&app, &platform, &secret, "", request).await
+    posted(&app, &platform, &secret, "", request).await
 }
 
 pub(super) async fn receive_at(
@@ -39,55 +41,123 @@ pub(super) async fn receive_at(
     Path((platform, secret, route)): Path<(String, String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    take(&app, &platform, &secret, &route, request).await
+    posted(&app, &platform, &secret, &route, request).await
 }
 
-async fn take(
+pub(super) async fn receive_query(
+    State(app): State<App>,
+    Path((platform, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    queried(&app, &platform, &secret, "", query, &headers).await
+}
+
+pub(super) async fn receive_query_at(
+    State(app): State<App>,
+    Path((platform, secret, route)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    queried(&app, &platform, &secret, &route, query, &headers).await
+}
+
+/// Where a notification came in, once the caller has shown that it knows the address.
+struct Place<'a> {
+    platform: &'a str,
+    account: &'a Account,
+    route: &'static str,
+}
+
+impl<'a> Place<'a> {
+    fn find(app: &'a App, platform: &'a str, secret: &str, route: &str) -> Result<Self, ApiError> {
+        let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
+        if !account
+            .webhook_path_secret
+            .as_ref()
+            .is_some_and(|expected| same(secret, expected))
+        {
+            return Err(Code::NotFound.into());
+        }
+        let routes = account.gateway.notification_routes();
+        let route = routes
+            .iter()
+            .copied()
+            .find(|known| *known == route.trim_matches('/'))
+            .ok_or(Code::NotFound)?;
+        Ok(Self {
+            platform,
+            account,
+            route,
+        })
+    }
+}
+
+async fn posted(
     app: &App,
     platform: &str,
     secret: &str,
     route: &str,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
-    if !account
-        .webhook_path_secret
-        .as_ref()
-        .is_some_and(|expected| same(secret, expected))
-    {
-        return Err(Code::NotFound.into());
-    }
-    let routes = account.gateway.notification_routes();
-    let route = routes
-        .iter()
-        .copied()
-        .find(|known| *known == route.trim_matches('/'))
-        .ok_or(Code::NotFound)?;
+    let place = Place::find(app, platform, secret, route)?;
     let headers = request.headers().clone();
     let body = body::read(request, MAX_BYTES).await?;
-    let all = account
+    let all = place
+        .account
         .gateway
-        .read_notifications(route, &pairs(&headers), &body)
+        .read_notifications(place.route, &pairs(&headers), &body)
         .map_err(refused)?;
     for noticed in &all {
         let digest = match &noticed.id {
             Some(id) => Sha256::digest(format!("{platform} {id}")),
             None => Sha256::digest(&body),
         };
-        keep(app, platform, route, &noticed.notification, &hex::encode(digest)).await?;
+        take(app, &place, &hex::encode(digest), &noticed.notification).await?;
     }
-    Ok(Json(json!({ "received": true })))
+    Ok(received())
 }
 
-/// Stores one notification and does what it says.
-async fn keep(
+/// `GET`: a notification in the query, or a platform that asks whether the address is ours before it uses it.
+async fn queried(
     app: &App,
     platform: &str,
+    secret: &str,
     route: &str,
-    notification: &Notification,
+    query: Option<String>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let place = Place::find(app, platform, secret, route)?;
+    let gateway = &place.account.gateway;
+    if let Some(word) = gateway.endpoint_verification(&pairs(headers)) {
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response());
+    }
+    let query = query.unwrap_or_default();
+    let notification = match gateway.read_query_notification(place.route, &query) {
+        Err(Error::Refused(Refusal::NotOffered)) => return Err(Code::MethodNotAllowed.into()),
+        read => read.map_err(refused)?,
+    };
+    let digest = hex::encode(Sha256::digest(query.as_bytes()));
+    take(app, &place, &digest, &notification).await?;
+    Ok(received().into_response())
+}
+
+fn received() -> Json<Value> {
+    Json(json!({ "received": true }))
+}
+
+/// Stores what was verified, once, and does what it says.
+async fn take(
+    app: &App,
+    place: &Place<'_>,
     digest: &str,
+    notification: &Notification,
 ) -> Result<(), ApiError> {
-    let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
+    let Place {
+        platform,
+        account,
+        route,
+    } = place;
     // What only hints at something counts as far as the platform itself says the same.
     let confirmed = if let Notification::Hint { platform_id, .. } = notification
         && !app.store.knows_notification(digest).await?
@@ -131,26 +201,6 @@ fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect()
-}
-
-/// `GET`: a platform asks whether the address is ours before it uses it.
-pub(super) async fn verify(
-    State(app): State<App>,
-    Path((platform, secret)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let account = app
-        .config
-        .platforms
-        .get(platform.as_str())
-        .ok_or(Code::NotFound)?;
-    let ours = account.webhook_path_secret.as_ref();
-    if !ours.is_some_and(|expected| same(&secret, expected)) {
-        return Err(Code::NotFound.into());
-    }
-    let word = account.gateway.endpoint_verification(&pairs(&headers));
-    let word = word.ok_or(Code::MethodNotAllowed)?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response())
 }
 
 fn refused(error: Error) -> ApiError {

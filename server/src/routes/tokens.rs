@@ -14,7 +14,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Error;
-use cardseal_gateways::gateway::{Handed, OpenSession, Origin};
+use cardseal_gateways::gateway::{Handed, OpenSession, Origin, TokenPatch};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -250,6 +250,81 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let token = app.store.token(&id).await?.ok_or(Code::TokenNotFound)?;
     Ok(Json(resource(&token)))
+}
+
+/// `POST /v1/tokens/{id}/refresh`: what the platform says of the card now.
+pub(super) async fn refresh(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    fields.finish()?;
+    let owner = Arc::clone(&app);
+    let token = app
+        .to_the_end(async move { describe(&owner, &id, None).await })
+        .await?;
+    Ok(Json(resource(&token)))
+}
+
+/// `PATCH /v1/tokens/{id}`: expiry and holder, at the platform first.
+pub(super) async fn change(
+    State(app): State<App>,
+    _: Merchant,
+    Path(id): Path<String>,
+    mut fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let patch = TokenPatch {
+        expiry: expiry(&mut fields)?,
+        holder: fields.optional("holder", 100)?,
+    };
+    fields.finish()?;
+    if patch.expiry.is_none() && patch.holder.is_none() {
+        return Err(ApiError::field(Code::FieldMissing, "expiry"));
+    }
+    let owner = Arc::clone(&app);
+    let token = app
+        .to_the_end(async move { describe(&owner, &id, Some(patch)).await })
+        .await?;
+    Ok(Json(resource(&token)))
+}
+
+/// `{ "month": 12, "year": 2030 }`, as the resource has it.
+fn expiry(fields: &mut Fields) -> Result<Option<(u8, u16)>, ApiError> {
+    if !fields.has("expiry") {
+        return Ok(None);
+    }
+    let given = fields.object("expiry")?;
+    let invalid = || ApiError::field(Code::FieldInvalid, "expiry");
+    let number = |name: &str| given.get(name).and_then(Value::as_u64);
+    let month = number("month").and_then(|month| u8::try_from(month).ok());
+    let year = number("year").and_then(|year| u16::try_from(year).ok());
+    let fits = given.as_object().is_some_and(|fields| fields.len() == 2);
+    month
+        .zip(year)
+        .filter(|(month, year)| fits && (1..=12).contains(month) && (2000..=2099).contains(year))
+        .map(Some)
+        .ok_or_else(invalid)
+}
+
+/// Asks the platform about a card, or to change it, and keeps what it says.
+async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Token, ApiError> {
+    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
+    let platform_token = match (token.status, &token.platform_token) {
+        (TokenStatus::Active, Some(platform_token)) => platform_token,
+        (TokenStatus::Unconfirmed, _) => return Err(Code::TokenUnconfirmed.into()),
+        (TokenStatus::Active | TokenStatus::Deleted, _) => return Err(Code::TokenDeleted.into()),
+    };
+    let gateway = &app.account(&token.platform)?.gateway;
+    let card = match &patch {
+        Some(patch) => gateway.update_token(&app.transport, platform_token, patch).await,
+        None => gateway.read_token(&app.transport, platform_token).await,
+    }?;
+    app.store.describe_token(id, &card, app.clock.now()).await?;
+    app.store
+        .token(id)
+        .await?
+        .ok_or_else(|| Code::TokenNotFound.into())
 }
 
 /// At the platform first. What a browser claimed is forgotten here only: it may be somebody else's card there.

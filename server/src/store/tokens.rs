@@ -207,6 +207,35 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Keeps what the platform says of a card now; what it does not say stays. Nothing happens to a token that has
+    /// been deleted, or has another card, meanwhile.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn describe_token(&self, id: &str, card: &StoredCard, now: i64) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
+                expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
+                holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
+                WHERE id = ? AND status = 'active' AND platform_token = ?",
+        )
+        .bind(&card.brand)
+        .bind(&card.bin)
+        .bind(&card.last4)
+        .bind(card.expiry.map(|(month, _)| i64::from(month)))
+        .bind(card.expiry.map(|(_, year)| i64::from(year)))
+        .bind(&card.holder)
+        .bind(&card.nickname)
+        .bind(now)
+        .bind(id)
+        .bind(card.token.expose_secret())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Marks a token as deleted and wipes what is personal about it.
     ///
     /// # Errors

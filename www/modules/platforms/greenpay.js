@@ -2,7 +2,7 @@
 
 import { testCard } from '../test-cards.js';
 
-export const greenpay = {
+export const platform = {
   id: 'greenpay',
   name: 'GreenPay',
   hint: 'The card is encrypted on this page before it goes anywhere.',

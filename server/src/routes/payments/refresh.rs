@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -26,6 +26,8 @@ use crate::{App, Shared};
 const REPEAT_WITHIN_MS: i64 = 60 * 60_000;
 /// Between two looks at what is unknown.
 const ROUND: Duration = Duration::from_millis(500);
+/// Between two tries to have the turn.
+const LOOK: Duration = Duration::from_millis(50);
 /// How many are asked about at once.
 const AT_ONCE: u32 = 16;
 
@@ -40,13 +42,25 @@ impl Asking {
 }
 
 /// Ends the asking when dropped, however it ends.
-struct Turn<'a>(&'a Asking, &'a str);
+pub(super) struct Turn<'a>(&'a Asking, &'a str);
 
 impl<'a> Turn<'a> {
     fn take(asking: &'a Asking, id: &'a str) -> Option<Self> {
         asking
             .with(|ids| ids.insert(id.into()))
             .then_some(Self(asking, id))
+    }
+
+    /// The turn once nobody else has it, as far as that is soon.
+    pub(super) async fn wait(asking: &'a Asking, id: &'a str, patience: Duration) -> Option<Self> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let turn = Self::take(asking, id);
+            if turn.is_some() || Instant::now() > deadline {
+                return turn;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
@@ -79,8 +93,9 @@ pub(in crate::routes) async fn refresh(
 
 /// Asks about one payment and returns it as it is then.
 pub(in crate::routes) async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
-    let payment = app.store.payment(id).await?.ok_or(Code::PaymentNotFound)?;
     if let Some(_turn) = Turn::take(&app.asking, id) {
+        // Read within the turn: what has been settled since is not asked for again.
+        let payment = app.store.payment(id).await?.ok_or(Code::PaymentNotFound)?;
         match payment.status {
             Status::Unknown => charge(app, &payment).await?,
             Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {

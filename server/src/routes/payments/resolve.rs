@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use cardseal_gateways::gateway::Approval;
 use serde_json::Value;
 
+use super::refresh::Turn;
 use super::resource;
 use crate::App;
 use crate::access::Merchant;
@@ -31,6 +32,15 @@ pub(in crate::routes) async fn resolve(
     let to = word.ok_or_else(|| ApiError::field(Code::FieldMissing, "status"))?;
     let authorization = fields.optional("authorization", 64)?;
     fields.finish()?;
+    app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
+    // Whoever is asking the platform just now may send a charge again; that must not come after this word.
+    let turn = Turn::wait(&app.asking, &id, app.config.limits.idempotency_wait).await;
+    let _turn = turn.ok_or_else(|| {
+        ApiError::from(Code::PaymentState)
+            .about(&id)
+            .detail("the platform is being asked about the payment just now; try again")
+            .retry_after(5)
+    })?;
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
     let now = app.clock.now();
     match (payment.status, to) {

@@ -3,7 +3,7 @@
 
 import { testCard } from '../test-cards.js';
 
-export const gpApi = {
+export const platform = {
   id: 'gp_api',
   name: 'Global Payments',
   hint: 'The card goes from this page straight to Global Payments, over TLS.',
