@@ -42,8 +42,8 @@ impl Core {
     }
 
     /// See [`Module::call`].
-    pub fn call(&mut self, input: String) -> String {
-        let output = run(&mut self.0, &input);
+    pub fn call(&mut self, input: &str) -> String {
+        let output = run(&mut self.0, input);
         wipe_stack();
         output
     }

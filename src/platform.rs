@@ -40,6 +40,8 @@ platforms! {
     GreenPay = "greenpay", "GreenPay";
     /// Global Payments GP API.
     GpApi = "gp_api", "Global Payments GP API";
+    /// Worldline Online Payments, the platform behind PAYONE E-Payment.
+    OnlinePayments = "online_payments", "Worldline Online Payments";
 }
 
 impl fmt::Display for Platform {

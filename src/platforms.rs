@@ -1,6 +1,5 @@
 //! One module a platform; each has its `wire` shapes beside it.
 
-use crate::prelude::*;
 pub mod gp_api;
 pub mod greenpay;
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -8,9 +7,10 @@ mod proofs;
 
 use crate::boundary::Client;
 use crate::card::Rules;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::json::{Json, Value};
 use crate::platform::Platform;
+use crate::prelude::*;
 
 /// What a platform asks of a card, to be stored or to be charged at once.
 #[must_use]
@@ -19,6 +19,8 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
+        // Its own rules come with each payment product, from the platform itself.
+        (Platform::OnlinePayments, _) => Rules::COMMON,
     }
 }
 
@@ -30,7 +32,15 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
         Platform::GreenPay => greenpay::boundary::open(options),
         #[cfg(feature = "gp_api")]
         Platform::GpApi => gp_api::boundary::open(options),
-        #[cfg(not(all(feature = "greenpay", feature = "gp_api")))]
-        _ => Err(crate::error::Error::new(crate::error::Code::OptionInvalid).at("platform")),
+        #[cfg(not(feature = "greenpay"))]
+        Platform::GreenPay => Err(absent()),
+        #[cfg(not(feature = "gp_api"))]
+        Platform::GpApi => Err(absent()),
+        // Only its server half is there; the page calls the platform's own client.
+        Platform::OnlinePayments => Err(absent()),
     }
+}
+
+fn absent() -> Error {
+    Error::new(Code::OptionInvalid).at("platform")
 }

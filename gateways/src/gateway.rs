@@ -10,6 +10,9 @@
 //! An implementation may cache an access token inside; it keeps no HTTP client. Operations that a platform lacks
 //! are the provided methods, which return [`Refusal::NotOffered`].
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
@@ -19,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::Transport;
+use crate::worldline::logging::CommunicatorLogger;
 
 /// What a session is asked for.
 pub struct SessionAsk<'a> {
@@ -34,6 +38,19 @@ pub struct SessionAsk<'a> {
     pub amount: Option<&'a Amount>,
     /// Only for a payment: what the customer reads.
     pub description: &'a str,
+    /// For platforms that show a page of their own.
+    pub page: Page<'a>,
+}
+
+/// How a page of the platform's is to look and end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Page<'a> {
+    /// Where the customer comes back to.
+    pub return_url: Option<&'a str>,
+    /// Such as `de_DE`.
+    pub locale: Option<&'a str>,
+    /// The name of a template.
+    pub variant: Option<&'a str>,
 }
 
 /// A session that the platform opened.
@@ -54,6 +71,8 @@ pub struct OpenSession<'a> {
     pub kind: Kind,
     /// From [`SessionAsk::reference`].
     pub reference: &'a str,
+    /// Only for a payment: our id of it, for platforms that recognise repeats by a key.
+    pub attempt: &'a str,
 }
 
 /// What the browser handed over.
@@ -64,6 +83,8 @@ pub enum Handed {
         data: String,
         /// The wrapped key, where it is apart.
         key: Option<String>,
+        /// The platform's number of the card's brand, where it wants one.
+        product: Option<u32>,
     },
     /// What the platform answered the browser.
     Answer(Value),
@@ -115,6 +136,8 @@ pub struct ChargeAsk<'a> {
     pub capture: Capture,
     /// Whether the card network's own token is to be used; without a word, as configured.
     pub network_token: Option<bool>,
+    /// Only for [`Gateway::find`]: the platform's own id, if it gave one.
+    pub platform_id: Option<&'a str>,
 }
 
 /// When the money of a charge is taken.
@@ -173,8 +196,32 @@ pub enum Outcome {
     Voided(Approval),
     /// It did not.
     Declined(Decline),
+    /// The platform has it and has not decided, or waits for the customer.
+    Pending(Pending),
     /// Nobody knows; it must not be tried again.
     Unknown(Doubt),
+}
+
+/// A payment that the platform has and has not decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The platform's own id, by which [`Gateway::find`] asks.
+    pub platform_id: String,
+    /// Where the customer has to go.
+    pub redirect: Option<String>,
+    /// Why it is not known.
+    pub doubt: Doubt,
+}
+
+/// How far the customer is on a page of the platform's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not done.
+    Open,
+    /// Went away.
+    Cancelled,
+    /// A payment was made.
+    Paid(Outcome),
 }
 
 /// A payment that is to be captured, undone or paid back.
@@ -191,10 +238,14 @@ pub struct PaymentRef<'a> {
     pub last4: Option<&'a str>,
     /// Its amount.
     pub amount: &'a Amount,
+    /// How much this change moves, also where it is all there is.
+    pub moved: &'a Amount,
     /// Our id of the change, for platforms that recognise repeats by a key.
     pub attempt: &'a str,
     /// Whether this change was asked for before, and its answer was lost.
     pub again: bool,
+    /// Whether it may be sent again with its key, or only looked for.
+    pub repeat: bool,
 }
 
 /// What became of a capture, a void or a refund. An error beside it means that nothing changed.
@@ -234,6 +285,14 @@ pub enum Notification {
         /// What it is about.
         reference: String,
     },
+}
+
+/// A notification, and what it is known by when it comes again; without a word, its whole body.
+pub struct Noticed {
+    /// The platform's id of it.
+    pub id: Option<String>,
+    /// What it says.
+    pub notification: Notification,
 }
 
 /// What a notification says about a payment.
@@ -295,6 +354,24 @@ pub trait Gateway: Send + Sync {
         false
     }
 
+    /// How long the platform recognises a repeated key, as far as that is known.
+    fn remembers_keys(&self) -> Duration {
+        Duration::from_secs(60 * 60)
+    }
+
+    /// Whether a change can also be looked for without sending it again.
+    fn looks_for_changes(&self) -> bool {
+        false
+    }
+
+    /// Whether a payment in the direct way is made on a page of the platform's, which [`Gateway::look`] asks about.
+    fn shows_pages(&self) -> bool {
+        false
+    }
+
+    /// Has calls logged, where the gateway can.
+    fn enable_logging(&self, _logger: Arc<dyn CommunicatorLogger>) {}
+
     /// Facts that the demo page shows. Nothing secret.
     fn demo_facts(&self) -> Map<String, Value> {
         Map::new()
@@ -332,6 +409,16 @@ pub trait Gateway: Send + Sync {
         _fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
         Err(Refusal::NotOffered)
+    }
+
+    /// Asks how far the customer is on the platform's page. With what the browser came back with, that has to fit.
+    async fn look(
+        &self,
+        _transport: &Transport,
+        _session: &OpenSession<'_>,
+        _answer: Option<&Value>,
+    ) -> Result<Progress, Error> {
+        Err(Refusal::NotOffered.into())
     }
 
     /// Captures an authorized payment, or a part of it.
@@ -401,6 +488,28 @@ pub trait Gateway: Send + Sync {
         _body: &[u8],
     ) -> Result<Notification, Error> {
         Err(Refusal::NotOffered.into())
+    }
+
+    /// The same for platforms that send several at once.
+    ///
+    /// # Errors
+    /// As of [`Gateway::read_notification`].
+    fn read_notifications(
+        &self,
+        route: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Vec<Noticed>, Error> {
+        let notification = self.read_notification(route, headers, body)?;
+        Ok(vec![Noticed {
+            id: None,
+            notification,
+        }])
+    }
+
+    /// What to answer, as plain text, to a platform that asks whether the address of notifications is ours.
+    fn endpoint_verification(&self, _headers: &[(&str, &str)]) -> Option<String> {
+        None
     }
 
     /// The same for one that came as a `GET`, with its content in the query as it stood in the address.

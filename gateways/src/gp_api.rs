@@ -317,6 +317,7 @@ mod tests {
         let read = |status, body: &str| {
             read(&Response {
                 status,
+                headers: Vec::new(),
                 body: body.into(),
             })
         };

@@ -163,6 +163,7 @@ fn packed(handed: Handed) -> Result<Packed, Refusal> {
     let Handed::Sealed {
         data: ld,
         key: Some(lk),
+        ..
     } = handed
     else {
         return Err(Refusal::Invalid("ld"));
@@ -279,7 +280,7 @@ impl Gateway for GreenPay {
 
     fn check(&self, handed: &Handed) -> Result<(), Refusal> {
         match handed {
-            Handed::Sealed { data, key } => check_sealed(data, key.as_deref().unwrap_or_default()),
+            Handed::Sealed { data, key, .. } => check_sealed(data, key.as_deref().unwrap_or_default()),
             Handed::Answer(_) => Ok(()),
         }
     }

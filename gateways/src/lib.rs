@@ -24,12 +24,14 @@
 //!     attempt: "1",
 //!     capture: Capture::Auto,
 //!     network_token: None,
+//!     platform_id: None,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
 //!     Outcome::Authorized(_) => println!("to be captured"),
 //!     Outcome::Voided(_) => println!("undone since"),
 //!     Outcome::Declined(decline) => println!("declined: {}", decline.reason),
+//!     Outcome::Pending(_) => println!("the platform has not decided"),
 //!     Outcome::Unknown(doubt) => println!("{}: do not charge again, wait for the notification", doubt.as_str()),
 //! }
 //! # Ok(())
@@ -42,8 +44,10 @@ pub mod gateway;
 pub mod gp_api;
 pub mod greenpay;
 pub mod oauth;
+pub mod online_payments;
 pub mod settings;
 pub mod transport;
+pub mod worldline;
 
 use std::sync::Arc;
 
@@ -63,5 +67,8 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
             greenpay::GreenPay::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
         Platform::GpApi => gp_api::GpApi::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
+        Platform::OnlinePayments => {
+            online_payments::OnlinePayments::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
+        }
     }
 }

@@ -39,8 +39,20 @@ impl Default for Timeouts {
 pub struct Response {
     /// HTTP status.
     pub status: u16,
+    /// Headers whose value is text, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// Body, at most 1 MiB.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of a name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
 }
 
 /// Why there is no answer.
@@ -72,6 +84,14 @@ impl Transport {
     /// # Errors
     /// Only if the system's TLS set-up is unusable.
     pub fn new(timeouts: Timeouts) -> Result<Self, Unusable> {
+        Self::pooled(timeouts, usize::MAX)
+    }
+
+    /// The same, which keeps no more than so many idle connections to a host.
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn pooled(timeouts: Timeouts, idle: usize) -> Result<Self, Unusable> {
         // An error means that the process has a provider already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::builder()
@@ -83,6 +103,7 @@ impl Transport {
             // Common servers close idle connections after five seconds. A request that crosses that closing on
             // its way would leave a payment in doubt.
             .pool_idle_timeout(Duration::from_secs(4))
+            .pool_max_idle_per_host(idle)
             .http1_only()
             .no_proxy()
             .build()
@@ -105,6 +126,11 @@ impl Transport {
         }
         let mut answer = builder.send().await.map_err(|error| failure(&error))?;
         let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -112,7 +138,11 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response { status, body })
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::faults::{Applied, Kind};
 
@@ -55,6 +56,9 @@ pub(crate) fn fail_before(applied: &Applied) -> Option<Response> {
             let page = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Be right back</h1></body></html>";
             (status(StatusCode::OK), Html(page)).into_response()
         }
+        Kind::EmptyNotFound => StatusCode::NOT_FOUND.into_response(),
+        Kind::MisstatedError => json(status(StatusCode::NOT_FOUND), &misstated()),
+        Kind::ProblemJson => problem(status(StatusCode::SERVICE_UNAVAILABLE)),
         Kind::BadGatewayBeforeCommit => StatusCode::BAD_GATEWAY.into_response(),
         Kind::NotJson => with_json_type(StatusCode::OK, Body::from("status=201&ok")),
         Kind::Delay
@@ -73,6 +77,37 @@ pub(crate) fn fail_before(applied: &Applied) -> Option<Response> {
         | Kind::WrongKeyDecrypt
         | Kind::RespCode => return None,
     })
+}
+
+/// As recorded of Online Payments.
+fn misstated() -> Value {
+    json!({
+        "errorId": Uuid::new_v4().to_string(),
+        "errors": [{
+            "errorCode": "20001101",
+            "code": "9999",
+            "id": "UNKNOWN_SERVER_ERROR",
+            "message": "UNKNOWN_SERVER_ERROR",
+            "category": "DIRECT_PLATFORM_ERROR",
+            "httpStatusCode": 500,
+            "retriable": false,
+        }],
+        "status": 500,
+    })
+}
+
+fn problem(status: StatusCode) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": "simulated",
+        "instance": format!("/{}", Uuid::new_v4()),
+    });
+    let mut response = json(status, &body);
+    let problem = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(CONTENT_TYPE, problem);
+    response
 }
 
 /// The response after the work was done.

@@ -37,11 +37,11 @@ fn is_loopback(origin: &str) -> bool {
     })
 }
 
-/// Answers what a browser asks before it posts with headers of its own.
-pub(crate) fn preflight(headers: Option<HeaderValue>) -> Response {
+/// Answers what a browser asks before it sends headers of its own.
+pub(crate) fn preflight(methods: &'static str, headers: Option<HeaderValue>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let answer = response.headers_mut();
-    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     if let Some(names) = headers {
         answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
     }

@@ -31,6 +31,13 @@ pub enum Kind {
     ServerError,
     /// Answers 200 (or the status in `value`) with an HTML page and does nothing.
     Html,
+    /// Answers 404 without a body and does nothing.
+    EmptyNotFound,
+    /// Answers 404 (or the status in `value`) with an error whose JSON tells 500, and does nothing.
+    MisstatedError,
+    /// Answers 503 (or the status in `value`) with a problem in JSON (RFC 9457), not the platform's own error, and
+    /// does nothing.
+    ProblemJson,
     /// Answers 200 with a text that is no JSON and does nothing.
     NotJson,
     /// Does the work, then sends only the first half of the answer.

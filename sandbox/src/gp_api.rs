@@ -554,7 +554,7 @@ async fn receive(State(gp_api): State<Arc<GpApi>>, request: Request) -> Response
         .flatten();
     if parts.method == Method::OPTIONS && cross_origin.is_some() {
         let names = HeaderValue::from_static(PAGE_HEADERS);
-        return cors::share(cors::preflight(Some(names)), cross_origin);
+        return cors::share(cors::preflight("POST", Some(names)), cross_origin);
     }
     let found = ROUTES.iter().find_map(|(name, method, pattern, route)| {
         let fits = *method == parts.method

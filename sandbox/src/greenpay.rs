@@ -402,5 +402,5 @@ impl GreenPay {
 fn preflight(headers: &HeaderMap) -> Response {
     let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let usual = || HeaderValue::from_str(&format!("accept, content-type, {LISZT_TOKEN}")).ok();
-    cors::preflight(asked.or_else(usual))
+    cors::preflight("POST", asked.or_else(usual))
 }

@@ -22,6 +22,8 @@ pub mod faults;
 pub mod gp_api;
 pub mod greenpay;
 mod merchant_url;
+pub mod online_payments;
+mod random;
 mod settings;
 
 use std::io;
@@ -143,7 +145,7 @@ impl Notifications {
 
 /// A simulated platform.
 pub(crate) trait Platform: Send + Sync {
-    /// Its id, also the first segment of its paths.
+    /// Its id, also the first segment of its paths where the platform's clients let it be.
     fn id(&self) -> &'static str;
     /// Names of its routes, for faults.
     fn fault_routes(&self) -> Vec<&'static str>;
@@ -217,6 +219,7 @@ macro_rules! platforms {
 platforms! {
     greenpay: greenpay::GreenPay => greenpay::Info;
     gp_api: gp_api::GpApi => gp_api::Info;
+    online_payments: online_payments::OnlinePayments => online_payments::Info;
 }
 
 /// Starts sandboxes.

@@ -5,16 +5,18 @@
 use std::time::Duration;
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{Method, Request, Uri};
-use http_body_util::Full;
-use hyper::body::Bytes;
+use axum::http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::time::timeout;
 
 const ATTEMPTS: u32 = 3;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// A URL of the merchant: plain HTTP to this machine.
 pub(crate) fn check(url: &str) -> Result<(), String> {
@@ -69,7 +71,38 @@ pub(crate) async fn deliver(message: &Message) -> Delivery {
     delivery
 }
 
-async fn send(message: &Message) -> Option<u16> {
+/// Sends once: the merchant's HTTP status.
+pub(crate) async fn send(message: &Message) -> Option<u16> {
+    let answer = timeout(ATTEMPT_TIMEOUT, exchange(message)).await.ok()??;
+    Some(answer.status().as_u16())
+}
+
+/// What the merchant answered.
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: Bytes,
+}
+
+/// Sends once, and reads the answer, which has to be short.
+pub(crate) async fn fetch(message: &Message) -> Option<Fetched> {
+    let fetching = async {
+        let (parts, body) = exchange(message).await?.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await.ok()?.to_bytes();
+        let content_type = parts.headers.get(CONTENT_TYPE);
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        Some(Fetched {
+            status: parts.status.as_u16(),
+            content_type: content_type.to_owned(),
+            body,
+        })
+    };
+    timeout(ATTEMPT_TIMEOUT, fetching).await.ok()?
+}
+
+async fn exchange(message: &Message) -> Option<Response<Incoming>> {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut request = Request::builder()
         .method(&message.method)
@@ -82,11 +115,7 @@ async fn send(message: &Message) -> Option<u16> {
         request = request.header(*name, value);
     }
     let request = request.body(Full::from(message.body.clone())).ok()?;
-    let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, client.request(request))
-        .await
-        .ok()?
-        .ok()?;
-    Some(answer.status().as_u16())
+    client.request(request).await.ok()
 }
 
 #[cfg(test)]

@@ -184,6 +184,22 @@ impl Fields {
         }
     }
 
+    /// A small whole number, if it is there.
+    ///
+    /// # Errors
+    /// `field_type`, `field_invalid`.
+    pub fn optional_number(&mut self, name: &str) -> Result<Option<u32>, ApiError> {
+        match self.map.remove(name) {
+            None => Ok(None),
+            Some(Value::Number(number)) => number
+                .as_u64()
+                .and_then(|number| number.try_into().ok())
+                .map(Some)
+                .ok_or_else(|| ApiError::field(Code::FieldInvalid, name)),
+            Some(_) => Err(ApiError::field(Code::FieldType, name)),
+        }
+    }
+
     /// A number in the digits that the caller wrote, or a text of them. A floating-point number never stands
     /// between.
     ///
@@ -236,6 +252,7 @@ impl Fields {
 const OPAQUE: &[&[&str]] = &[
     &["ld"],
     &["lk"],
+    &["encrypted_customer_input"],
     &["answer", "_signature"],
     &["answer", "result", "khash"],
 ];
@@ -394,6 +411,7 @@ mod tests {
         for body in [
             r#"{"ld":"4242424242424242","lk":"4242424242424242"}"#,
             r#"{"answer":{"_signature":"4242424242424242"}}"#,
+            r#"{"encrypted_customer_input":"4242424242424242"}"#,
             r#"{"session":"ses_a4242424242424242424242424242424"}"#,
             r#"{"order_reference":"1732190400000"}"#,
             r#"{"order_reference":"4242424242424241"}"#,

@@ -44,6 +44,8 @@ pub struct Config {
     pub json_logs: bool,
     /// How much is logged.
     pub log_level: &'static str,
+    /// Whether calls to platforms are logged, where a gateway can.
+    pub log_platform_calls: bool,
 }
 
 /// Bounds.
@@ -210,6 +212,7 @@ impl Config {
         let log = root.table("log");
         let json_logs = log.word("format", &["text", "json"]) == "json";
         let log_level = log.word("level", &["info", "error", "warn", "debug"]);
+        let log_platform_calls = log.boolean("platform_calls", false);
         log.finish();
 
         let platforms = platforms(&root.table("platforms"));
@@ -229,6 +232,7 @@ impl Config {
             compat,
             json_logs,
             log_level,
+            log_platform_calls,
         })
     }
 

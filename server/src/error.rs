@@ -81,6 +81,10 @@ codes! {
     SessionExpired = "session_expired", GONE, "the session has expired; open a new one";
     /// The session has led to a token or a payment, or is doing so.
     SessionUsed = "session_used", CONFLICT, "the session has been used; open a new one";
+    /// The customer is still on the platform's page.
+    PageOpen = "page_open", CONFLICT, "the customer has not finished on the platform's page yet";
+    /// The customer left the platform's page.
+    PageCancelled = "page_cancelled", CONFLICT, "the customer left the platform's page without paying";
     /// The session was opened for something else.
     SessionWrongKind = "session_wrong_kind", CONFLICT, "the session was opened for another kind of request";
     /// No such token.

@@ -77,6 +77,13 @@ impl Shared {
                 "the last process ended while money was moving; these are now unknown and need the platform's word"
             );
         }
+        if config.log_platform_calls {
+            for (platform, account) in config.platforms() {
+                account
+                    .gateway
+                    .enable_logging(Arc::new(logging::PlatformCalls(platform)));
+            }
+        }
         if config.demo.is_some() {
             tracing::warn!(
                 "DEMO MODE: the demo page may charge, refund and delete without the merchant's API key"

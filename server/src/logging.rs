@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use cardseal_gateways::worldline::logging::CommunicatorLogger;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 
@@ -43,6 +44,16 @@ pub fn start(config: &Config) {
     } else {
         builder.with_ansi(false).try_init()
     };
+}
+
+/// Logs calls to a platform, as far as its gateway shows them.
+pub struct PlatformCalls(pub &'static str);
+
+impl CommunicatorLogger for PlatformCalls {
+    fn log(&self, message: &str) {
+        // As a field, in which line ends are escaped.
+        tracing::info!(platform = self.0, call = message, "platform call");
+    }
 }
 
 /// Gives the request an id, writes its log line, and gives error answers their body.

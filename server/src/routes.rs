@@ -29,6 +29,7 @@ pub fn router(app: &App) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(health::show))
         .route("/v1/sessions", post(sessions::create))
+        .route("/v1/sessions/{id}", get(sessions::show))
         .route("/v1/tokens", post(tokens::create).get(tokens::list))
         .route(
             "/v1/tokens/{id}",

@@ -27,6 +27,7 @@ pub use tokens::{Token, TokenStatus};
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_parts.sql"),
+    include_str!("../migrations/0003_redirect.sql"),
 ];
 
 /// Why the store could not do it.
@@ -149,7 +150,11 @@ impl Store {
         sqlx::query("UPDATE sessions SET state = 'open' WHERE state = 'busy'")
             .execute(&mut *tx)
             .await?;
-        sqlx::query("UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL AND expires_at < ?")
+        // What came of a page of the platform's is asked for also when the customer was late.
+        sqlx::query(
+            "UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL
+                AND expires_at + CASE WHEN kind = 'payment' AND mode = 'direct' THEN 604800000 ELSE 0 END < ?",
+        )
             .bind(now)
             .execute(&mut *tx)
             .await?;
@@ -281,6 +286,32 @@ mod tests {
             .await
             .unwrap();
         assert!(broken.is_empty());
+    }
+
+    /// Payments that nobody can ask about must not stand in the way of those that can be asked about.
+    #[tokio::test]
+    async fn unknown_payments_of_another_platform_starve_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        for (id, platform) in (0..40)
+            .map(|index| (format!("pay_a{index}"), "greenpay"))
+            .chain([("pay_z".into(), "online_payments")])
+        {
+            sqlx::query(
+                "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
+                    created_at, updated_at) VALUES (?1, ?2, 'unknown', 1, 'EUR', ?1, 'x', 1, 1)",
+            )
+            .bind(id)
+            .bind(platform)
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        }
+        let found = store
+            .unknown_payments(&["gp_api", "online_payments"], 5, 16)
+            .await;
+        assert_eq!(found.unwrap(), ["pay_z"]);
+        assert!(store.unknown_payments(&[], 5, 16).await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -20,15 +20,19 @@ impl Write for Sink {
     }
 }
 
-#[tokio::test]
-async fn no_card_and_no_secret_is_written_anywhere() {
-    // Everything, also what the libraries say.
+/// Keeps everything that is logged from now on, also what the libraries say.
+pub(crate) fn listen() {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(|| Sink)
         .finish();
+    // An error means that another test listens already, for all of them.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
 
+#[tokio::test]
+async fn no_card_and_no_secret_is_written_anywhere() {
+    listen();
     let shop = Shop::open().await;
     let mut sealed = Vec::new();
     for number in [APPROVED, DECLINED_51] {

@@ -1,4 +1,5 @@
 //! The browser's readers of answers held to the `Deserialize` implementations that the server uses.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;

@@ -90,7 +90,7 @@ impl GpApi {
             Outcome::Authorized(approval) => News::Authorized(approval),
             Outcome::Voided(approval) => News::Voided(approval),
             Outcome::Declined(decline) => News::Declined(decline),
-            Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
+            Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
         };
         Ok(Notification::Payment { reference, news })
     }

@@ -13,7 +13,7 @@ use super::access::{Asked, Call};
 use super::{GpApi, PAUSES, Problem, doubtful, query, text};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
-use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef};
+use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};
 use crate::transport::Transport;
 
 /// What is done to a transaction.
@@ -171,7 +171,7 @@ impl GpApi {
     ) -> Result<Outcome, Refusal> {
         let doubt = match self.ask(transport, &self.sale(ask)).await {
             Ok(transaction) => match self.outcome(&transaction, Some((ask.amount, ask.reference))) {
-                Outcome::Unknown(doubt) => doubt,
+                Outcome::Unknown(doubt) | Outcome::Pending(Pending { doubt, .. }) => doubt,
                 known @ (Outcome::Approved(_)
                 | Outcome::Authorized(_)
                 | Outcome::Voided(_)

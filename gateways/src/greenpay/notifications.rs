@@ -38,7 +38,7 @@ impl GreenPay {
                 Outcome::Authorized(approval) => News::Authorized(approval),
                 Outcome::Voided(approval) => News::Voided(approval),
                 Outcome::Declined(decline) => News::Declined(decline),
-                Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
+                Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
             },
             Err(error) if error.code() == Code::PlatformRejected => News::Failed(Rejection {
                 code: error.platform_code().map(Into::into),

@@ -59,6 +59,7 @@ impl GreenPay {
             other @ (Outcome::Authorized(_)
             | Outcome::Voided(_)
             | Outcome::Declined(_)
+            | Outcome::Pending(_)
             | Outcome::Unknown(_)) => other,
         })
     }

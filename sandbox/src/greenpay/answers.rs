@@ -156,6 +156,9 @@ pub(crate) fn spoil(body: &mut Value, applied: &Applied) -> bool {
         | Kind::BadGatewayBeforeCommit
         | Kind::ServerError
         | Kind::Html
+        | Kind::EmptyNotFound
+        | Kind::MisstatedError
+        | Kind::ProblemJson
         | Kind::NotJson
         | Kind::TruncatedJson
         | Kind::Huge

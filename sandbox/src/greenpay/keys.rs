@@ -4,12 +4,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rand_core::{CryptoRng, RngCore};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPrivateKey};
 use sha2::{Digest, Sha256};
+
+use crate::random::SystemRandom;
 
 /// Sizes that a key pair may be made with.
 const BITS: core::ops::RangeInclusive<usize> = 1024..=4096;
@@ -86,38 +87,6 @@ impl KeyPair {
             .map(hex::encode)
     }
 }
-
-/// The system's random source in the form that `rsa` 0.9 asks for.
-struct SystemRandom;
-
-impl RngCore for SystemRandom {
-    fn next_u32(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        self.fill_bytes(&mut bytes);
-        u32::from_ne_bytes(bytes)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_ne_bytes(bytes)
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "the trait has no way to fail, and weaker bytes are no choice"
-    )]
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the system's random source");
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl CryptoRng for SystemRandom {}
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use axum::{Extension, Router};
 use cardseal::gp_api::is_id;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Handed, SessionAsk};
+use cardseal_gateways::gateway::{Handed, Page, SessionAsk};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -112,6 +112,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             token: None,
             amount: None,
             description: "",
+            page: Page::default(),
         };
         let account = app.account(PLATFORM.id())?;
         let opened = account

@@ -5,14 +5,19 @@
 //! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
 //! notification and its effect are on the disk.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
 use cardseal_gateways::gateway::Notification;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::payments::find_out;
 use crate::App;
 use crate::access::same;
 use crate::body;
@@ -43,16 +48,18 @@ pub(super) async fn receive_query(
     State(app): State<App>,
     Path((platform, secret)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
-    queried(&app, &platform, &secret, "", query).await
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    queried(&app, &platform, &secret, "", query, &headers).await
 }
 
 pub(super) async fn receive_query_at(
     State(app): State<App>,
     Path((platform, secret, route)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
-    queried(&app, &platform, &secret, &route, query).await
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    queried(&app, &platform, &secret, &route, query, &headers).await
 }
 
 /// Where a notification came in, once the caller has shown that it knows the address.
@@ -95,61 +102,76 @@ async fn posted(
 ) -> Result<Json<Value>, ApiError> {
     let place = Place::find(app, platform, secret, route)?;
     let headers = request.headers().clone();
-    let headers: Vec<(&str, &str)> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
     let body = body::read(request, MAX_BYTES).await?;
-    let notification = place
+    let all = place
         .account
         .gateway
-        .read_notification(place.route, &headers, &body)
+        .read_notifications(place.route, &pairs(&headers), &body)
         .map_err(refused)?;
-    take(app, &place, &body, &notification).await
+    for noticed in &all {
+        let digest = match &noticed.id {
+            Some(id) => Sha256::digest(format!("{platform} {id}")),
+            None => Sha256::digest(&body),
+        };
+        take(app, &place, &hex::encode(digest), &noticed.notification).await?;
+    }
+    Ok(received())
 }
 
+/// `GET`: a notification in the query, or a platform that asks whether the address is ours before it uses it.
 async fn queried(
     app: &App,
     platform: &str,
     secret: &str,
     route: &str,
     query: Option<String>,
-) -> Result<Json<Value>, ApiError> {
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let place = Place::find(app, platform, secret, route)?;
+    let gateway = &place.account.gateway;
+    if let Some(word) = gateway.endpoint_verification(&pairs(headers)) {
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response());
+    }
     let query = query.unwrap_or_default();
-    let notification = match place.account.gateway.read_query_notification(place.route, &query) {
+    let notification = match gateway.read_query_notification(place.route, &query) {
         Err(Error::Refused(Refusal::NotOffered)) => return Err(Code::MethodNotAllowed.into()),
         read => read.map_err(refused)?,
     };
-    take(app, &place, query.as_bytes(), &notification).await
+    let digest = hex::encode(Sha256::digest(query.as_bytes()));
+    take(app, &place, &digest, &notification).await?;
+    Ok(received().into_response())
+}
+
+fn received() -> Json<Value> {
+    Json(json!({ "received": true }))
 }
 
 /// Stores what was verified, once, and does what it says.
 async fn take(
     app: &App,
     place: &Place<'_>,
-    content: &[u8],
+    digest: &str,
     notification: &Notification,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<(), ApiError> {
     let Place {
         platform,
         account,
         route,
     } = place;
-    let digest = hex::encode(Sha256::digest(content));
     // What only hints at something counts as far as the platform itself says the same.
     let confirmed = if let Notification::Hint { platform_id, .. } = notification
-        && !app.store.knows_notification(&digest).await?
+        && !app.store.knows_notification(digest).await?
     {
         Some(account.gateway.confirm(&app.transport, platform_id).await?)
     } else {
         None
     };
     let notice = Notice {
-        digest: &digest,
+        digest,
         platform,
         route,
         notification: confirmed.as_ref().unwrap_or(notification),
+        tries_on_page: account.gateway.shows_pages(),
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
@@ -162,7 +184,23 @@ async fn take(
     } else {
         tracing::info!(platform, route, effect, "notification taken");
     }
-    Ok(Json(json!({ "received": true })))
+    // It may be about a capture, a void or a refund whose outcome is open: that is asked about now, and not later.
+    if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed
+        && account.gateway.looks_for_changes()
+        && let Some(payment) = app.store.unknown_of(platform, reference).await?
+    {
+        let owner = Arc::clone(app);
+        app.to_the_end(async move { find_out(&owner, &payment).await.map(|_| ()) })
+            .await?;
+    }
+    Ok(())
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect()
 }
 
 fn refused(error: Error) -> ApiError {

@@ -21,9 +21,9 @@ use crate::error::{ApiError, Code};
 use crate::store::Payment;
 
 pub(super) use change::{capture, refund, void};
-pub(super) use charge::{Charge, charge_stored, create};
-pub(super) use refresh::refresh;
+pub(super) use charge::{Charge, charge_stored, create, look};
 pub(crate) use refresh::{Asking, watch};
+pub(super) use refresh::{find_out, refresh};
 pub(super) use resolve::resolve;
 
 /// The caller's key of a payment.
@@ -53,12 +53,12 @@ pub(super) async fn show(
     Ok(Json(resource(&payment)))
 }
 
-fn resource(payment: &Payment) -> Value {
+pub(super) fn resource(payment: &Payment) -> Value {
     let decline = payment
         .decline
         .as_ref()
         .map(|decline| json!({ "code": decline.code, "reason": decline.reason, "message": decline.message }));
-    json!({
+    let mut resource = json!({
         "id": payment.id,
         "platform": payment.platform,
         "status": payment.status.shown(),
@@ -74,7 +74,11 @@ fn resource(payment: &Payment) -> Value {
         "decline": decline,
         "created_at": rfc3339(payment.created_at),
         "updated_at": rfc3339(payment.updated_at),
-    })
+    });
+    if let (true, Some(url)) = (payment.status.is_unknown(), &payment.redirect) {
+        resource["redirect"] = json!({ "url": url });
+    }
+    resource
 }
 
 /// The caller's key, if there is one.

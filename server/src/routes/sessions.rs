@@ -1,22 +1,24 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::SessionAsk;
+use cardseal_gateways::gateway::{Page, SessionAsk};
 use cardseal_gateways::{Amount, AmountError};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::payments::{order_reference, text_or_default};
+use super::payments::{self, order_reference, text_or_default};
+use super::tokens;
 use crate::App;
-use crate::access::Browser;
+use crate::access::{Browser, Merchant};
 use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
-use crate::store::{NewSession, Token, TokenStatus};
+use crate::logging::RequestId;
+use crate::store::{NewSession, SessionState, Token, TokenStatus};
 
 const KINDS: &[(&str, Kind)] = &[
     ("tokenize", Kind::Tokenize),
@@ -38,9 +40,10 @@ pub(super) async fn create(
     };
     let customer = fields.optional("customer", 255)?;
     let platform = fields.optional("platform", 32)?;
+    let merchant = browser.merchant;
     // Charging a card, or putting another in the place of a stored one, is the merchant's decision.
     if kind != Kind::Tokenize {
-        browser.merchant?;
+        merchant.clone()?;
     }
     let token = match kind {
         Kind::Update => Some(updatable(&app, &fields.text("token", 64)?).await?),
@@ -71,6 +74,11 @@ pub(super) async fn create(
         // Nobody can guess it, so an answer that names it belongs to this session.
         Kind::Tokenize | Kind::Update => (None, String::new(), uuid::Uuid::new_v4().to_string()),
     };
+    let page = if mode == Mode::Direct && account.gateway.shows_pages() {
+        OwnPage::read(&mut fields, &merchant)?
+    } else {
+        OwnPage::default()
+    };
     fields.finish()?;
     if kind == Kind::Payment && app.store.reference_used(&platform, &reference).await? {
         return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
@@ -88,6 +96,11 @@ pub(super) async fn create(
             .map(ExposeSecret::expose_secret),
         amount: amount.as_ref(),
         description: &description,
+        page: Page {
+            return_url: page.return_url.as_deref(),
+            locale: page.locale.as_deref(),
+            variant: page.variant.as_deref(),
+        },
     };
     let opened = account.gateway.open_session(&app.transport, &ask).await?;
     let expires_at = created_at + i64::from(opened.seconds) * 1000;
@@ -126,6 +139,98 @@ pub(super) async fn create(
         session.insert("order_reference".into(), reference.into());
     }
     Ok((StatusCode::CREATED, Json(Value::Object(session))))
+}
+
+/// How a page of the platform's is to look and end.
+#[derive(Default)]
+struct OwnPage {
+    return_url: Option<String>,
+    locale: Option<String>,
+    variant: Option<String>,
+}
+
+impl OwnPage {
+    /// A page of the shop may choose a language; the rest is the merchant's.
+    fn read(fields: &mut Fields, merchant: &Result<(), ApiError>) -> Result<Self, ApiError> {
+        if fields.has("return_url") || fields.has("variant") {
+            merchant.clone()?;
+        }
+        let locale = fields.optional("locale", 10)?;
+        let plain = |text: &String| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        };
+        if locale.as_ref().is_some_and(|locale| !plain(locale)) {
+            return Err(ApiError::field(Code::FieldInvalid, "locale"));
+        }
+        Ok(Self {
+            return_url: fields.optional("return_url", 200)?,
+            locale,
+            variant: fields.optional("variant", 64)?,
+        })
+    }
+}
+
+/// `GET /v1/sessions/{id}`: what came of it. Of one whose customer is on a page of the platform's, the platform is asked.
+pub(super) async fn show(
+    State(app): State<App>,
+    _: Merchant,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
+    let gateway = &app.account(&session.platform)?.gateway;
+    let mut cancelled = false;
+    if session.state == SessionState::Open && session.mode == Mode::Direct && gateway.shows_pages() {
+        let looked = match session.kind {
+            Kind::Payment => payments::look(&app, &session, request_id).await,
+            Kind::Tokenize | Kind::Update => tokens::look(&app, &session.id).await,
+        };
+        match looked.as_ref().map_err(ApiError::code) {
+            Ok(()) | Err(Code::PageOpen) => {}
+            Err(Code::PageCancelled) => cancelled = true,
+            Err(_) => looked?,
+        }
+        session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
+    }
+    let result = session.result_id.as_deref();
+    let (mut payment, mut token) = (Value::Null, Value::Null);
+    if let Some(result) = result {
+        if session.kind == Kind::Payment {
+            payment = app
+                .store
+                .payment(result)
+                .await?
+                .as_ref()
+                .map(payments::resource)
+                .into();
+        } else {
+            token = app
+                .store
+                .token(result)
+                .await?
+                .as_ref()
+                .map(tokens::resource)
+                .into();
+        }
+    }
+    let status = match session.state {
+        SessionState::Used => "used",
+        SessionState::Busy => "busy",
+        SessionState::Open if cancelled => "cancelled",
+        SessionState::Open if session.expires_at <= app.clock.now() => "expired",
+        SessionState::Open => "open",
+    };
+    Ok(Json(json!({
+        "id": session.id,
+        "platform": session.platform,
+        "kind": word(KINDS, session.kind),
+        "mode": word(MODES, session.mode),
+        "status": status,
+        "expires_at": rfc3339(session.expires_at),
+        "payment": payment,
+        "token": token,
+    })))
 }
 
 fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static str {

@@ -40,9 +40,24 @@ pub(super) struct HandIn {
 }
 
 impl HandIn {
-    /// `session` with `ld` and `lk`, or with `answer`.
+    /// `session` with `ld` and `lk`, with `encrypted_customer_input`, or with `answer`.
     pub(super) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
         let session = fields.text("session", 64)?;
+        if fields.has("encrypted_customer_input") {
+            let data = fields.text("encrypted_customer_input", 8192)?;
+            let product = fields.optional_number("payment_product_id")?;
+            // The key and the number inside are random: the hash says nothing about the card.
+            let hash = hex::encode(Sha256::digest(&data));
+            return Ok(Self {
+                session,
+                handed: Handed::Sealed {
+                    data,
+                    key: None,
+                    product,
+                },
+                hash,
+            });
+        }
         if fields.has("answer") {
             let answer = fields.object("answer")?;
             let hash = hex::encode(Sha256::digest(answer.to_string()));
@@ -62,7 +77,11 @@ impl HandIn {
             .finalize();
         Ok(Self {
             session,
-            handed: Handed::Sealed { data, key: Some(key) },
+            handed: Handed::Sealed {
+                data,
+                key: Some(key),
+                product: None,
+            },
             hash: hex::encode(hash),
         })
     }
@@ -155,6 +174,32 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
     result
 }
 
+/// Asks the platform what the customer did on its form, and keeps the card that came of it.
+pub(super) async fn look(app: &App, session: &str) -> Result<(), ApiError> {
+    let hand_in = HandIn {
+        session: session.into(),
+        handed: Handed::Answer(Value::Null),
+        hash: "page".into(),
+    };
+    let owner = Arc::clone(app);
+    match app
+        .to_the_end(async move { tokenize(&owner, hand_in).await })
+        .await
+    {
+        Ok(_) => Ok(()),
+        // What has come to nothing yet has no token, and the platform says so by a refusal or by an answer without one.
+        Err(error)
+            if matches!(
+                error.code(),
+                Code::PlatformRejected | Code::PlatformAnswerInvalid | Code::SessionExpired
+            ) =>
+        {
+            Err(Code::PageOpen.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<Token, ApiError> {
     let account = app.account(&session.platform)?;
     let from_browser = matches!(handed, Handed::Answer(_));
@@ -163,6 +208,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
+        attempt: "",
     };
     let card = account
         .gateway
@@ -307,7 +353,7 @@ async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
         .ok_or_else(|| Code::TokenNotFound.into())
 }
 
-fn resource(token: &Token) -> Value {
+pub(super) fn resource(token: &Token) -> Value {
     json!({
         "id": token.id,
         "platform": token.platform,

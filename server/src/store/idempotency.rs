@@ -142,9 +142,11 @@ impl Store {
                 Status::Failed,
                 Status::Declined,
             ],
-            Settlement::Voided(_) | Settlement::Declined(_) | Settlement::Failed | Settlement::Unknown => {
-                &[Status::InFlight]
-            }
+            Settlement::Voided(_)
+            | Settlement::Declined(_)
+            | Settlement::Failed
+            | Settlement::Pending(_)
+            | Settlement::Unknown => &[Status::InFlight],
         };
         payments::settle(&mut tx, id, from, settlement, now).await?;
         let payment = payments::get(&mut tx, id)

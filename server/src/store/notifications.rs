@@ -17,6 +17,8 @@ pub struct Notice<'a> {
     pub route: &'a str,
     /// What it says.
     pub notification: &'a Notification,
+    /// Whether a customer on the platform's page may try again after a decline.
+    pub tries_on_page: bool,
 }
 
 impl Store {
@@ -53,7 +55,7 @@ impl Store {
             Notification::Nothing { reference } => (reference, "nothing"),
             Notification::Payment { reference, news } => (
                 reference,
-                payment_news(&mut tx, notice.platform, reference, news, now).await?,
+                payment_news(&mut tx, notice, reference, news, now).await?,
             ),
             Notification::Card { reference, card } => {
                 let session = sessions::by_reference(&mut tx, notice.platform, reference, false).await?;
@@ -86,11 +88,12 @@ impl Store {
 
 async fn payment_news(
     tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
-    platform: &str,
+    notice: &Notice<'_>,
     reference: &str,
     news: &News,
     now: i64,
 ) -> Result<&'static str> {
+    let platform = notice.platform;
     let settlement = match news {
         News::Approved(approval) => Settlement::Approved(approval),
         News::Authorized(approval) => Settlement::Authorized(approval),
@@ -99,6 +102,10 @@ async fn payment_news(
         News::Failed(_) => Settlement::Failed,
     };
     let Some(payment) = payments::by_reference(tx, platform, reference).await? else {
+        // One of several tries on the platform's page: the payment is what comes of the last.
+        if notice.tries_on_page && matches!(news, News::Declined(_) | News::Failed(_)) {
+            return Ok("attempt_declined");
+        }
         return direct_payment(tx, platform, reference, &settlement, now).await;
     };
     match (payment.status, news) {

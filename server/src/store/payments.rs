@@ -1,6 +1,6 @@
 //! Payments. A row is on the disk before the platform hears of it, and its status changes only forward.
 
-use cardseal_gateways::gateway::{Approval, Decline};
+use cardseal_gateways::gateway::{Approval, Decline, Pending};
 use cardseal_gateways::{Amount, Currency};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
@@ -158,6 +158,8 @@ pub struct Payment {
     pub bin: Option<String>,
     /// Last four digits.
     pub last4: Option<String>,
+    /// Where the customer has to go, while it waits for that.
+    pub redirect: Option<String>,
     /// Why it was declined.
     pub decline: Option<Decline>,
     /// When.
@@ -178,6 +180,8 @@ pub enum Settlement<'a> {
     Declined(&'a Decline),
     /// It was not carried out.
     Failed,
+    /// The platform has it and has not decided.
+    Pending(&'a Pending),
     /// Nobody knows.
     Unknown,
 }
@@ -260,6 +264,7 @@ fn read(row: &SqliteRow) -> Result<Payment> {
         brand: row.try_get("brand")?,
         bin: row.try_get("bin")?,
         last4: row.try_get("last4")?,
+        redirect: row.try_get("redirect_url")?,
         decline: reason.map(|reason| Decline {
             code,
             reason,
@@ -350,18 +355,40 @@ pub(super) async fn settle(
         return Ok(());
     }
     let none = Approval::default();
+    let waiting = Approval {
+        platform_id: match settlement {
+            Settlement::Pending(pending) => Some(pending.platform_id.clone()),
+            Settlement::Approved(_)
+            | Settlement::Authorized(_)
+            | Settlement::Voided(_)
+            | Settlement::Declined(_)
+            | Settlement::Failed
+            | Settlement::Unknown => None,
+        },
+        ..Approval::default()
+    };
+    let redirect = match settlement {
+        Settlement::Pending(pending) => pending.redirect.as_deref().or(payment.redirect.as_deref()),
+        Settlement::Unknown => payment.redirect.as_deref(),
+        Settlement::Approved(_)
+        | Settlement::Authorized(_)
+        | Settlement::Voided(_)
+        | Settlement::Declined(_)
+        | Settlement::Failed => None,
+    };
     let (status, approval, decline) = match settlement {
         Settlement::Approved(approval) => (Status::Approved, *approval, None),
         Settlement::Authorized(approval) => (Status::Authorized, *approval, None),
         Settlement::Voided(approval) => (Status::Voided, *approval, None),
         Settlement::Declined(decline) => (Status::Declined, &none, Some(*decline)),
         Settlement::Failed => (Status::Failed, &none, None),
+        Settlement::Pending(_) => (Status::Unknown, &waiting, None),
         Settlement::Unknown => (Status::Unknown, &none, None),
     };
     sqlx::query(
         "UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
-            decline_code = ?, decline_reason = ?, decline_message = ?,
+            decline_code = ?, decline_reason = ?, decline_message = ?, redirect_url = ?,
             captured_minor = CASE WHEN ? THEN amount_minor ELSE captured_minor END, look_at = ?, updated_at = ?
          WHERE id = ?",
     )
@@ -373,6 +400,7 @@ pub(super) async fn settle(
     .bind(decline.and_then(|decline| decline.code.as_deref()))
     .bind(decline.map(|decline| decline.reason.as_str()))
     .bind(decline.and_then(|decline| decline.message.as_deref()))
+    .bind(redirect)
     .bind(status == Status::Approved)
     .bind(now + FIRST_LOOK_MS)
     .bind(now)
@@ -471,6 +499,24 @@ impl Store {
         .fetch_optional(&self.reader)
         .await?;
         Ok(row.is_some())
+    }
+
+    /// The payment of a reference of which something is unknown.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
+        let row = sqlx::query(
+            "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
+        )
+        .bind(platform)
+        .bind(reference)
+        .fetch_optional(&self.reader)
+        .await?;
+        let payment = row.as_ref().map(read).transpose()?;
+        Ok(payment
+            .filter(|payment| payment.status.is_unknown())
+            .map(|payment| payment.id))
     }
 
     /// What the merchant or the platform says about an unknown payment.

@@ -46,6 +46,7 @@ pub enum SessionState {
 }
 
 /// A stored session.
+#[derive(Clone)]
 pub struct Session {
     /// Ours.
     pub id: String,

@@ -156,7 +156,8 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
             ChangeClaim::Pending(payment) => return Ok(replay(&told(&payment))),
         }
     };
-    let (result, error) = match ask_platform(app, &payment, &change).await {
+    let repeat = repeats(app, &payment, &change)?;
+    let (result, error) = match ask_platform(app, &payment, &change, repeat).await {
         Ok(Made::Done) => (ChangeResult::Done, None),
         Ok(Made::Unknown(doubt)) => {
             tracing::warn!(
@@ -204,7 +205,8 @@ pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Resu
         again: true,
         ..change.clone()
     };
-    let result = match ask_platform(app, payment, &again).await {
+    let repeat = repeats(app, payment, change)?;
+    let result = match ask_platform(app, payment, &again, repeat).await {
         Ok(Made::Done) => ChangeResult::Done,
         Err(error) if error.code() == Code::PlatformRejected => ChangeResult::Failed,
         Ok(Made::Unknown(_)) | Err(_) => return Ok(()),
@@ -215,16 +217,24 @@ pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Resu
     Ok(())
 }
 
-async fn ask_platform(app: &App, payment: &Payment, change: &Change) -> Result<Made, ApiError> {
+/// Whether the platform still recognises the key of a change.
+pub(super) fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<bool, ApiError> {
+    let kept = app
+        .account(&payment.platform)?
+        .gateway
+        .remembers_keys()
+        .as_millis();
+    let age = u128::try_from(app.clock.now() - change.created_at).unwrap_or_default();
+    Ok(age < kept)
+}
+
+async fn ask_platform(app: &App, payment: &Payment, change: &Change, repeat: bool) -> Result<Made, ApiError> {
     let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
     let (transport, payment, change) = (app.transport.clone(), payment.clone(), change.clone());
     let id = payment.id.clone();
-    let part = if change.whole {
-        None
-    } else {
-        let amount = Amount::from_minor(change.amount, payment.amount.currency());
-        Some(amount.map_err(|_| ApiError::field(Code::AmountInvalid, "amount"))?)
-    };
+    let moved = Amount::from_minor(change.amount, payment.amount.currency())
+        .map_err(|_| ApiError::field(Code::AmountInvalid, "amount"))?;
+    let part = (!change.whole).then_some(moved);
     // Its own task, so that a fault in it leaves an unknown outcome and not one that hangs.
     let call = tokio::spawn(async move {
         let of = PaymentRef {
@@ -234,8 +244,10 @@ async fn ask_platform(app: &App, payment: &Payment, change: &Change) -> Result<M
             bin: change.bin.as_deref(),
             last4: payment.last4.as_deref(),
             amount: &payment.amount,
+            moved: &moved,
             attempt: &change.id,
             again: change.again,
+            repeat,
         };
         match change.movement {
             Movement::Capture => gateway.capture(&transport, &of, part.as_ref()).await,

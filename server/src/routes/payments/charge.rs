@@ -18,8 +18,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal::session::Kind;
 use cardseal_gateways::error::{Doubt, Refusal};
-use cardseal_gateways::gateway::{Capture, ChargeAsk, Handed, OpenSession, Outcome};
-use cardseal_gateways::{Amount, Currency};
+use cardseal_gateways::gateway::{Capture, ChargeAsk, Handed, OpenSession, Outcome, Progress};
+use cardseal_gateways::{Amount, Currency, Error};
 use secrecy::SecretString;
 use tracing::Instrument;
 
@@ -38,6 +38,9 @@ use crate::store::{
 
 /// Between two looks at a payment that another request is making.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How much later than its end what was paid on a platform's page is still taken in, in milliseconds.
+const PAGE_GRACE_MS: i64 = 7 * 24 * 60 * 60_000;
 
 /// A payment that somebody asked for.
 struct Order {
@@ -67,6 +70,11 @@ enum Card {
         handed: Handed,
         fraud_check: bool,
         bin: Option<String>,
+    },
+    /// What a customer did on a page of the platform's, by the platform's own word.
+    Paid {
+        session: Box<Session>,
+        outcome: Box<Outcome>,
     },
 }
 
@@ -171,19 +179,69 @@ async fn by_session(
     let fraud_check = fields.boolean("kount")?;
     let bin = bin(fields)?;
     let session = hand_in.session(app, &[Kind::Payment]).await?;
-    let (minor, code) = session
-        .amount
-        .clone()
-        .ok_or_else(|| ApiError::internal("a payment session has no amount"))?;
-    let amount = Currency::from_code(&code)
-        .zip(u64::try_from(minor).ok())
-        .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
-        .ok_or_else(|| ApiError::internal("a payment session has a wrong amount"))?;
+    let amount = session_amount(&session)?;
     // A page that names no key is protected all the same: one session, one card, one payment.
     let key = Key {
         scope: session.id.clone(),
         key: key.unwrap_or_else(|| format!("card {}", hand_in.hash)),
         fingerprint,
+    };
+    let grace = hand_in.grace();
+    let card = match &hand_in.handed {
+        Handed::Answer(answer) if app.account(&session.platform)?.gateway.shows_pages() => {
+            return paid_order(app, session, Some(answer), key, hand_in.hash, request_id).await;
+        }
+        Handed::Answer(_) | Handed::Sealed { .. } => Card::Handed {
+            session: Box::new(session.clone()),
+            handed: hand_in.handed,
+            fraud_check,
+            bin,
+        },
+    };
+    Ok(Order {
+        platform: session.platform,
+        amount,
+        order_reference: session.reference,
+        description: session.description,
+        customer: session.customer,
+        key: Some(key),
+        grace,
+        hash: hand_in.hash,
+        card,
+        request_id,
+        capture: Capture::Auto,
+        network_token: None,
+    })
+}
+
+/// What is known of a customer's doings on a page of the platform's, as an order that asks for nothing any more.
+async fn paid_order(
+    app: &App,
+    session: Session,
+    answer: Option<&serde_json::Value>,
+    key: Key,
+    hash: String,
+    request_id: String,
+) -> Result<Order, ApiError> {
+    let amount = session_amount(&session)?;
+    // Of a session that is used, everything is known; the key or the session's own payment answers.
+    let outcome = if session.state == SessionState::Used {
+        Outcome::Unknown(Doubt::Interrupted)
+    } else {
+        let gone = SecretString::default();
+        let open = OpenSession {
+            kept: session.kept.as_ref().unwrap_or(&gone),
+            kind: session.kind,
+            reference: &session.reference,
+            attempt: "",
+        };
+        let gateway = &app.account(&session.platform)?.gateway;
+        match gateway.look(&app.transport, &open, answer).await? {
+            Progress::Open => return Err(Code::PageOpen.into()),
+            Progress::Cancelled => return Err(Code::PageCancelled.into()),
+            Progress::Paid(Outcome::Unknown(doubt)) => return Err(Error::Doubtful(doubt).into()),
+            Progress::Paid(outcome) => outcome,
+        }
     };
     Ok(Order {
         platform: session.platform.clone(),
@@ -192,18 +250,46 @@ async fn by_session(
         description: session.description.clone(),
         customer: session.customer.clone(),
         key: Some(key),
-        grace: hand_in.grace(),
-        hash: hand_in.hash,
-        card: Card::Handed {
+        // The platform took it in time, whenever we learn of it.
+        grace: PAGE_GRACE_MS,
+        hash,
+        card: Card::Paid {
             session: Box::new(session),
-            handed: hand_in.handed,
-            fraud_check,
-            bin,
+            outcome: Box::new(outcome),
         },
         request_id,
         capture: Capture::Auto,
         network_token: None,
     })
+}
+
+/// Asks the platform what the customer did on its page, and keeps what came of it.
+pub(in crate::routes) async fn look(
+    app: &App,
+    session: &Session,
+    request_id: String,
+) -> Result<(), ApiError> {
+    let key = Key {
+        scope: session.id.clone(),
+        key: "page".into(),
+        fingerprint: "page".into(),
+    };
+    let order = paid_order(app, session.clone(), None, key, "page".into(), request_id).await?;
+    let owner = Arc::clone(app);
+    app.to_the_end(async move { carry_out(&owner, order).await })
+        .await?;
+    Ok(())
+}
+
+fn session_amount(session: &Session) -> Result<Amount, ApiError> {
+    let (minor, code) = session
+        .amount
+        .clone()
+        .ok_or_else(|| ApiError::internal("a payment session has no amount"))?;
+    Currency::from_code(&code)
+        .zip(u64::try_from(minor).ok())
+        .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
+        .ok_or_else(|| ApiError::internal("a payment session has a wrong amount"))
 }
 
 /// What the caller is told, and whether it is told for a second time.
@@ -249,6 +335,13 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
 /// The platform's notification was faster than the browser that hands over the same answer. What it brings is
 /// checked all the same; then it is told what is known.
 async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, ApiError> {
+    if let Card::Paid { session, .. } = &order.card {
+        let session = app.store.session(&session.id).await?;
+        let Some(payment) = session.and_then(|session| session.result_id) else {
+            return Ok(None);
+        };
+        return Ok(app.store.payment(&payment).await?.as_ref().map(answer));
+    }
     let Card::Handed {
         session,
         handed: Handed::Answer(handed),
@@ -273,6 +366,7 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
+        attempt: payment,
     };
     let gateway = &app.account(&session.platform)?.gateway;
     match gateway
@@ -280,7 +374,7 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
         .await?
     {
         Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
-        Outcome::Unknown(_) => return Ok(None),
+        Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(None),
     }
     if let Some(bin) = bin {
         app.store.note_bin(payment, bin).await?;
@@ -290,7 +384,7 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
 
 /// Why a session could not be taken.
 async fn session_gone(app: &App, order: &Order) -> Result<ApiError, ApiError> {
-    let Card::Handed { session, .. } = &order.card else {
+    let (Card::Handed { session, .. } | Card::Paid { session, .. }) = &order.card else {
         return Ok(Code::SessionUsed.into());
     };
     let session = app
@@ -311,6 +405,7 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
     let (token, session, bin) = match &order.card {
         Card::Stored(token) => (Some(token), None, token.bin.as_deref()),
         Card::Handed { session, bin, .. } => (None, Some(session), bin.as_deref()),
+        Card::Paid { session, .. } => (None, Some(session), None),
     };
     let payment = NewPayment {
         platform: &order.platform,
@@ -354,6 +449,7 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                         Capture::Auto
                     },
                     network_token: payment.network_token,
+                    platform_id: None,
                 };
                 gateway.charge(&transport, &ask).await
             };
@@ -372,11 +468,13 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                     kept,
                     kind: session.kind,
                     reference: &session.reference,
+                    attempt: &payment.id,
                 };
                 gateway.pay(&transport, &open, handed, fraud_check).await
             };
             tokio::spawn(call.in_current_span())
         }
+        Card::Paid { outcome, .. } => return Ok(*outcome),
     };
     match call.await {
         Ok(result) => Ok(result?),
@@ -403,6 +501,15 @@ async fn finish(
         Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
         Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
         Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
+        Ok(Outcome::Pending(pending)) => {
+            tracing::info!(
+                payment = payment.id,
+                doubt = pending.doubt.as_str(),
+                redirect = pending.redirect.is_some(),
+                "the platform has a payment and has not decided"
+            );
+            Settlement::Pending(pending)
+        }
         Ok(Outcome::Unknown(doubt)) => {
             tracing::warn!(
                 payment = payment.id,

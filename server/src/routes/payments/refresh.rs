@@ -22,8 +22,7 @@ use crate::error::{ApiError, Code};
 use crate::store::{Payment, Settlement, Status};
 use crate::{App, Shared};
 
-/// How long a key is sent again. For how long platforms remember keys is not documented; a charge is made hours
-/// later by no customer's wish.
+/// How long a charge is sent again at most: hours later nobody wishes for it.
 const REPEAT_WITHIN_MS: i64 = 60 * 60_000;
 /// Between two looks at what is unknown.
 const ROUND: Duration = Duration::from_millis(500);
@@ -93,7 +92,7 @@ pub(in crate::routes) async fn refresh(
 }
 
 /// Asks about one payment and returns it as it is then.
-async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
+pub(in crate::routes) async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
     if let Some(_turn) = Turn::take(&app.asking, id) {
         // Read within the turn: what has been settled since is not asked for again.
         let payment = app.store.payment(id).await?.ok_or(Code::PaymentNotFound)?;
@@ -102,7 +101,8 @@ async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
             Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
                 let unknown = app.store.unknown_change(id).await?;
                 if let Some(unknown) = unknown
-                    && app.clock.now() - unknown.created_at < REPEAT_WITHIN_MS
+                    && (change::repeats(app, &payment, &unknown)?
+                        || app.account(&payment.platform)?.gateway.looks_for_changes())
                 {
                     change::again(app, &payment, &unknown).await?;
                 }
@@ -157,6 +157,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
             Capture::Auto
         },
         network_token: payment.network_token,
+        platform_id: payment.platform_payment.as_deref(),
     };
     let outcome = match gateway.find(&app.transport, &ask, repeat).await {
         Ok(outcome) => outcome,
@@ -171,6 +172,12 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
         Outcome::Authorized(approval) => Settlement::Authorized(approval),
         Outcome::Voided(approval) => Settlement::Voided(approval),
         Outcome::Declined(decline) => Settlement::Declined(decline),
+        Outcome::Pending(pending) => {
+            if payment.platform_payment.is_some() && pending.redirect.is_none() {
+                return Ok(());
+            }
+            Settlement::Pending(pending)
+        }
         Outcome::Unknown(_) => return Ok(()),
     };
     app.store

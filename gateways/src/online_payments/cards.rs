@@ -1,0 +1,327 @@
+//! Sessions of pages, stored cards, and the platform's own pages.
+//!
+//! A page that encrypts the card itself gets a client session and hands the ciphertext over. A page that leaves the form
+//! to the platform gets the address of a hosted tokenization or a hosted checkout, and what came of it is asked for
+//! here: nothing that such a page says is believed.
+
+use cardseal::redact::card_digits;
+use cardseal::session::{Kind, Mode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
+
+use super::domain::{
+    CreateHostedCheckoutRequest, CreateHostedTokenizationRequest, CreateTokenRequest,
+    HostedCheckoutSpecificInput, SessionRequest, TokenResponse,
+};
+use super::payments::Asked;
+use super::{OnlinePayments, brand, check_sealed, errors, expiry, last4};
+use crate::amount::{Amount, Currency};
+use crate::error::{Doubt, Error, Refusal, shortened};
+use crate::gateway::{Handed, OpenSession, Opened, Origin, Progress, SessionAsk, StoredCard};
+use crate::transport::Transport;
+use crate::worldline::resource::is_id;
+
+/// What the server keeps of a session.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_checkout_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_tokenization_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minor: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+}
+
+impl Kept {
+    fn of(amount: Option<&Amount>) -> Self {
+        Self {
+            minor: amount.map(Amount::minor),
+            currency: amount.map(|amount| amount.currency().code().into()),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn read(session: &OpenSession<'_>) -> Self {
+        serde_json::from_str(session.kept.expose_secret()).unwrap_or_default()
+    }
+
+    /// The amount that the merchant fixed.
+    pub(super) fn amount(&self) -> Result<Amount, Refusal> {
+        let currency = self.currency.as_deref().and_then(Currency::from_code);
+        let amount = currency.zip(self.minor);
+        amount
+            .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
+            .ok_or(Refusal::Invalid("session"))
+    }
+
+    fn secret(&self) -> Result<SecretString, Error> {
+        let text = serde_json::to_string(self).map_err(|_| Refusal::NotSent)?;
+        Ok(text.into())
+    }
+}
+
+/// At most 40 characters.
+pub(super) fn merchant_reference(reference: &str) -> Result<String, Refusal> {
+    if (1..=40).contains(&reference.len()) && reference.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(reference.into())
+    } else {
+        Err(Refusal::Invalid("order_reference"))
+    }
+}
+
+const UNUSABLE: Error = Error::Doubtful(Doubt::Undecodable);
+
+impl OnlinePayments {
+    pub(super) async fn open(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        if ask.kind == Kind::Payment {
+            merchant_reference(ask.reference)?;
+            ask.amount.ok_or(Refusal::Invalid("amount"))?;
+        }
+        match (ask.kind, ask.mode) {
+            (Kind::Update, _) => Err(Refusal::NotOffered.into()),
+            (Kind::Tokenize | Kind::Payment, Mode::Relay) => self.client_session(transport, ask).await,
+            (Kind::Tokenize, Mode::Direct) => self.open_tokenization(transport, ask).await,
+            (Kind::Payment, Mode::Direct) => self.open_checkout(transport, ask).await,
+        }
+    }
+
+    /// `POST /sessions`: the page calls the client API with it. It is not ours to use.
+    async fn client_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        let session = self
+            .over(transport)
+            .sessions()
+            .create(&SessionRequest::default())
+            .await?;
+        let (Some(id), Some(customer), Some(api)) = (
+            session.client_session_id,
+            session.customer_id,
+            session.client_api_url,
+        ) else {
+            return Err(UNUSABLE);
+        };
+        // Where the page will send what it must not send elsewhere.
+        if !is_id(&id) || !is_id(&customer) {
+            return Err(UNUSABLE);
+        }
+        let api = self.page_url(&api).ok_or(UNUSABLE)?;
+        let assets = session.asset_url.and_then(|url| self.page_url(&url));
+        let mut public = Map::new();
+        public.insert("clientSessionId".into(), id.into());
+        public.insert("customerId".into(), customer.into());
+        public.insert("clientApiUrl".into(), api.into());
+        public.insert("assetUrl".into(), assets.into());
+        public.insert(
+            "invalidTokens".into(),
+            session.invalid_tokens.unwrap_or_default().into(),
+        );
+        Ok(Opened {
+            kept: Kept::of(ask.amount).secret()?,
+            public,
+            seconds: self.session_seconds,
+        })
+    }
+
+    async fn open_tokenization(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        let request = CreateHostedTokenizationRequest {
+            variant: ask.page.variant.map(Into::into).or_else(|| self.variant.clone()),
+            locale: ask.page.locale.map(Into::into).or_else(|| self.locale.clone()),
+            ..Default::default()
+        };
+        let answer = self
+            .over(transport)
+            .hosted_tokenization()
+            .create(&request)
+            .await?;
+        let id = answer
+            .hosted_tokenization_id
+            .filter(|id| is_id(id))
+            .ok_or(UNUSABLE)?;
+        let url = match (answer.hosted_tokenization_url, answer.partial_redirect_url) {
+            (Some(url), _) => self.page_url(&url),
+            (None, partial) => self.whole(partial.as_deref()),
+        };
+        let mut public = Map::new();
+        public.insert("hostedTokenizationUrl".into(), url.ok_or(UNUSABLE)?.into());
+        public.insert("sri".into(), answer.sri.into());
+        let kept = Kept {
+            hosted_tokenization_id: Some(id),
+            ..Kept::default()
+        };
+        Ok(Opened {
+            kept: kept.secret()?,
+            public,
+            seconds: self.session_seconds,
+        })
+    }
+
+    async fn open_checkout(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        let amount = ask.amount.ok_or(Refusal::Invalid("amount"))?;
+        let return_url = ask.page.return_url.or(self.return_url.as_deref());
+        if return_url.is_some_and(|url| url.len() > 200 || self.page_url(url).is_none()) {
+            return Err(Refusal::Invalid("return_url").into());
+        }
+        let request = CreateHostedCheckoutRequest {
+            order: Some(Self::order(amount, ask.reference)?),
+            hosted_checkout_specific_input: Some(HostedCheckoutSpecificInput {
+                return_url: return_url.map(Into::into),
+                locale: ask.page.locale.map(Into::into).or_else(|| self.locale.clone()),
+                variant: ask.page.variant.map(Into::into).or_else(|| self.variant.clone()),
+                // Minutes; the page must not outlive what the server knows of it.
+                session_timeout: Some((self.session_seconds / 60).max(1)),
+                ..Default::default()
+            }),
+            card_payment_method_specific_input: Some(super::domain::CardPaymentMethodSpecificInput {
+                authorization_mode: Some("SALE".into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let answer = self.over(transport).hosted_checkout().create(&request).await?;
+        let id = answer.hosted_checkout_id.filter(|id| is_id(id)).ok_or(UNUSABLE)?;
+        let url = match (answer.redirect_url, answer.partial_redirect_url) {
+            (Some(url), _) => self.page_url(&url),
+            (None, partial) => self.whole(partial.as_deref()),
+        };
+        let kept = Kept {
+            hosted_checkout_id: Some(id),
+            return_mac: Some(answer.returnmac.filter(|mac| !mac.is_empty()).ok_or(UNUSABLE)?),
+            ..Kept::of(Some(amount))
+        };
+        let mut public = Map::new();
+        public.insert("redirectUrl".into(), url.ok_or(UNUSABLE)?.into());
+        Ok(Opened {
+            kept: kept.secret()?,
+            public,
+            seconds: self.session_seconds,
+        })
+    }
+
+    /// "Concatenate the base URL `https://payment.` with `partialRedirectUrl`."
+    fn whole(&self, partial: Option<&str>) -> Option<String> {
+        self.page_url(&format!("https://payment.{}", partial?))
+    }
+
+    /// What came of a hosted checkout. The page's word is not needed; if it is given, its return code has to fit.
+    pub(super) async fn hosted_checkout(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        answer: Option<&Value>,
+    ) -> Result<Progress, Error> {
+        let kept = Kept::read(session);
+        let (Some(id), Some(mac)) = (&kept.hosted_checkout_id, &kept.return_mac) else {
+            return Err(Refusal::NotOffered.into());
+        };
+        if let Some(answer) = answer {
+            let given = answer
+                .get("RETURNMAC")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            if !bool::from(given.as_bytes().ct_eq(mac.as_bytes())) {
+                return Err(Refusal::Invalid("answer").into());
+            }
+        }
+        let checkout = self.over(transport).hosted_checkout().get(id).await?;
+        match checkout.status.as_deref() {
+            Some("CANCELLED_BY_CONSUMER") => Ok(Progress::Cancelled),
+            Some("PAYMENT_CREATED") => {
+                let amount = kept.amount()?;
+                let asked = Asked {
+                    amount: &amount,
+                    reference: session.reference,
+                };
+                let payment = checkout.created_payment_output.and_then(|output| output.payment);
+                Ok(Progress::Paid(self.outcome(payment.as_ref(), None, Some(&asked))))
+            }
+            // A word of a later version is no end.
+            _ => Ok(Progress::Open),
+        }
+    }
+
+    /// `POST /tokens` with what the page encrypted, or what came of a hosted tokenization.
+    pub(super) async fn store_card(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<StoredCard, Error> {
+        let merchant = self.over(transport);
+        match handed {
+            Handed::Sealed { data, product, .. } => {
+                check_sealed(&data)?;
+                let request = CreateTokenRequest {
+                    payment_product_id: product,
+                    encrypted_customer_input: Some(data),
+                    ..Default::default()
+                };
+                let answer = merchant.tokens().create(&request).await?;
+                let token = answer.token.filter(|token| is_id(token)).ok_or(UNUSABLE)?;
+                let card = answer.card.unwrap_or_default();
+                Ok(StoredCard {
+                    token: token.into(),
+                    brand: brand(product),
+                    bin: None,
+                    last4: card.card_number.as_deref().and_then(last4),
+                    expiry: card.expiry_date.as_deref().and_then(expiry),
+                    holder: card.cardholder_name.as_deref().map(holder),
+                    nickname: None,
+                    origin: Origin::Platform,
+                })
+            }
+            Handed::Answer(_) => {
+                let kept = Kept::read(session);
+                let id = kept.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
+                let answer = merchant.hosted_tokenization().get(&id).await?;
+                described(answer.token.unwrap_or_default())
+            }
+        }
+    }
+
+    /// `GET /tokens/{token}`.
+    pub(super) async fn stored_card(
+        &self,
+        transport: &Transport,
+        token: &SecretString,
+    ) -> Result<StoredCard, Error> {
+        described(self.over(transport).tokens().get(token.expose_secret()).await?)
+    }
+
+    /// `DELETE /tokens/{token}`.
+    pub(super) async fn forget_card(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
+        match self.over(transport).tokens().delete(token.expose_secret()).await {
+            Ok(()) => Ok(()),
+            // Not known there: there is nothing left to forget. Only in the platform's own words.
+            Err(errors::Error::Reference(fault)) if fault.status == 404 && !fault.errors.is_empty() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn holder(name: &str) -> String {
+    shortened(&card_digits(name))
+}
+
+fn described(answer: TokenResponse) -> Result<StoredCard, Error> {
+    let token = answer.id.filter(|token| is_id(token)).ok_or(UNUSABLE)?;
+    let card = answer.card.unwrap_or_default();
+    let shown = card
+        .data
+        .and_then(|data| data.card_without_cvv)
+        .unwrap_or_default();
+    Ok(StoredCard {
+        token: token.into(),
+        brand: brand(answer.payment_product_id),
+        bin: None,
+        last4: shown.card_number.or(card.alias).as_deref().and_then(last4),
+        expiry: shown.expiry_date.as_deref().and_then(expiry),
+        holder: shown.cardholder_name.as_deref().map(holder),
+        nickname: None,
+        origin: Origin::Platform,
+    })
+}

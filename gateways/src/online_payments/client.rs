@@ -1,0 +1,873 @@
+//! The client: what the official server SDKs give their users.
+//!
+//! ```no_run
+//! use cardseal_gateways::online_payments::client::{CallContext, Client};
+//! use cardseal_gateways::online_payments::domain::{AmountOfMoney, CapturePaymentRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::from_file("payments_sdk.prp", "api key id", "api secret".to_owned().into())?;
+//! let merchant = client.merchant("merchant id")?;
+//! let context = CallContext::with_idempotence_key("order-1-capture")?;
+//! let capture = CapturePaymentRequest { amount: Some(1000), is_final: Some(true), ..Default::default() };
+//! let answer = merchant.payments().capture("3254564310_0", &capture, Some(&context)).await?;
+//! println!("{:?}, first asked at {:?}", answer.status, context.idempotence_request_timestamp());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::domain::{
+    CancelPaymentRequest, CancelPaymentResponse, CapturePaymentRequest, CapturesResponse,
+    CreateHostedCheckoutRequest, CreateHostedCheckoutResponse, CreateHostedTokenizationRequest,
+    CreateHostedTokenizationResponse, CreatePaymentRequest, CreatePaymentResponse, CreateTokenRequest,
+    CreatedTokenResponse, GetHostedCheckoutResponse, GetHostedTokenizationResponse, GetIinDetailsRequest,
+    GetIinDetailsResponse, GetPaymentProductsResponse, OperationResponse, Payment, PaymentDetails,
+    PaymentProduct, RefundRequest, RefundsResponse, SendTestRequest, SessionRequest, SessionResponse,
+    TestConnection, TokenResponse, ValidateCredentialsRequest, ValidateCredentialsResponse,
+};
+use super::errors::{Communication, Error, Mistake, read, request_timestamp};
+use super::signature::{V1_HMAC, V1HmacAuthenticator};
+use crate::settings;
+use crate::transport::Response;
+use crate::worldline::communicator::{Builder, Call, Communicator, Unanswered};
+use crate::worldline::connection::{Connection, PooledConnection};
+use crate::worldline::logging::CommunicatorLogger;
+use crate::worldline::metadata::{ServerMetaInfo, ShoppingCartExtension};
+use crate::worldline::properties::{Endpoint, Properties, PropertiesError, checked_base};
+use crate::worldline::resource::Resource;
+
+const SECTION: &str = "OnlinePaymentsSDK";
+const PREFIX: &str = "onlinepayments.api";
+const IDEMPOTENCE_KEY: &str = "x-gcs-idempotence-key";
+const CLIENT_META_INFO: &str = "x-gcs-clientmetainfo";
+const SERVER_META_INFO: &str = "x-gcs-servermetainfo";
+/// The platform takes no more.
+const MOST_SESSION_TOKENS: usize = 10;
+
+/// Where the platform is, how it is connected to, and the API key.
+#[derive(Clone)]
+pub struct Configuration {
+    /// Address, time-outs, pool.
+    pub endpoint: Endpoint,
+    /// From the merchant portal.
+    pub api_key_id: String,
+    /// From the merchant portal.
+    pub secret_api_key: SecretString,
+    /// The shop software that this is a part of.
+    pub shopping_cart_extension: Option<ShoppingCartExtension>,
+}
+
+impl Configuration {
+    /// From code, with the defaults of the properties file. The base is a host's address without a path.
+    ///
+    /// # Errors
+    /// If the base is none, or the integrator or the key is empty.
+    pub fn new(
+        base: &str,
+        integrator: &str,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Self, PropertiesError> {
+        let mut mistakes = Vec::new();
+        let mut mistake = |key: &str, message: String| {
+            mistakes.push(settings::Mistake {
+                key: key.into(),
+                message,
+            });
+        };
+        let base = checked_base(base).unwrap_or_else(|message| {
+            mistake("base", message);
+            String::new()
+        });
+        if integrator.trim().is_empty() {
+            mistake("integrator", "is missing".into());
+        }
+        check_key(api_key_id, &mut mistake);
+        if mistakes.is_empty() {
+            Ok(Self {
+                endpoint: Endpoint::new(base, integrator),
+                api_key_id: api_key_id.into(),
+                secret_api_key,
+                shopping_cart_extension: None,
+            })
+        } else {
+            Err(PropertiesError(mistakes))
+        }
+    }
+
+    /// From a properties file of the official SDKs.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn from_file(
+        path: impl AsRef<Path>,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Self, PropertiesError> {
+        let properties = Properties::from_file(path.as_ref(), SECTION, PREFIX)?;
+        Self::from_properties(properties, api_key_id, secret_api_key)
+    }
+
+    /// From the text of such a file.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn from_text(
+        text: &str,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Self, PropertiesError> {
+        Self::from_properties(
+            Properties::parse(text, SECTION, PREFIX),
+            api_key_id,
+            secret_api_key,
+        )
+    }
+
+    fn from_properties(
+        mut properties: Properties,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Self, PropertiesError> {
+        let endpoint = Endpoint::from_properties(&mut properties);
+        if properties
+            .get("authorizationType")
+            .is_some_and(|kind| kind != V1_HMAC)
+        {
+            properties.mistake("authorizationType", "must be v1HMAC");
+        }
+        check_key(api_key_id, &mut |key, message| properties.mistake(key, &message));
+        properties.finish()?;
+        Ok(Self {
+            endpoint,
+            api_key_id: api_key_id.into(),
+            secret_api_key,
+            shopping_cart_extension: None,
+        })
+    }
+
+    /// The parts of a communicator, to be replaced or built as they are. Clients of one communicator share its pool.
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn communicator(&self) -> Result<Builder, crate::transport::Unusable> {
+        Ok(self.communicator_over(Arc::new(PooledConnection::new(&self.endpoint)?)))
+    }
+
+    /// The same over a connection that is there already.
+    pub fn communicator_over(&self, connection: Arc<dyn Connection>) -> Builder {
+        Builder::new(
+            &self.endpoint.base,
+            connection,
+            Arc::new(V1HmacAuthenticator::new(
+                self.api_key_id.clone(),
+                self.secret_api_key.clone(),
+            )),
+            Arc::new(ServerMetaInfo::new(
+                SERVER_META_INFO,
+                &self.endpoint.integrator,
+                self.shopping_cart_extension.as_ref(),
+            )),
+        )
+    }
+}
+
+/// It stands in a header, before a colon.
+fn check_key(api_key_id: &str, mistake: &mut dyn FnMut(&str, String)) {
+    if api_key_id.is_empty()
+        || !api_key_id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b':')
+    {
+        mistake(
+            "api_key_id",
+            "must be visible ASCII characters without a colon".into(),
+        );
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The configuration.
+    #[error(transparent)]
+    Configuration(#[from] PropertiesError),
+    /// The connection.
+    #[error(transparent)]
+    Connection(#[from] crate::transport::Unusable),
+}
+
+/// What goes with one call, and what comes back beside its answer.
+#[derive(Debug, Default)]
+pub struct CallContext {
+    key: Option<String>,
+    timestamp: Mutex<Option<u64>>,
+}
+
+impl CallContext {
+    /// A call that happens once, however often it is made: the same key gets the first outcome again.
+    ///
+    /// # Errors
+    /// If the key is not 1 to 40 visible ASCII characters.
+    pub fn with_idempotence_key(key: &str) -> Result<Self, Mistake> {
+        if !(1..=40).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Mistake::Value("idempotence_key"));
+        }
+        Ok(Self {
+            key: Some(key.into()),
+            timestamp: Mutex::default(),
+        })
+    }
+
+    /// When the first request with this key came, in milliseconds since 1970. Nothing after a first request.
+    #[must_use]
+    pub fn idempotence_request_timestamp(&self) -> Option<u64> {
+        *self.timestamp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, answer: &Response) {
+        *self.timestamp.lock().unwrap_or_else(PoisonError::into_inner) = request_timestamp(answer);
+    }
+}
+
+/// Speaks to the platform. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    communicator: Communicator,
+    client_meta_info: Option<String>,
+}
+
+impl Client {
+    /// With a communicator that other clients may share.
+    #[must_use]
+    pub const fn new(communicator: Communicator) -> Self {
+        Self {
+            communicator,
+            client_meta_info: None,
+        }
+    }
+
+    /// With a configuration, and a pool of its own.
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn from_configuration(configuration: &Configuration) -> Result<Self, SetupError> {
+        Ok(Self::new(configuration.communicator()?.build()))
+    }
+
+    /// With a properties file, and a pool of its own.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn from_file(
+        path: impl AsRef<Path>,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Self, SetupError> {
+        Self::from_configuration(&Configuration::from_file(path, api_key_id, secret_api_key)?)
+    }
+
+    /// Passes on what the browser says of itself: its `encodedClientMetaInfo`, or any JSON in base64.
+    ///
+    /// # Errors
+    /// If it is not base64.
+    pub fn with_client_meta_info(&self, encoded: &str) -> Result<Self, Mistake> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+        if !(1..=8192).contains(&encoded.len()) || !encoded.bytes().all(fits) {
+            return Err(Mistake::Value("client_meta_info"));
+        }
+        Ok(Self {
+            communicator: self.communicator.clone(),
+            client_meta_info: Some(encoded.into()),
+        })
+    }
+
+    /// The calls of a merchant (PSPID).
+    ///
+    /// # Errors
+    /// If the id cannot stand in an address.
+    pub fn merchant(&self, merchant_id: &str) -> Result<MerchantClient, Error> {
+        let base = Resource::new("/v2/").id("merchant_id", merchant_id)?;
+        Ok(MerchantClient {
+            client: self.clone(),
+            base,
+        })
+    }
+
+    /// Logs requests, answers and failures from now on, without what is secret in them.
+    pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
+        self.communicator.enable_logging(logger);
+    }
+
+    /// Logs no more.
+    pub fn disable_logging(&self) {
+        self.communicator.disable_logging();
+    }
+}
+
+/// The calls of a merchant.
+#[derive(Clone)]
+pub struct MerchantClient {
+    client: Client,
+    base: Resource,
+}
+
+macro_rules! groups {
+    ($($(#[doc = $doc:literal])+ $method:ident, $name:ident;)+) => {
+        impl MerchantClient {
+            $($(#[doc = $doc])+
+            #[must_use]
+            pub const fn $method(&self) -> $name<'_> {
+                $name(self)
+            })+
+        }
+        $($(#[doc = $doc])+
+        pub struct $name<'a>(&'a MerchantClient);)+
+    };
+}
+
+groups! {
+    /// Sessions of pages.
+    sessions, Sessions;
+    /// The platform's own checkout page.
+    hosted_checkout, HostedCheckout;
+    /// The platform's own form for a card.
+    hosted_tokenization, HostedTokenization;
+    /// Payments and what is done to them.
+    payments, Payments;
+    /// Stored cards.
+    tokens, Tokens;
+    /// Ways to pay.
+    products, Products;
+    /// Small services.
+    services, Services;
+    /// What the platform has for webhooks.
+    webhooks, WebhookTools;
+}
+
+/// No body.
+const NOTHING: Option<&()> = None;
+
+impl MerchantClient {
+    /// The same over another connection.
+    #[must_use]
+    pub fn over(&self, connection: Arc<dyn Connection>) -> Self {
+        Self {
+            client: Client {
+                communicator: self.client.communicator.over(connection),
+                client_meta_info: self.client.client_meta_info.clone(),
+            },
+            base: self.base.clone(),
+        }
+    }
+
+    fn at(&self, path: &'static str) -> Resource {
+        self.base.clone().then(path)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        resource: Resource,
+        body: Option<&(impl Serialize + Sync)>,
+        context: Option<&CallContext>,
+    ) -> Result<T, Error> {
+        let value = self.ask(method, &resource, body, context).await?;
+        // An answer without a body has no members.
+        let value = if value.is_null() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            value
+        };
+        serde_json::from_value(value).map_err(|_| Error::Communication(Communication::NotJson(200)))
+    }
+
+    async fn ask(
+        &self,
+        method: &'static str,
+        resource: &Resource,
+        body: Option<&(impl Serialize + Sync)>,
+        context: Option<&CallContext>,
+    ) -> Result<Value, Error> {
+        let body = body
+            .map(serde_json::to_value)
+            .transpose()
+            .map_err(|_| Mistake::Value("body"))?;
+        let mut headers = Vec::new();
+        let key = context.and_then(|context| context.key.as_deref());
+        if let Some(key) = key {
+            headers.push((IDEMPOTENCE_KEY, key.to_owned()));
+        }
+        if let Some(info) = &self.client.client_meta_info {
+            headers.push((CLIENT_META_INFO, info.clone()));
+        }
+        let call = Call {
+            method,
+            resource,
+            headers,
+            body,
+        };
+        let communicator = &self.client.communicator;
+        let secrets = call.secrets();
+        let answer = communicator
+            .send(call)
+            .await
+            .map_err(|unanswered| match unanswered {
+                Unanswered::Header(name) => Mistake::Value(name).into(),
+                Unanswered::ClearCardData => Mistake::ClearCardData.into(),
+                Unanswered::NotJson => Mistake::Value("body").into(),
+                Unanswered::Failure(failure) => Error::Communication(Communication::Failure(failure)),
+            })?;
+        if let Some(context) = context {
+            context.note(&answer);
+        }
+        read(&answer, key, &secrets, |bytes| communicator.unmarshal(bytes).ok())
+    }
+}
+
+impl Sessions<'_> {
+    /// Opens a session for a page.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create(&self, request: &SessionRequest) -> Result<SessionResponse, Error> {
+        if request
+            .tokens
+            .as_ref()
+            .is_some_and(|tokens| tokens.len() > MOST_SESSION_TOKENS)
+        {
+            return Err(Mistake::Value("tokens").into());
+        }
+        self.0
+            .call("POST", self.0.at("/sessions"), Some(request), None)
+            .await
+    }
+}
+
+impl HostedCheckout<'_> {
+    /// Prepares the page.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create(
+        &self,
+        request: &CreateHostedCheckoutRequest,
+    ) -> Result<CreateHostedCheckoutResponse, Error> {
+        self.0
+            .call("POST", self.0.at("/hostedcheckouts"), Some(request), None)
+            .await
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(&self, hosted_checkout_id: &str) -> Result<GetHostedCheckoutResponse, Error> {
+        let resource = self
+            .0
+            .at("/hostedcheckouts/")
+            .secret_id("hosted_checkout_id", hosted_checkout_id)?;
+        self.0.call("GET", resource, NOTHING, None).await
+    }
+}
+
+impl HostedTokenization<'_> {
+    /// Prepares the form.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create(
+        &self,
+        request: &CreateHostedTokenizationRequest,
+    ) -> Result<CreateHostedTokenizationResponse, Error> {
+        self.0
+            .call("POST", self.0.at("/hostedtokenizations"), Some(request), None)
+            .await
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(&self, hosted_tokenization_id: &str) -> Result<GetHostedTokenizationResponse, Error> {
+        let resource = self
+            .0
+            .at("/hostedtokenizations/")
+            .secret_id("hosted_tokenization_id", hosted_tokenization_id)?;
+        self.0.call("GET", resource, NOTHING, None).await
+    }
+}
+
+impl Payments<'_> {
+    fn of(&self, payment_id: &str, what: &'static str) -> Result<Resource, Error> {
+        Ok(self.0.at("/payments/").id("payment_id", payment_id)?.then(what))
+    }
+
+    /// Makes a payment: by token, by hosted tokenization, or with what the page encrypted. Give it a key: without one, a
+    /// repeated call charges again.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create(
+        &self,
+        request: &CreatePaymentRequest,
+        context: Option<&CallContext>,
+    ) -> Result<CreatePaymentResponse, Error> {
+        self.0
+            .call("POST", self.0.at("/payments"), Some(request), context)
+            .await
+    }
+
+    /// A payment.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(&self, payment_id: &str) -> Result<Payment, Error> {
+        self.0.call("GET", self.of(payment_id, "")?, NOTHING, None).await
+    }
+
+    /// A payment with everything that was done to it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn details(&self, payment_id: &str) -> Result<PaymentDetails, Error> {
+        self.0
+            .call("GET", self.of(payment_id, "/details")?, NOTHING, None)
+            .await
+    }
+
+    /// Takes money that is held.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn capture(
+        &self,
+        payment_id: &str,
+        request: &CapturePaymentRequest,
+        context: Option<&CallContext>,
+    ) -> Result<OperationResponse, Error> {
+        self.0
+            .call("POST", self.of(payment_id, "/capture")?, Some(request), context)
+            .await
+    }
+
+    /// Pays back.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn refund(
+        &self,
+        payment_id: &str,
+        request: &RefundRequest,
+        context: Option<&CallContext>,
+    ) -> Result<OperationResponse, Error> {
+        self.0
+            .call("POST", self.of(payment_id, "/refund")?, Some(request), context)
+            .await
+    }
+
+    /// Lets money go that is held: all of it without a request.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn cancel(
+        &self,
+        payment_id: &str,
+        request: Option<&CancelPaymentRequest>,
+        context: Option<&CallContext>,
+    ) -> Result<CancelPaymentResponse, Error> {
+        self.0
+            .call("POST", self.of(payment_id, "/cancel")?, request, context)
+            .await
+    }
+
+    /// Its captures.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn captures(&self, payment_id: &str) -> Result<CapturesResponse, Error> {
+        self.0
+            .call("GET", self.of(payment_id, "/captures")?, NOTHING, None)
+            .await
+    }
+
+    /// Its refunds.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn refunds(&self, payment_id: &str) -> Result<RefundsResponse, Error> {
+        self.0
+            .call("GET", self.of(payment_id, "/refunds")?, NOTHING, None)
+            .await
+    }
+}
+
+impl Tokens<'_> {
+    fn of(&self, token: &str) -> Result<Resource, Error> {
+        Ok(self.0.at("/tokens/").secret_id("token", token)?)
+    }
+
+    /// Stores a card that the page encrypted.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create(&self, request: &CreateTokenRequest) -> Result<CreatedTokenResponse, Error> {
+        self.0
+            .call("POST", self.0.at("/tokens"), Some(request), None)
+            .await
+    }
+
+    /// A stored card.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(&self, token: &str) -> Result<TokenResponse, Error> {
+        self.0.call("GET", self.of(token)?, NOTHING, None).await
+    }
+
+    /// Forgets a card.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete(&self, token: &str) -> Result<(), Error> {
+        self.0
+            .ask("DELETE", &self.of(token)?, NOTHING, None)
+            .await
+            .map(|_| ())
+    }
+}
+
+/// What products are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductsQuery {
+    /// Two letters.
+    pub country_code: Option<String>,
+    /// Three letters.
+    pub currency_code: Option<String>,
+    /// Such as `en_GB`.
+    pub locale: Option<String>,
+    /// Minor units.
+    pub amount: Option<u64>,
+    /// Whether there are to be further payments.
+    pub is_recurring: Option<bool>,
+    /// What is left out of the answer, such as `fields`.
+    pub hide: Vec<String>,
+    /// Such as `Authorization`.
+    pub operation_type: Option<String>,
+}
+
+impl ProductsQuery {
+    /// In the order of the official SDKs.
+    fn on(&self, mut resource: Resource) -> Result<Resource, Error> {
+        let amount = self.amount.map(|amount| amount.to_string());
+        let recurring = self.is_recurring.map(|recurring| recurring.to_string());
+        let ahead = [
+            ("countryCode", &self.country_code),
+            ("currencyCode", &self.currency_code),
+            ("locale", &self.locale),
+            ("amount", &amount),
+            ("isRecurring", &recurring),
+        ];
+        for (name, value) in ahead {
+            if let Some(value) = value {
+                resource = resource.query(name, value)?;
+            }
+        }
+        for value in &self.hide {
+            resource = resource.query("hide", value)?;
+        }
+        if let Some(value) = &self.operation_type {
+            resource = resource.query("operationType", value)?;
+        }
+        Ok(resource)
+    }
+}
+
+impl Products<'_> {
+    /// The products that the query allows.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list(&self, query: &ProductsQuery) -> Result<GetPaymentProductsResponse, Error> {
+        let resource = query.on(self.0.at("/products"))?;
+        self.0.call("GET", resource, NOTHING, None).await
+    }
+
+    /// One product.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(&self, product: u32, query: &ProductsQuery) -> Result<PaymentProduct, Error> {
+        let resource = self.0.at("/products/").id("product", &product.to_string())?;
+        self.0.call("GET", query.on(resource)?, NOTHING, None).await
+    }
+}
+
+impl Services<'_> {
+    /// Whether the key and the merchant's id fit together.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn test_connection(&self) -> Result<TestConnection, Error> {
+        self.0
+            .call("GET", self.0.at("/services/testconnection"), NOTHING, None)
+            .await
+    }
+
+    /// What card the first digits belong to: six at least, and no more than eight are sent.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn iin_details(&self, request: &GetIinDetailsRequest) -> Result<GetIinDetailsResponse, Error> {
+        let fits =
+            |bin: &String| (6..=8).contains(&bin.len()) && bin.bytes().all(|byte| byte.is_ascii_digit());
+        if !request.bin.as_ref().is_some_and(fits) {
+            return Err(Mistake::Value("bin").into());
+        }
+        self.0
+            .call("POST", self.0.at("/services/getIINdetails"), Some(request), None)
+            .await
+    }
+
+    /// The platform's privacy policy, as HTML in JSON.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn privacy_policy(&self, locale: Option<&str>) -> Result<Value, Error> {
+        let mut resource = self.0.at("/services/privacypolicy");
+        if let Some(locale) = locale {
+            resource = resource.query("locale", locale)?;
+        }
+        self.0.ask("GET", &resource, NOTHING, None).await
+    }
+
+    /// What an amount is in another currency. The bodies are the platform's own, unread here.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn dcc_rate(&self, request: &Value) -> Result<Value, Error> {
+        self.0
+            .ask("POST", &self.0.at("/services/dccrate"), Some(request), None)
+            .await
+    }
+
+    /// What a way to pay costs the shopper. The bodies are the platform's own, unread here.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn surcharge_calculation(&self, request: &Value) -> Result<Value, Error> {
+        self.0
+            .ask(
+                "POST",
+                &self.0.at("/services/surchargecalculation"),
+                Some(request),
+                None,
+            )
+            .await
+    }
+}
+
+impl WebhookTools<'_> {
+    /// Whether the platform knows a webhook key.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn validate_credentials(
+        &self,
+        request: &ValidateCredentialsRequest,
+    ) -> Result<ValidateCredentialsResponse, Error> {
+        self.0
+            .call(
+                "POST",
+                self.0.at("/webhooks/validateCredentials"),
+                Some(request),
+                None,
+            )
+            .await
+    }
+
+    /// Has a test event sent.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn send_test(&self, request: &SendTestRequest) -> Result<(), Error> {
+        self.0
+            .ask("POST", &self.0.at("/webhooks/sendtest"), Some(request), None)
+            .await
+            .map(|_| ())
+    }
+}
+
+/// The names of the official SDKs' factory.
+#[derive(Clone, Copy, Debug)]
+pub struct Factory;
+
+impl Factory {
+    /// [`Configuration::from_file`].
+    ///
+    /// # Errors
+    /// Every mistake in the file.
+    pub fn create_configuration(
+        path: impl AsRef<Path>,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Configuration, PropertiesError> {
+        Configuration::from_file(path, api_key_id, secret_api_key)
+    }
+
+    /// A communicator that clients can share.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn create_communicator_from_file(
+        path: impl AsRef<Path>,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Communicator, SetupError> {
+        let configuration = Configuration::from_file(path, api_key_id, secret_api_key)?;
+        Self::create_communicator_from_configuration(&configuration)
+    }
+
+    /// A communicator that clients can share. To replace parts of it, see [`Configuration::communicator`].
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn create_communicator_from_configuration(
+        configuration: &Configuration,
+    ) -> Result<Communicator, SetupError> {
+        Ok(configuration.communicator()?.build())
+    }
+
+    /// [`Client::from_file`].
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn create_client_from_file(
+        path: impl AsRef<Path>,
+        api_key_id: &str,
+        secret_api_key: SecretString,
+    ) -> Result<Client, SetupError> {
+        Client::from_file(path, api_key_id, secret_api_key)
+    }
+
+    /// [`Client::from_configuration`].
+    ///
+    /// # Errors
+    /// Only if the system's TLS set-up is unusable.
+    pub fn create_client_from_configuration(configuration: &Configuration) -> Result<Client, SetupError> {
+        Client::from_configuration(configuration)
+    }
+
+    /// [`Client::new`].
+    #[must_use]
+    pub fn create_client_from_communicator(communicator: &Communicator) -> Client {
+        Client::new(communicator.clone())
+    }
+}

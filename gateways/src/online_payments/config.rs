@@ -1,0 +1,136 @@
+//! `[platforms.online_payments]`: read once at start, every mistake recorded.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::client::{Client, Configuration};
+use super::webhooks::{InMemorySecretKeyStore, WebhooksHelper};
+use super::{OnlinePayments, Unconnected};
+use crate::settings::Settings;
+use crate::worldline::properties::checked_base;
+use crate::worldline::resource::is_id;
+
+const SANDBOX: &str = "https://payment.preprod.payone.com";
+const PRODUCTION: &str = "https://payment.payone.com";
+
+impl OnlinePayments {
+    /// Reads an account. After a mistake, which the settings hold, there is none.
+    #[must_use]
+    pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
+        let environment = settings.word("environment", &["sandbox", "production", "custom"]);
+        let base = match environment {
+            "production" => Some(PRODUCTION.to_owned()),
+            "custom" => settings.base_url("base_url"),
+            _ => Some(SANDBOX.to_owned()),
+        };
+        if environment != "custom" && settings.optional("base_url").is_some() {
+            settings.mistake("base_url", "is only for environment = \"custom\"");
+        }
+        let base = base.and_then(|base| match checked_base(&base) {
+            Ok(base) => Some(base),
+            Err(message) => {
+                settings.mistake("base_url", message);
+                None
+            }
+        });
+        let client_api = settings
+            .optional("client_api_url")
+            .and_then(|_| settings.base_url("client_api_url"));
+        let merchant_id = settings.text("merchant_id");
+        let api_key_id = settings.text("api_key_id");
+        let secret_api_key = settings.secret("secret_api_key");
+        let integrator = settings
+            .optional("integrator")
+            .unwrap_or_else(|| "Cardseal".into());
+        let configuration = base.as_ref().and_then(|base| {
+            let secret = secret_api_key.clone();
+            match Configuration::new(base, &integrator, &api_key_id, secret) {
+                Ok(configuration) => Some(configuration),
+                Err(error) => {
+                    for mistake in error.0 {
+                        // What is missing has been named already.
+                        if mistake.key != "api_key_id" || !api_key_id.is_empty() {
+                            settings.mistake(&mistake.key, mistake.message);
+                        }
+                    }
+                    None
+                }
+            }
+        });
+        let later_mode = match settings.word("authorization_mode", &["final", "pre"]) {
+            "pre" => "PRE_AUTHORIZATION",
+            _ => "FINAL_AUTHORIZATION",
+        };
+        let initiator = match settings.word("stored_card_initiator", &["unsaid", "cardholder", "merchant"]) {
+            "cardholder" => Some("cardholderInitiated"),
+            "merchant" => Some("merchantInitiated"),
+            _ => None,
+        };
+        let return_url = settings.optional("return_url");
+        if let Some(url) = &return_url
+            && (settings.base_url("return_url").is_none() || url.len() > 200)
+        {
+            settings.mistake("return_url", "must be an address of at most 200 characters");
+        }
+        let (webhooks, keys) = webhook_keys(settings);
+        if keys == 0 && settings.optional_secret("webhook_path_secret").is_some() {
+            settings.mistake(
+                "webhook_keys",
+                "are missing: without one no webhook can be verified",
+            );
+        }
+        let plain = |key: &str| {
+            let text = settings.optional(key);
+            if text
+                .as_ref()
+                .is_some_and(|text| text.len() > 64 || text.chars().any(char::is_control))
+            {
+                settings.mistake(key, "must be at most 64 characters");
+            }
+            text
+        };
+        let (locale, variant) = (plain("locale"), plain("variant"));
+        let session_seconds = settings.integer("session_seconds", 1800, &(60..=86_400));
+        settings.check_path_secret("webhook_path_secret");
+        settings.finish();
+        if !merchant_id.is_empty() && !is_id(&merchant_id) {
+            settings.mistake("merchant_id", "must be letters, digits, - or _");
+        }
+        let (base, configuration) = (base?, configuration?);
+        if secret_api_key.expose_secret().is_empty() {
+            return None;
+        }
+        let client = Client::new(configuration.communicator_over(Arc::new(Unconnected)).build());
+        Some(Self {
+            merchant: client.merchant(&merchant_id).ok()?,
+            client,
+            merchant_id,
+            base,
+            client_api,
+            webhooks,
+            later_mode,
+            initiator,
+            return_url,
+            locale,
+            variant,
+            session_seconds: u32::try_from(session_seconds).unwrap_or(1800),
+            sandbox: environment != "production",
+        })
+    }
+}
+
+/// Several, so that one can take the place of another while both are in use.
+fn webhook_keys(settings: &Settings<'_>) -> (WebhooksHelper, usize) {
+    let store = InMemorySecretKeyStore::default();
+    let mut count = 0;
+    for key in settings.tables("webhook_keys") {
+        let (id, secret) = (key.text("id"), key.secret("secret"));
+        key.finish();
+        if !id.is_empty() && !secret.expose_secret().is_empty() {
+            store.store_secret_key(&id, secret);
+            count += 1;
+        }
+    }
+    (WebhooksHelper::new(Arc::new(store)), count)
+}

@@ -1,0 +1,431 @@
+//! What can go wrong with a call: the exceptions of the official SDKs as one type.
+
+use serde_json::Value;
+
+use super::domain::{ApiErrorItem, ErrorResponse, OperationResponse, PaymentResult, ProblemDetails};
+use crate::transport::{Failure, Response};
+use crate::worldline::obfuscate;
+use crate::worldline::resource::Unfit;
+
+/// What the platform said when it refused. Its texts are not in `Display`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Of the HTTP answer; members of the body that say something else are not to be trusted.
+    pub status: u16,
+    /// The platform's name of this refusal, for its support.
+    pub error_id: Option<String>,
+    /// Why.
+    pub errors: Vec<ApiErrorItem>,
+    /// The same in the other form that some services answer with.
+    pub problem: Option<ProblemDetails>,
+}
+
+impl Fault {
+    /// The code of the first reason; the older one where there is no other.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        let first = self.errors.first()?;
+        first.error_code.as_deref().or(first.code.as_deref())
+    }
+}
+
+/// A payment that was made and declined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclinedPayment {
+    /// Why.
+    pub fault: Fault,
+    /// The payment.
+    pub result: PaymentResult,
+}
+
+/// A refund or a payout that was made and declined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclinedOperation {
+    /// Why.
+    pub fault: Fault,
+    /// The refund or payout.
+    pub result: OperationResponse,
+}
+
+/// A request with the same idempotence key is still under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InProgress {
+    /// What the platform said.
+    pub fault: Fault,
+    /// The key.
+    pub idempotence_key: String,
+    /// When the first request came, in milliseconds since 1970, if the platform says so.
+    pub request_timestamp: Option<u64>,
+}
+
+/// Why there is no usable answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Communication {
+    /// No connection, or no answer.
+    Failure(Failure),
+    /// The answer is not JSON, or not the documented one.
+    NotJson(u16),
+    /// The answer points elsewhere.
+    Redirect(u16),
+}
+
+/// Why a request was not even made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    /// A value cannot stand where it has to.
+    #[error("the value of `{0}` is not valid")]
+    Value(&'static str),
+    /// A card in clear would leave the server.
+    #[error("the request holds a card in clear")]
+    ClearCardData,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The payment was declined (`DeclinedPaymentException`).
+    #[error("the payment was declined")]
+    DeclinedPayment(Box<DeclinedPayment>),
+    /// The refund was declined (`DeclinedRefundException`).
+    #[error("the refund was declined")]
+    DeclinedRefund(Box<DeclinedOperation>),
+    /// The payout was declined (`DeclinedPayoutException`).
+    #[error("the payout was declined")]
+    DeclinedPayout(Box<DeclinedOperation>),
+    /// 400 (`ValidationException`).
+    #[error("the platform found a mistake in the request")]
+    Validation(Box<Fault>),
+    /// 403 (`AuthorizationException`).
+    #[error("the platform refused access")]
+    Authorization(Box<Fault>),
+    /// 409 with a key (`IdempotenceException`).
+    #[error("a request with the same idempotence key is under way")]
+    Idempotence(Box<InProgress>),
+    /// 404, 409, 410 (`ReferenceException`).
+    #[error("the platform does not know it, or not in this state")]
+    Reference(Box<Fault>),
+    /// 404 of something that is not the API (`NotFoundException`).
+    #[error("there is no such address at the platform")]
+    NotFound,
+    /// 500, 502, 503 (`PlatformException`; `DirectException` in older guides).
+    #[error("the platform failed")]
+    Platform(Box<Fault>),
+    /// Any other status (`ApiException`).
+    #[error("the platform refused the request")]
+    Api(Box<Fault>),
+    /// No usable answer (`CommunicationException`).
+    #[error("the platform gave no usable answer")]
+    Communication(Communication),
+    /// The request was not made.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
+}
+
+impl From<Unfit> for Error {
+    fn from(Unfit(name): Unfit) -> Self {
+        Mistake::Value(name).into()
+    }
+}
+
+/// Codes of a 409 that say "in progress", of older and of newer SDKs. Which one the platform sends is not known.
+const IN_PROGRESS: &[&str] = &["1409", "30001002"];
+
+/// The name of the header that a repeated request is answered with.
+pub(super) const REQUEST_TIMESTAMP: &str = "x-gcs-idempotence-request-timestamp";
+
+/// Milliseconds since 1970.
+pub(super) fn request_timestamp(answer: &Response) -> Option<u64> {
+    answer.header(REQUEST_TIMESTAMP)?.trim().parse().ok()
+}
+
+/// JSON by its own word. Without one, as in the SDKs, it counts as JSON.
+fn says_json(answer: &Response) -> bool {
+    answer.header("content-type").is_none_or(|kind| {
+        let kind = kind.trim().to_ascii_lowercase();
+        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
+    })
+}
+
+/// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request; its `secrets` are
+/// left out of the platform's sentences.
+///
+/// # Errors
+/// See [`Error`].
+pub(super) fn read(
+    answer: &Response,
+    key: Option<&str>,
+    secrets: &[String],
+    unmarshal: impl Fn(&[u8]) -> Option<Value>,
+) -> Result<Value, Error> {
+    let status = answer.status;
+    let not_json = Error::Communication(Communication::NotJson(status));
+    let body = match (answer.body.is_empty(), says_json(answer)) {
+        (true, true) => Value::Null,
+        (_, false) if status == 404 => return Err(Error::NotFound),
+        // Deleting answers without a body, whatever its type is called.
+        (true, false) if (200..300).contains(&status) => Value::Null,
+        (_, false) => return Err(not_json),
+        (false, true) => unmarshal(&answer.body).ok_or_else(|| not_json.clone())?,
+    };
+    match status {
+        200..=299 => return Ok(body),
+        300..=399 if body.is_null() => return Err(Error::Communication(Communication::Redirect(status))),
+        _ => {}
+    }
+    if !body.is_null() && !body.is_object() {
+        return Err(not_json);
+    }
+    let fault = fault(status, &body, secrets);
+    let result = |name: &str| body.get(name).filter(|result| result.is_object()).cloned();
+    if let Some(result) = result("paymentResult") {
+        let result = serde_json::from_value(result).map_err(|_| not_json)?;
+        return Err(Error::DeclinedPayment(Box::new(DeclinedPayment {
+            fault,
+            result,
+        })));
+    }
+    for (name, declined) in [
+        (
+            "payoutResult",
+            Error::DeclinedPayout as fn(Box<DeclinedOperation>) -> Error,
+        ),
+        ("refundResult", Error::DeclinedRefund),
+    ] {
+        if let Some(result) = result(name) {
+            let result = serde_json::from_value(result).map_err(|_| not_json)?;
+            return Err(declined(Box::new(DeclinedOperation { fault, result })));
+        }
+    }
+    let fault = Box::new(fault);
+    Err(match (status, key) {
+        (400, _) => Error::Validation(fault),
+        (403, _) => Error::Authorization(fault),
+        (409, Some(key)) if in_progress(&fault, answer) => Error::Idempotence(Box::new(InProgress {
+            fault: *fault,
+            idempotence_key: key.into(),
+            request_timestamp: request_timestamp(answer),
+        })),
+        (404 | 409 | 410, _) => Error::Reference(fault),
+        (500 | 502 | 503, _) => Error::Platform(fault),
+        _ => Error::Api(fault),
+    })
+}
+
+fn in_progress(fault: &Fault, answer: &Response) -> bool {
+    let code = match fault.errors.as_slice() {
+        [only] => only.error_code.as_deref(),
+        _ => None,
+    };
+    code.is_some_and(|code| IN_PROGRESS.contains(&code)) || answer.header(REQUEST_TIMESTAMP).is_some()
+}
+
+fn fault(status: u16, body: &Value, secrets: &[String]) -> Fault {
+    let clean = |text: &mut Option<String>| {
+        if let Some(text) = text {
+            *text = obfuscate::without(secrets, text);
+        }
+    };
+    let error: ErrorResponse = serde_json::from_value(body.clone()).unwrap_or_default();
+    let mut errors = error.errors.unwrap_or_default();
+    errors.iter_mut().for_each(|error| clean(&mut error.message));
+    let says = ["title", "detail", "type"]
+        .iter()
+        .any(|name| body.get(name).is_some());
+    let problem = says.then(|| {
+        let mut problem: ProblemDetails = serde_json::from_value(body.clone()).unwrap_or_default();
+        clean(&mut problem.title);
+        clean(&mut problem.detail);
+        clean(&mut problem.instance);
+        problem
+    });
+    Fault {
+        status,
+        error_id: error.error_id,
+        errors,
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: u16, kind: Option<&str>, body: &str) -> Response {
+        Response {
+            status,
+            headers: kind
+                .into_iter()
+                .map(|kind| ("content-type".to_owned(), kind.to_owned()))
+                .collect(),
+            body: body.into(),
+        }
+    }
+
+    fn class(result: &Result<Value, Error>) -> &'static str {
+        match result {
+            Ok(_) => "-",
+            Err(Error::DeclinedPayment(_)) => "DeclinedPaymentException",
+            Err(Error::DeclinedRefund(_)) => "DeclinedRefundException",
+            Err(Error::DeclinedPayout(_)) => "DeclinedPayoutException",
+            Err(Error::Validation(_)) => "ValidationException",
+            Err(Error::Authorization(_)) => "AuthorizationException",
+            Err(Error::Idempotence(_)) => "IdempotenceException",
+            Err(Error::Reference(_)) => "ReferenceException",
+            Err(Error::NotFound) => "NotFoundException",
+            Err(Error::Platform(_)) => "PlatformException",
+            Err(Error::Api(_)) => "ApiException",
+            Err(Error::Communication(_)) => "CommunicationException",
+            Err(Error::Mistake(_)) => "mistake",
+        }
+    }
+
+    const JSON: Option<&str> = Some("application/json; charset=utf-8");
+
+    fn error(code: &str) -> String {
+        json!({ "errorId": "e", "errors": [{ "errorCode": code, "httpStatusCode": 500 }] }).to_string()
+    }
+
+    #[test]
+    fn every_row_of_the_published_tables() {
+        let plain = error("50001111");
+        let declined =
+            |name: &str| json!({ "errorId": "e", "errors": [], name: { "id": "1_0" } }).to_string();
+        let two = json!({ "errors": [{ "errorCode": "1409" }, { "errorCode": "1409" }] }).to_string();
+        for (status, kind, body, key, expected) in [
+            (200, JSON, "{}", None, "-"),
+            (201, JSON, "{}", None, "-"),
+            (204, None, "", None, "-"),
+            (204, Some("text/plain"), "", None, "-"),
+            (200, Some("text/html"), "<html>", None, "CommunicationException"),
+            (200, JSON, "no", None, "CommunicationException"),
+            (
+                402,
+                JSON,
+                &declined("paymentResult"),
+                None,
+                "DeclinedPaymentException",
+            ),
+            (
+                400,
+                JSON,
+                &declined("paymentResult"),
+                None,
+                "DeclinedPaymentException",
+            ),
+            (
+                400,
+                JSON,
+                &declined("payoutResult"),
+                None,
+                "DeclinedPayoutException",
+            ),
+            (
+                402,
+                JSON,
+                &declined("refundResult"),
+                None,
+                "DeclinedRefundException",
+            ),
+            (400, JSON, &plain, None, "ValidationException"),
+            (
+                400,
+                Some("application/problem+json"),
+                r#"{"title":"x"}"#,
+                None,
+                "ValidationException",
+            ),
+            (401, JSON, &plain, None, "ApiException"),
+            (402, JSON, &plain, None, "ApiException"),
+            (403, JSON, &plain, None, "AuthorizationException"),
+            (404, JSON, &plain, None, "ReferenceException"),
+            (404, None, "", None, "ReferenceException"),
+            (404, Some("text/html"), "<html>", None, "NotFoundException"),
+            (404, Some("text/html"), "", None, "NotFoundException"),
+            (409, JSON, &error("1409"), Some("k"), "IdempotenceException"),
+            (409, JSON, &error("30001002"), Some("k"), "IdempotenceException"),
+            (409, JSON, &error("1409"), None, "ReferenceException"),
+            (409, JSON, &plain, Some("k"), "ReferenceException"),
+            (409, JSON, &two, Some("k"), "ReferenceException"),
+            (410, JSON, &plain, None, "ReferenceException"),
+            (418, JSON, &plain, None, "ApiException"),
+            (500, JSON, &plain, None, "PlatformException"),
+            (502, JSON, &plain, None, "PlatformException"),
+            (503, JSON, "", None, "PlatformException"),
+            (504, JSON, &plain, None, "ApiException"),
+            (
+                502,
+                Some("text/html"),
+                "<html>Bad gateway",
+                None,
+                "CommunicationException",
+            ),
+            (500, None, "<html>", None, "CommunicationException"),
+            (500, JSON, "[1]", None, "CommunicationException"),
+            (302, None, "", None, "CommunicationException"),
+            (302, Some("text/html"), "<html>", None, "CommunicationException"),
+            (302, JSON, &plain, None, "ApiException"),
+        ] {
+            let result = read(&answer(status, kind, body), key, &[], |bytes| {
+                serde_json::from_slice(bytes).ok()
+            });
+            assert_eq!(class(&result), expected, "{status} {kind:?} {body} {key:?}");
+        }
+    }
+
+    #[test]
+    fn tells_when_the_first_request_came() {
+        let mut first = answer(409, JSON, &error("9999"));
+        first
+            .headers
+            .push((REQUEST_TIMESTAMP.into(), "1795250000000".into()));
+        let result = read(&first, Some("k"), &[], |bytes| serde_json::from_slice(bytes).ok());
+        let Err(Error::Idempotence(in_progress)) = result else {
+            panic!("{result:?}");
+        };
+        assert_eq!(
+            (
+                in_progress.idempotence_key.as_str(),
+                in_progress.request_timestamp
+            ),
+            ("k", Some(1_795_250_000_000))
+        );
+    }
+
+    #[test]
+    fn reads_the_recorded_refusals() {
+        // Indented with carriage returns, without `errorCode`.
+        let body = "{\r\n  \"errorId\" : \"e-1\",\r\n  \"errors\" : [ {\r\n    \"code\" : \"9007\",\r\n    \
+            \"id\" : \"ACCESS_TO_MERCHANT_NOT_ALLOWED\",\r\n    \"httpStatusCode\" : 403\r\n  } ],\r\n  \"status\" : 403\r\n}";
+        let Err(Error::Authorization(fault)) = read(&answer(403, JSON, body), None, &[], |bytes| {
+            serde_json::from_slice(bytes).ok()
+        }) else {
+            panic!("not refused");
+        };
+        assert_eq!(
+            (fault.error_id.as_deref(), fault.code()),
+            (Some("e-1"), Some("9007"))
+        );
+        // Not found, whatever the body says of its status.
+        let result = read(&answer(404, JSON, &error("20001101")), None, &[], |bytes| {
+            serde_json::from_slice(bytes).ok()
+        });
+        assert!(matches!(result, Err(Error::Reference(fault)) if fault.status == 404));
+    }
+
+    #[test]
+    fn an_error_says_nothing_of_the_body() {
+        let body = json!({ "errors": [{ "errorCode": "1", "message": "card 4567350000427977" }],
+            "paymentResult": { "creationOutput": { "token": "hunter2" } } });
+        let result = read(&answer(402, JSON, &body.to_string()), None, &[], |bytes| {
+            serde_json::from_slice(bytes).ok()
+        });
+        let error = result.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("4567350000427977"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! What a status means: the status code first, then the word and the flags, which must not contradict it.
+//!
+//! Whatever is not known is pending. Nothing but an explicit row says that money was taken.
+
+use super::domain::StatusOutput;
+
+/// How far a payment, or something that was done to it, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The money was taken.
+    Captured,
+    /// The bank holds the money.
+    Authorized,
+    /// What was held has been let go, or what was taken has been undone.
+    Cancelled,
+    /// The bank or the platform said no.
+    Rejected,
+    /// The shopper went away.
+    Abandoned,
+    /// The money was held, and taking it was refused.
+    CaptureRejected,
+    /// Paid back.
+    Refunded,
+    /// Paying back was refused: the money stays taken.
+    RefundRejected,
+    /// Letting go was refused: the money stays held.
+    CancelRejected,
+    /// The shopper has to do something first.
+    Redirected,
+    /// It is being authorised, or waits for somebody.
+    Pending,
+    /// It is being captured.
+    CapturePending,
+    /// It is being cancelled.
+    CancelPending,
+    /// It is being paid back.
+    RefundPending,
+    /// Two parts of the answer say different things.
+    Contradictory,
+}
+
+/// Codes, what they mean, and the words that go with them.
+const CODES: &[(&[i64], State, &[&str])] = &[
+    (&[0], State::Pending, &["CREATED"]),
+    (&[46], State::Redirected, &["REDIRECTED"]),
+    (
+        &[50, 51, 52, 55],
+        State::Pending,
+        &["AUTHORIZATION_REQUESTED", "PENDING_PAYMENT", "PENDING_COMPLETION"],
+    ),
+    (&[5, 56], State::Authorized, &["PENDING_CAPTURE"]),
+    (&[63], State::CancelRejected, &["PENDING_CAPTURE"]),
+    (&[4, 91, 92, 99], State::CapturePending, &["CAPTURE_REQUESTED"]),
+    (&[9], State::Captured, &["CAPTURED"]),
+    (&[93], State::CaptureRejected, &["REJECTED_CAPTURE"]),
+    (&[1], State::Abandoned, &["CANCELLED"]),
+    (&[2], State::Rejected, &["REJECTED"]),
+    (&[6], State::Cancelled, &["CANCELLED"]),
+    (&[61, 62], State::CancelPending, &["CANCELLED"]),
+    (&[7], State::Cancelled, &["CANCELLED", "REVERSED"]),
+    (
+        &[64, 71, 72, 73, 75],
+        State::CancelPending,
+        &["CANCELLED", "REVERSED"],
+    ),
+    (&[8, 85], State::Refunded, &["REFUNDED"]),
+    (&[81, 82], State::RefundPending, &["REFUND_REQUESTED"]),
+    (&[83, 84], State::RefundRejected, &["CAPTURED", "REJECTED"]),
+];
+
+/// Words alone, for an answer without a code. One that says `CANCELLED` alone may still be waiting.
+const WORDS: &[(&str, State)] = &[
+    ("CAPTURED", State::Captured),
+    ("PENDING_CAPTURE", State::Authorized),
+    ("REJECTED", State::Rejected),
+    ("REJECTED_CAPTURE", State::CaptureRejected),
+    ("REDIRECTED", State::Redirected),
+    ("CAPTURE_REQUESTED", State::CapturePending),
+    ("CANCELLED", State::CancelPending),
+    ("REVERSED", State::CancelPending),
+    ("REFUND_REQUESTED", State::RefundPending),
+    ("REFUNDED", State::Refunded),
+];
+
+/// What a status and its details say together.
+#[must_use]
+pub fn state(status: Option<&str>, output: Option<&StatusOutput>) -> State {
+    let code = output.and_then(|output| output.status_code);
+    let state = match code {
+        Some(code) => {
+            let Some((_, state, words)) = CODES.iter().find(|(codes, _, _)| codes.contains(&code)) else {
+                return State::Pending;
+            };
+            let known = |word: &str| {
+                WORDS.iter().any(|(own, _)| *own == word)
+                    || CODES.iter().any(|(_, _, words)| words.contains(&word))
+            };
+            match status {
+                Some(word) if words.contains(&word) => *state,
+                Some(word) if known(word) => return State::Contradictory,
+                // A word of a later version, or none.
+                Some(_) | None => return State::Pending,
+            }
+        }
+        None => WORDS
+            .iter()
+            .find(|(word, _)| status == Some(*word))
+            .map_or(State::Pending, |(_, state)| *state),
+    };
+    let flag = |of: fn(&StatusOutput) -> Option<bool>| output.and_then(of);
+    let (authorized, refundable) = (
+        flag(|output| output.is_authorized),
+        flag(|output| output.is_refundable),
+    );
+    let refused = matches!(state, State::Rejected | State::Abandoned);
+    let not_held = state == State::Authorized && authorized == Some(false);
+    if not_held || (refused && (authorized == Some(true) || refundable == Some(true))) {
+        State::Contradictory
+    } else {
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(status: &str, output: serde_json::Value) -> State {
+        let output: StatusOutput = serde_json::from_value(output).unwrap();
+        state(Some(status), Some(&output))
+    }
+
+    #[test]
+    fn every_code_of_the_published_table() {
+        for (codes, word, expected) in [
+            (&[0][..], "CREATED", State::Pending),
+            (&[46], "REDIRECTED", State::Redirected),
+            (&[50, 51, 52, 55], "AUTHORIZATION_REQUESTED", State::Pending),
+            (&[5, 56], "PENDING_CAPTURE", State::Authorized),
+            (&[4, 91, 92, 99], "CAPTURE_REQUESTED", State::CapturePending),
+            (&[9], "CAPTURED", State::Captured),
+            (&[93], "REJECTED_CAPTURE", State::CaptureRejected),
+            (&[1], "CANCELLED", State::Abandoned),
+            (&[2], "REJECTED", State::Rejected),
+            (&[6], "CANCELLED", State::Cancelled),
+            (&[61, 62], "CANCELLED", State::CancelPending),
+            (&[63], "PENDING_CAPTURE", State::CancelRejected),
+            (&[7], "REVERSED", State::Cancelled),
+            (&[71, 72, 73, 64, 75], "CANCELLED", State::CancelPending),
+            (&[8, 85], "REFUNDED", State::Refunded),
+            (&[81, 82], "REFUND_REQUESTED", State::RefundPending),
+            (&[83, 84], "CAPTURED", State::RefundRejected),
+        ] {
+            for code in codes {
+                assert_eq!(of(word, json!({ "statusCode": code })), expected, "{code} {word}");
+                // The same code with any other word is never money.
+                for other in ["CAPTURED", "PENDING_CAPTURE", "REJECTED", "SETTLED_SOMEHOW"] {
+                    let state = of(other, json!({ "statusCode": code }));
+                    assert!(
+                        state == expected
+                            || [State::Contradictory, State::Pending, State::RefundRejected].contains(&state),
+                        "{code} {other}: {state:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_pending() {
+        assert_eq!(of("CAPTURED", json!({ "statusCode": 900 })), State::Pending);
+        assert_eq!(of("PAID", json!({ "statusCode": 9 })), State::Pending);
+        assert_eq!(of("PAID", json!({})), State::Pending);
+        assert_eq!(state(None, None), State::Pending);
+        assert_eq!(state(Some("CREATED"), None), State::Pending);
+        assert_eq!(state(Some("CANCELLED"), None), State::CancelPending);
+    }
+
+    #[test]
+    fn flags_must_not_contradict() {
+        let recorded = json!({ "isCancellable": false, "statusCategory": "COMPLETED", "statusCode": 9,
+            "isAuthorized": false, "isRefundable": true });
+        assert_eq!(of("CAPTURED", recorded), State::Captured);
+        assert_eq!(
+            of(
+                "PENDING_CAPTURE",
+                json!({ "statusCode": 5, "isAuthorized": false })
+            ),
+            State::Contradictory
+        );
+        assert_eq!(
+            of("REJECTED", json!({ "statusCode": 2, "isAuthorized": true })),
+            State::Contradictory
+        );
+    }
+}

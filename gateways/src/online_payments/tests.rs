@@ -1,0 +1,1667 @@
+//! The client and the gateway against a platform of a few lines.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request as AxumRequest, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response as AxumResponse};
+use cardseal::session::{Kind, Mode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::client::{CallContext, Configuration, Factory, ProductsQuery};
+use super::domain::*;
+use super::errors::Error as CallError;
+use super::*;
+use crate::gateway::{Capture, Page};
+use crate::settings::{Mistakes, Settings};
+use crate::transport::Timeouts;
+use crate::worldline::communicator::{Authenticator, JsonMarshaller, Marshaller, NotJson, ToSign};
+use crate::worldline::logging::WriterLogger;
+use crate::worldline::metadata::MetadataProvider;
+
+const KEY: &str = "TESTKEY0001";
+const SECRET: &str = "dGVzdC1zZWNyZXQtMDAwMQ==";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Nothing,
+    /// Done, and the answer comes too late.
+    LateAfter,
+    /// Nothing was done, and no answer comes.
+    LateBefore,
+    /// Done, and a proxy lost the answer.
+    GatewayAfter,
+    /// The platform says that it failed, and had done it.
+    ErrorAfter,
+    /// The first request is under way.
+    Busy,
+}
+
+const TROUBLES: [Trouble; 6] = [
+    Trouble::Nothing,
+    Trouble::LateAfter,
+    Trouble::LateBefore,
+    Trouble::GatewayAfter,
+    Trouble::ErrorAfter,
+    Trouble::Busy,
+];
+
+#[derive(Clone, Debug)]
+struct Seen {
+    method: String,
+    path: String,
+    headers: BTreeMap<String, String>,
+    body: Value,
+}
+
+#[derive(Default)]
+struct Platform {
+    /// Status, code and flags of a new payment.
+    payment: Mutex<Value>,
+    /// What is answered to a path instead.
+    fixed: Mutex<BTreeMap<String, (u16, Value)>>,
+    troubles: Mutex<Vec<Trouble>>,
+    answers: Mutex<BTreeMap<String, (u16, Value)>>,
+    done: AtomicU32,
+    seen: Mutex<Vec<Seen>>,
+}
+
+const LATE: Duration = Duration::from_millis(3000);
+
+fn status(status: &str, code: i64) -> Value {
+    json!({ "status": status, "statusOutput": { "statusCode": code } })
+}
+
+impl Platform {
+    async fn start() -> (Arc<Self>, String) {
+        let platform = Arc::new(Self::default());
+        platform.becomes("CAPTURED", 9);
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&platform));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (platform, base)
+    }
+
+    fn becomes(&self, word: &str, code: i64) {
+        *self.payment.lock().unwrap() = status(word, code);
+    }
+
+    fn answers(&self, path: &str, status: u16, body: Value) {
+        self.fixed.lock().unwrap().insert(path.into(), (status, body));
+    }
+
+    fn trouble(&self, troubles: &[Trouble]) {
+        *self.troubles.lock().unwrap() = troubles.to_vec();
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn done(&self) -> u32 {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// What the platform itself does: a key that it knows gets the first answer again.
+    fn carry_out(&self, seen: &Seen) -> (u16, Value) {
+        if let Some(fixed) = self.fixed.lock().unwrap().get(&seen.path) {
+            return fixed.clone();
+        }
+        let payment = || {
+            let mut payment = self.payment.lock().unwrap().clone();
+            payment["id"] = json!("3254564310_0");
+            payment
+        };
+        let answer = match (seen.method.as_str(), seen.path.rsplit('/').next().unwrap()) {
+            ("POST", "payments") => {
+                let mut payment = payment();
+                payment["paymentOutput"] = json!({
+                    "amountOfMoney": seen.body["order"]["amountOfMoney"],
+                    "references": seen.body["order"]["references"],
+                });
+                (201, json!({ "payment": payment }))
+            }
+            ("POST", "cancel") => (200, json!({ "payment": payment() })),
+            ("POST", "capture" | "refund") => {
+                let mut made = payment();
+                made["id"] = json!("3254564310_1");
+                (201, made)
+            }
+            ("GET", "3254564310_0") => (200, payment()),
+            _ => (
+                404,
+                json!({ "errorId": "e", "errors": [{ "errorCode": "50001130", "id": "UNKNOWN" }] }),
+            ),
+        };
+        let Some(key) = seen.headers.get("x-gcs-idempotence-key") else {
+            return answer;
+        };
+        let mut answers = self.answers.lock().unwrap();
+        if let Some(first) = answers.get(key) {
+            return first.clone();
+        }
+        self.done.fetch_add(1, Ordering::SeqCst);
+        answers.insert(key.clone(), answer.clone());
+        answer
+    }
+}
+
+async fn serve(State(platform): State<Arc<Platform>>, request: AxumRequest) -> AxumResponse {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let headers: BTreeMap<String, String> = text(&parts.headers);
+    let path = parts.uri.to_string();
+    let seen = Seen {
+        method: parts.method.to_string(),
+        path,
+        headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    let expected = signature(&seen);
+    platform.seen.lock().unwrap().push(seen.clone());
+    if seen.headers.get("authorization") != Some(&expected) {
+        return (
+            StatusCode::FORBIDDEN,
+            axum::Json(json!({ "errors": [{ "code": "9007" }] })),
+        )
+            .into_response();
+    }
+    let trouble = {
+        let mut troubles = platform.troubles.lock().unwrap();
+        if troubles.is_empty() {
+            Trouble::Nothing
+        } else {
+            troubles.remove(0)
+        }
+    };
+    if trouble == Trouble::LateBefore {
+        tokio::time::sleep(LATE).await;
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if trouble == Trouble::Busy {
+        let body = json!({ "errors": [{ "errorCode": "1409" }] });
+        return (StatusCode::CONFLICT, axum::Json(body)).into_response();
+    }
+    let again = seen
+        .headers
+        .get("x-gcs-idempotence-key")
+        .is_some_and(|key| platform.answers.lock().unwrap().contains_key(key));
+    let (status, answer) = platform.carry_out(&seen);
+    let mut headers = HeaderMap::new();
+    if again {
+        headers.insert(
+            "x-gcs-idempotence-request-timestamp",
+            "1795250000000".parse().unwrap(),
+        );
+    }
+    match trouble {
+        Trouble::LateAfter => tokio::time::sleep(LATE).await,
+        Trouble::GatewayAfter => {
+            return (StatusCode::BAD_GATEWAY, axum::response::Html("<html>Bad gateway")).into_response();
+        }
+        Trouble::ErrorAfter => {
+            let body = json!({ "errors": [{ "errorCode": "20001101" }] });
+            return (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(body)).into_response();
+        }
+        Trouble::Nothing | Trouble::LateBefore | Trouble::Busy => {}
+    }
+    let status = StatusCode::from_u16(status).unwrap();
+    if status == StatusCode::NO_CONTENT {
+        return status.into_response();
+    }
+    (status, headers, axum::Json(answer)).into_response()
+}
+
+fn text(headers: &HeaderMap) -> BTreeMap<String, String> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// Rebuilt from what came in.
+fn signature(seen: &Seen) -> String {
+    use base64::engine::general_purpose::STANDARD;
+    let header = |name: &str| seen.headers.get(name).cloned().unwrap_or_default();
+    let mut text = format!(
+        "{}\n{}\n{}\n",
+        seen.method,
+        header("content-type"),
+        header("date")
+    );
+    for (name, value) in seen.headers.iter().filter(|(name, _)| name.starts_with("x-gcs")) {
+        text.push_str(&format!("{name}:{value}\n"));
+    }
+    text.push_str(&format!("{}\n", seen.path));
+    let mac = signature::mac(&SECRET.to_owned().into(), text.as_bytes());
+    format!("GCS v1HMAC:{KEY}:{}", STANDARD.encode(mac))
+}
+
+fn transport() -> Transport {
+    Transport::new(Timeouts {
+        connect: Duration::from_secs(2),
+        request: Duration::from_millis(2000),
+    })
+    .unwrap()
+}
+
+fn gateway(base: &str, more: &Value) -> OnlinePayments {
+    let mut tree = json!({ "environment": "custom", "base_url": base, "merchant_id": "MyPSPID", "api_key_id": KEY,
+        "secret_api_key": SECRET });
+    for (name, value) in more.as_object().unwrap() {
+        tree[name] = value.clone();
+    }
+    let mistakes = Mistakes::default();
+    let gateway = OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
+    assert!(mistakes.borrow().is_empty(), "{:?}", mistakes.borrow());
+    gateway.unwrap()
+}
+
+fn client(base: &str) -> Client {
+    let configuration = Configuration::new(base, "Shop", KEY, SECRET.to_owned().into()).unwrap();
+    Client::from_configuration(&configuration).unwrap()
+}
+
+fn euros(text: &str) -> Amount {
+    Amount::parse(text, "EUR").unwrap()
+}
+
+fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeAsk<'a> {
+    ChargeAsk {
+        token,
+        amount,
+        reference: "order-1",
+        description: "Coffee",
+        attempt: "pay_0123456789abcdef0123456789abcdef",
+        capture: Capture::Auto,
+        network_token: None,
+        platform_id: None,
+    }
+}
+
+fn sealed() -> Handed {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/online-payments.json")).unwrap();
+    Handed::Sealed {
+        data: vectors["jwe"][0]["token"].as_str().unwrap().into(),
+        key: None,
+        product: None,
+    }
+}
+
+#[tokio::test]
+async fn every_call_goes_where_the_platform_expects_it() {
+    let (platform, base) = Platform::start().await;
+    let merchant = client(&base).merchant("MyPSPID").unwrap();
+    let at = |path: &str| format!("/v2/MyPSPID{path}");
+    for (path, status, body) in [
+        ("/sessions", 201, json!({ "clientSessionId": "s" })),
+        (
+            "/hostedcheckouts",
+            200,
+            json!({ "RETURNMAC": "m", "hostedCheckoutId": "1" }),
+        ),
+        ("/hostedcheckouts/1", 200, json!({ "status": "IN_PROGRESS" })),
+        (
+            "/hostedtokenizations",
+            201,
+            json!({ "hostedTokenizationId": "h" }),
+        ),
+        (
+            "/hostedtokenizations/h",
+            200,
+            json!({ "tokenStatus": "CREATED", "token": { "id": "t" } }),
+        ),
+        (
+            "/payments/1_0/details",
+            200,
+            json!({ "Operations": [{ "id": "1_1" }] }),
+        ),
+        (
+            "/payments/1_0/captures",
+            200,
+            json!({ "captures": [{ "id": "1_1" }] }),
+        ),
+        (
+            "/payments/1_0/refunds",
+            200,
+            json!({ "refunds": [{ "id": "1_2" }] }),
+        ),
+        ("/tokens", 201, json!({ "token": "t" })),
+        ("/tokens/t", 200, json!({ "id": "t" })),
+        ("/tokens/gone", 204, json!({})),
+        (
+            "/products?countryCode=DE&currencyCode=EUR&amount=1000&isRecurring=false&hide=fields&hide=accountsOnFile",
+            200,
+            json!({ "paymentProducts": [{ "id": 1 }] }),
+        ),
+        ("/products/1?countryCode=DE", 200, json!({ "id": 1 })),
+        ("/services/testconnection", 200, json!({ "result": "OK" })),
+        ("/services/getIINdetails", 200, json!({ "paymentProductId": 1 })),
+        (
+            "/services/privacypolicy?locale=en_GB",
+            200,
+            json!({ "htmlContent": "" }),
+        ),
+        ("/services/dccrate", 200, json!({})),
+        ("/services/surchargecalculation", 200, json!({})),
+        ("/webhooks/validateCredentials", 200, json!({ "result": "Valid" })),
+        ("/webhooks/sendtest", 204, json!({})),
+    ] {
+        platform.answers(&at(path), status, body);
+    }
+    let session = merchant
+        .sessions()
+        .create(&SessionRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(session.client_session_id.as_deref(), Some("s"));
+    let checkout = merchant
+        .hosted_checkout()
+        .create(&CreateHostedCheckoutRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(checkout.returnmac.as_deref(), Some("m"));
+    let checkout = merchant.hosted_checkout().get("1").await.unwrap();
+    assert_eq!(checkout.status.as_deref(), Some("IN_PROGRESS"));
+    merchant
+        .hosted_tokenization()
+        .create(&CreateHostedTokenizationRequest::default())
+        .await
+        .unwrap();
+    let tokenization = merchant.hosted_tokenization().get("h").await.unwrap();
+    assert_eq!(tokenization.token.unwrap().id.as_deref(), Some("t"));
+    // A payment by hosted tokenization.
+    let request = CreatePaymentRequest {
+        order: Some(OnlinePayments::order(&euros("10.00"), "o").unwrap()),
+        hosted_tokenization_id: Some("h".into()),
+        ..Default::default()
+    };
+    let context = CallContext::with_idempotence_key("k").unwrap();
+    let payment = merchant
+        .payments()
+        .create(&request, Some(&context))
+        .await
+        .unwrap();
+    assert_eq!(payment.payment.unwrap().id.as_deref(), Some("3254564310_0"));
+    assert_eq!(context.idempotence_request_timestamp(), None);
+    merchant
+        .payments()
+        .create(&request, Some(&context))
+        .await
+        .unwrap();
+    assert_eq!(context.idempotence_request_timestamp(), Some(1_795_250_000_000));
+    let payments = merchant.payments();
+    assert_eq!(
+        payments.get("3254564310_0").await.unwrap().status.as_deref(),
+        Some("CAPTURED")
+    );
+    assert_eq!(
+        payments.details("1_0").await.unwrap().operations.unwrap().len(),
+        1
+    );
+    payments
+        .capture("3254564310_0", &CapturePaymentRequest::default(), None)
+        .await
+        .unwrap();
+    payments
+        .refund("3254564310_0", &RefundRequest::default(), None)
+        .await
+        .unwrap();
+    payments.cancel("3254564310_0", None, None).await.unwrap();
+    assert_eq!(payments.captures("1_0").await.unwrap().captures.unwrap().len(), 1);
+    assert_eq!(payments.refunds("1_0").await.unwrap().refunds.unwrap().len(), 1);
+    merchant
+        .tokens()
+        .create(&CreateTokenRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(merchant.tokens().get("t").await.unwrap().id.as_deref(), Some("t"));
+    merchant.tokens().delete("gone").await.unwrap();
+    let query = ProductsQuery {
+        country_code: Some("DE".into()),
+        currency_code: Some("EUR".into()),
+        amount: Some(1000),
+        is_recurring: Some(false),
+        hide: vec!["fields".into(), "accountsOnFile".into()],
+        ..Default::default()
+    };
+    assert_eq!(
+        merchant
+            .products()
+            .list(&query)
+            .await
+            .unwrap()
+            .payment_products
+            .unwrap()
+            .len(),
+        1
+    );
+    let query = ProductsQuery {
+        country_code: Some("DE".into()),
+        ..Default::default()
+    };
+    merchant.products().get(1, &query).await.unwrap();
+    assert_eq!(
+        merchant
+            .services()
+            .test_connection()
+            .await
+            .unwrap()
+            .result
+            .as_deref(),
+        Some("OK")
+    );
+    let request = GetIinDetailsRequest {
+        bin: Some("456735".into()),
+        ..Default::default()
+    };
+    merchant.services().iin_details(&request).await.unwrap();
+    merchant.services().privacy_policy(Some("en_GB")).await.unwrap();
+    merchant.services().dcc_rate(&json!({})).await.unwrap();
+    merchant
+        .services()
+        .surcharge_calculation(&json!({}))
+        .await
+        .unwrap();
+    merchant
+        .webhooks()
+        .validate_credentials(&ValidateCredentialsRequest::default())
+        .await
+        .unwrap();
+    merchant
+        .webhooks()
+        .send_test(&SendTestRequest::default())
+        .await
+        .unwrap();
+    // A body has a type, and a call without one has neither.
+    for seen in platform.seen() {
+        let typed = seen.headers.get("content-type").map(String::as_str);
+        let expected =
+            (seen.method == "POST" && !seen.path.ends_with("/cancel")).then_some("application/json");
+        assert_eq!(typed, expected, "{} {}", seen.method, seen.path);
+        assert!(seen.headers.contains_key("x-gcs-servermetainfo"), "{}", seen.path);
+    }
+    assert_eq!(platform.seen().len(), 26);
+}
+
+#[tokio::test]
+async fn a_properties_file_is_all_that_a_client_needs() {
+    let (platform, base) = Platform::start().await;
+    platform.answers(
+        "/v2/MyPSPID/services/testconnection",
+        200,
+        json!({ "result": "OK" }),
+    );
+    let (host, port) = base.trim_start_matches("http://").split_once(':').unwrap();
+    let path = std::env::temp_dir().join(format!("cardseal-{}.prp", uuid::Uuid::new_v4()));
+    let text = format!(
+        "[OnlinePaymentsSDK]\nonlinepayments.api.integrator=integrator\nonlinepayments.api.endpoint.host={host}\n\
+         ; optional\nonlinepayments.api..endpoint.scheme=http\nonlinepayments.api..endpoint.port={port}\n\
+         onlinepayments.api.authorizationType=v1HMAC\n"
+    );
+    std::fs::write(&path, &text).unwrap();
+    let client = Factory::create_client_from_file(&path, KEY, SECRET.to_owned().into()).unwrap();
+    let communicator = Factory::create_communicator_from_file(&path, KEY, SECRET.to_owned().into()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for client in [client, Factory::create_client_from_communicator(&communicator)] {
+        let answer = client
+            .merchant("MyPSPID")
+            .unwrap()
+            .services()
+            .test_connection()
+            .await;
+        assert_eq!(answer.unwrap().result.as_deref(), Some("OK"));
+    }
+    // Gone; or with another way to sign.
+    assert!(Client::from_file(&path, KEY, SECRET.to_owned().into()).is_err());
+    let other = text.replace("v1HMAC", "OAuth2");
+    let error = Configuration::from_text(&other, KEY, SECRET.to_owned().into())
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("authorizationType"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_not_sent() {
+    let (platform, base) = Platform::start().await;
+    let client = client(&base);
+    for id in ["", "../x", "a/b", "a?x=1", "a#b", "é"] {
+        assert!(client.merchant(id).is_err(), "{id}");
+    }
+    let merchant = client.merchant("MyPSPID").unwrap();
+    let bad = |error: CallError| matches!(error, CallError::Mistake(_));
+    assert!(bad(merchant.tokens().delete("tok#frag").await.unwrap_err()));
+    assert!(bad(merchant.tokens().get("tok?x=1").await.unwrap_err()));
+    assert!(bad(merchant.payments().get("x/../y").await.unwrap_err()));
+    assert!(bad(merchant.hosted_checkout().get("1/2").await.unwrap_err()));
+    let query = ProductsQuery {
+        locale: Some("en&x=1".into()),
+        ..Default::default()
+    };
+    assert!(bad(merchant.products().list(&query).await.unwrap_err()));
+    let request = GetIinDetailsRequest {
+        bin: Some("4567350000427977".into()),
+        ..Default::default()
+    };
+    assert!(bad(merchant.services().iin_details(&request).await.unwrap_err()));
+    let eleven = SessionRequest {
+        tokens: Some(vec!["t".into(); 11]),
+        ..Default::default()
+    };
+    assert!(bad(merchant.sessions().create(&eleven).await.unwrap_err()));
+    for key in ["", "a b", "é", "x\ny", &"k".repeat(41)] {
+        assert!(CallContext::with_idempotence_key(key).is_err(), "{key:?}");
+    }
+    for info in ["", "a b", "x\r\ny: z"] {
+        assert!(client.with_client_meta_info(info).is_err());
+    }
+    // A card in clear, wherever it stands, unless the merchant says that it may.
+    let mut request = CreatePaymentRequest::default();
+    request.more.insert(
+        "cardPaymentMethodSpecificInput".into(),
+        json!({ "card": { "cardNumber": "4567350000427977", "cvv": "123" } }),
+    );
+    assert_eq!(
+        merchant.payments().create(&request, None).await.unwrap_err(),
+        CallError::Mistake(Mistake::ClearCardData)
+    );
+    assert!(platform.seen().is_empty());
+    let configuration = Configuration::new(&base, "Shop", KEY, SECRET.to_owned().into()).unwrap();
+    let communicator = configuration
+        .communicator()
+        .unwrap()
+        .allow_clear_card_data()
+        .build();
+    let merchant = Factory::create_client_from_communicator(&communicator)
+        .merchant("MyPSPID")
+        .unwrap();
+    merchant.payments().create(&request, None).await.unwrap();
+    assert_eq!(platform.seen().len(), 1);
+    for (base, integrator, key) in [
+        ("https://host/v2", "x", "k"),
+        ("http://host.example", "x", "k"),
+        ("https://host", " ", "k"),
+        ("https://host", "x", "k:ey"),
+        ("https://host", "x", ""),
+    ] {
+        assert!(Configuration::new(base, integrator, key, SECRET.to_owned().into()).is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_the_communicator_can_be_replaced() {
+    struct Own(Mutex<Vec<Request>>);
+    #[async_trait]
+    impl Connection for Own {
+        async fn send(&self, request: Request) -> Result<Response, Failure> {
+            self.0.lock().unwrap().push(request);
+            Ok(Response {
+                status: 200,
+                headers: Vec::new(),
+                body: b"OK".to_vec(),
+            })
+        }
+    }
+    #[async_trait]
+    impl Authenticator for Own {
+        async fn authorization(&self, _: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Failure> {
+            Ok("Own".to_owned().into())
+        }
+    }
+    impl MetadataProvider for Own {
+        fn headers(&self) -> Vec<(&'static str, String)> {
+            vec![("x-own", "1".into())]
+        }
+    }
+    impl Marshaller for Own {
+        fn marshal(&self, value: &Value) -> Result<String, NotJson> {
+            JsonMarshaller.marshal(&json!([value]))
+        }
+        fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson> {
+            Ok(json!({ "result": String::from_utf8_lossy(bytes) }))
+        }
+    }
+    struct Greedy(&'static str, &'static str);
+    impl MetadataProvider for Greedy {
+        fn headers(&self) -> Vec<(&'static str, String)> {
+            vec![(self.0, self.1.into())]
+        }
+    }
+    let own = Arc::new(Own(Mutex::default()));
+    let configuration = Configuration::new("https://host", "Shop", KEY, SECRET.to_owned().into()).unwrap();
+    let parts = || {
+        configuration
+            .communicator()
+            .unwrap()
+            .connection(own.clone())
+            .authenticator(own.clone())
+            .metadata(own.clone())
+            .marshaller(own.clone())
+    };
+    let merchant = Client::new(parts().build())
+        .with_client_meta_info("e30")
+        .unwrap()
+        .merchant("m")
+        .unwrap();
+    assert_eq!(
+        merchant
+            .services()
+            .test_connection()
+            .await
+            .unwrap()
+            .result
+            .as_deref(),
+        Some("OK")
+    );
+    merchant
+        .sessions()
+        .create(&SessionRequest::default())
+        .await
+        .unwrap();
+    let sent = own.0.lock().unwrap().clone();
+    assert_eq!(sent[0].url, "https://host/v2/m/services/testconnection");
+    assert_eq!((sent[0].body.as_str(), sent[1].body.as_str()), ("", "[{}]"));
+    for name in [
+        ("x-own", "1"),
+        ("authorization", "Own"),
+        ("x-gcs-clientmetainfo", "e30"),
+    ] {
+        assert!(sent[1].headers.contains(&(name.0, name.1.to_owned())), "{name:?}");
+    }
+    // What would take the place of a header of ours, or begin another one, is not sent.
+    for (name, value) in [
+        ("Authorization", "x"),
+        ("date", "x"),
+        ("content-type", "x"),
+        ("x-a", "b\r\nx-c: d"),
+        ("x-a", ""),
+    ] {
+        let client = Client::new(parts().metadata(Arc::new(Greedy(name, value))).build());
+        let result = client.merchant("m").unwrap().services().test_connection().await;
+        assert!(matches!(result, Err(CallError::Mistake(_))), "{name}");
+    }
+    let client = Client::new(
+        parts()
+            .metadata(Arc::new(Greedy("x-gcs-idempotence-key", "x")))
+            .build(),
+    );
+    let context = CallContext::with_idempotence_key("k").unwrap();
+    let result = client
+        .merchant("m")
+        .unwrap()
+        .payments()
+        .capture("1", &CapturePaymentRequest::default(), Some(&context))
+        .await;
+    assert!(matches!(result, Err(CallError::Mistake(_))));
+    assert_eq!(own.0.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_log_is_switched_while_in_use_and_shows_no_secret() {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (platform, base) = Platform::start().await;
+    platform.answers(
+        "/v2/MyPSPID/sessions",
+        201,
+        json!({ "clientSessionId": "hunter2-session", "customerId": "hunter2-customer", "clientApiUrl": "https://c.example/client" }),
+    );
+    platform.answers(
+        &format!("/v2/MyPSPID/tokens/{TOKEN}"),
+        200,
+        json!({ "id": TOKEN, "paymentProductId": 1, "card": { "alias": "************7977",
+            "data": { "cardWithoutCvv": { "cardNumber": "************7977", "cardholderName": "Jane Hunter2" } } } }),
+    );
+    platform.answers(
+        "/v2/MyPSPID/hostedtokenizations/hunter2-form",
+        404,
+        json!({ "message": "no hunter2-form here" }),
+    );
+    platform.answers(
+        "/v2/MyPSPID/hostedcheckouts",
+        200,
+        json!({ "RETURNMAC": "hunter2-mac", "hostedCheckoutId": "hunter2-checkout",
+            "partialRedirectUrl": "preprod.x/hunter2", "redirectUrl": "https://payment.x/hunter2" }),
+    );
+    let log = Shared::default();
+    let client = client(&base);
+    let merchant = client.merchant("MyPSPID").unwrap();
+    let call = async || {
+        merchant
+            .sessions()
+            .create(&SessionRequest::default())
+            .await
+            .unwrap();
+        merchant.tokens().get(TOKEN).await.unwrap();
+        let _unknown = merchant.hosted_tokenization().get("hunter2-form").await;
+        merchant
+            .hosted_checkout()
+            .create(&CreateHostedCheckoutRequest::default())
+            .await
+            .unwrap();
+        let request = CreatePaymentRequest {
+            encrypted_customer_input: Some("hunter2-sealed".into()),
+            card_payment_method_specific_input: Some(CardPaymentMethodSpecificInput {
+                token: Some(TOKEN.into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let context = CallContext::with_idempotence_key("a-key").unwrap();
+        merchant
+            .payments()
+            .create(&request, Some(&context))
+            .await
+            .unwrap();
+    };
+    call().await;
+    assert!(log.0.lock().unwrap().is_empty());
+    client.enable_logging(Arc::new(WriterLogger::new(log.clone())));
+    call().await;
+    // An answer that repeats what was sent, in a sentence.
+    platform.answers(
+        "/v2/MyPSPID/payments/5_0/refund",
+        400,
+        json!({ "errors": [{ "message": format!("not {TOKEN}, hunter2-reason") }] }),
+    );
+    let mut refund = RefundRequest::default();
+    refund.more.insert("token".into(), TOKEN.into());
+    refund
+        .more
+        .insert("encryptedPayload".into(), "hunter2-reason".into());
+    let refused = merchant
+        .payments()
+        .refund("5_0", &refund, None)
+        .await
+        .unwrap_err();
+    assert!(!format!("{refused:?}").contains(TOKEN));
+    client.disable_logging();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    call().await;
+    assert_eq!(log.0.lock().unwrap().len(), text.len());
+    for secret in [SECRET, TOKEN, KEY, "hunter2", "Hunter2", "GCS v1HMAC"] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+    for known in [
+        "POST /v2/MyPSPID/payments",
+        "a-key",
+        "3254564310_0",
+        "CAPTURED",
+        "/tokens/********",
+        "after",
+    ] {
+        assert!(text.contains(known), "{known} is not in\n{text}");
+    }
+    // A call that gets no answer says so, without an address.
+    client.enable_logging(Arc::new(WriterLogger::new(log.clone())));
+    let gone = Configuration::new("http://127.0.0.1:1", "Shop", KEY, SECRET.to_owned().into()).unwrap();
+    let gone = Client::from_configuration(&gone).unwrap();
+    gone.enable_logging(Arc::new(WriterLogger::new(log.clone())));
+    let result = gone.merchant("m").unwrap().services().test_connection().await;
+    assert!(matches!(result, Err(CallError::Communication(_))));
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        text.contains("not_sent") && !text.contains("127.0.0.1:1"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_declined_payment_and_refund_carry_what_was_made() {
+    let (platform, base) = Platform::start().await;
+    let merchant = client(&base).merchant("MyPSPID").unwrap();
+    platform.answers(
+        "/v2/MyPSPID/payments",
+        402,
+        json!({ "errorId": "e", "errors": [{ "errorCode": "30511001", "message": "no funds" }],
+            "paymentResult": { "creationOutput": { "token": "t" }, "payment": { "id": "5_0", "status": "REJECTED",
+                "statusOutput": { "statusCode": 2, "statusCategory": "UNSUCCESSFUL" } } } }),
+    );
+    let Err(CallError::DeclinedPayment(declined)) = merchant
+        .payments()
+        .create(&CreatePaymentRequest::default(), None)
+        .await
+    else {
+        panic!("not declined");
+    };
+    assert_eq!(
+        declined.result.payment.as_ref().unwrap().id.as_deref(),
+        Some("5_0")
+    );
+    assert_eq!(
+        (declined.fault.status, declined.fault.code()),
+        (402, Some("30511001"))
+    );
+    let gateway = gateway(&base, &json!({}));
+    let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
+    let outcome = gateway
+        .charge(&transport(), &charge(&token, &amount))
+        .await
+        .unwrap();
+    let Outcome::Declined(decline) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (
+            decline.code.as_deref(),
+            decline.reason.as_str(),
+            decline.message.as_deref()
+        ),
+        (Some("30511001"), "insufficient_funds", Some("no funds"))
+    );
+    platform.answers(
+        "/v2/MyPSPID/payments/5_0/refund",
+        400,
+        json!({ "errors": [{ "errorCode": "1" }], "refundResult": { "id": "5_1", "status": "REJECTED" } }),
+    );
+    let result = merchant
+        .payments()
+        .refund("5_0", &RefundRequest::default(), None)
+        .await;
+    let Err(CallError::DeclinedRefund(declined)) = result else {
+        panic!("{result:?}")
+    };
+    assert_eq!(declined.result.id.as_deref(), Some("5_1"));
+    // A "declined" whose payment says that money is held is no decline.
+    platform.answers(
+        "/v2/MyPSPID/payments",
+        402,
+        json!({ "errors": [], "paymentResult": { "payment": { "id": "5_0", "status": "PENDING_CAPTURE",
+            "statusOutput": { "statusCode": 5, "isAuthorized": true } } } }),
+    );
+    let outcome = gateway
+        .charge(&transport(), &charge(&token, &amount))
+        .await
+        .unwrap();
+    assert!(matches!(outcome, Outcome::Authorized(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_charge_says_what_is_asked_and_reads_what_became_of_it() {
+    let (platform, base) = Platform::start().await;
+    let more = json!({ "authorization_mode": "pre", "stored_card_initiator": "merchant",
+        "return_url": "https://shop.example/return" });
+    let gateway = gateway(&base, &more);
+    let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
+    for (word, code, expected) in [
+        ("CAPTURED", 9, "approved"),
+        ("PENDING_CAPTURE", 5, "authorized"),
+        ("CAPTURE_REQUESTED", 91, "pending"),
+        ("AUTHORIZATION_REQUESTED", 51, "pending"),
+        ("REDIRECTED", 46, "pending"),
+        ("REJECTED", 2, "declined"),
+        ("CANCELLED", 1, "declined"),
+        ("CANCELLED", 6, "voided"),
+        ("SOMETHING_NEW", 9, "pending"),
+        ("CAPTURED", 5, "pending"),
+        ("CAPTURED", 12345, "pending"),
+    ] {
+        platform.becomes(word, code);
+        platform.answers.lock().unwrap().clear();
+        let outcome = gateway
+            .charge(&transport(), &charge(&token, &amount))
+            .await
+            .unwrap();
+        let found = match &outcome {
+            Outcome::Approved(_) => "approved",
+            Outcome::Authorized(_) => "authorized",
+            Outcome::Voided(_) => "voided",
+            Outcome::Declined(_) => "declined",
+            Outcome::Pending(pending) => {
+                assert_eq!(pending.platform_id, "3254564310_0");
+                "pending"
+            }
+            Outcome::Unknown(_) => "unknown",
+        };
+        assert_eq!(found, expected, "{word} {code}");
+    }
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(
+        seen.headers["x-gcs-idempotence-key"],
+        "pay_0123456789abcdef0123456789abcdef"
+    );
+    let card = json!({ "token": TOKEN, "authorizationMode": "SALE", "transactionChannel": "ECOMMERCE",
+        "unscheduledCardOnFileRequestor": "merchantInitiated",
+        "unscheduledCardOnFileSequenceIndicator": "subsequent",
+        "threeDSecure": { "redirectionData": { "returnUrl": "https://shop.example/return" } } });
+    assert_eq!(
+        seen.body,
+        json!({ "order": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" },
+            "references": { "merchantReference": "order-1" } }, "cardPaymentMethodSpecificInput": card })
+    );
+    let mut later = charge(&token, &amount);
+    later.capture = Capture::Later;
+    gateway.charge(&transport(), &later).await.unwrap();
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(
+        seen.body["cardPaymentMethodSpecificInput"]["authorizationMode"],
+        "PRE_AUTHORIZATION"
+    );
+    // What is not ours, or cannot be sent.
+    let before = platform.seen().len();
+    let long = "x".repeat(41);
+    let mut ask = charge(&token, &amount);
+    ask.reference = &long;
+    assert_eq!(
+        gateway.charge(&transport(), &ask).await,
+        Err(Refusal::Invalid("order_reference"))
+    );
+    let odd = "a/b".to_owned().into();
+    assert_eq!(
+        gateway.charge(&transport(), &charge(&odd, &amount)).await,
+        Err(Refusal::Invalid("token"))
+    );
+    assert_eq!(platform.seen().len(), before);
+    platform.answers(
+        "/v2/MyPSPID/payments",
+        201,
+        json!({ "payment": { "id": "5_0", "status": "CAPTURED", "statusOutput": { "statusCode": 9 }, "paymentOutput": {
+            "amountOfMoney": { "amount": 999, "currencyCode": "EUR" } } } }),
+    );
+    assert_eq!(
+        gateway.charge(&transport(), &charge(&token, &amount)).await,
+        Ok(Outcome::Unknown(Doubt::Contradictory))
+    );
+    for url in [
+        "https://bank.example/3ds",
+        "javascript:alert(1)",
+        "http://bank.example/",
+    ] {
+        platform.answers(
+            "/v2/MyPSPID/payments",
+            201,
+            json!({ "merchantAction": { "actionType": "REDIRECT", "redirectData": { "redirectURL": url, "RETURNMAC": "m" } },
+                "payment": { "id": "5_0", "status": "REDIRECTED", "statusOutput": { "statusCode": 46 } } }),
+        );
+        let outcome = gateway
+            .charge(&transport(), &charge(&token, &amount))
+            .await
+            .unwrap();
+        let Outcome::Pending(pending) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(pending.redirect.is_some(), url.starts_with("https"), "{url}");
+    }
+}
+
+/// Every way in which three answers in a row can get lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_never_double_a_charge() {
+    let transport = transport();
+    let mut tasks = tokio::task::JoinSet::new();
+    for a in TROUBLES {
+        for b in TROUBLES {
+            for c in TROUBLES {
+                let transport = transport.clone();
+                tasks.spawn(async move {
+                    let (platform, base) = Platform::start().await;
+                    let gateway = gateway(&base, &json!({}));
+                    platform.trouble(&[a, b, c]);
+                    let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
+                    let ask = charge(&token, &amount);
+                    let outcome = gateway.charge(&transport, &ask).await;
+                    let told = format!("{a:?} {b:?} {c:?}: {outcome:?}");
+                    match &outcome {
+                        Ok(Outcome::Approved(_)) => assert_eq!(platform.done(), 1, "{told}"),
+                        Ok(Outcome::Unknown(_)) => assert!(platform.done() <= 1, "{told}"),
+                        _ => panic!("{told}"),
+                    }
+                    platform.trouble(&[]);
+                    let found = gateway.find(&transport, &ask, true).await;
+                    assert!(matches!(found, Ok(Outcome::Approved(_))), "{told} {found:?}");
+                    assert_eq!(platform.done(), 1, "{told}");
+                    let keys: std::collections::BTreeSet<_> = platform
+                        .seen()
+                        .iter()
+                        .map(|seen| seen.headers["x-gcs-idempotence-key"].clone())
+                        .collect();
+                    assert_eq!(keys.len(), 1, "{told}");
+                });
+            }
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_counts_only_if_no_answer_was_lost_before() {
+    let refusal = json!({ "errors": [{ "errorCode": "50001111", "id": "INVALID_VALUE", "message": format!("no 4567350000427977 {TOKEN}") }] });
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
+    for status in [400, 401, 403, 404, 422] {
+        platform.answers("/v2/MyPSPID/payments", status, refusal.clone());
+        let Err(Refusal::Rejected(rejection)) = gateway.charge(&transport(), &charge(&token, &amount)).await
+        else {
+            panic!("{status} is no refusal");
+        };
+        assert_eq!(
+            (
+                rejection.code.as_deref(),
+                rejection.name.as_deref(),
+                rejection.status
+            ),
+            (Some("50001111"), Some("INVALID_VALUE"), Some(status))
+        );
+        assert!(!rejection.message.contains("4567") && !rejection.message.contains(TOKEN));
+    }
+    platform.trouble(&[Trouble::LateBefore]);
+    let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
+    assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{outcome:?}");
+    // 402 without a payment, and 409, are no refusals either.
+    for status in [402, 408, 409, 500, 502, 503, 504, 302] {
+        platform.answers("/v2/MyPSPID/payments", status, refusal.clone());
+        let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
+        assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{status} {outcome:?}");
+    }
+    // Nobody there: nothing was sent.
+    let gateway = self::gateway("http://127.0.0.1:1", &json!({}));
+    assert_eq!(
+        gateway.charge(&transport(), &charge(&token, &amount)).await,
+        Err(Refusal::NotSent)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_made_once_and_waited_for() {
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let transport = transport();
+    let (amount, part) = (euros("10.00"), euros("4.00"));
+    let change = |attempt: &'static str, again: bool, repeat: bool| PaymentRef {
+        reference: "order-1",
+        authorization: None,
+        platform_id: Some("3254564310_0"),
+        bin: None,
+        last4: None,
+        amount: &amount,
+        moved: &part,
+        attempt,
+        again,
+        repeat,
+    };
+    // Capture: requested first, then done.
+    platform.becomes("CAPTURE_REQUESTED", 91);
+    let of = change("chg-1", false, true);
+    assert_eq!(
+        gateway.capture(&transport, &of, Some(&part)).await,
+        Ok(Change::Unknown(Doubt::Pending))
+    );
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(seen.path, "/v2/MyPSPID/payments/3254564310_0/capture");
+    assert_eq!(seen.body, json!({ "amount": 400, "isFinal": true }));
+    platform.answers(
+        "/v2/MyPSPID/payments/3254564310_0/details",
+        200,
+        json!({ "Operations": [{ "id": "3254564310_0", "status": "PENDING_CAPTURE", "statusOutput": { "statusCode": 5 } },
+            { "id": "3254564310_1", "status": "CAPTURE_REQUESTED", "statusOutput": { "statusCode": 91 } }] }),
+    );
+    let again = change("chg-1", true, true);
+    assert_eq!(
+        gateway.capture(&transport, &again, Some(&part)).await,
+        Ok(Change::Unknown(Doubt::Pending))
+    );
+    platform.answers(
+        "/v2/MyPSPID/payments/3254564310_0/details",
+        200,
+        json!({ "Operations": [{ "id": "3254564310_1", "status": "CAPTURED", "statusOutput": { "statusCode": 9 } }] }),
+    );
+    assert_eq!(
+        gateway.capture(&transport, &again, Some(&part)).await,
+        Ok(Change::Done)
+    );
+    assert_eq!(platform.done(), 1);
+    platform.answers(
+        "/v2/MyPSPID/payments/3254564310_0/details",
+        200,
+        json!({ "Operations": [{ "id": "3254564310_1", "status": "REJECTED_CAPTURE", "statusOutput": { "statusCode": 93 } }] }),
+    );
+    assert!(matches!(
+        gateway.capture(&transport, &again, Some(&part)).await,
+        Err(Refusal::Rejected(_))
+    ));
+    // Once the key is too old, it is only looked for.
+    let sent = platform.done();
+    platform.becomes("CAPTURED", 9);
+    assert_eq!(
+        gateway
+            .capture(&transport, &change("chg-1", true, false), None)
+            .await,
+        Ok(Change::Done)
+    );
+    platform.becomes("PENDING_CAPTURE", 5);
+    assert!(matches!(
+        gateway
+            .capture(&transport, &change("chg-1", true, false), None)
+            .await,
+        Ok(Change::Unknown(_))
+    ));
+    // Of a refund of a part the payment does not say whether it was this one.
+    platform.becomes("REFUNDED", 8);
+    assert!(matches!(
+        gateway
+            .refund(&transport, &change("chg-1", true, false), None)
+            .await,
+        Ok(Change::Unknown(_))
+    ));
+    assert_eq!(platform.done(), sent);
+    // Refund and cancellation at once.
+    let of = change("chg-2", false, true);
+    assert_eq!(
+        gateway.refund(&transport, &of, Some(&part)).await,
+        Ok(Change::Done)
+    );
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(
+        seen.body,
+        json!({ "amountOfMoney": { "amount": 400, "currencyCode": "EUR" } })
+    );
+    platform.becomes("CANCELLED", 61);
+    assert_eq!(
+        gateway.void(&transport, &change("chg-3", false, true)).await,
+        Ok(Change::Unknown(Doubt::Pending))
+    );
+    platform.becomes("CANCELLED", 6);
+    assert_eq!(
+        gateway.void(&transport, &change("chg-4", false, true)).await,
+        Ok(Change::Done)
+    );
+    platform.becomes("CAPTURED", 83);
+    assert!(matches!(
+        gateway
+            .refund(&transport, &change("chg-5", false, true), None)
+            .await,
+        Err(Refusal::Rejected(_))
+    ));
+    // Lost answers.
+    platform.becomes("REFUNDED", 8);
+    for (index, trouble) in [
+        Trouble::LateAfter,
+        Trouble::GatewayAfter,
+        Trouble::ErrorAfter,
+        Trouble::Busy,
+        Trouble::LateBefore,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        platform.trouble(&[trouble]);
+        let before = platform.done();
+        let key = ["chg-a", "chg-b", "chg-c", "chg-d", "chg-e"][index];
+        assert_eq!(
+            gateway.refund(&transport, &change(key, false, true), None).await,
+            Ok(Change::Done),
+            "{trouble:?}"
+        );
+        assert_eq!(platform.done(), before + 1, "{trouble:?}");
+    }
+    // Without the platform's id nothing is sent.
+    let mut of = change("chg-9", false, true);
+    of.platform_id = None;
+    assert_eq!(
+        gateway.capture(&transport, &of, None).await,
+        Err(Refusal::Invalid("platform_id"))
+    );
+}
+
+#[tokio::test]
+async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({ "locale": "de_DE" }));
+    let amount = euros("10.00");
+    let ask = |kind, mode| SessionAsk {
+        kind,
+        mode,
+        reference: "order-1",
+        token: None,
+        amount: (kind == Kind::Payment).then_some(&amount),
+        description: "",
+        page: Page {
+            return_url: Some("https://shop.example/back"),
+            ..Page::default()
+        },
+    };
+    let answer = json!({ "clientSessionId": "abc", "customerId": "9991-abc", "clientApiUrl": "https://clientapi.example/client",
+        "assetUrl": "https://assets.example/", "invalidTokens": [] });
+    platform.answers("/v2/MyPSPID/sessions", 201, answer.clone());
+    let opened = gateway
+        .open_session(&transport(), &ask(Kind::Payment, Mode::Relay))
+        .await
+        .unwrap();
+    assert_eq!(Value::Object(opened.public), answer);
+    // The amount is the merchant's: the card comes from the page, the amount from what was kept.
+    let open = |kept, attempt| OpenSession {
+        kept,
+        kind: Kind::Payment,
+        reference: "order-1",
+        attempt,
+    };
+    let outcome = gateway
+        .pay(&transport(), &open(&opened.kept, "pay-1"), sealed(), false)
+        .await
+        .unwrap();
+    assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(
+        seen.body["order"]["amountOfMoney"],
+        json!({ "amount": 1000, "currencyCode": "EUR" })
+    );
+    assert_eq!(seen.headers["x-gcs-idempotence-key"], "pay-1");
+    assert!(seen.body["encryptedCustomerInput"].is_string());
+    let nothing = SecretString::default();
+    assert!(
+        gateway
+            .pay(&transport(), &open(&nothing, "pay-2"), sealed(), false)
+            .await
+            .is_err()
+    );
+    for bad in [
+        json!({ "clientSessionId": "abc" }),
+        json!({ "clientSessionId": "a b", "customerId": "c", "clientApiUrl": "https://c.example" }),
+        json!({ "clientSessionId": "abc", "customerId": "c", "clientApiUrl": "javascript:x" }),
+        json!({ "clientSessionId": "abc", "customerId": "c", "clientApiUrl": "http://c.example" }),
+    ] {
+        platform.answers("/v2/MyPSPID/sessions", 201, bad.clone());
+        assert!(
+            gateway
+                .open_session(&transport(), &ask(Kind::Tokenize, Mode::Relay))
+                .await
+                .is_err(),
+            "{bad}"
+        );
+    }
+    // A token from what the page encrypted.
+    platform.answers(
+        "/v2/MyPSPID/tokens",
+        201,
+        json!({ "token": TOKEN, "card": { "cardNumber": "************7977",
+        "cardholderName": "Jane Doe", "expiryDate": "1230" } }),
+    );
+    let session = OpenSession {
+        kept: &nothing,
+        kind: Kind::Tokenize,
+        reference: "r",
+        attempt: "",
+    };
+    let Handed::Sealed { data, .. } = sealed() else {
+        panic!()
+    };
+    let handed = Handed::Sealed {
+        data,
+        key: None,
+        product: Some(1),
+    };
+    let card = gateway.tokenize(&transport(), &session, handed).await.unwrap();
+    assert_eq!(
+        (
+            card.token.expose_secret(),
+            card.brand.as_deref(),
+            card.last4.as_deref(),
+            card.expiry,
+            card.holder.as_deref()
+        ),
+        (
+            TOKEN,
+            Some("visa"),
+            Some("7977"),
+            Some((12, 2030)),
+            Some("Jane Doe")
+        )
+    );
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(seen.body["paymentProductId"], 1);
+    gateway
+        .delete_token(&transport(), &"unknown".to_owned().into())
+        .await
+        .unwrap();
+    platform.answers(
+        "/v2/MyPSPID/tokens/forbidden",
+        403,
+        json!({ "errors": [{ "code": "9007" }] }),
+    );
+    assert!(
+        gateway
+            .delete_token(&transport(), &"forbidden".to_owned().into())
+            .await
+            .is_err()
+    );
+    assert!(
+        gateway
+            .open_session(&transport(), &ask(Kind::Update, Mode::Relay))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let amount = euros("1.23");
+    let ask = |kind| SessionAsk {
+        kind,
+        mode: Mode::Direct,
+        reference: "order-1",
+        token: None,
+        amount: Some(&amount),
+        description: "",
+        page: Page {
+            return_url: Some("https://shop.example/back"),
+            locale: Some("de_DE"),
+            variant: Some("t.html"),
+        },
+    };
+    platform.answers(
+        "/v2/MyPSPID/hostedcheckouts",
+        200,
+        json!({ "RETURNMAC": "mac-1", "hostedCheckoutId": "325",
+        "redirectUrl": "https://payment.example/form/1" }),
+    );
+    let opened = gateway
+        .open_session(&transport(), &ask(Kind::Payment))
+        .await
+        .unwrap();
+    assert_eq!(
+        Value::Object(opened.public),
+        json!({ "redirectUrl": "https://payment.example/form/1" })
+    );
+    let seen = platform.seen().pop().unwrap();
+    assert_eq!(
+        seen.body["hostedCheckoutSpecificInput"],
+        json!({ "returnUrl": "https://shop.example/back",
+        "locale": "de_DE", "variant": "t.html", "sessionTimeout": 30 })
+    );
+    assert_eq!(seen.body["order"]["references"]["merchantReference"], "order-1");
+    let session = OpenSession {
+        kept: &opened.kept,
+        kind: Kind::Payment,
+        reference: "order-1",
+        attempt: "",
+    };
+    let look = async |answer: Option<Value>| gateway.look(&transport(), &session, answer.as_ref()).await;
+    platform.answers(
+        "/v2/MyPSPID/hostedcheckouts/325",
+        200,
+        json!({ "status": "IN_PROGRESS" }),
+    );
+    assert_eq!(look(None).await, Ok(Progress::Open));
+    assert_eq!(
+        look(Some(json!({ "RETURNMAC": "mac-1", "hostedCheckoutId": "325" }))).await,
+        Ok(Progress::Open)
+    );
+    let before = platform.seen().len();
+    for wrong in [
+        json!({}),
+        json!({ "RETURNMAC": "mac-2" }),
+        json!({ "RETURNMAC": "" }),
+        json!({ "RETURNMAC": ["mac-1"] }),
+    ] {
+        assert_eq!(look(Some(wrong)).await, Err(Refusal::Invalid("answer").into()));
+    }
+    assert_eq!(platform.seen().len(), before);
+    platform.answers(
+        "/v2/MyPSPID/hostedcheckouts/325",
+        200,
+        json!({ "status": "CANCELLED_BY_CONSUMER" }),
+    );
+    assert_eq!(look(None).await, Ok(Progress::Cancelled));
+    let created = |amount: u64, reference: &str| {
+        json!({ "status": "PAYMENT_CREATED", "createdPaymentOutput": {
+        "paymentStatusCategory": "SUCCESSFUL", "payment": { "id": "325_0", "status": "CAPTURED",
+            "statusOutput": { "statusCode": 9, "isAuthorized": false, "isRefundable": true },
+            "paymentOutput": { "amountOfMoney": { "amount": amount, "currencyCode": "EUR" },
+                "references": { "merchantReference": reference } } } } })
+    };
+    platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(123, "order-1"));
+    let Ok(Progress::Paid(Outcome::Approved(approval))) = look(None).await else {
+        panic!("not paid")
+    };
+    assert_eq!(approval.platform_id.as_deref(), Some("325_0"));
+    platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(1, "order-1"));
+    assert_eq!(
+        look(None).await,
+        Ok(Progress::Paid(Outcome::Unknown(Doubt::Contradictory)))
+    );
+    platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(123, "order-2"));
+    assert_eq!(
+        look(None).await,
+        Ok(Progress::Paid(Outcome::Unknown(Doubt::WrongReference)))
+    );
+    // The partial address is completed as published.
+    platform.answers(
+        "/v2/MyPSPID/hostedcheckouts",
+        200,
+        json!({ "RETURNMAC": "m", "hostedCheckoutId": "325",
+        "partialRedirectUrl": "preprod.payone.com/hostedcheckout/1" }),
+    );
+    let opened = gateway
+        .open_session(&transport(), &ask(Kind::Payment))
+        .await
+        .unwrap();
+    assert_eq!(
+        opened.public["redirectUrl"],
+        "https://payment.preprod.payone.com/hostedcheckout/1"
+    );
+    // Tokenization.
+    platform.answers(
+        "/v2/MyPSPID/hostedtokenizations",
+        200,
+        json!({ "hostedTokenizationId": "htp-1",
+        "hostedTokenizationUrl": "https://payment.example/htp/1", "sri": "sha384-x" }),
+    );
+    let opened = gateway
+        .open_session(&transport(), &ask(Kind::Tokenize))
+        .await
+        .unwrap();
+    assert_eq!(
+        Value::Object(opened.public),
+        json!({ "hostedTokenizationUrl": "https://payment.example/htp/1", "sri": "sha384-x" })
+    );
+    let session = OpenSession {
+        kept: &opened.kept,
+        kind: Kind::Tokenize,
+        reference: "r",
+        attempt: "",
+    };
+    assert!(
+        gateway
+            .tokenize(&transport(), &session, Handed::Answer(json!({})))
+            .await
+            .is_err()
+    );
+    platform.answers(
+        "/v2/MyPSPID/hostedtokenizations/htp-1",
+        200,
+        json!({ "tokenStatus": "CREATED", "token": {
+        "id": TOKEN, "paymentProductId": 3, "card": { "alias": "************0006",
+            "data": { "cardWithoutCvv": { "cardNumber": "************0006", "expiryDate": "0130" } } } } }),
+    );
+    let card = gateway
+        .tokenize(&transport(), &session, Handed::Answer(json!({ "id": "evil" })))
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            card.token.expose_secret(),
+            card.brand.as_deref(),
+            card.last4.as_deref(),
+            card.expiry
+        ),
+        (TOKEN, Some("mastercard"), Some("0006"), Some((1, 2030)))
+    );
+}
+
+#[tokio::test]
+async fn an_event_is_a_hint_and_the_platform_is_asked() {
+    use base64::engine::general_purpose::STANDARD;
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(
+        &base,
+        &json!({ "webhook_keys": [{ "id": "old", "secret": "s1" }, { "id": "new", "secret": "s2" }] }),
+    );
+    let send = |key: &str, secret: &str, body: &Value| {
+        let body = body.to_string();
+        let signature = STANDARD.encode(signature::mac(&secret.to_owned().into(), body.as_bytes()));
+        gateway.read_notifications(
+            "",
+            &[("X-GCS-Signature", &signature), ("X-GCS-KeyId", key)],
+            body.as_bytes(),
+        )
+    };
+    let event = |id: &str, about: Value| {
+        let mut event =
+            json!({ "apiVersion": "v1", "id": id, "merchantId": "mypspid", "type": "payment.captured" });
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(about.as_object().unwrap().clone());
+        event
+    };
+    let payment = event(
+        "e1",
+        json!({ "payment": { "id": "3254564310_2", "paymentOutput": {
+        "references": { "merchantReference": "order-1" } } } }),
+    );
+    for (key, secret) in [("old", "s1"), ("new", "s2")] {
+        let noticed = send(key, secret, &payment).unwrap();
+        assert_eq!((noticed.len(), noticed[0].id.as_deref()), (1, Some("e1")));
+        assert!(
+            matches!(&noticed[0].notification, Notification::Hint { reference, platform_id }
+            if reference == "order-1" && platform_id == "3254564310_0")
+        );
+    }
+    assert_eq!(send("old", "s2", &payment).err(), Some(Error::SignatureInvalid));
+    assert_eq!(send("third", "s1", &payment).err(), Some(Error::SignatureInvalid));
+    let refund = event("e2", json!({ "refund": { "id": "3254564310_1" } }));
+    let others = event(
+        "e3",
+        json!({ "merchantId": "SomebodyElse", "payment": { "id": "1_0" } }),
+    );
+    let bent = event("e4", json!({ "payment": { "id": "../x" } }));
+    let noticed = send("old", "s1", &json!([payment, refund, others, bent])).unwrap();
+    assert_eq!(noticed.len(), 4);
+    assert!(
+        matches!(&noticed[1].notification, Notification::Hint { platform_id, .. } if platform_id == "3254564310_0")
+    );
+    for nothing in &noticed[2..] {
+        assert!(matches!(nothing.notification, Notification::Nothing { .. }));
+    }
+    assert_eq!(
+        send("old", "s1", &json!({ "apiVersion": "v2" })).err(),
+        Some(Error::Doubtful(Doubt::Undecodable))
+    );
+    assert!(platform.seen().is_empty());
+    platform.answers("/v2/MyPSPID/payments/3254564310_0", 200, json!({ "id": "3254564310_0", "status": "CAPTURED",
+        "statusOutput": { "statusCode": 9 }, "paymentOutput": { "references": { "merchantReference": "order-1" } } }));
+    assert!(matches!(gateway.confirm(&transport(), "3254564310_0").await,
+        Ok(Notification::Payment { reference, news: crate::gateway::News::Approved(_) }) if reference == "order-1"));
+    platform.answers(
+        "/v2/MyPSPID/payments/3254564310_0",
+        200,
+        json!({ "id": "999_0", "status": "CAPTURED",
+        "statusOutput": { "statusCode": 9 } }),
+    );
+    assert!(gateway.confirm(&transport(), "3254564310_0").await.is_err());
+    assert_eq!(
+        gateway
+            .endpoint_verification(&[(webhooks::ENDPOINT_VERIFICATION, "abc")])
+            .as_deref(),
+        Some("abc")
+    );
+}
+
+#[test]
+fn names_every_mistake_of_the_settings_and_no_value() {
+    let tree = json!({ "environment": "custom", "base_url": "https://hunter2.example/v2", "merchant_id": "hunter2/..",
+        "api_key_id": "hunter2:x", "secret_api_key": "hunter2", "authorization_mode": "hunter2",
+        "return_url": "http://hunter2.example", "session_seconds": 1, "webhook_path_secret": "hunter2",
+        "webhook_keys": [{ "id": "x" }], "colour": "hunter2" });
+    let mistakes = Mistakes::default();
+    assert!(OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).is_none());
+    let found = format!("{:?}", mistakes.borrow());
+    for key in [
+        "base_url",
+        "merchant_id",
+        "authorization_mode",
+        "return_url",
+        "session_seconds",
+        "webhook_path_secret",
+        "webhook_keys[0].secret",
+        "colour",
+    ] {
+        assert!(found.contains(key), "{key} is not in {found}");
+    }
+    assert!(!found.contains("hunter2"), "{found}");
+    let mistakes = Mistakes::default();
+    let tree = json!({ "merchant_id": "m", "api_key_id": "k", "secret_api_key": "s",
+        "webhook_path_secret": "0123456789abcdef" });
+    let _gateway = OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
+    assert_eq!(mistakes.borrow()[0].key, "webhook_keys");
+    let mistakes = Mistakes::default();
+    let tree = json!({});
+    assert!(OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).is_none());
+    let keys: Vec<_> = mistakes
+        .borrow()
+        .iter()
+        .map(|mistake| mistake.key.clone())
+        .collect();
+    assert_eq!(keys, ["merchant_id", "api_key_id", "secret_api_key"]);
+}
+
+#[test]
+fn takes_a_sealed_card_by_its_shape() {
+    let Handed::Sealed { data, .. } = sealed() else {
+        panic!()
+    };
+    assert!(check_sealed(&data).is_ok());
+    let parts: Vec<&str> = data.split('.').collect();
+    let other = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","enc":"A256CBC-HS512"}"#);
+    for bad in [
+        String::new(),
+        "a.b.c.d.e".into(),
+        parts[..4].join("."),
+        format!("{data}.x"),
+        format!("{data}="),
+        data.replace('.', ".."),
+        [other.as_str(), parts[1], parts[2], parts[3], parts[4]].join("."),
+        format!("{}.{}", "A".repeat(8000), data),
+    ] {
+        assert!(check_sealed(&bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn ids_of_operations_lead_to_their_payment() {
+    for (id, payment) in [
+        ("3254564310_0", Some("3254564310_0")),
+        ("3254564310_12", Some("3254564310_0")),
+        ("00000200000143570012", Some("00000200000143570012")),
+        ("a_b", Some("a_b")),
+        ("a_", Some("a_")),
+        ("../x_1", None),
+        ("", None),
+    ] {
+        assert_eq!(payments::payment_id(id).as_deref(), payment, "{id}");
+    }
+}

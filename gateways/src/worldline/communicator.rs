@@ -1,0 +1,361 @@
+//! Turns a call into a signed request and an answer into JSON. Its parts can be replaced: the connection, the
+//! authenticator, the metadata provider and the marshaller.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use async_trait::async_trait;
+use cardseal::http::Request;
+use cardseal::redact::holds_card_number;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::connection::Connection;
+use super::logging::{CommunicatorLogger, Log};
+use super::metadata::MetadataProvider;
+use super::obfuscate;
+use super::resource::Resource;
+use crate::transport::{Failure, Response};
+
+/// Headers that are the communicator's own.
+const OWN_HEADERS: &[&str] = &["authorization", "content-type", "date", "host", "content-length"];
+
+/// A request that lacks only its authorisation.
+pub struct ToSign<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// Path and query, as they are sent.
+    pub resource: &'a str,
+    /// All headers that are sent but the authorisation.
+    pub headers: &'a [(&'static str, String)],
+}
+
+impl ToSign<'_> {
+    /// A header's value, or nothing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value)
+    }
+}
+
+/// Makes the value of the header `Authorization`.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// For this request. The connection is for platforms that are asked for an access token first.
+    async fn authorization(
+        &self,
+        request: &ToSign<'_>,
+        connection: &dyn Connection,
+    ) -> Result<SecretString, Failure>;
+}
+
+/// A body could not be written or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not JSON")]
+pub struct NotJson;
+
+/// Turns values into text and back.
+pub trait Marshaller: Send + Sync {
+    /// Writes.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn marshal(&self, value: &Value) -> Result<String, NotJson>;
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson>;
+}
+
+/// JSON without blanks.
+pub struct JsonMarshaller;
+
+impl Marshaller for JsonMarshaller {
+    fn marshal(&self, value: &Value) -> Result<String, NotJson> {
+        serde_json::to_string(value).map_err(|_| NotJson)
+    }
+
+    fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson> {
+        serde_json::from_slice(bytes).map_err(|_| NotJson)
+    }
+}
+
+/// A call.
+pub struct Call<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// Where.
+    pub resource: &'a Resource,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// What.
+    pub body: Option<Value>,
+}
+
+impl Call<'_> {
+    /// What is secret in it, and may be repeated in the answer.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.resource.secrets().to_vec();
+        secrets.extend(self.body.iter().flat_map(obfuscate::secrets));
+        secrets
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It was not made: a header cannot be sent.
+    Header(&'static str),
+    /// It was not made: the body holds a card in clear.
+    ClearCardData,
+    /// It was not made: the body cannot be written.
+    NotJson,
+    /// No connection, or no answer.
+    Failure(Failure),
+}
+
+/// The parts, which can be replaced one by one.
+pub struct Builder {
+    base: String,
+    connection: Arc<dyn Connection>,
+    authenticator: Arc<dyn Authenticator>,
+    metadata: Arc<dyn MetadataProvider>,
+    marshaller: Arc<dyn Marshaller>,
+    clear_card_data: bool,
+}
+
+impl Builder {
+    /// With what every communicator needs.
+    pub fn new(
+        base: &str,
+        connection: Arc<dyn Connection>,
+        authenticator: Arc<dyn Authenticator>,
+        metadata: Arc<dyn MetadataProvider>,
+    ) -> Self {
+        Self {
+            base: base.into(),
+            connection,
+            authenticator,
+            metadata,
+            marshaller: Arc::new(JsonMarshaller),
+            clear_card_data: false,
+        }
+    }
+
+    /// Another connection.
+    #[must_use]
+    pub fn connection(mut self, connection: Arc<dyn Connection>) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Another authenticator.
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticator = authenticator;
+        self
+    }
+
+    /// Another metadata provider.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Arc<dyn MetadataProvider>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Another marshaller.
+    #[must_use]
+    pub fn marshaller(mut self, marshaller: Arc<dyn Marshaller>) -> Self {
+        self.marshaller = marshaller;
+        self
+    }
+
+    /// Lets cards in clear be sent. For merchants whose systems are assessed for them (PCI DSS, SAQ D) alone; without
+    /// it, a request that holds one is refused before it is sent.
+    #[must_use]
+    pub const fn allow_clear_card_data(mut self) -> Self {
+        self.clear_card_data = true;
+        self
+    }
+
+    /// The communicator.
+    #[must_use]
+    pub fn build(self) -> Communicator {
+        Communicator {
+            connection: self.connection,
+            parts: Arc::new(Parts {
+                base: self.base,
+                authenticator: self.authenticator,
+                metadata: self.metadata,
+                marshaller: self.marshaller,
+                clear_card_data: self.clear_card_data,
+                log: Log::default(),
+            }),
+        }
+    }
+}
+
+struct Parts {
+    base: String,
+    authenticator: Arc<dyn Authenticator>,
+    metadata: Arc<dyn MetadataProvider>,
+    marshaller: Arc<dyn Marshaller>,
+    clear_card_data: bool,
+    log: Log,
+}
+
+/// Signs, sends and reads. Cheap to clone; clones share the connection and the log.
+#[derive(Clone)]
+pub struct Communicator {
+    connection: Arc<dyn Connection>,
+    parts: Arc<Parts>,
+}
+
+impl Communicator {
+    /// The same with another connection.
+    #[must_use]
+    pub fn over(&self, connection: Arc<dyn Connection>) -> Self {
+        Self {
+            connection,
+            parts: Arc::clone(&self.parts),
+        }
+    }
+
+    /// Logs from now on.
+    pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
+        self.parts.log.enable(logger);
+    }
+
+    /// Logs no more.
+    pub fn disable_logging(&self) {
+        self.parts.log.disable();
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson> {
+        self.parts.marshaller.unmarshal(bytes)
+    }
+
+    /// Signs and sends. Whatever the answer's status is, it is no error here.
+    ///
+    /// # Errors
+    /// See [`Unanswered`].
+    pub async fn send(&self, call: Call<'_>) -> Result<Response, Unanswered> {
+        let parts = &*self.parts;
+        let secrets = call.secrets();
+        let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
+        let body = match &call.body {
+            None => String::new(),
+            Some(body) => {
+                if !parts.clear_card_data && holds_card(body) {
+                    return Err(Unanswered::ClearCardData);
+                }
+                headers.push(("content-type", "application/json".into()));
+                parts
+                    .marshaller
+                    .marshal(body)
+                    .map_err(|NotJson| Unanswered::NotJson)?
+            }
+        };
+        let more = parts.metadata.headers().into_iter().chain(call.headers);
+        for (name, value) in more {
+            let again = headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+            // A control character could begin another header, and what is folded is not what is signed.
+            let fits = !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if again || !fits || OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                return Err(Unanswered::Header(name));
+            }
+            headers.push((name, value));
+        }
+        let authorization = parts
+            .authenticator
+            .authorization(
+                &ToSign {
+                    method: call.method,
+                    resource: call.resource.as_str(),
+                    headers: &headers,
+                },
+                &*self.connection,
+            )
+            .await
+            .map_err(Unanswered::Failure)?;
+        headers.push(("authorization", authorization.expose_secret().into()));
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        parts
+            .log
+            .request(&id, call.method, call.resource, &headers, &body);
+        let request = Request {
+            method: call.method,
+            url: format!("{}{}", parts.base, call.resource.as_str()),
+            headers,
+            body,
+        };
+        let started = Instant::now();
+        let result = self.connection.send(request).await;
+        match &result {
+            Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
+            Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
+        }
+        result.map_err(Unanswered::Failure)
+    }
+}
+
+/// Members whose text is opaque, in which digits follow one another by chance.
+const OPAQUE: &[&str] = &[
+    "encryptedCustomerInput",
+    "token",
+    "tokens",
+    "hostedTokenizationId",
+    "hostedFieldsSessionId",
+    "secret",
+];
+
+/// Whether a body holds a card in clear.
+fn holds_card(body: &Value) -> bool {
+    match body {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => holds_card_number(&number.to_string()),
+        Value::String(text) => holds_card_number(text),
+        Value::Array(items) => items.iter().any(holds_card),
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            let said =
+                ["cardnumber", "cvv"].contains(&name.to_ascii_lowercase().as_str()) && !value.is_null();
+            said || (!OPAQUE.contains(&name.as_str()) && (holds_card_number(name) || holds_card(value)))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn finds_a_card_in_clear() {
+        for body in [
+            json!({ "cardPaymentMethodSpecificInput": { "card": { "cardNumber": "1" } } }),
+            json!({ "card": { "cvv": "123" } }),
+            json!({ "order": { "references": { "merchantReference": "4567350000427977" } } }),
+            json!([{ "x": 4_567_350_000_427_977_u64 }]),
+        ] {
+            assert!(holds_card(&body), "{body}");
+        }
+        for body in [
+            json!({ "token": "4567350000427977", "encryptedCustomerInput": "4567350000427977" }),
+            json!({ "order": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" } } }),
+            json!({ "creditCardSpecificInput": { "ValidationRules": { "cvvMandatoryForNewToken": true } } }),
+        ] {
+            assert!(!holds_card(&body), "{body}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Logs of requests, answers and failures, which can be switched on and off while the client is in use.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::obfuscate;
+use super::resource::Resource;
+use crate::transport::{Failure, Response};
+
+/// Takes what is logged. Nothing that reaches it is secret.
+pub trait CommunicatorLogger: Send + Sync {
+    /// A request, or the answer to one.
+    fn log(&self, message: &str);
+
+    /// A request that got no answer.
+    fn log_failure(&self, message: &str) {
+        self.log(message);
+    }
+}
+
+/// Writes to anything that can be written to.
+pub struct WriterLogger<W>(Mutex<W>);
+
+impl<W: Write + Send> WriterLogger<W> {
+    /// Writes there.
+    pub const fn new(writer: W) -> Self {
+        Self(Mutex::new(writer))
+    }
+}
+
+/// Writes to standard output.
+#[must_use]
+pub fn standard_output() -> Arc<dyn CommunicatorLogger> {
+    Arc::new(WriterLogger::new(std::io::stdout()))
+}
+
+impl<W: Write + Send> CommunicatorLogger for WriterLogger<W> {
+    fn log(&self, message: &str) {
+        // A log that cannot be written must not stop a payment.
+        let _ = writeln!(self.0.lock().unwrap_or_else(PoisonError::into_inner), "{message}");
+    }
+}
+
+/// The switch.
+#[derive(Default)]
+pub struct Log(RwLock<Option<Arc<dyn CommunicatorLogger>>>);
+
+impl Log {
+    /// Logs from now on.
+    pub fn enable(&self, logger: Arc<dyn CommunicatorLogger>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(logger);
+    }
+
+    /// Logs no more.
+    pub fn disable(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn logger(&self) -> Option<Arc<dyn CommunicatorLogger>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn request(
+        &self,
+        id: &str,
+        method: &str,
+        resource: &Resource,
+        headers: &[(&'static str, String)],
+        body: &str,
+    ) {
+        if let Some(logger) = self.logger() {
+            let mut text = format!("request {id}: {method} {}", resource.shown());
+            for (name, value) in headers {
+                let _ = write!(text, "\n  {name}: {}", obfuscate::header(name, value));
+            }
+            let body = obfuscate::body(body.as_bytes());
+            if !body.is_empty() {
+                let _ = write!(text, "\n  {body}");
+            }
+            logger.log(&text);
+        }
+    }
+
+    pub(crate) fn response(&self, id: &str, secrets: &[String], response: &Response, took: Duration) {
+        if let Some(logger) = self.logger() {
+            let mut text = format!("answer {id}: {} after {} ms", response.status, took.as_millis());
+            for (name, value) in &response.headers {
+                let _ = write!(text, "\n  {name}: {}", obfuscate::header(name, value));
+            }
+            let body = obfuscate::body(&response.body);
+            if !body.is_empty() {
+                let _ = write!(text, "\n  {body}");
+            }
+            logger.log(&obfuscate::without(secrets, &text));
+        }
+    }
+
+    pub(crate) fn failure(&self, id: &str, failure: Failure, took: Duration) {
+        if let Some(logger) = self.logger() {
+            let why = match failure {
+                Failure::NotSent => "not_sent",
+                Failure::Doubtful(doubt) => doubt.as_str(),
+            };
+            logger.log_failure(&format!("no answer {id}: {why} after {} ms", took.as_millis()));
+        }
+    }
+}

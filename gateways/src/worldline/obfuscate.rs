@@ -1,0 +1,408 @@
+//! What is left of a request or an answer when it is logged.
+//!
+//! The published rules of the SDKs, with their holes closed: names are compared without regard to case, numbers and
+//! everything inside objects and arrays are masked too, and so are tokens, ids of sessions, return codes and
+//! addresses with a secret in them, which the SDKs print. It works on the parsed JSON, not on its text: an escape
+//! cannot hide a name. Headers are masked unless they are known to be harmless. A card number is masked wherever it
+//! stands.
+
+use cardseal::redact::card_digits;
+use serde_json::Value;
+
+/// Always this many, so that the length says nothing.
+const FIXED: &str = "********";
+
+/// What is left of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Every character becomes an asterisk.
+    All,
+    /// Eight asterisks.
+    Fixed,
+    /// The last so many stay.
+    Last(usize),
+    /// The first so many stay.
+    First(usize),
+}
+
+/// Names in lower case. The first five groups are published, the last is ours.
+const RULES: &[(Rule, &[&str])] = &[
+    (
+        Rule::All,
+        &[
+            "additionalinfo",
+            "cardholdername",
+            "dateofbirth",
+            "emailaddress",
+            "faxnumber",
+            "firstname",
+            "housenumber",
+            "mobilephonenumber",
+            "passengername",
+            "phonenumber",
+            "street",
+            "workphonenumber",
+            "zip",
+            "cvv",
+            "value",
+        ],
+    ),
+    (
+        Rule::Last(4),
+        &["cardnumber", "iban", "accountnumber", "reformattedaccountnumber"],
+    ),
+    (Rule::Last(2), &["expirydate"]),
+    (Rule::First(6), &["bin"]),
+    (
+        Rule::Fixed,
+        &[
+            "keyid",
+            "secretkey",
+            "publickey",
+            "userauthenticationtoken",
+            "encryptedpayload",
+            "decryptedpayload",
+            "encryptedcustomerinput",
+        ],
+    ),
+    (
+        Rule::Fixed,
+        &[
+            // What spends money or shows cards together with our credentials, or without.
+            "token",
+            "tokens",
+            "tokenid",
+            "invalidtokens",
+            "expiredcardtokens",
+            "cardtokens",
+            "hostedtokenizationid",
+            "hostedfieldssessionid",
+            "clientsessionid",
+            "customerid",
+            "sessiontoken",
+            "sessionid",
+            "returnmac",
+            "hostedcheckoutid",
+            "clientapiurl",
+            "access_token",
+            "client_secret",
+            "apikey",
+            "secret",
+            "secretapikey",
+            "key",
+            "password",
+            "crmtoken",
+            "networktoken",
+            "cryptogram",
+            "cavv",
+            "xid",
+            "track2data",
+            "encryptedpinblock",
+            "securitycode",
+            "cvc",
+            // Who the customer is.
+            "surname",
+            "name",
+            "fullname",
+            "city",
+            "address",
+            "ipaddress",
+            "personalidentificationnumber",
+            "fiscalnumber",
+        ],
+    ),
+];
+
+/// Headers that say nothing of anybody.
+const PLAIN_HEADERS: &[&str] = &[
+    "accept",
+    "api_auth",
+    "content-length",
+    "content-type",
+    "correlation-id",
+    "date",
+    "retry-count",
+    "trace-id",
+    "x-gcs-idempotence-key",
+    "x-gcs-idempotence-request-timestamp",
+    "idempotencyresponsedatetime",
+    "x-gcs-servermetainfo",
+    "x-wl-servermetainfo",
+];
+
+fn rule(name: &str) -> Option<Rule> {
+    let name = name.to_ascii_lowercase();
+    RULES
+        .iter()
+        .find_map(|(rule, names)| names.contains(&name.as_str()).then_some(*rule))
+}
+
+fn stars(count: usize) -> String {
+    "*".repeat(count)
+}
+
+fn masked(rule: Rule, text: &str) -> String {
+    let length = text.chars().count();
+    // A value no longer than what would stay is masked whole.
+    match rule {
+        Rule::Last(keep) if length > keep => {
+            let tail: String = text.chars().skip(length - keep).collect();
+            format!("{}{tail}", stars(length - keep))
+        }
+        Rule::First(keep) if length > keep => {
+            let head: String = text.chars().take(keep).collect();
+            format!("{head}{}", stars(length - keep))
+        }
+        Rule::Fixed => FIXED.into(),
+        Rule::All | Rule::Last(_) | Rule::First(_) => stars(length),
+    }
+}
+
+/// A text without a rule: card numbers are masked, and of an address only the host stays.
+fn plain(text: &str) -> String {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let host: String = rest
+            .chars()
+            .take_while(|c| !matches!(c, '/' | '?' | '#'))
+            .collect();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        return card_digits(&format!("{scheme}://{host}/{FIXED}"));
+    }
+    card_digits(text)
+}
+
+/// A part of an address, in a member whose name says so.
+fn is_address(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with("url") || name.ends_with("uri")
+}
+
+/// A JSON value without its secrets.
+#[must_use]
+pub fn json(value: &Value) -> Value {
+    inside(value, None)
+}
+
+fn is_stored_card(members: &serde_json::Map<String, Value>) -> bool {
+    let has = |name| members.contains_key(name);
+    has("isTemporary") || has("networkTokenLinked") || (!has("status") && (has("card") || has("eWallet")))
+}
+
+fn inside(value: &Value, outer: Option<Rule>) -> Value {
+    match (value, outer) {
+        (Value::Null, _) => Value::Null,
+        (Value::Object(members), _) => members
+            .iter()
+            .map(|(name, value)| {
+                // What a stored card is described with calls the token `id`.
+                let of_token = name == "id" && is_stored_card(members);
+                let rule = rule(name)
+                    .or(of_token.then_some(Rule::Fixed))
+                    .or(outer)
+                    .or_else(|| {
+                        let partial = value.as_str().is_some_and(|text| !text.contains("://"));
+                        (is_address(name) && partial).then_some(Rule::Fixed)
+                    });
+                (plain(name), inside(value, rule))
+            })
+            .collect(),
+        (Value::Array(items), rule) => items.iter().map(|item| inside(item, rule)).collect(),
+        (Value::String(text), Some(rule)) => masked(rule, text).into(),
+        (Value::Number(number), Some(rule)) => masked(rule, &number.to_string()).into(),
+        (Value::Bool(flag), Some(rule)) => masked(rule, &flag.to_string()).into(),
+        (Value::String(text), None) => plain(text).into(),
+        (Value::Number(number), None) => {
+            let text = number.to_string();
+            if card_digits(&text) == text {
+                value.clone()
+            } else {
+                stars(text.len()).into()
+            }
+        }
+        (Value::Bool(_), None) => value.clone(),
+    }
+}
+
+/// The texts of a request that are masked whole, and that an answer may repeat in a sentence of its own.
+#[must_use]
+pub fn secrets(value: &Value) -> Vec<String> {
+    fn collect(value: &Value, outer: bool, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    collect(value, outer || rule(name) == Some(Rule::Fixed), found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, outer, found)),
+            // Shorter ones are no secrets, and would be found everywhere.
+            Value::String(text) if outer && text.len() >= 8 => found.push(text.clone()),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(value, false, &mut found);
+    found
+}
+
+/// A text without these secrets.
+#[must_use]
+pub fn without(secrets: &[String], text: &str) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets {
+        text = text.replace(secret.as_str(), FIXED);
+    }
+    text
+}
+
+/// A body: JSON without its secrets, or how long it is.
+#[must_use]
+pub fn body(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return String::new();
+    }
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => json(&value).to_string(),
+        Ok(_) | Err(_) => format!("<{} bytes that are not JSON>", bytes.len()),
+    }
+}
+
+/// A header's value, if it says nothing of anybody.
+#[must_use]
+pub fn header(name: &str, value: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    if PLAIN_HEADERS.contains(&name.as_str()) {
+        card_digits(value)
+    } else {
+        FIXED.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json as value;
+
+    use super::*;
+
+    #[test]
+    fn masks_as_published() {
+        for (name, before, after) in [
+            ("cvv", "123", "***"),
+            ("cardNumber", "4567350000427977", "************7977"),
+            ("expiryDate", "1230", "**30"),
+            ("bin", "12345678", "123456**"),
+            ("encryptedCustomerInput", "x.y", "********"),
+            ("keyId", "a-much-longer-id-than-that", "********"),
+            ("cardholderName", "Zoë Müller", "**********"),
+            ("value", "4567350000427977", "****************"),
+            ("iban", "DE89370400440532013000", "******************3000"),
+        ] {
+            assert_eq!(json(&value!({ name: before }))[name], after, "{name}");
+        }
+    }
+
+    #[test]
+    fn masks_what_the_published_rules_let_through() {
+        let body = value!({
+            "token": "tok", "hostedTokenizationId": "htp", "clientSessionId": "abc", "RETURNMAC": "mac",
+            "hostedCheckoutId": "3254564310", "invalidTokens": ["first", "second"],
+            "redirectUrl": "https://payment.example/hostedcheckout/Payment/Form/0123?x=1#y",
+            "partialRedirectUrl": "preprod.example/hostedcheckout/0123", "merchantAction": { "redirectData": {
+                "redirectURL": "https://user:pw@payment.example/0123" } },
+            "customer": { "personalInformation": { "name": { "surname": "Roe", "firstName": "Jane" } },
+                "billingAddress": { "city": "Ghent" } },
+            "CARDNUMBER": 4567350000427977_u64, "cvv": 123, "bin": 456735,
+            "value": { "inner": ["4567350000427977", true] },
+            "errors": [{ "message": "card 4567 3500 0042 7977 refused" }], "4567350000427977": 1,
+            "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" }, "status": "CAPTURED", "id": "3254564310_0",
+        });
+        let shown = json(&body);
+        let text = shown.to_string();
+        for secret in [
+            "tok",
+            "htp",
+            "\"abc\"",
+            "\"mac\"",
+            "\"3254564310\"",
+            "first\"",
+            "second",
+            "0123",
+            "Roe",
+            "Jane",
+            "Ghent",
+            "456735000",
+            "123",
+            "4567 35",
+            "true",
+        ] {
+            let allowed = text
+                .replace("token", "")
+                .replace("Tokens", "")
+                .replace("firstName", "");
+            assert!(!allowed.contains(secret), "{secret} is in {allowed}");
+        }
+        let token = json(
+            &value!({ "id": "0123-token", "paymentProductId": 1, "card": { "alias": "************7977" } }),
+        );
+        assert_eq!(token["id"], "********");
+        assert_eq!(shown["redirectUrl"], "https://payment.example/********");
+        assert_eq!(shown["CARDNUMBER"], "************7977");
+        // What is needed to find a payment again stays.
+        assert_eq!(
+            (&shown["id"], &shown["status"], &shown["amountOfMoney"]["amount"]),
+            (&value!("3254564310_0"), &value!("CAPTURED"), &value!(1000))
+        );
+    }
+
+    #[test]
+    fn shows_known_headers_only() {
+        for name in [
+            "Authorization",
+            "authorization",
+            "WWW-Authenticate",
+            "Proxy-Authenticate",
+            "Proxy-Authorization",
+            "X-GCS-Authentication-Token",
+            "x-gcs-callerpassword",
+            "X-GCS-CallerPassword",
+            "Cookie",
+            "Set-Cookie",
+            "Location",
+            "X-GCS-ClientMetaInfo",
+            "X-Anything-New",
+        ] {
+            assert_eq!(header(name, "secret"), "********", "{name}");
+        }
+        assert_eq!(header("Content-Type", "application/json"), "application/json");
+        assert_eq!(
+            header("X-GCS-Idempotence-Key", "4567350000427977"),
+            "****************"
+        );
+    }
+
+    #[test]
+    fn shows_no_body_that_it_cannot_read() {
+        assert_eq!(body(b""), "");
+        assert_eq!(body(b"<html>token=1</html>"), "<20 bytes that are not JSON>");
+        assert_eq!(body(b"\xff\xfe"), "<2 bytes that are not JSON>");
+        assert_eq!(body(br#""4567350000427977""#), "<18 bytes that are not JSON>");
+        assert_eq!(body(br#"{"c\u0076v":"123"}"#), r#"{"cvv":"***"}"#);
+    }
+
+    proptest! {
+        /// However deep, under whatever spelling of its name, whatever its type.
+        #[test]
+        fn a_secret_never_comes_through(
+            secret in "[A-Za-z0-9]{12,30}",
+            name in prop::sample::select(vec!["token", "TOKEN", "clientSessionId", "RETURNMAC", "cvv", "hostedTokenizationId"]),
+            depth in 0_usize..6,
+            in_array in any::<bool>(),
+        ) {
+            let mut body = if in_array { value!({ name: [{ "x": secret.clone() }] }) } else { value!({ name: secret.clone() }) };
+            for _ in 0..depth {
+                body = value!({ "a": [body] });
+            }
+            prop_assert!(!super::body(body.to_string().as_bytes()).contains(&secret));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The key pair whose public half pages encrypt to. Made when it is first asked for.
+//!
+//! Nothing here resists a timing attack: it serves tests on loopback.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rsa::pkcs8::EncodePublicKey;
+use rsa::{Oaep, RsaPrivateKey};
+use sha1::Sha1;
+use uuid::Uuid;
+
+use crate::random::SystemRandom;
+
+/// The real platform's size is not known; its own client's tests have this one.
+const BITS: usize = 2048;
+
+pub(crate) struct KeyPair {
+    private: RsaPrivateKey,
+    id: String,
+    public: String,
+}
+
+impl KeyPair {
+    pub(crate) fn make() -> Option<Self> {
+        let private = RsaPrivateKey::new(&mut SystemRandom, BITS).ok()?;
+        Self::from_private(private, Uuid::new_v4().to_string())
+    }
+
+    pub(crate) fn from_private(private: RsaPrivateKey, id: String) -> Option<Self> {
+        let spki = private.to_public_key().to_public_key_der().ok()?;
+        Some(Self {
+            public: STANDARD.encode(spki.as_bytes()),
+            private,
+            id,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// SPKI in base64, on one line.
+    pub(crate) fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// Opens RSAES-OAEP with SHA-1 for both of its digests.
+    pub(crate) fn open(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
+        self.private.decrypt(Oaep::new::<Sha1>(), ciphertext).ok()
+    }
+}

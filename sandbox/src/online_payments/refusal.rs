@@ -1,0 +1,272 @@
+//! The platform's errors: `errorId` and a list. What is not known of an error is left out, as the real platform
+//! leaves members out too.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// What is answered instead of the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    /// What `errors[0]` holds besides `httpStatusCode`.
+    error: Error,
+    /// The status that the body tells, where it is another one.
+    told: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Error {
+    error_code: Option<String>,
+    code: Option<&'static str>,
+    id: &'static str,
+    property: Option<String>,
+}
+
+/// An error in the form it is sent.
+pub(crate) struct Told {
+    pub(crate) status: StatusCode,
+    pub(crate) id: String,
+    pub(crate) body: Value,
+    /// The text itself where its form was recorded.
+    pub(crate) text: Option<String>,
+}
+
+const DIRECT: &str = "DIRECT_PLATFORM_ERROR";
+/// Of answers that the issuer or acquirer gave.
+const PAYMENT: &str = "PAYMENT_PLATFORM_ERROR";
+const NO_ACCESS: &str = "ACCESS_TO_MERCHANT_NOT_ALLOWED";
+
+impl Refusal {
+    const fn new(status: StatusCode, error: Error) -> Self {
+        Self {
+            status,
+            error,
+            told: None,
+        }
+    }
+
+    fn coded(status: StatusCode, error_code: &str, code: &'static str, id: &'static str) -> Self {
+        Self::new(
+            status,
+            Error {
+                error_code: Some(error_code.into()),
+                code: Some(code),
+                id,
+                property: None,
+            },
+        )
+    }
+
+    fn named(status: StatusCode, id: &'static str, property: &str) -> Self {
+        Self::new(
+            status,
+            Error {
+                id,
+                property: Some(property.into()),
+                ..Error::default()
+            },
+        )
+    }
+
+    fn at(mut self, property: impl Into<String>) -> Self {
+        self.error.property = Some(property.into());
+        self
+    }
+
+    /// Wrong key, wrong signature, wrong merchant: all the same, and without an `errorCode`.
+    pub(crate) fn no_access() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Error {
+                code: Some("9007"),
+                id: NO_ACCESS,
+                ..Error::default()
+            },
+        )
+    }
+
+    pub(crate) fn no_session() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Error {
+                code: Some("9002"),
+                id: "MISSING_OR_INVALID_AUTHORIZATION",
+                ..Error::default()
+            },
+        )
+    }
+
+    pub(crate) fn expired_session() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Error {
+                code: Some("9008"),
+                id: "ACCESS_TO_CONSUMER_ID_NOT_ALLOWED",
+                ..Error::default()
+            },
+        )
+    }
+
+    pub(crate) fn invalid(property: impl Into<String>) -> Self {
+        Self::coded(StatusCode::BAD_REQUEST, "50001111", "1008", "INVALID_VALUE").at(property)
+    }
+
+    /// Only the number is documented, not which member carries it.
+    pub(crate) fn missing(property: &str) -> Self {
+        let (status, id) = (StatusCode::BAD_REQUEST, "PARAMETER_NOT_FOUND_IN_REQUEST");
+        Self::coded(status, "20000000", "20000000", id).at(property)
+    }
+
+    pub(crate) fn unknown_payment() -> Self {
+        Self::coded(StatusCode::NOT_FOUND, "50001130", "1002", "UNKNOWN_PAYMENT_ID").at("paymentId")
+    }
+
+    pub(crate) fn unknown_token() -> Self {
+        Self::named(StatusCode::NOT_FOUND, "UNKNOWN_TOKEN_ID", "token")
+    }
+
+    pub(crate) fn unknown_product() -> Self {
+        let mut refusal = Self::named(StatusCode::NOT_FOUND, "UNKNOWN_PRODUCT_ID", "paymentProductId");
+        refusal.error.code = Some("1007");
+        refusal
+    }
+
+    /// As recorded of a hosted checkout that is not there: 404 with a body that says 500.
+    pub(crate) fn unknown_hosted() -> Self {
+        let mut refusal = Self::coded(StatusCode::NOT_FOUND, "20001101", "9999", "UNKNOWN_SERVER_ERROR");
+        refusal.told = Some(500);
+        refusal
+    }
+
+    pub(crate) fn product_not_available() -> Self {
+        Self::named(
+            StatusCode::BAD_REQUEST,
+            "PAYMENT_PRODUCT_NOT_AVAILABLE",
+            "paymentProductId",
+        )
+    }
+
+    pub(crate) fn product_mismatch() -> Self {
+        Self::named(
+            StatusCode::BAD_REQUEST,
+            "CARDNUMBER_PAYMENTPRODUCTID_MISMATCH",
+            "paymentProductId",
+        )
+    }
+
+    pub(crate) fn not_allowed_now() -> Self {
+        Self::named(
+            StatusCode::BAD_REQUEST,
+            "ACTION_NOT_ALLOWED_ON_TRANSACTION",
+            "paymentId",
+        )
+    }
+
+    /// The first call with this key is still running. Its id is not known.
+    pub(crate) fn in_progress(error_code: &str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            Error {
+                error_code: Some(error_code.into()),
+                ..Error::default()
+            },
+        )
+    }
+
+    pub(crate) fn bad_gateway() -> Self {
+        Self::coded(
+            StatusCode::BAD_GATEWAY,
+            "20001101",
+            "9999",
+            "UNKNOWN_SERVER_ERROR",
+        )
+    }
+
+    pub(crate) const fn id(&self) -> &'static str {
+        self.error.id
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        let id = Uuid::new_v4().to_string();
+        let error = &self.error;
+        let mut fields = Map::new();
+        if let Some(error_code) = &error.error_code {
+            fields.insert("errorCode".into(), error_code.as_str().into());
+        }
+        if let Some(code) = error.code {
+            fields.insert("code".into(), code.into());
+        }
+        if !error.id.is_empty() {
+            fields.insert("id".into(), error.id.into());
+            fields.insert("message".into(), error.id.into());
+        }
+        if let Some(property) = &error.property {
+            fields.insert("propertyName".into(), property.as_str().into());
+        }
+        fields.insert("category".into(), DIRECT.into());
+        fields.insert(
+            "httpStatusCode".into(),
+            self.told.unwrap_or(self.status.as_u16()).into(),
+        );
+        if error.id != NO_ACCESS {
+            fields.insert("retriable".into(), false.into());
+        }
+        let status = self.status.as_u16();
+        Told {
+            status: self.status,
+            body: json!({ "errorId": id, "errors": [fields], "status": status }),
+            text: (error.id == NO_ACCESS).then(|| no_access_text(&id)),
+            id,
+        }
+    }
+}
+
+/// With the line ends and the order in which it was recorded.
+fn no_access_text(id: &str) -> String {
+    format!(
+        "{{\r\n  \"errorId\": \"{id}\",\r\n  \"errors\": [\r\n    {{\r\n      \"code\": \"9007\",\r\n      \
+         \"id\": \"{NO_ACCESS}\",\r\n      \"category\": \"{DIRECT}\",\r\n      \"message\": \"{NO_ACCESS}\",\r\n      \
+         \"httpStatusCode\": 403\r\n    }}\r\n  ],\r\n  \"status\": 403\r\n}}"
+    )
+}
+
+/// What a decline says, in the answer and in the payment.
+pub(crate) fn decline(error_code: &str) -> Value {
+    json!([{
+        "errorCode": error_code,
+        "category": PAYMENT,
+        "httpStatusCode": 402,
+        "retriable": false,
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_refused_key_as_recorded() {
+        let told = Refusal::no_access().told();
+        let text = told.text.unwrap();
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), told.body);
+        assert_eq!(told.body["errors"][0].get("errorCode"), None);
+        assert_eq!(told.body["errorId"], told.id);
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_known() {
+        let told = Refusal::unknown_token().told();
+        assert_eq!(told.status, StatusCode::NOT_FOUND);
+        let error = &told.body["errors"][0];
+        assert_eq!((error.get("errorCode"), error.get("code")), (None, None));
+        assert_eq!(error["id"], "UNKNOWN_TOKEN_ID");
+        let told = Refusal::unknown_hosted().told();
+        assert_eq!(told.status, StatusCode::NOT_FOUND);
+        assert_eq!(told.body["errors"][0]["httpStatusCode"], 500);
+        let told = Refusal::in_progress("1409").told();
+        assert_eq!(told.body["errors"].as_array().unwrap().len(), 1);
+        assert_eq!(told.body["errors"][0]["errorCode"], "1409");
+    }
+}
