@@ -1,30 +1,27 @@
-// How long one pack takes, and how long a page waits from nothing loaded to its first packed card.
+// How long one pack takes once everything is loaded and warm, in Node and in Chromium; docs/benchmarks.md says how it is
+// measured. What a page waits for its first card is `npm run bench:cold`.
 //
-//   npm run bench                -- --quick for fewer runs
-//   npm run bench -- --json      [{ name, bits, median_us, runs }]
+//   npm run bench                -- --quick for fewer measurements, --built to measure pkg as it is
+//   npm run bench -- --json      [{ place, name, bits, median_us, min_us, cpu_median_us, cpu_min_us, ratio, runs, … }]
 
-import { createCipheriv, createPublicKey, constants, generateKeyPairSync, publicEncrypt, randomBytes, randomInt } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes, randomInt } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { build } from './build.mjs';
-import { ask, chromium, isRoot, main, pkg, root, say, targetFolder } from './project.mjs';
-import { ensure, TO_BUILD } from './setup.mjs';
+import { CARD, check, inPkg, keyPair, launch, median, PAIR, PLAINTEXT, prepared, rounded, serve } from './bench-shared.mjs';
+import { main, pkg, say, targetFolder } from './project.mjs';
 import { bundle } from './size.mjs';
 
-const CARD = { number: '4242424242424242', expiry: { month: 12, year: 2035 }, cvc: '123', holder: 'Ana Núñez Solís', nickname: 'My first card' };
-const PLAINTEXT = { card: { cardHolder: CARD.holder, expirationDate: { month: 12, year: 35 }, cardNumber: CARD.number, cvc: CARD.cvc, nickname: CARD.nickname } };
-const PEERS = 'aes-js+jsencrypt';
+const BITS = [1024, 2048, 4096];
+const quick = process.argv.includes('--quick');
+/** Milliseconds: of the calls before the first measurement, and of one measurement; in a page, asking takes time too. */
+const WARM = quick ? 200 : 1000;
+const SLICE = quick ? { node: 10, chromium: 40 } : { node: 25, chromium: 100 };
+const SLICES = quick ? 11 : 41;
 
-function keys() {
-  const { rsa_keys: vectors } = JSON.parse(readFileSync(path.join(root, 'tests', 'vectors', 'greenpay.json'), 'utf8'));
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 4096, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
-  return [[1024, vectors.t1024.public_spki_pem], [2048, vectors.t2048.public_spki_pem], [4096, publicKey]];
-}
-
-function nodePacker(pem) {
+/** What the machine can do: OpenSSL's own arithmetic, which no page has. */
+function native(pem) {
   const key = createPublicKey(pem);
   return () => {
     const k = randomBytes(16);
@@ -37,128 +34,148 @@ function nodePacker(pem) {
   };
 }
 
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const micros = (ms) => Math.round(ms * 10_000) / 10;
-
-/** Round by round, so that a slow moment of the machine meets all of them. */
-async function packs(runs, folder) {
-  const cardseal = await import(pathToFileURL(path.join(pkg, 'node.js')));
+/** `repeat(name, calls)` gives milliseconds, `[wall, processor]`, for that many calls one after the other. */
+async function inNode(keys, folder) {
+  const cardseal = await import(pathToFileURL(path.join(pkg, 'inline.js')));
   await cardseal.load();
+  // jsencrypt chooses the width of its digits by the name of the browser, and its random numbers by whether there is a
+  // window. Every browser has this name; without both, another program would be measured than the one that pages run.
+  Object.assign(globalThis, { window: globalThis, self: globalThis });
+  Object.defineProperty(globalThis, 'navigator', { value: { appName: 'Netscape' }, configurable: true });
   const { packer } = await import(pathToFileURL(path.join(folder, 'peers.js')));
   const rows = [];
-  for (const [bits, pem] of keys()) {
-    const ours = new cardseal.GreenPay({ publicKey: pem });
-    const theirs = packer(pem);
-    const contenders = [['cardseal', () => ours.pack({ card: CARD })], [PEERS, () => theirs(PLAINTEXT)], ['node:crypto', nodePacker(pem)]];
-    const times = contenders.map(() => []);
-    const warm = Math.ceil(runs / 5);
-    for (let round = -warm; round < runs; round += 1) {
-      contenders.forEach(([, pack], index) => {
-        const began = performance.now();
-        const { lk } = pack();
-        const took = performance.now() - began;
-        if (typeof lk !== 'string') throw new Error('a pack failed');
-        if (round >= 0) times[index].push(took);
-      });
-    }
-    contenders.forEach(([name], index) => rows.push({ name, bits, median_us: micros(median(times[index])), runs }));
+  for (const { bits, publicKey, privateKey } of keys) {
+    const ours = new cardseal.GreenPay({ publicKey });
+    const theirs = packer(publicKey);
+    const packs = { cardseal: () => ours.pack({ card: CARD }), [PAIR]: () => theirs(PLAINTEXT), 'node:crypto': native(publicKey) };
+    for (const [name, pack] of Object.entries(packs)) check(name, pack(), privateKey);
+    rows.push(...await contest('node', bits, Object.keys(packs), (name, calls) => {
+      const pack = packs[name];
+      const began = performance.now();
+      const used = process.cpuUsage();
+      for (let call = 0; call < calls; call += 1) pack();
+      const { user, system } = process.cpuUsage(used);
+      return [performance.now() - began, (user + system) / 1000];
+    }));
   }
   return rows;
 }
 
-/** What a fresh process or page runs: everything between its two looks at the clock counts. */
-const FIRST = {
-  cardseal: (where, pem) => `const { load, GreenPay } = await import(${JSON.stringify(where)}); await load();
-    new GreenPay({ publicKey: ${JSON.stringify(pem)} }).pack({ card: ${JSON.stringify(CARD)} });`,
-  [PEERS]: (where, pem) => `const { packer } = await import(${JSON.stringify(where)});
-    packer(${JSON.stringify(pem)})(${JSON.stringify(PLAINTEXT)});`,
-};
-FIRST['cardseal/inline'] = FIRST.cardseal;
-
-const timed = (body, give) => `const began = performance.now(); ${body} ${give}(performance.now() - began);`;
-
-function firstInNode(runs, folder, pem) {
-  const entries = { cardseal: pathToFileURL(path.join(pkg, 'node.js')).href, 'cardseal/inline': pathToFileURL(path.join(pkg, 'inline.js')).href, [PEERS]: pathToFileURL(path.join(folder, 'peers.js')).href };
-  return firsts('node', runs, entries, async (name, where) => {
-    const text = ask(process.execPath, ['--input-type=module', '--eval', timed(FIRST[name](where, pem), 'console.log')], { stdio: ['ignore', 'pipe', 'inherit'] });
-    if (!text) throw new Error(`${name} failed in a fresh process`);
-    return Number(text);
-  });
-}
-
-async function firstInBrowser(runs, folder, pem) {
-  const executablePath = chromium();
-  if (!executablePath) return [];
-  const files = new Map([
-    ['/', ['text/html', '<!doctype html><title>bench</title>']],
-    ['/cardseal.js', ['text/javascript', await bundle(`export * from ${JSON.stringify(path.join(pkg, 'index.js'))};`)]],
-    ['/cardseal_bg.wasm', ['application/wasm', readFileSync(path.join(pkg, 'cardseal_bg.wasm'))]],
-    ['/inline.js', ['text/javascript', await bundle(`export * from ${JSON.stringify(path.join(pkg, 'inline.js'))};`)]],
-    ['/peers.js', ['text/javascript', readFileSync(path.join(folder, 'peers.js'))]],
-  ]);
-  const server = http.createServer((request, response) => {
-    const [type, body] = files.get(request.url) ?? [];
-    response.writeHead(type ? 200 : 404, { 'content-type': type ?? 'text/plain', 'cache-control': 'no-store' }).end(body);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { chromium: playwright } = await import('playwright-core');
-  const browser = await playwright.launch({ executablePath, args: isRoot ? ['--no-sandbox'] : [] });
+async function inChromium(keys) {
+  const page = await bundle(`
+    import { load, GreenPay } from ${inPkg('inline.js')};
+    import { packer } from './scripts/peers.mjs';
+    globalThis.prepare = async (publicKey, card, plaintext) => {
+      await load();
+      const ours = new GreenPay({ publicKey });
+      const theirs = packer(publicKey);
+      globalThis.packs = { cardseal: () => ours.pack({ card }), ${JSON.stringify(PAIR)}: () => theirs(plaintext) };
+    };
+    globalThis.repeat = (name, calls) => {
+      const pack = globalThis.packs[name];
+      const began = performance.now();
+      for (let call = 0; call < calls; call += 1) pack();
+      return performance.now() - began;
+    };`);
+  // The browser's clock is fine enough only in pages that are alone in their process.
+  const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+  const server = await serve(new Map([['/', '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>'], ['/bench.js', page]]), { headers });
+  const browser = await launch();
   try {
-    return await firsts('chromium', runs, { cardseal: '/cardseal.js', 'cardseal/inline': '/inline.js', [PEERS]: '/peers.js' }, async (name, where) => {
-      // A fresh context has no cache, neither of files nor of compiled code.
+    const rows = [];
+    for (const { bits, publicKey, privateKey } of keys) {
       const context = await browser.newContext();
-      const page = await context.newPage();
-      await page.goto(`http://127.0.0.1:${server.address().port}/`);
-      const took = await page.evaluate(`(async () => { ${timed(FIRST[name](where, pem), 'return ')} })()`);
+      const tab = await context.newPage();
+      await tab.goto(server.url);
+      await tab.evaluate(([key, card, plaintext]) => globalThis.prepare(key, card, plaintext), [publicKey, CARD, PLAINTEXT]);
+      for (const name of ['cardseal', PAIR]) check(name, await tab.evaluate((which) => globalThis.packs[which](), name), privateKey);
+      const used = await processor(browser);
+      rows.push(...await contest('chromium', bits, ['cardseal', PAIR], async (name, calls) => {
+        const before = used();
+        const wall = await tab.evaluate(([which, times]) => globalThis.repeat(which, times), [name, calls]);
+        return [wall, used() - before];
+      }));
       await context.close();
-      return took;
-    });
+    }
+    return rows;
   } finally {
     await browser.close();
-    server.close();
+    server.stop();
   }
 }
 
-async function firsts(place, runs, entries, once) {
-  const times = Object.fromEntries(Object.keys(entries).map((name) => [name, []]));
-  // The first round warms the machine's own caches and is not counted.
-  for (let round = -1; round < runs; round += 1) {
-    for (const [name, where] of Object.entries(entries)) {
-      const took = await once(name, where);
-      if (round >= 0) times[name].push(took);
-    }
+/** Reads the milliseconds for which the main threads of the browser's pages ran; only Linux tells. */
+async function processor(browser) {
+  const devtools = await browser.newBrowserCDPSession();
+  const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+  await devtools.detach();
+  const files = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => `/proc/${id}/schedstat`);
+  return () => files.reduce((sum, file) => sum + (existsSync(file) ? Number(readFileSync(file, 'utf8').split(' ')[0]) : NaN), 0) / 1e6;
+}
+
+/** Slice by slice in turn, so that a slow moment of the machine meets all of them. */
+async function contest(place, bits, names, repeat) {
+  say(`${place}, ${bits} bits`);
+  const calls = {};
+  const slice = SLICE[place];
+  for (const name of names) {
+    const end = performance.now() + WARM;
+    let times = 1;
+    let took = 0;
+    do {
+      [took] = await repeat(name, times);
+      if (took < slice) times *= 2;
+    } while (performance.now() < end || took < slice / 2);
+    calls[name] = Math.max(1, Math.round((times * slice) / took));
   }
-  return Object.entries(times).map(([name, list]) => ({ name: `${name} first card in ${place}`, bits: 2048, median_us: micros(median(list)), runs }));
+  const slices = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < SLICES; round += 1) {
+    for (const name of names) slices[name].push((await repeat(name, calls[name])).map((ms) => (ms * 1000) / calls[name]));
+  }
+  return names.map((name) => {
+    const wall = slices[name].map(([time]) => time);
+    const cpu = slices[name].map(([, time]) => time);
+    const known = (value) => (Number.isFinite(value) ? rounded(value) : null);
+    return {
+      place, name, bits, median_us: rounded(median(wall)), min_us: rounded(Math.min(...wall)),
+      cpu_median_us: known(median(cpu)), cpu_min_us: known(Math.min(...cpu)), runs: SLICES, calls_per_run: calls[name],
+    };
+  });
 }
 
 main(async () => {
-  await ensure(TO_BUILD);
-  await build();
-  const quick = process.argv.includes('--quick');
+  await prepared();
   const folder = path.join(targetFolder(), 'bench');
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
-  writeFileSync(path.join(folder, 'peers.js'), await bundle(`export * from './scripts/peers.mjs';`));
-  const pem = keys()[1][1];
+  const peers = await bundle(`export * from './scripts/peers.mjs';`);
+  writeFileSync(path.join(folder, 'peers.js'), peers);
+  const keys = BITS.map((bits) => ({ bits, ...keyPair(bits) }));
 
-  say('Measuring.');
-  const rows = await packs(quick ? 100 : 1000, folder);
-  const first = [...(await firstInNode(quick ? 5 : 21, folder, pem)), ...(await firstInBrowser(quick ? 5 : 21, folder, pem))];
-
+  const rows = [...(await inNode(keys, folder)), ...(await inChromium(keys))];
+  const fellow = (row, name) => rows.find((other) => other.place === row.place && other.bits === row.bits && other.name === name);
+  const ratio = (row, name, measure) => {
+    const other = fellow(row, name);
+    return other?.[measure] ? rounded(row[measure] / other[measure], 2) : null;
+  };
+  for (const row of rows) {
+    row.ratio = ratio(row, PAIR, 'median_us');
+    row.ratio_min = ratio(row, PAIR, 'min_us');
+    row.ratio_cpu = ratio(row, PAIR, 'cpu_median_us');
+    row.ratio_native = ratio(row, 'node:crypto', 'median_us');
+  }
   if (process.argv.includes('--json')) {
-    process.stdout.write(`${JSON.stringify([...rows, ...first])}\n`);
+    process.stdout.write(`${JSON.stringify(rows)}\n`);
     return;
   }
-  const against = (row, name) => (row.median_us / rows.find((other) => other.name === name && other.bits === row.bits).median_us).toFixed(2);
-  process.stdout.write('\nOne pack in Node, the key parsed before; median.\n\n');
-  process.stdout.write(`${'bits'.padStart(5)}  ${''.padEnd(18)}${'µs'.padStart(9)}${`/ ${PEERS}`.padStart(20)}${'/ node:crypto'.padStart(15)}\n`);
+  const cell = (value, width = 10) => String(value ?? '').padStart(width);
+  process.stdout.write(`\nOne pack in µs, the key parsed before. Ratios are divided by ${PAIR} of the same place and key.\n\n`);
+  process.stdout.write(`${''.padEnd(10)}${cell('', 5)}  ${''.padEnd(18)}${cell('wall time', 20)}${cell('processor', 20)}${cell('ratio', 30)}${cell('/ node:', 10)}\n`);
+  process.stdout.write(`${'place'.padEnd(10)}${cell('bits', 5)}  ${''.padEnd(18)}${['median', 'min', 'median', 'min', 'wall', 'wall min', 'processor', 'crypto'].map((text) => cell(text)).join('')}\n`);
   for (const row of rows) {
-    process.stdout.write(`${String(row.bits).padStart(5)}  ${row.name.padEnd(18)}${row.median_us.toFixed(0).padStart(9)}${against(row, PEERS).padStart(20)}${against(row, 'node:crypto').padStart(15)}\n`);
+    const times = [row.median_us, row.min_us, row.cpu_median_us, row.cpu_min_us].map((value) => cell(value?.toFixed(0)));
+    const ratios = [row.ratio, row.ratio_min, row.ratio_cpu, row.ratio_native].map((value) => cell(value?.toFixed(2)));
+    process.stdout.write(`${row.place.padEnd(10)}${cell(row.bits, 5)}  ${row.name.padEnd(18)}${times.join('')}${ratios.join('')}\n`);
   }
-  process.stdout.write(`\nFrom nothing loaded to the first packed card (import, load, key, pack; 2048 bits); median.\n\n`);
-  for (const row of first) {
-    const theirs = first.find(({ name }) => name === row.name.replace(/^\S+/, PEERS));
-    process.stdout.write(`${row.name.padEnd(44)}${(row.median_us / 1000).toFixed(1).padStart(8)} ms${(row.median_us / theirs.median_us).toFixed(2).padStart(8)}\n`);
-  }
-  process.stdout.write(`\n${rows[0].runs} runs of a pack, ${first[0].runs} of a first card; the last column is divided by ${PEERS}.\n`);
+  process.stdout.write(`\n${SLICES} measurements of about ${SLICE.node} ms (Node) and ${SLICE.chromium} ms (Chromium) each, in turn.\n`);
 });

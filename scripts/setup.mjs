@@ -7,13 +7,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { ask, chromedriver, chromium, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop, which } from './project.mjs';
+import { ask, chromedriver, chromium, firefox, geckodriver, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop, webkitBrowser, which } from './project.mjs';
 
 const WASM_TARGET = 'wasm32-unknown-unknown';
 const WASM_PACK = '0.15.1';
+const GECKODRIVER = '0.37.1';
 
 /** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
-const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, browser, wasmBindgen, wasmPack };
+const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, browser, otherBrowsers, wasmBindgen, wasmPack, firefoxDriver };
 
 /** What `npm start` and `npm run build` need. */
 export const TO_BUILD = ['node', 'rust', 'compiler', 'wasmTarget', 'packages'];
@@ -101,6 +102,18 @@ async function browser() {
   await apt('a browser', missing);
 }
 
+/** The engines beside Chromium's. WebKit's has no way to run without a screen: Xvfb is one that nobody sees. */
+async function otherBrowsers() {
+  const missing = [
+    ...(firefox() ? [] : ['firefox-esr']),
+    ...(which('WebKitWebDriver') && webkitBrowser() ? [] : ['webkit2gtk-driver']),
+    ...(which('Xvfb') ? [] : ['xvfb']),
+  ];
+  if (missing.length === 0) return;
+  say(`Installing ${missing.join(', ')} with apt-get: the tests run in every browser engine.`);
+  await apt('a browser', missing);
+}
+
 async function apt(what, names) {
   const sudo = isRoot ? [] : ['sudo', '-n'];
   const able = which('apt-get') && (isRoot || (which('sudo') && ask('sudo', ['-n', 'true']) !== undefined));
@@ -141,6 +154,13 @@ async function wasmPack() {
   if (which('wasm-pack')) return;
   say(`Installing wasm-pack ${WASM_PACK} with cargo; this takes some minutes, once.`);
   await must('cargo', ['install', '--locked', 'wasm-pack', '--version', WASM_PACK]);
+}
+
+/** Debian has no package of it; wasm-pack would fetch a program from the network. */
+async function firefoxDriver() {
+  if (geckodriver()) return;
+  say(`Installing geckodriver ${GECKODRIVER} with cargo; this takes some minutes, once.`);
+  await must('cargo', ['install', '--locked', 'geckodriver', '--version', GECKODRIVER]);
 }
 
 if (isMain(import.meta.url)) {
