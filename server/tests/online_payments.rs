@@ -384,6 +384,27 @@ async fn a_customer_who_has_to_authenticate_is_sent_there_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stored_card_is_read_from_the_platform_and_cannot_be_changed_there() {
+    let shop = Shop::online_payments(&[]).await;
+    let token = shop.op_token().await;
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    let refresh = format!("{path}/refresh");
+    let read = shop.merchant("POST", &refresh, None).await.is(200);
+    for name in ["id", "status", "brand", "last4", "expiry", "holder", "customer"] {
+        assert_eq!(read[name], token[name], "{name}: {read}");
+    }
+    // The platform is what is asked.
+    shop.op_fault("tokens/get", Kind::BadGatewayBeforeCommit, 0, 0);
+    shop.merchant("POST", &refresh, None)
+        .await
+        .problem(502, "platform_answer_invalid");
+    shop.merchant("PATCH", &path, Some(&json!({ "holder": "Ana" })))
+        .await
+        .problem(422, "not_offered");
+    assert_eq!(shop.get(&path).await.is(200), read);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_platforms_own_pages_lead_to_payments_and_tokens() {
     let shop = Shop::online_payments(&[]).await;
     let http = reqwest::Client::builder()
