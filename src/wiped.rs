@@ -6,8 +6,12 @@ pub(crate) use zeroize::Zeroizing as Wiped;
 /// In the shipped module the allocator wipes every block as it is freed and every call wipes its stack, so that a loop
 /// at each place where something is dropped would only be bytes to download.
 #[cfg(feature = "bare")]
+#[allow(
+    unreachable_pub,
+    reason = "a public field has this type, as it has the other's"
+)]
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wiped<T>(T);
+pub struct Wiped<T>(T);
 
 #[cfg(feature = "bare")]
 impl<T> Wiped<T> {

@@ -1,5 +1,5 @@
 //! The JavaScript boundary, whatever a page hands over: natively, and in a real browser.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cardseal::boundary::Module;
 use cardseal::random::SystemRandom;
