@@ -1,12 +1,13 @@
 //! Masks what could be a card number in text that came from elsewhere.
 //!
-//! A digit is anything that Unicode calls a decimal digit, and whatever people put between groups of digits is
+//! A digit is a decimal digit of any of twelve scripts, and whatever people put between groups of digits is
 //! skipped: what only a person would read as a card number is one. UUIDs are let be: their digits follow one
 //! another by chance, and a platform names its things by them.
 
-/// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
 use crate::prelude::*;
 use crate::wiped::Wiped;
+
+/// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
 const PAN_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
 
 /// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same

@@ -397,7 +397,7 @@ async fn a_stored_card_is_read_from_the_platform_and_cannot_be_changed_there() {
     shop.op_fault("tokens/get", Kind::BadGatewayBeforeCommit, 0, 0);
     shop.merchant("POST", &refresh, None)
         .await
-        .problem(502, "platform_answer_invalid");
+        .problem(504, "platform_timeout");
     shop.merchant("PATCH", &path, Some(&json!({ "holder": "Ana" })))
         .await
         .problem(422, "not_offered");
