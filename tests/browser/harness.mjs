@@ -248,14 +248,23 @@ function watchPage() {
   globalThis.__violations = [];
   document.addEventListener('securitypolicyviolation', (event) => globalThis.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
   globalThis.__memories = [];
-  const keep = (result) => {
-    const exported = (result.instance ?? result).exports;
-    for (const value of Object.values(exported)) if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
-    return result;
+  const keep = (instance) => {
+    for (const value of Object.values(instance.exports)) if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
+  };
+  // However it is made: by the constructor, or by a function that gives the instance alone or with its module.
+  WebAssembly.Instance = class extends WebAssembly.Instance {
+    constructor(...args) {
+      super(...args);
+      keep(this);
+    }
   };
   for (const name of ['instantiate', 'instantiateStreaming']) {
     const original = WebAssembly[name];
-    WebAssembly[name] = (...args) => original.apply(WebAssembly, args).then(keep);
+    WebAssembly[name] = async (...args) => {
+      const result = await original.apply(WebAssembly, args);
+      keep(result.instance ?? result);
+      return result;
+    };
   }
   const now = Date.now;
   globalThis.__skew = 0;
