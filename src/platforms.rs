@@ -2,6 +2,7 @@
 
 pub mod gp_api;
 pub mod greenpay;
+pub mod online_payments;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod proofs;
 
@@ -32,15 +33,18 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
         Platform::GreenPay => greenpay::boundary::open(options),
         #[cfg(feature = "gp_api")]
         Platform::GpApi => gp_api::boundary::open(options),
+        #[cfg(feature = "online_payments")]
+        Platform::OnlinePayments => online_payments::boundary::open(options),
         #[cfg(not(feature = "greenpay"))]
         Platform::GreenPay => Err(absent()),
         #[cfg(not(feature = "gp_api"))]
         Platform::GpApi => Err(absent()),
-        // Only its server half is there; the page calls the platform's own client.
+        #[cfg(not(feature = "online_payments"))]
         Platform::OnlinePayments => Err(absent()),
     }
 }
 
+#[cfg(not(all(feature = "greenpay", feature = "gp_api", feature = "online_payments")))]
 fn absent() -> Error {
     Error::new(Code::OptionInvalid).at("platform")
 }

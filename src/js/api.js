@@ -32,12 +32,12 @@ export const formatExpiryInput = (input) => inPlace(formatExpiry, input);
 export const formatSecurityCodeInput = (input, number) => inPlace(formatSecurityCode, input, number);
 
 export function openSessionRequest(options) {
-  const { server = "", platform, kind, mode, customer, token, amount, currency, description, orderReference } = options ?? {};
+  const { server = "", platform, kind, mode, customer, token, amount, currency, description, orderReference, locale } = options ?? {};
   return {
     method: "POST",
     url: at(server, "/v1/sessions"),
     headers: { ...JSON_HEADERS },
-    body: JSON.stringify({ platform, kind, mode, customer, token, amount, currency, description, order_reference: orderReference }),
+    body: JSON.stringify({ platform, kind, mode, customer, token, amount, currency, description, order_reference: orderReference, locale }),
   };
 }
 
@@ -56,3 +56,5 @@ export async function openSession(options) {
 export { CardsealError } from "./error.js";
 export { GpApi } from "./gp_api.js";
 export { GreenPay } from "./greenpay.js";
+export { OnlinePayments } from "./online_payments.js";
+export { checkField, maskField } from "./product.js";

@@ -145,7 +145,7 @@ export class CardsealError extends Error {
 
 // ---------------------------------------------------------------------------------------------- requests
 
-export type Platform = "greenpay" | "gp_api";
+export type Platform = "greenpay" | "gp_api" | "online_payments";
 
 /** A request as a plain value: `fetch(request.url, request)` sends it. */
 export interface CardsealRequest {
@@ -186,6 +186,16 @@ export interface ServerSession {
   base_url?: string;
   reference?: string;
   account_name?: string;
+  /** Online Payments, `relay`: the platform's own session. */
+  clientSessionId?: string;
+  customerId?: string;
+  clientApiUrl?: string;
+  assetUrl?: string | null;
+  invalidTokens?: string[];
+  /** Online Payments, `direct`: the platform's form for a frame, or its checkout. */
+  hostedTokenizationUrl?: string;
+  sri?: string | null;
+  redirectUrl?: string;
 }
 
 /** The platform's own order, for pages whose server is not Cardseal's. */
@@ -212,6 +222,8 @@ export interface OpenSessionOptions extends SendOptions {
   currency?: string;
   description?: string;
   orderReference?: string;
+  /** Only Online Payments, `direct`: the language of the platform's page, like `de_DE`. */
+  locale?: string;
 }
 
 export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest;
@@ -302,6 +314,8 @@ export interface PaymentOutcome {
   brand: string | null;
   last4: string | null;
   decline: { code: string | null; reason: string; message: string } | null;
+  /** Only Online Payments: where the customer has to go now. The payment is `unknown` until they have been there. */
+  redirect?: { url: string } | null;
   signature: { verified: boolean; signedFields: string[] } | null;
   raw: unknown;
 }
@@ -399,5 +413,138 @@ export class GpApi {
   confirmTokenRequest(session: ServerSession, token: CardToken): CardsealRequest;
   confirmToken(session: ServerSession, token: CardToken, options?: SendOptions): Promise<CardToken>;
 
+  free(): void;
+}
+
+// ---------------------------------------------------------------------------------------------- Online Payments
+
+export interface OnlinePaymentsOptions {
+  /** Base URL of the Cardseal server; default the page's own origin. */
+  server?: string;
+  /** What the platform is told of the browser; default the one that is really there. */
+  device?: Record<string, unknown>;
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** The platform's own session, for pages whose server is not Cardseal's. */
+export interface OnlinePaymentsSession {
+  clientSessionId: string;
+  customerId: string;
+  clientApiUrl: string;
+}
+
+/** What is bought, as far as it decides which products are offered. */
+export interface PaymentContext {
+  /** ISO 3166, two letters. */
+  countryCode?: string;
+  /** ISO 4217. */
+  currencyCode?: string;
+  /** Minor units: cents, not euros. */
+  amount?: number;
+  isRecurring?: boolean;
+}
+
+/** A call that has no body. */
+export interface CardsealQuery {
+  method: "GET";
+  url: string;
+  headers: Record<string, string>;
+}
+
+/** The key that cards are encrypted with. */
+export interface OnlinePaymentsKey {
+  keyId: string;
+  publicKey: string;
+}
+
+/** The product that a card belongs to. */
+export interface IinDetails {
+  status: "supported" | "existing_but_not_allowed" | "unknown" | "not_enough_digits";
+  paymentProductId: number | null;
+  countryCode: string | null;
+  cardType: string | null;
+  coBrands: { paymentProductId: number | null; isAllowedInContext: boolean }[];
+}
+
+/** A field of a product, as the platform describes it; members that are not named here are there, too. */
+export interface ProductField {
+  id: string;
+  type?: string;
+  dataRestrictions?: { isRequired?: boolean; validators?: Record<string, Record<string, unknown> | undefined> };
+  displayHints?: { displayOrder?: number; label?: string; mask?: string; obfuscate?: boolean; preferredInputType?: string };
+}
+
+/** A product, as the platform describes it. */
+export interface PaymentProduct {
+  id: number;
+  paymentMethod?: string;
+  displayHints?: { displayOrder?: number; label?: string; logo?: string };
+  fields?: ProductField[];
+}
+
+/** What the field's mask makes of a typed text; `value` is what is in it without decoration. */
+export function maskField(field: ProductField, text: string, caret?: number): Formatted & { value: string };
+/** Names of the validators that an unmasked value fails, or `required`. */
+export function checkField(field: ProductField, value?: string, options?: { now?: () => number }): string[];
+
+export interface OnlinePaymentsEncryptOptions {
+  /** The product that the card belongs to; without it or `product` the platform is asked, with the first eight digits. */
+  paymentProductId?: number;
+  /** The product as {@link OnlinePayments.product} gives it: its validators are applied, and its form of the expiry date. */
+  product?: PaymentProduct;
+  /** For the question after the product. */
+  context?: PaymentContext;
+}
+export interface OnlinePaymentsSendOptions extends OnlinePaymentsEncryptOptions, SendOptions {}
+
+/**
+ * Worldline Online Payments (PAYONE E-Payment). The card is encrypted with the platform's key, by the browser's own
+ * cryptography, which pages have over `https` (and on this machine) alone. `nickname` is not sent.
+ */
+export class OnlinePayments {
+  constructor(options?: OnlinePaymentsOptions);
+
+  publicKeyRequest(session: ServerSession | OnlinePaymentsSession): CardsealQuery;
+  /** Asked once a session; call it early, and the shopper does not wait for it. */
+  publicKey(session: ServerSession | OnlinePaymentsSession, options?: SendOptions): Promise<OnlinePaymentsKey>;
+
+  /** `null` below six digits. Never holds more than the first eight. */
+  iinDetailsRequest(session: ServerSession | OnlinePaymentsSession, number: string, context?: PaymentContext): CardsealRequest | null;
+  iinDetails(session: ServerSession | OnlinePaymentsSession, number: string, context?: PaymentContext, options?: SendOptions): Promise<IinDetails>;
+
+  productsRequest(session: ServerSession | OnlinePaymentsSession, context?: PaymentContext): CardsealQuery;
+  /** Without their fields. */
+  products(session: ServerSession | OnlinePaymentsSession, context?: PaymentContext, options?: SendOptions): Promise<PaymentProduct[]>;
+  productRequest(session: ServerSession | OnlinePaymentsSession, id: number, context?: PaymentContext): CardsealQuery;
+  product(session: ServerSession | OnlinePaymentsSession, id: number, context?: PaymentContext, options?: SendOptions): Promise<PaymentProduct>;
+
+  /**
+   * `encryptedCustomerInput`, for a backend of your own: of a payment, or of a request for a token. It can be used once,
+   * and must not be stored.
+   */
+  encrypt(
+    session: ServerSession | OnlinePaymentsSession, card: CardInput,
+    options?: OnlinePaymentsSendOptions & { kind?: "payment" | "tokenize"; tokenize?: boolean },
+  ): Promise<string>;
+
+  tokenizeRequest(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions): Promise<CardsealRequest>;
+  tokenize(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions): Promise<CardToken>;
+
+  payRequest(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions & { idempotencyKey?: string }): Promise<CardsealRequest>;
+  /** With `redirect` in the outcome send the customer there. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
+  pay(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
+
+  /** After the platform's form in a frame (`hostedTokenizationUrl`) has been sent. */
+  confirmTokenRequest(session: ServerSession): CardsealRequest;
+  confirmToken(session: ServerSession, options?: SendOptions): Promise<CardToken>;
+
+  /** After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to. */
+  confirmPaymentRequest(session: Pick<ServerSession, "id">, returned: { RETURNMAC: string }, options?: { idempotencyKey?: string }): CardsealRequest;
+  confirmPayment(session: Pick<ServerSession, "id">, returned: { RETURNMAC: string }, options?: SendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
+
+  /** Frees its part of the module, and forgets what the platform said. */
   free(): void;
 }

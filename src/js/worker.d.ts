@@ -40,3 +40,5 @@ export type GreenPay = Remote<page.GreenPay>;
 export const GreenPay: new (options: Plain<page.GreenPayOptions>) => GreenPay;
 export type GpApi = Remote<page.GpApi>;
 export const GpApi: new (options?: Plain<page.GpApiOptions>) => GpApi;
+export type OnlinePayments = Remote<page.OnlinePayments>;
+export const OnlinePayments: new (options?: Plain<page.OnlinePaymentsOptions>) => OnlinePayments;

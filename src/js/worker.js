@@ -2,6 +2,7 @@
 // it. The worker also sends the requests, so that neither plain card data nor an answer's token comes back through the
 // page's `fetch`, which other scripts may have replaced, and the page's connect-src can stay closed.
 
+import { device } from "./device.js";
 import { CardsealError } from "./error.js";
 import { fields } from "./fields.js";
 import { attempt, policy } from "./load.js";
@@ -134,4 +135,16 @@ export const GreenPay = /* @__PURE__ */ remote(
 );
 Object.defineProperty(GreenPay.prototype, "warnings", { get() { return Remote.ask(this, "warnings", []); } });
 
+/** A worker has no screen, and the platform wants to know the one that is really there. */
+export class OnlinePayments extends /* @__PURE__ */ remote(
+  "OnlinePayments", "publicKeyRequest", "publicKey", "iinDetailsRequest", "iinDetails", "productsRequest", "products",
+  "productRequest", "product", "encrypt", "tokenizeRequest", "tokenize", "payRequest", "pay",
+  "confirmTokenRequest", "confirmToken", "confirmPaymentRequest", "confirmPayment", "free",
+) {
+  constructor(options) {
+    super({ device: device(), ...options });
+  }
+}
+
 export { CardsealError };
+export { checkField, maskField } from "./product.js";
