@@ -4,7 +4,11 @@
 import { CardsealError } from "./error.js";
 
 const utf8 = (text) => new TextEncoder().encode(text);
-const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
+const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
+const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
+
+/** JSON for a header. */
+export const encoded = (value) => base64(utf8(JSON.stringify(value)));
 
 /** Encrypts a text of a few kilobytes. */
 export async function jwe({ keyId: kid, publicKey }, text) {

@@ -2,7 +2,7 @@
 
 import { device } from "./device.js";
 import { CardsealError } from "./error.js";
-import { jwe } from "./jwe.js";
+import { encoded, jwe } from "./jwe.js";
 import { PlatformClient } from "./platform.js";
 import { checkField, shortYear } from "./product.js";
 
@@ -108,12 +108,11 @@ export class OnlinePayments extends PlatformClient {
     super.free();
   }
 
-  #about(options) {
-    return { ...options, device: JSON.stringify(this.#device ?? device()), userAgent: globalThis.navigator?.userAgent };
-  }
-
   #query(what, session, subject, context) {
-    return this.request(`${what}Request`, session, subject, this.#about({ context }));
+    const { browserData } = this.#device ?? device();
+    const screenSize = browserData?.innerWidth && `${browserData.innerWidth}x${browserData.innerHeight}`;
+    const meta = encoded({ screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal" });
+    return this.request(`${what}Request`, session, subject, { context, meta });
   }
 
   /** Asks once: what the platform said of the same session, product or first digits is kept. */
@@ -128,8 +127,8 @@ export class OnlinePayments extends PlatformClient {
 
   async #encrypt(session, card, { product, paymentProductId = product?.id, context, kind, tokenize, ...options }) {
     const fields = product?.fields ?? [];
-    const about = { kind, tokenize, shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
-    const payload = () => this.request("payload", session, card, this.#about({ ...about, paymentProductId }));
+    const about = { kind, tokenize, device: JSON.stringify(this.#device ?? device()), shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
+    const payload = () => this.request("payload", session, card, { ...about, paymentProductId });
     let text = payload();
     if (!text) {
       const found = await this.iinDetails(session, card.number, context, options);

@@ -8,8 +8,6 @@
 #[cfg(feature = "online_payments")]
 pub(crate) mod boundary;
 
-use base64ct::{Base64, Encoding};
-
 use crate::card::Card;
 use crate::error::{Code, Error, Result};
 use crate::http::json_headers;
@@ -42,15 +40,6 @@ pub(crate) struct Context<'a> {
     pub(crate) recurring: bool,
 }
 
-/// The browser that is really there; what is not known of it is left out.
-pub(crate) struct Device<'a> {
-    /// `collectedDeviceInformation`, as JSON.
-    pub(crate) json: &'a str,
-    pub(crate) user_agent: &'a str,
-    /// Width and height of the window.
-    pub(crate) window: Option<(i64, i64)>,
-}
-
 /// What is asked of the client API.
 pub(crate) enum Query<'a> {
     PublicKey,
@@ -71,84 +60,69 @@ fn decimal(value: i64) -> String {
     text
 }
 
-/// A call to the client API, as `CardsealQuery` or `CardsealRequest` of `index.d.ts`: a `GET` must have no body.
-pub(crate) fn request(session: &ClientSession<'_>, query: &Query<'_>, context: &Context<'_>, device: &Device<'_>) -> Json {
+/// A call to the client API, as `CardsealQuery` or `CardsealRequest` of `index.d.ts`: a `GET` must have no body. `meta`
+/// is how the platform knows its callers.
+pub(crate) fn request(session: &ClientSession<'_>, query: &Query<'_>, context: &Context<'_>, meta: &str) -> Json {
     let recurring = if context.recurring { "true" } else { "false" };
     let amount = context.amount.map(decimal);
-    let mut url = session.base.clone();
-    match query {
-        Query::PublicKey => url.push_str("/crypto/publickey"),
-        Query::IinDetails(_) => url.push_str("/services/getIINdetails"),
-        Query::Products => url.push_str("/products"),
-        Query::Product(id) => url.extend(["/products/", &decimal(*id)]),
+    let mut json = Json::with_capacity(1024 + meta.len());
+    json.raw("{\"headers\":{");
+    for (name, value) in json_headers() {
+        json.text(name).raw(":").text(&value).raw(",");
     }
-    // Nothing in it needs to be escaped: letters and digits alone.
+    json.raw("\"authorization\":\"GCS v1Client:")
+        .raw(session.id)
+        .raw("\",\"x-gcs-clientmetainfo\":")
+        .text(meta);
+    // Nothing in an address needs to be escaped: it was checked, or is letters and digits alone.
+    json.raw("},\"url\":\"").raw(&session.base).raw(match query {
+        Query::PublicKey => "/crypto/publickey",
+        Query::IinDetails(_) => "/services/getIINdetails",
+        Query::Products => "/products?hide=fields&isRecurring=",
+        Query::Product(_) => "/products/",
+    });
+    match query {
+        Query::PublicKey => {}
+        Query::Products => {
+            json.raw(recurring);
+        }
+        Query::Product(id) => {
+            json.raw(&decimal(*id)).raw("?isRecurring=").raw(recurring);
+        }
+        Query::IinDetails(bin) => {
+            let mut body = Json::with_capacity(256);
+            body.raw("{\"bin\":").text(bin);
+            if let Some(country) = context.country {
+                body.raw(",\"paymentContext\":{\"countryCode\":").text(country);
+                if let (Some(amount), Some(currency)) = (&amount, context.currency) {
+                    body.raw(",\"amountOfMoney\":{\"amount\":")
+                        .raw(amount)
+                        .raw(",\"currencyCode\":")
+                        .text(currency)
+                        .raw("}");
+                }
+                body.raw(",\"isRecurring\":").raw(recurring).raw("}");
+            }
+            body.raw("}");
+            json.raw("\",\"method\":\"POST\",\"body\":")
+                .text(&body.into_string())
+                .raw("}");
+            return json;
+        }
+    }
     if let Query::Products | Query::Product(_) = query {
-        url.extend(["?isRecurring=", recurring]);
         for (name, value) in [
             ("&countryCode=", context.country),
             ("&amount=", amount.as_deref()),
             ("&currencyCode=", context.currency),
         ] {
             if let Some(value) = value {
-                url.extend([name, value]);
+                json.raw(name).raw(value);
             }
         }
     }
-    if let Query::Products = query {
-        url.push_str("&hide=fields");
-    }
-    let mut json = Json::with_capacity(1024);
-    json.raw("{\"url\":").text(&url).raw(",\"headers\":{");
-    for (name, value) in json_headers() {
-        json.text(name).raw(":").text(&value).raw(",");
-    }
-    json.raw("\"authorization\":")
-        .text(&["GCS v1Client:", session.id].concat())
-        .raw(",\"x-gcs-clientmetainfo\":")
-        .text(&meta_info(device))
-        .raw("},\"method\":");
-    let Query::IinDetails(bin) = query else {
-        json.raw("\"GET\"}");
-        return json;
-    };
-    let mut body = Json::with_capacity(256);
-    body.raw("{\"bin\":").text(bin);
-    if let Some(country) = context.country {
-        body.raw(",\"paymentContext\":{\"countryCode\":").text(country);
-        if let (Some(amount), Some(currency)) = (&amount, context.currency) {
-            body.raw(",\"amountOfMoney\":{\"amount\":")
-                .raw(amount)
-                .raw(",\"currencyCode\":")
-                .text(currency)
-                .raw("}");
-        }
-        body.raw(",\"isRecurring\":").raw(recurring).raw("}");
-    }
-    body.raw("}");
-    json.raw("\"POST\",\"body\":").text(&body.into_string()).raw("}");
+    json.raw("\",\"method\":\"GET\"}");
     json
-}
-
-/// The header by which the platform knows its callers.
-fn meta_info(device: &Device<'_>) -> String {
-    let mut json = Json::with_capacity(256);
-    json.raw("{");
-    if let Some((width, height)) = device.window {
-        json.raw("\"screenSize\":\"")
-            .raw(&decimal(width))
-            .raw("x")
-            .raw(&decimal(height))
-            .raw("\",");
-    }
-    json.raw("\"platformIdentifier\":")
-        .text(device.user_agent)
-        .raw(concat!(
-            ",\"sdkIdentifier\":\"Cardseal/v",
-            env!("CARGO_PKG_VERSION"),
-            "\",\"sdkCreator\":\"Cardseal\"}"
-        ));
-    Base64::encode_string(json.into_string().as_bytes())
 }
 
 /// What a card is encrypted for.

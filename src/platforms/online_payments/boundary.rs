@@ -1,6 +1,6 @@
 //! `OnlinePayments` of `index.d.ts`, but for encrypting and sending.
 
-use super::{ClientSession, Context, Device, Payload, Purpose, Query, bin, items, read_error, request, success};
+use super::{ClientSession, Context, Payload, Purpose, Query, bin, items, read_error, request, success};
 use crate::boundary::{
     Call, Client, base_url, card, id, optional_bool, optional_text, server_session, session_text, status, text,
 };
@@ -12,9 +12,10 @@ use crate::platform::Platform;
 use crate::prelude::*;
 use crate::random::Random;
 use crate::session::Kind;
+use crate::wiped::Wiped;
 
-/// Bits of the platform's key. Shorter ones are none of its own, and longer ones only cost the shopper time.
-const KEY_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
+/// Fewest bits of the platform's key; no key above 8192 is read at all.
+const KEY_BITS: usize = 2048;
 
 struct Core;
 
@@ -45,7 +46,7 @@ impl Client for Core {
 }
 
 /// `session, subject, options` to a call to the client API; `null` for a number that is too short.
-/// `options` has `context`, `device` and `userAgent`.
+/// `options` has `context` and `meta`.
 fn query(call: &Call<'_>, name: &str) -> Result<Json, Error> {
     let subject = call.argument(1);
     let options = call.argument(2);
@@ -66,24 +67,21 @@ fn query(call: &Call<'_>, name: &str) -> Result<Json, Error> {
     };
     let session = client_session(call.argument(0))?;
     let context = context(options.get("context"))?;
-    with_device(options, |device| {
-        request(&session, &query, &context, device)
-    })
+    Ok(request(
+        &session,
+        &query,
+        &context,
+        optional_text(options.get("meta"), "meta")?.unwrap_or_default(),
+    ))
 }
 
 /// Reads what the page says of its browser; the text has to be an object of JSON, because it is sent as it is.
-fn with_device<T>(options: &Value, then: impl FnOnce(&Device<'_>) -> T) -> Result<T, Error> {
+fn device(options: &Value) -> Result<&str, Error> {
     let json = text(options.get("device"), "device")?;
-    let read = Value::parse(json)
-        .filter(Value::is_object)
-        .ok_or_else(|| Error::new(Code::TypeInvalid).at("device"))?;
-    let browser = read.get("browserData");
-    let side = |name| browser.get(name).as_integer();
-    Ok(then(&Device {
-        json,
-        user_agent: optional_text(options.get("userAgent"), "userAgent")?.unwrap_or_default(),
-        window: side("innerWidth").zip(side("innerHeight")),
-    }))
+    match Value::parse(json) {
+        Some(Value::Object(_)) => Ok(json),
+        _ => Err(Error::new(Code::TypeInvalid).at("device")),
+    }
 }
 
 fn product(value: &Value) -> Result<i64, Error> {
@@ -100,16 +98,20 @@ fn client_session(session: &Value) -> Result<ClientSession<'_>, Error> {
     let wrong = || Error::new(Code::SessionMalformed).at("clientApiUrl");
     let api = session_text(session, "clientApiUrl")?;
     let api = base_url(api, false, "clientApiUrl").map_err(|_| wrong())?;
+    // It is written as it is.
+    if api.contains('"') {
+        return Err(wrong());
+    }
     // The platform's own client takes no other path, and adds this one where there is none.
-    let path = api.split('/').skip(3).collect::<Vec<_>>().concat();
-    let path = match path.as_str() {
-        "" => "/client",
-        "client" => "",
-        _ => return Err(wrong()),
+    let host = split_once(&api, "://").map_or("", |(_, rest)| rest);
+    let path = match split_once(host, "/") {
+        None => "/client/v1/",
+        Some((_, "client")) => "/v1/",
+        Some(_) => return Err(wrong()),
     };
     Ok(ClientSession {
         id: own,
-        base: [&api, path, "/v1/", customer].concat(),
+        base: [&api, path, customer].concat(),
     })
 }
 
@@ -157,21 +159,19 @@ fn payload(call: &Call<'_>, random: &mut dyn Random) -> Result<Json, Error> {
     let product = product(options.get("paymentProductId"))?;
     let mut nonce = [0; 16];
     random.fill(&mut nonce)?;
-    let plain = with_device(options, |device| {
-        let payload = Payload {
-            session: client.id,
-            nonce,
-            product,
-            purpose: if kind == Kind::Payment {
-                Purpose::Payment { tokenize }
-            } else {
-                Purpose::Token
-            },
-            short_year,
-            device: device.json,
-        };
-        crate::wiped::Wiped::new(payload.write(&card).into_string())
-    })?;
+    let payload = Payload {
+        session: client.id,
+        nonce,
+        product,
+        purpose: if kind == Kind::Payment {
+            Purpose::Payment { tokenize }
+        } else {
+            Purpose::Token
+        },
+        short_year,
+        device: device(options)?,
+    };
+    let plain = Wiped::new(payload.write(&card).into_string());
     let mut json = Json::with_capacity(2 * plain.len());
     json.text(&plain);
     Ok(json)
@@ -185,7 +185,7 @@ fn read_public_key(call: &Call<'_>) -> Result<Json, Error> {
     let key_id = id(text("keyId")?, "keyId").map_err(|_| malformed("keyId"))?;
     let public_key = text("publicKey")?;
     let key = PublicKey::parse(public_key).map_err(|_| malformed("publicKey"))?;
-    if !KEY_BITS.contains(&key.bits()) {
+    if key.bits() < KEY_BITS {
         return Err(malformed("publicKey"));
     }
     let mut json = Json::with_capacity(public_key.len() + 128);
