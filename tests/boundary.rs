@@ -354,3 +354,162 @@ fn a_failing_random_source_is_an_error_and_nothing_is_packed() {
     }
     assert!(greenpay().call(&input, &mut Fails(3)).contains("\"ld\""));
 }
+
+fn client_session() -> Value {
+    json!({"clientSessionId": "0123", "customerId": "9991-0", "clientApiUrl": "https://x.example/client"})
+}
+
+fn payload(session: &Value, card: Value, options: Value) -> Result<Value, Value> {
+    let mut module = open("online_payments", json!({})).unwrap();
+    call(&mut module, "payload", &[session.clone(), card, options])
+}
+
+#[test]
+fn writes_what_is_encrypted_for_online_payments() {
+    let options = json!({"paymentProductId": 1, "device": "{\"locale\":\"de\"}"});
+    let text = payload(&client_session(), card(), options.clone()).unwrap();
+    let text: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+    assert_eq!(text["paymentValues"][2]["value"], "122030");
+    assert_eq!(text["tokenize"], false);
+    assert_eq!(text["collectedDeviceInformation"], json!({"locale": "de"}));
+    // Without a product, session and card are checked and nothing is written.
+    assert_eq!(
+        payload(&client_session(), card(), json!({})).unwrap(),
+        Value::Null
+    );
+    let wrong = json!({"number": "1", "expiry": "12/30", "cvc": "123", "holder": "Ana Mora"});
+    assert_eq!(
+        payload(&client_session(), wrong, json!({})).unwrap_err()["code"],
+        "card_invalid"
+    );
+    for (name, value, code) in [
+        ("device", json!("{} ,\"x\":1"), "type_invalid"),
+        ("device", json!("[]"), "type_invalid"),
+        ("device", json!({}), "type_invalid"),
+        ("paymentProductId", json!(0), "option_invalid"),
+        ("paymentProductId", json!(1.5), "option_invalid"),
+        ("kind", json!("update"), "option_invalid"),
+        ("tokenize", json!("yes"), "type_invalid"),
+    ] {
+        let mut options = options.clone();
+        options[name] = value.clone();
+        assert_eq!(
+            payload(&client_session(), card(), options).unwrap_err()["code"],
+            code,
+            "{name} {value}"
+        );
+    }
+}
+
+#[test]
+fn takes_no_other_client_api_than_the_sessions() {
+    let mut module = open("online_payments", json!({})).unwrap();
+    let mut asked = |url: &str| {
+        let mut session = client_session();
+        session["clientApiUrl"] = json!(url);
+        call(
+            &mut module,
+            "publicKeyRequest",
+            &[session, Value::Null, json!({"meta": "bQ=="})],
+        )
+    };
+    for (url, whole) in [
+        (
+            "https://x.example",
+            "https://x.example/client/v1/9991-0/crypto/publickey",
+        ),
+        (
+            "https://x.example/client/",
+            "https://x.example/client/v1/9991-0/crypto/publickey",
+        ),
+        (
+            "http://127.0.0.1:8",
+            "http://127.0.0.1:8/client/v1/9991-0/crypto/publickey",
+        ),
+    ] {
+        assert_eq!(asked(url).unwrap()["url"], whole);
+    }
+    for url in [
+        "",
+        "http://x.example",
+        "https://",
+        "https://x.example/v1",
+        "https://x.example/client/x",
+        "https://x\"y.example",
+        "https://a@x.example",
+        "https://x.example?x",
+        "javascript:alert(1)",
+        "//x.example",
+    ] {
+        assert_eq!(asked(url).unwrap_err()["code"], "session_malformed", "{url}");
+    }
+}
+
+#[test]
+fn asks_for_what_is_bought_in_checked_words_alone() {
+    let mut module = open("online_payments", json!({})).unwrap();
+    for (name, value) in [
+        ("countryCode", json!("de")),
+        ("countryCode", json!("DE&x=1")),
+        ("currencyCode", json!("EU")),
+        ("amount", json!(-1)),
+        ("amount", json!("1")),
+        ("amount", json!(1.5)),
+        ("isRecurring", json!(1)),
+    ] {
+        let context = json!({"context": {name: value}});
+        let asked = call(
+            &mut module,
+            "productsRequest",
+            &[client_session(), Value::Null, context.clone()],
+        );
+        let code = asked.unwrap_err()["code"].clone();
+        assert!(code == "option_invalid" || code == "type_invalid", "{context}");
+    }
+}
+
+#[test]
+fn reads_what_online_payments_answers() {
+    let mut module = open("online_payments", json!({})).unwrap();
+    let mut iin = |status: u16, answer: Value| call(&mut module, "readIinDetails", &[json!(status), answer]);
+    let details = iin(
+        200,
+        json!({"paymentProductId": 1, "isAllowedInContext": false, "countryCode": "DE",
+        "coBrands": [{"paymentProductId": 130, "isAllowedInContext": true}]}),
+    );
+    assert_eq!(
+        details.unwrap(),
+        json!({"status": "existing_but_not_allowed", "paymentProductId": 1, "countryCode": "DE", "cardType": null,
+            "coBrands": [{"paymentProductId": 130, "isAllowedInContext": true}]})
+    );
+    assert_eq!(
+        iin(200, json!({"paymentProductId": 1})).unwrap()["status"],
+        "supported"
+    );
+    let error = |id: &str, code: &str| json!({"errors": [{"id": id, "code": code}]});
+    assert_eq!(
+        iin(404, error("UNKNOWN_PRODUCT_ID", "1007")).unwrap()["status"],
+        "unknown"
+    );
+    // A session that has ended is not a card that is not known.
+    assert_eq!(
+        iin(403, error("ACCESS_TO_CONSUMER_ID_NOT_ALLOWED", "9008")).unwrap_err()["code"],
+        "session_expired"
+    );
+    for (status, answer) in [(404, Value::Null), (200, json!({})), (200, json!("x"))] {
+        assert_eq!(iin(status, answer).unwrap_err()["code"], "answer_malformed");
+    }
+    let key = key("t2048");
+    let mut read = |answer: Value| call(&mut module, "readPublicKey", &[json!(200), answer]);
+    assert_eq!(
+        read(json!({"keyId": "k-1", "publicKey": key, "x": 1})).unwrap(),
+        json!({"keyId": "k-1", "publicKey": key})
+    );
+    for answer in [
+        json!({}),
+        json!({"keyId": "k\n", "publicKey": key}),
+        json!({"keyId": "k", "publicKey": "AAAA"}),
+    ] {
+        assert_eq!(read(answer).unwrap_err()["code"], "answer_malformed");
+    }
+}

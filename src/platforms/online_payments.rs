@@ -62,7 +62,12 @@ fn decimal(value: i64) -> String {
 
 /// A call to the client API, as `CardsealQuery` or `CardsealRequest` of `index.d.ts`: a `GET` must have no body. `meta`
 /// is how the platform knows its callers.
-pub(crate) fn request(session: &ClientSession<'_>, query: &Query<'_>, context: &Context<'_>, meta: &str) -> Json {
+pub(crate) fn request(
+    session: &ClientSession<'_>,
+    query: &Query<'_>,
+    context: &Context<'_>,
+    meta: &str,
+) -> Json {
     let recurring = if context.recurring { "true" } else { "false" };
     let amount = context.amount.map(decimal);
     let mut json = Json::with_capacity(1024 + meta.len());
@@ -173,9 +178,11 @@ impl Payload<'_> {
             json.two_digits((card.expiry.year() / 100).into());
         }
         json.two_digits(card.expiry.short_year().into());
-        json.raw("\"},{\"key\":\"cvv\",\"value\":").text(card.cvc.expose());
+        json.raw("\"},{\"key\":\"cvv\",\"value\":")
+            .text(card.cvc.expose());
         if let Purpose::Token = self.purpose {
-            json.raw("},{\"key\":\"paymentProductId\",\"value\":").raw(&product);
+            json.raw("},{\"key\":\"paymentProductId\",\"value\":")
+                .raw(&product);
         }
         json.raw("}]}");
         json
@@ -209,7 +216,10 @@ pub(crate) fn read_error(status: u16, answer: &Value) -> Error {
         _ => Code::AnswerMalformed,
     };
     let plain = known.or(error.get("id").as_text()).filter(|code| {
-        code.len() <= 60 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        code.len() <= 60
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     });
     Error::new(code).with_status(status).with_platform(
         plain.map(redact::card_digits),

@@ -60,8 +60,8 @@ test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
     ...[
-      'api.js', 'cardseal.global.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'core.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay.js',
-      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'load.js', 'manifest.json', 'node.cjs', 'node.js', 'platform.js', 'sbom.cdx.json', 'send.js', 'verify.mjs',
+      'api.js', 'cardseal.global.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'core.js', 'device.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay.js',
+      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'jwe.js', 'load.js', 'manifest.json', 'node.cjs', 'node.js', 'online_payments.js', 'platform.js', 'product.js', 'sbom.cdx.json', 'send.js', 'verify.mjs',
       'worker-host.js', 'worker.d.ts', 'worker.js', 'workerd.js',
     ].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),

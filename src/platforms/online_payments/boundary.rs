@@ -2,7 +2,8 @@
 
 use super::{ClientSession, Context, Payload, Purpose, Query, bin, items, read_error, request, success};
 use crate::boundary::{
-    Call, Client, base_url, card, id, optional_bool, optional_text, server_session, session_text, status, text,
+    Call, Client, base_url, card, id, optional_bool, optional_text, server_session, session_text, status,
+    text,
 };
 use crate::card::Rules;
 use crate::crypto::public_key::PublicKey;

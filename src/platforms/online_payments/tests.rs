@@ -133,7 +133,10 @@ fn tells_errors_apart() {
         body(json!({ "code": "9008", "id": "ACCESS_TO_CONSUMER_ID_NOT_ALLOWED" })),
     );
     assert_eq!(expired.code(), Code::SessionExpired);
-    let refused = read(403, body(json!({ "code": "9002", "message": "4567350000427977" })));
+    let refused = read(
+        403,
+        body(json!({ "code": "9002", "message": "4567350000427977" })),
+    );
     assert_eq!(
         (refused.code(), refused.platform_code(), refused.status()),
         (Code::PlatformRejected, Some("9002"), Some(403))

@@ -1,12 +1,12 @@
 // Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
 
 import {
-  CardsealError, GpApi, GreenPay, candidateBrands, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
-  formatSecurityCode, formatSecurityCodeInput, load, openSession, openSessionRequest, validateCard,
+  CardsealError, GpApi, GreenPay, OnlinePayments, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, validateCard,
 } from "cardseal";
 import type {
-  Brand, CardField, CardInput, CardToken, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
-  KeyWarning, LoadSource, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentOutcome, Platform, Problem,
+  Brand, CardField, CardInput, CardToken, CardsealQuery, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
+  IinDetails, KeyWarning, LoadSource, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform, Problem,
   ProblemCode, SendOptions, ServerSession, ValidateOptions, Validation,
 } from "cardseal";
 import * as inline from "cardseal/inline";
@@ -96,6 +96,21 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const single: CardToken = await gp.tokenize(session, card, { ...sending, reference: "…" });
     console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
     gp.free();
+
+    const online = new OnlinePayments({ server: "https://shop.example" });
+    const client: OnlinePaymentsSession = { clientSessionId: "…", customerId: "…", clientApiUrl: "https://pay.example/client" };
+    const context: PaymentContext = { countryCode: "DE", currencyCode: "EUR", amount: 1000 };
+    const queries: CardsealQuery[] = [online.publicKeyRequest(client), online.productsRequest(client, context), online.productRequest(client, 1, context)];
+    const asked: CardsealRequest | null = online.iinDetailsRequest(client, "456735", context);
+    const found: IinDetails = await online.iinDetails(session, card.number, context, sending);
+    const product: PaymentProduct = await online.product(session, found.paymentProductId ?? 1, context);
+    const masked: string[] = (product.fields ?? []).flatMap((field) => [maskField(field, "4567", 4).value, ...checkField(field, "4567")]);
+    const sealed: string = await online.encrypt(client, card, { product, kind: "payment", tokenize: true });
+    const kept: CardToken = await online.tokenize(session, card, { ...sending, product });
+    const paid: PaymentOutcome = await online.pay(session, card, { context, idempotencyKey: "…" });
+    const formed: [CardToken, PaymentOutcome] = [await online.confirmToken(session), await online.confirmPayment({ id: "…" }, { RETURNMAC: "…" })];
+    console.log(queries, asked?.body, (await online.publicKey(client)).keyId, masked, sealed, kept.id, paid.redirect?.url, formed, (await online.products(client)).length);
+    online.free();
 
     const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: "…", timeoutMs: 180_000 });
     const told: CardsealRequest = greenpay.confirmPaymentRequest(session, payment, { idempotencyKey: "…" });

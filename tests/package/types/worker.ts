@@ -2,8 +2,8 @@
 
 import * as page from "cardseal";
 import {
-  CardsealError, GpApi, GreenPay, candidateBrands, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
-  formatSecurityCode, formatSecurityCodeInput, load, openSession, openSessionRequest, terminate, validateCard,
+  CardsealError, GpApi, GreenPay, OnlinePayments, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, terminate, validateCard,
 } from "cardseal/worker";
 import type { Brand, CardInput, CardToken, CardsealRequest, KeyWarning, Packed, PaymentOutcome, Validation } from "cardseal/worker";
 
@@ -35,6 +35,10 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const gp: GpApi = new GpApi();
   const clear: CardsealRequest = await gp.tokenizeRequest(session, card);
   await gp.free();
+  const online: OnlinePayments = new OnlinePayments();
+  const sealed: string = await online.encrypt(session, card, { paymentProductId: 1 });
+  await online.free();
+  console.log(sealed, maskField({ id: "cvv" }, "1").text, checkField({ id: "cvv" }, "1"));
   const outcome: PaymentOutcome = await greenpay.pay(session, card);
   const own: GreenPay = greenpay;
   await own.free();
