@@ -8,7 +8,7 @@ mod proofs;
 
 use crate::boundary::Client;
 use crate::card::Rules;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::json::{Json, Value};
 use crate::platform::Platform;
 use crate::prelude::*;
@@ -45,6 +45,6 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
 }
 
 #[cfg(not(all(feature = "greenpay", feature = "gp_api", feature = "online_payments")))]
-fn absent() -> Error {
-    Error::new(Code::OptionInvalid).at("platform")
+fn absent() -> crate::Error {
+    crate::Error::new(crate::Code::OptionInvalid).at("platform")
 }
