@@ -83,6 +83,12 @@ for (const key of ['t1024', 't2048']) {
       'a payment': (card) => greenpay.payRequest(ORDER, card, { kountSession: 'k-1' }),
       'a request whose format is clear': (card) =>
         new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card),
+      'a text that the browser encrypts': (card) => new cardseal.OnlinePayments().request('payload', {
+        clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client',
+      }, card, { paymentProductId: 1, device: '{}' }),
+      'the first digits': (card) => new cardseal.OnlinePayments().iinDetailsRequest({
+        clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client',
+      }, card.number),
       'a bare pack': (card) => greenpay.pack({ card }, { counter: 'integer' }),
       validation: (card) => cardseal.validateCard(card, { platform: 'greenpay' }),
       'live formatting': (card) => {
