@@ -11,7 +11,7 @@ const CONTEXT = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
 let all;
 before(async () => {
   await load();
-  all = await startAll({ platforms: ['online_payments'], browser: async () => ({ close() {} }) });
+  all = await startAll({ platforms: ['online_payments'], settings: { online_payments: { return_url: 'https://shop.example/back' } }, browser: async () => ({ close() {} }) });
 });
 after(() => all?.stop());
 
@@ -32,4 +32,18 @@ test('the platform says itself which product a card is of', async () => {
   const session = await openSession({ server: all.url, platform: 'online_payments', fetch: fromPage });
   const token = await new OnlinePayments({ server: all.url, fetch: fromPage }).tokenize(session, CARD, { context: CONTEXT });
   assert.equal(token.brand, 'visa');
+});
+
+test('a card is charged once, and one that needs 3-D Secure says where to go', async () => {
+  const merchant = (url, options) => fetch(url, { ...options, headers: { ...options.headers, authorization: `Bearer ${all.server.apiKey}` } });
+  const client = new OnlinePayments({ server: all.url, fetch: fromPage });
+  const pay = async (card) => {
+    const session = await openSession({ server: all.url, platform: 'online_payments', kind: 'payment', amount: '10.00', currency: 'EUR', fetch: merchant });
+    return client.pay(session, card, { context: CONTEXT, idempotencyKey: session.id });
+  };
+  const paid = await pay(CARD);
+  assert.deepEqual([paid.status, paid.redirect, paid.last4], ['approved', null, '0026']);
+  const waiting = await pay({ ...CARD, number: '4000000000003220' });
+  assert.equal(waiting.status, 'unknown');
+  assert.ok(URL.canParse(waiting.redirect.url));
 });
