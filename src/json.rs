@@ -218,6 +218,11 @@ impl Value {
         }
     }
 
+    /// Nothing where nothing is; otherwise it must be an object.
+    pub(crate) fn as_optional_object(&self) -> Option<Option<&Self>> {
+        (self.is_null() || self.is_object()).then_some((!self.is_null()).then_some(self))
+    }
+
     pub(crate) const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }

@@ -1,7 +1,7 @@
 // GreenPay, generation 1.
 
 import { fields } from "./core.js";
-import { PlatformClient } from "./platform.js";
+import { PlatformClient, keyed } from "./platform.js";
 
 export class GreenPay extends PlatformClient {
   constructor(options) {
@@ -43,10 +43,8 @@ export class GreenPay extends PlatformClient {
     return this.payment(session, this.payRequest(session, card, options), options);
   }
 
-  confirmPaymentRequest(session, outcome, { idempotencyKey } = {}) {
-    const request = this.handOver("/v1/payments", session, outcome);
-    if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
-    return request;
+  confirmPaymentRequest(session, outcome, options = {}) {
+    return keyed(this.handOver("/v1/payments", session, outcome), options);
   }
 
   async confirmPayment(session, outcome, options = {}) {

@@ -3,7 +3,7 @@
 import { device } from "./device.js";
 import { CardsealError } from "./error.js";
 import { encoded, jwe } from "./jwe.js";
-import { PlatformClient } from "./platform.js";
+import { PlatformClient, keyed } from "./platform.js";
 import { checkField, shortYear } from "./product.js";
 
 /** The platform's names of a card's fields, and ours. */
@@ -151,11 +151,6 @@ export class OnlinePayments extends PlatformClient {
     request.body = JSON.stringify({ session: session.id, encrypted_customer_input: input, payment_product_id: paymentProductId });
     return request;
   }
-}
-
-function keyed(request, { idempotencyKey }) {
-  if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
-  return request;
 }
 
 /** Where the customer has to go now, for 3-D Secure. */

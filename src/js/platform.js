@@ -6,6 +6,12 @@ import { JSON_HEADERS, at, readPayment, readToken, send } from "./send.js";
 
 const wrong = (field, message) => new CardsealError({ code: "type_invalid", message, field });
 
+/** A request that happens once, however often it is sent with this key. */
+export function keyed(request, { idempotencyKey }) {
+  if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
+  return request;
+}
+
 /** A session whose times are numbers. */
 function dated(session) {
   if (!session || typeof session !== "object") return session;

@@ -189,15 +189,10 @@ fn text(value: &Value) -> Option<Option<String>> {
     value.as_text().map(|text| Some(text.into()))
 }
 
-/// Nothing where nothing is; otherwise it must be an object.
-fn object(value: &Value) -> Option<Option<&Value>> {
-    (value.is_null() || value.is_object()).then_some((!value.is_null()).then_some(value))
-}
-
 impl PaymentMethod {
     /// Nothing if the value is no such answer.
     pub(crate) fn read(value: &Value) -> Option<Self> {
-        let card = match object(value.get("card"))? {
+        let card = match value.get("card").as_optional_object()? {
             Some(card) => Some(PaymentMethodCard {
                 masked_number_last4: text(card.get("masked_number_last4"))?,
                 number_last4: text(card.get("number_last4"))?,
@@ -207,7 +202,7 @@ impl PaymentMethod {
             }),
             None => None,
         };
-        let action = match object(value.get("action"))? {
+        let action = match value.get("action").as_optional_object()? {
             Some(action) => Some(Action {
                 result_code: text(action.get("result_code"))?,
                 ..Action::default()

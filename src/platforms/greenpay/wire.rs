@@ -720,20 +720,6 @@ fn errors(value: &Value) -> Option<Vec<ErrorEntry>> {
     }
 }
 
-/// Nothing where nothing is; otherwise it must be an object.
-fn object(value: &Value) -> Option<Option<&Value>> {
-    match value {
-        Value::Null => Some(None),
-        Value::Object(_) => Some(Some(value)),
-        Value::Bool(_)
-        | Value::Integer(_)
-        | Value::Number
-        | Value::Text(_)
-        | Value::Broken
-        | Value::List(_) => None,
-    }
-}
-
 impl TokenAnswer {
     /// Nothing if the value is no such answer.
     pub(crate) fn read(value: &Value) -> Option<Self> {
@@ -741,12 +727,15 @@ impl TokenAnswer {
         Some(Self {
             status: Scalar::read(value.get("status"))?,
             request_id: Scalar::read_optional(value.get("requestId"))?,
-            result: object(value.get("result"))?.map(|result| TokenResult {
-                token: loose(result.get("token")),
-                last_digits: loose(result.get("last_digits")),
-                bin: loose(result.get("bin")),
-                khash: loose(result.get("khash")),
-            }),
+            result: value
+                .get("result")
+                .as_optional_object()?
+                .map(|result| TokenResult {
+                    token: loose(result.get("token")),
+                    last_digits: loose(result.get("last_digits")),
+                    bin: loose(result.get("bin")),
+                    khash: loose(result.get("khash")),
+                }),
             expiration_date: text("expiration_date"),
             brand: text("brand"),
             nickname: text("nickname"),
@@ -762,7 +751,7 @@ impl PaymentAnswer {
     /// Nothing if the value is no such answer. Of the bank's result only what is judged by is read.
     pub(crate) fn read(value: &Value) -> Option<Self> {
         let text = |name| loose(value.get(name));
-        let result = match object(value.get("result"))? {
+        let result = match value.get("result").as_optional_object()? {
             Some(result) => Some(PaymentResult {
                 success: match result.get("success") {
                     Value::Null => None,
