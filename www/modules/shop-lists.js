@@ -42,11 +42,16 @@ export class ShopLists {
     this.#onAction = onAction;
   }
 
-  /** Reads both lists again. While a payment is not known, they are read again by themselves. */
+  /**
+   * Reads both lists again. While a payment is not known, they are read again by themselves. Answers may overtake each
+   * other, and what was read before a card was deleted would bring it back: only the latest reading counts.
+   */
   async refresh() {
     clearTimeout(this.#timer);
+    const reading = ++this.#readings;
     try {
       const [tokens, payments] = await Promise.all([server.tokens(this.#customer), server.payments()]);
+      if (reading !== this.#readings) return;
       this.#tokens = tokens.filter((token) => token.status !== 'deleted');
       this.#payments = payments;
       if (this.#unreachable) clearNotice(byId('saved-notice'));
@@ -56,6 +61,7 @@ export class ShopLists {
         this.#timer = setTimeout(() => this.refresh(), 4000);
       }
     } catch (error) {
+      if (reading !== this.#readings) return;
       this.#unreachable = true;
       const { heading, advice } = failureWords(codesOf(error));
       fillNotice(byId('saved-notice'), 'bad', 'The saved cards could not be read.', `${heading} ${advice}`,
@@ -63,6 +69,7 @@ export class ShopLists {
     }
   }
   #unreachable = false;
+  #readings = 0;
 
   /** Draws again, for example because the amount on the charge buttons changed. */
   draw() {
