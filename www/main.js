@@ -17,7 +17,10 @@ const DESCRIPTION = 'House blend coffee';
 const payForm = byId('pay-form');
 const payButton = byId('pay');
 const notice = byId('notice');
-const panel = new WirePanel();
+const panel = new WirePanel({
+  sealedIn: (body) => first((one) => one.sealed?.(body)),
+  callOf: (url) => first((one) => one.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]),
+});
 
 let form = null;
 let checkout = null;
@@ -44,7 +47,7 @@ payForm.addEventListener('submit', (event) => {
 boot();
 
 async function boot() {
-  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, onChange: (record) => panel.show(record) });
+  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, secrets: () => platforms.flatMap((one) => one.secrets ?? []), onChange: (record) => panel.show(record) });
   const demo = showDemo();
   let cardseal;
   try {
@@ -162,7 +165,16 @@ function choosePlatform(next) {
   drawMoney();
 }
 
-/** A way that the platform does not have cannot be chosen, and the page says so. */
+/** What the first platform says that has something to say, or null. */
+function first(ask) {
+  for (const one of platforms) {
+    const said = ask(one);
+    if (said) return said;
+  }
+  return null;
+}
+
+/** A way that the platform does not have cannot be chosen; that the shop's server is none, the page says. */
 function drawWays() {
   const relayed = platform.ways.includes('relay');
   byId('way-relay').disabled = !relayed;
@@ -170,8 +182,8 @@ function drawWays() {
   byId('way-relay-not').hidden = relayed;
   byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
-  if (relayed) byId(`way-${wishedWay}`).checked = true;
-  else byId('way-direct').checked = true;
+  for (const one of ['direct']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
+  byId(`way-${platform.ways.includes(wishedWay) ? wishedWay : platform.ways[0]}`).checked = true;
 }
 
 function drawSaving() {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { OnlinePayments, load, openSession } from 'cardseal';
-import { startAll } from './harness.mjs';
+import { failure, found, leaks, payWith, resultHeading, startAll, typeCard, until } from './harness.mjs';
 
 const CARD = { number: '4012 0000 3333 0026', expiry: '12/30', cvc: '123', holder: 'Zoë Müller' };
 const CONTEXT = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
@@ -11,7 +11,7 @@ const CONTEXT = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
 let all;
 before(async () => {
   await load();
-  all = await startAll({ platforms: ['online_payments'], settings: { online_payments: { return_url: 'https://shop.example/back' } }, browser: async () => ({ close() {} }) });
+  all = await startAll({ platforms: ['online_payments'], settings: ({ page }) => ({ online_payments: { return_url: page } }) });
 });
 after(() => all?.stop());
 
@@ -47,3 +47,129 @@ test('a card is charged once, and one that needs 3-D Secure says where to go', a
   assert.equal(waiting.status, 'unknown');
   assert.ok(URL.canParse(waiting.redirect.url));
 });
+
+// ------------------------------------------------------------------------------------------------- on the demo page
+
+const VISA = { number: '4012000033330026', expiry: '1230', cvc: '739', holder: 'Zoë Müller' };
+const DECLINED = { ...VISA, number: '4000000000000002' };
+const platform = () => all.sandbox.of('online_payments');
+
+/** A fresh page, what the browser sent, and the payments that the platform got since. */
+const withPage = (body, options) => async () => {
+  const opened = await all.open(options);
+  const before = (await platform().state()).payments.length;
+  try {
+    await body({ ...opened, grown: async () => (await platform().state()).payments.slice(before) });
+    assert.deepEqual(opened.problems.filter((text) => !/^Failed to load resource/.test(text)), [], 'the console stays quiet');
+    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), [], 'nothing breaks the policy');
+  } finally {
+    all.front.cut = () => false;
+    await all.sandbox.clearFaults();
+    await opened.close();
+  }
+};
+
+const firstCard = (page) => page.locator('#saved > li').first();
+const firstPayment = (page) => page.locator('#payments > li').first();
+const becomes = (page, status, ms) => until(`a payment that is ${status}`, async () => (await firstPayment(page).getAttribute('data-status').catch(() => null)) === status, ms);
+const press = async (page, verb, amount) => {
+  await firstPayment(page).getByRole('button', { name: new RegExp(`^${verb}`) }).click();
+  if (amount) await page.fill('#ask-amount', amount);
+  await page.click('#ask-yes');
+};
+const posts = (sent, path) => sent.filter(({ method, url }) => method === 'POST' && url.endsWith(path));
+
+test('a typed card is encrypted, stored, charged, and refunded in parts', withPage(async ({ page, sent, grown }) => {
+  assert.equal(await payWith(page, VISA), 'Paid $24.50');
+  assert.match(await page.locator('#result-lines').innerText(), /Visa •••• 0026[\s\S]*Saved for next time\s*Yes/);
+  const [handed] = posts(sent, '/v1/tokens');
+  assert.deepEqual(Object.keys(JSON.parse(handed.body)).sort(), ['encrypted_customer_input', 'payment_product_id', 'session']);
+  assert.equal(JSON.parse(posts(sent, '/services/getIINdetails')[0].body).bin, '40120000');
+  await page.click('#result-next');
+
+  await page.fill('#amount', '30.00');
+  await firstCard(page).getByRole('button', { name: /^Charge \$30\.00/ }).click();
+  await until('the second charge', async () => (await page.locator('#payments .row-name').first().innerText()).startsWith('$30.00'));
+  await becomes(page, 'approved');
+  assert.equal(await firstPayment(page).getByRole('button', { name: /^Void/ }).count(), 0, 'what is captured is not voided here');
+  await press(page, 'Refund', '10.10');
+  await becomes(page, 'partially_refunded', 30_000);
+  assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00, refunded \$10\.10/);
+  assert.equal((await grown()).length, 2);
+}));
+
+test('a payment that is authorized is voided, another captured in part', withPage(async ({ page }) => {
+  await page.check('#capture-later');
+  assert.equal(await payWith(page, VISA), 'Authorized $24.50');
+  await becomes(page, 'authorized');
+  await press(page, 'Void');
+  await becomes(page, 'voided', 30_000);
+  await page.click('#result-next');
+  assert.equal(await payWith(page, VISA), 'Authorized $24.50');
+  await becomes(page, 'authorized');
+  await press(page, 'Capture', '20');
+  await becomes(page, 'approved', 30_000);
+  assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
+}));
+
+test('a declined card says so, and the next one is taken', withPage(async ({ page }) => {
+  await typeCard(page, DECLINED);
+  await page.click('#pay');
+  const said = await failure(page);
+  assert.match(said, /declined[\s\S]*does not allow this payment[\s\S]*Nothing was charged/);
+  await page.fill('#card-number', VISA.number);
+  await page.click('#pay');
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+}));
+
+test('a session that the platform has forgotten is renewed without a word', withPage(async ({ page, sent, grown }) => {
+  await typeCard(page, VISA);
+  await until('the session', () => posts(all.front.requests, '/v1/sessions').at(-1)?.status === 201);
+  await platform().command('expire_sessions');
+  await page.click('#pay');
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  assert.equal(posts(sent, '/v1/sessions').length, 2);
+  assert.equal((await grown()).length, 1);
+}));
+
+test('a card that is not kept is charged once, also after a lost answer', withPage(async ({ page, grown }) => {
+  await page.uncheck('#save-card');
+  let lost = 0;
+  all.front.cut = ({ method, url }) => (method === 'POST' && url === '/v1/payments' && lost++ === 0 ? 'half-way' : false);
+  await typeCard(page, VISA);
+  await page.click('#pay');
+  assert.equal(await resultHeading(page), 'We do not know yet');
+  await page.click('#result-check');
+  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+  assert.equal((await grown()).length, 1);
+}));
+
+test('a question to the platform that gets no answer leaves nothing in doubt', withPage(async ({ page, sent, grown }) => {
+  await page.uncheck('#save-card');
+  for (const path of ['**/services/getIINdetails', '**/crypto/publickey']) {
+    await page.route(path, (route) => route.abort());
+    if (path.endsWith('IINdetails')) await typeCard(page, VISA);
+    await page.click('#pay');
+    assert.match(await failure(page), /Nothing was charged/, path);
+    await page.unroute(path);
+  }
+  assert.equal(posts(sent, '/v1/payments').length, 0);
+  await page.click('#pay');
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  assert.equal((await grown()).length, 1);
+}));
+
+test('nobody but the platform gets the card, and the panel shows what is sealed, masked', withPage(async ({ page, sent }) => {
+  const before = all.front.requests.length;
+  await payWith(page, VISA);
+  for (const request of sent) assert.deepEqual(found([request.url, request.headers, request.body].join('\n'), VISA.number), [], request.url);
+  assert.deepEqual(leaks(all.front.requests.slice(before).map((request) => ({ ...request, body: request.body.replace(/"encrypted_customer_input":"[^"]*"/, '') })), VISA), []);
+  await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
+  const shown = await page.locator('#wire').innerText();
+  assert.match(shown, /says what kind of card it is[\s\S]*sealed card goes to the shop’s server[\s\S]*AES-256-CBC encrypted/);
+  assert.match(shown, /"clientSessionId": "\S{6}… \(\d+ characters\)"/);
+  assert.match(shown, /authorization: GCS \S{6}… \(/);
+  const session = /GCS v1Client:([\w-]+)/.exec(sent.map(({ headers }) => headers).join('\n'))[1];
+  assert.equal(shown.includes(session), false, 'nobody reads the session over a shoulder');
+  assert.equal(await page.locator('.proof-bad').count(), 0);
+}));
