@@ -173,3 +173,133 @@ test('nobody but the platform gets the card, and the panel shows what is sealed,
   assert.equal(shown.includes(session), false, 'nobody reads the session over a shoulder');
   assert.equal(await page.locator('.proof-bad').count(), 0);
 }));
+
+// ---------------------------------------------------------------------------------------------- away, and back again
+
+const CHALLENGED = { ...VISA, number: '4000000000003220' };
+
+/** The simulated platform's own form. */
+const fillThere = async (place, card) => {
+  await place.locator('[name=cardNumber]').fill(card.number);
+  await place.locator('[name=cardholderName]').fill(card.holder);
+  await place.locator('[name=expiryDate]').fill('12/30');
+  await place.locator('[name=cvv]').fill(card.cvc);
+};
+const goThere = async (page) => {
+  await page.check('#way-page');
+  assert.equal(await page.isVisible('#card-number'), false, 'no card is typed here');
+  assert.equal(await page.locator('#pay').innerText(), 'Pay $24.50 at Worldline');
+  await page.click('#pay');
+  await page.waitForURL('**/hostedcheckout/**');
+};
+const comesBack = async (page) => {
+  await page.waitForURL((url) => url.href.startsWith(all.url));
+  await page.waitForSelector('#pay-form[data-ready]', { state: 'attached' });
+};
+const leavesNothing = async (page) => {
+  assert.equal(page.url(), `${all.url}/`, 'nothing stays in the address');
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+};
+
+test('a payment on the platform’s own page, and back', withPage(async ({ page, sent, grown }) => {
+  await goThere(page);
+  await fillThere(page, VISA);
+  await page.click('button[value=pay]');
+  await page.click('#continue');
+  await comesBack(page);
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  await becomes(page, 'approved');
+  await leavesNothing(page);
+  assert.equal((await grown()).length, 1);
+  const shop = sent.filter(({ url, method }) => url.startsWith(all.url) && method === 'POST');
+  assert.deepEqual(leaks(shop, VISA), []);
+  await page.reload();
+  await page.waitForSelector('#pay-form[data-ready]');
+  assert.equal(await page.isVisible('#result'), false);
+}));
+
+test('a page of the platform’s that is cancelled charges nothing', withPage(async ({ page, grown }) => {
+  await goThere(page);
+  await page.click('button[value=cancel]');
+  await page.click('#continue');
+  await comesBack(page);
+  await page.waitForSelector('#notice.notice-info');
+  assert.match(await page.locator('#notice').innerText(), /without paying[\s\S]*Nothing was charged/);
+  await leavesNothing(page);
+  assert.equal((await grown()).length, 0);
+  await page.check('#way-relay');
+  assert.equal(await payWith(page, VISA), 'Paid $24.50');
+}));
+
+test('who turns back on the platform’s page can go on there', withPage(async ({ page, grown }) => {
+  await goThere(page);
+  await page.goto(all.url);
+  await page.waitForSelector('#notice.notice-info');
+  assert.match(await page.locator('#notice').innerText(), /not paid yet/);
+  await page.getByRole('button', { name: 'Go on there' }).click();
+  await fillThere(page, VISA);
+  await page.click('button[value=pay]');
+  // Closed before the way back was taken: the shop asks the platform.
+  await page.goto(all.url);
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  await leavesNothing(page);
+  assert.equal((await grown()).length, 1);
+}));
+
+test('an answer that is lost on coming back is asked for again', withPage(async ({ page, grown }) => {
+  await goThere(page);
+  await fillThere(page, VISA);
+  await page.click('button[value=pay]');
+  let lost = 0;
+  all.front.cut = ({ method, url }) => (method === 'POST' && url === '/v1/payments' && lost++ === 0 ? 'half-way' : false);
+  await page.click('#continue');
+  await comesBack(page);
+  assert.equal(await resultHeading(page), 'We do not know yet');
+  await page.click('#result-check');
+  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+  await leavesNothing(page);
+  assert.equal((await grown()).length, 1);
+}));
+
+for (const [answer, save] of [['pass', true], ['pass', false], ['fail', true]]) {
+  test(`a bank that asks for the person: ${answer}, ${save ? 'stored' : 'once'}`, withPage(async ({ page, sent, grown }) => {
+    if (!save) await page.uncheck('#save-card');
+    await typeCard(page, CHALLENGED);
+    await page.click('#pay');
+    await page.waitForURL('**/authentication/**');
+    await page.click(`button[value=${answer}]`);
+    await comesBack(page);
+    if (answer === 'pass') {
+      assert.equal(await resultHeading(page), 'Paid $24.50');
+      assert.equal((await page.locator('#result-lines').innerText()).includes('Saved for next time'), save);
+      await becomes(page, 'approved');
+    } else {
+      assert.match(await failure(page), /asked you to confirm this payment, and that did not succeed[\s\S]*Nothing was charged/);
+      await becomes(page, 'declined');
+    }
+    await leavesNothing(page);
+    assert.equal((await grown()).length, 1);
+    for (const request of sent) assert.deepEqual(found([request.url, request.headers, request.body].join('\n'), CHALLENGED.number), []);
+  }));
+}
+
+test('who leaves the bank’s page is told that it waits', withPage(async ({ page }) => {
+  await typeCard(page, CHALLENGED);
+  await page.click('#pay');
+  await page.waitForURL('**/authentication/**');
+  await page.goto(all.url);
+  assert.equal(await resultHeading(page), 'Your bank waits for you');
+  await page.getByRole('button', { name: 'Go on there' }).click();
+  await page.waitForURL('**/authentication/**');
+  await page.click('button[value=pass]');
+  await comesBack(page);
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  await leavesNothing(page);
+}));
+
+test('a card that is not kept is not authorized for later', withPage(async ({ page }) => {
+  await page.check('#capture-later');
+  await page.uncheck('#save-card');
+  assert.equal(await page.isVisible('#capture-later'), false);
+  assert.equal(await payWith(page, VISA), 'Paid $24.50');
+}));

@@ -188,9 +188,26 @@ export class Checkout {
       }
       return {
         id: outcome.id, platform, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
-        authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
+        redirect: outcome.redirect, authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
       };
     });
+  }
+
+  /** Opens the platform's own page for a payment. It ends at `returnUrl`. */
+  async openPage({ platform, amount, currency, description, customer }, returnUrl) {
+    this.#onStep('session');
+    const request = this.#cardseal.openSessionRequest({ platform, kind: 'payment', mode: 'direct', amount, currency, description, customer });
+    // Where people come back to is the merchant's to say, so the package does not ask.
+    return send({ ...request, body: JSON.stringify({ ...JSON.parse(request.body), return_url: returnUrl }) });
+  }
+
+  /** What came of the platform's own page. */
+  async confirmPage({ platform, session, key, returned }) {
+    this.#onStep('confirm');
+    const client = platformOf(platform).client(this.#cardseal, { id: session }, {});
+    const request = client.confirmPaymentRequest({ id: session }, returned, { idempotencyKey: key });
+    client.free();
+    return settle(() => send(request));
   }
 
   /** A card that came in directly is charged once the platform has confirmed it to the shop. */

@@ -22,7 +22,8 @@ export const platform = {
   hint: 'The card is encrypted on this page with Worldline’s key.',
   promise: 'Your card is encrypted on this device',
   promiseAtButton: 'Encrypted in this page with Worldline’s key. The number never reaches the shop.',
-  ways: ['relay'],
+  /** `page` leads to the platform's own page. */
+  ways: ['relay', 'page'],
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
   holderOptional: false,
@@ -33,7 +34,7 @@ export const platform = {
   /** What is captured is refunded, not voided. */
   voids: ['authorized'],
   answersLater: true,
-  steps: { seal: 'Encrypting your card…' },
+  steps: { seal: 'Encrypting your card…', leave: 'Going to Worldline…' },
   undo: {
     void: 'The bank lets go of the amount that it has set aside.',
     refund: 'The money goes back to the card. You can refund the rest later.',
@@ -51,6 +52,12 @@ export const platform = {
   /** What the platform said of a session is of no use to another, and is forgotten with it. */
   clientKey: () => null,
 
+  /** What the address says of somebody who comes back from a page of the platform's or of a bank, or null. */
+  returned(query) {
+    if (!query.has('RETURNMAC')) return null;
+    return Object.fromEntries(['RETURNMAC', 'hostedCheckoutId', 'paymentId'].map((name) => [name, query.get(name)]));
+  },
+
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) => (typeof body?.encrypted_customer_input === 'string' ? partsOf(body.encrypted_customer_input) : null),
   /** Members that nobody should read over a shoulder. */
@@ -63,6 +70,7 @@ export const platform = {
       testCard('4012000033330026', 'Visa'),
       testCard('4567350000427977', 'Visa'),
       testCard('5300000000000006', 'Mastercard'),
+      testCard('4000000000003220', 'Visa, your bank asks you (3-D Secure)'),
     ],
     declined: [
       testCard('4000000000000002', 'Visa, declined'),
