@@ -1,6 +1,7 @@
 // The checkout page. The package is imported the way any shop's page would import it.
 
 import { comeBack, forgetAway, isPage, leave } from './modules/away.js';
+import { CardFrame } from './modules/card-frame.js';
 import { CardForm } from './modules/card-form.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
 import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
@@ -24,6 +25,7 @@ const panel = new WirePanel({
 });
 
 let form = null;
+let frame = null;
 let checkout = null;
 let lists = null;
 let brandOf = () => null;
@@ -60,6 +62,7 @@ async function boot() {
     return;
   }
   form = new CardForm(cardseal, { platform, onEdit });
+  frame = new CardFrame();
   checkout = new Checkout(cardseal, (step) => {
     const words = platform.steps[step] ?? STEPS[step];
     if (words) byId('pay-words').textContent = words;
@@ -131,7 +134,7 @@ function wireControls() {
     drawMoney();
   });
   byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
-  byId('result-next').addEventListener('click', () => { showForm(); form.focus(); });
+  byId('result-next').addEventListener('click', () => { showForm(); if (elsewhere()) focusPay(); else form.focus(); });
   byId('capture-later').addEventListener('change', () => { intent = null; drawMoney(); });
   byId('platforms').append(...platforms.map(platformRadio));
 }
@@ -160,6 +163,17 @@ function choosePlatform(next) {
   drawSaving();
   drawCurrencies();
   drawMoney();
+  drawFrame();
+}
+
+/** The platform's form stands there while it is the way that was chosen. Each is good for one card. */
+function drawFrame({ anew = false } = {}) {
+  if (way() !== 'frame' || updating || payForm.hidden) {
+    frame.unmount();
+  } else if (anew || !frame.mounted) {
+    const { id } = platform;
+    frame.mount(() => checkout.openFrame({ platform: id, customer: CUSTOMER }), platform.frameScript(factsOf(platform)));
+  }
 }
 
 function chooseWay(wished) {
@@ -169,6 +183,7 @@ function chooseWay(wished) {
   form.kind = kind();
   drawSaving();
   drawMoney();
+  drawFrame();
 }
 
 /** Where the card is not typed here, a press cannot fill it in: the numbers stand there to be typed elsewhere. */
@@ -199,7 +214,7 @@ function drawWays() {
   byId('way-relay-not').hidden = relayed;
   byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
-  for (const one of ['direct', 'page']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
+  for (const one of ['direct', 'page', 'frame']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
   byId(`way-${platform.ways.includes(wishedWay) ? wishedWay : platform.ways[0]}`).checked = true;
   drawTestCards();
 }
@@ -212,7 +227,7 @@ function drawSaving() {
   byId('promise-at-button').hidden = elsewhere();
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
-  byId('kept-hint').hidden = updating !== null || !saves() || platform.paysOnce;
+  byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
   byId('later-row').hidden = updating !== null || !platform.parts || !saves();
 }
 
@@ -270,8 +285,8 @@ const way = () => document.querySelector('input[name="way"]:checked').value;
 /** The way chosen by hand, for when a platform that has it is chosen again. */
 let wishedWay = 'relay';
 /** Whether the card is typed in a form of the platform's. */
-const elsewhere = () => !updating && way() === 'page';
-const saves = () => way() !== 'page' && (!platform.paysOnce || byId('save-card').checked);
+const elsewhere = () => !updating && ['page', 'frame'].includes(way());
+const saves = () => way() !== 'page' && (!platform.paysOnce || way() === 'frame' || byId('save-card').checked);
 const kind = () => (updating ? 'update' : saves() ? 'tokenize' : 'payment');
 const storeOptions = () => ({ platform: platform.id, ...(updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER }) });
 /** Left out to be paid at once. A card that is not kept is. */
@@ -314,6 +329,7 @@ function setBusy(on) {
   payForm.classList.toggle('busy', on);
   payForm.setAttribute('aria-busy', String(on));
   form.frozen = on;
+  frame.frozen = on;
   for (const control of document.querySelectorAll('#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating')) control.disabled = on;
   if (!on) drawWays();
   lists.busy = on;
@@ -337,7 +353,7 @@ async function press() {
   let left = false;
   try {
     if (updating) await replaceCard();
-    else left = await (way() === 'page' ? payThere() : pay());
+    else left = await (way() === 'page' ? payThere() : way() === 'frame' ? payInFrame() : pay());
   } finally {
     if (!left) setBusy(false);
   }
@@ -383,6 +399,30 @@ async function payThere() {
     showFailure(error, 'Nothing was charged.');
     return false;
   }
+}
+
+/** With the card in the platform's form. True if the person is on the way to another page. */
+async function payInFrame() {
+  const asked = newIntent();
+  try {
+    byId('pay-words').textContent = platform.steps.verify ?? STEPS.session;
+    const session = await frame.submit();
+    if (!session) {
+      fillNotice(notice, 'bad', 'The platform did not take the card.', 'Please look at its form above. Nothing was charged.');
+      focusPay();
+      return false;
+    }
+    asked.token = (await checkout.confirmFrame(session)).id;
+    const payment = await checkout.charge(asked);
+    if (goesOn(payment, { saved: true })) return true;
+    showOutcome(payment, { saved: true });
+  } catch (error) {
+    if (error instanceof InDoubt) showDoubt(error, asked, { saved: true });
+    else showFailure(error, asked.token ? 'The card is saved: you can charge it below. Nothing was charged yet.' : 'Nothing was charged.');
+  }
+  // What is typed next is another card, also where this one was declined.
+  drawFrame({ anew: true });
+  return false;
 }
 
 /** A bank may want to see the person before it decides. True if the person is on the way there. */
@@ -615,6 +655,7 @@ function showResult({ tone, heading, text, lines, go = null, check = null, autom
   const result = byId('result');
   payForm.hidden = true;
   drawSaving();
+  drawFrame();
   result.hidden = false;
   result.dataset.tone = tone;
   byId('result-heading').textContent = heading;
@@ -656,6 +697,7 @@ function showForm() {
   byId('result').hidden = true;
   payForm.hidden = false;
   drawSaving();
+  drawFrame();
   clearNotice(notice);
 }
 

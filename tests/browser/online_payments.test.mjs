@@ -303,3 +303,77 @@ test('a card that is not kept is not authorized for later', withPage(async ({ pa
   assert.equal(await page.isVisible('#capture-later'), false);
   assert.equal(await payWith(page, VISA), 'Paid $24.50');
 }));
+
+// ------------------------------------------------------------------------------------- the platform's form in a frame
+
+const framed = async (page) => {
+  await page.check('#way-frame');
+  await page.waitForSelector('#frame[data-ready]');
+  return page.frameLocator('#frame iframe');
+};
+
+test('a card that is typed in the platform’s form is stored and charged, twice', withPage(async ({ page, sent, grown }) => {
+  const inside = await framed(page);
+  assert.equal(await page.isVisible('#card-number'), false, 'no card is typed in the shop’s own fields');
+  const script = page.locator('script[src$="tokenizer.min.js"]');
+  assert.match(await script.getAttribute('integrity'), /^sha384-/);
+  for (const [number, last4] of [[VISA.number, '0026'], ['5300000000000006', '0006']]) {
+    await page.waitForSelector('#frame[data-ready]');
+    await fillThere(inside, { ...VISA, number });
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.match(await page.locator('#result-lines').innerText(), new RegExp(`•••• ${last4}[\\s\\S]*Saved for next time\\s*Yes`));
+    await page.click('#result-next');
+    const holding = sent.filter((request) => found([request.url, request.headers, request.body].join('\n'), number).length > 0);
+    assert.deepEqual(holding.map(({ method, url }) => [method, url.startsWith(`${platform().base_url}/hostedtokenization/`)]), [['POST', true]]);
+  }
+  assert.equal((await grown()).length, 2);
+  await firstCard(page).getByRole('button', { name: /^Charge \$24\.50/ }).click();
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  assert.equal((await grown()).length, 3);
+}));
+
+test('a mistake in the platform’s form, a declined card, and then another', withPage(async ({ page, grown }) => {
+  const inside = await framed(page);
+  await page.click('#pay');
+  assert.match(await failure(page), /did not take the card[\s\S]*Nothing was charged/);
+  await fillThere(inside, DECLINED);
+  await page.click('#pay');
+  await until('the decline', async () => /declined this payment/.test(await page.locator('#notice').innerText()));
+  await page.waitForSelector('#frame[data-ready]');
+  await fillThere(inside, VISA);
+  await page.click('#pay');
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  assert.match(await page.locator('#result-lines').innerText(), /•••• 0026/, 'the card that was typed last');
+  assert.deepEqual((await grown()).length, 2);
+}));
+
+test('the platform’s form goes when another way is chosen, and leads to the bank’s page, too', withPage(async ({ page, grown }) => {
+  await framed(page);
+  await page.check('#way-relay');
+  assert.equal(await page.locator('#frame iframe').count(), 0);
+  assert.equal(await page.isVisible('#card-number'), true);
+  const inside = await framed(page);
+  await fillThere(inside, CHALLENGED);
+  await page.click('#pay');
+  await page.waitForURL('**/authentication/**');
+  await page.click('button[value=pass]');
+  await comesBack(page);
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  assert.equal((await grown()).length, 1);
+}));
+
+test('another script in the place of the platform’s is not run', async () => {
+  const { page, close } = await all.open();
+  try {
+    await page.route('**/tokenizer.min.js', (route) => route.fulfill({ contentType: 'text/javascript', headers: { 'access-control-allow-origin': '*' }, body: 'globalThis.__evil = true;' }));
+    await page.check('#way-frame');
+    await until('the refusal', async () => /not the one that the platform has named/.test(await page.locator('#frame-note').innerText()));
+    assert.equal(await page.evaluate(() => globalThis.__evil), undefined);
+    await page.unroute('**/tokenizer.min.js');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.waitForSelector('#frame[data-ready]');
+  } finally {
+    await close();
+  }
+});

@@ -201,6 +201,22 @@ export class Checkout {
     return send({ ...request, body: JSON.stringify({ ...JSON.parse(request.body), return_url: returnUrl }) });
   }
 
+  /** Opens the platform's own form for a card that is to be stored. */
+  openFrame({ platform, customer }) {
+    return this.#cardseal.openSession({ platform, kind: 'tokenize', mode: 'direct', customer, ...SEND });
+  }
+
+  /** The shop's token of the card that was typed there. */
+  async confirmFrame(session) {
+    this.#onStep('verify');
+    const client = platformOf(session.platform).client(this.#cardseal, session, {});
+    try {
+      return await client.confirmToken(session, SEND);
+    } finally {
+      client.free();
+    }
+  }
+
   /** What came of the platform's own page. */
   async confirmPage({ platform, session, key, returned }) {
     this.#onStep('confirm');

@@ -110,6 +110,8 @@ const FAILURES = {
   api_key_missing: ['The shop’s server wants its key for this.', 'Start it with demo.enabled, or call it from the shop’s own server.'],
   clear_card_data: ['Stopped: something that looks like a card number was about to be stored in clear.', 'Please keep card numbers out of the other fields.'],
   encryption_failed: ['This browser could not encrypt your card.', 'Browsers offer that on https pages only. Please tell the shop, or use another browser.'],
+  frame_not_ready: ['The form is not there yet.', 'Please wait a moment.'],
+  frame_script_refused: ['The platform’s script did not load, or is not the one that the platform has named.', 'Nothing of it was run.'],
   random_unavailable: ['This browser offers no secure random numbers.', 'Without them a card is not encrypted here. Please use another browser.'],
   key_malformed: ['The shop’s key is damaged.', 'Please tell the shop; another try will not help.'],
   internal: ['Something broke at the shop.', 'Please try again in a few minutes.'],

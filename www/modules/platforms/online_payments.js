@@ -22,8 +22,10 @@ export const platform = {
   hint: 'The card is encrypted on this page with Worldline’s key.',
   promise: 'Your card is encrypted on this device',
   promiseAtButton: 'Encrypted in this page with Worldline’s key. The number never reaches the shop.',
-  /** `page` leads to the platform's own page. */
-  ways: ['relay', 'page'],
+  /** `page` leads to the platform's own page, `frame` has the platform's own form in this one. */
+  ways: ['relay', 'page', 'frame'],
+  /** The script around the form. */
+  frameScript: (facts) => facts.tokenizer_url,
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
   holderOptional: false,
