@@ -15,6 +15,8 @@ const FIRST = 5;
 const isOpen = (status) => status === 'unknown' || status.endsWith('_unknown');
 /** What can be done with a payment, by its status. */
 const FOLLOW_UPS = { approved: ['void', 'refund'], authorized: ['capture', 'void'], partially_refunded: ['refund'] };
+/** Some platforms void only what is not captured yet. */
+const followUpsOf = ({ platform, status }) => (FOLLOW_UPS[status] ?? []).filter((how) => how !== 'void' || (platformOf(platform).voids ?? [status]).includes(status));
 const VERBS = { capture: 'Capture', void: 'Void', refund: 'Refund' };
 
 export class ShopLists {
@@ -121,7 +123,7 @@ export class ShopLists {
       last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
       make('div', { class: 'row-buttons' },
         this.#button(`charge-${token.id}`, charge, `to ${which}`, () => this.#onCharge(token), 'small', !offered),
-        ...(FOLLOW_UPS[last?.status] ?? []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
+        ...(last ? followUpsOf(last) : []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
         platform.updates ? this.#button(`update-${token.id}`, 'Update', which, () => this.#onUpdate(token)) : null,
         this.#button(`delete-${token.id}`, 'Delete', which, () => this.#delete(token, which), 'small small-danger')));
   }
@@ -136,7 +138,7 @@ export class ShopLists {
       payment.authorization ? `authorization ${payment.authorization}` : null,
     ].filter(Boolean).join(', ');
     const open = isOpen(payment.status);
-    const followUps = FOLLOW_UPS[payment.status] ?? [];
+    const followUps = followUpsOf(payment);
     return make('li', { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
       make('div', { class: 'row-head' },
         make('div', { class: 'row-words' },
