@@ -69,7 +69,7 @@ async function boot() {
   });
   // GreenPay names two brands; the first digits tell the others.
   brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
-  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onAction: () => { panel.begin(); intent = null; kept = null; } });
+  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onGo: goToBank, onAction: () => { panel.begin(); intent = null; kept = null; } });
   byId('boot').hidden = true;
   byId('pay-fields').disabled = false;
   byId('pay-form').dataset.ready = 'true';
@@ -433,6 +433,11 @@ function goesOn(payment, { saved }) {
   return true;
 }
 
+/** To the bank's page of a payment that waits there. */
+function goToBank({ platform: id, id: payment, amount, currency, redirect }) {
+  leave(redirect.url, { platform: id, payment, amount, currency });
+}
+
 function goTo(url, note) {
   byId('pay-words').textContent = platformOf(note.platform).steps.leave ?? 'Going on…';
   forget();
@@ -607,7 +612,7 @@ function showUnknown(payment, lines) {
   showResult({
     tone: 'unsure',
     heading: go ? 'Your bank waits for you' : 'We do not know yet',
-    go: go && (() => leave(go, { platform: payment.platform, way: way(), payment: payment.id, amount: payment.amount, currency: payment.currency })),
+    go: go && (() => goToBank(payment)),
     text: go ? `${money} is paid when you have confirmed it on your bank’s page. Please do not pay again meanwhile.` : `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
     lines,
     check,

@@ -289,7 +289,10 @@ test('who leaves the bank’s page is told that it waits', withPage(async ({ pag
   await page.waitForURL('**/authentication/**');
   await page.goto(all.url);
   assert.equal(await resultHeading(page), 'Your bank waits for you');
-  await page.getByRole('button', { name: 'Go on there' }).click();
+  await page.click('#result-go');
+  await page.waitForURL('**/authentication/**');
+  await page.goto(all.url);
+  await firstPayment(page).getByRole('button', { name: /^Go to your bank/ }).click();
   await page.waitForURL('**/authentication/**');
   await page.click('button[value=pass]');
   await comesBack(page);

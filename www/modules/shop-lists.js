@@ -1,6 +1,7 @@
 // The lists of saved cards and payments. They show what the server says and nothing that the page remembers.
 
 import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
+import { isPage } from './away.js';
 import { brandMark } from './card-form.js';
 import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
@@ -23,6 +24,7 @@ export class ShopLists {
   #customer;
   #onCharge;
   #onUpdate;
+  #onGo;
   #onAction;
   #money;
   #brandOf;
@@ -33,14 +35,15 @@ export class ShopLists {
   #busy = false;
   #timer = 0;
 
-  /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part. */
-  constructor({ customer, money, brandOf, several, onCharge, onUpdate, onAction }) {
+  /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part; `onGo(payment)` leads to the bank that waits. */
+  constructor({ customer, money, brandOf, several, onCharge, onUpdate, onGo, onAction }) {
     this.#several = several;
     this.#customer = customer;
     this.#brandOf = brandOf;
     this.#money = money;
     this.#onCharge = onCharge;
     this.#onUpdate = onUpdate;
+    this.#onGo = onGo;
     this.#onAction = onAction;
   }
 
@@ -138,6 +141,7 @@ export class ShopLists {
       payment.authorization ? `authorization ${payment.authorization}` : null,
     ].filter(Boolean).join(', ');
     const open = isOpen(payment.status);
+    const waits = payment.status === 'unknown' && isPage(payment.redirect?.url);
     const followUps = followUpsOf(payment);
     return make('li', { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
       make('div', { class: 'row-head' },
@@ -148,9 +152,11 @@ export class ShopLists {
           payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null),
         make('span', { class: `chip chip-${tone}` }, words)),
       payment.decline ? make('p', { class: 'small' }, declineWords(payment.decline), payment.decline.code ? ` (code ${payment.decline.code})` : '') : null,
-      payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
+      waits ? make('p', { class: 'small' }, 'Your bank wants you to confirm this payment on its page.')
+        : payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
       followUps.length > 0 || open ? make('div', { class: 'row-buttons' },
         ...followUps.map((how) => this.#button(`${how}-${payment.id}`, VERBS[how], money, () => this.#follow(payment, how))),
+        waits ? this.#button(`go-${payment.id}`, 'Go to your bank', `to confirm ${money}`, () => this.#onGo(payment)) : null,
         open ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment)) : null) : null);
   }
 
