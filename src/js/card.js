@@ -18,7 +18,7 @@ function date(expiry) {
   if (!isObject(expiry)) return text(expiry, "expiry");
   const digits = (value, width) => {
     if (Number.isInteger(value) && value >= 0 && value < 10_000) return `${value}`.padStart(width, "0");
-    if (typeof value === "number") return "?";
+    if (Number.isFinite(value)) return "?";
     return text(value, "expiry")?.slice(0, 8) ?? "";
   };
   const whole = `${digits(expiry.month, 1)}/${digits(expiry.year, 2)}`;
