@@ -50,8 +50,8 @@ export class PlatformClient {
       if (error instanceof CardsealError) error.platform ??= this.#platform;
       throw error;
     };
+    if (this.#freed) throw wrong("this", "the object has been freed");
     try {
-      if (this.#freed) throw wrong("this", "the object has been freed");
       const done = work(this.#now());
       return done instanceof Promise ? done.catch(name) : done;
     } catch (error) {
