@@ -134,7 +134,7 @@ function wireControls() {
     drawMoney();
   });
   byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
-  byId('result-next').addEventListener('click', () => { showForm(); if (elsewhere()) focusPay(); else form.focus(); });
+  byId('result-next').addEventListener('click', () => { forgetAway(); showForm(); if (elsewhere()) focusPay(); else form.focus(); });
   byId('capture-later').addEventListener('change', () => { intent = null; drawMoney(); });
   byId('platforms').append(...platforms.map(platformRadio));
 }
@@ -597,8 +597,9 @@ function forget() {
 function showUnknown(payment, lines) {
   const money = showMoney(payment.amount, payment.currency);
   const go = isPage(payment.redirect?.url) ? payment.redirect.url : null;
-  const check = payment.id ? async (pressed) => {
+  const check = payment.id ? async (pressed, left) => {
     const now = await (pressed && platformOf(payment.platform).answersLater ? server.refresh : server.payment)(payment.id);
+    if (left()) return true;
     if (now.status === 'unknown') return false;
     if (now.status === 'declined' || now.status === 'failed') {
       showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`, lines });
@@ -630,11 +631,13 @@ function showDoubt(error, asked, { saved }) {
     text: `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again`
       + (error.askAgain ? ': “Ask again now” asks about this same payment and never charges twice.' : '. The shop will hear from the platform; look at the list below.'),
     lines: [],
-    check: error.askAgain ? async () => {
+    check: error.askAgain ? async (pressed, left) => {
       let payment;
       try {
         payment = await error.askAgain();
+        if (left()) return true;
       } catch (again) {
+        if (left()) return true;
         if (again instanceof InDoubt) throw again.cause;
         showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${failureWords(codesOf(again)).heading} Nothing was charged. You can pay again.`, lines: [] });
         return true;
@@ -654,10 +657,14 @@ function showDoubt(error, asked, { saved }) {
 }
 
 let resultTimer = 0;
+/** Counts what was shown: an answer about an earlier result, of which the person has left, changes nothing here. */
+let results = 0;
 
 function showResult({ tone, heading, text, lines, go = null, check = null, automatic = true, next = 'Make another payment' }) {
   clearTimeout(resultTimer);
   const result = byId('result');
+  const own = ++results;
+  const left = () => own !== results;
   payForm.hidden = true;
   drawSaving();
   drawFrame();
@@ -676,9 +683,15 @@ function showResult({ tone, heading, text, lines, go = null, check = null, autom
     clearTimeout(resultTimer);
     button.disabled = pressed;
     try {
-      if (await check(pressed)) return;
+      const known = await check(pressed, left);
+      if (left()) {
+        if (known) await lists.refresh();
+        return;
+      }
+      if (known) return;
       if (pressed) announce('Still no answer from the bank.');
     } catch (error) {
+      if (left()) return;
       if (pressed) announce(`${failureWords(codesOf(error)).heading} Please ask again in a moment.`);
       if (pressed) byId('result-text').textContent = `${text} (${failureWords(codesOf(error)).heading})`;
     }
@@ -690,7 +703,7 @@ function showResult({ tone, heading, text, lines, go = null, check = null, autom
   // Nothing to ask about: the platform tells the shop, and the list shows it.
   const read = async () => {
     await lists.refresh();
-    if (!result.hidden) resultTimer = setTimeout(read, 4000);
+    if (!left()) resultTimer = setTimeout(read, 4000);
   };
   if (!check && tone === 'unsure') resultTimer = setTimeout(read, 2000);
   result.focus();
@@ -699,6 +712,7 @@ function showResult({ tone, heading, text, lines, go = null, check = null, autom
 
 function showForm() {
   clearTimeout(resultTimer);
+  results += 1;
   byId('result').hidden = true;
   payForm.hidden = false;
   drawSaving();

@@ -380,3 +380,56 @@ test('another script in the place of the platform’s is not run', async () => {
     await close();
   }
 });
+
+// ------------------------------------------------------------------------------------- answers that come late
+
+/** Holds the requests that fit until they are let go. */
+const hold = async (page, url, method) => {
+  const held = [];
+  await page.route(url, (route) => (route.request().method() === method ? held.push(route) : route.continue()));
+  return held;
+};
+
+test('what is heard late of a payment does not take the next one’s card from the form', withPage(async ({ page }) => {
+  await typeCard(page, CHALLENGED);
+  await page.click('#pay');
+  await page.waitForURL('**/authentication/**');
+  await page.goto(all.url);
+  assert.equal(await resultHeading(page), 'Your bank waits for you');
+  const id = await firstPayment(page).getAttribute('data-payment');
+  const held = await hold(page, '**/v1/payments/pay_*', 'GET');
+  await until('a question about the payment', () => held.length > 0);
+  await page.click('#result-next');
+  await typeCard(page, VISA);
+  const answered = page.waitForResponse((response) => response.url().endsWith(id));
+  const paid = { id, platform: 'online_payments', status: 'approved', amount: '24.50', currency: 'USD' };
+  const listsRead = page.waitForResponse((response) => response.url().includes('/v1/payments?'));
+  for (const route of held) await route.fulfill({ json: paid });
+  await answered;
+  await listsRead; // what the page does with the answer is done by then
+  assert.equal(await page.isVisible('#result'), false);
+  assert.equal(await page.inputValue('#card-number'), '4012 0000 3333 0026');
+}));
+
+test('a change in the list that ends does not free the list while the form pays, nor shows in the panel of another action', withPage(async ({ page }) => {
+  assert.equal(await payWith(page, VISA), 'Paid $24.50');
+  await becomes(page, 'approved');
+  await page.click('#result-next');
+  await typeCard(page, VISA);
+  const changes = await hold(page, '**/refund', 'POST');
+  const charges = await hold(page, '**/v1/payments', 'POST');
+  await press(page, 'Refund', '5');
+  await until('the refund', () => changes.length === 1);
+  await page.click('#pay');
+  await until('the charge', () => charges.length === 1);
+  const refunded = page.waitForResponse((response) => response.url().endsWith('/refund'));
+  const listsRead = page.waitForResponse((response) => response.url().includes('/v1/payments?'));
+  await changes[0].continue();
+  await refunded;
+  await listsRead;
+  assert.equal(await firstCard(page).getByRole('button', { name: /^Delete/ }).isDisabled(), true, 'the form is still paying');
+  assert.equal(await page.locator('#wire').innerText().then((text) => /refund/i.test(text)), false);
+  await charges[0].continue();
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  await until('the list is free', () => firstCard(page).getByRole('button', { name: /^Delete/ }).isEnabled());
+}));

@@ -32,7 +32,9 @@ export class ShopLists {
   #tokens = [];
   #payments = [];
   #keys = new Map();
-  #busy = false;
+  /** The form is paying; a change of the list's own is under way. */
+  #formBusy = false;
+  #acting = 0;
   #timer = 0;
 
   /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part; `onGo(payment)` leads to the bank that waits. */
@@ -100,8 +102,16 @@ export class ShopLists {
   #unfolded = new Set();
 
   set busy(busy) {
-    this.#busy = busy;
-    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = busy || 'never' in button.dataset;
+    this.#formBusy = busy;
+    this.#freeze();
+  }
+
+  get #busy() {
+    return this.#formBusy || this.#acting > 0;
+  }
+
+  #freeze() {
+    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = this.#busy || 'never' in button.dataset;
   }
 
   /** `more` is for those who hear the button without seeing what it stands beside. */
@@ -214,7 +224,8 @@ export class ShopLists {
   async #act(platform, box, heading, work, onFailure = () => {}) {
     clearNotice(box);
     this.#onAction();
-    this.busy = true;
+    this.#acting += 1;
+    this.#freeze();
     try {
       await work();
       byId(heading).focus({ preventScroll: true }); // the pressed button goes away
@@ -223,7 +234,8 @@ export class ShopLists {
       const { heading: what, advice } = failureWords(codesOf(error), platform);
       fillNotice(box, 'bad', what, advice);
     } finally {
-      this.busy = false;
+      this.#acting -= 1;
+      this.#freeze();
       await this.refresh();
     }
   }

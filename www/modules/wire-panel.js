@@ -16,6 +16,8 @@ const WHAT = [
 export class WirePanel {
   #origin = location.origin;
   #shown = new Map();
+  /** Of earlier actions: their answers come too late. */
+  #gone = new WeakSet();
   #sealedIn;
   #callOf;
 
@@ -29,6 +31,7 @@ export class WirePanel {
   begin() {
     const last = [...this.#shown.keys()].at(-1);
     const opened = last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300 ? [last] : [];
+    for (const record of this.#shown.keys()) if (!opened.includes(record)) this.#gone.add(record);
     this.#shown.clear();
     byId('wire').replaceChildren();
     byId('wire-empty').hidden = false;
@@ -37,6 +40,7 @@ export class WirePanel {
 
   /** A request started, or its answer came. */
   show(record) {
+    if (this.#gone.has(record)) return;
     const before = this.#shown.get(record);
     const step = before?.dataset.step ?? String(this.#shown.size + 1);
     const built = this.#build(record, step);
