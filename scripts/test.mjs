@@ -3,7 +3,8 @@
 //   npm test
 //   npm test -- rust interop      only these steps (see STEPS), in the same order
 //
-// The last line is `N passed, N failed`, summed over every runner; a step that is not a runner counts as one.
+// The last line is `N passed, N failed`, summed over every runner; a step that is not a runner counts as one. Before it
+// stands every test that failed with the beginning of its message, since whoever reads a log from its end sees only that.
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -86,12 +87,16 @@ async function nodeTests(folder) {
   const report = mkdtempSync(path.join(os.tmpdir(), 'cardseal-test-'));
   try {
     const tap = path.join(report, 'report.tap');
+    const failures = path.join(report, 'failures');
     const { code } = await run(process.execPath, [
       '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
+      '--test-reporter=./scripts/failures.mjs', `--test-reporter-destination=${failures}`,
       ...files.map((name) => path.join(folder, name)),
     ], { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } });
     const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(readFileSync(tap, 'utf8'))?.[1] ?? 0);
-    return whole(code, { passed: count('pass'), failed: count('fail') + count('cancelled'), note: count('skipped') ? `${count('skipped')} skipped` : '' });
+    const names = readFileSync(failures, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
+      .map(({ name, at, why }) => `${name} (${at}): ${why.replace(/\s+/g, ' ').slice(0, 300)}`);
+    return whole(code, { passed: count('pass'), failed: count('fail') + count('cancelled'), names, note: count('skipped') ? `${count('skipped')} skipped` : '' });
   } finally {
     rmSync(report, { recursive: true, force: true });
   }
@@ -109,12 +114,14 @@ function skipped(note) {
 function counted(code, output) {
   let [passed, failed, ignored] = [0, 0, 0];
   // eslint-disable-next-line no-control-regex
-  for (const line of output.replace(/\x1b\[[0-9;]*m/g, '').matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
+  for (const line of plain.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
     passed += Number(line[1]);
     failed += Number(line[2]);
     ignored += Number(line[3]);
   }
-  return whole(code, { passed, failed, note: ignored ? `${ignored} ignored` : '' });
+  const names = [...plain.matchAll(/^test (.+?) \.\.\. FAIL/gm)].map(([, name]) => name);
+  return whole(code, { passed, failed, names, note: ignored ? `${ignored} ignored` : '' });
 }
 
 /** A runner that failed without naming a failed test, or that ran none, must not look green. */
@@ -163,6 +170,9 @@ main(async () => {
     failed += result.failed;
     const columns = [name.padEnd(14), `${result.passed} passed`.padStart(12), `${result.failed} failed`.padStart(10), result.time.padStart(9)];
     process.stdout.write(`${result.failed ? 'FAILED' : result.passed ? '    ok' : '  skip'}  ${columns.join(' ')}${result.note ? `  ${result.note}` : ''}\n`);
+  }
+  for (const [name, result] of results) {
+    for (const failure of result.names ?? []) process.stdout.write(`\n${name}: ${failure}\n`);
   }
   process.stdout.write(`\nin ${seconds(began)}\n${passed} passed, ${failed} failed\n`);
   return failed === 0 && passed > 0 ? 0 : 1;

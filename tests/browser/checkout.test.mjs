@@ -113,12 +113,14 @@ for (const save of [true, false]) {
   }));
 }
 
-test('the button is disabled while a payment is under way', withPage(async ({ page }) => {
-  await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'delay', times: 1, ms: 1200 });
+test('the button is disabled while a payment is under way', withPage(async ({ page, sessionOpened }) => {
   await typeCard(page, VISA);
+  await sessionOpened();
+  const release = all.front.hold();
   await page.click('#pay');
   assert.equal(await page.isDisabled('#pay'), true);
   assert.equal(await page.locator('#card-number').getAttribute('readonly'), '');
+  release();
   assert.equal(await resultHeading(page), 'Paid $24.50');
 }));
 

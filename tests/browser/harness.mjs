@@ -108,7 +108,7 @@ export async function startServer({ port, origins, platforms, www = path.join(ro
   const log = keepOutput(child);
   const url = `http://127.0.0.1:${port}`;
   for (let tries = 0; ; tries++) {
-    if (child.exitCode !== null || tries > 200) throw new Error(`the server did not start:\n${log()}`);
+    if (child.exitCode !== null || tries > PATIENCE / 50) throw new Error(`the server did not start:\n${log()}`);
     const answer = await fetch(`${url}/healthz`).catch(() => null);
     if (answer?.ok) break;
     await pause(50);
@@ -129,8 +129,11 @@ export async function startServer({ port, origins, platforms, www = path.join(ro
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** How long anything may take before a test gives up: far more than it takes, so that a busy machine fails nothing. */
+const PATIENCE = 60_000;
+
 /** Waits until `check` gives something; tells what was waited for if it never does. */
-export async function until(what, check, ms = 10_000) {
+export async function until(what, check, ms = PATIENCE) {
   for (const end = Date.now() + ms; ;) {
     const value = await check();
     if (value) return value;
@@ -143,13 +146,20 @@ export async function until(what, check, ms = 10_000) {
 
 /**
  * Passes everything on to `target` and keeps it; addresses are those below it. `cut(request)` may say that an answer is
- * lost `before` it begins or `half-way`; `pages` are a test's own pages by their path, as a shop would serve them beside
- * the server's routes. Paths stay as they are: some platforms sign them.
+ * lost `before` it begins or `half-way`; after `hold()` nothing passes until the function that it gives is called; `pages`
+ * are a test's own pages by their path, as a shop would serve them beside the server's routes. Paths stay as they are:
+ * some platforms sign them.
  */
 export async function startRecorder(target, port = 0) {
   const requests = [];
   const prefix = new URL(target).pathname.replace(/\/$/, '');
+  let gate = Promise.resolve();
   const recorder = { requests, cut: () => false, pages: {}, target };
+  recorder.hold = () => {
+    let open;
+    gate = new Promise((resolve) => { open = resolve; });
+    return open;
+  };
   const server = http.createServer((request, response) => {
     if (recorder.pages[request.url]) {
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(recorder.pages[request.url]);
@@ -158,10 +168,11 @@ export async function startRecorder(target, port = 0) {
     const url = request.url.startsWith(prefix) ? request.url.slice(prefix.length) : request.url;
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
-    request.on('end', () => {
+    request.on('end', async () => {
       const body = Buffer.concat(chunks);
       const record = { method: request.method, url, headers: request.rawHeaders.join('\n'), body: body.toString('utf8'), status: null };
       requests.push(record);
+      await gate;
       const to = new URL(recorder.target);
       const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
         record.status = answer.statusCode;
@@ -204,14 +215,17 @@ export async function launch() {
 
 /**
  * Everything, wired: `url` is what the browser opens, `platforms` what the shop offers. Before each host of a platform
- * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names. `settings`, by platform,
+ * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names; `hooks` is the one before the
+ * server for what the platforms tell it. `settings`, by platform,
  * may override what the sandbox tells the server, and may be a function of `{ page }`, the address that the browser opens; `browser` starts another one than Chromium.
  */
 export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg, browser: begin = launch } = {}) {
   const things = [];
   try {
     const port = await freePort();
-    const sandbox = await startSandbox({ serverUrl: `http://127.0.0.1:${port}` });
+    const hooks = await startRecorder(`http://127.0.0.1:${port}`);
+    things.push(hooks);
+    const sandbox = await startSandbox({ serverUrl: hooks.origin });
     things.push(sandbox);
     const front = await startRecorder(`http://127.0.0.1:${port}`);
     things.push(front);
@@ -233,7 +247,7 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
     const browser = await begin();
     things.push({ stop: () => browser.close() });
     return {
-      url: front.url, sandbox, wire, checkout: wire.greenpay?.checkout_url, gp: wire.gp_api?.base_url, front, server, browser,
+      url: front.url, sandbox, wire, hooks, checkout: wire.greenpay?.checkout_url, gp: wire.gp_api?.base_url, front, server, browser,
       open: (options) => openPage(browser, front.url, options),
       stop: async () => { for (const thing of things.reverse()) await thing.stop(); },
     };
@@ -275,16 +289,23 @@ function watchPage() {
 async function openPage(browser, url, { ready = true, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE);
   const sent = [];
   const problems = [];
+  const finished = [];
+  page.on('requestfinished', (request) => finished.push(request.url()));
   page.on('request', (request) => sent.push({ method: request.method(), url: request.url(), headers: JSON.stringify(request.headers()), body: request.postData() ?? '' }));
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()); });
   page.on('pageerror', (error) => problems.push(String(error)));
   await page.addInitScript(watchPage);
   await page.goto(url);
   if (ready) await page.waitForSelector('#pay-form[data-ready]');
-  return { page, sent, problems, context, close: () => context.close() };
+  /** The page has its session, and there was time to read it. */
+  const sessionOpened = async () => {
+    await until('the session', () => finished.some((address) => new URL(address).pathname === '/v1/sessions'));
+    await pause(500);
+  };
+  return { page, sent, problems, context, sessionOpened, close: () => context.close() };
 }
 
 // --------------------------------------------------------------------------------------------------- a card
@@ -359,7 +380,10 @@ export function found(bytes, text) {
   return Object.entries(disguises(text)).filter(([, form]) => haystack.includes(form)).map(([name]) => name);
 }
 
-/** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
+/**
+ * Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits, and so
+ * is what stands inside a longer word. The number itself is looked for everywhere, in every disguise.
+ */
 const withoutChance = (text) => text
   .replace(/"(ld|lk|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
@@ -373,12 +397,12 @@ export function leaks(requests, card) {
     const text = [request.url, request.headers, request.body].join('\n');
     for (const form of found(text, card.number)) said.push(`${where}: the number, ${form}`);
     const clear = withoutChance(text);
-    for (const [run] of clear.matchAll(/\d(?:[ -]?\d){12,18}/g)) {
+    for (const [run] of clear.matchAll(/(?<![\w+/])\d(?:[ -]?\d){12,18}(?![\w+/])/g)) {
       const digits = run.replace(/\D/g, '');
       if (passesLuhn(digits)) said.push(`${where}: a run of digits that may be a card number: ${run.slice(0, 4)}…`);
     }
     const body = withoutChance(request.body);
-    if (new RegExp(`(?<!\\d)${card.cvc}(?!\\d)`).test(body)) said.push(`${where}: the security code`);
+    if (new RegExp(`(?<![\\w+/])${card.cvc}(?![\\w+/])`).test(body)) said.push(`${where}: the security code`);
     if (/"(cvc|cvv|cardNumber|card_number|pan|expiry|expirationDate)"/i.test(body)) said.push(`${where}: a field for card data`);
   }
   return said;

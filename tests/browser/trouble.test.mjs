@@ -7,7 +7,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { VISA, failure, freePort, pause, payWith, resultHeading, root, startAll, typeCard, until } from './harness.mjs';
+import { VISA, failure, freePort, payWith, resultHeading, root, startAll, typeCard, until } from './harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
@@ -21,6 +21,7 @@ const withPage = (body) => async () => {
     assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), []);
   } finally {
     all.front.cut = () => false;
+    all.hooks.hold()();
     await all.sandbox.clearFaults();
     await opened.close();
   }
@@ -28,10 +29,9 @@ const withPage = (body) => async () => {
 
 const posts = (sent, path) => sent.filter((request) => request.method === 'POST' && new URL(request.url).pathname === path);
 
-test('a session that grew old in the page is refused before the card is encrypted, and renewed', withPage(async ({ page, sent, grown }) => {
+test('a session that grew old in the page is refused before the card is encrypted, and renewed', withPage(async ({ page, sessionOpened, sent, grown }) => {
   await typeCard(page, VISA);
-  await until('the session', () => posts(sent, '/v1/sessions').length === 1);
-  await pause(200);
+  await sessionOpened();
   await page.evaluate(() => { globalThis.__skew = 31 * 60_000; });
   await page.click('#pay');
   assert.equal(await resultHeading(page), 'Paid $24.50');
@@ -41,11 +41,10 @@ test('a session that grew old in the page is refused before the card is encrypte
 }));
 
 for (const way of ['relay', 'direct']) {
-  test(`a session that the platform let go is renewed, ${way} way`, withPage(async ({ page, sent, grown }) => {
+  test(`a session that the platform let go is renewed, ${way} way`, withPage(async ({ page, sessionOpened, sent, grown }) => {
     await page.check(`#way-${way}`);
     await typeCard(page, VISA);
-    await until('the session', () => posts(sent, '/v1/sessions').length === 1);
-    await pause(200);
+    await sessionOpened();
     await all.sandbox.clock({ advance_seconds: 1801 });
     try {
       await page.click('#pay');
@@ -59,34 +58,40 @@ for (const way of ['relay', 'direct']) {
 }
 
 test('an unknown outcome says so, and turns into a receipt when the notification comes', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1, webhook_after_ms: 2500 });
+  await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1 });
+  const release = all.hooks.hold();
   assert.equal(await payWith(page, VISA), 'We do not know yet');
   assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
   assert.equal(await page.isVisible('#pay'), false);
-  await until('the list', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'unknown', 2000);
-  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50', 15_000);
+  await until('the list', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'unknown');
+  release();
+  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
   await until('the list', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved');
   assert.equal((await grown()).length, 1);
 }));
 
 test('an unknown outcome without saving resolves too', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1, webhook_after_ms: 1500 });
+  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
+  const release = all.hooks.hold();
   await page.uncheck('#save-card');
   assert.equal(await payWith(page, VISA), 'We do not know yet');
-  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50', 15_000);
+  release();
+  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
   assert.equal((await grown()).length, 1);
 }));
 
 test('an unknown outcome of the direct way says so, and the list learns of it', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1, webhook_after_ms: 1500 });
+  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
+  const release = all.hooks.hold();
   await page.check('#way-direct');
   await page.uncheck('#save-card');
   assert.equal(await payWith(page, { ...VISA, number: '4111111111111111' }), 'We do not know yet');
   assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
+  release();
   await until('the notification', async () => {
     const first = page.locator('#payments > li').first();
     return (await first.getAttribute('data-status')) === 'approved' && (await first.innerText()).includes('•••• 1111');
-  }, 15_000);
+  });
   assert.equal((await grown()).length, 1);
 }));
 
@@ -98,7 +103,7 @@ test('a browser that repeats a payment by itself straight at the platform pays o
   all.checkout.cut = (request) => request.method === 'POST' && lost++ === 0 && 'before';
   try {
     assert.equal(await payWith(page, VISA), 'We do not know yet');
-    await until('the notification', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved', 15_000);
+    await until('the notification', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved');
     assert.equal((await grown()).length, 1);
   } finally {
     all.checkout.cut = () => false;

@@ -82,7 +82,7 @@ async function inBrowser(url) {
     page.on('pageerror', (error) => problems.push(error.stack));
     page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()); });
     await page.goto(url);
-    await page.waitForFunction(() => globalThis.use, null, { timeout: 20_000 }).catch((error) => { throw new Error(`${error.message}\n${problems.join('\n')}`); });
+    await page.waitForFunction(() => globalThis.use, null, { timeout: 120_000 }).catch((error) => { throw new Error(`${error.message}\n${problems.join('\n')}`); });
     const it = given();
     opens(await page.evaluate((value) => globalThis.use(value), it).catch((error) => { throw new Error(`${error.message}\n${problems.join('\n')}`); }), it.card);
     assert.deepEqual(problems, []);
@@ -118,7 +118,7 @@ const copied = (out) => {
   for (const name of ['worker-host.js', 'cardseal_bg.wasm']) copyFileSync(path.join(pkg, name), path.join(out, name));
 };
 
-describe('the matrix', { concurrency: 2, timeout: 600_000 }, () => {
+describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
   const next = (name, options) => row(name, {
     main: pages.main,
     inline: pages.inline,
