@@ -22,6 +22,7 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GpApi, _) => gp_api::RULES,
         // Its own rules come with each payment product, from the platform itself.
         (Platform::OnlinePayments, _) => Rules::COMMON,
+        (Platform::WorldlineAcquiring, _) => Rules::COMMON,
     }
 }
 
@@ -35,6 +36,8 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
         Platform::GpApi => gp_api::boundary::open(options),
         #[cfg(feature = "online_payments")]
         Platform::OnlinePayments => online_payments::boundary::open(options),
+        // Nothing of it is compiled code: the page's half is JavaScript alone.
+        Platform::WorldlineAcquiring => Err(absent()),
         #[cfg(not(feature = "greenpay"))]
         Platform::GreenPay => Err(absent()),
         #[cfg(not(feature = "gp_api"))]
@@ -44,7 +47,6 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
     }
 }
 
-#[cfg(not(all(feature = "greenpay", feature = "gp_api", feature = "online_payments")))]
 fn absent() -> crate::Error {
     crate::Error::new(crate::Code::OptionInvalid).at("platform")
 }

@@ -48,6 +48,7 @@ pub mod online_payments;
 pub mod settings;
 pub mod transport;
 pub mod worldline;
+pub mod worldline_acquiring;
 
 use std::sync::Arc;
 
@@ -70,5 +71,7 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
         Platform::OnlinePayments => {
             online_payments::OnlinePayments::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
+        Platform::WorldlineAcquiring => worldline_acquiring::WorldlineAcquiring::from_settings(settings)
+            .map(|gateway| Arc::new(gateway) as _),
     }
 }
