@@ -1,4 +1,11 @@
 //! Worldline Acquiring, an acquirer's API for servers alone: cards go to it in clear.
+//!
+//! [`client`] is the client, with what the official SDK gives its users. The gateway of the server refuses everything so far.
+
+pub mod client;
+pub mod domain;
+pub mod errors;
+pub mod oauth2;
 
 use async_trait::async_trait;
 use cardseal::platform::Platform;

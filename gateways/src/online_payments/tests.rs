@@ -614,7 +614,7 @@ async fn the_parts_of_the_communicator_can_be_replaced() {
     }
     #[async_trait]
     impl Authenticator for Own {
-        async fn authorization(&self, _: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Failure> {
+        async fn authorization(&self, _: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Error> {
             Ok("Own".to_owned().into())
         }
     }
