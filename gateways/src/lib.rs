@@ -45,6 +45,7 @@ pub mod gp_api;
 pub mod greenpay;
 pub mod oauth;
 pub mod online_payments;
+pub mod sealing;
 pub mod settings;
 pub mod transport;
 pub mod worldline;

@@ -24,6 +24,7 @@ pub mod greenpay;
 mod merchant_url;
 pub mod online_payments;
 mod random;
+pub mod sealing;
 mod settings;
 
 use std::io;
