@@ -25,6 +25,8 @@
 //!     capture: Capture::Auto,
 //!     network_token: None,
 //!     platform_id: None,
+//!     asked_at: 0,
+//!     now: 0,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),

@@ -4,12 +4,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Page, SessionAsk};
+use cardseal_gateways::gateway::{Capture, Page, SessionAsk};
 use cardseal_gateways::{Amount, AmountError};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::payments::{self, order_reference, text_or_default};
+use super::payments::{self, CAPTURES, order_reference, text_or_default};
 use super::tokens;
 use crate::App;
 use crate::access::{Browser, Merchant};
@@ -47,6 +47,7 @@ pub(super) async fn create(
     }
     let token = match kind {
         Kind::Update => Some(updatable(&app, &fields.text("token", 64)?).await?),
+        Kind::Payment if fields.has("token") => Some(updatable(&app, &fields.text("token", 64)?).await?),
         Kind::Tokenize | Kind::Payment => None,
     };
     let platform = match &token {
@@ -54,6 +55,16 @@ pub(super) async fn create(
         None => platform.unwrap_or_else(|| default_platform(&app)),
     };
     let account = app.account(&platform)?;
+    if kind == Kind::Payment && token.is_some() && !account.gateway.session_names_token() {
+        return Err(ApiError::field(Code::NotOffered, "token"));
+    }
+    let capture = match kind {
+        Kind::Payment => fields.word("capture", CAPTURES, Capture::Auto)?,
+        Kind::Tokenize | Kind::Update => Capture::Auto,
+    };
+    if capture == Capture::Later && !account.gateway.session_holds_money() {
+        return Err(ApiError::field(Code::NotOffered, "capture"));
+    }
     let mode = asked_mode.unwrap_or_else(|| account.gateway.default_mode());
     // Without notifications, a token that a browser hands over could never become more than its word.
     let confirmable = account.webhook_path_secret.is_some() || !account.gateway.direct_needs_notifications();
@@ -96,6 +107,7 @@ pub(super) async fn create(
             .map(ExposeSecret::expose_secret),
         amount: amount.as_ref(),
         description: &description,
+        capture,
         page: Page {
             return_url: page.return_url.as_deref(),
             locale: page.locale.as_deref(),
@@ -117,9 +129,14 @@ pub(super) async fn create(
             reference: &reference,
             kept: &opened.kept,
             customer: customer.as_deref(),
-            token_id: token.as_ref().map(|token| token.id.as_str()),
+            // A payment that refers to a stored card is not one of its token: the card comes again.
+            token_id: token
+                .as_ref()
+                .filter(|_| kind == Kind::Update)
+                .map(|token| token.id.as_str()),
             amount: minor.zip(currency),
             description: &description,
+            capture_later: capture == Capture::Later,
             created_at,
             expires_at,
         })

@@ -60,7 +60,8 @@ struct Order {
 }
 
 /// When the money is taken.
-const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
+pub(in crate::routes) const CAPTURES: &[(&str, Capture)] =
+    &[("auto", Capture::Auto), ("later", Capture::Later)];
 
 /// What is charged.
 enum Card {
@@ -209,7 +210,11 @@ async fn by_session(
         hash: hand_in.hash,
         card,
         request_id,
-        capture: Capture::Auto,
+        capture: if session.capture_later {
+            Capture::Later
+        } else {
+            Capture::Auto
+        },
         network_token: None,
     })
 }
@@ -230,6 +235,8 @@ async fn paid_order(
     } else {
         let gone = SecretString::default();
         let open = OpenSession {
+            id: &session.id,
+            now: app.clock.now(),
             kept: session.kept.as_ref().unwrap_or(&gone),
             kind: session.kind,
             reference: &session.reference,
@@ -363,6 +370,8 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
     };
     let gone = SecretString::default();
     let open = OpenSession {
+        id: &session.id,
+        now: app.clock.now(),
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
@@ -431,7 +440,7 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
 async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcome, ApiError> {
     let account = app.account(&payment.platform)?;
     let (gateway, transport) = (Arc::clone(&account.gateway), app.transport.clone());
-    let payment = payment.clone();
+    let (payment, now) = (payment.clone(), app.clock.now());
     // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
         Card::Stored(token) => {
@@ -450,6 +459,8 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                     },
                     network_token: payment.network_token,
                     platform_id: None,
+                    asked_at: payment.created_at,
+                    now,
                 };
                 gateway.charge(&transport, &ask).await
             };
@@ -465,6 +476,8 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                 let gone = SecretString::default();
                 let kept = session.kept.as_ref().unwrap_or(&gone);
                 let open = OpenSession {
+                    id: &session.id,
+                    now,
                     kept,
                     kind: session.kind,
                     reference: &session.reference,
