@@ -18,3 +18,4 @@ mod secrets;
 mod sessions;
 mod shop;
 mod tokens;
+mod worldline_acquiring;
