@@ -20,9 +20,8 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
-        // Its own rules come with each payment product, from the platform itself.
-        (Platform::OnlinePayments, _) => Rules::COMMON,
-        (Platform::WorldlineAcquiring, _) => Rules::COMMON,
+        // The first one's own rules come with each payment product, from the platform itself.
+        (Platform::OnlinePayments | Platform::WorldlineAcquiring, _) => Rules::COMMON,
     }
 }
 
