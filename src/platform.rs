@@ -42,6 +42,8 @@ platforms! {
     GpApi = "gp_api", "Global Payments GP API";
     /// Worldline Online Payments, the platform behind PAYONE E-Payment.
     OnlinePayments = "online_payments", "Worldline Online Payments";
+    /// CCBill's RESTful Transaction API.
+    CcBill = "ccbill", "CCBill";
 }
 
 impl fmt::Display for Platform {

@@ -21,7 +21,7 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
         // Its own rules come with each payment product, from the platform itself.
-        (Platform::OnlinePayments, _) => Rules::COMMON,
+        (Platform::OnlinePayments | Platform::CcBill, _) => Rules::COMMON,
     }
 }
 
@@ -35,6 +35,8 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
         Platform::GpApi => gp_api::boundary::open(options),
         #[cfg(feature = "online_payments")]
         Platform::OnlinePayments => online_payments::boundary::open(options),
+        // The card goes in clear JSON: there is nothing to encrypt, and the page's half is JavaScript alone.
+        Platform::CcBill => Err(absent()),
         #[cfg(not(feature = "greenpay"))]
         Platform::GreenPay => Err(absent()),
         #[cfg(not(feature = "gp_api"))]
@@ -44,7 +46,6 @@ pub(crate) fn open(platform: Platform, options: &Value) -> Result<(Box<dyn Clien
     }
 }
 
-#[cfg(not(all(feature = "greenpay", feature = "gp_api", feature = "online_payments")))]
 fn absent() -> crate::Error {
     crate::Error::new(crate::Code::OptionInvalid).at("platform")
 }

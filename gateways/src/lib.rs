@@ -25,6 +25,7 @@
 //!     capture: Capture::Auto,
 //!     network_token: None,
 //!     platform_id: None,
+//!     customer_ip: None,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
@@ -39,6 +40,7 @@
 //! ```
 
 pub mod amount;
+pub mod ccbill;
 pub mod error;
 pub mod gateway;
 pub mod gp_api;
@@ -70,5 +72,6 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
         Platform::OnlinePayments => {
             online_payments::OnlinePayments::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
+        Platform::CcBill => ccbill::CcBill::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
     }
 }

@@ -158,6 +158,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
         },
         network_token: payment.network_token,
         platform_id: payment.platform_payment.as_deref(),
+        customer_ip: None,
     };
     let outcome = match gateway.find(&app.transport, &ask, repeat).await {
         Ok(outcome) => outcome,
