@@ -608,3 +608,6 @@ impl Gateway for CcBill {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,12 +86,14 @@ mod tests {
         }
         let mistakes = Mistakes::default();
         let gateway = CcBill::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
-        assert_eq!(gateway.is_none(), !mistakes.borrow().is_empty());
-        mistakes
+        let found: Vec<_> = mistakes
             .borrow()
             .iter()
             .map(|mistake| mistake.key.clone())
-            .collect()
+            .collect();
+        // A mistake in the environment's word alone leaves the usual one, and the start is refused all the same.
+        assert!(gateway.is_some() || !found.is_empty());
+        found
     }
 
     #[test]

@@ -274,7 +274,8 @@ mod tests {
         fn every_id_survives(number in any::<u64>().prop_filter("nineteen digits", |n| *n < 10_000_000_000_000_000_000)) {
             let text = number.to_string();
             for json in [text.clone(), format!("\"{text}\"")] {
-                prop_assert_eq!(serde_json::from_str::<LongId>(&json).unwrap().as_str(), text.as_str());
+                let id: LongId = serde_json::from_str(&json).unwrap();
+                prop_assert_eq!(id.as_str(), text.as_str());
             }
         }
 
