@@ -266,7 +266,7 @@ async fn a_session_pays_once_whatever_key_it_is_asked_with() {
     );
     assert_eq!(shop.cc_pay(&session, &answer).await.is(201), payment);
     let hand = json!({ "session": session["id"], "answer": answer });
-    for key in ["another", "and another"] {
+    for key in ["another", "another-one"] {
         shop.merchant_with("POST", "/v1/payments", Some(&hand), &[("idempotency-key", key)])
             .await
             .problem(409, "session_used");
