@@ -188,7 +188,8 @@ impl Call<'_> {
         let note = |wrong: &mut Wrong, field: &str, text: &str| wrong.note(Some(&card.name(field)), text);
         let number = card.needed("cardNum", 19, wrong).unwrap_or_default();
         let digits = number.len() >= 12 && number.bytes().all(|byte| byte.is_ascii_digit());
-        if !number.is_empty() && !(digits && luhn(number.bytes().map(|byte| u32::from(byte - b'0')))) {
+        let fits = digits && luhn(number.bytes().map(|byte| u32::from(byte - b'0')));
+        if !number.is_empty() && !fits {
             note(wrong, "cardNum", "Invalid credit card number");
         }
         let month = card.needed("expMonth", 2, wrong);

@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
         let number = match value {
             Value::Number(number) => number.as_u64(),
             Value::String(text) => text.parse().ok(),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         if number.is_none() {
             wrong.note(Some(&self.name(field)), VALUES);
@@ -99,7 +99,7 @@ impl<'a> Fields<'a> {
         match self.at(field)? {
             Value::Bool(truth) => Some(*truth),
             Value::String(text) => text.parse().ok(),
-            _ => None,
+            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
         let cents = match value {
             Value::Number(number) => hundredths(&number.to_string()),
             Value::String(text) => hundredths(text),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         if cents.is_none() {
             wrong.note(Some(&self.name(field)), VALUES);
