@@ -101,7 +101,9 @@ async function bundles(work) {
   const { build: esbuild } = await import('esbuild');
   const make = (entry, out, options) => esbuild({
     entryPoints: [path.join(work, entry)], outfile: path.join(work, out), allowOverwrite: true, bundle: true, minify: true,
-    target: 'es2022', legalComments: 'none', charset: 'utf8', logLevel: 'warning', ...options,
+    target: 'es2022', legalComments: 'none', charset: 'utf8', logLevel: 'warning',
+    // As a template literal, which is shorter where the module's text has line ends, Parcel would print it wrong.
+    supported: { 'template-literal': false }, ...options,
   });
   await make('inline.js', 'node.cjs', { format: 'cjs', platform: 'node' });
   // ASCII: a script tag takes the character set of its page.

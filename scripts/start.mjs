@@ -84,7 +84,11 @@ async function demo(port, folder) {
     database: { path: path.join(folder, 'cardseal.sqlite') },
     // One person at the demo page does more than a shopper would.
     limits: { browser_requests_per_minute: 600, browser_burst: 200 },
-    platforms,
+    platforms: {
+      ...platforms,
+      // A bank's page has to know where people come back to, or it is never shown.
+      online_payments: { ...platforms.online_payments, return_url: `http://${HOST}:${port}/` },
+    },
     demo: { enabled: true, www: path.join(root, 'www'), pkg },
   })}`, { mode: 0o600 });
   // Settings that a person has for another server must not reach this one.

@@ -1,10 +1,9 @@
-//! JSON text, written and read in a page of code each: a general JSON library would cost more bytes than everything
-//! else that a page downloads from this crate.
+//! JSON text, written in a page of code: a general JSON library would cost more bytes than everything else that a page
+//! downloads from this crate.
 //!
 //! [`Json`] writes compact text, byte-equal to what `JSON.stringify` writes, but for characters above U+FFFF. Those are
 //! written as a pair of `\u` escapes: both forms mean the same, but a receiver that decodes UTF-8 with the field's common
-//! JavaScript library misreads four-byte characters. [`Value`] reads what `JSON.stringify` writes, and refuses
-//! everything that is not JSON.
+//! JavaScript library misreads four-byte characters.
 
 use crate::wiped::Wiped;
 
@@ -30,11 +29,6 @@ impl Json {
     pub(crate) fn integer(&mut self, value: u32) -> &mut Self {
         push_decimal(&mut self.0, value.into());
         self
-    }
-
-    /// A number below 100 as two digits.
-    pub(crate) fn two_digits(&mut self, value: u32) -> &mut Self {
-        self.raw(if value < 10 { "0" } else { "" }).integer(value)
     }
 
     /// An array of bytes as numbers.
@@ -102,14 +96,6 @@ impl Json {
         self.0.push(short);
     }
 
-    /// A text, or `null`.
-    pub(crate) fn optional(&mut self, value: Option<&str>) -> &mut Self {
-        match value {
-            Some(value) => self.text(value),
-            None => self.raw("null"),
-        }
-    }
-
     fn escape(&mut self, unit: u32) {
         self.0.push_str("\\u");
         for shift in [12, 8, 4, 0] {
@@ -150,258 +136,6 @@ pub(crate) fn push_decimal(text: &mut String, value: i64) {
             .map(|digit| char::from(*digit)),
     );
 }
-
-/// A JSON value. Its texts may be secrets: it has no `Debug`, and is freed, not kept.
-#[cfg_attr(test, derive(Clone, PartialEq))]
-pub(crate) enum Value {
-    Null,
-    Bool(bool),
-    /// Within 2^53, where JavaScript's numbers are exact.
-    Integer(i64),
-    /// Any other number: none is ever needed.
-    Number,
-    Text(Wiped<String>),
-    /// A text with an unpaired surrogate, which no encoding can carry; it is left out.
-    Broken,
-    List(Vec<Self>),
-    Object(Vec<(String, Self)>),
-}
-
-/// How deep lists and objects may be in one another; our own and the platforms' need five.
-const DEEPEST: usize = 24;
-
-/// The largest integer up to which JavaScript's numbers are exact.
-const MAX_SAFE: i64 = (1 << 53) - 1;
-
-impl Value {
-    /// Reads a whole text.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut reader = Reader { rest: text };
-        let value = reader.value(DEEPEST)?;
-        reader.skip_blanks();
-        reader.rest.is_empty().then_some(value)
-    }
-
-    /// A member; `Null` if there is none, or if this is no object.
-    pub(crate) fn get(&self, name: &str) -> &Self {
-        let Self::Object(members) = self else {
-            return &Self::Null;
-        };
-        // As in JavaScript, the last of several wins.
-        let member = members.iter().rev().find(|(key, _)| key == name);
-        member.map_or(&Self::Null, |(_, value)| value)
-    }
-
-    pub(crate) fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Null
-            | Self::Bool(_)
-            | Self::Integer(_)
-            | Self::Number
-            | Self::Broken
-            | Self::List(_)
-            | Self::Object(_) => None,
-        }
-    }
-
-    pub(crate) const fn as_integer(&self) -> Option<i64> {
-        match self {
-            Self::Integer(value) => Some(*value),
-            Self::Null
-            | Self::Bool(_)
-            | Self::Text(_)
-            | Self::Number
-            | Self::Broken
-            | Self::List(_)
-            | Self::Object(_) => None,
-        }
-    }
-
-    pub(crate) const fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
-    }
-
-    pub(crate) const fn is_object(&self) -> bool {
-        matches!(self, Self::Object(_))
-    }
-}
-
-struct Reader<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Reader<'a> {
-    fn value(&mut self, depth: usize) -> Option<Value> {
-        self.skip_blanks();
-        for (word, value) in [
-            ("null", Value::Null),
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-        ] {
-            if self.take(word) {
-                return Some(value);
-            }
-        }
-        if self.take("\"") {
-            return self.text();
-        }
-        if self.take("[") {
-            let mut items = Vec::new();
-            self.items("]", depth, |reader, depth| {
-                items.push(reader.value(depth)?);
-                Some(())
-            })?;
-            return Some(Value::List(items));
-        }
-        if self.take("{") {
-            let mut members = Vec::new();
-            self.items("}", depth, |reader, depth| {
-                let Value::Text(mut name) = reader.value(depth)? else {
-                    return None;
-                };
-                reader.skip_blanks();
-                if !reader.take(":") {
-                    return None;
-                }
-                members.push((core::mem::take(&mut *name), reader.value(depth)?));
-                Some(())
-            })?;
-            return Some(Value::Object(members));
-        }
-        self.number()
-    }
-
-    /// What stands between brackets, with commas between.
-    fn items(
-        &mut self,
-        end: &str,
-        depth: usize,
-        mut read: impl FnMut(&mut Self, usize) -> Option<()>,
-    ) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        self.skip_blanks();
-        if self.take(end) {
-            return Some(());
-        }
-        loop {
-            read(self, depth)?;
-            self.skip_blanks();
-            if self.take(end) {
-                return Some(());
-            }
-            if !self.take(",") {
-                return None;
-            }
-        }
-    }
-
-    /// What follows a quotation mark, up to the next.
-    fn text(&mut self) -> Option<Value> {
-        // As long as the rest can be at most, so that growing leaves no shorter copy.
-        let mut text = Wiped::new(String::with_capacity(self.rest.find('"')?));
-        let mut broken = false;
-        loop {
-            let special = |byte: u8| matches!(byte, 0..0x20 | b'"' | b'\\');
-            let (plain, rest) = self.rest.split_at_checked(self.rest.bytes().position(special)?)?;
-            text.push_str(plain);
-            self.rest = rest;
-            match self.next()? {
-                '"' if broken => return Some(Value::Broken),
-                '"' => return Some(Value::Text(text)),
-                '\\' => text.push(match self.next()? {
-                    'b' => '\u{8}',
-                    't' => '\t',
-                    'n' => '\n',
-                    'f' => '\u{c}',
-                    'r' => '\r',
-                    'u' => {
-                        let first = self.unit()?;
-                        let second = if first >> 10 == 0x36 && self.take("\\u") {
-                            self.unit()?
-                        } else {
-                            0
-                        };
-                        let pair = 0x1_0000 + ((first & 0x3ff) << 10) + (second & 0x3ff);
-                        let code = if second >> 10 == 0x37 { pair } else { first };
-                        // An unpaired surrogate is none; what follows one that is not its pair is lost with it.
-                        broken |= second != 0 && second >> 10 != 0x37;
-                        char::from_u32(code).unwrap_or_else(|| {
-                            broken = true;
-                            char::REPLACEMENT_CHARACTER
-                        })
-                    }
-                    c @ ('"' | '\\' | '/') => c,
-                    _ => return None,
-                }),
-                _ => return None,
-            }
-        }
-    }
-
-    /// Four hexadecimal digits.
-    fn unit(&mut self) -> Option<u32> {
-        (0..4).try_fold(0, |unit, _| Some(unit << 4 | self.next()?.to_digit(16)?))
-    }
-
-    fn number(&mut self) -> Option<Value> {
-        let negative = self.take("-");
-        let (whole, mut value) = (self.digits()?, 0_i64);
-        if whole.len() > 1 && whole.starts_with('0') {
-            return None;
-        }
-        let mut exact = true;
-        for digit in whole.bytes() {
-            value = value.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-        }
-        if self.take(".") {
-            self.digits()?;
-            exact = false;
-        }
-        if self.take("e") || self.take("E") {
-            let _ = self.take("+") || self.take("-");
-            self.digits()?;
-            exact = false;
-        }
-        Some(if exact && value <= MAX_SAFE {
-            Value::Integer(if negative { -value } else { value })
-        } else {
-            Value::Number
-        })
-    }
-
-    /// At least one digit.
-    fn digits(&mut self) -> Option<&'a str> {
-        let end = self
-            .rest
-            .bytes()
-            .position(|byte| !byte.is_ascii_digit())
-            .unwrap_or(self.rest.len());
-        let (digits, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest;
-        (end > 0).then_some(digits)
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let mut rest = self.rest.chars();
-        let c = rest.next()?;
-        self.rest = rest.as_str();
-        Some(c)
-    }
-
-    fn take(&mut self, text: &str) -> bool {
-        let rest = self.rest.strip_prefix(text);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    fn skip_blanks(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
-    }
-}
-
-#[cfg(all(test, not(target_arch = "wasm32")))]
-mod proofs;
 
 #[cfg(test)]
 mod tests {

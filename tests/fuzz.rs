@@ -103,18 +103,8 @@ fn a_key_is_itself_or_refused() {
 }
 
 #[test]
-fn any_card_is_answered_and_no_number_comes_back() {
-    run("boundary_card");
-}
-
-#[test]
-fn any_answer_is_read_or_refused_and_no_number_comes_back() {
-    run("boundary_answer");
-}
-
-#[test]
-fn any_text_is_a_call_or_refused() {
-    run("boundary_raw");
+fn any_text_is_a_call_or_refused_and_no_number_comes_back() {
+    run("boundary");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 // The checkout page. The package is imported the way any shop's page would import it.
 
+import { comeBack, forgetAway, isPage, leave } from './modules/away.js';
+import { CardFrame } from './modules/card-frame.js';
 import { CardForm } from './modules/card-form.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
 import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
@@ -17,9 +19,13 @@ const DESCRIPTION = 'House blend coffee';
 const payForm = byId('pay-form');
 const payButton = byId('pay');
 const notice = byId('notice');
-const panel = new WirePanel();
+const panel = new WirePanel({
+  sealedIn: (body) => first((one) => one.sealed?.(body)),
+  callOf: (url) => first((one) => one.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]),
+});
 
 let form = null;
+let frame = null;
 let checkout = null;
 let lists = null;
 let brandOf = () => null;
@@ -44,7 +50,7 @@ payForm.addEventListener('submit', (event) => {
 boot();
 
 async function boot() {
-  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, onChange: (record) => panel.show(record) });
+  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, secrets: () => platforms.flatMap((one) => one.secrets ?? []), onChange: (record) => panel.show(record) });
   const demo = showDemo();
   let cardseal;
   try {
@@ -56,19 +62,21 @@ async function boot() {
     return;
   }
   form = new CardForm(cardseal, { platform, onEdit });
+  frame = new CardFrame();
   checkout = new Checkout(cardseal, (step) => {
     const words = platform.steps[step] ?? STEPS[step];
     if (words) byId('pay-words').textContent = words;
   });
   // GreenPay names two brands; the first digits tell the others.
   brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
-  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onAction: () => { panel.begin(); intent = null; kept = null; } });
+  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onGo: goToBank, onAction: () => { panel.begin(); intent = null; kept = null; } });
   byId('boot').hidden = true;
   byId('pay-fields').disabled = false;
   byId('pay-form').dataset.ready = 'true';
   wireControls();
   choosePlatform(platform);
-  await lists.refresh();
+  addEventListener('pageshow', (event) => { if (event.persisted) welcome(); });
+  await welcome();
 }
 
 const STEPS = { session: 'Getting ready…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
@@ -116,8 +124,8 @@ function webAssemblyBlocked() {
 // ------------------------------------------------------------------------------------------------- controls
 
 function wireControls() {
-  byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); });
-  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => { intent = null; wishedWay = way(); });
+  byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); drawSaving(); drawMoney(); });
+  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => chooseWay(way()));
   byId('amount').addEventListener('input', () => { byId('amount').dataset.touched = 'true'; intent = null; drawMoney(); });
   byId('amount').addEventListener('blur', showAmountProblem);
   byId('currency').addEventListener('change', () => {
@@ -126,7 +134,7 @@ function wireControls() {
     drawMoney();
   });
   byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
-  byId('result-next').addEventListener('click', () => { showForm(); form.focus(); });
+  byId('result-next').addEventListener('click', () => { forgetAway(); showForm(); if (elsewhere()) focusPay(); else form.focus(); });
   byId('capture-later').addEventListener('change', () => { intent = null; drawMoney(); });
   byId('platforms').append(...platforms.map(platformRadio));
 }
@@ -149,20 +157,56 @@ function choosePlatform(next) {
   if (radio) radio.checked = true;
   clearNotice(notice);
   form.platform = platform;
-  form.kind = kind();
-  byId('promise').textContent = platform.promise;
   byId('promise-at-button').textContent = platform.promiseAtButton;
   drawWays();
+  form.kind = kind();
   drawSaving();
   drawCurrencies();
-  const chip = (card) => make('li', {}, make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, onclick: () => useTestCard(card) },
-    make('span', { class: 'chip-digits' }, `•• ${card.last4}`), ' ', card.label));
-  byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
-  byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
   drawMoney();
+  drawFrame();
 }
 
-/** A way that the platform does not have cannot be chosen, and the page says so. */
+/** The platform's form stands there while it is the way that was chosen. Each is good for one card. */
+function drawFrame({ anew = false } = {}) {
+  if (way() !== 'frame' || updating || payForm.hidden) {
+    frame.unmount();
+  } else if (anew || !frame.mounted) {
+    const { id } = platform;
+    frame.mount(() => checkout.openFrame({ platform: id, customer: CUSTOMER }), platform.frameScript(factsOf(platform)));
+  }
+}
+
+function chooseWay(wished) {
+  intent = null;
+  wishedWay = wished;
+  drawWays();
+  form.kind = kind();
+  drawSaving();
+  drawMoney();
+  drawFrame();
+}
+
+/** Where the card is not typed here, a press cannot fill it in: the numbers stand there to be typed elsewhere. */
+function drawTestCards() {
+  const chip = (card) => make('li', {}, elsewhere()
+    ? make('span', { class: 'chip-plain' }, make('span', { class: 'chip-digits' }, card.number.replace(/(.{4})(?=.)/g, '$1 ')), ' ', card.label)
+    : make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, onclick: () => useTestCard(card) },
+      make('span', { class: 'chip-digits' }, `•• ${card.last4}`), ' ', card.label));
+  byId('cards-hint').textContent = elsewhere() ? 'To be typed in the platform’s form, with any date to come and any code.' : 'One press fills the form.';
+  byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
+  byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
+}
+
+/** What the first platform says that has something to say, or null. */
+function first(ask) {
+  for (const one of platforms) {
+    const said = ask(one);
+    if (said) return said;
+  }
+  return null;
+}
+
+/** A way that the platform does not have cannot be chosen; that the shop's server is none, the page says. */
 function drawWays() {
   const relayed = platform.ways.includes('relay');
   byId('way-relay').disabled = !relayed;
@@ -170,15 +214,21 @@ function drawWays() {
   byId('way-relay-not').hidden = relayed;
   byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
-  if (relayed) byId(`way-${wishedWay}`).checked = true;
-  else byId('way-direct').checked = true;
+  for (const one of ['direct', 'page', 'frame']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
+  byId(`way-${platform.ways.includes(wishedWay) ? wishedWay : platform.ways[0]}`).checked = true;
+  drawTestCards();
 }
 
 function drawSaving() {
   byId('platforms').hidden = platforms.length < 2 || updating !== null || payForm.hidden;
-  byId('save-row').hidden = updating !== null || !platform.paysOnce;
-  byId('kept-hint').hidden = updating !== null || platform.paysOnce;
-  byId('later-row').hidden = updating !== null || !platform.parts;
+  byId('card-fields').hidden = elsewhere();
+  byId('elsewhere').hidden = way() !== 'page';
+  byId('elsewhere').textContent = `You type your card on a page of ${platform.name}’s and come back here when you have paid.`;
+  byId('promise-at-button').hidden = elsewhere();
+  byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
+  byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
+  byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
+  byId('later-row').hidden = updating !== null || !platform.parts || !saves();
 }
 
 function drawCurrencies() {
@@ -234,11 +284,13 @@ function onEdit() {
 const way = () => document.querySelector('input[name="way"]:checked').value;
 /** The way chosen by hand, for when a platform that has it is chosen again. */
 let wishedWay = 'relay';
-const saves = () => !platform.paysOnce || byId('save-card').checked;
+/** Whether the card is typed in a form of the platform's. */
+const elsewhere = () => !updating && ['page', 'frame'].includes(way());
+const saves = () => way() !== 'page' && (!platform.paysOnce || way() === 'frame' || byId('save-card').checked);
 const kind = () => (updating ? 'update' : saves() ? 'tokenize' : 'payment');
 const storeOptions = () => ({ platform: platform.id, ...(updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER }) });
-/** Left out to be paid at once. */
-const capture = (one) => (one.parts && platform.parts && byId('capture-later').checked ? 'later' : undefined);
+/** Left out to be paid at once. A card that is not kept is. */
+const capture = (one) => (one.parts && platform.parts && saves() && byId('capture-later').checked ? 'later' : undefined);
 function readMoney() {
   const currency = byId('currency').value;
   return { amount: parseAmount(byId('amount').value, currency), currency };
@@ -259,7 +311,7 @@ function drawMoney() {
 
 function drawButton() {
   const { amount, currency } = readMoney();
-  byId('pay-words').textContent = updating ? 'Save the new card' : chargeWords(capture(platform) === 'later' ? 'Authorize' : 'Pay', amount, currency);
+  byId('pay-words').textContent = way() === 'page' && !updating ? `${chargeWords('Pay', amount, currency)} at ${platform.name}` : updating ? 'Save the new card' : chargeWords(capture(platform) === 'later' ? 'Authorize' : 'Pay', amount, currency);
 }
 
 const chargeWords = (verb, amount, currency) => (amount ? `${verb} ${showMoney(amount, currency)}` : verb);
@@ -277,6 +329,7 @@ function setBusy(on) {
   payForm.classList.toggle('busy', on);
   payForm.setAttribute('aria-busy', String(on));
   form.frozen = on;
+  frame.frozen = on;
   for (const control of document.querySelectorAll('#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating')) control.disabled = on;
   if (!on) drawWays();
   lists.busy = on;
@@ -288,7 +341,7 @@ function setBusy(on) {
 async function press() {
   if (busy) return;
   clearNotice(notice);
-  const wrong = form.check();
+  const wrong = elsewhere() ? [] : form.check();
   if (!updating && showAmountProblem() && wrong.length === 0) byId('amount').focus();
   const count = wrong.length + (!updating && readMoney().amount === null ? 1 : 0);
   if (count > 0) {
@@ -297,19 +350,21 @@ async function press() {
   }
   setBusy(true);
   panel.begin();
+  let left = false;
   try {
     if (updating) await replaceCard();
-    else await pay();
+    else left = await (way() === 'page' ? payThere() : way() === 'frame' ? payInFrame() : pay());
   } finally {
-    setBusy(false);
+    if (!left) setBusy(false);
   }
-  await lists.refresh();
+  if (!left) await lists.refresh();
 }
 
 function newIntent(on = platform) {
   return new Intent({ platform: on.id, ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, way: way(), capture: capture(on) });
 }
 
+/** Pays with the card that was typed. True if the person is on the way to another page. */
 async function pay() {
   const save = saves();
   if (!intent) {
@@ -320,12 +375,144 @@ async function pay() {
   try {
     const payment = await (save ? checkout.payAndSave(form.read(), asked) : checkout.payOnce(form.read(), asked));
     kept = save ? asked.token : null;
+    if (goesOn(payment, { saved: save })) return true;
     showOutcome(payment, { saved: save });
   } catch (error) {
     if (save) kept = asked.token;
     if (error instanceof InDoubt) showDoubt(error, asked, { saved: save });
     else showFailure(error, asked.token ? 'The card is saved, but nothing was charged.' : 'Nothing was charged.');
   }
+  return false;
+}
+
+// ------------------------------------------------------------------------------------- away, and back again
+
+/** To the platform's own page. True if the person is on the way there. */
+async function payThere() {
+  const asked = newIntent();
+  try {
+    const session = await checkout.openPage(asked, `${location.origin}${location.pathname}`);
+    if (!isPage(session.redirectUrl)) throw new server.ServerError('platform_answer_invalid');
+    goTo(session.redirectUrl, { platform: asked.platform, way: 'page', session: session.id, key: asked.key, amount: asked.amount, currency: asked.currency });
+    return true;
+  } catch (error) {
+    showFailure(error, 'Nothing was charged.');
+    return false;
+  }
+}
+
+/** With the card in the platform's form. True if the person is on the way to another page. */
+async function payInFrame() {
+  const asked = newIntent();
+  try {
+    byId('pay-words').textContent = platform.steps.verify ?? STEPS.session;
+    const session = await frame.submit();
+    if (!session) {
+      fillNotice(notice, 'bad', 'The platform did not take the card.', 'Please look at its form above. Nothing was charged.');
+      focusPay();
+      return false;
+    }
+    asked.token = (await checkout.confirmFrame(session)).id;
+    const payment = await checkout.charge(asked);
+    if (goesOn(payment, { saved: true })) return true;
+    showOutcome(payment, { saved: true });
+  } catch (error) {
+    if (error instanceof InDoubt) showDoubt(error, asked, { saved: true });
+    else showFailure(error, asked.token ? 'The card is saved: you can charge it below. Nothing was charged yet.' : 'Nothing was charged.');
+  }
+  // What is typed next is another card, also where this one was declined.
+  drawFrame({ anew: true });
+  return false;
+}
+
+/** A bank may want to see the person before it decides. True if the person is on the way there. */
+function goesOn(payment, { saved }) {
+  const url = payment.status === 'unknown' ? payment.redirect?.url : null;
+  if (!isPage(url)) return false;
+  goTo(url, { platform: payment.platform, way: way(), payment: payment.id, saved, amount: payment.amount, currency: payment.currency });
+  return true;
+}
+
+/** To the bank's page of a payment that waits there. */
+function goToBank({ platform: id, id: payment, amount, currency, redirect }) {
+  leave(redirect.url, { platform: id, payment, amount, currency });
+}
+
+function goTo(url, note) {
+  byId('pay-words').textContent = platformOf(note.platform).steps.leave ?? 'Going on…';
+  forget();
+  leave(url, note);
+}
+
+/** The page has begun, or is shown again after the person was on another one. */
+async function welcome() {
+  const note = comeBack((query) => first((one) => one.returned?.(query)));
+  if (busy) setBusy(false);
+  if (!note) {
+    await lists.refresh();
+    return;
+  }
+  if (note.platform && platforms.includes(platformOf(note.platform))) {
+    choosePlatform(platformOf(note.platform));
+    if (note.way) chooseWay(note.way);
+    if (note.currency) byId('currency').value = note.currency;
+    if (note.amount) byId('amount').value = note.amount;
+    drawMoney();
+  }
+  setBusy(true);
+  byId('pay-words').textContent = STEPS.confirm;
+  try {
+    await settleAway(note);
+  } finally {
+    setBusy(false);
+  }
+  await lists.refresh();
+}
+
+/** Says how it went while the person was away. Nothing of the address is believed: the shop asks the platform. */
+async function settleAway(note) {
+  if (!note.payment && !note.session) {
+    fillNotice(notice, 'info', 'Welcome back.', 'This tab does not know which payment you come from. The list of payments below says how it went.');
+    return;
+  }
+  const saved = note.saved === true;
+  try {
+    const payment = note.payment ? await server.refresh(note.payment) : await pageOutcome(note);
+    if (payment === null) {
+      fillNotice(notice, 'info', 'You have not paid yet.', `You left the page of ${platformOf(note.platform).name} before it was done.`,
+        make('button', { type: 'button', class: 'link', onclick: () => leave(note.url, note) }, 'Go on there'));
+      return;
+    }
+    if (payment.status !== 'unknown') forgetAway();
+    showOutcome(payment, { saved });
+  } catch (error) {
+    if (codesOf(error).includes('page_cancelled')) {
+      forgetAway();
+      const { heading, advice } = failureWords(codesOf(error));
+      fillNotice(notice, 'info', heading, `Nothing was charged. ${advice}`);
+    } else if (error instanceof InDoubt) {
+      showDoubt(error, note, { saved });
+    } else {
+      fillNotice(notice, 'unsure', 'We do not know yet how your payment went.', 'The list of payments below says it as soon as the shop knows. Please do not pay again before.',
+        make('button', { type: 'button', class: 'link', onclick: () => welcome() }, 'Ask again'));
+    }
+  }
+}
+
+/** The payment that came of the platform's page; null while the person has not finished there. */
+async function pageOutcome(note) {
+  if (note.returned) {
+    try {
+      return await checkout.confirmPage(note);
+    } catch (error) {
+      if (!codesOf(error).includes('page_open')) throw error;
+      return null;
+    }
+  }
+  // Nobody came back by the way that was meant: the shop knows whether anything was paid.
+  const { status, payment } = await server.session(note.session);
+  if (status === 'cancelled' || status === 'expired') throw new server.ServerError('page_cancelled');
+  return payment;
 }
 
 async function replaceCard() {
@@ -350,8 +537,12 @@ async function chargeSaved(token) {
   panel.begin();
   setBusy(true);
   if (updating) stopUpdate();
+  let left = false;
   try {
-    showOutcome(await checkout.charge(asked), { saved: false, stored: token });
+    const payment = await checkout.charge(asked);
+    left = goesOn(payment, { saved: false });
+    if (left) return;
+    showOutcome(payment, { saved: false, stored: token });
   } catch (error) {
     if (error instanceof InDoubt) {
       showDoubt(error, asked, { saved: false });
@@ -360,7 +551,7 @@ async function chargeSaved(token) {
       fillNotice(byId('saved-notice'), 'bad', heading, `${advice} Nothing was charged.`);
     }
   } finally {
-    setBusy(false);
+    if (!left) setBusy(false);
   }
   await lists.refresh();
 }
@@ -405,21 +596,25 @@ function forget() {
 
 function showUnknown(payment, lines) {
   const money = showMoney(payment.amount, payment.currency);
-  const check = payment.id ? async (pressed) => {
+  const go = isPage(payment.redirect?.url) ? payment.redirect.url : null;
+  const check = payment.id ? async (pressed, left) => {
     const now = await (pressed && platformOf(payment.platform).answersLater ? server.refresh : server.payment)(payment.id);
+    if (left()) return true;
     if (now.status === 'unknown') return false;
     if (now.status === 'declined' || now.status === 'failed') {
       showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`, lines });
     } else {
       showOutcome(now, { saved: false });
     }
+    forgetAway();
     lists.refresh();
     return true;
   } : null;
   showResult({
     tone: 'unsure',
-    heading: 'We do not know yet',
-    text: `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
+    heading: go ? 'Your bank waits for you' : 'We do not know yet',
+    go: go && (() => goToBank(payment)),
+    text: go ? `${money} is paid when you have confirmed it on your bank’s page. Please do not pay again meanwhile.` : `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
     lines,
     check,
     next: 'Leave it and start a new payment',
@@ -436,11 +631,13 @@ function showDoubt(error, asked, { saved }) {
     text: `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again`
       + (error.askAgain ? ': “Ask again now” asks about this same payment and never charges twice.' : '. The shop will hear from the platform; look at the list below.'),
     lines: [],
-    check: error.askAgain ? async () => {
+    check: error.askAgain ? async (pressed, left) => {
       let payment;
       try {
         payment = await error.askAgain();
+        if (left()) return true;
       } catch (again) {
+        if (left()) return true;
         if (again instanceof InDoubt) throw again.cause;
         showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${failureWords(codesOf(again)).heading} Nothing was charged. You can pay again.`, lines: [] });
         return true;
@@ -450,6 +647,7 @@ function showDoubt(error, asked, { saved }) {
       } else {
         showOutcome(payment, { saved });
       }
+      forgetAway();
       lists.refresh();
       return true;
     } : null,
@@ -459,18 +657,25 @@ function showDoubt(error, asked, { saved }) {
 }
 
 let resultTimer = 0;
+/** Counts what was shown: an answer about an earlier result, of which the person has left, changes nothing here. */
+let results = 0;
 
-function showResult({ tone, heading, text, lines, check = null, automatic = true, next = 'Make another payment' }) {
+function showResult({ tone, heading, text, lines, go = null, check = null, automatic = true, next = 'Make another payment' }) {
   clearTimeout(resultTimer);
   const result = byId('result');
+  const own = ++results;
+  const left = () => own !== results;
   payForm.hidden = true;
   drawSaving();
+  drawFrame();
   result.hidden = false;
   result.dataset.tone = tone;
   byId('result-heading').textContent = heading;
   byId('result-text').textContent = text;
   byId('result-lines').replaceChildren(...lines.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
   byId('result-next').textContent = next;
+  byId('result-go').hidden = !go;
+  byId('result-go').onclick = go;
   const button = byId('result-check');
   button.hidden = check === null;
   button.disabled = false;
@@ -478,9 +683,15 @@ function showResult({ tone, heading, text, lines, check = null, automatic = true
     clearTimeout(resultTimer);
     button.disabled = pressed;
     try {
-      if (await check(pressed)) return;
+      const known = await check(pressed, left);
+      if (left()) {
+        if (known) await lists.refresh();
+        return;
+      }
+      if (known) return;
       if (pressed) announce('Still no answer from the bank.');
     } catch (error) {
+      if (left()) return;
       if (pressed) announce(`${failureWords(codesOf(error)).heading} Please ask again in a moment.`);
       if (pressed) byId('result-text').textContent = `${text} (${failureWords(codesOf(error)).heading})`;
     }
@@ -492,7 +703,7 @@ function showResult({ tone, heading, text, lines, check = null, automatic = true
   // Nothing to ask about: the platform tells the shop, and the list shows it.
   const read = async () => {
     await lists.refresh();
-    if (!result.hidden) resultTimer = setTimeout(read, 4000);
+    if (!left()) resultTimer = setTimeout(read, 4000);
   };
   if (!check && tone === 'unsure') resultTimer = setTimeout(read, 2000);
   result.focus();
@@ -501,9 +712,11 @@ function showResult({ tone, heading, text, lines, check = null, automatic = true
 
 function showForm() {
   clearTimeout(resultTimer);
+  results += 1;
   byId('result').hidden = true;
   payForm.hidden = false;
   drawSaving();
+  drawFrame();
   clearNotice(notice);
 }
 

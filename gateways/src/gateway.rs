@@ -315,6 +315,15 @@ pub enum News {
     Failed(Rejection),
 }
 
+/// The platform's own card form, in a frame of the shop's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Where the frame's pages are.
+    pub pages: &'a str,
+    /// The script that the page around it loads.
+    pub script: &'a str,
+}
+
 /// The server half of one platform.
 #[async_trait]
 pub trait Gateway: Send + Sync {
@@ -342,6 +351,11 @@ pub trait Gateway: Send + Sync {
     /// Addresses that the browser calls in the direct way.
     fn browser_urls(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// What a page needs for the platform's own form in a frame.
+    fn frame(&self) -> Option<Frame<'_>> {
+        None
     }
 
     /// Whether a part of a payment can be paid back.

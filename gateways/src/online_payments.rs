@@ -33,8 +33,8 @@ use url::{Host, Url};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Change, ChargeAsk, Gateway, Handed, Noticed, Notification, OpenSession, Opened, Outcome, PaymentRef,
-    Progress, SessionAsk, StoredCard,
+    Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened, Outcome,
+    PaymentRef, Progress, SessionAsk, StoredCard,
 };
 use crate::transport::{Failure, Response, Transport};
 use crate::worldline::connection::Connection;
@@ -59,6 +59,8 @@ pub struct OnlinePayments {
     merchant: MerchantClient,
     merchant_id: String,
     base: String,
+    /// The script around the platform's form in a frame.
+    tokenizer: String,
     client_api: Option<String>,
     webhooks: WebhooksHelper,
     later_mode: &'static str,
@@ -268,6 +270,13 @@ impl Gateway for OnlinePayments {
         urls
     }
 
+    fn frame(&self) -> Option<Frame<'_>> {
+        Some(Frame {
+            pages: &self.base,
+            script: &self.tokenizer,
+        })
+    }
+
     fn refunds_parts(&self) -> bool {
         true
     }
@@ -293,7 +302,13 @@ impl Gateway for OnlinePayments {
     }
 
     fn demo_facts(&self) -> Map<String, Value> {
-        let facts = json!({ "base_url": self.base, "sandbox": self.sandbox });
+        let facts = json!({
+            "base_url": self.base,
+            "tokenizer_url": self.tokenizer,
+            // Without it nobody comes back from a bank's page, and the platform asks for no authentication.
+            "return_url": self.return_url,
+            "sandbox": self.sandbox,
+        });
         facts.as_object().cloned().unwrap_or_default()
     }
 

@@ -52,6 +52,8 @@ async fn serves_the_page_under_a_strict_policy() {
         for part in [
             "default-src 'none'",
             "script-src 'self' 'wasm-unsafe-eval';",
+            "frame-src 'none'",
+            "form-action 'self'",
             "frame-ancestors 'none'",
         ] {
             assert!(policy.contains(part), "{policy}");
@@ -78,6 +80,37 @@ async fn serves_the_page_under_a_strict_policy() {
             .contains(&shop.sandbox.info().platforms.greenpay.credentials.secret)
     );
     shop.get("/v1/nothing").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn lets_in_the_form_of_a_platform_that_has_one() {
+    let (first, files) = demo().await;
+    let www = files.path().join("www").display().to_string();
+    let pkg = files.path().join("pkg").display().to_string();
+    drop(first);
+    let settings = [
+        ("CARDSEAL__DEMO__ENABLED", "true"),
+        ("CARDSEAL__DEMO__WWW", www.as_str()),
+        ("CARDSEAL__DEMO__PKG", pkg.as_str()),
+    ];
+    let shop = Shop::beside("online_payments", &settings).await;
+    let page = Request::builder().uri("/").body(String::new().into()).unwrap();
+    let answer = shop.send(page).await;
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    let base = format!("http://{}", shop.sandbox.info().listen);
+    let script = format!("{base}/hostedtokenization/js/client/tokenizer.min.js");
+    for part in [
+        format!("script-src 'self' 'wasm-unsafe-eval' {script};"),
+        format!("frame-src {base};"),
+        "form-action 'self';".to_owned(),
+    ] {
+        assert!(policy.contains(&part), "{policy}");
+    }
+    let facts = shop.get("/v1/demo").await.is(200);
+    assert_eq!(
+        facts["platforms"]["online_payments"]["tokenizer_url"],
+        json!(script)
+    );
 }
 
 #[tokio::test]

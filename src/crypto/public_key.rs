@@ -51,7 +51,7 @@ impl PublicKey {
         Self::from_der(&decode(body(text)?)?)
     }
 
-    fn from_der(der: &[u8]) -> Result<Self> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self> {
         let outer = only(der, SEQUENCE).ok_or(Code::KeyMalformed)?;
         if let Some((algorithm, rest)) = element(outer, SEQUENCE) {
             let named = algorithm.strip_prefix(RSA_ENCRYPTION);
@@ -138,6 +138,16 @@ impl PublicKey {
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.bits() < RECOMMENDED_BITS
+    }
+
+    /// Big-endian, without leading zeros.
+    pub(crate) fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    /// Big-endian, without leading zeros.
+    pub(crate) fn exponent(&self) -> Vec<u8> {
+        significant(&self.exponent.to_be_bytes()).into()
     }
 
     pub(crate) const fn modulus_bytes(&self) -> usize {

@@ -1,23 +1,13 @@
-// The public functions and classes. What is in these files is what only JavaScript can do: loading, sending, and
-// turning plain error objects into exceptions. One file a platform.
+// The public functions and classes. What is in these files is what JavaScript does in fewer bytes than the module could:
+// loading, sending, and JSON, which is sessions, requests and answers. One file a platform.
 
-import { call, fields } from "./core.js";
-import { CardsealError } from "./error.js";
+import { formatCardNumber, formatExpiry, formatSecurityCode } from "./card.js";
+import { failure } from "./error.js";
 import { JSON_HEADERS, at, malformed, send } from "./send.js";
-
-export function validateCard(card, options) {
-  const { now = Date.now, platform, kind } = options ?? {};
-  return call("validateCard", now(), [fields(card), { platform, kind }]);
-}
-const common = (name) => (...args) => call(name, 0, args);
-export const candidateBrands = common("candidateBrands");
-export const formatCardNumber = common("formatCardNumber");
-export const formatExpiry = common("formatExpiry");
-export const formatSecurityCode = common("formatSecurityCode");
 
 /** Formats an input's value in place. It is set only if it changes, so that the browser's undo keeps its steps. */
 function inPlace(format, input, ...rest) {
-  if (typeof input?.value !== "string") throw new CardsealError({ code: "type_invalid", message: "a value has the wrong type", field: "input" });
+  if (typeof input?.value !== "string") throw failure("type_invalid", "input");
   // An input whose type has no selection keeps its own caret.
   const { value, selectionStart } = input;
   const { text, caret, brands } = format(value, selectionStart ?? undefined, ...rest);
@@ -53,6 +43,7 @@ export async function openSession(options) {
   };
 }
 
+export { candidateBrands, formatCardNumber, formatExpiry, formatSecurityCode, validateCard } from "./card.js";
 export { CardsealError } from "./error.js";
 export { GpApi } from "./gp_api.js";
 export { GreenPay } from "./greenpay.js";

@@ -1,8 +1,9 @@
-// Calling into the WebAssembly module: one function that takes and gives JSON (src/boundary.rs).
+// Calling into the WebAssembly module: one function that takes and gives text (src/boundary.rs).
 
 import { Core, initSync } from "./cardseal.js";
-import { CardsealError } from "./error.js";
+import { failure } from "./error.js";
 import * as load from "./load.js";
+import { CODES, PROBLEMS } from "./words.js";
 
 let common;
 
@@ -13,32 +14,32 @@ export const loader = (standard, integrity) =>
     common = new Core();
   }, integrity);
 
-/** A part of the module for one object, to be opened for a platform. */
+/** A part of the module for one object, which keeps a key. */
 export function part() {
   loaded();
   return new Core();
 }
 
-function loaded() {
-  if (!common) throw new CardsealError({ code: "not_loaded", message: "call and await load() before using the module" });
+export function loaded() {
+  if (!common) throw failure("not_loaded");
 }
 
-/** What JSON would silently leave out or change is sent as what is never accepted, so that it is refused by name. */
-const honest = (_, value) =>
-  /bigint|function|symbol/.test(typeof value) || (typeof value === "number" && !Number.isFinite(value)) ? [] : value;
+const at = (table, index) => Object.keys(table)[parseInt(index)];
+const list = (text) => text.split(",").slice(0, -1);
 
-/** Calls, and turns the description of an error into an exception. */
-export function call(name, now, args, core = common, platform) {
+/** Calls with the parts of the text, gives those of the result, or throws. */
+export function call(parts, core = common) {
   loaded();
-  let answer;
-  try {
-    answer = JSON.stringify([name, Math.floor(now), ...args], honest);
-  } catch {
-    answer = "0";
-  }
-  answer = JSON.parse(core.call(answer));
-  if (Array.isArray(answer)) return answer[0];
-  throw new CardsealError({ platform, ...answer });
+  const answer = core.call(parts.join("\0")).split("\0");
+  if (answer[0][0] !== "\x01") return answer;
+  const found = problems(answer[2]);
+  throw failure(at(CODES, answer[0].slice(1)), answer[1] || undefined, { problems: found.length ? found : undefined });
 }
 
-export { fields } from "./fields.js";
+export const problems = (text) =>
+  list(text).map((index) => {
+    const code = at(PROBLEMS, index.replace("~", ""));
+    return { field: code.split("_")[0], code, severity: index[0] === "~" ? "warning" : "error", message: PROBLEMS[code] };
+  });
+
+export const brands = list;

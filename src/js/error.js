@@ -1,6 +1,10 @@
+// The exceptions of this package.
+
+import { CODES } from "./words.js";
+
 /** The only kind of exception that this package throws. It never holds card data or a key. */
 export class CardsealError extends Error {
-  constructor({ code, message, cause, ...details }) {
+  constructor({ code, message = CODES[code], cause, ...details }) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "CardsealError";
     this.code = code;
@@ -13,3 +17,6 @@ export class CardsealError extends Error {
     }
   }
 }
+
+/** An error of one of our tables; `field` is the input field or option at fault. */
+export const failure = (code, field, details) => new CardsealError({ code, field, ...details });

@@ -1,17 +1,105 @@
-// Global Payments GP API.
+// Global Payments GP API. This platform has no encryption in the page: the card goes as clear JSON over TLS, authorised by
+// a short-lived token that may do nothing else. Every request is therefore as sensitive as the card itself.
 
-import { PlatformClient } from "./platform.js";
+import { two, validCard } from "./card.js";
+import { failure } from "./error.js";
+import { mask } from "./mask.js";
+import { PlatformClient, post } from "./platform.js";
+import { cardToken, unreadable } from "./send.js";
+import { member, ownSession } from "./session.js";
+import { baseUrl, choice, fits, flag, isObject, text } from "./value.js";
+
+const BASES = {
+  sandbox: "https://apis.sandbox.globalpay.com/ucp",
+  production: "https://apis.globalpay.com/ucp",
+  sandbox_eu: "https://apis.sandbox.eu.globalpay.com/ucp",
+  production_eu: "https://apis.eu.globalpay.com/ucp",
+};
+
+/** The official library's value, whose request this is, byte for byte: the platform names no other that it takes. */
+const HEADERS = { "x-gp-version": "2021-03-22", "x-gp-library": "javascript;version=5.0.1" };
 
 export class GpApi extends PlatformClient {
+  #base;
+
   constructor(options) {
     super("gp_api", options);
+    const { environment } = options ?? {};
+    this.#base = this.named(() =>
+      isObject(environment) ? baseUrl(text(environment.base, "base") ?? "", "environment")
+      : environment === undefined || environment === null ? undefined
+      : BASES[choice(environment, "environment", ...Object.keys(BASES))]);
   }
 
   tokenizeRequest(session, card, options = {}) {
-    return this.request("tokenizeRequest", session, card, options);
+    return this.named((now) => {
+      // A token of the caller's own backend is taken, too; its age is the platform's to judge.
+      ownSession(session, "gp_api", "tokenize", now);
+      const url = text(session.base_url, "base_url");
+      const base = this.#base ?? (url === undefined ? undefined : baseUrl(url, "base_url"));
+      if (base === undefined) throw failure("option_invalid", "environment");
+      const access = member(session, "access_token");
+      if (!fits(access, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
+      const reference = text(options?.reference, "reference") ?? member(session, "reference");
+      const account_name = text(session.account_name, "account_name");
+      const usage_mode = flag(options?.useNetworkToken, "useNetworkToken") ? "USE_NETWORK_TOKEN" : "SINGLE";
+      const { number, cvc, month, year, holder } = validCard("gp_api", true, card, now);
+      const body = {
+        reference, usage_mode, account_name,
+        card: { number, cvv: cvc, expiry_month: two(month), expiry_year: two(year) },
+        name: holder || undefined,
+      };
+      return post(`${base}/payment-methods`, body, { authorization: `Bearer ${access}`, ...HEADERS });
+    });
   }
 
   async tokenize(session, card, options = {}) {
-    return this.token(session, this.tokenizeRequest(session, card, options), options);
+    return this.token(session, this.tokenizeRequest(session, card, options), options, readToken);
   }
+}
+
+/** Of an object that may be missing these members, each of which must be a text where it is there. */
+function texts(value, status, ...names) {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw unreadable(status);
+  return Object.fromEntries(names.map((name) => {
+    if (!["string", "undefined"].includes(typeof (value[name] ?? undefined))) throw unreadable(status);
+    return [name, value[name] ?? undefined];
+  }));
+}
+
+/** As the official library has it, the JSON decides and not the status; both count here, so that an error is no card. */
+function readToken({ status, body }) {
+  if (!isObject(body)) throw unreadable(status);
+  if (!(status >= 200 && status < 300) || (body.error_code ?? null) !== null) throw readError(status, body);
+  const method = texts(body, status, "id", "status", "name");
+  const card = texts(body.card, status, "masked_number_last4", "number_last4", "brand", "expiry_month", "expiry_year");
+  const { result_code = "SUCCESS" } = texts(body.action, status, "result_code");
+  if (!fits(method.id, /^PMT_[\w-]{1,76}$/) || (method.status ?? "ACTIVE") !== "ACTIVE" || !/^(SUCCESS|00)$/.test(result_code)) {
+    throw failure("answer_malformed", undefined, { status });
+  }
+  const [, last4] = /^[Xx*]*(\d{4})$/.exec(card.masked_number_last4 ?? card.number_last4) ?? [];
+  const [, month] = /^\+?0*([1-9]|1[0-2])$/.exec(card.expiry_month) ?? [];
+  const [, year] = /^\+?(\d{1,4})$/.exec(card.expiry_year) ?? [];
+  const read = {
+    brand: card.brand ? mask(card.brand).toLowerCase() : null,
+    last4,
+    expiry: month && year ? { month: +month, year: +year < 100 ? 2000 + +year : +year } : null,
+    holder: method.name ? mask(method.name) : null,
+  };
+  // Good for one use; the server makes a lasting token of it.
+  return cardToken("gp_api", method.id, read, body);
+}
+
+/** A token that is no longer good is a session that has expired. */
+function readError(status, body) {
+  const { error_code, detailed_error_code, detailed_error_description } = texts(body, status, "error_code", "detailed_error_code", "detailed_error_description");
+  const said = detailed_error_code || error_code;
+  const code =
+    fits(detailed_error_code, /^4000[12]$/) ? "session_expired"
+    : status >= 500 ? "platform_unavailable"
+    : said === undefined ? "answer_malformed"
+    : "platform_rejected";
+  const platformCode = fits(said, /^\w{0,40}$/) ? mask(said) : undefined;
+  return failure(code, undefined, { status, platformCode, platformMessage: mask(detailed_error_description) });
 }

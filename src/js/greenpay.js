@@ -1,55 +1,144 @@
 // GreenPay, generation 1.
 
-import { fields } from "./core.js";
-import { PlatformClient } from "./platform.js";
+import { parts } from "./card.js";
+import { call, part } from "./core.js";
+import { readPayment, readToken } from "./greenpay-answer.js";
+import { failure } from "./error.js";
+import { useKey } from "./key.js";
+import { PlatformClient, keyed, post } from "./platform.js";
+import { createdAt, fresh, member, ownSession } from "./session.js";
+import { baseUrl, choice, flag, id, isObject, text, visible } from "./value.js";
+
+const HOSTS = { sandbox: "https://sandbox-checkout.greenpay.me", production: "https://checkout.greenpay.me" };
+/** How long a session may be used, from the creation of its order. */
+const SESSION_MS = 30 * 60_000;
 
 export class GreenPay extends PlatformClient {
+  #core;
+  #key;
+  #checkout;
+  #strict;
+
   constructor(options) {
     super("greenpay", options);
+    const { publicKey, environment, signature } = options ?? {};
+    this.named(() => {
+      this.#checkout = isObject(environment)
+        ? baseUrl(text(environment.checkout, "checkout") ?? "", "environment")
+        : HOSTS[choice(environment, "environment", "sandbox", "production")];
+      this.#strict = choice(signature, "signature", "required", "warn") === "required";
+      this.#core = part();
+      try {
+        this.#key = useKey(publicKey, this.#core);
+      } catch (error) {
+        // Nobody gets this object, and the garbage collector may come late.
+        this.free();
+        throw error;
+      }
+    });
   }
 
   get warnings() {
-    const { bits, isShort } = this.facts;
+    const { bits } = this.#key;
     const message = `the RSA key has ${bits} bits; 2048 are recommended`;
-    return isShort ? [{ code: "key_below_2048_bits", bits, message }] : [];
+    return bits < 2048 ? [{ code: "key_below_2048_bits", bits, message }] : [];
   }
 
   pack(input, options = {}) {
-    const { card, token, tokenize, kountSession } = input ?? {};
-    return this.call("pack", { card: fields(card), token, tokenize, kountSession }, options);
+    return this.named((now) => {
+      const { card, token, tokenize, kountSession } = input ?? {};
+      const replaced = text(token, "token");
+      const extras = { token: replaced !== undefined && id(replaced, "token"), tokenize: flag(tokenize, "tokenize"), kount: visible(kountSession, "kountSession") };
+      if (extras.token && (extras.kount !== undefined || extras.tokenize !== undefined)) throw failure("option_invalid", "token");
+      return this.#pack(card, extras, options, now);
+    });
   }
 
   tokenizeRequest(session, card, options = {}) {
-    return this.request("tokenizeRequest", session, card, options);
+    return this.#request("tokenize", session, card, options);
   }
 
   async tokenize(session, card, options = {}) {
-    return this.token(session, this.tokenizeRequest(session, card, options), options);
+    return this.#token(session, this.tokenizeRequest(session, card, options), options);
   }
 
   updateTokenRequest(session, card, options = {}) {
-    return this.request("updateTokenRequest", session, card, options);
+    return this.#request("update", session, card, options);
   }
 
   async updateToken(session, card, options = {}) {
-    return this.token(session, this.updateTokenRequest(session, card, options), options);
+    return this.#token(session, this.updateTokenRequest(session, card, options), options);
   }
 
   payRequest(session, card, options = {}) {
-    return this.request("payRequest", session, card, options);
+    return this.#request("payment", session, card, options);
   }
 
   async pay(session, card, options = {}) {
-    return this.payment(session, this.payRequest(session, card, options), options);
+    return this.payment(session, this.payRequest(session, card, options), options, (answer) => readPayment(answer, this.#key));
   }
 
-  confirmPaymentRequest(session, outcome, { idempotencyKey } = {}) {
-    const request = this.handOver("/v1/payments", session, outcome);
-    if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
-    return request;
+  confirmPaymentRequest(session, outcome, options = {}) {
+    return keyed(this.handOver("/v1/payments", session, outcome), options);
   }
 
   async confirmPayment(session, outcome, options = {}) {
     return this.confirmedPayment(this.confirmPaymentRequest(session, outcome, options), options);
+  }
+
+  free() {
+    this.#core?.free();
+    this.#core = undefined;
+    super.free();
+  }
+
+  #token(session, request, options) {
+    return this.token(session, request, options, (answer) => readToken(answer, this.#key, this.#strict));
+  }
+
+  /** Encrypts. Without `tokenize` and `kount` the card is to become a token, or to take the place of one. */
+  #pack(card, { token, tokenize, kount }, options, now) {
+    const counter = choice(options?.counter, "counter", "byte", "integer", "block");
+    const paid = !token && (tokenize !== undefined || kount !== undefined);
+    const marked = (text) => (text ? `=${text}` : "");
+    const [ld, lk] = call(
+      ["pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount), ...parts(card, now)],
+      this.#core,
+    );
+    return { ld, lk };
+  }
+
+  #request(kind, session, card, options) {
+    return this.named((now) => {
+      const target = this.#target(session, kind, options, now);
+      const kount = kind === "payment" ? visible(options?.kountSession, "kountSession") : undefined;
+      const extras = kind === "payment" ? { kount, tokenize: flag(options?.tokenize, "tokenize") ?? false } : {};
+      if (kind === "update") {
+        const token = text(options?.token, "token") ?? text(session.card_token, "card_token");
+        if (token === undefined) throw failure("option_invalid", "token");
+        extras.token = id(token, "token");
+      }
+      return target(this.#pack(card, extras, options, now), kount);
+    });
+  }
+
+  /** Recognises the session and checks its age, before anything is encrypted; what it returns makes the request. */
+  #target(session, kind, options, now) {
+    const own = ownSession(session, "greenpay", kind, now);
+    const created = createdAt(session);
+    if (created !== undefined) fresh(created + SESSION_MS, now);
+    if (own?.relay) {
+      const body = { session: id(own.id, "id") };
+      const idempotencyKey = visible(options?.idempotencyKey, "idempotencyKey");
+      return (packed, kount) =>
+        keyed(this.own(kind === "payment" ? "/v1/payments" : "/v1/tokens", { ...body, ...packed, kount: kount && true }), { idempotencyKey });
+    }
+    const url = text(session.checkout_url, "checkout_url");
+    const base = url === undefined ? this.#checkout : baseUrl(url, "checkout_url");
+    const [order, token] = ["session", "token"].map((name) => id(member(session, name), name));
+    return (packed, kount) => {
+      const path = { tokenize: "/tokenize", update: "/tokenize/update" }[kind] ?? (kount ? "/kount" : "/");
+      return post(base + path, { session: order, ...packed }, { "liszt-token": token });
+    };
   }
 }

@@ -2,6 +2,7 @@
 // WebAssembly would be most of what this platform adds to a page.
 
 import { CardsealError } from "./error.js";
+import { random } from "./random.js";
 
 const utf8 = (text) => new TextEncoder().encode(text);
 const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
@@ -12,13 +13,10 @@ export const encoded = (value) => base64(utf8(JSON.stringify(value)));
 
 /** Encrypts a text of a few kilobytes. */
 export async function jwe({ keyId: kid, publicKey }, text) {
-  const cek = new Uint8Array(64);
-  const iv = new Uint8Array(16);
+  const [cek, iv] = [random(64), random(16)];
   const plain = utf8(text);
   try {
     const { subtle } = crypto;
-    crypto.getRandomValues(cek);
-    crypto.getRandomValues(iv);
     const header = base64url(utf8(JSON.stringify({ alg: "RSA-OAEP", enc: "A256CBC-HS512", kid })));
     const key = (format, bytes, algorithm, use) => subtle.importKey(format, bytes, algorithm, false, [use]);
     const spki = Uint8Array.from(atob(publicKey), (char) => char.charCodeAt());

@@ -1,10 +1,18 @@
 // Worldline Online Payments.
 
+import { two, validCard } from "./card.js";
+import { part } from "./core.js";
 import { device } from "./device.js";
-import { CardsealError } from "./error.js";
+import { CardsealError, failure } from "./error.js";
 import { encoded, jwe } from "./jwe.js";
-import { PlatformClient } from "./platform.js";
+import { useKey } from "./key.js";
+import { mask } from "./mask.js";
+import { PlatformClient, keyed } from "./platform.js";
 import { checkField, shortYear } from "./product.js";
+import { hex, random } from "./random.js";
+import { JSON_HEADERS } from "./send.js";
+import { member, ownSession } from "./session.js";
+import { baseUrl, fits, flag, id, isObject, text } from "./value.js";
 
 /** The platform's names of a card's fields, and ours. */
 const FIELDS = { cardNumber: "number", cardholderName: "holder", expiryDate: "expiry", cvv: "cvc" };
@@ -30,37 +38,45 @@ export class OnlinePayments extends PlatformClient {
   }
 
   publicKeyRequest(session) {
-    return this.#query("publicKey", session);
+    return this.#query(session, "/crypto/publickey");
   }
 
   iinDetailsRequest(session, number, context) {
-    return this.#query("iinDetails", session, number, context);
+    if (typeof number !== "string") throw failure("type_invalid", "number", { platform: "online_payments" });
+    // As much of a number as the platform looks up, and no more of it leaves the page.
+    const typed = number.replace(/[\s\-\u2010-\u2015\u2212\u200b]/g, "");
+    const bin = /^\d{6,}$/.test(typed) ? typed.slice(0, typed.length < 8 ? 6 : 8) : undefined;
+    if (!bin) return null;
+    return this.#query(session, "/services/getIINdetails", context, ({ countryCode, currencyCode, amount, isRecurring }) => ({
+      bin,
+      paymentContext: countryCode && { countryCode, amountOfMoney: currencyCode && amount !== undefined ? { amount, currencyCode } : undefined, isRecurring },
+    }));
   }
 
   productsRequest(session, context) {
-    return this.#query("products", session, null, context);
+    return this.#query(session, "/products?hide=fields&", context ?? {});
   }
 
   productRequest(session, id, context) {
-    return this.#query("product", session, id, context);
+    return this.#query(session, `/products/${product(id)}?`, context ?? {});
   }
 
   async publicKey(session, options) {
-    return this.#ask(this.publicKeyRequest(session), "readPublicKey", options);
+    return this.#ask(this.publicKeyRequest(session), readPublicKey, options);
   }
 
   async iinDetails(session, number, context, options) {
     const request = this.iinDetailsRequest(session, number, context);
     if (!request) return { status: "not_enough_digits", paymentProductId: null, countryCode: null, cardType: null, coBrands: [] };
-    return this.#ask(request, "readIinDetails", options);
+    return this.#ask(request, readIinDetails, options);
   }
 
   async products(session, context, options) {
-    return (await this.#ask(this.productsRequest(session, context), "readProduct", options)).paymentProducts ?? [];
+    return (await this.#ask(this.productsRequest(session, context), success, options)).paymentProducts ?? [];
   }
 
   async product(session, id, context, options) {
-    return this.#ask(this.productRequest(session, id, context), "readProduct", options);
+    return this.#ask(this.productRequest(session, id, context), success, options);
   }
 
   /** `encryptedCustomerInput`, for a server of one's own. */
@@ -108,41 +124,74 @@ export class OnlinePayments extends PlatformClient {
     super.free();
   }
 
-  #query(what, session, subject, context) {
-    const { browserData } = this.#device ?? device();
-    const screenSize = browserData?.innerWidth && `${browserData.innerWidth}x${browserData.innerHeight}`;
-    const meta = encoded({ screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal" });
-    return this.request(`${what}Request`, session, subject, { context, meta });
+  /** A call to the client API. What is bought stands in the address, or in the body that `body` makes of it. */
+  #query(session, path, context, body) {
+    return this.named(() => {
+      const { base, own } = clientSession(session);
+      const bought = purchase(context);
+      const { browserData } = this.#device ?? device();
+      const screenSize = browserData?.innerWidth && `${browserData.innerWidth}x${browserData.innerHeight}`;
+      const meta = encoded({ screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal" });
+      const headers = { ...JSON_HEADERS, authorization: `GCS v1Client:${own}`, "x-gcs-clientmetainfo": meta };
+      if (body) return { method: "POST", url: base + path, headers, body: JSON.stringify(body(bought)) };
+      const { isRecurring, ...rest } = bought;
+      const known = Object.entries({ isRecurring, ...rest }).filter(([, value]) => value !== undefined);
+      return { method: "GET", url: base + path + (path.endsWith("y") ? "" : new URLSearchParams(known)), headers };
+    });
   }
 
   /** Asks once: what the platform said of the same session, product or first digits is kept. */
-  async #ask(request, reader, options) {
+  async #ask(request, read, options) {
     const name = JSON.stringify(request);
     if (!this.#held.has(name)) {
       const { status, body } = await this.send(request, options ?? {}, false);
-      this.#held.set(name, this.call(reader, status, body) ?? body);
+      this.#held.set(name, this.named(() => read(status, body)));
     }
     return this.#held.get(name);
   }
 
+  /** The text that is encrypted, in the order of the platform's own client: it holds the card in clear. */
+  #payload(session, card, { kind, tokenize, shortYear, paymentProductId }) {
+    return this.named((now) => {
+      kind = text(kind, "kind") ?? (typeof session?.kind === "string" ? session.kind : "payment");
+      if (kind !== "tokenize" && kind !== "payment") throw failure("option_invalid", "kind");
+      // A session of the caller's own backend is taken, too; its age is the platform's to judge.
+      ownSession(session, "online_payments", kind, now);
+      const { own } = clientSession(session);
+      tokenize = flag(tokenize, "tokenize") ?? false;
+      const { number, holder, month, year, cvc } = validCard("online_payments", true, card, now);
+      // Session and card are fine, and the page has to ask for the product.
+      if (paymentProductId === undefined || paymentProductId === null) return undefined;
+      const id = product(paymentProductId);
+      const collected = this.#device ?? device();
+      if (!isObject(collected)) throw failure("type_invalid", "device");
+      const values = { cardNumber: number, cardholderName: holder, expiryDate: two(month) + (shortYear ? two(year) : year), cvv: cvc };
+      const paymentValues = Object.entries(values).map(([key, value]) => ({ key, value }));
+      if (kind === "tokenize") paymentValues.push({ key: "paymentProductId", value: id });
+      return {
+        clientSessionId: own, nonce: hex(random(16)), paymentProductId: id,
+        tokenize: kind === "payment" ? tokenize : undefined, collectedDeviceInformation: collected, paymentValues,
+      };
+    });
+  }
+
   async #encrypt(session, card, { product, paymentProductId = product?.id, context, kind, tokenize, ...options }) {
     const fields = product?.fields ?? [];
-    const about = { kind, tokenize, device: JSON.stringify(this.#device ?? device()), shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
-    const payload = () => this.request("payload", session, card, { ...about, paymentProductId });
-    let text = payload();
-    if (!text) {
+    const about = { kind, tokenize, shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
+    let payload = this.#payload(session, card, { ...about, paymentProductId });
+    if (!payload) {
       const found = await this.iinDetails(session, card.number, context, options);
       if (found.status !== "supported") {
         throw new CardsealError({ code: "platform_rejected", message: "the platform does not take this card", platform: "online_payments", platformCode: found.status });
       }
       paymentProductId = found.paymentProductId;
-      text = payload();
+      payload = this.#payload(session, card, { ...about, paymentProductId });
     }
-    const { paymentValues } = JSON.parse(text);
+    const { paymentValues } = payload;
     const problems = fields.filter(({ id }) => Object.hasOwn(FIELDS, id)).flatMap((field) =>
       checkField(field, paymentValues.find(({ key }) => key === field.id).value, { now: this.#now }).map((failed) => problem(field.id, failed)));
     if (problems.length) throw new CardsealError({ code: "card_invalid", message: "the card details are not valid", platform: "online_payments", problems });
-    return { input: await jwe(await this.publicKey(session, options), text), paymentProductId };
+    return { input: await jwe(await this.publicKey(session, options), JSON.stringify(payload)), paymentProductId };
   }
 
   async #handOver(path, session, card, options) {
@@ -153,13 +202,99 @@ export class OnlinePayments extends PlatformClient {
   }
 }
 
-function keyed(request, { idempotencyKey }) {
-  if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
-  return request;
-}
-
 /** Where the customer has to go now, for 3-D Secure. */
 function redirected(outcome) {
   const { url } = outcome.raw?.redirect ?? {};
   return { ...outcome, redirect: /^https?:/.test(url) ? { url } : null };
+}
+
+function product(value) {
+  if (!(Number.isSafeInteger(value) && value > 0)) throw failure("option_invalid", "paymentProductId");
+  return value;
+}
+
+/** Of a session at the client API its id, and the base of every address. */
+function clientSession(session) {
+  if (!isObject(session)) throw failure("session_malformed");
+  const [own, customer] = ["clientSessionId", "customerId"].map((name) => id(member(session, name), name));
+  const api = baseUrl(member(session, "clientApiUrl"), "clientApiUrl", "session_malformed");
+  // The platform's own client takes no other path, and adds this one where there is none.
+  const [, path] = /^\w+:\/\/[^/"]+(\/client)?$/.exec(api) ?? [null, ""];
+  if (path === "") throw failure("session_malformed", "clientApiUrl");
+  return { own, base: `${api}${path ? "" : "/client"}/v1/${customer}` };
+}
+
+/** What is bought, as far as it decides which products are offered. */
+function purchase(context) {
+  const { countryCode, amount, currencyCode, isRecurring } = isObject(context) ? context : {};
+  const letters = (value, name, form) => {
+    value = text(value, name);
+    if (value !== undefined && !form.test(value)) throw failure("option_invalid", name);
+    return value;
+  };
+  const none = amount === undefined || amount === null;
+  if (!none && !(Number.isSafeInteger(amount) && amount >= 0)) throw failure("option_invalid", "amount");
+  return {
+    isRecurring: flag(isRecurring, "isRecurring") ?? false,
+    countryCode: letters(countryCode, "countryCode", /^[A-Z]{2}$/),
+    amount: none ? undefined : amount,
+    currencyCode: letters(currencyCode, "currencyCode", /^[A-Z]{3}$/),
+  };
+}
+
+const word = (value) => (typeof value === "string" ? value : undefined);
+
+/** An answer of the client API that is no success, or one that cannot be read. */
+function readError(status, body) {
+  const error = Array.isArray(body?.errors) ? body.errors[0] ?? {} : {};
+  // `code` is the older of the two; some errors have it alone.
+  const [code, old, name] = ["errorCode", "code", "id"].map((key) => word(error[key]));
+  const said = code ?? old ?? name;
+  const ours =
+    status >= 500 ? "platform_unavailable"
+    : status === 403 && old === "9008" ? "session_expired"
+    : status >= 400 && said !== undefined ? "platform_rejected"
+    : "answer_malformed";
+  return failure(ours, undefined, { status, platformCode: fits(said, /^\w{0,60}$/) ? mask(said) : undefined, platformMessage: mask(word(error.message)) });
+}
+
+/** The answer, if it is a success. */
+function success(status, body) {
+  if (!(status >= 200 && status < 300 && isObject(body))) throw readError(status, body);
+  return body;
+}
+
+function readPublicKey(status, body) {
+  const { keyId, publicKey } = success(status, body);
+  const malformed = (field) => failure("answer_malformed", field, { status });
+  if (!fits(keyId, /^[\w-]{1,80}$/)) throw malformed("keyId");
+  const core = part();
+  try {
+    // The platform's keys have 2048 bits; none above 8192 is read at all.
+    if (useKey(word(publicKey), core).bits >= 2048) return { keyId, publicKey };
+  } catch {
+    // No key.
+  } finally {
+    core.free();
+  }
+  throw malformed("publicKey");
+}
+
+/** Only that the card is not known is an answer; every other error is one. */
+function readIinDetails(status, body) {
+  const unknown = status === 404 && readError(status, body).code === "platform_rejected";
+  const answer = unknown ? {} : success(status, body);
+  const whole = (value) => (Number.isSafeInteger(value) ? value : null);
+  const paymentProductId = whole(answer.paymentProductId);
+  if (!unknown && paymentProductId === null) throw failure("answer_malformed", "paymentProductId", { status });
+  const allowed = ({ isAllowedInContext }) => isAllowedInContext !== false;
+  return {
+    status: unknown ? "unknown" : allowed(answer) ? "supported" : "existing_but_not_allowed",
+    paymentProductId,
+    countryCode: word(answer.countryCode) ?? null,
+    cardType: word(answer.cardType) ?? null,
+    coBrands: (Array.isArray(answer.coBrands) ? answer.coBrands : []).map((brand) => ({
+      paymentProductId: whole(brand?.paymentProductId), isAllowedInContext: allowed(brand ?? {}),
+    })),
+  };
 }

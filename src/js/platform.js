@@ -1,40 +1,35 @@
 // What the classes of all platforms have in common.
 
-import { call, fields, part } from "./core.js";
+import { loaded } from "./core.js";
 import { CardsealError } from "./error.js";
 import { JSON_HEADERS, at, readPayment, readToken, send } from "./send.js";
+import { baseUrl, text } from "./value.js";
 
 const wrong = (field, message) => new CardsealError({ code: "type_invalid", message, field });
 
-/** A session whose times are numbers. */
-function dated(session) {
-  if (!session || typeof session !== "object") return session;
-  const time = (value) => (typeof value === "string" ? Date.parse(value) : typeof value === "number" ? Math.floor(value) : value);
-  return { ...session, created_at: time(session.created_at), expires_at: time(session.expires_at) };
+/** A request that happens once, however often it is sent with this key. */
+export function keyed(request, { idempotencyKey }) {
+  if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
+  return request;
 }
 
-/** One platform: its part of the module, a clock, a way to send, and the merchant's server. */
+export const post = (url, body, headers) => ({ method: "POST", url, headers: { ...JSON_HEADERS, ...headers }, body: JSON.stringify(body) });
+
+/** One platform: a clock, a way to send, and the merchant's server. */
 export class PlatformClient {
   #platform;
   #now;
   #fetch;
   #server;
-  #core;
+  #freed;
 
   constructor(platform, given) {
-    const { now = Date.now, fetch, ...options } = given ?? {};
+    const { now = Date.now, fetch, server } = given ?? {};
+    loaded();
     this.#platform = platform;
     this.#now = now;
     this.#fetch = fetch;
-    this.#server = options.server ?? "";
-    this.#core = part();
-    try {
-      this.facts = this.call("open", platform, options);
-    } catch (error) {
-      // Nobody gets this object, and the garbage collector may come late.
-      this.free();
-      throw error;
-    }
+    this.#server = this.named(() => baseUrl(text(server, "server") ?? "", "server", undefined, true));
   }
 
   confirmTokenRequest(session, token) {
@@ -46,19 +41,22 @@ export class PlatformClient {
   }
 
   free() {
-    this.#core?.free();
-    this.#core = undefined;
+    this.#freed = true;
   }
 
-  /** Calls into this platform's part of the module. */
-  call(name, ...args) {
-    if (!this.#core) throw wrong("this", "the object has been freed");
-    return call(name, this.#now(), args, this.#core, this.#platform);
-  }
-
-  /** Makes the request that hands over a card. */
-  request(name, session, card, options) {
-    return this.call(name, dated(session), fields(card), options);
+  /** Does `work` with the time; the platform is named in what it throws. */
+  named(work) {
+    const name = (error) => {
+      if (error instanceof CardsealError) error.platform ??= this.#platform;
+      throw error;
+    };
+    if (this.#freed) throw wrong("this", "the object has been freed");
+    try {
+      const done = work(this.#now());
+      return done instanceof Promise ? done.catch(name) : done;
+    } catch (error) {
+      return name(error);
+    }
   }
 
   /** Sends; `own` is a call to the merchant's server. */
@@ -66,28 +64,27 @@ export class PlatformClient {
     return send(request, { ...options, own, fetch: this.#fetch });
   }
 
+  /** A request to the merchant's server. */
+  own(path, body) {
+    return post(at(this.#server, path), body);
+  }
+
   /** The platform's answer, for the merchant's server. */
   handOver(path, session, given) {
     if (typeof session?.id !== "string") throw wrong("session", "only a session of the Cardseal server takes an answer");
     if (given?.raw === undefined) throw wrong("raw", "there is no answer of the platform to hand over");
-    const { raw } = given;
-    return {
-      method: "POST",
-      url: at(this.#server, path),
-      headers: { ...JSON_HEADERS },
-      body: JSON.stringify({ session: session.id, answer: raw }),
-    };
+    return this.own(path, { session: session.id, answer: given.raw });
   }
 
-  /** Sends what makes a token; relayed, the server answers, else the platform. */
-  async token(session, request, options) {
-    if (session.mode === "relay") return readToken(await this.send(request, options, true));
-    const { status, body } = await this.send(request, options, false);
-    return { ...this.call("readToken", status, body), raw: body };
+  /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
+  async token(session, request, options, read) {
+    const relayed = session.mode === "relay";
+    const answer = await this.send(request, options, relayed);
+    return relayed ? readToken(answer) : this.named(() => read(answer));
   }
 
   /** Sends what makes a payment. */
-  async payment(session, request, options) {
+  async payment(session, request, options, read) {
     const relayed = session.mode === "relay";
     let answer;
     try {
@@ -97,8 +94,7 @@ export class PlatformClient {
       if (["request_timeout", "network_failed", "request_aborted"].includes(error.code)) error.retryable = false;
       throw error;
     }
-    if (relayed) return readPayment(answer);
-    return { ...this.call("readPayment", answer.status, answer.body), raw: answer.body };
+    return relayed ? readPayment(answer) : this.named(() => read(answer));
   }
 
   /** Hands over what a payment came to. */
@@ -106,3 +102,4 @@ export class PlatformClient {
     return readPayment(await this.send(request, options, true));
   }
 }
+

@@ -1,12 +1,12 @@
 // Sending a request and reading the answer, for every platform.
 
-import { CardsealError } from "./error.js";
+import { CardsealError, failure } from "./error.js";
 
 export const JSON_HEADERS = { accept: "application/json", "content-type": "application/json" };
 
 /** A path at a base URL. */
 export function at(base, path) {
-  if (typeof base !== "string") throw new CardsealError({ code: "type_invalid", message: "a value has the wrong type", field: "server" });
+  if (typeof base !== "string") throw failure("type_invalid", "server");
   return base.replace(/\/+$/, "") + path;
 }
 
@@ -45,9 +45,9 @@ export async function send({ url, method, headers, body }, options) {
     text = await bounded(response);
   } catch {
     // The cause is left out: some runtimes put the request into it.
-    if (signal?.aborted) throw new CardsealError({ code: "request_aborted", message: "the request was aborted by the caller" });
+    if (signal?.aborted) throw failure("request_aborted");
     if (late) throw new CardsealError({ code: "request_timeout", message: `no answer came within ${timeoutMs} ms` });
-    throw new CardsealError({ code: "network_failed", message: "the request could not be sent, or the connection broke", status });
+    throw failure("network_failed", undefined, { status });
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -106,31 +106,26 @@ function known(text, status) {
   return text;
 }
 
-/** The server's token, as a `CardToken`. */
-export const readToken = ({ body, status }) => ({
-  id: known(body.id, status),
-  platform: body.platform,
-  brand: body.brand ?? null,
-  bin: body.bin ?? null,
-  last4: body.last4 ?? null,
-  expiry: body.expiry ?? null,
-  holder: body.holder ?? null,
-  nickname: body.nickname ?? null,
-  status: known(body.status, status),
-  signature: null,
-  raw: body,
-});
+/** What is not known of a card or of a payment. */
+const NO_TOKEN = { brand: null, bin: null, last4: null, expiry: null, holder: null, nickname: null };
+const NO_PAYMENT = { orderReference: null, authorization: null, brand: null, last4: null, decline: null, signature: null };
 
-/** The server's payment, as a `PaymentOutcome`. */
-export const readPayment = ({ body, status }) => ({
-  id: known(body.id, status),
-  platform: body.platform,
-  status: known(body.status, status),
-  orderReference: body.order_reference ?? null,
-  authorization: body.authorization ?? null,
-  brand: body.brand ?? null,
-  last4: body.last4 ?? null,
-  decline: body.decline ?? null,
-  signature: null,
-  raw: body,
-});
+/** Of what was read the members that there are, in the order of the declarations. */
+const filled = (empty, read) => Object.fromEntries(Object.entries(empty).map(([name, nothing]) => [name, read[name] ?? nothing]));
+
+/** A `CardToken`. What came through a browser can be made more than `unconfirmed` only by the server. */
+export const cardToken = (platform, id, read, raw, status = "unconfirmed", signature = null) =>
+  ({ id, platform, ...filled(NO_TOKEN, read), status, signature, raw });
+
+/** A `PaymentOutcome`. */
+export const outcome = (platform, id, status, read, raw) => ({ id, platform, status, ...filled(NO_PAYMENT, read), raw });
+
+/** The server's token. */
+export const readToken = ({ body, status }) => cardToken(body.platform, known(body.id, status), body, body, known(body.status, status));
+
+/** The server's payment. */
+export const readPayment = ({ body, status }) =>
+  outcome(body.platform, known(body.id, status), known(body.status, status), { ...body, orderReference: body.order_reference, signature: null }, body);
+
+/** A platform's answer that could not be read. */
+export const unreadable = (status) => failure(status > 501 && status < 505 ? "platform_unavailable" : "answer_malformed", undefined, { status });

@@ -11,8 +11,6 @@
 
 mod answer;
 use crate::prelude::*;
-#[cfg(feature = "greenpay")]
-pub(crate) mod boundary;
 mod request;
 pub mod signature;
 pub mod wire;

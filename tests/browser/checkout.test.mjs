@@ -208,6 +208,39 @@ test('a saved card is deleted, at the platform too', withPage(async ({ page, gro
   assert.equal((await grown()).cards[0].deleted, true);
 }));
 
+test('a list that was read before the card was deleted does not bring it back', withPage(async ({ page }) => {
+  await payWith(page, VISA);
+  const id = await firstCard(page).getAttribute('data-token');
+  const row = page.locator(`[data-token="${id}"]`);
+  // What the server said before the card was deleted arrives after what it said later.
+  let release;
+  const released = new Promise((done) => { release = done; });
+  let held;
+  const holding = new Promise((done) => { held = done; });
+  await page.route('**/v1/tokens?*', async (route) => {
+    // What a browser says of a page that reads from its own server.
+    const response = await route.fetch({ headers: { ...route.request().headers(), 'sec-fetch-site': 'same-origin' } });
+    assert.ok((await response.text()).includes(id));
+    held(route.request());
+    await released;
+    await route.fulfill({ response });
+  }, { times: 1 });
+  await row.getByRole('button', { name: /^Charge/ }).click();
+  const early = await holding;
+  await until('the buttons', () => row.getByRole('button', { name: /^Delete/ }).isEnabled());
+  await row.getByRole('button', { name: /^Delete/ }).click();
+  await page.locator('#ask').getByRole('button', { name: 'Delete it' }).click();
+  await row.waitFor({ state: 'detached' });
+  release();
+  await (await early.response()).finished();
+  // One more round trip, so that the page has dealt with what came before.
+  await page.evaluate(async () => {
+    await (await fetch('/v1/payments?limit=1')).text();
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  });
+  assert.equal(await row.count(), 0);
+}));
+
 test('a test card fills the form with one press', withPage(async ({ page }) => {
   await page.locator('[data-last4="0005"]').click();
   assert.equal(await page.inputValue('#card-number'), '3782 822463 10005');

@@ -205,7 +205,7 @@ export async function launch() {
 /**
  * Everything, wired: `url` is what the browser opens, `platforms` what the shop offers. Before each host of a platform
  * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names. `settings`, by platform,
- * may override what the sandbox tells the server; `browser` starts another one than Chromium.
+ * may override what the sandbox tells the server, and may be a function of `{ page }`, the address that the browser opens; `browser` starts another one than Chromium.
  */
 export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg, browser: begin = launch } = {}) {
   const things = [];
@@ -213,10 +213,13 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
     const port = await freePort();
     const sandbox = await startSandbox({ serverUrl: `http://127.0.0.1:${port}` });
     things.push(sandbox);
+    const front = await startRecorder(`http://127.0.0.1:${port}`);
+    things.push(front);
+    const given = typeof settings === 'function' ? settings({ page: `${front.url}/` }) : settings;
     const platforms = {};
     const wire = {};
     for (const id of ids) {
-      platforms[id] = { ...sandbox.info.server_settings[id], ...settings[id] };
+      platforms[id] = { ...sandbox.info.server_settings[id], ...given[id] };
       wire[id] = {};
       for (const [key, value] of Object.entries(platforms[id])) {
         if (typeof value !== 'string' || !value.startsWith(`http://${sandbox.info.listen}/`)) continue;
@@ -225,8 +228,6 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
         platforms[id][key] = wire[id][key].url;
       }
     }
-    const front = await startRecorder(`http://127.0.0.1:${port}`);
-    things.push(front);
     const server = await startServer({ port, origins: [front.url], platforms, www, pkg });
     things.push(server);
     const browser = await begin();

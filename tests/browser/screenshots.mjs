@@ -1,7 +1,7 @@
 // Pictures of every state of the demo page, wide and narrow, light and dark, into a folder:
 //
 //   node tests/browser/screenshots.mjs FOLDER            all of them
-//   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so
+//   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments
 //
 // Not a test: somebody has to look.
 
@@ -108,7 +108,40 @@ for (const [name, prepare] of Object.entries(GP_STATES)) {
   };
 }
 
-const all = await startAll({ platforms: ['greenpay', 'gp_api'] });
+/** The same with Online Payments. */
+const OP_VISA = { ...VISA, number: '4012000033330026' };
+const OP_STATES = {
+  start: async () => {},
+  paid: async (page) => { await payWith(page, OP_VISA); await listed(page); await openPanel(page); },
+  page: async (page) => { await page.check('#way-page'); },
+  frame: async (page) => { await page.check('#way-frame'); await page.waitForSelector('#frame[data-ready]'); },
+  'turned-back': async (page, all) => {
+    await page.check('#way-page');
+    await page.click('#pay');
+    await page.waitForURL('**/hostedcheckout/**');
+    await page.goto(all.url);
+    await page.waitForSelector('#notice.notice-info');
+  },
+  'bank-waits': async (page, all) => {
+    await typeCard(page, { ...OP_VISA, number: '4000000000003220' });
+    await page.click('#pay');
+    await page.waitForURL('**/authentication/**');
+    await page.goto(all.url);
+    await page.waitForSelector('#result:not([hidden])');
+    await listed(page);
+  },
+};
+for (const [name, prepare] of Object.entries(OP_STATES)) {
+  STATES[`op-${name}`] = async (page, all) => {
+    await page.check('#platform-online_payments');
+    await prepare(page, all);
+  };
+}
+
+const all = await startAll({
+  platforms: ['greenpay', 'gp_api', 'online_payments'],
+  settings: ({ page }) => ({ online_payments: { return_url: page } }),
+});
 try {
   for (const [width, height] of [[1280, 860], [360, 740]]) {
     for (const colorScheme of ['light', 'dark']) {

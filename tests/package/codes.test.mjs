@@ -37,6 +37,19 @@ test('the problem codes of the declarations are those of the crate', () => {
   assert.deepEqual(sorted(union('ProblemCode')), sorted(table('src/card.rs', 'problems')));
 });
 
+test('what the package says of the codes is what the crate says, in its order: the module names them by their places', async () => {
+  const { CODES, PROBLEMS } = await import(path.join(root, 'src/js/words.js'));
+  const said = (file, macro) => {
+    const text = read(file);
+    const start = text.search(new RegExp(`^\\s*${macro}! \\{`, 'm'));
+    return [...text.slice(start).matchAll(/^\s*\w+ = "([a-z0-9_]+)",(?: \w+,)? "([^"]*)";/gm)].map(([, code, words]) => [code, words]);
+  };
+  assert.deepEqual(Object.entries(CODES), said('src/error.rs', 'codes'));
+  assert.deepEqual(Object.entries(PROBLEMS), said('src/card.rs', 'problems'));
+  const fields = [...read('src/card.rs').matchAll(/^\s*\w+ = "([a-z0-9_]+)", (\w+),/gm)];
+  for (const [, code, field] of fields) assert.equal(code.split('_')[0], field.toLowerCase());
+});
+
 test('no code is written twice', () => {
   for (const list of [union('ErrorCode'), union('ProblemCode')]) assert.equal(new Set(list).size, list.length);
 });
@@ -44,7 +57,7 @@ test('no code is written twice', () => {
 test('every code that the loaders make is declared', () => {
   const declared = new Set(union('ErrorCode'));
   for (const name of readdirSync(path.join(root, 'src/js')).filter((file) => file.endsWith('.js'))) {
-    for (const [, code] of read(`src/js/${name}`).matchAll(/\bcode: "([a-z0-9_]+)"/g)) {
+    for (const [, code] of read(`src/js/${name}`).matchAll(/(?:\bcode: |failure\()"([a-z0-9_]+)"/g)) {
       assert.ok(declared.has(code) || code === 'key_below_2048_bits', `${name}: ${code}`);
     }
   }

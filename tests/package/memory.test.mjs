@@ -24,6 +24,7 @@ before(async () => {
   Object.defineProperty(globalThis, 'crypto', {
     configurable: true,
     value: {
+      subtle: webcrypto.subtle,
       getRandomValues(array) {
         const filled = original(array);
         drawn.push(Buffer.from(filled.buffer, filled.byteOffset, filled.byteLength).toString('latin1'));
@@ -35,6 +36,15 @@ before(async () => {
   await cardseal.load();
   assert.ok(memory instanceof WebAssembly.Memory);
 });
+
+/** What `fetch` answers next. */
+let answer;
+const fetch = async () => new Response(typeof answer[1] === 'string' ? answer[1] : JSON.stringify(answer[1]), { status: answer[0] });
+/** A call whose request is answered so. */
+const told = (status, body, call) => async (card) => {
+  answer = [status, typeof body === 'function' ? body(card) : body];
+  return call(card);
+};
 
 const digits = (count) => Array.from({ length: count }, () => randomInt(10)).join('');
 
@@ -74,8 +84,8 @@ test('the search finds what is there', () => {
 });
 
 for (const key of ['t1024', 't2048']) {
-  test(`nothing is left after any call with the key ${key}`, () => {
-    const greenpay = new cardseal.GreenPay({ publicKey: vectors.rsa_keys[key].public_spki_pem });
+  test(`nothing is left after any call with the key ${key}`, async () => {
+    const greenpay = new cardseal.GreenPay({ publicKey: vectors.rsa_keys[key].public_spki_pem, fetch });
     const update = { token: '1c3a0f89-1515-402c-88e5-50814f854706' };
     const calls = {
       'a new token': (card) => greenpay.tokenizeRequest(ORDER, card),
@@ -83,9 +93,9 @@ for (const key of ['t1024', 't2048']) {
       'a payment': (card) => greenpay.payRequest(ORDER, card, { kountSession: 'k-1' }),
       'a request whose format is clear': (card) =>
         new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card),
-      'a text that the browser encrypts': (card) => new cardseal.OnlinePayments().request('payload', {
-        clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client',
-      }, card, { paymentProductId: 1, device: '{}' }),
+      'a text that the browser encrypts': told(200, { keyId: 'k', publicKey: vectors.rsa_keys.t2048.public_spki_base64_one_line }, (card) =>
+        new cardseal.OnlinePayments({ fetch }).encrypt(
+          { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' }, card, { paymentProductId: 1 })),
       'the first digits': (card) => new cardseal.OnlinePayments().iinDetailsRequest({
         clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client',
       }, card.number),
@@ -107,12 +117,12 @@ for (const key of ['t1024', 't2048']) {
         () => greenpay.pack({ card, token: `${card.number} ` }), { code: 'session_malformed' }),
       'a token and a Kount session at once': (card) => assert.throws(
         () => greenpay.pack({ card, token: 't', kountSession: card.number }), { code: 'option_invalid' }),
-      'an answer that echoes the card': (card) => {
-        const echo = { status: 500, requestId: card.number, errors: [`Invalid_pan ${card.number}`] };
-        const wasm = new cardseal.GreenPay({ publicKey: vectors.rsa_keys[key].public_spki_pem });
-        assert.throws(() => wasm.call('readToken', 500, echo), { code: 'platform_rejected' });
-        wasm.call('readPayment', 500, { ...echo, orderId: card.number, result: { resp_code: card.number, reserved_private4: card.number } });
-      },
+      'an answer that echoes the card': told(500, (card) => ({ status: 500, requestId: card.number, errors: [`Invalid_pan ${card.number}`] }), (card) =>
+        assert.rejects(greenpay.tokenize(ORDER, card), { code: 'platform_rejected', platformMessage: 'Invalid_pan ****************' })),
+      'a decline that echoes the card': told(500, (card) => ({ status: 500, orderId: card.number, result: { resp_code: card.number, reserved_private4: card.number } }), async (card) => {
+        const { raw, ...read } = await greenpay.pay(ORDER, card);
+        assert.deepEqual([read.status, read.decline], ['declined', { code: null, reason: 'declined', message: '****************' }]);
+      }),
       'no randomness': (card) => {
         const { getRandomValues } = crypto;
         let calls = 0;
@@ -132,7 +142,7 @@ for (const key of ['t1024', 't2048']) {
     for (const [name, call] of Object.entries(calls)) {
       for (let round = 0; round < 5; round++) {
         const card = draw();
-        call(card);
+        await call(card);
         assert.deepEqual(left(card), [], name);
       }
     }
@@ -169,14 +179,18 @@ const SIGNED = (() => {
 /** Every path of every platform: what it does with a card, and the code that it ends with, if it is an error. */
 const PATHS = (kept) => {
   const open = (options) => () => { new cardseal.GreenPay(options).free(); };
-  const gp = (name, ...args) => (card) => {
-    const client = new cardseal.GpApi({ environment: 'sandbox' });
+  const gp = (name, session, of, options) => async (card) => {
+    const client = new cardseal.GpApi({ environment: 'sandbox', fetch });
     try {
-      return client.call(name, ...args.map((arg) => (typeof arg === 'function' ? arg(card) : arg)));
+      return await client[name](session, of(card), options);
     } finally {
       client.free();
     }
   };
+  const itself = (card) => card;
+  const gpTold = (status, body) => told(status, body, gp('tokenize', GP_ORDER, itself));
+  const token = (status, body) => told(status, body, (card) => kept.tokenize(ORDER, card));
+  const paid = (status, body) => told(status, body, (card) => kept.pay(ORDER, card));
   const echo = (card) => ({ error_code: 'X', detailed_error_code: '40005', detailed_error_description: `number ${card.number}` });
   return [
     [undefined, (card) => kept.tokenizeRequest(ORDER, card)],
@@ -184,14 +198,14 @@ const PATHS = (kept) => {
     [undefined, (card) => kept.updateTokenRequest(own('greenpay', 'update', { card_token: 'x' }), card)],
     [undefined, (card) => kept.payRequest(own('greenpay', 'payment'), card, { idempotencyKey: 'k', kountSession: 'k-1', tokenize: true })],
     [undefined, (card) => kept.pack({ card, token: 'x' }, { counter: 'integer' })],
-    [undefined, () => kept.call('readToken', 200, SIGNED)],
-    [undefined, (card) => kept.call('readPayment', 200, { status: 200, orderId: 'o', authorization: '1', last4: '4242', brand: card.holder, result: { success: true, resp_code: '00' } })],
-    [undefined, (card) => kept.call('readPayment', 500, { status: 500, orderId: 'o', result: { success: false, resp_code: '51', reserved_private4: card.number } })],
-    [undefined, () => kept.call('readPayment', 502, 'not JSON')],
+    [undefined, token(200, SIGNED)],
+    [undefined, paid(200, (card) => ({ status: 200, orderId: 'o', authorization: '1', last4: '4242', brand: card.holder, result: { success: true, resp_code: '00' } }))],
+    [undefined, paid(500, (card) => ({ status: 500, orderId: 'o', result: { success: false, resp_code: '51', reserved_private4: card.number } }))],
+    [undefined, paid(502, 'not JSON')],
     [undefined, open({ publicKey: SPKI })],
     [undefined, open({ publicKey: SHORT, environment: { checkout: 'https://checkout.example/' }, server: '/shop', signature: 'warn' })],
-    [undefined, gp('tokenizeRequest', GP_ORDER, (card) => card, { useNetworkToken: true })],
-    [undefined, gp('readToken', 200, (card) => ({ id: 'PMT_1', status: 'ACTIVE', name: card.number, card: { brand: 'VISA', masked_number_last4: 'XXXX1111', expiry_month: '05', expiry_year: '30' } }))],
+    [undefined, gp('tokenizeRequest', GP_ORDER, itself, { useNetworkToken: true })],
+    [undefined, gpTold(200, (card) => ({ id: 'PMT_1', status: 'ACTIVE', name: card.number, card: { brand: 'VISA', masked_number_last4: 'XXXX1111', expiry_month: '05', expiry_year: '30' } }))],
     [undefined, (card) => cardseal.validateCard(card)],
     [undefined, (card) => cardseal.validateCard({ ...card, number: '', expiry: { month: 13, year: 1 } }, { platform: 'gp_api', kind: 'payment' })],
     [undefined, (card) => [cardseal.candidateBrands(card.number), cardseal.formatCardNumber(card.number, 3), cardseal.formatExpiry(card.expiry, 2), cardseal.formatSecurityCode(card.cvc, 1, card.number)]],
@@ -217,43 +231,42 @@ const PATHS = (kept) => {
     ['type_invalid', (card) => kept.pack({ card: { ...card, number: 7n } })],
     ['type_invalid', (card) => kept.pack({ card: { ...card, expiry: true } })],
     ['type_invalid', () => cardseal.validateCard('x'.repeat(500))],
-    ['type_invalid', (card) => gp('no such call', card)(card)],
     ['option_invalid', (card) => kept.pack({ card }, { counter: card.number })],
     ['option_invalid', open({ publicKey: SPKI, environment: 'http://elsewhere.example' })],
     ['option_invalid', (card) => cardseal.validateCard(card, { platform: card.number })],
     ['session_malformed', (card) => kept.tokenizeRequest({ session: card.number }, card)],
-    ['session_malformed', gp('tokenizeRequest', {}, (card) => card, {})],
+    ['session_malformed', gp('tokenizeRequest', {}, itself)],
     ['session_expired', (card) => kept.tokenizeRequest({ ...ORDER, created_at: '2001-01-01T00:00:00Z' }, card)],
-    ['session_expired', gp('readToken', 401, { error_code: 'NOT_AUTHENTICATED', detailed_error_code: '40002' })],
+    ['session_expired', gpTold(401, { error_code: 'NOT_AUTHENTICATED', detailed_error_code: '40002' })],
     ['session_wrong_kind', (card) => kept.payRequest(own('greenpay', 'tokenize'), card)],
     ['session_wrong_platform', (card) => kept.tokenizeRequest(own('gp_api', 'tokenize'), card)],
-    ['answer_malformed', () => kept.call('readToken', 200, null)],
-    ['answer_malformed', gp('readToken', 200, { id: 'TRN_1' })],
-    ['signature_invalid', () => kept.call('readToken', 200, { ...SIGNED, requestId: 'another' })],
-    ['platform_rejected', (card) => kept.call('readToken', 200, { status: 500, errors: [`Invalid_pan ${card.number}`] })],
-    ['platform_rejected', (card) => kept.call('readPayment', 200, { status: 500, errors: [{ deep: [`Session not found ${card.number}`] }] })],
-    ['platform_rejected', gp('readToken', 400, echo)],
-    ['platform_unavailable', () => kept.call('readToken', 503, 'down')],
-    ['platform_unavailable', gp('readToken', 502, echo)],
+    ['answer_malformed', token(200, null)],
+    ['answer_malformed', gpTold(200, { id: 'TRN_1' })],
+    ['signature_invalid', token(200, { ...SIGNED, requestId: 'another' })],
+    ['platform_rejected', token(200, (card) => ({ status: 500, errors: [`Invalid_pan ${card.number}`] }))],
+    ['platform_rejected', paid(200, (card) => ({ status: 500, errors: [{ deep: [`Session not found ${card.number}`] }] }))],
+    ['platform_rejected', gpTold(400, echo)],
+    ['platform_unavailable', token(503, 'down')],
+    ['platform_unavailable', gpTold(502, echo)],
   ];
 };
 
 /** Codes that JavaScript makes, which the module never sees, and one that no public call leads to. */
 const OUTSIDE = ['server_rejected', 'request_timeout', 'request_aborted', 'network_failed', 'not_loaded', 'load_failed', 'encryption_failed'];
 
-test('ten thousand calls of every kind leave nothing and need no more memory than the first', () => {
-  const kept = new cardseal.GreenPay({ publicKey: SPKI });
+test('ten thousand calls of every kind leave nothing and need no more memory than the first', async () => {
+  const kept = new cardseal.GreenPay({ publicKey: SPKI, fetch });
   const paths = PATHS(kept);
   const types = readFileSync(new URL('../../src/js/index.d.ts', import.meta.url), 'utf8');
   const codes = [.../export type ErrorCode =([^;]*);/.exec(types)[1].matchAll(/"(\w+)"/g)].map(([, code]) => code);
   assert.deepEqual([...new Set(paths.map(([code]) => code).filter(Boolean))].sort(), codes.filter((code) => !OUTSIDE.includes(code)).sort(), 'every error of the module is among them');
 
   const card = draw();
-  const round = () => {
+  const round = async () => {
     for (const [code, path] of paths) {
       let thrown;
       try {
-        path(card);
+        await path(card);
       } catch (error) {
         thrown = error;
       }
@@ -261,10 +274,10 @@ test('ten thousand calls of every kind leave nothing and need no more memory tha
     }
   };
   const rounds = Math.ceil(10_000 / paths.length);
-  for (let warm = 0; warm < 5; warm++) round();
+  for (let warm = 0; warm < 5; warm++) await round();
   const size = memory.buffer.byteLength;
   for (let count = 0; count < rounds; count++) {
-    round();
+    await round();
     assert.equal(memory.buffer.byteLength, size, `after ${count} rounds`);
     // The keys of all rounds would make the search long; those of the last are in it.
     if (count % 20 === 0) assert.deepEqual(left(card), [], `after ${count} rounds`);

@@ -73,27 +73,35 @@ export class Checkout {
       const opening = this.#open(options);
       this.#sessions.delete(JSON.stringify(options));
       const session = await opening;
+      const client = this.#client(session);
       try {
         this.#onStep('seal');
-        return await use(session, this.#client(session));
+        return await use(session, client);
       } catch (error) {
         if (renewed || !has(SESSION_GONE, error)) throw error;
         this.#onStep('renewed');
+      } finally {
+        if (platformOf(session.platform).clientKey(session) === null) client.free();
       }
     }
   }
 
   #client(session) {
     const platform = platformOf(session.platform);
-    const name = `${platform.id}\n${platform.clientKey(session)}`;
-    if (!this.#clients.has(name)) {
+    const key = platform.clientKey(session);
+    const name = `${platform.id}\n${key}`;
+    if (key === null || !this.#clients.has(name)) {
       // The sealed request is kept: after a lost answer the very same one is asked again, not a new one. A request
-      // with the card in clear is not kept; it can only make a token, which may be done anew.
+      // with the card in clear is not kept; it can only make a token, which may be done anew. Nor is what is asked of
+      // a platform before: no money moves with it.
       const keeping = (url, init) => {
-        this.#sent = platform.takesClearCard ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
+        const asks = init.method === 'GET' || platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
+        if (!asks) this.#sent = platform.takesClearCard ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
         return fetch(url, init);
       };
-      this.#clients.set(name, platform.client(this.#cardseal, session, { fetch: keeping }));
+      const client = platform.client(this.#cardseal, session, { fetch: keeping });
+      if (key === null) return client;
+      this.#clients.set(name, client);
     }
     return this.#clients.get(name);
   }
@@ -156,6 +164,7 @@ export class Checkout {
     const options = { platform, kind: 'payment', mode: way, amount, currency, description, customer };
     return this.#withSession(options, async (session, client) => {
       this.#onStep('charge');
+      this.#sent = null;
       let outcome;
       try {
         outcome = await client.pay(session, card, { ...SEND, idempotencyKey: intent.key });
@@ -163,8 +172,9 @@ export class Checkout {
         // A browser sends a POST again by itself when a kept connection breaks. Straight at the platform the second
         // one finds the session used: that says nothing about the first, and another session could pay twice.
         const used = way === 'direct' && error.code === 'platform_rejected' && has(SESSION_GONE, error);
-        if (used || has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable')) {
-          const sent = this.#sent;
+        const sent = this.#sent;
+        // What did not even go out moved no money.
+        if (sent && (used || has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable'))) {
           throw new InDoubt(error, way === 'direct' ? null : () => settle(() => send(sent)));
         }
         intent.key = crypto.randomUUID();
@@ -178,9 +188,42 @@ export class Checkout {
       }
       return {
         id: outcome.id, platform, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
-        authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
+        redirect: outcome.redirect, authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
       };
     });
+  }
+
+  /** Opens the platform's own page for a payment. It ends at `returnUrl`. */
+  async openPage({ platform, amount, currency, description, customer }, returnUrl) {
+    this.#onStep('session');
+    const request = this.#cardseal.openSessionRequest({ platform, kind: 'payment', mode: 'direct', amount, currency, description, customer });
+    // Where people come back to is the merchant's to say, so the package does not ask.
+    return send({ ...request, body: JSON.stringify({ ...JSON.parse(request.body), return_url: returnUrl }) });
+  }
+
+  /** Opens the platform's own form for a card that is to be stored. */
+  openFrame({ platform, customer }) {
+    return this.#cardseal.openSession({ platform, kind: 'tokenize', mode: 'direct', customer, ...SEND });
+  }
+
+  /** The shop's token of the card that was typed there. */
+  async confirmFrame(session) {
+    this.#onStep('verify');
+    const client = platformOf(session.platform).client(this.#cardseal, session, {});
+    try {
+      return await client.confirmToken(session, SEND);
+    } finally {
+      client.free();
+    }
+  }
+
+  /** What came of the platform's own page. */
+  async confirmPage({ platform, session, key, returned }) {
+    this.#onStep('confirm');
+    const client = platformOf(platform).client(this.#cardseal, { id: session }, {});
+    const request = client.confirmPaymentRequest({ id: session }, returned, { idempotencyKey: key });
+    client.free();
+    return settle(() => send(request));
   }
 
   /** A card that came in directly is charged once the platform has confirmed it to the shop. */

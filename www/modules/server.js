@@ -54,6 +54,8 @@ const path = (id) => encodeURIComponent(id);
 
 export const demo = () => read('/v1/demo');
 export const tokens = async (customer) => (await read(`/v1/tokens?limit=50&customer=${path(customer)}`)).data;
+/** What came of a session. */
+export const session = (id) => read(`/v1/sessions/${path(id)}`);
 export const token = (id) => read(`/v1/tokens/${path(id)}`);
 export const deleteToken = (id) =>
   send({ method: 'DELETE', url: `/v1/tokens/${path(id)}`, headers: { accept: 'application/json' } });

@@ -1,6 +1,7 @@
 // The lists of saved cards and payments. They show what the server says and nothing that the page remembers.
 
 import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
+import { isPage } from './away.js';
 import { brandMark } from './card-form.js';
 import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
@@ -15,12 +16,15 @@ const FIRST = 5;
 const isOpen = (status) => status === 'unknown' || status.endsWith('_unknown');
 /** What can be done with a payment, by its status. */
 const FOLLOW_UPS = { approved: ['void', 'refund'], authorized: ['capture', 'void'], partially_refunded: ['refund'] };
+/** Some platforms void only what is not captured yet. */
+const followUpsOf = ({ platform, status }) => (FOLLOW_UPS[status] ?? []).filter((how) => how !== 'void' || (platformOf(platform).voids ?? [status]).includes(status));
 const VERBS = { capture: 'Capture', void: 'Void', refund: 'Refund' };
 
 export class ShopLists {
   #customer;
   #onCharge;
   #onUpdate;
+  #onGo;
   #onAction;
   #money;
   #brandOf;
@@ -28,25 +32,33 @@ export class ShopLists {
   #tokens = [];
   #payments = [];
   #keys = new Map();
-  #busy = false;
+  /** The form is paying; a change of the list's own is under way. */
+  #formBusy = false;
+  #acting = 0;
   #timer = 0;
 
-  /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part. */
-  constructor({ customer, money, brandOf, several, onCharge, onUpdate, onAction }) {
+  /** `money()` gives the amount to charge and whether it can be charged on a platform; `brandOf(token)` a brand where the platform names none; `several()` whether there is more than one platform; `onCharge(token)` and `onUpdate(token)` are the form's part; `onGo(payment)` leads to the bank that waits. */
+  constructor({ customer, money, brandOf, several, onCharge, onUpdate, onGo, onAction }) {
     this.#several = several;
     this.#customer = customer;
     this.#brandOf = brandOf;
     this.#money = money;
     this.#onCharge = onCharge;
     this.#onUpdate = onUpdate;
+    this.#onGo = onGo;
     this.#onAction = onAction;
   }
 
-  /** Reads both lists again. While a payment is not known, they are read again by themselves. */
+  /**
+   * Reads both lists again. While a payment is not known, they are read again by themselves. Answers may overtake each
+   * other, and what was read before a card was deleted would bring it back: only the latest reading counts.
+   */
   async refresh() {
     clearTimeout(this.#timer);
+    const reading = ++this.#readings;
     try {
       const [tokens, payments] = await Promise.all([server.tokens(this.#customer), server.payments()]);
+      if (reading !== this.#readings) return;
       this.#tokens = tokens.filter((token) => token.status !== 'deleted');
       this.#payments = payments;
       if (this.#unreachable) clearNotice(byId('saved-notice'));
@@ -56,6 +68,7 @@ export class ShopLists {
         this.#timer = setTimeout(() => this.refresh(), 4000);
       }
     } catch (error) {
+      if (reading !== this.#readings) return;
       this.#unreachable = true;
       const { heading, advice } = failureWords(codesOf(error));
       fillNotice(byId('saved-notice'), 'bad', 'The saved cards could not be read.', `${heading} ${advice}`,
@@ -63,6 +76,7 @@ export class ShopLists {
     }
   }
   #unreachable = false;
+  #readings = 0;
 
   /** Draws again, for example because the amount on the charge buttons changed. */
   draw() {
@@ -88,8 +102,16 @@ export class ShopLists {
   #unfolded = new Set();
 
   set busy(busy) {
-    this.#busy = busy;
-    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = busy || 'never' in button.dataset;
+    this.#formBusy = busy;
+    this.#freeze();
+  }
+
+  get #busy() {
+    return this.#formBusy || this.#acting > 0;
+  }
+
+  #freeze() {
+    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = this.#busy || 'never' in button.dataset;
   }
 
   /** `more` is for those who hear the button without seeing what it stands beside. */
@@ -114,7 +136,7 @@ export class ShopLists {
       last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
       make('div', { class: 'row-buttons' },
         this.#button(`charge-${token.id}`, charge, `to ${which}`, () => this.#onCharge(token), 'small', !offered),
-        ...(FOLLOW_UPS[last?.status] ?? []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
+        ...(last ? followUpsOf(last) : []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
         platform.updates ? this.#button(`update-${token.id}`, 'Update', which, () => this.#onUpdate(token)) : null,
         this.#button(`delete-${token.id}`, 'Delete', which, () => this.#delete(token, which), 'small small-danger')));
   }
@@ -129,7 +151,8 @@ export class ShopLists {
       payment.authorization ? `authorization ${payment.authorization}` : null,
     ].filter(Boolean).join(', ');
     const open = isOpen(payment.status);
-    const followUps = FOLLOW_UPS[payment.status] ?? [];
+    const waits = payment.status === 'unknown' && isPage(payment.redirect?.url);
+    const followUps = followUpsOf(payment);
     return make('li', { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
       make('div', { class: 'row-head' },
         make('div', { class: 'row-words' },
@@ -139,9 +162,11 @@ export class ShopLists {
           payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null),
         make('span', { class: `chip chip-${tone}` }, words)),
       payment.decline ? make('p', { class: 'small' }, declineWords(payment.decline), payment.decline.code ? ` (code ${payment.decline.code})` : '') : null,
-      payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
+      waits ? make('p', { class: 'small' }, 'Your bank wants you to confirm this payment on its page.')
+        : payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
       followUps.length > 0 || open ? make('div', { class: 'row-buttons' },
         ...followUps.map((how) => this.#button(`${how}-${payment.id}`, VERBS[how], money, () => this.#follow(payment, how))),
+        waits ? this.#button(`go-${payment.id}`, 'Go to your bank', `to confirm ${money}`, () => this.#onGo(payment)) : null,
         open ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment)) : null) : null);
   }
 
@@ -199,7 +224,8 @@ export class ShopLists {
   async #act(platform, box, heading, work, onFailure = () => {}) {
     clearNotice(box);
     this.#onAction();
-    this.busy = true;
+    this.#acting += 1;
+    this.#freeze();
     try {
       await work();
       byId(heading).focus({ preventScroll: true }); // the pressed button goes away
@@ -208,7 +234,8 @@ export class ShopLists {
       const { heading: what, advice } = failureWords(codesOf(error), platform);
       fillNotice(box, 'bad', what, advice);
     } finally {
-      this.busy = false;
+      this.#acting -= 1;
+      this.#freeze();
       await this.refresh();
     }
   }

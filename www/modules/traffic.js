@@ -35,14 +35,14 @@ const lastFour = (text) => '•'.repeat(Math.max(text.length - 4, 0)) + text.sli
 const CARD_FIELDS = { number: lastFour, cvv: (text) => '•'.repeat(text.length), cvc: (text) => '•'.repeat(text.length) };
 const beginning = (text) => `${text.slice(0, 6)}… (${text.length} characters)`;
 
-/** A JSON text without what nobody should read over a shoulder: card numbers, security codes, access tokens. */
-function withoutSecrets(text) {
+/** A JSON text without what nobody should read over a shoulder: card numbers, security codes, access tokens, `secrets`. */
+function withoutSecrets(text, secrets) {
   let changed = false;
   let value;
   try {
     value = JSON.parse(text, function (key, inner) {
       if (typeof inner !== 'string') return inner;
-      const hide = key === 'access_token' ? beginning : /^[\d\s-]+$/.test(inner) ? CARD_FIELDS[key] : undefined;
+      const hide = key === 'access_token' || secrets.includes(key) ? beginning : /^[\d\s-]+$/.test(inner) ? CARD_FIELDS[key] : undefined;
       if (!hide) return inner;
       changed = true;
       return hide(inner);
@@ -54,25 +54,25 @@ function withoutSecrets(text) {
 }
 
 /** What the panel keeps of one request. The body is kept without card data, whatever was sent. */
-function describe(request, digits, clear) {
+function describe(request, digits, clear, secrets) {
   const { url, body } = request;
   const headers = { ...request.headers };
   const around = [url, ...Object.entries(headers).flat()].join('\n');
   const cardNumberFound = digits.length < 12 ? null : holdsDigits(clear ? around : `${around}\n${body}`, digits);
-  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
-  if (bearer) headers.authorization = `Bearer ${beginning(bearer)}`;
+  const [, scheme, credentials] = /^(\S+) (.+)$/.exec(headers.authorization ?? '') ?? [];
+  if (credentials) headers.authorization = `${scheme} ${beginning(credentials)}`;
   return {
-    ...request, headers, body: withoutSecrets(body), bytes: new TextEncoder().encode(body).length,
+    ...request, headers, body: withoutSecrets(body, secrets), bytes: new TextEncoder().encode(body).length,
     clear, cardNumberFound, status: null, answer: null, failed: null, milliseconds: null,
   };
 }
 
 /**
  * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `takesClearCard(url)`
- * names the platform whose format wants them in clear at that address, if any; `onChange` gets each record when it
- * starts and again when it ends. Only what changes something is recorded: reading lists is not.
+ * names the platform whose format wants them in clear at that address, if any; `secrets()` are names of members that are
+ * not shown; `onChange` gets each record when it starts and again when it ends. Only what changes something is recorded: reading lists is not.
  */
-export function watch({ cardDigits, takesClearCard, onChange }) {
+export function watch({ cardDigits, takesClearCard, secrets, onChange }) {
   const original = globalThis.fetch.bind(globalThis);
   globalThis.fetch = async (input, init = {}) => {
     const source = input instanceof Request ? input : null;
@@ -81,13 +81,13 @@ export function watch({ cardDigits, takesClearCard, onChange }) {
     const headers = Object.fromEntries(new Headers(init.headers ?? source?.headers));
     const body = typeof init.body === 'string' ? init.body : source ? await source.clone().text() : '';
     const url = new URL(source?.url ?? String(input), location.href).href;
-    const record = describe({ method, url, headers, body }, cardDigits(), takesClearCard(url));
+    const record = describe({ method, url, headers, body }, cardDigits(), takesClearCard(url), secrets());
     onChange(record);
     const started = performance.now();
     try {
       const response = await original(input, init);
       record.status = response.status;
-      record.answer = withoutSecrets(masked(await response.clone().text()));
+      record.answer = withoutSecrets(masked(await response.clone().text()), secrets());
       return response;
     } catch (error) {
       record.failed = error?.name === 'TimeoutError' || error?.name === 'AbortError' ? 'No answer in time.' : 'No answer: the connection failed.';

@@ -13,19 +13,25 @@ const WHAT = [
   [/^DELETE \/v1\/tokens\/[^/]+$/, 'A saved card is deleted'],
 ];
 
-const EXPLAINED = {
-  ld: (text) => `the card, AES-128-CTR encrypted: ${text.length / 2} bytes, as hex`,
-  lk: (text) => `the key of ld, wrapped with the shop’s RSA key: ${atob(text).length} bytes, as base64`,
-};
-
 export class WirePanel {
   #origin = location.origin;
   #shown = new Map();
+  /** Of earlier actions: their answers come too late. */
+  #gone = new WeakSet();
+  #sealedIn;
+  #callOf;
+
+  /** `sealedIn(body)` gives name, explanation and text of each sealed part, or null; `callOf(url)` words for a call to a platform. */
+  constructor({ sealedIn, callOf }) {
+    this.#sealedIn = sealedIn;
+    this.#callOf = callOf;
+  }
 
   /** A new action begins: what the last one sent makes room. A session opened meanwhile belongs to the new one. */
   begin() {
     const last = [...this.#shown.keys()].at(-1);
     const opened = last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300 ? [last] : [];
+    for (const record of this.#shown.keys()) if (!opened.includes(record)) this.#gone.add(record);
     this.#shown.clear();
     byId('wire').replaceChildren();
     byId('wire-empty').hidden = false;
@@ -34,6 +40,7 @@ export class WirePanel {
 
   /** A request started, or its answer came. */
   show(record) {
+    if (this.#gone.has(record)) return;
     const before = this.#shown.get(record);
     const step = before?.dataset.step ?? String(this.#shown.size + 1);
     const built = this.#build(record, step);
@@ -51,23 +58,23 @@ export class WirePanel {
     const url = new URL(record.url);
     const own = url.origin === this.#origin;
     const body = parsed(record.body);
-    const sealed = typeof body?.ld === 'string' && typeof body?.lk === 'string';
+    const sealed = this.#sealedIn(body);
     const what = WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1]
       ?? (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
     const heading = record.clear ? `The card goes straight to ${record.clear}, and to nobody else`
-      : !own ? 'The sealed card goes straight to the payment platform'
+      : !own ? this.#callOf(url) ?? 'The sealed card goes straight to the payment platform'
       : body?.answer ? 'The platform’s answer is handed to the shop' : sealed && url.pathname === '/v1/payments' ? 'The sealed card goes to the shop’s server to be charged' : what;
 
-    return make('details', { class: 'step', 'data-step': step, open: sealed || record.clear !== null },
+    return make('details', { class: 'step', 'data-step': step, open: sealed !== null || record.clear !== null },
       make('summary', {},
         make('span', { class: 'step-number', 'aria-hidden': 'true' }, step),
         make('span', { class: 'step-words' }, make('span', { class: 'step-what' }, heading), make('span', { class: 'step-url' }, `${record.method} ${own ? url.pathname : record.url}`)),
         statusChip(record)),
       make('div', { class: 'step-body' },
         ...proof(record),
-        sealed ? make('dl', { class: 'sealed-parts' }, ...['ld', 'lk'].flatMap((part) => [
-          make('dt', {}, make('code', {}, part), ' ', make('span', { class: 'quiet' }, EXPLAINED[part](body[part]))),
-          make('dd', {}, make('code', { class: 'blob' }, body[part])),
+        sealed ? make('dl', { class: 'sealed-parts' }, ...sealed.flatMap(([name, explained, text]) => [
+          make('dt', {}, make('code', {}, name), ' ', make('span', { class: 'quiet' }, explained)),
+          make('dd', {}, make('code', { class: 'blob' }, text)),
         ])) : null,
         part('Address', record.url),
         part('Headers', Object.entries(record.headers).map(([name, value]) => `${name}: ${value}`).join('\n') || 'none of its own'),

@@ -14,6 +14,9 @@ use crate::worldline::resource::is_id;
 const SANDBOX: &str = "https://payment.preprod.payone.com";
 const PRODUCTION: &str = "https://payment.payone.com";
 
+/// Where every host of the platform has the script for its form in a frame.
+const TOKENIZER: &str = "/hostedtokenization/js/client/tokenizer.min.js";
+
 impl OnlinePayments {
     /// Reads an account. After a mistake, which the settings hold, there is none.
     #[must_use]
@@ -106,6 +109,7 @@ impl OnlinePayments {
             merchant: client.merchant(&merchant_id).ok()?,
             client,
             merchant_id,
+            tokenizer: format!("{base}{TOKENIZER}"),
             base,
             client_api,
             webhooks,

@@ -28,20 +28,40 @@ pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> 
         .fallback_service(files)
 }
 
-/// Scripts, styles and calls of our own only; in the direct way the page calls the platforms, too.
+/// Scripts, styles and calls of our own only; but the page calls the platforms in the direct way, and some have a card
+/// form that stands in a frame, with one script around it.
 fn policy(app: &App) -> String {
     let mut connect = String::from("'self'");
+    let mut scripts = String::from("'self' 'wasm-unsafe-eval'");
+    let mut frames = String::new();
     for account in app.config.platforms.values() {
         for origin in account.gateway.browser_urls().into_iter().filter_map(origin) {
-            if !connect.split(' ').any(|known| known == origin) {
-                connect = format!("{connect} {origin}");
-            }
+            add(&mut connect, origin);
+        }
+        if let Some(frame) = account.gateway.frame()
+            && let Some(origin) = origin(frame.pages)
+        {
+            add(&mut scripts, frame.script);
+            add(&mut frames, origin);
         }
     }
+    if frames.is_empty() {
+        frames.push_str("'none'");
+    }
     format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
-         connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; connect-src {connect}; \
+         frame-src {frames}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+}
+
+/// Adds a source to a list of them, once.
+fn add(list: &mut String, source: &str) {
+    if !list.split(' ').any(|known| known == source) {
+        if !list.is_empty() {
+            list.push(' ');
+        }
+        list.push_str(source);
+    }
 }
 
 /// Scheme, host and port of an address.

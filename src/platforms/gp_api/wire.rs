@@ -4,8 +4,6 @@
 use crate::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::json::Value;
-
 /// `POST /accesstoken`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AccessTokenRequest {
@@ -176,62 +174,4 @@ pub struct ErrorBody {
     /// A sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detailed_error_description: Option<String>,
-}
-
-// Reading in the browser, by the rules of the derived implementations above: those would be most of the bytes of the
-// shipped module. What the browser does not look at is not read.
-
-/// Nothing where nothing is; otherwise it must be a text.
-fn text(value: &Value) -> Option<Option<String>> {
-    if value.is_null() {
-        return Some(None);
-    }
-    value.as_text().map(|text| Some(text.into()))
-}
-
-/// Nothing where nothing is; otherwise it must be an object.
-fn object(value: &Value) -> Option<Option<&Value>> {
-    (value.is_null() || value.is_object()).then_some((!value.is_null()).then_some(value))
-}
-
-impl PaymentMethod {
-    /// Nothing if the value is no such answer.
-    pub(crate) fn read(value: &Value) -> Option<Self> {
-        let card = match object(value.get("card"))? {
-            Some(card) => Some(PaymentMethodCard {
-                masked_number_last4: text(card.get("masked_number_last4"))?,
-                number_last4: text(card.get("number_last4"))?,
-                brand: text(card.get("brand"))?,
-                expiry_month: text(card.get("expiry_month"))?,
-                expiry_year: text(card.get("expiry_year"))?,
-            }),
-            None => None,
-        };
-        let action = match object(value.get("action"))? {
-            Some(action) => Some(Action {
-                result_code: text(action.get("result_code"))?,
-                ..Action::default()
-            }),
-            None => None,
-        };
-        value.is_object().then_some(Self {
-            id: text(value.get("id"))?,
-            status: text(value.get("status"))?,
-            name: text(value.get("name"))?,
-            card,
-            action,
-            ..Self::default()
-        })
-    }
-}
-
-impl ErrorBody {
-    /// Nothing if the value is no such answer.
-    pub(crate) fn read(value: &Value) -> Option<Self> {
-        value.is_object().then_some(Self {
-            error_code: text(value.get("error_code"))?,
-            detailed_error_code: text(value.get("detailed_error_code"))?,
-            detailed_error_description: text(value.get("detailed_error_description"))?,
-        })
-    }
 }

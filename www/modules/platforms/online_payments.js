@@ -1,0 +1,82 @@
+// Worldline Online Payments: the card is encrypted in the page with the platform's key and passes through the shop's
+// server. Which product a card is of, the platform says itself, by its first eight digits at most.
+
+import { testCard } from '../test-cards.js';
+
+/** The five parts of what is encrypted, with what each of them is. */
+function partsOf(input) {
+  const [header, key, vector, text, tag] = input.split('.');
+  const bytes = (part) => Math.floor((part.length * 3) / 4);
+  return [
+    ['header', 'how it is encrypted, and with which key, as base64url', header],
+    ['key', `the key of the text, wrapped with the platform’s RSA key: ${bytes(key)} bytes`, key],
+    ['vector', `what the text begins with, new each time: ${bytes(vector)} bytes`, vector],
+    ['text', `the card, AES-256-CBC encrypted: ${bytes(text)} bytes`, text],
+    ['tag', `shows that nobody has changed it: ${bytes(tag)} bytes`, tag],
+  ];
+}
+
+export const platform = {
+  id: 'online_payments',
+  name: 'Worldline',
+  hint: 'The card is encrypted on this page with Worldline’s key.',
+  promise: 'Your card is encrypted on this device',
+  promiseAtButton: 'Encrypted in this page with Worldline’s key. The number never reaches the shop.',
+  /** `page` leads to the platform's own page, `frame` has the platform's own form in this one. */
+  ways: ['relay', 'page', 'frame'],
+  /** The script around the form. */
+  frameScript: (facts) => facts.tokenizer_url,
+  anyCurrency: true,
+  currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
+  holderOptional: false,
+  hasNickname: false,
+  paysOnce: true,
+  updates: false,
+  parts: true,
+  /** What is captured is refunded, not voided. */
+  voids: ['authorized'],
+  answersLater: true,
+  steps: { seal: 'Encrypting your card…', leave: 'Going to Worldline…' },
+  undo: {
+    void: 'The bank lets go of the amount that it has set aside.',
+    refund: 'The money goes back to the card. You can refund the rest later.',
+    capture: 'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller.',
+  },
+  unknown: 'The shop is asking Worldline for this very payment; what it hears shows',
+
+  failures: {
+    unknown: ['The payment platform does not know this kind of card.', 'Please check the number, or use another card.'],
+    existing_but_not_allowed: ['The shop does not take this kind of card.', 'Please use another one.'],
+    not_enough_digits: ['The card number is not complete.', 'Please check it.'],
+  },
+
+  client: ({ OnlinePayments }, session, options) => new OnlinePayments(options),
+  /** What the platform said of a session is of no use to another, and is forgotten with it. */
+  clientKey: () => null,
+
+  /** What the address says of somebody who comes back from a page of the platform's or of a bank, or null. */
+  returned(query) {
+    if (!query.has('RETURNMAC')) return null;
+    return Object.fromEntries(['RETURNMAC', 'hostedCheckoutId', 'paymentId'].map((name) => [name, query.get(name)]));
+  },
+
+  /** What is sealed in a request, part by part, or null. */
+  sealed: (body) => (typeof body?.encrypted_customer_input === 'string' ? partsOf(body.encrypted_customer_input) : null),
+  /** Members that nobody should read over a shoulder. */
+  secrets: ['clientSessionId', 'RETURNMAC'],
+  /** What the page asks the platform itself. */
+  calls: [[/\/services\/getIINdetails$/, 'The platform says what kind of card it is, by eight digits at most']],
+
+  cards: {
+    approved: [
+      testCard('4012000033330026', 'Visa'),
+      testCard('4567350000427977', 'Visa'),
+      testCard('5300000000000006', 'Mastercard'),
+      testCard('4000000000003220', 'Visa, your bank asks you (3-D Secure)'),
+    ],
+    declined: [
+      testCard('4000000000000002', 'Visa, declined'),
+      testCard('4321456998744563', 'Visa, declined, bad check digit'),
+    ],
+  },
+};
