@@ -44,6 +44,8 @@ platforms! {
     OnlinePayments = "online_payments", "Worldline Online Payments";
     /// Worldline Acquiring, an acquirer's API for servers alone.
     WorldlineAcquiring = "worldline_acquiring", "Worldline Acquiring";
+    /// CCBill's RESTful Transaction API.
+    CcBill = "ccbill", "CCBill";
 }
 
 impl fmt::Display for Platform {

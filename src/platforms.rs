@@ -13,7 +13,7 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
-        // The first one's own rules come with each payment product, from the platform itself.
-        (Platform::OnlinePayments | Platform::WorldlineAcquiring, _) => Rules::COMMON,
+        // Online Payments sends its own rules with each payment product.
+        (Platform::OnlinePayments | Platform::WorldlineAcquiring | Platform::CcBill, _) => Rules::COMMON,
     }
 }

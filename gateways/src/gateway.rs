@@ -10,6 +10,7 @@
 //! An implementation may cache an access token inside; it keeps no HTTP client. Operations that a platform lacks
 //! are the provided methods, which return [`Refusal::NotOffered`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct SessionAsk<'a> {
     pub capture: Capture,
     /// For platforms that show a page of their own.
     pub page: Page<'a>,
+    /// For platforms that want it: the customer's address, as far as it is known.
+    pub customer_ip: Option<IpAddr>,
 }
 
 /// How a page of the platform's is to look and end.
@@ -148,6 +151,8 @@ pub struct ChargeAsk<'a> {
     pub asked_at: i64,
     /// By the same clock.
     pub now: i64,
+    /// For platforms that want it: the customer's address, as far as it is known.
+    pub customer_ip: Option<IpAddr>,
 }
 
 /// When the money of a charge is taken.
@@ -370,6 +375,17 @@ pub trait Gateway: Send + Sync {
 
     /// Whether a void or a refund needs the first digits of the card.
     fn wants_card_digits(&self) -> bool {
+        false
+    }
+
+    /// Whether sessions and charges need the customer's address.
+    fn wants_customer_ip(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Gateway::pay`] charges what a browser hands over in the direct way. Where it does not, that is the
+    /// platform's word on a payment that is made already, and may be read as often as wanted.
+    fn charges_answers(&self) -> bool {
         false
     }
 

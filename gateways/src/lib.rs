@@ -27,6 +27,7 @@
 //!     platform_id: None,
 //!     asked_at: 0,
 //!     now: 0,
+//!     customer_ip: None,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
@@ -41,6 +42,7 @@
 //! ```
 
 pub mod amount;
+pub mod ccbill;
 pub mod error;
 pub mod gateway;
 pub mod gp_api;
@@ -76,5 +78,6 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
         }
         Platform::WorldlineAcquiring => worldline_acquiring::WorldlineAcquiring::from_settings(settings)
             .map(|gateway| Arc::new(gateway) as _),
+        Platform::CcBill => ccbill::CcBill::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
     }
 }

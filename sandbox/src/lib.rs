@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod ccbill;
 mod clock;
 mod connection;
 mod control;
@@ -221,6 +222,7 @@ platforms! {
     greenpay: greenpay::GreenPay => greenpay::Info;
     gp_api: gp_api::GpApi => gp_api::Info;
     online_payments: online_payments::OnlinePayments => online_payments::Info;
+    ccbill: ccbill::CcBill => ccbill::Info;
 }
 
 /// Starts sandboxes.

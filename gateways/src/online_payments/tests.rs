@@ -287,6 +287,7 @@ fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeAsk<'a> {
         platform_id: None,
         asked_at: 0,
         now: 0,
+        customer_ip: None,
     }
 }
 
@@ -1244,6 +1245,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
             return_url: Some("https://shop.example/back"),
             ..Page::default()
         },
+        customer_ip: None,
     };
     let answer = json!({ "clientSessionId": "abc", "customerId": "9991-abc", "clientApiUrl": "https://clientapi.example/client",
         "assetUrl": "https://assets.example/", "invalidTokens": [] });
@@ -1379,6 +1381,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
             locale: Some("de_DE"),
             variant: Some("t.html"),
         },
+        customer_ip: None,
     };
     platform.answers(
         "/v2/MyPSPID/hostedcheckouts",

@@ -310,6 +310,7 @@ async fn session(
         description: "Payment",
         capture,
         page: Page::default(),
+        customer_ip: None,
     };
     gateway.open_session(&transport(), &ask).await.unwrap()
 }
@@ -359,6 +360,7 @@ fn ask<'a>(
         platform_id,
         asked_at: NOW,
         now,
+        customer_ip: None,
     }
 }
 

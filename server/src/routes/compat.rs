@@ -114,6 +114,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             amount: None,
             description: "",
             page: Page::default(),
+            customer_ip: None,
         };
         let account = app.account(PLATFORM.id())?;
         let opened = account

@@ -1,5 +1,7 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
+use std::net::IpAddr;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -73,6 +75,7 @@ pub(super) async fn create(
             ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
         );
     }
+    let customer_ip = customer_ip(account, &mut fields, &merchant, browser.address)?;
     let (amount, description, reference) = match kind {
         Kind::Payment => {
             let amount = amount(account, &mut fields)?;
@@ -113,6 +116,7 @@ pub(super) async fn create(
             locale: page.locale.as_deref(),
             variant: page.variant.as_deref(),
         },
+        customer_ip,
     };
     let opened = account.gateway.open_session(&app.transport, &ask).await?;
     let expires_at = created_at + i64::from(opened.seconds) * 1000;
@@ -270,6 +274,26 @@ async fn updatable(app: &App, id: &str) -> Result<Token, ApiError> {
         TokenStatus::Unconfirmed => Err(Code::TokenUnconfirmed.into()),
         TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
     }
+}
+
+/// The customer's address, for platforms that want it: the merchant's word, or where a page's call came from.
+pub(super) fn customer_ip(
+    account: &Account,
+    fields: &mut Fields,
+    merchant: &Result<(), ApiError>,
+    caller: Option<IpAddr>,
+) -> Result<Option<IpAddr>, ApiError> {
+    // Elsewhere it is a field that nobody asked for.
+    if !account.gateway.wants_customer_ip() {
+        return Ok(None);
+    }
+    let Some(text) = fields.optional("customer_ip", 45)? else {
+        return Ok(caller);
+    };
+    merchant.clone()?;
+    text.parse()
+        .map(Some)
+        .map_err(|_| ApiError::field(Code::FieldInvalid, "customer_ip"))
 }
 
 /// `amount` and `currency`, which the platform has to offer.
