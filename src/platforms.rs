@@ -2,6 +2,7 @@
 
 pub mod gp_api;
 pub mod greenpay;
+pub mod worldline_acquiring;
 
 use crate::card::Rules;
 use crate::platform::Platform;
@@ -14,6 +15,7 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
         // Online Payments sends its own rules with each payment product.
-        (Platform::OnlinePayments | Platform::WorldlineAcquiring | Platform::CcBill, _) => Rules::COMMON,
+        (Platform::OnlinePayments | Platform::CcBill, _) => Rules::COMMON,
+        (Platform::WorldlineAcquiring, _) => worldline_acquiring::RULES,
     }
 }

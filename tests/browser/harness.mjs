@@ -196,8 +196,8 @@ export async function startRecorder(target, port = 0) {
 
 // -------------------------------------------------------------------------------------------------- browser
 
-export async function launch() {
-  const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
+export async function launch(more = []) {
+  const args = [...more, '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
   if (process.getuid?.() === 0) args.push('--no-sandbox');
   return chromium.launch({ executablePath: process.env.CHROME_BIN ?? process.env.CHROMIUM ?? '/usr/bin/chromium', args });
 }
@@ -361,7 +361,7 @@ export function found(bytes, text) {
 
 /** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
 const withoutChance = (text) => text
-  .replace(/"(ld|lk|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
+  .replace(/"(ld|lk|sealed|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 
