@@ -25,12 +25,8 @@ export async function seal({ kid, x, y }, sid, exp, text) {
     })));
     // Concat KDF, one round: its number, what was agreed on, then each with its length the algorithm, nobody and the
     // session, and the bits wanted.
-    const about = utf8(`\0\0\0\x07A256GCM\0\0\0\0\0\0\0${String.fromCharCode(sid.length)}${sid}\0\0\x01\0`);
-    const agreed = secret(await subtle.deriveBits({ name: "ECDH", public: receiver }, own.privateKey, 256));
-    const hashed = secret(36 + about.length);
-    hashed.set([0, 0, 0, 1]);
-    hashed.set(agreed, 4);
-    hashed.set(about, 36);
+    const hashed = secret(utf8(`\0\0\0\x01${"\0".repeat(32)}\0\0\0\x07A256GCM\0\0\0\0\0\0\0${String.fromCharCode(sid.length)}${sid}\0\0\x01\0`));
+    hashed.set(secret(await subtle.deriveBits({ name: "ECDH", public: receiver }, own.privateKey, 256)), 4);
     const aes = await subtle.importKey("raw", secret(await subtle.digest("SHA-256", hashed)), "AES-GCM", false, ["encrypt"]);
     const sealed = await subtle.encrypt({ name: "AES-GCM", iv, additionalData: utf8(header) }, aes, secrets[0]);
     return `${header}..${[iv, sealed.slice(0, -16), sealed.slice(-16)].map(base64url).join(".")}`;

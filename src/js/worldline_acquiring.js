@@ -4,8 +4,8 @@ import { validCard } from "./card.js";
 import { failure } from "./error.js";
 import { PlatformClient, keyed } from "./platform.js";
 import { seal } from "./seal.js";
-import { member, moment, ownSession } from "./session.js";
-import { fits, id, isObject, text } from "./value.js";
+import { moment, ownSession } from "./session.js";
+import { fits, id, isObject, visible } from "./value.js";
 
 export class WorldlineAcquiring extends PlatformClient {
   constructor(options) {
@@ -57,21 +57,15 @@ export class WorldlineAcquiring extends PlatformClient {
 function sealingKey(given) {
   const { kid, alg, enc, key } = isObject(given) ? given : {};
   const { kty, crv, x, y } = isObject(key) ? key : {};
-  const coordinates = [x, y].every((value) => fits(value, /^[\w-]{43}$/));
-  if (`${alg} ${enc} ${kty} ${crv}` !== "ECDH-ES A256GCM EC P-256" || !coordinates) throw failure("session_malformed", "seal");
-  return { kid: member({ kid }, "kid"), x, y };
+  const known = `${[alg, enc, kty, crv]}` === "ECDH-ES,A256GCM,EC,P-256" && [x, y].every((value) => fits(value, /^[\w-]{43}$/));
+  if (!known || typeof kid !== "string") throw failure("session_malformed", "seal");
+  return { kid, x, y };
 }
 
-/** What comes with the token of a card network. No quotes: whoever opens it borrows from the text as it is. */
+/** What comes with the token of a card network. */
 function networkToken(given) {
   if (given === undefined || given === null) return undefined;
-  if (!isObject(given)) throw failure("type_invalid", "networkToken");
-  const word = (name, form) => {
-    const value = text(given[name], name);
-    if (value !== undefined && !form.test(value)) throw failure("option_invalid", name);
-    return value;
-  };
-  const cryptogram = word("cryptogram", /^[!#-[\]-~]{1,128}$/);
+  const [cryptogram, eci, requestor_id] = ["cryptogram", "eci", "requestorId"].map((name) => visible(given[name], name));
   if (!cryptogram) throw failure("option_invalid", "cryptogram");
-  return { cryptogram, eci: word("eci", /^\d\d?$/), requestor_id: word("requestorId", /^[!#-[\]-~]{1,32}$/) };
+  return { cryptogram, eci, requestor_id };
 }

@@ -163,7 +163,7 @@ test('refuses what it must not seal to, and says where it is', async () => {
     ...[undefined, null, 'x', [], {}, { ...SEAL, alg: 'ECDH-ES+A256KW' }, { ...SEAL, alg: 'RSA-OAEP' }, { ...SEAL, enc: 'A128GCM' }, { ...SEAL, key: null }].map((seal) => [{ seal }, 'session_malformed', 'seal']),
     // Points of no curve, of another, and what is no point at all.
     ...[{ x: point.x }, { x: y, y: x }, { x: 'A'.repeat(43), y: 'A'.repeat(43) }, { crv: 'P-384' }, { kty: 'OKP' }, { x: undefined }, { y: `${y}A` }, { x: `${x.slice(0, -1)}=` }, { x: 7 }].map((key) => [keyed(key), 'session_malformed', 'seal']),
-    [{ seal: { ...SEAL, kid: undefined } }, 'session_malformed', 'kid'], [{ seal: { ...SEAL, kid: 7 } }, 'type_invalid', 'kid'],
+    ...[undefined, 7].map((other) => [{ seal: { ...SEAL, kid: other } }, 'session_malformed', 'seal']),
     [{ expires_at: new Date(Date.now() - 1).toISOString() }, 'session_expired'], [{ expires_at: undefined }, 'session_malformed', 'expires_at'],
     [{ server_expires_at: 'soon' }, 'session_malformed', 'server_expires_at'],
     [{ platform: 'greenpay' }, 'session_wrong_platform'], [{ kind: 'update' }, 'session_wrong_kind'], [{ kind: undefined }, 'session_malformed', 'kind'],
@@ -196,10 +196,9 @@ test('a card is checked as for every platform, and a network token needs no secu
   assert.deepEqual(await problems({ cvc: '1' }, { networkToken: TOKEN }), ['cvc_length']);
   assert.deepEqual(await problems({ number: 7 }), ['type_invalid', 'number']);
   for (const [more, code, field] of [
-    [7, 'type_invalid', 'networkToken'], [[], 'type_invalid', 'networkToken'], [{}, 'option_invalid', 'cryptogram'], [{ cryptogram: '' }, 'option_invalid', 'cryptogram'],
-    [{ cryptogram: 'a"b' }, 'option_invalid', 'cryptogram'], [{ cryptogram: 'a\\b' }, 'option_invalid', 'cryptogram'], [{ cryptogram: 'a b' }, 'option_invalid', 'cryptogram'],
-    [{ cryptogram: 'a'.repeat(129) }, 'option_invalid', 'cryptogram'], [{ cryptogram: 7 }, 'type_invalid', 'cryptogram'],
-    [{ ...TOKEN, eci: '5x' }, 'option_invalid', 'eci'], [{ ...TOKEN, eci: '005' }, 'option_invalid', 'eci'], [{ ...TOKEN, requestorId: 'é' }, 'option_invalid', 'requestorId'],
+    ...[7, [], {}, { cryptogram: '' }, { cryptogram: 'a b' }, { cryptogram: 'a'.repeat(256) }, TOKEN.cryptogram].map((more) => [more, 'option_invalid', 'cryptogram']),
+    [{ cryptogram: 7 }, 'type_invalid', 'cryptogram'], [{ ...TOKEN, eci: 5 }, 'type_invalid', 'eci'], [{ ...TOKEN, eci: '' }, 'option_invalid', 'eci'],
+    [{ ...TOKEN, requestorId: 'é' }, 'option_invalid', 'requestorId'],
   ]) {
     assert.deepEqual(await problems({}, { networkToken: more }), [code, field], JSON.stringify(more));
   }
