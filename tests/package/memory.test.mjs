@@ -257,7 +257,7 @@ const PATHS = (kept) => {
     ['session_wrong_platform', sealed(own('greenpay', 'payment'))],
     ['session_wrong_kind', sealed(own('worldline_acquiring', 'update', { seal: SEAL }))],
     ['card_invalid', (card) => sealed(own('worldline_acquiring', 'payment', { seal: SEAL }))({ ...card, cvc: '' })],
-    ['option_invalid', (card) => acquiring((client) => client.seal(own('worldline_acquiring', 'payment', { seal: SEAL }), card, { networkToken: { cryptogram: `"${card.number}` } }))],
+    ['option_invalid', (card) => acquiring((client) => client.seal(own('worldline_acquiring', 'payment', { seal: SEAL }), card, { networkToken: { cryptogram: `${card.number} ` } }))],
     ['server_rejected', told(422, { code: 'sealed_changed' }, (card) => acquiring((client) => client.pay(own('worldline_acquiring', 'payment', { seal: SEAL }), card)))],
     ['session_expired', (card) => kept.tokenizeRequest({ ...ORDER, created_at: '2001-01-01T00:00:00Z' }, card)],
     ['session_expired', gpTold(401, { error_code: 'NOT_AUTHENTICATED', detailed_error_code: '40002' })],
