@@ -27,6 +27,7 @@ pub mod online_payments;
 mod random;
 pub mod sealing;
 mod settings;
+pub mod worldline_acquiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -223,6 +224,7 @@ platforms! {
     gp_api: gp_api::GpApi => gp_api::Info;
     online_payments: online_payments::OnlinePayments => online_payments::Info;
     ccbill: ccbill::CcBill => ccbill::Info;
+    worldline_acquiring: worldline_acquiring::WorldlineAcquiring => worldline_acquiring::Info;
 }
 
 /// Starts sandboxes.
