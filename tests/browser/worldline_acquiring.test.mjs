@@ -83,7 +83,7 @@ test('what is bent on its way is refused in words of its own, and leaves the ses
   assert.equal((await posted(request)).status, 201);
 });
 
-test('what the page does not let through the server would not take either: a text that needs an escape', async () => {
+test('a cryptogram that needs an escape is refused by the server, in words of its own', async () => {
   const networkToken = { cryptogram: 'a"b' };
   await assert.rejects(client().pay(await toPay(), { ...CARD, cvc: '' }, { networkToken }), { code: 'server_rejected', platformCode: 'sealed_not_a_card' });
 });
@@ -202,6 +202,17 @@ test('an answer that is lost is asked for again with the very same sealed card, 
   const bodies = new Set(posts(sent, '/v1/payments').map(({ body }) => body));
   assert.equal(bodies.size, 1);
   assert.equal((await grown()).length, 1);
+}));
+
+test('a payment whose answer the platform never gives is undone, and the page says that it was not completed', withPage(async ({ page, grown }) => {
+  await page.uncheck('#save-card');
+  await platform().fault({ route: 'payments', kind: 'bad_gateway_after_commit', times: 0 });
+  await typeCard(page, VISA);
+  await page.click('#pay');
+  await page.waitForSelector('#result:not([hidden])', { timeout: 60_000 });
+  await until('the end of it', async () => (await page.locator('#result-heading').textContent()) === 'The payment was not completed', 60_000);
+  await becomes(page, 'voided');
+  assert.deepEqual((await grown()).map(({ captured, authorized }) => [captured, authorized]), [[0, 0]]);
 }));
 
 test('nothing of the card leaves the page in clear, and the panel shows what is sealed, and who opens it', withPage(async ({ page, sent }) => {
