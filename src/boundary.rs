@@ -7,7 +7,9 @@
 
 use base64ct::{Base64, Encoding};
 
-use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check, format};
+use crate::card::{
+    Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check_with, format,
+};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
@@ -140,7 +142,7 @@ impl Module {
     /// | --- | --- | --- |
     /// | `key` | the bytes of a public key in DER, a character each | bits, and modulus and exponent in base64; kept for `pack` |
     /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`, `lk` |
-    /// | `check` | platform, `1` if the card is to be stored, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
+    /// | `check` | platform, `1` if the card is to be stored, `-` if it is the token of a card network, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
     /// | `brands` | number | brands |
     /// | `number`, `expiry` | caret, text | text, caret, brands |
     /// | `code` | caret, number, text | the same |
@@ -233,13 +235,13 @@ impl Module {
 }
 
 fn checked(parts: &mut Parts<'_>) -> Result<Output> {
-    let (platform, stored) = (parts.optional(), parts.next() == "1");
+    let (platform, kind) = (parts.optional(), parts.next());
     let rules = match platform {
         None => Rules::COMMON,
         Some(id) => {
             let platform =
                 Platform::from_id(id).ok_or_else(|| Error::new(Code::OptionInvalid).at("platform"))?;
-            crate::platforms::rules(platform, stored)
+            crate::platforms::rules(platform, kind == "1")
         }
     };
     let (now, input) = parts.card();
@@ -247,7 +249,7 @@ fn checked(parts: &mut Parts<'_>) -> Result<Output> {
         card,
         brands,
         problems,
-    } = check(&input, &rules, now);
+    } = check_with(&input, &rules, kind != "-", now);
     let texts = [&input.number, &input.holder, &input.cvc].map(|text| text.expose().len());
     let nickname = input.nickname.as_ref().map_or(0, |text| text.expose().len());
     let mut output = Output::new(256 + texts.iter().sum::<usize>() + nickname);

@@ -2,6 +2,7 @@
 
 pub mod gp_api;
 pub mod greenpay;
+pub mod worldline_acquiring;
 
 use crate::card::Rules;
 use crate::platform::Platform;
@@ -13,7 +14,8 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
-        // Its own rules come with each payment product, from the platform itself.
-        (Platform::OnlinePayments, _) => Rules::COMMON,
+        // Online Payments sends its own rules with each payment product.
+        (Platform::OnlinePayments | Platform::CcBill, _) => Rules::COMMON,
+        (Platform::WorldlineAcquiring, _) => worldline_acquiring::RULES,
     }
 }

@@ -21,6 +21,7 @@ const payButton = byId('pay');
 const notice = byId('notice');
 const panel = new WirePanel({
   sealedIn: (body) => first((one) => one.sealed?.(body)),
+  wordsOf: (body) => first((one) => one.sealed?.(body) && one.sealedWords),
   callOf: (url) => first((one) => one.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]),
 });
 
@@ -78,6 +79,9 @@ async function boot() {
   addEventListener('pageshow', (event) => { if (event.persisted) welcome(); });
   await welcome();
 }
+
+const SAVE_HINT = byId('save-hint').textContent;
+const RELAY_HINT = byId('way-relay-hint').textContent;
 
 const STEPS = { session: 'Getting ready…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
 
@@ -158,6 +162,8 @@ function choosePlatform(next) {
   clearNotice(notice);
   form.platform = platform;
   byId('promise-at-button').textContent = platform.promiseAtButton;
+  byId('platform-warning').textContent = platform.warning ?? '';
+  byId('save-hint').textContent = platform.saveHint ?? SAVE_HINT;
   drawWays();
   form.kind = kind();
   drawSaving();
@@ -211,6 +217,7 @@ function drawWays() {
   const relayed = platform.ways.includes('relay');
   byId('way-relay').disabled = !relayed;
   byId('way-relay-hint').hidden = !relayed;
+  byId('way-relay-hint').textContent = platform.relayHint ?? RELAY_HINT;
   byId('way-relay-not').hidden = relayed;
   byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
@@ -228,7 +235,8 @@ function drawSaving() {
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
   byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
-  byId('later-row').hidden = updating !== null || !platform.parts || !saves();
+  byId('platform-warning').hidden = !platform.warning || payForm.hidden;
+  byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
 }
 
 function drawCurrencies() {
@@ -260,6 +268,7 @@ function takesClearCard(url) {
 function chargeOn(id) {
   const { amount, currency } = readMoney();
   const there = platformOf(id);
+  if (there.cardAgain) return { charge: 'Needs the card again', offered: false };
   if (!currenciesOf(there).includes(currency)) return { charge: `Not in ${currency}`, offered: false };
   const verb = capture(there) === 'later' ? 'Authorize' : 'Charge';
   return { charge: chargeWords(verb, amount, currency), offered: true };
@@ -289,8 +298,8 @@ const elsewhere = () => !updating && ['page', 'frame'].includes(way());
 const saves = () => way() !== 'page' && (!platform.paysOnce || way() === 'frame' || byId('save-card').checked);
 const kind = () => (updating ? 'update' : saves() ? 'tokenize' : 'payment');
 const storeOptions = () => ({ platform: platform.id, ...(updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER }) });
-/** Left out to be paid at once. A card that is not kept is. */
-const capture = (one) => (one.parts && platform.parts && saves() && byId('capture-later').checked ? 'later' : undefined);
+/** Left out to be paid at once. A card that is not kept is, with most platforms. */
+const capture = (one) => (one.parts && platform.parts && (saves() || platform.holdsOnce) && byId('capture-later').checked ? 'later' : undefined);
 function readMoney() {
   const currency = byId('currency').value;
   return { amount: parseAmount(byId('amount').value, currency), currency };
@@ -574,7 +583,7 @@ function showOutcome(payment, { saved, stored = null }) {
     ['Card', payment.last4 ? `${brandName(brand)} •••• ${payment.last4}` : null],
     ['Authorization', payment.authorization],
     ['Order', payment.order_reference],
-    ['Saved for next time', saved ? 'Yes' : null],
+    ['Saved for next time', saved ? platformOf(payment.platform).savedLine ?? 'Yes' : null],
   ];
   if (payment.status === 'authorized') {
     showResult({ tone: 'good', heading: `Authorized ${money}`, text: 'Your bank has set the amount aside. The shop captures it below when it ships.', lines });

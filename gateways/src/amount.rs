@@ -129,7 +129,7 @@ impl fmt::Debug for Amount {
     }
 }
 
-fn decimals(currency: Currency) -> Option<usize> {
+pub(crate) fn decimals(currency: Currency) -> Option<usize> {
     currency.exponent().map(usize::from)
 }
 

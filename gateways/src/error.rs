@@ -19,6 +19,9 @@ pub enum Refusal {
     /// No connection came about.
     #[error("the platform could not be reached")]
     NotSent,
+    /// What a page sealed to our own key was not opened.
+    #[error(transparent)]
+    Sealed(#[from] crate::sealing::Refusal),
     /// The platform said no.
     #[error("the platform refused the request")]
     Rejected(Rejection),

@@ -10,6 +10,7 @@
 //! An implementation may cache an access token inside; it keeps no HTTP client. Operations that a platform lacks
 //! are the provided methods, which return [`Refusal::NotOffered`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,14 +33,18 @@ pub struct SessionAsk<'a> {
     pub mode: Mode,
     /// Our unguessable reference: what the answer has to name again.
     pub reference: &'a str,
-    /// Only for an update: the platform's token of the card.
+    /// For an update, and for a payment that refers to a stored card: the platform's token of it.
     pub token: Option<&'a str>,
     /// Only for a payment.
     pub amount: Option<&'a Amount>,
     /// Only for a payment: what the customer reads.
     pub description: &'a str,
+    /// Only for a payment: when the money is taken.
+    pub capture: Capture,
     /// For platforms that show a page of their own.
     pub page: Page<'a>,
+    /// For platforms that want it: the customer's address, as far as it is known.
+    pub customer_ip: Option<IpAddr>,
 }
 
 /// How a page of the platform's is to look and end.
@@ -65,6 +70,10 @@ pub struct Opened {
 
 /// An open session, as the server stored it.
 pub struct OpenSession<'a> {
+    /// Ours, as the page knows it.
+    pub id: &'a str,
+    /// By the server's clock, in milliseconds since 1970.
+    pub now: i64,
     /// From [`Opened::kept`].
     pub kept: &'a SecretString,
     /// What it is for.
@@ -138,6 +147,12 @@ pub struct ChargeAsk<'a> {
     pub network_token: Option<bool>,
     /// Only for [`Gateway::find`]: the platform's own id, if it gave one.
     pub platform_id: Option<&'a str>,
+    /// When it was first asked for, in milliseconds since 1970.
+    pub asked_at: i64,
+    /// By the same clock.
+    pub now: i64,
+    /// For platforms that want it: the customer's address, as far as it is known.
+    pub customer_ip: Option<IpAddr>,
 }
 
 /// When the money of a charge is taken.
@@ -363,6 +378,17 @@ pub trait Gateway: Send + Sync {
         false
     }
 
+    /// Whether sessions and charges need the customer's address.
+    fn wants_customer_ip(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Gateway::pay`] charges what a browser hands over in the direct way. Where it does not, that is the
+    /// platform's word on a payment that is made already, and may be read as often as wanted.
+    fn charges_answers(&self) -> bool {
+        false
+    }
+
     /// Whether it can be found out what became of a lost answer: [`Gateway::find`], and changes asked for again.
     fn finds(&self) -> bool {
         false
@@ -380,6 +406,21 @@ pub trait Gateway: Send + Sync {
 
     /// Whether a payment in the direct way is made on a page of the platform's, which [`Gateway::look`] asks about.
     fn shows_pages(&self) -> bool {
+        false
+    }
+
+    /// Whether cards in clear pass through this process: it is then in full PCI DSS scope.
+    fn opens_cards(&self) -> bool {
+        false
+    }
+
+    /// Whether the money of a session's payment can be taken later.
+    fn session_holds_money(&self) -> bool {
+        false
+    }
+
+    /// Whether a session's payment can refer to a stored card.
+    fn session_names_token(&self) -> bool {
         false
     }
 

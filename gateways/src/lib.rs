@@ -25,6 +25,9 @@
 //!     capture: Capture::Auto,
 //!     network_token: None,
 //!     platform_id: None,
+//!     asked_at: 0,
+//!     now: 0,
+//!     customer_ip: None,
 //! };
 //! match greenpay.charge(&transport, &ask).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
@@ -39,15 +42,18 @@
 //! ```
 
 pub mod amount;
+pub mod ccbill;
 pub mod error;
 pub mod gateway;
 pub mod gp_api;
 pub mod greenpay;
 pub mod oauth;
 pub mod online_payments;
+pub mod sealing;
 pub mod settings;
 pub mod transport;
 pub mod worldline;
+pub mod worldline_acquiring;
 
 use std::sync::Arc;
 
@@ -70,5 +76,8 @@ pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Ga
         Platform::OnlinePayments => {
             online_payments::OnlinePayments::from_settings(settings).map(|gateway| Arc::new(gateway) as _)
         }
+        Platform::WorldlineAcquiring => worldline_acquiring::WorldlineAcquiring::from_settings(settings)
+            .map(|gateway| Arc::new(gateway) as _),
+        Platform::CcBill => ccbill::CcBill::from_settings(settings).map(|gateway| Arc::new(gateway) as _),
     }
 }

@@ -3,11 +3,19 @@
 //! It sends plain request values, follows no redirect, bounds time and size, and says of every failure whether
 //! the request can have reached the platform. Errors of the client hold addresses; none of them leaves here.
 
+use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cardseal::http::Request;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use crate::error::{Doubt, Error, Refusal};
+
+/// Common servers close idle connections after five seconds. A request that crosses that closing on its way would leave
+/// a payment in doubt.
+pub(crate) const IDLE: Duration = Duration::from_secs(4);
 
 /// No documented answer comes near.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -16,12 +24,39 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Transport(reqwest::Client);
 
+/// A proxy that calls go through.
+#[derive(Clone)]
+pub struct Proxy {
+    /// `http://host:port` or `https://host:port`.
+    pub uri: String,
+    /// Name and password.
+    pub credentials: Option<(String, SecretString)>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({})", self.uri)
+    }
+}
+
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        let known = |proxy: &Self| {
+            let credentials = proxy.credentials.as_ref();
+            credentials.map(|(name, password)| (name.clone(), password.expose_secret().to_owned()))
+        };
+        self.uri == other.uri && known(self) == known(other)
+    }
+}
+
+impl Eq for Proxy {}
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until a connection stands.
+    /// Until a connection stands; [`Duration::MAX`] is for ever.
     pub connect: Duration,
-    /// Until the whole answer is there.
+    /// Until the whole answer is there; [`Duration::MAX`] is for ever.
     pub request: Duration,
 }
 
@@ -92,23 +127,38 @@ impl Transport {
     /// # Errors
     /// Only if the system's TLS set-up is unusable.
     pub fn pooled(timeouts: Timeouts, idle: usize) -> Result<Self, Unusable> {
+        Self::through(timeouts, idle, None)
+    }
+
+    /// The same through a proxy.
+    ///
+    /// # Errors
+    /// If the system's TLS set-up or the proxy's address is unusable.
+    pub fn through(timeouts: Timeouts, idle: usize, proxy: Option<&Proxy>) -> Result<Self, Unusable> {
         // An error means that the process has a provider already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.request)
+        let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             // A repeated money call is never the client's to decide.
             .retry(reqwest::retry::never())
-            // Common servers close idle connections after five seconds. A request that crosses that closing on
-            // its way would leave a payment in doubt.
-            .pool_idle_timeout(Duration::from_secs(4))
+            .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(idle)
             .http1_only()
-            .no_proxy()
-            .build()
-            .map(Self)
-            .map_err(|_| Unusable)
+            .no_proxy();
+        if timeouts.connect != Duration::MAX {
+            builder = builder.connect_timeout(timeouts.connect);
+        }
+        if timeouts.request != Duration::MAX {
+            builder = builder.timeout(timeouts.request);
+        }
+        if let Some(proxy) = proxy {
+            let mut own = reqwest::Proxy::all(&proxy.uri).map_err(|_| Unusable)?;
+            if let Some((name, password)) = &proxy.credentials {
+                own = own.basic_auth(name, password.expose_secret());
+            }
+            builder = builder.proxy(own);
+        }
+        builder.build().map(Self).map_err(|_| Unusable)
     }
 
     /// Sends a request and reads the whole answer.
@@ -120,7 +170,9 @@ impl Transport {
             .method
             .parse::<reqwest::Method>()
             .map_err(|_| Failure::NotSent)?;
-        let mut builder = self.0.request(method, request.url).body(request.body);
+        // It may hold a card: it is wiped when it has been sent.
+        let body = Bytes::from_owner(Zeroizing::new(request.body.into_bytes()));
+        let mut builder = self.0.request(method, request.url).body(body);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }

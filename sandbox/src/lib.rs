@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod ccbill;
 mod clock;
 mod connection;
 mod control;
@@ -24,7 +25,9 @@ pub mod greenpay;
 mod merchant_url;
 pub mod online_payments;
 mod random;
+pub mod sealing;
 mod settings;
+pub mod worldline_acquiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -220,6 +223,8 @@ platforms! {
     greenpay: greenpay::GreenPay => greenpay::Info;
     gp_api: gp_api::GpApi => gp_api::Info;
     online_payments: online_payments::OnlinePayments => online_payments::Info;
+    ccbill: ccbill::CcBill => ccbill::Info;
+    worldline_acquiring: worldline_acquiring::WorldlineAcquiring => worldline_acquiring::Info;
 }
 
 /// Starts sandboxes.

@@ -100,8 +100,8 @@ impl Access {
         })
     }
 
-    /// The client's address; of IPv6 the half that one customer line owns.
-    fn client(&self, parts: &Parts) -> IpAddr {
+    /// The client's address, as far as it is known.
+    fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let forwarded = || {
             let list = parts
                 .headers
@@ -121,7 +121,12 @@ impl Access {
         } else {
             peer
         };
-        match address.map(|address| address.to_canonical()) {
+        address.map(|address| address.to_canonical())
+    }
+
+    /// The address that is counted: of IPv6 the half that one customer line owns.
+    fn client(&self, parts: &Parts) -> IpAddr {
+        match self.address(parts) {
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
                 Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
@@ -163,6 +168,8 @@ impl FromRequestParts<App> for Merchant {
 pub struct Browser {
     /// Whether [`Merchant`] would have let it in.
     pub merchant: Result<(), ApiError>,
+    /// The address that the call came from, unless it came with the merchant's key: then it is the merchant's own.
+    pub address: Option<IpAddr>,
 }
 
 impl FromRequestParts<App> for Browser {
@@ -170,8 +177,10 @@ impl FromRequestParts<App> for Browser {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.access.check(parts, true)?;
-        let merchant = parts.headers.contains_key(header::AUTHORIZATION) || app.access.demo;
+        let keyed = parts.headers.contains_key(header::AUTHORIZATION);
+        let merchant = keyed || app.access.demo;
         Ok(Self {
+            address: if keyed { None } else { app.access.address(parts) },
             merchant: if merchant {
                 Ok(())
             } else {

@@ -253,6 +253,7 @@ const OPAQUE: &[&[&str]] = &[
     &["ld"],
     &["lk"],
     &["encrypted_customer_input"],
+    &["sealed"],
     &["answer", "_signature"],
     &["answer", "result", "khash"],
 ];
@@ -412,6 +413,7 @@ mod tests {
             r#"{"ld":"4242424242424242","lk":"4242424242424242"}"#,
             r#"{"answer":{"_signature":"4242424242424242"}}"#,
             r#"{"encrypted_customer_input":"4242424242424242"}"#,
+            r#"{"sealed":"4242424242424242"}"#,
             r#"{"session":"ses_a4242424242424242424242424242424"}"#,
             r#"{"order_reference":"1732190400000"}"#,
             r#"{"order_reference":"4242424242424241"}"#,

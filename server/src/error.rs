@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal_gateways::error::{Doubt, Error, Refusal, Rejection};
+use cardseal_gateways::sealing;
 use serde_json::{Map, Value};
 
 use crate::store::StoreError;
@@ -87,6 +88,24 @@ codes! {
     PageCancelled = "page_cancelled", CONFLICT, "the customer left the platform's page without paying";
     /// The session was opened for something else.
     SessionWrongKind = "session_wrong_kind", CONFLICT, "the session was opened for another kind of request";
+    /// Longer than any sealed card.
+    SealedOversized = "sealed_oversized", UNPROCESSABLE_ENTITY, "the sealed card is too long";
+    /// Not the documented form.
+    SealedMalformed = "sealed_malformed", UNPROCESSABLE_ENTITY, "the sealed card is not a JWE of the documented form";
+    /// Another algorithm.
+    SealedAlgorithm = "sealed_algorithm", UNPROCESSABLE_ENTITY, "the sealed card uses another algorithm";
+    /// A key that is not in the ring.
+    SealedKeyUnknown = "sealed_key_unknown", UNPROCESSABLE_ENTITY, "the sealed card names a key that is not in use";
+    /// Sealed for another session.
+    SealedWrongSession = "sealed_wrong_session", CONFLICT, "the sealed card belongs to another session";
+    /// Past the end that stands in it.
+    SealedExpired = "sealed_expired", GONE, "the sealed card has expired";
+    /// No point of the curve.
+    SealedEphemeralKey = "sealed_ephemeral_key", UNPROCESSABLE_ENTITY, "the sealed card's ephemeral key is not valid";
+    /// Changed on its way.
+    SealedChanged = "sealed_changed", UNPROCESSABLE_ENTITY, "the sealed card was changed";
+    /// Authentic, and no card.
+    SealedNotACard = "sealed_not_a_card", UNPROCESSABLE_ENTITY, "what was sealed is not a card";
     /// No such token.
     TokenNotFound = "token_not_found", NOT_FOUND, "there is no such token";
     /// The token has been deleted.
@@ -296,6 +315,18 @@ impl From<Refusal> for ApiError {
             Refusal::NotOffered => Code::NotOffered.into(),
             Refusal::CurrencyNotSupported => Self::field(Code::CurrencyNotSupported, "currency"),
             Refusal::Invalid(field) => Self::field(Code::FieldInvalid, field),
+            Refusal::Sealed(refusal) => match refusal {
+                sealing::Refusal::Oversized => Code::SealedOversized,
+                sealing::Refusal::Malformed => Code::SealedMalformed,
+                sealing::Refusal::Algorithm => Code::SealedAlgorithm,
+                sealing::Refusal::UnknownKey => Code::SealedKeyUnknown,
+                sealing::Refusal::WrongSession => Code::SealedWrongSession,
+                sealing::Refusal::Expired => Code::SealedExpired,
+                sealing::Refusal::EphemeralKey => Code::SealedEphemeralKey,
+                sealing::Refusal::Changed => Code::SealedChanged,
+                sealing::Refusal::NotACard => Code::SealedNotACard,
+            }
+            .into(),
             Refusal::NotSent => Self::from(Code::PlatformUnavailable).retry_after(5),
             Refusal::Rejected(rejection) => {
                 let mut error = Self::from(Code::PlatformRejected);
@@ -366,6 +397,17 @@ mod tests {
                 code.title()
             );
             assert!(page.contains(&row), "docs/server.md has no row {row}");
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_is_refused_in_the_words_of_the_seal() {
+        for refusal in sealing::Refusal::ALL {
+            let code = ApiError::from(Refusal::Sealed(refusal)).code();
+            assert_eq!(
+                (code.as_str(), code.title()),
+                (refusal.code(), refusal.to_string().as_str())
+            );
         }
     }
 

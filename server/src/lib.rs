@@ -84,6 +84,14 @@ impl Shared {
                     .enable_logging(Arc::new(logging::PlatformCalls(platform)));
             }
         }
+        for (platform, account) in config.platforms() {
+            if account.gateway.opens_cards() {
+                tracing::warn!(
+                    platform,
+                    "sealing is on: cards pass through this server in clear; it is in full PCI DSS scope (SAQ D)"
+                );
+            }
+        }
         if config.demo.is_some() {
             tracing::warn!(
                 "DEMO MODE: the demo page may charge, refund and delete without the merchant's API key"

@@ -8,6 +8,11 @@ use cardseal_server::config::Config;
 use cardseal_server::{Shared, logging, serve};
 use tokio::net::TcpListener;
 
+/// Wipes every block of memory as it is freed, whoever used it: cards that pages sealed pass through libraries.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "the log may not have been set up yet")]
 async fn main() -> ExitCode {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_parts.sql"),
     include_str!("../migrations/0003_redirect.sql"),
+    include_str!("../migrations/0004_later.sql"),
 ];
 
 /// Why the store could not do it.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod access;
+mod ccbill;
 mod crash;
 mod demo;
 mod faults;
@@ -18,3 +19,4 @@ mod secrets;
 mod sessions;
 mod shop;
 mod tokens;
+mod worldline_acquiring;

@@ -106,7 +106,7 @@ async fn no_card_and_no_secret_is_written_anywhere() {
 
 /// Every readable page of a process that it can write to.
 #[cfg(target_os = "linux")]
-fn memory(process: u32) -> Vec<Vec<u8>> {
+pub(crate) fn memory(process: u32) -> Vec<Vec<u8>> {
     use std::io::{Read, Seek, SeekFrom};
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
     let mut memory = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();

@@ -65,6 +65,12 @@ pub struct Checked {
 /// Checks what was typed, completely.
 #[must_use]
 pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
+    check_with(input, rules, true, now_ms)
+}
+
+/// The same; `code` says whether the security code must be there. With the token of a card network there is none.
+#[must_use]
+pub fn check_with(input: &CardInput, rules: &Rules, code: bool, now_ms: f64) -> Checked {
     let mut found = Found::default();
 
     let number = digits(input.number.expose());
@@ -85,7 +91,9 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
 
     let cvc = input.cvc.expose().trim();
     if cvc.is_empty() {
-        found.error(ProblemCode::CvcMissing);
+        if code {
+            found.error(ProblemCode::CvcMissing);
+        }
     } else if !cvc.bytes().all(|byte| byte.is_ascii_digit()) {
         found.error(ProblemCode::CvcNotDigits);
     } else if !matches!(cvc.len(), 3 | 4)
@@ -219,6 +227,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::platform::Platform;
 
     const NOW: f64 = 1_795_219_200_000.0;
     const GREENPAY: Rules = crate::greenpay::TOKEN_RULES;
@@ -281,6 +290,21 @@ mod tests {
                 "nickname_missing"
             ]
         );
+    }
+
+    #[test]
+    fn the_token_of_a_network_needs_no_security_code() {
+        let mut input = typed("4895370012003478", "06/29", "", "", None);
+        let rules = crate::platforms::rules(Platform::WorldlineAcquiring, false);
+        let found = |input: &CardInput, code| {
+            let checked = check_with(input, &rules, code, NOW);
+            let problems: Vec<_> = checked.problems.iter().map(|found| found.code.as_str()).collect();
+            (checked.card.is_some(), problems)
+        };
+        assert_eq!(found(&input, false), (true, vec![]));
+        assert_eq!(found(&input, true), (false, vec!["cvc_missing"]));
+        input.cvc = "12".into();
+        assert_eq!(found(&input, false), (false, vec!["cvc_length"]));
     }
 
     #[test]

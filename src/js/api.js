@@ -22,22 +22,23 @@ export const formatExpiryInput = (input) => inPlace(formatExpiry, input);
 export const formatSecurityCodeInput = (input, number) => inPlace(formatSecurityCode, input, number);
 
 export function openSessionRequest(options) {
-  const { server = "", platform, kind, mode, customer, token, amount, currency, description, orderReference, locale } = options ?? {};
+  const { server = "", platform, kind, mode, customer, token, amount, currency, capture, description, orderReference, locale } = options ?? {};
   return {
     method: "POST",
     url: at(server, "/v1/sessions"),
     headers: { ...JSON_HEADERS },
-    body: JSON.stringify({ platform, kind, mode, customer, token, amount, currency, description, order_reference: orderReference, locale }),
+    body: JSON.stringify({ platform, kind, mode, customer, token, amount, currency, capture, description, order_reference: orderReference, locale }),
   };
 }
 
 export async function openSession(options) {
   const { body, status } = await send(openSessionRequest(options), { ...options, own: true });
-  // From here on the times are this machine's: a shopper's clock may be hours off.
+  // From here on the times are this machine's: a shopper's clock may be hours off. Only what the server reads keeps its own.
   const now = Date.now();
   if (typeof body.id !== "string" || !(body.expires_in > 0 && body.expires_in < 1e9)) throw malformed(status);
   return {
     ...body,
+    server_expires_at: body.expires_at,
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + 1000 * body.expires_in).toISOString(),
   };
@@ -49,3 +50,4 @@ export { GpApi } from "./gp_api.js";
 export { GreenPay } from "./greenpay.js";
 export { OnlinePayments } from "./online_payments.js";
 export { checkField, maskField } from "./product.js";
+export { WorldlineAcquiring } from "./worldline_acquiring.js";

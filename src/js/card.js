@@ -34,9 +34,9 @@ export function parts(card, now) {
   return [Math.max(0, Math.floor(now)), ...[number, date(card.expiry), cvc, holder, nickname].map(part)];
 }
 
-/** Checks a card by a platform's rules; `stored` says that it is to be kept. */
-function check(platform, stored, card, now) {
-  const [found, wrong, number, month, year, cvc, holder, nickname] = call(["check", part(platform), stored ? 1 : "", ...parts(card, now)]);
+/** Checks a card by a platform's rules; `stored` says that it is to be kept, `token` that it is one of a card network. */
+function check(platform, stored, card, now, token) {
+  const [found, wrong, number, month, year, cvc, holder, nickname] = call(["check", part(platform), stored ? 1 : token ? "-" : "", ...parts(card, now)]);
   return { brands: brands(found), problems: problems(wrong), card: number && { number, month: +month, year: +year, cvc, holder, nickname } };
 }
 
@@ -48,8 +48,8 @@ export function validateCard(card, options) {
 }
 
 /** A card that may be sent, its fields as the platforms want them. */
-export function validCard(platform, stored, card, now) {
-  const { card: valid, problems } = check(platform, stored, card, now);
+export function validCard(platform, stored, card, now, token) {
+  const { card: valid, problems } = check(platform, stored, card, now, token);
   if (!valid) throw failure("card_invalid", undefined, { problems });
   return valid;
 }

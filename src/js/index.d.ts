@@ -145,7 +145,7 @@ export class CardsealError extends Error {
 
 // ---------------------------------------------------------------------------------------------- requests
 
-export type Platform = "greenpay" | "gp_api" | "online_payments";
+export type Platform = "greenpay" | "gp_api" | "online_payments" | "worldline_acquiring";
 
 /** A request as a plain value: `fetch(request.url, request)` sends it. */
 export interface CardsealRequest {
@@ -170,6 +170,8 @@ export interface ServerSession {
   created_at: string;
   expires_at: string;
   expires_in: number;
+  /** What `expires_at` is by the server's clock, where {@link openSession} has moved it to this machine's. */
+  server_expires_at?: string;
   /** GreenPay: the merchant's public key. */
   public_key?: string;
   /** GreenPay, only `update`: the platform's id of the stored card. */
@@ -196,6 +198,16 @@ export interface ServerSession {
   hostedTokenizationUrl?: string;
   sri?: string | null;
   redirectUrl?: string;
+  /** Worldline Acquiring: the merchant's own key, that cards are sealed to. */
+  seal?: SealingKey;
+}
+
+/** A public key of the merchant's server, with the one way to use it. */
+export interface SealingKey {
+  kid: string;
+  alg: "ECDH-ES";
+  enc: "A256GCM";
+  key: { kty: "EC"; crv: "P-256"; x: string; y: string };
 }
 
 /** The platform's own order, for pages whose server is not Cardseal's. */
@@ -215,11 +227,13 @@ export interface OpenSessionOptions extends SendOptions {
   mode?: "relay" | "direct";
   /** The merchant's reference of the customer. */
   customer?: string;
-  /** Only `update`: the server's id (`tok_…`) of the stored card. */
+  /** The server's id (`tok_…`) of the stored card: of `update`, or of a `payment` with Worldline Acquiring. */
   token?: string;
   /** Only `payment`: decimal text and ISO 4217 code. */
   amount?: string;
   currency?: string;
+  /** Only Worldline Acquiring, `payment`: whether the money is taken at once (default) or held. */
+  capture?: "auto" | "later";
   description?: string;
   orderReference?: string;
   /** Only Online Payments, `direct`: the language of the platform's page, like `de_DE`. */
@@ -546,5 +560,51 @@ export class OnlinePayments {
   confirmPayment(session: Pick<ServerSession, "id">, returned: { RETURNMAC: string }, options?: SendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
 
   /** Frees its part of the module, and forgets what the platform said. */
+  free(): void;
+}
+
+// ---------------------------------------------------------------------------------------------- Worldline Acquiring
+
+export interface WorldlineAcquiringOptions {
+  /** Base URL of the Cardseal server; default the page's own origin. */
+  server?: string;
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** What comes with a token of a card network. */
+export interface NetworkToken {
+  cryptogram: string;
+  /** The electronic commerce indicator, one or two digits. */
+  eci?: string;
+  requestorId?: string;
+}
+
+export interface SealOptions {
+  /** The card's `number` is a token of its network. Its `cvc` may then be an empty text. */
+  networkToken?: NetworkToken;
+}
+
+/**
+ * Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key,
+ * for one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
+ * merchant's server opens it and sees the card in clear.** `holder` may be empty, and `nickname` is not sent.
+ */
+export class WorldlineAcquiring {
+  constructor(options?: WorldlineAcquiringOptions);
+
+  /** The sealed card (JWE compact), for a request of your own. It can be used once, and must not be stored. */
+  seal(session: ServerSession, card: CardInput, options?: SealOptions): Promise<string>;
+
+  tokenizeRequest(session: ServerSession, card: CardInput): Promise<CardsealRequest>;
+  /** Has the card verified and stored. What is stored cannot be charged by itself: the platform wants the card again. */
+  tokenize(session: ServerSession, card: CardInput, options?: SendOptions): Promise<CardToken>;
+
+  payRequest(session: ServerSession, card: CardInput, options?: SealOptions & { idempotencyKey?: string }): Promise<CardsealRequest>;
+  /** A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
+  pay(session: ServerSession, card: CardInput, options?: SealOptions & SendOptions & { idempotencyKey?: string }): Promise<PaymentOutcome>;
+
   free(): void;
 }

@@ -1,22 +1,34 @@
 // Compact JWE with RSA-OAEP and A256CBC-HS512 (RFC 7516, RFC 7518), by the browser's own cryptography: the same in
-// WebAssembly would be most of what this platform adds to a page.
+// WebAssembly would be most of what a platform adds to a page.
 
 import { CardsealError } from "./error.js";
 import { random } from "./random.js";
 
-const utf8 = (text) => new TextEncoder().encode(text);
+export const utf8 = (text) => new TextEncoder().encode(text);
 const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
-const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
+export const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
 
 /** JSON for a header. */
 export const encoded = (value) => base64(utf8(JSON.stringify(value)));
+
+/** Does `work` with the browser's cryptography. What it throws is typed, and `secrets`, which it may add to, are wiped. */
+export async function encrypted(secrets, work) {
+  try {
+    return await work(crypto.subtle);
+  } catch (cause) {
+    if (cause instanceof CardsealError) throw cause;
+    const message = globalThis.isSecureContext === false ? "a page without https has no cryptography" : "the card could not be encrypted";
+    throw new CardsealError({ code: "encryption_failed", message, cause });
+  } finally {
+    for (const bytes of secrets) bytes.fill(0);
+  }
+}
 
 /** Encrypts a text of a few kilobytes. */
 export async function jwe({ keyId: kid, publicKey }, text) {
   const [cek, iv] = [random(64), random(16)];
   const plain = utf8(text);
-  try {
-    const { subtle } = crypto;
+  return encrypted([cek, plain], async (subtle) => {
     const header = base64url(utf8(JSON.stringify({ alg: "RSA-OAEP", enc: "A256CBC-HS512", kid })));
     const key = (format, bytes, algorithm, use) => subtle.importKey(format, bytes, algorithm, false, [use]);
     const spki = Uint8Array.from(atob(publicKey), (char) => char.charCodeAt());
@@ -33,11 +45,5 @@ export async function jwe({ keyId: kid, publicKey }, text) {
     const signed = await new Blob([header, iv, cipher, Uint8Array.of(0, 0, 0, 0, 0, 0, bits >> 8, bits)]).arrayBuffer();
     const tag = await subtle.sign("HMAC", hmac, signed);
     return [header, ...[wrapped, iv, cipher, tag.slice(0, 32)].map(base64url)].join(".");
-  } catch (cause) {
-    const message = globalThis.isSecureContext === false ? "a page without https has no cryptography" : "the card could not be encrypted";
-    throw new CardsealError({ code: "encryption_failed", message, cause });
-  } finally {
-    cek.fill(0);
-    plain.fill(0);
-  }
+  });
 }

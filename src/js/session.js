@@ -10,8 +10,8 @@ export function member(session, name) {
   return value;
 }
 
-/** A moment as a number, milliseconds since 1970. */
-function moment(session, name) {
+/** A moment as a number, milliseconds since 1970. Nothing if it is not there. */
+export function moment(session, name) {
   let value = session[name];
   if (value === undefined || value === null) return undefined;
   value = typeof value === "string" ? Date.parse(value) : value;

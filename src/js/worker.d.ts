@@ -42,3 +42,5 @@ export type GpApi = Remote<page.GpApi>;
 export const GpApi: new (options?: Plain<page.GpApiOptions>) => GpApi;
 export type OnlinePayments = Remote<page.OnlinePayments>;
 export const OnlinePayments: new (options?: Plain<page.OnlinePaymentsOptions>) => OnlinePayments;
+export type WorldlineAcquiring = Remote<page.WorldlineAcquiring>;
+export const WorldlineAcquiring: new (options?: Plain<page.WorldlineAcquiringOptions>) => WorldlineAcquiring;

@@ -146,5 +146,7 @@ export class OnlinePayments extends /* @__PURE__ */ remote(
   }
 }
 
+export const WorldlineAcquiring = /* @__PURE__ */ remote("WorldlineAcquiring", "seal", "tokenizeRequest", "tokenize", "payRequest", "pay", "free");
+
 export { CardsealError };
 export { checkField, maskField } from "./product.js";

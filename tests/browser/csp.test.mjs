@@ -7,10 +7,16 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
+import { compactDecrypt, importJWK } from 'jose';
 import { OPENERS, unwrap, vectors } from '../interop/libraries.mjs';
 import { serve } from '../bundlers/serve.mjs';
 import { launch, root, until } from './harness.mjs';
 
+const { key: { kid, jwk } } = JSON.parse(readFileSync(path.join(root, 'tests/vectors/sealing.json'), 'utf8'));
+const SESSION = {
+  id: 'ses_1', platform: 'worldline_acquiring', kind: 'payment', mode: 'relay', created_at: Date.now(), expires_at: Date.now() + 3_600_000,
+  seal: { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } },
+};
 const KEY = vectors.rsa_keys.t1024;
 const CARD = { number: '4242424242424242', expiry: '12/30', cvc: '739', holder: 'Ana Núñez', nickname: 'My Visa' };
 const WASM = "script-src 'self' 'wasm-unsafe-eval'";
@@ -166,6 +172,45 @@ test('the worker packs where the page may not', async (t) => {
   for (const how of ['url', 'worker']) assert.match(await made(how), /^[0-9a-f]+$/);
 });
 
+test('a card is sealed to the merchant\'s key under the same policies, by the page and by the worker', async (t) => {
+  const key = await importJWK(jwk, 'ECDH-ES');
+  const sealed = (page, entry) => page.evaluate(async ({ entry, session, card }) => {
+    const { WorldlineAcquiring, load } = await import(`/pkg/${entry}.js`);
+    await load();
+    return (await new WorldlineAcquiring().payRequest(session, card, { networkToken: { cryptogram: 'AgAA' } })).body;
+  }, { entry, session: SESSION, card: CARD });
+  for (const [csp, worker, entry] of [
+    [`default-src 'none'; ${WASM}`, '', 'inline'],
+    ["default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'none'", "default-src 'none'; script-src 'wasm-unsafe-eval'; connect-src 'self'", 'worker'],
+  ]) {
+    const { page } = await open(t, { csp, worker });
+    const { session, sealed: token } = JSON.parse(await sealed(page, entry));
+    assert.equal(session, SESSION.id);
+    const card = JSON.parse(new TextDecoder().decode((await compactDecrypt(token, key)).plaintext));
+    assert.deepEqual(card, { number: CARD.number, expiry: { month: 12, year: 2030 }, cvc: CARD.cvc, holder: CARD.holder, network_token: { cryptogram: 'AgAA' } }, entry);
+  }
+});
+
+test('a page without https has no cryptography to seal with, and says so', async (t) => {
+  const site = await serve(folder, { answers: { '/': { headers: { 'content-type': 'text/html' }, body: '<!doctype html><link rel="icon" href="data:,">' } } });
+  // A name that is not this machine's to the browser, and leads there all the same.
+  const insecure = await launch(['--host-resolver-rules=MAP shop.example 127.0.0.1']);
+  t.after(async () => {
+    await insecure.close();
+    await site.stop();
+  });
+  const page = await insecure.newPage();
+  await page.goto(`http://shop.example:${new URL(site.url).port}/`);
+  for (const entry of ['inline', 'worker']) {
+    const said = await page.evaluate(async ({ entry, session, card }) => {
+      const { WorldlineAcquiring, load } = await import(`/pkg/${entry}.js`);
+      await load();
+      return new WorldlineAcquiring().seal(session, card).then(() => 'sealed', ({ code, message }) => [isSecureContext, code, message]);
+    }, { entry, session: SESSION, card: CARD });
+    assert.deepEqual(said, [false, 'encryption_failed', 'a page without https has no cryptography'], entry);
+  }
+});
+
 test('a worker that may not start says why', async (t) => {
   const started = async (words, options, load) => fails(words, (await open(t, options)).page, 'worker', load);
   await started(/Content-Security-Policy of the page lacks worker-src/, { csp: "worker-src 'none'" });
@@ -189,17 +234,22 @@ test('the worker has the whole API, in promises', async (t) => {
     return [list(await import('/pkg/index.js')), list(await import('/pkg/worker.js'))];
   });
   const [inPage, inWorker] = names;
-  // What the classes of the page share is their own business.
-  const inner = ['named', 'own', 'send', 'handOver', 'token', 'payment', 'confirmedPayment'];
+  // What the classes of the page share is their own business; what is declared is the API.
+  const types = readFileSync(path.join(folder, 'pkg/index.d.ts'), 'utf8');
   for (const [name, value] of Object.entries(inPage)) {
-    if (Array.isArray(value)) assert.deepEqual(inWorker[name], value.filter((method) => !inner.includes(method)), name);
+    if (!Array.isArray(value)) continue;
+    const body = new RegExp(`^export class ${name} \\{(.*?)^\\}`, 'ms').exec(types)[1];
+    const declared = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, member]) => member).sort();
+    assert.ok(declared.length > 3, name);
+    assert.deepEqual(inWorker[name], [...new Set(declared)], name);
+    assert.deepEqual(declared.filter((member) => !value.includes(member)), [], name);
   }
   assert.deepEqual(Object.keys(inWorker).sort(), [...Object.keys(inPage), 'terminate'].sort());
 });
 
 test('what the worker answers and throws is what the page would', async (t) => {
   const { page } = await open(t, {});
-  const [there, here] = await page.evaluate(async ({ key, card }) => {
+  const [there, here] = await page.evaluate(async ({ key, card, session }) => {
     const input = (value) => Object.assign(document.createElement('input'), { value });
     const use = async (cardseal) => {
       const caught = async (work) => { try { return await work(); } catch (error) { return { ...error, message: error.message, typed: error instanceof cardseal.CardsealError }; } };
@@ -221,6 +271,8 @@ test('what the worker answers and throws is what the page would', async (t) => {
         await caught(() => greenpay.pack({ card: { ...card, number: '1' } })),
         await caught(() => greenpay.tokenize({}, card)),
         (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card)).body,
+        await caught(() => new cardseal.WorldlineAcquiring().seal(session, { ...card, cvc: '' })),
+        await caught(() => new cardseal.WorldlineAcquiring().pay({ ...session, seal: {} }, card)),
         await caught(async () => { await cardseal.formatCardNumberInput({}); }),
         await cardseal.validateCard(new (class { get number() { return '4242'; } get cvc() { return '1'; } })()),
         await cardseal.validateCard(new Proxy({ ...card, expiry: new Proxy({ month: 1, year: 20 }, {}), element: () => {} }, {})),
@@ -233,9 +285,9 @@ test('what the worker answers and throws is what the page would', async (t) => {
       return [...result, await caught(() => greenpay.pack({ card }))];
     };
     return [await use(await import('/pkg/worker.js')), await use(await import('/pkg/index.js'))];
-  }, { key: KEY.public_spki_pem, card: CARD });
+  }, { key: KEY.public_spki_pem, card: CARD, session: SESSION });
   assert.deepEqual(there, here);
-  assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
+  assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'card_invalid', 'session_malformed', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
 });
 
 test('card data crosses once, and never back', async (t) => {

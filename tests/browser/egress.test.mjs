@@ -5,10 +5,12 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, startAll, typeCard, until } from './harness.mjs';
+import { GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, root, startAll, typeCard, until } from './harness.mjs';
 
 /** A proxy that writes down what goes through it. It passes on what is for this machine, and refuses the rest. */
 async function startProxy() {
@@ -58,6 +60,9 @@ async function startProxy() {
     },
   };
 }
+
+const { key: { kid, jwk } } = JSON.parse(readFileSync(path.join(root, 'tests/vectors/sealing.json'), 'utf8'));
+const SEAL = { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } };
 
 let all;
 let proxy;
@@ -202,7 +207,7 @@ test('GP API: the card goes to the platform\'s host and nowhere else', async () 
 // ----------------------------------------------------------------------- the package alone, and all that goes wrong
 
 /** Runs in the page: every verb, with what may go wrong before and while it sends; the codes of what was thrown. */
-async function everything({ entry, key, card, other: origin, gp }) {
+async function everything({ entry, key, seal, card, other: origin, gp }) {
   const cardseal = await import(`/pkg/${entry}.js`);
   const said = [];
   const attempt = async (name, work) => {
@@ -219,7 +224,9 @@ async function everything({ entry, key, card, other: origin, gp }) {
   const greenpay = new cardseal.GreenPay({ publicKey: key, environment: { checkout: origin } });
   const dead = new cardseal.GreenPay({ publicKey: key, environment: { checkout: 'http://127.0.0.1:1' } });
   const gpApi = new cardseal.GpApi();
-  const relay = (kind) => ({ id: 'ses_00112233445566778899aabbccddeeff', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 600_000).toISOString() });
+  const acquiring = new cardseal.WorldlineAcquiring();
+  const relay = (kind, more) => ({ id: 'ses_00112233445566778899aabbccddeeff', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 600_000).toISOString(), ...more });
+  const own = (kind, more) => relay(kind, { platform: 'worldline_acquiring', seal, ...more });
 
   await attempt('validate', () => cardseal.validateCard(card));
   await attempt('brands', () => cardseal.candidateBrands(card.number));
@@ -238,6 +245,13 @@ async function everything({ entry, key, card, other: origin, gp }) {
   await attempt('gp: a wrong card', () => gpApi.tokenize(access, { ...card, cvc: '' }));
   await attempt('gp: no base', () => gpApi.tokenize({ access_token: 't', reference: 'r' }, card));
   await attempt('gp: another kind', () => gpApi.tokenize(relay('tokenize'), card));
+  await attempt('acquiring: unknown session', () => acquiring.tokenize(own('tokenize'), card));
+  await attempt('acquiring: unknown payment', () => acquiring.pay(own('payment'), card));
+  await attempt('acquiring: a network token', () => acquiring.pay(own('payment'), { ...card, cvc: '' }, { networkToken: { cryptogram: 'AgAA' } }));
+  await attempt('acquiring: a wrong key', () => acquiring.pay(own('payment', { seal: { ...seal, key: { ...seal.key, y: seal.key.x } } }), card));
+  await attempt('acquiring: a number for a session', () => acquiring.pay(own('payment', { id: `${card.number} ` }), card));
+  await attempt('acquiring: a number for a cryptogram', () => acquiring.pay(own('payment'), card, { networkToken: { cryptogram: `${card.number} ` } }));
+  await attempt('acquiring: too late', () => acquiring.pay(own('payment', { expires_at: new Date(0).toISOString() }), card));
   await attempt('confirm', () => greenpay.confirmToken(relay('tokenize'), { raw: { status: 201, requestId: 'x' } }));
   if (cardseal.terminate) cardseal.terminate();
   return said;
@@ -252,12 +266,14 @@ for (const entry of ['index', 'inline', 'worker']) {
         method: 'POST', headers: { 'content-type': 'application/json', origin: all.url }, body: JSON.stringify({ platform: 'greenpay', kind: 'tokenize' }),
       })).json()).public_key;
       assert.ok(key, 'the shop\'s key');
-      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, card, other: other.origin, gp: all.gp.url } });
+      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url } });
       assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length, said.join('\n'));
       await pause(300);
       const sent = out();
       // The worker keeps to the policy under which the server hands out its script, so that two of its requests stay away.
       assert.ok(sent.filter(({ body }) => body.includes('"ld"')).length >= 2, said.join('\n'));
+      // Three are sealed, each seen at the proxy, and in the browser's log if a page sent it; what is refused is not.
+      assert.equal(sent.filter(({ body }) => body.includes('"sealed"')).length, entry === 'worker' ? 3 : 6, said.join('\n'));
       assert.ok(onlyToThePlatform(sent, card) >= 1, said.join('\n'));
     }, OWN);
   });

@@ -21,7 +21,7 @@ export function checkoutIn(engine, launch) {
   let all;
   let page;
   before(async () => {
-    all = await startAll({ platforms: ['greenpay', 'gp_api'], browser: launch });
+    all = await startAll({ platforms: ['greenpay', 'gp_api', 'worldline_acquiring'], browser: launch });
     page = all.browser;
   }, LIMIT);
   after(() => all?.stop(), LIMIT);
@@ -41,7 +41,8 @@ export function checkoutIn(engine, launch) {
     await page.click(`#platform-${platform}`);
     return async () => {
       const now = await all.sandbox.of(platform).state();
-      return { transactions: now.transactions.slice(before.transactions.length), cards: now.card_tokens?.slice(before.card_tokens.length) };
+      const since = (list) => now[list]?.slice(before[list].length);
+      return { transactions: since('transactions'), payments: since('payments'), cards: since('card_tokens') };
     };
   };
   const quiet = async () => assert.deepEqual(await page.run('() => window.broken'), [], 'nothing breaks in the page');
@@ -99,5 +100,28 @@ export function checkoutIn(engine, launch) {
     await page.shows('#payments > li', /24\.50/);
     await quiet();
     assert.deepEqual(leaks(all.front.requests, GP_VISA), []);
+  });
+
+  test(`${engine}: the third, whose cards the engine's own cryptography seals`, LIMIT, async () => {
+    const grown = await begin('worldline_acquiring');
+    await fill(page, VISA);
+    await page.click('#pay');
+    // That the server could open it says that this engine's keys, derivation and encryption are those of the others.
+    await page.shows('#result-heading', /^Paid \$24\.50$/);
+    assert.deepEqual((await grown()).payments.map(({ last4, captured }) => [last4, captured]), [['4242', 2450]]);
+    await quiet();
+    assert.deepEqual(leaks(all.front.requests, VISA), []);
+    // And it knows what is no point of the curve.
+    await page.run(`(card) => {
+      (async () => {
+        const { WorldlineAcquiring, load, openSession } = await import('/pkg/index.js');
+        await load();
+        const session = await openSession({ platform: 'worldline_acquiring' });
+        const { key } = session.seal;
+        session.seal.key = { ...key, x: key.y, y: key.x };
+        return new WorldlineAcquiring().seal(session, card);
+      })().then(() => 'sealed', ({ code, field }) => code + ' ' + field).then((said) => { window.said = said; });
+    }`, { ...VISA, expiry: '12/30' });
+    assert.equal(await until('the refusal', () => page.run('() => window.said ?? null'), PATIENCE), 'session_malformed seal');
   });
 }

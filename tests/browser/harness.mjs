@@ -207,8 +207,8 @@ export async function startRecorder(target, port = 0) {
 
 // -------------------------------------------------------------------------------------------------- browser
 
-export async function launch() {
-  const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
+export async function launch(more = []) {
+  const args = [...more, '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
   if (process.getuid?.() === 0) args.push('--no-sandbox');
   return chromium.launch({ executablePath: process.env.CHROME_BIN ?? process.env.CHROMIUM ?? '/usr/bin/chromium', args });
 }
@@ -385,7 +385,7 @@ export function found(bytes, text) {
  * is what stands inside a longer word. The number itself is looked for everywhere, in every disguise.
  */
 const withoutChance = (text) => text
-  .replace(/"(ld|lk|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
+  .replace(/"(ld|lk|sealed|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 

@@ -1,7 +1,8 @@
 // Pictures of every state of the demo page, wide and narrow, light and dark, into a folder:
 //
 //   node tests/browser/screenshots.mjs FOLDER            all of them
-//   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments
+//   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments,
+//                                                        wa- for Worldline Acquiring
 //
 // Not a test: somebody has to look.
 
@@ -138,8 +139,34 @@ for (const [name, prepare] of Object.entries(OP_STATES)) {
   };
 }
 
+/** The same with Worldline Acquiring. */
+const WA_VISA = { ...VISA, number: '4176669999000104' };
+const WA_STATES = {
+  start: async () => {},
+  paid: async (page) => { await payWith(page, WA_VISA); await gpPayment(page, 'approved'); await openPanel(page); },
+  declined: async (page) => { await typeCard(page, { ...WA_VISA, number: '4176669999000203' }); await page.click('#pay'); await failure(page); },
+  'authorized-and-refunded': async (page) => {
+    await payWith(page, WA_VISA);
+    await gpPayment(page, 'approved');
+    await gpRefund(page, '10.10');
+    await page.click('#ask-yes');
+    await gpPayment(page, 'partially_refunded');
+    await page.click('#result-next');
+    await page.check('#capture-later');
+    await payWith(page, WA_VISA);
+    await gpPayment(page, 'authorized');
+    await page.click('#result-next');
+  },
+};
+for (const [name, prepare] of Object.entries(WA_STATES)) {
+  STATES[`wa-${name}`] = async (page, all) => {
+    await page.check('#platform-worldline_acquiring');
+    await prepare(page, all);
+  };
+}
+
 const all = await startAll({
-  platforms: ['greenpay', 'gp_api', 'online_payments'],
+  platforms: ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring'],
   settings: ({ page }) => ({ online_payments: { return_url: page } }),
 });
 try {

@@ -5,12 +5,18 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import { CardsealError, GpApi, GreenPay, load, validateCard } from '../../pkg/node.js';
+import { CardsealError, GpApi, GreenPay, WorldlineAcquiring, load, validateCard } from '../../pkg/node.js';
 import { BROKEN } from './sources.mjs';
 
 const { rsa_keys: KEYS } = JSON.parse(readFileSync(new URL('../vectors/greenpay.json', import.meta.url), 'utf8'));
+const { key: { kid, jwk } } = JSON.parse(readFileSync(new URL('../vectors/sealing.json', import.meta.url), 'utf8'));
 const CARD = { number: '4242424242424242', expiry: '12/30', cvc: '739', holder: 'Ana Núñez', nickname: 'My Visa' };
 const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
+
+const SESSION = {
+  id: 'ses_1', platform: 'worldline_acquiring', kind: 'payment', mode: 'relay', created_at: Date.now(), expires_at: Date.now() + 3_600_000,
+  seal: { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } },
+};
 
 const real = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
 const { random } = Math;
@@ -33,10 +39,10 @@ afterEach(() => Object.defineProperty(globalThis, 'crypto', real));
 after(() => { Math.random = random; });
 
 /** What was thrown is the one typed error, with nothing in it. */
-function typed(error) {
+function typed(error, platform = 'greenpay', code = 'random_unavailable') {
   assert.ok(error instanceof CardsealError, String(error));
-  assert.equal(error.code, 'random_unavailable');
-  assert.equal(error.platform, 'greenpay');
+  assert.equal(error.code, code);
+  assert.equal(error.platform, platform);
   assert.equal(error.retryable, false);
   const text = JSON.stringify({ ...error, message: error.message, stack: error.stack });
   assert.doesNotMatch(text, /"l[dk]"|4242|739|no entropy/);
@@ -58,13 +64,13 @@ for (const [name, make] of Object.entries(BROKEN)) {
       for (const call of Object.values(calls)) {
         for (let round = 0; round < 5; round++) {
           replace(make(webcrypto));
-          assert.throws(call, typed);
+          assert.throws(call, (error) => typed(error));
         }
       }
       sent = 0;
       for (const verb of ['tokenize', 'pay']) {
         replace(make(webcrypto));
-        await assert.rejects(greenpay[verb](ORDER, CARD), typed);
+        await assert.rejects(greenpay[verb](ORDER, CARD), (error) => typed(error));
       }
       assert.equal(sent, 0, 'and nothing is sent');
       // The object is as good as before once the source is back.
@@ -72,6 +78,22 @@ for (const [name, make] of Object.entries(BROKEN)) {
       assert.match(greenpay.pack({ card: CARD }).lk, /=$|[A-Za-z0-9+/]$/);
       greenpay.free();
     }
+  });
+}
+
+for (const [name, make] of Object.entries(BROKEN)) {
+  test(`nothing is sealed to the merchant's key when ${name}`, async () => {
+    const client = new WorldlineAcquiring(options('t1024'));
+    // Here bytes are drawn once, so this source is whole; but it comes without the browser's cryptography.
+    const code = name === 'getRandomValues works for the key alone' ? 'encryption_failed' : 'random_unavailable';
+    sent = 0;
+    for (const verb of ['seal', 'payRequest', 'pay']) {
+      replace(make(webcrypto));
+      await assert.rejects(client[verb](SESSION, CARD), (error) => typed(error, 'worldline_acquiring', code));
+    }
+    assert.equal(sent, 0, 'and nothing is sent');
+    replace(webcrypto);
+    assert.match(await client.seal(SESSION, CARD), /^[\w-]+\.\.[\w-]{16}\.[\w-]+\.[\w-]{22}$/);
   });
 }
 

@@ -4,7 +4,7 @@ import { platformOf } from './platforms.js';
 import { ServerError, chargeRequest, send, token as readToken } from './server.js';
 import { codesOf } from './words.js';
 
-const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token']);
+const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token', 'sealed_expired', 'sealed_key_unknown']);
 // After these nobody can say from here whether money moved.
 const IN_DOUBT = new Set(['server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'platform_answer_invalid', 'signature_invalid']);
 // After a failed session none is opened ahead for this long: not every key is a try.
@@ -135,13 +135,14 @@ export class Checkout {
     return client.confirmToken(session, made, SEND);
   }
 
-  /** Stores the card, then charges what was stored. */
+  /** Stores the card, then charges what was stored, or the card again where what was stored charges nothing by itself. */
   async payAndSave(card, intent) {
     if (!intent.token) {
       const stored = await this.store(card, intent);
       intent.token = stored.id;
       if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
     }
+    if (platformOf(intent.platform).cardAgain) return this.payOnce(card, intent);
     return this.charge(intent);
   }
 
@@ -158,10 +159,11 @@ export class Checkout {
     }
   }
 
-  /** Charges a card that is not kept. */
+  /** Charges a card that was typed; the payment may refer to a stored one. */
   async payOnce(card, intent) {
-    const { platform, amount, currency, description, customer, way } = intent;
-    const options = { platform, kind: 'payment', mode: way, amount, currency, description, customer };
+    const { platform, amount, currency, description, customer, way, capture } = intent;
+    const token = intent.token ?? undefined;
+    const options = { platform, kind: 'payment', mode: way, amount, currency, capture, description, customer, token };
     return this.#withSession(options, async (session, client) => {
       this.#onStep('charge');
       this.#sent = null;

@@ -133,6 +133,7 @@ export class ShopLists {
           make('p', { class: 'row-name' }, name, this.#label(platform)),
           make('p', { class: 'quiet small' }, `${brandName(brand)} •••• ${token.last4 ?? '????'}, expires ${expiryText(token.expiry)}`)),
         token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null),
+      platform.savedNote ? make('p', { class: 'quiet small' }, platform.savedNote) : null,
       last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
       make('div', { class: 'row-buttons' },
         this.#button(`charge-${token.id}`, charge, `to ${which}`, () => this.#onCharge(token), 'small', !offered),

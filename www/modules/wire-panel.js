@@ -20,10 +20,12 @@ export class WirePanel {
   #gone = new WeakSet();
   #sealedIn;
   #callOf;
+  #wordsOf;
 
-  /** `sealedIn(body)` gives name, explanation and text of each sealed part, or null; `callOf(url)` words for a call to a platform. */
-  constructor({ sealedIn, callOf }) {
+  /** `sealedIn(body)` gives name, explanation and text of each sealed part, or null; `wordsOf(body)` words for where it goes, if not as usual; `callOf(url)` words for a call to a platform. */
+  constructor({ sealedIn, wordsOf, callOf }) {
     this.#sealedIn = sealedIn;
+    this.#wordsOf = wordsOf;
     this.#callOf = callOf;
   }
 
@@ -63,6 +65,7 @@ export class WirePanel {
       ?? (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
     const heading = record.clear ? `The card goes straight to ${record.clear}, and to nobody else`
       : !own ? this.#callOf(url) ?? 'The sealed card goes straight to the payment platform'
+      : sealed && this.#wordsOf(body) ? this.#wordsOf(body)
       : body?.answer ? 'The platform’s answer is handed to the shop' : sealed && url.pathname === '/v1/payments' ? 'The sealed card goes to the shop’s server to be charged' : what;
 
     return make('details', { class: 'step', 'data-step': step, open: sealed !== null || record.clear !== null },

@@ -35,7 +35,7 @@ use super::domain::{
 use super::errors::{Communication, Error, Mistake, read, request_timestamp};
 use super::signature::{V1_HMAC, V1HmacAuthenticator};
 use crate::settings;
-use crate::transport::Response;
+use crate::transport::{Failure, Response};
 use crate::worldline::communicator::{Builder, Call, Communicator, Unanswered};
 use crate::worldline::connection::{Connection, PooledConnection};
 use crate::worldline::logging::CommunicatorLogger;
@@ -423,6 +423,10 @@ impl MerchantClient {
                 Unanswered::Header(name) => Mistake::Value(name).into(),
                 Unanswered::ClearCardData => Mistake::ClearCardData.into(),
                 Unanswered::NotJson => Mistake::Value("body").into(),
+                // Nothing was sent.
+                Unanswered::Closed | Unanswered::Unauthorized(_) => {
+                    Error::Communication(Communication::Failure(Failure::NotSent))
+                }
                 Unanswered::Failure(failure) => Error::Communication(Communication::Failure(failure)),
             })?;
         if let Some(context) = context {

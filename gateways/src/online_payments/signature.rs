@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::transport::Failure;
+use crate::error::Error;
 use crate::worldline::communicator::{Authenticator, ToSign};
 use crate::worldline::connection::Connection;
 
@@ -41,7 +41,7 @@ impl V1HmacAuthenticator {
 
 #[async_trait]
 impl Authenticator for V1HmacAuthenticator {
-    async fn authorization(&self, request: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Failure> {
+    async fn authorization(&self, request: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Error> {
         Ok(self.sign(request))
     }
 }

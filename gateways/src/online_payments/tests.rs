@@ -285,6 +285,9 @@ fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeAsk<'a> {
         capture: Capture::Auto,
         network_token: None,
         platform_id: None,
+        asked_at: 0,
+        now: 0,
+        customer_ip: None,
     }
 }
 
@@ -614,7 +617,7 @@ async fn the_parts_of_the_communicator_can_be_replaced() {
     }
     #[async_trait]
     impl Authenticator for Own {
-        async fn authorization(&self, _: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Failure> {
+        async fn authorization(&self, _: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Error> {
             Ok("Own".to_owned().into())
         }
     }
@@ -1231,6 +1234,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     let gateway = gateway(&base, &json!({ "locale": "de_DE" }));
     let amount = euros("10.00");
     let ask = |kind, mode| SessionAsk {
+        capture: Capture::Auto,
         kind,
         mode,
         reference: "order-1",
@@ -1241,6 +1245,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
             return_url: Some("https://shop.example/back"),
             ..Page::default()
         },
+        customer_ip: None,
     };
     let answer = json!({ "clientSessionId": "abc", "customerId": "9991-abc", "clientApiUrl": "https://clientapi.example/client",
         "assetUrl": "https://assets.example/", "invalidTokens": [] });
@@ -1252,6 +1257,8 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     assert_eq!(Value::Object(opened.public), answer);
     // The amount is the merchant's: the card comes from the page, the amount from what was kept.
     let open = |kept, attempt| OpenSession {
+        id: "ses_1",
+        now: 0,
         kept,
         kind: Kind::Payment,
         reference: "order-1",
@@ -1299,6 +1306,8 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
         "cardholderName": "Jane Doe", "expiryDate": "1230" } }),
     );
     let session = OpenSession {
+        id: "ses_1",
+        now: 0,
         kept: &nothing,
         kind: Kind::Tokenize,
         reference: "r",
@@ -1360,6 +1369,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     let gateway = gateway(&base, &json!({}));
     let amount = euros("1.23");
     let ask = |kind| SessionAsk {
+        capture: Capture::Auto,
         kind,
         mode: Mode::Direct,
         reference: "order-1",
@@ -1371,6 +1381,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
             locale: Some("de_DE"),
             variant: Some("t.html"),
         },
+        customer_ip: None,
     };
     platform.answers(
         "/v2/MyPSPID/hostedcheckouts",
@@ -1394,6 +1405,8 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     );
     assert_eq!(seen.body["order"]["references"]["merchantReference"], "order-1");
     let session = OpenSession {
+        id: "ses_1",
+        now: 0,
         kept: &opened.kept,
         kind: Kind::Payment,
         reference: "order-1",
@@ -1479,6 +1492,8 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         json!({ "hostedTokenizationUrl": "https://payment.example/htp/1", "sri": "sha384-x" })
     );
     let session = OpenSession {
+        id: "ses_1",
+        now: 0,
         kept: &opened.kept,
         kind: Kind::Tokenize,
         reference: "r",

@@ -2,19 +2,22 @@
 //! authenticator, the metadata provider and the marshaller.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use cardseal::http::Request;
 use cardseal::redact::holds_card_number;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::connection::Connection;
 use super::logging::{CommunicatorLogger, Log};
 use super::metadata::MetadataProvider;
 use super::obfuscate;
 use super::resource::Resource;
+use crate::error::Error;
 use crate::transport::{Failure, Response};
 
 /// Headers that are the communicator's own.
@@ -44,12 +47,19 @@ impl ToSign<'_> {
 /// Makes the value of the header `Authorization`.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// For this request. The connection is for platforms that are asked for an access token first.
+    /// For this request. The connection is for platforms that are asked for an access token first; why there is none
+    /// is said with an error.
     async fn authorization(
         &self,
         request: &ToSign<'_>,
         connection: &dyn Connection,
-    ) -> Result<SecretString, Failure>;
+    ) -> Result<SecretString, Error>;
+
+    /// The platform answered 401 to this value. If another may be had, the same request is sent once more with it:
+    /// an unauthenticated one did nothing.
+    async fn refused(&self, _authorization: &SecretString) -> bool {
+        false
+    }
 }
 
 /// A body could not be written or read.
@@ -93,8 +103,25 @@ pub struct Call<'a> {
     pub resource: &'a Resource,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// What.
+    /// What. Its texts are wiped when they have been written.
     pub body: Option<Value>,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(body) = &mut self.body {
+            wipe(body);
+        }
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+    }
 }
 
 impl Call<'_> {
@@ -108,8 +135,12 @@ impl Call<'_> {
 }
 
 /// Why a call has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered {
+    /// It was not made: the communicator has been closed.
+    Closed,
+    /// It was not made: there was no authorisation for it.
+    Unauthorized(Error),
     /// It was not made: a header cannot be sent.
     Header(&'static str),
     /// It was not made: the body holds a card in clear.
@@ -176,8 +207,8 @@ impl Builder {
         self
     }
 
-    /// Lets cards in clear be sent. For merchants whose systems are assessed for them (PCI DSS, SAQ D) alone; without
-    /// it, a request that holds one is refused before it is sent.
+    /// Lets cards in clear be sent, in the members that are made for them. For merchants whose systems are assessed for
+    /// them (PCI DSS, SAQ D) alone; without it, a request that holds one is refused before it is sent.
     #[must_use]
     pub const fn allow_clear_card_data(mut self) -> Self {
         self.clear_card_data = true;
@@ -196,6 +227,7 @@ impl Builder {
                 marshaller: self.marshaller,
                 clear_card_data: self.clear_card_data,
                 log: Log::default(),
+                closed: AtomicBool::new(false),
             }),
         }
     }
@@ -208,6 +240,7 @@ struct Parts {
     marshaller: Arc<dyn Marshaller>,
     clear_card_data: bool,
     log: Log,
+    closed: AtomicBool,
 }
 
 /// Signs, sends and reads. Cheap to clone; clones share the connection and the log.
@@ -237,6 +270,22 @@ impl Communicator {
         self.parts.log.disable();
     }
 
+    /// Closes connections that have not been in use for so long, where the connection has a pool.
+    pub fn close_idle_connections(&self, idle: Duration) {
+        self.connection.close_idle_connections(idle);
+    }
+
+    /// Closes connections that the platform may have closed by now, where the connection has a pool.
+    pub fn close_expired_connections(&self) {
+        self.connection.close_expired_connections();
+    }
+
+    /// No call is made any more, of no client that shares this. What is under way goes on.
+    pub fn close(&self) {
+        self.parts.closed.store(true, Ordering::SeqCst);
+        self.connection.close_idle_connections(Duration::ZERO);
+    }
+
     /// Reads a body.
     ///
     /// # Errors
@@ -249,14 +298,17 @@ impl Communicator {
     ///
     /// # Errors
     /// See [`Unanswered`].
-    pub async fn send(&self, call: Call<'_>) -> Result<Response, Unanswered> {
+    pub async fn send(&self, mut call: Call<'_>) -> Result<Response, Unanswered> {
         let parts = &*self.parts;
+        if parts.closed.load(Ordering::SeqCst) {
+            return Err(Unanswered::Closed);
+        }
         let secrets = call.secrets();
         let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
-        let body = match &call.body {
+        let body = Zeroizing::new(match &call.body {
             None => String::new(),
             Some(body) => {
-                if !parts.clear_card_data && holds_card(body) {
+                if holds_card(body, parts.clear_card_data) {
                     return Err(Unanswered::ClearCardData);
                 }
                 headers.push(("content-type", "application/json".into()));
@@ -265,8 +317,12 @@ impl Communicator {
                     .marshal(body)
                     .map_err(|NotJson| Unanswered::NotJson)?
             }
-        };
-        let more = parts.metadata.headers().into_iter().chain(call.headers);
+        });
+        let more = parts
+            .metadata
+            .headers()
+            .into_iter()
+            .chain(std::mem::take(&mut call.headers));
         for (name, value) in more {
             let again = headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
             // A control character could begin another header, and what is folded is not what is signed.
@@ -276,36 +332,42 @@ impl Communicator {
             }
             headers.push((name, value));
         }
-        let authorization = parts
-            .authenticator
-            .authorization(
-                &ToSign {
-                    method: call.method,
-                    resource: call.resource.as_str(),
-                    headers: &headers,
-                },
-                &*self.connection,
-            )
-            .await
-            .map_err(Unanswered::Failure)?;
-        headers.push(("authorization", authorization.expose_secret().into()));
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        parts
-            .log
-            .request(&id, call.method, call.resource, &headers, &body);
-        let request = Request {
-            method: call.method,
-            url: format!("{}{}", parts.base, call.resource.as_str()),
-            headers,
-            body,
-        };
-        let started = Instant::now();
-        let result = self.connection.send(request).await;
-        match &result {
-            Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
-            Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
+        let mut first = true;
+        loop {
+            let authorization = parts
+                .authenticator
+                .authorization(
+                    &ToSign {
+                        method: call.method,
+                        resource: call.resource.as_str(),
+                        headers: &headers,
+                    },
+                    &*self.connection,
+                )
+                .await
+                .map_err(Unanswered::Unauthorized)?;
+            let mut signed = headers.clone();
+            signed.push(("authorization", authorization.expose_secret().into()));
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            parts.log.request(&id, call.method, call.resource, &signed, &body);
+            let request = Request {
+                method: call.method,
+                url: format!("{}{}", parts.base, call.resource.as_str()),
+                headers: signed,
+                body: body.as_str().into(),
+            };
+            let started = Instant::now();
+            let result = self.connection.send(request).await;
+            match &result {
+                Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
+                Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
+            }
+            let refused = result.as_ref().is_ok_and(|answer| answer.status == 401);
+            if !(refused && first && parts.authenticator.refused(&authorization).await) {
+                return result.map_err(Unanswered::Failure);
+            }
+            first = false;
         }
-        result.map_err(Unanswered::Failure)
     }
 }
 
@@ -319,17 +381,21 @@ const OPAQUE: &[&str] = &[
     "secret",
 ];
 
-/// Whether a body holds a card in clear.
-fn holds_card(body: &Value) -> bool {
+/// Members that are made for a card in clear.
+const OF_CARDS: &[&str] = &["cardnumber", "cvv", "cardsecuritycode", "track2data"];
+
+/// Whether a body holds a card in clear where it may not.
+fn holds_card(body: &Value, allowed: bool) -> bool {
     match body {
         Value::Null | Value::Bool(_) => false,
         Value::Number(number) => holds_card_number(&number.to_string()),
         Value::String(text) => holds_card_number(text),
-        Value::Array(items) => items.iter().any(holds_card),
+        Value::Array(items) => items.iter().any(|item| holds_card(item, allowed)),
         Value::Object(members) => members.iter().any(|(name, value)| {
-            let said =
-                ["cardnumber", "cvv"].contains(&name.to_ascii_lowercase().as_str()) && !value.is_null();
-            said || (!OPAQUE.contains(&name.as_str()) && (holds_card_number(name) || holds_card(value)))
+            if OF_CARDS.contains(&name.to_ascii_lowercase().as_str()) && !value.is_null() {
+                return !(allowed && value.is_string());
+            }
+            !OPAQUE.contains(&name.as_str()) && (holds_card_number(name) || holds_card(value, allowed))
         }),
     }
 }
@@ -348,14 +414,18 @@ mod tests {
             json!({ "order": { "references": { "merchantReference": "4567350000427977" } } }),
             json!([{ "x": 4_567_350_000_427_977_u64 }]),
         ] {
-            assert!(holds_card(&body), "{body}");
+            assert!(holds_card(&body, false), "{body}");
+            // Where cards may be, they may be where they are made for alone.
+            let where_made_for = ["cardPaymentMethodSpecificInput", "card"];
+            let fits = where_made_for.iter().any(|name| body.get(name).is_some());
+            assert_eq!(holds_card(&body, true), !fits, "{body}");
         }
         for body in [
             json!({ "token": "4567350000427977", "encryptedCustomerInput": "4567350000427977" }),
             json!({ "order": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" } } }),
             json!({ "creditCardSpecificInput": { "ValidationRules": { "cvvMandatoryForNewToken": true } } }),
         ] {
-            assert!(!holds_card(&body), "{body}");
+            assert!(!holds_card(&body, false), "{body}");
         }
     }
 }

@@ -1,19 +1,28 @@
 //! How requests leave: a trait, the shared [`Transport`], and a connection of its own with a pool and time-outs.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cardseal::http::Request;
 use tokio::sync::Semaphore;
 
 use super::properties::Endpoint;
-use crate::transport::{Failure, Response, Timeouts, Transport, Unusable};
+use crate::transport::{Failure, IDLE, Response, Timeouts, Transport, Unusable};
 
 /// Sends requests. It follows no redirect and repeats nothing by itself.
 #[async_trait]
 pub trait Connection: Send + Sync {
     /// Sends a request and reads the whole answer.
     async fn send(&self, request: Request) -> Result<Response, Failure>;
+
+    /// Closes connections that have not been in use for at least so long, where there is a pool.
+    fn close_idle_connections(&self, _idle: Duration) {}
+
+    /// Closes connections that the other side may have closed by now, where there is a pool.
+    fn close_expired_connections(&self) {
+        self.close_idle_connections(IDLE);
+    }
 }
 
 #[async_trait]
@@ -25,9 +34,10 @@ impl Connection for Transport {
 
 /// A pool of connections. Clients that share a communicator share it.
 pub struct PooledConnection {
-    transport: Transport,
-    free: Semaphore,
-    patience: Duration,
+    endpoint: Endpoint,
+    transport: RwLock<Transport>,
+    limit: Option<Semaphore>,
+    used: Mutex<Instant>,
 }
 
 impl PooledConnection {
@@ -35,29 +45,73 @@ impl PooledConnection {
     /// it may take to connect, and is then not sent. The socket time-out is of the whole call.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up is unusable.
+    /// Only if the system's TLS set-up, or the proxy, is unusable.
     pub fn new(endpoint: &Endpoint) -> Result<Self, Unusable> {
         Ok(Self {
-            transport: Transport::pooled(
-                Timeouts {
-                    connect: endpoint.connect_timeout,
-                    request: endpoint.socket_timeout,
-                },
-                endpoint.max_connections,
-            )?,
-            free: Semaphore::new(endpoint.max_connections),
-            patience: endpoint.connect_timeout,
+            limit: Some(Semaphore::new(endpoint.max_connections)),
+            ..Self::with_temporary_connections(endpoint)?
         })
     }
+
+    /// The same, where the size is of what is kept: a request beyond it opens a connection for itself.
+    ///
+    /// # Errors
+    /// As of [`PooledConnection::new`].
+    pub fn with_temporary_connections(endpoint: &Endpoint) -> Result<Self, Unusable> {
+        Ok(Self {
+            transport: RwLock::new(transport(endpoint)?),
+            endpoint: endpoint.clone(),
+            limit: None,
+            used: Mutex::new(Instant::now()),
+        })
+    }
+
+    fn use_now(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+fn transport(endpoint: &Endpoint) -> Result<Transport, Unusable> {
+    Transport::through(
+        Timeouts {
+            connect: endpoint.connect_timeout,
+            request: endpoint.socket_timeout,
+        },
+        endpoint.max_connections,
+        endpoint.proxy.as_ref(),
+    )
 }
 
 #[async_trait]
 impl Connection for PooledConnection {
     async fn send(&self, request: Request) -> Result<Response, Failure> {
-        let Ok(Ok(_held)) = tokio::time::timeout(self.patience, self.free.acquire()).await else {
-            return Err(Failure::NotSent);
+        let _held = match &self.limit {
+            None => None,
+            Some(free) => match tokio::time::timeout(self.endpoint.connect_timeout, free.acquire()).await {
+                Ok(Ok(held)) => Some(held),
+                Ok(Err(_)) | Err(_) => return Err(Failure::NotSent),
+            },
         };
-        self.transport.send(request).await
+        let transport = self
+            .transport
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        self.use_now();
+        let result = transport.send(request).await;
+        self.use_now();
+        result
+    }
+
+    /// Of a pool that was in use more lately, nothing is closed. What is in use just now is closed after it.
+    fn close_idle_connections(&self, idle: Duration) {
+        if self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < idle {
+            return;
+        }
+        // The library closes what it keeps only together with its pool.
+        if let Ok(fresh) = transport(&self.endpoint) {
+            *self.transport.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
     }
 }
 
@@ -117,5 +171,95 @@ mod tests {
         let (first, second) = tokio::join!(connection.send(request()), connection.send(request()));
         assert_eq!(first.map(|answer| answer.status), Ok(200));
         assert_eq!(second.err(), Some(Failure::NotSent));
+        // Or opens a connection for itself.
+        most.store(0, Ordering::SeqCst);
+        let connection = PooledConnection::with_temporary_connections(&endpoint).unwrap();
+        let calls = (0..4).map(|_| async { connection.send(request()).await.map(|answer| answer.status) });
+        for status in futures_of(calls).await {
+            assert!(status == Ok(200) || status == Err(Failure::NotSent), "{status:?}");
+        }
+        assert!(most.load(Ordering::SeqCst) > 1);
+    }
+
+    async fn futures_of<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+        let mut calls: Vec<_> = calls.map(|call| (Box::pin(call), None)).collect();
+        std::future::poll_fn(|context| {
+            let mut done = true;
+            for (call, result) in &mut calls {
+                if result.is_none()
+                    && let std::task::Poll::Ready(value) = call.as_mut().poll(context)
+                {
+                    *result = Some(value);
+                }
+                done &= result.is_some();
+            }
+            if done {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        calls.into_iter().filter_map(|(_, result)| result).collect()
+    }
+
+    #[tokio::test]
+    async fn idle_connections_are_closed_when_asked_to() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (opened, closed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (seen, gone) = (Arc::clone(&opened), Arc::clone(&closed));
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                seen.fetch_add(1, Ordering::SeqCst);
+                let gone = Arc::clone(&gone);
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        let _ = socket
+                            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                            .await;
+                    }
+                    gone.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        let connection = PooledConnection::new(&Endpoint::new(url.clone(), "x")).unwrap();
+        let request = || Request {
+            method: "GET",
+            url: url.clone(),
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        for _ in 0..3 {
+            assert_eq!(
+                connection.send(request()).await.map(|answer| answer.status),
+                Ok(200)
+            );
+        }
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        // In use a moment ago: it stays.
+        connection.close_idle_connections(Duration::from_secs(3600));
+        assert_eq!(
+            connection.send(request()).await.map(|answer| answer.status),
+            Ok(200)
+        );
+        assert_eq!(
+            (opened.load(Ordering::SeqCst), closed.load(Ordering::SeqCst)),
+            (1, 0)
+        );
+        connection.close_idle_connections(Duration::ZERO);
+        // Long before it would have been closed by itself.
+        let started = Instant::now();
+        while closed.load(Ordering::SeqCst) == 0 && started.elapsed() < IDLE / 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(closed.load(Ordering::SeqCst), 1);
+        assert_eq!(
+            connection.send(request()).await.map(|answer| answer.status),
+            Ok(200)
+        );
+        assert_eq!(opened.load(Ordering::SeqCst), 2);
     }
 }

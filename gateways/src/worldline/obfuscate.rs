@@ -23,9 +23,11 @@ enum Rule {
     Last(usize),
     /// The first so many stay.
     First(usize),
+    /// Of a month and a year, the year stays.
+    Year,
 }
 
-/// Names in lower case. The first five groups are published, the last is ours.
+/// Names in lower case. All groups but the last are published, for one platform of the family or the other.
 const RULES: &[(Rule, &[&str])] = &[
     (
         Rule::All,
@@ -45,14 +47,23 @@ const RULES: &[(Rule, &[&str])] = &[
             "zip",
             "cvv",
             "value",
+            "address",
+            "cardholderaddress",
+            "cardholderpostalcode",
+            "cardsecuritycode",
+            "city",
+            "name",
+            "postalcode",
+            "statecode",
         ],
     ),
+    (Rule::First(4), &["authenticationvalue", "cryptogram"]),
     (
         Rule::Last(4),
         &["cardnumber", "iban", "accountnumber", "reformattedaccountnumber"],
     ),
-    (Rule::Last(2), &["expirydate"]),
-    (Rule::First(6), &["bin"]),
+    (Rule::Year, &["expirydate"]),
+    (Rule::First(6), &["bin", "paymentaccountreference"]),
     (
         Rule::Fixed,
         &[
@@ -93,7 +104,6 @@ const RULES: &[(Rule, &[&str])] = &[
             "password",
             "crmtoken",
             "networktoken",
-            "cryptogram",
             "cavv",
             "xid",
             "track2data",
@@ -102,10 +112,7 @@ const RULES: &[(Rule, &[&str])] = &[
             "cvc",
             // Who the customer is.
             "surname",
-            "name",
             "fullname",
-            "city",
-            "address",
             "ipaddress",
             "personalidentificationnumber",
             "fiscalnumber",
@@ -153,8 +160,13 @@ fn masked(rule: Rule, text: &str) -> String {
             let head: String = text.chars().take(keep).collect();
             format!("{head}{}", stars(length - keep))
         }
+        // `MMYY` or `MMYYYY`.
+        Rule::Year if length == 4 || length == 6 => {
+            let year: String = text.chars().skip(2).collect();
+            format!("**{year}")
+        }
         Rule::Fixed => FIXED.into(),
-        Rule::All | Rule::Last(_) | Rule::First(_) => stars(length),
+        Rule::All | Rule::Last(_) | Rule::First(_) | Rule::Year => stars(length),
     }
 }
 
@@ -223,14 +235,15 @@ fn inside(value: &Value, outer: Option<Rule>) -> Value {
     }
 }
 
-/// The texts of a request that are masked whole, and that an answer may repeat in a sentence of its own.
+/// The texts of a request that are masked whole or nearly so, and that an answer may repeat in a sentence of its own.
 #[must_use]
 pub fn secrets(value: &Value) -> Vec<String> {
     fn collect(value: &Value, outer: bool, found: &mut Vec<String>) {
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
-                    collect(value, outer || rule(name) == Some(Rule::Fixed), found);
+                    let secret = matches!(rule(name), Some(Rule::Fixed | Rule::All | Rule::First(4)));
+                    collect(value, outer || secret, found);
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| collect(item, outer, found)),
@@ -299,6 +312,55 @@ mod tests {
         ] {
             assert_eq!(json(&value!({ name: before }))[name], after, "{name}");
         }
+    }
+
+    /// The vectors of the acquiring platform, and what its own rules show.
+    #[test]
+    fn masks_as_published_for_the_acquirer() {
+        for (name, before, after) in [
+            ("cardNumber", value!("1234567890123456"), "************3456"),
+            ("expiryDate", value!("122024"), "**2024"),
+            ("cardSecurityCode", value!("123"), "***"),
+            ("bin", value!("12345678"), "123456**"),
+            ("cryptogram", value!("AAAABBBB=="), "AAAA******"),
+            ("authenticationValue", value!("AAAABBBB=="), "AAAA******"),
+            ("paymentAccountReference", value!("V00123456789"), "V00123******"),
+            ("name", value!("Bob"), "***"),
+            ("postalCode", value!("1234 AB"), "*******"),
+            // Shorter than what would stay; of another type.
+            ("cardNumber", value!("411"), "***"),
+            (
+                "cardNumber",
+                value!(4_176_669_999_000_104_u64),
+                "************0104",
+            ),
+            ("cryptogram", value!("AAAA"), "****"),
+            ("expiryDate", value!("12"), "**"),
+            ("cardSecurityCode", value!(123), "***"),
+            ("track2Data", value!("4176669999000104=31122011"), "********"),
+            ("encryptedPinBlock", value!("0011223344556677"), "********"),
+            ("access_token", value!("x"), "********"),
+            ("client_secret", value!("x"), "********"),
+            (
+                "detail",
+                value!("card 4176669999000104 refused"),
+                "card **************** refused",
+            ),
+        ] {
+            assert_eq!(
+                json(&value!({ "a": [{ name: before }] }))["a"][0][name],
+                after,
+                "{name}"
+            );
+        }
+        assert_eq!(header("Authorization", "Bearer x"), "********");
+        assert_eq!(header("X-WL-ServerMetaInfo", "e30="), "e30=");
+        // What a request said is not repeated in the answer's sentences.
+        let said = secrets(&value!({ "networkTokenData": { "cryptogram": "AAAABBBBCCCC" } }));
+        assert_eq!(
+            without(&said, "the cryptogram AAAABBBBCCCC is old"),
+            "the cryptogram ******** is old"
+        );
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::settings::{Mistake, Mistakes, Settings};
+use crate::transport::Proxy;
 
 /// The keys of a properties file that begin with a platform's prefix.
 pub struct Properties {
@@ -133,8 +135,15 @@ impl Properties {
         })
     }
 
+    /// A whole number. The published samples have a comment behind it.
+    fn digits(&mut self, key: &'static str) -> Option<String> {
+        let text = self.get(key)?;
+        let comment = text.find(" #").or_else(|| text.find("\t#"));
+        Some(text.get(..comment.unwrap_or(text.len()))?.trim().into())
+    }
+
     fn number(&mut self, key: &'static str, default: u64, most: u64) -> u64 {
-        match self.get(key).map(|text| text.parse::<u64>()) {
+        match self.digits(key).map(|text| text.parse::<u64>()) {
             None => default,
             Some(Ok(number)) if (1..=most).contains(&number) => number,
             Some(_) => {
@@ -142,6 +151,43 @@ impl Properties {
                 default
             }
         }
+    }
+
+    /// Seconds; -1 is for ever.
+    fn seconds(&mut self, key: &'static str, default: u64, most: u64) -> Duration {
+        if self.digits(key).as_deref() == Some("-1") {
+            return Duration::MAX;
+        }
+        Duration::from_secs(self.number(key, default, most))
+    }
+
+    /// `proxy.uri`, and `proxy.username` with `proxy.password`.
+    fn proxy(&mut self) -> Option<Proxy> {
+        let uri = self.get("proxy.uri");
+        let (name, password) = (self.get("proxy.username"), self.get("proxy.password"));
+        let Some(uri) = uri else {
+            if name.is_some() || password.is_some() {
+                self.mistake("proxy.uri", "is missing");
+            }
+            return None;
+        };
+        // Also in clear: what goes through it to an https address is encrypted all the same.
+        let host = Url::parse(&uri).ok().filter(|url| {
+            let plain = url.query().is_none() && url.fragment().is_none() && url.path().len() <= 1;
+            let apart = url.username().is_empty() && url.password().is_none();
+            plain && apart && url.has_host() && ["http", "https"].contains(&url.scheme())
+        });
+        if host.is_none() {
+            self.mistake("proxy.uri", "must be http://host:port or https://host:port");
+            return None;
+        }
+        if name.is_some() != password.is_some() {
+            self.mistake("proxy.username", "and proxy.password go together");
+        }
+        Some(Proxy {
+            uri,
+            credentials: name.zip(password.map(Into::into)),
+        })
     }
 
     /// Names what nobody asked for, and everything else that is wrong.
@@ -172,14 +218,16 @@ impl Properties {
 pub struct Endpoint {
     /// `https://host`, with a port if one is set, without a slash at the end.
     pub base: String,
-    /// Until a connection stands.
+    /// Until a connection stands; [`Duration::MAX`] is for ever.
     pub connect_timeout: Duration,
-    /// Until the whole answer is there.
+    /// Until the whole answer is there; [`Duration::MAX`] is for ever.
     pub socket_timeout: Duration,
     /// Connections at once.
     pub max_connections: usize,
     /// Who built the shop, for the platform's own diagnosis.
     pub integrator: String,
+    /// What calls go through.
+    pub proxy: Option<Proxy>,
 }
 
 impl Endpoint {
@@ -192,11 +240,13 @@ impl Endpoint {
             socket_timeout: Duration::from_secs(300),
             max_connections: 10,
             integrator: integrator.into(),
+            proxy: None,
         }
     }
 
     /// `integrator`, `endpoint.host`, `endpoint.scheme` (https), `endpoint.port` (-1: the scheme's own),
-    /// `connectTimeout` (5 seconds), `socketTimeout` (300) and `maxConnections` (10).
+    /// `connectTimeout` (5 seconds; -1: for ever), `socketTimeout` (300; the same), `maxConnections` (10) and
+    /// `proxy.uri`, `proxy.username`, `proxy.password`.
     pub fn from_properties(properties: &mut Properties) -> Self {
         let host = properties.text("endpoint.host");
         let scheme = properties.get("endpoint.scheme");
@@ -230,10 +280,11 @@ impl Endpoint {
         let integrator = properties.text("integrator");
         Self {
             base,
-            connect_timeout: Duration::from_secs(properties.number("connectTimeout", 5, 600)),
-            socket_timeout: Duration::from_secs(properties.number("socketTimeout", 300, 3600)),
+            connect_timeout: properties.seconds("connectTimeout", 5, 600),
+            socket_timeout: properties.seconds("socketTimeout", 300, 3600),
             max_connections: usize::try_from(properties.number("maxConnections", 10, 1000)).unwrap_or(10),
             integrator,
+            proxy: properties.proxy(),
         }
     }
 }
@@ -290,6 +341,7 @@ mod tests {
                     socket_timeout: Duration::from_secs(30),
                     max_connections: 3,
                     integrator: "Shop".into(),
+                    proxy: None,
                 }
             );
             assert_eq!(kind.as_deref(), Some("v1HMAC"));
@@ -312,6 +364,60 @@ mod tests {
             (Duration::from_secs(5), Duration::from_secs(300), 10)
         );
         assert_eq!(kind, None);
+    }
+
+    #[test]
+    fn takes_comments_behind_numbers_no_time_out_and_a_proxy() {
+        let of = |more: &str| {
+            read(&format!(
+                "onlinepayments.api.integrator=Shop #1\nonlinepayments.api.endpoint.host=payment.payone.com\n{more}"
+            ))
+            .map(|(endpoint, _)| endpoint)
+        };
+        let endpoint = of("onlinepayments.api.connectTimeout=-1 # use -1 for no timeout\n\
+            onlinepayments.api.socketTimeout=-1\nonlinepayments.api.maxConnections=7\t# seven\n\
+            onlinepayments.api.proxy.uri=http://proxy.example:3128\n\
+            onlinepayments.api.proxy.username=me\nonlinepayments.api.proxy.password=hunter2 #")
+        .unwrap();
+        assert_eq!(
+            (
+                endpoint.connect_timeout,
+                endpoint.socket_timeout,
+                endpoint.max_connections,
+                endpoint.integrator.as_str()
+            ),
+            (Duration::MAX, Duration::MAX, 7, "Shop #1")
+        );
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
+        let proxy = |password: &str| Proxy {
+            uri: "http://proxy.example:3128".into(),
+            credentials: Some(("me".into(), password.to_owned().into())),
+        };
+        assert_eq!(endpoint.proxy, Some(proxy("hunter2 #")));
+        assert_ne!(endpoint.proxy, Some(proxy("hunter2")));
+        for (more, key) in [
+            (
+                "proxy.username=hunter2\nonlinepayments.api.proxy.password=x",
+                "proxy.uri",
+            ),
+            ("proxy.uri=proxy.example", "proxy.uri"),
+            ("proxy.uri=ftp://proxy.example", "proxy.uri"),
+            ("proxy.uri=http://proxy.example/path", "proxy.uri"),
+            ("proxy.uri=http://me:hunter2@proxy.example", "proxy.uri"),
+            (
+                "proxy.uri=http://proxy.example\nonlinepayments.api.proxy.username=x",
+                "proxy.username",
+            ),
+            ("connectTimeout=-2", "connectTimeout"),
+            ("socketTimeout=0", "socketTimeout"),
+            ("maxConnections=-1", "maxConnections"),
+        ] {
+            let mistakes = of(&format!("onlinepayments.api.{more}")).unwrap_err();
+            assert!(
+                mistakes.iter().any(|own| own.ends_with(key)),
+                "{more}: {mistakes:?}"
+            );
+        }
     }
 
     #[test]

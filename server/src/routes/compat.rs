@@ -17,7 +17,7 @@ use axum::{Extension, Router};
 use cardseal::gp_api::is_id;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Handed, Page, SessionAsk};
+use cardseal_gateways::gateway::{Capture, Handed, Page, SessionAsk};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -106,6 +106,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
         browser?;
         let reference = uuid::Uuid::new_v4().to_string();
         let ask = SessionAsk {
+            capture: Capture::Auto,
             kind: Kind::Tokenize,
             mode: Mode::Direct,
             reference: &reference,
@@ -113,6 +114,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             amount: None,
             description: "",
             page: Page::default(),
+            customer_ip: None,
         };
         let account = app.account(PLATFORM.id())?;
         let opened = account
@@ -166,6 +168,7 @@ async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
     }
     let now = app.clock.now();
     let session = NewSession {
+        capture_later: false,
         platform: PLATFORM.id(),
         kind: Kind::Tokenize,
         mode: Mode::Direct,

@@ -21,7 +21,7 @@ use crate::error::{ApiError, Code};
 use crate::store::Payment;
 
 pub(super) use change::{capture, refund, void};
-pub(super) use charge::{Charge, charge_stored, create, look};
+pub(super) use charge::{CAPTURES, Charge, charge_stored, create, look};
 pub(crate) use refresh::{Asking, watch};
 pub(super) use refresh::{find_out, refresh};
 pub(super) use resolve::resolve;

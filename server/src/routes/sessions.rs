@@ -1,15 +1,17 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
+use std::net::IpAddr;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Page, SessionAsk};
+use cardseal_gateways::gateway::{Capture, Page, SessionAsk};
 use cardseal_gateways::{Amount, AmountError};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::payments::{self, order_reference, text_or_default};
+use super::payments::{self, CAPTURES, order_reference, text_or_default};
 use super::tokens;
 use crate::App;
 use crate::access::{Browser, Merchant};
@@ -47,6 +49,7 @@ pub(super) async fn create(
     }
     let token = match kind {
         Kind::Update => Some(updatable(&app, &fields.text("token", 64)?).await?),
+        Kind::Payment if fields.has("token") => Some(updatable(&app, &fields.text("token", 64)?).await?),
         Kind::Tokenize | Kind::Payment => None,
     };
     let platform = match &token {
@@ -54,6 +57,16 @@ pub(super) async fn create(
         None => platform.unwrap_or_else(|| default_platform(&app)),
     };
     let account = app.account(&platform)?;
+    if kind == Kind::Payment && token.is_some() && !account.gateway.session_names_token() {
+        return Err(ApiError::field(Code::NotOffered, "token"));
+    }
+    let capture = match kind {
+        Kind::Payment => fields.word("capture", CAPTURES, Capture::Auto)?,
+        Kind::Tokenize | Kind::Update => Capture::Auto,
+    };
+    if capture == Capture::Later && !account.gateway.session_holds_money() {
+        return Err(ApiError::field(Code::NotOffered, "capture"));
+    }
     let mode = asked_mode.unwrap_or_else(|| account.gateway.default_mode());
     // Without notifications, a token that a browser hands over could never become more than its word.
     let confirmable = account.webhook_path_secret.is_some() || !account.gateway.direct_needs_notifications();
@@ -62,6 +75,7 @@ pub(super) async fn create(
             ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
         );
     }
+    let customer_ip = customer_ip(account, &mut fields, &merchant, browser.address)?;
     let (amount, description, reference) = match kind {
         Kind::Payment => {
             let amount = amount(account, &mut fields)?;
@@ -96,11 +110,13 @@ pub(super) async fn create(
             .map(ExposeSecret::expose_secret),
         amount: amount.as_ref(),
         description: &description,
+        capture,
         page: Page {
             return_url: page.return_url.as_deref(),
             locale: page.locale.as_deref(),
             variant: page.variant.as_deref(),
         },
+        customer_ip,
     };
     let opened = account.gateway.open_session(&app.transport, &ask).await?;
     let expires_at = created_at + i64::from(opened.seconds) * 1000;
@@ -117,9 +133,14 @@ pub(super) async fn create(
             reference: &reference,
             kept: &opened.kept,
             customer: customer.as_deref(),
-            token_id: token.as_ref().map(|token| token.id.as_str()),
+            // A payment that refers to a stored card is not one of its token: the card comes again.
+            token_id: token
+                .as_ref()
+                .filter(|_| kind == Kind::Update)
+                .map(|token| token.id.as_str()),
             amount: minor.zip(currency),
             description: &description,
+            capture_later: capture == Capture::Later,
             created_at,
             expires_at,
         })
@@ -253,6 +274,26 @@ async fn updatable(app: &App, id: &str) -> Result<Token, ApiError> {
         TokenStatus::Unconfirmed => Err(Code::TokenUnconfirmed.into()),
         TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
     }
+}
+
+/// The customer's address, for platforms that want it: the merchant's word, or where a page's call came from.
+pub(super) fn customer_ip(
+    account: &Account,
+    fields: &mut Fields,
+    merchant: &Result<(), ApiError>,
+    caller: Option<IpAddr>,
+) -> Result<Option<IpAddr>, ApiError> {
+    // Elsewhere it is a field that nobody asked for.
+    if !account.gateway.wants_customer_ip() {
+        return Ok(None);
+    }
+    let Some(text) = fields.optional("customer_ip", 45)? else {
+        return Ok(caller);
+    };
+    merchant.clone()?;
+    text.parse()
+        .map(Some)
+        .map_err(|_| ApiError::field(Code::FieldInvalid, "customer_ip"))
 }
 
 /// `amount` and `currency`, which the platform has to offer.

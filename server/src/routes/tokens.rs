@@ -40,7 +40,7 @@ pub(super) struct HandIn {
 }
 
 impl HandIn {
-    /// `session` with `ld` and `lk`, with `encrypted_customer_input`, or with `answer`.
+    /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
     pub(super) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
         let session = fields.text("session", 64)?;
         if fields.has("encrypted_customer_input") {
@@ -54,6 +54,21 @@ impl HandIn {
                     data,
                     key: None,
                     product,
+                },
+                hash,
+            });
+        }
+        if fields.has("sealed") {
+            // Longer than any; what is too long is refused in the words of the seal.
+            let data = fields.text("sealed", 16_384)?;
+            // The page's key is made for this card alone: the hash says nothing about it.
+            let hash = hex::encode(Sha256::digest(&data));
+            return Ok(Self {
+                session,
+                handed: Handed::Sealed {
+                    data,
+                    key: None,
+                    product: None,
                 },
                 hash,
             });
@@ -205,6 +220,8 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
     let from_browser = matches!(handed, Handed::Answer(_));
     let gone = SecretString::default();
     let open = OpenSession {
+        id: &session.id,
+        now: app.clock.now(),
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,

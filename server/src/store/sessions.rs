@@ -28,6 +28,8 @@ pub struct NewSession<'a> {
     pub amount: Option<(i64, &'a str)>,
     /// Only for a payment.
     pub description: &'a str,
+    /// Only for a payment: the money is taken by a capture.
+    pub capture_later: bool,
     /// When.
     pub created_at: i64,
     /// When.
@@ -68,6 +70,8 @@ pub struct Session {
     pub amount: Option<(i64, String)>,
     /// Only for a payment.
     pub description: String,
+    /// Only for a payment: the money is taken by a capture.
+    pub capture_later: bool,
     /// How far it is.
     pub state: SessionState,
     /// Of the card that was sent last.
@@ -125,6 +129,7 @@ fn read(row: &SqliteRow) -> Result<Session> {
         description: row
             .try_get::<Option<String>, _>("description")?
             .unwrap_or_default(),
+        capture_later: row.try_get("capture_later")?,
         state: match row.try_get("state")? {
             "open" => SessionState::Open,
             "busy" => SessionState::Busy,
@@ -202,8 +207,8 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
-                currency, description, state, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)",
+                currency, description, capture_later, state, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)",
         )
         .bind(&id)
         .bind(session.platform)
@@ -216,6 +221,7 @@ impl Store {
         .bind(session.amount.map(|(minor, _)| minor))
         .bind(session.amount.map(|(_, currency)| currency))
         .bind(session.description)
+        .bind(session.capture_later)
         .bind(session.created_at)
         .bind(session.expires_at)
         .execute(&mut *tx)

@@ -1,13 +1,13 @@
 // Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
 
 import {
-  CardsealError, GpApi, GreenPay, OnlinePayments, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  CardsealError, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
   formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, validateCard,
 } from "cardseal";
 import type {
   Brand, CardField, CardInput, CardToken, CardsealQuery, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
-  IinDetails, KeyWarning, LoadSource, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform, Problem,
-  ProblemCode, SendOptions, ServerSession, ValidateOptions, Validation,
+  IinDetails, KeyWarning, LoadSource, NetworkToken, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform, Problem,
+  ProblemCode, SealOptions, SealingKey, SendOptions, ServerSession, ValidateOptions, Validation,
 } from "cardseal";
 import * as inline from "cardseal/inline";
 
@@ -111,6 +111,17 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const formed: [CardToken, PaymentOutcome] = [await online.confirmToken(session), await online.confirmPayment({ id: "…" }, { RETURNMAC: "…" })];
     console.log(queries, asked?.body, (await online.publicKey(client)).keyId, masked, sealed, kept.id, paid.redirect?.url, formed, (await online.products(client)).length);
     online.free();
+
+    const acquiring = new WorldlineAcquiring({ server: "https://shop.example" });
+    const networkToken: NetworkToken = { cryptogram: "…", eci: "05", requestorId: "…" };
+    const sealing: SealOptions = { networkToken };
+    const key: SealingKey | undefined = session.seal;
+    const jwe: string = await acquiring.seal(session, card, sealing);
+    const handedOver: CardsealRequest[] = [await acquiring.tokenizeRequest(session, card), await acquiring.payRequest(session, card, { ...sealing, idempotencyKey: "…" })];
+    const verified: CardToken = await acquiring.tokenize(session, card, sending);
+    const charged: PaymentOutcome = await acquiring.pay(session, { ...card, cvc: "" }, { networkToken, ...sending });
+    console.log(key?.kid, key?.key.x, jwe, handedOver.length, verified.last4, charged.status, session.server_expires_at);
+    acquiring.free();
 
     const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: "…", timeoutMs: 180_000 });
     const told: CardsealRequest = greenpay.confirmPaymentRequest(session, payment, { idempotencyKey: "…" });

@@ -2,7 +2,7 @@
 
 import * as page from "cardseal";
 import {
-  CardsealError, GpApi, GreenPay, OnlinePayments, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  CardsealError, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
   formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, terminate, validateCard,
 } from "cardseal/worker";
 import type { Brand, CardInput, CardToken, CardsealRequest, KeyWarning, Packed, PaymentOutcome, Validation } from "cardseal/worker";
@@ -38,7 +38,10 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const online: OnlinePayments = new OnlinePayments();
   const sealed: string = await online.encrypt(session, card, { paymentProductId: 1 });
   await online.free();
-  console.log(sealed, maskField({ id: "cvv" }, "1").text, checkField({ id: "cvv" }, "1"));
+  const acquiring: WorldlineAcquiring = new WorldlineAcquiring();
+  const jwe: string = await acquiring.seal(session, card);
+  await acquiring.free();
+  console.log(jwe, sealed, maskField({ id: "cvv" }, "1").text, checkField({ id: "cvv" }, "1"));
   const outcome: PaymentOutcome = await greenpay.pay(session, card);
   const own: GreenPay = greenpay;
   await own.free();

@@ -9,6 +9,7 @@
 //! A process that ends between 1 and 3 leaves a payment that the next start calls unknown. Nothing ever goes from
 //! there to 2 again.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ use crate::access::Browser;
 use crate::body::Fields;
 use crate::error::{ApiError, Code, problem};
 use crate::logging::RequestId;
-use crate::routes::sessions::amount;
+use crate::routes::sessions::{amount, customer_ip};
 use crate::routes::tokens::HandIn;
 use crate::store::{
     Claim, Key, NewPayment, Payment, Session, SessionState, Settlement, Status, StoredAnswer, Token,
@@ -60,11 +61,15 @@ struct Order {
 }
 
 /// When the money is taken.
-const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
+pub(in crate::routes) const CAPTURES: &[(&str, Capture)] =
+    &[("auto", Capture::Auto), ("later", Capture::Later)];
 
 /// What is charged.
 enum Card {
-    Stored(Box<Token>),
+    Stored {
+        token: Box<Token>,
+        customer_ip: Option<IpAddr>,
+    },
     Handed {
         session: Box<Session>,
         handed: Handed,
@@ -91,7 +96,7 @@ pub(in crate::routes) async fn create(
         by_session(&app, &mut fields, key, fingerprint, request_id).await?
     } else {
         browser.merchant?;
-        by_token(&app, &mut fields, key, fingerprint, request_id).await?
+        by_token(&app, &mut fields, key, fingerprint, (request_id, browser.address)).await?
     };
     fields.finish()?;
     let owner = Arc::clone(&app);
@@ -123,7 +128,10 @@ pub(in crate::routes) async fn charge_stored(app: &App, charge: Charge) -> Resul
         description: "Payment".into(),
         customer: charge.token.customer.clone(),
         key: charge.key,
-        card: Card::Stored(Box::new(charge.token)),
+        card: Card::Stored {
+            token: Box::new(charge.token),
+            customer_ip: None,
+        },
         hash: String::new(),
         grace: 0,
         request_id: charge.request_id,
@@ -142,12 +150,13 @@ async fn by_token(
     fields: &mut Fields,
     key: Option<String>,
     fingerprint: String,
-    request_id: String,
+    (request_id, caller): (String, Option<IpAddr>),
 ) -> Result<Order, ApiError> {
     let token = fields.text("token", 64)?;
     let token = app.store.token(&token).await?.ok_or(Code::TokenNotFound)?;
+    let account = app.account(&token.platform)?;
     Ok(Order {
-        amount: amount(app.account(&token.platform)?, fields)?,
+        amount: amount(account, fields)?,
         platform: token.platform.clone(),
         order_reference: order_reference(fields)?,
         description: text_or_default(fields)?,
@@ -159,7 +168,10 @@ async fn by_token(
             key,
             fingerprint,
         }),
-        card: Card::Stored(Box::new(token)),
+        card: Card::Stored {
+            token: Box::new(token),
+            customer_ip: customer_ip(account, fields, &Ok(()), caller)?,
+        },
         hash: String::new(),
         grace: 0,
         request_id,
@@ -209,7 +221,11 @@ async fn by_session(
         hash: hand_in.hash,
         card,
         request_id,
-        capture: Capture::Auto,
+        capture: if session.capture_later {
+            Capture::Later
+        } else {
+            Capture::Auto
+        },
         network_token: None,
     })
 }
@@ -230,6 +246,8 @@ async fn paid_order(
     } else {
         let gone = SecretString::default();
         let open = OpenSession {
+            id: &session.id,
+            now: app.clock.now(),
             kept: session.kept.as_ref().unwrap_or(&gone),
             kind: session.kind,
             reference: &session.reference,
@@ -351,6 +369,10 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
     else {
         return Ok(None);
     };
+    // Asking here would charge the card for a second time.
+    if app.account(&session.platform)?.gateway.charges_answers() {
+        return Ok(None);
+    }
     let Some(session) = app.store.session(&session.id).await? else {
         return Ok(None);
     };
@@ -363,6 +385,8 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
     };
     let gone = SecretString::default();
     let open = OpenSession {
+        id: &session.id,
+        now: app.clock.now(),
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
@@ -403,7 +427,7 @@ async fn session_gone(app: &App, order: &Order) -> Result<ApiError, ApiError> {
 
 async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
     let (token, session, bin) = match &order.card {
-        Card::Stored(token) => (Some(token), None, token.bin.as_deref()),
+        Card::Stored { token, .. } => (Some(token), None, token.bin.as_deref()),
         Card::Handed { session, bin, .. } => (None, Some(session), bin.as_deref()),
         Card::Paid { session, .. } => (None, Some(session), None),
     };
@@ -431,10 +455,10 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
 async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcome, ApiError> {
     let account = app.account(&payment.platform)?;
     let (gateway, transport) = (Arc::clone(&account.gateway), app.transport.clone());
-    let payment = payment.clone();
+    let (payment, now) = (payment.clone(), app.clock.now());
     // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
-        Card::Stored(token) => {
+        Card::Stored { token, customer_ip } => {
             let token = token.platform_token.ok_or(Code::TokenDeleted)?;
             let call = async move {
                 let ask = ChargeAsk {
@@ -450,6 +474,9 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                     },
                     network_token: payment.network_token,
                     platform_id: None,
+                    asked_at: payment.created_at,
+                    now,
+                    customer_ip,
                 };
                 gateway.charge(&transport, &ask).await
             };
@@ -465,6 +492,8 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
                 let gone = SecretString::default();
                 let kept = session.kept.as_ref().unwrap_or(&gone);
                 let open = OpenSession {
+                    id: &session.id,
+                    now,
                     kept,
                     kind: session.kind,
                     reference: &session.reference,

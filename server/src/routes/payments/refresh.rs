@@ -158,6 +158,9 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
         },
         network_token: payment.network_token,
         platform_id: payment.platform_payment.as_deref(),
+        asked_at: payment.created_at,
+        now: app.clock.now(),
+        customer_ip: None,
     };
     let outcome = match gateway.find(&app.transport, &ask, repeat).await {
         Ok(outcome) => outcome,

@@ -1,0 +1,290 @@
+//! The platform's JSON: what is sent, exactly, and what is read, tolerantly.
+//!
+//! The sandbox has shapes of its own on purpose, so that one misreading is not shared by both sides.
+
+use std::fmt;
+
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::threeds::Threeds;
+
+/// An id of up to nineteen digits. The platform's have eighteen, more than a double holds: the older answers send them
+/// as numbers, the newer ones as texts for that reason. Here they are always the digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongId(String);
+
+impl LongId {
+    /// Of digits; nothing else is an id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| Self(text.into()))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for LongId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl Visitor<'_> for Digits {
+            type Value = LongId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id as digits or as a whole number")
+            }
+            // No `visit_f64`: what went through a double is another id.
+            fn visit_u64<E>(self, number: u64) -> Result<LongId, E> {
+                Ok(LongId(number.to_string()))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LongId, E> {
+                LongId::parse(text).ok_or_else(|| E::custom("not digits"))
+            }
+        }
+        deserializer.deserialize_any(Digits)
+    }
+}
+
+/// Whether a text is a payment token by the documented pattern. It stands in a path.
+#[must_use]
+pub fn is_payment_token(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// `GET /payment-tokens/{id}`, and what the page is answered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenInfo {
+    /// Letters and digits.
+    pub payment_token_id: String,
+    /// The account that it was made for.
+    pub client_accnum: u32,
+    /// And the sub account.
+    pub client_subacc: u32,
+    /// Hours from when it was made.
+    #[serde(default)]
+    pub time_to_live: Option<u64>,
+    /// Charges.
+    #[serde(default)]
+    pub valid_number_of_use: Option<u64>,
+    /// Of the sale that the card is of.
+    #[serde(default)]
+    pub subscription_id: Option<LongId>,
+    /// The bank's word on the security code, where it was asked: M, N, P, S, U.
+    #[serde(default)]
+    pub cvv2_response: Option<String>,
+    /// The bank's word on the address.
+    #[serde(default)]
+    pub avs_response: Option<String>,
+}
+
+/// One of `GET /transactions/payment-tokens/{id}`: a sale that was made with a token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sale {
+    /// The account.
+    pub client_accnum: u32,
+    /// The sub account.
+    pub client_subacc: u32,
+    /// The sale.
+    pub subscription_id: LongId,
+}
+
+/// What a charge is answered with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChargeAnswer {
+    /// Whether the bank said yes. HTTP is 200 either way.
+    pub approved: bool,
+    /// Why not.
+    #[serde(default, deserialize_with = "code")]
+    pub decline_code: Option<u32>,
+    /// The same for people.
+    #[serde(default)]
+    pub decline_text: Option<String>,
+    /// Of the decline.
+    #[serde(default)]
+    pub denial_id: Option<LongId>,
+    /// Of the sale.
+    #[serde(default)]
+    pub subscription_id: Option<LongId>,
+    /// Base64 of sixteen bytes without padding: never to be put into an address as it is.
+    #[serde(default)]
+    pub payment_unique_id: Option<String>,
+    /// The token of later charges, where one was asked for.
+    #[serde(default)]
+    pub new_payment_token_id: Option<String>,
+}
+
+fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(id) = Option::<LongId>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    id.as_str().parse().map(Some).map_err(D::Error::custom)
+}
+
+/// Charges that follow the first one.
+#[derive(Clone, Debug)]
+pub struct Recurring {
+    /// Of each, in the charge's own currency.
+    pub price: crate::amount::Amount,
+    /// Days between them.
+    pub period: u32,
+    /// How many; 99 for ever.
+    pub rebills: u32,
+}
+
+/// The body of a charge.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChargeBody<'a> {
+    pub(super) client_accnum: u32,
+    pub(super) client_subacc: u32,
+    pub(super) initial_price: Box<RawValue>,
+    pub(super) initial_period: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recurring_price: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recurring_period: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rebills: Option<u32>,
+    /// The number of ISO 4217: 36 for AUD, as a number has no zero in front.
+    pub(super) currency_code: u16,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) create_new_payment_token: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) pass_through_info: Vec<Named<'a>>,
+    #[serde(flatten)]
+    pub(super) threeds: Option<ThreedsBody<'a>>,
+}
+
+/// What comes back in the platform's webhooks.
+#[derive(Serialize)]
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: &'a str,
+}
+
+/// The flat fields of 3-D Secure; amount and currency are those of the charge.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreedsBody<'a> {
+    #[serde(flatten)]
+    pub(super) result: &'a Threeds,
+    pub(super) threeds_amount: Box<RawValue>,
+    pub(super) threeds_currency: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_survive_as_numbers_and_as_texts() {
+        for text in [
+            "924313501000000101",
+            "925014201000000206",
+            "0",
+            "18446744073709551615",
+        ] {
+            let id: Option<LongId> = serde_json::from_str(text).ok();
+            assert_eq!(id.as_ref().map(LongId::as_str), Some(text));
+        }
+        let text: LongId = serde_json::from_str("\"924313501000000101\"").unwrap();
+        assert_eq!(text.as_str(), "924313501000000101");
+        // As a double the first one ends in 128.
+        for wrong in [
+            "9.24313501000000101e17",
+            "1.0",
+            "-1",
+            "\"\"",
+            "\"1.0\"",
+            "\"12a\"",
+            "true",
+            "\"12345678901234567890\"",
+        ] {
+            assert!(serde_json::from_str::<LongId>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reads_both_versions_of_a_token() {
+        let read = |id: &str| -> TokenInfo {
+            serde_json::from_str(&format!(
+                r#"{{"paymentTokenId":"019f5576d7f046c3a375e8a054f2c033","programParticipationId":null,
+                "originalPaymentTokenId":null,"clientAccnum":900684,"clientSubacc":0,
+                "createdDatetime":"2024-11-08T12:22:51","timeToLive":24,"validNumberOfUse":2147483647,
+                "subscriptionId":{id},"paymentInfoId":null}}"#
+            ))
+            .unwrap()
+        };
+        for id in ["924313501000000101", "\"924313501000000101\""] {
+            let info = read(id);
+            assert_eq!(info.subscription_id.unwrap().as_str(), "924313501000000101");
+            assert_eq!(
+                (info.client_accnum, info.client_subacc, info.time_to_live),
+                (900_684, 0, Some(24))
+            );
+            assert_eq!(
+                (info.cvv2_response, info.valid_number_of_use),
+                (None, Some(2_147_483_647))
+            );
+        }
+        assert!(read("null").subscription_id.is_none());
+    }
+
+    #[test]
+    fn reads_both_versions_of_a_sale_and_of_a_decline() {
+        for (subscription, denial) in [
+            ("925014201000000206", "925013101000000100"),
+            ("\"925014201000000206\"", "\"925013101000000100\""),
+        ] {
+            let sale: ChargeAnswer = serde_json::from_str(&format!(
+                r#"{{"declineCode":null,"declineText":null,"denialId":null,"approved":true,
+                "paymentUniqueId":"z8Zprmki+WoAyOwj74Ei3w","sessionId":null,"subscriptionId":{subscription},
+                "newPaymentTokenId":null}}"#
+            ))
+            .unwrap();
+            assert!(sale.approved && sale.decline_code.is_none());
+            assert_eq!(sale.subscription_id.unwrap().as_str(), "925014201000000206");
+            let decline: ChargeAnswer = serde_json::from_str(&format!(
+                r#"{{"declineCode":27,"declineText":"System Error, Please Try Again","denialId":{denial},
+                "approved":false,"paymentUniqueId":null,"sessionId":null,"newPaymentTokenId":null,
+                "subscriptionId":null}}"#
+            ))
+            .unwrap();
+            assert!(!decline.approved);
+            assert_eq!(decline.decline_code, Some(27));
+            assert_eq!(decline.denial_id.unwrap().as_str(), "925013101000000100");
+        }
+        for not in ["{}", r#"{"approved":"true"}"#, r#"{"approved":1}"#, "[]", "null"] {
+            assert!(serde_json::from_str::<ChargeAnswer>(not).is_err(), "{not}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_survives(number in any::<u64>().prop_filter("nineteen digits", |n| *n < 10_000_000_000_000_000_000)) {
+            let text = number.to_string();
+            for json in [text.clone(), format!("\"{text}\"")] {
+                let id: LongId = serde_json::from_str(&json).unwrap();
+                prop_assert_eq!(id.as_str(), text.as_str());
+            }
+        }
+
+        #[test]
+        fn a_payment_token_never_changes_the_path(text in ".{0,80}") {
+            if is_payment_token(&text) {
+                let url = url::Url::parse(&format!("https://api.ccbill.com/payment-tokens/{text}")).unwrap();
+                prop_assert_eq!(url.path(), format!("/payment-tokens/{text}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Worldline Acquiring, an acquirer's API for servers alone: cards go to it in clear.
+//!
+//! [`client`] is the client, with what the official SDK gives its users. The rest makes a gateway of it. The platform has
+//! nothing that a page could seal a card to, and no tokens: a page seals to the merchant's own key ([`crate::sealing`]),
+//! and the card is opened for the one call to the platform. What is stored of a card is the scheme's id of its
+//! verification, which later payments refer to and which spends nothing by itself.
+//!
+//! Every operation has an id, by which the platform knows a repeat. A payment whose answer stays lost is undone by it.
+
+mod cards;
+pub mod client;
+mod config;
+pub mod domain;
+pub mod errors;
+pub mod oauth2;
+mod payments;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cardseal::http::Request;
+use cardseal::platform::Platform;
+use cardseal::redact::card_digits;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use crate::amount::{Amount, Currency};
+use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::gateway::{
+    Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk, StoredCard,
+};
+use crate::sealing::{self, KeyRing};
+use crate::transport::{Failure, Response, Transport};
+use crate::worldline::connection::Connection;
+use crate::worldline::logging::CommunicatorLogger;
+
+use client::{Client, MerchantClient};
+use errors::{Communication, Fault, Mistake};
+
+/// Before each further try.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(300),
+    Duration::from_millis(1200),
+    Duration::from_secs(4),
+];
+
+/// For how long the platform knows an operation's id is not documented. An hour is a guess on the safe side: after it
+/// nothing is sent again.
+const IDS_KNOWN: Duration = Duration::from_secs(60 * 60);
+
+/// A merchant's account.
+pub struct WorldlineAcquiring {
+    client: Client,
+    merchant: MerchantClient,
+    base: String,
+    ring: Option<KeyRing>,
+    later_type: &'static str,
+    initiator: &'static str,
+    stored_use: &'static str,
+    session_seconds: u32,
+    sandbox: bool,
+}
+
+/// The gateway's calls go over the caller's transport.
+struct Unconnected;
+
+#[async_trait]
+impl Connection for Unconnected {
+    async fn send(&self, _: Request) -> Result<Response, Failure> {
+        Err(Failure::NotSent)
+    }
+}
+
+impl WorldlineAcquiring {
+    /// The client, over the caller's transport.
+    fn over(&self, transport: &Transport) -> MerchantClient {
+        self.merchant.over(Arc::new(transport.clone()))
+    }
+}
+
+/// What an error of the client says about a call.
+enum Judged {
+    /// Nothing was done.
+    Refused(Refusal),
+    /// Nobody knows.
+    Doubtful(Doubt),
+}
+
+/// A code or a name, which is short and plain or masked.
+fn word(text: &str) -> String {
+    shortened(&card_digits(text)).chars().take(80).collect()
+}
+
+/// What the platform said, masked. The last part of the type's address is the nearest to a code.
+fn rejection(fault: &Fault) -> Rejection {
+    let problem = &fault.problem;
+    let kind = problem.kind.as_deref().and_then(|kind| kind.rsplit('/').next());
+    let message = problem.detail.as_deref().or(problem.title.as_deref());
+    Rejection {
+        code: kind.filter(|kind| !kind.is_empty()).map(word),
+        name: problem.title.as_deref().map(word),
+        message: shortened(&card_digits(message.unwrap_or_default())),
+        status: Some(fault.status),
+    }
+}
+
+/// A refusal is one only where the platform itself says in its own words that it did nothing.
+fn judged(error: &errors::Error) -> Judged {
+    match error {
+        errors::Error::Validation(fault)
+        | errors::Error::Authorization(fault)
+        | errors::Error::Reference(fault) => Judged::Refused(Refusal::Rejected(rejection(fault))),
+        errors::Error::NotFound => Judged::Refused(Refusal::Rejected(Rejection {
+            code: Some("not_found".into()),
+            status: Some(404),
+            ..Rejection::default()
+        })),
+        errors::Error::Api(fault) => match fault.status {
+            408 => Judged::Doubtful(Doubt::TimedOut),
+            400..=499 => Judged::Refused(Refusal::Rejected(rejection(fault))),
+            500..=599 => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
+            _ => Judged::Doubtful(Doubt::Undecodable),
+        },
+        errors::Error::Platform(_) => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
+        // Without a token the call was not made.
+        errors::Error::OAuth2(Error::Refused(refusal)) => Judged::Refused(refusal.clone()),
+        errors::Error::OAuth2(Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid)
+        | errors::Error::Communication(Communication::Failure(Failure::NotSent))
+        | errors::Error::Mistake(Mistake::Closed) => Judged::Refused(Refusal::NotSent),
+        errors::Error::Communication(Communication::Failure(Failure::Doubtful(doubt))) => {
+            Judged::Doubtful(*doubt)
+        }
+        errors::Error::Communication(Communication::NotJson(500..=599)) => {
+            Judged::Doubtful(Doubt::NoAnswerBehindProxy)
+        }
+        errors::Error::Communication(Communication::NotJson(_) | Communication::Redirect(_)) => {
+            Judged::Doubtful(Doubt::Undecodable)
+        }
+        errors::Error::Mistake(Mistake::Value(name)) => Judged::Refused(Refusal::Invalid(name)),
+        errors::Error::Mistake(Mistake::ClearCardData) => {
+            Judged::Refused(Refusal::Invalid("order_reference"))
+        }
+    }
+}
+
+impl From<errors::Error> for Error {
+    fn from(error: errors::Error) -> Self {
+        match judged(&error) {
+            Judged::Refused(refusal) => refusal.into(),
+            Judged::Doubtful(doubt) => Self::Doubtful(doubt),
+        }
+    }
+}
+
+#[async_trait]
+impl Gateway for WorldlineAcquiring {
+    fn platform(&self) -> Platform {
+        Platform::WorldlineAcquiring
+    }
+
+    /// Which currencies an account takes is known to the platform alone.
+    fn accepts(&self, currency: Currency) -> bool {
+        Amount::from_minor(1, currency).is_ok()
+    }
+
+    fn refunds_parts(&self) -> bool {
+        true
+    }
+
+    fn finds(&self) -> bool {
+        true
+    }
+
+    fn remembers_keys(&self) -> Duration {
+        IDS_KNOWN
+    }
+
+    fn looks_for_changes(&self) -> bool {
+        true
+    }
+
+    fn opens_cards(&self) -> bool {
+        self.ring.is_some()
+    }
+
+    fn session_holds_money(&self) -> bool {
+        true
+    }
+
+    fn session_names_token(&self) -> bool {
+        true
+    }
+
+    fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
+        self.client.enable_logging(logger);
+    }
+
+    fn demo_facts(&self) -> Map<String, Value> {
+        let facts = json!({ "base_url": self.base, "sandbox": self.sandbox });
+        facts.as_object().cloned().unwrap_or_default()
+    }
+
+    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
+        match handed {
+            Handed::Sealed { .. } if self.ring.is_none() => Err(Refusal::NotOffered),
+            Handed::Sealed {
+                key: None,
+                product: None,
+                data,
+            } if data.len() <= sealing::MAX_BYTES => Ok(()),
+            Handed::Sealed {
+                key: None,
+                product: None,
+                ..
+            } => Err(Refusal::Sealed(sealing::Refusal::Oversized)),
+            Handed::Sealed { .. } => Err(Refusal::Invalid("sealed")),
+            Handed::Answer(_) => Err(Refusal::NotOffered),
+        }
+    }
+
+    async fn open_session(&self, _: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+        self.open(ask)
+    }
+
+    async fn tokenize(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<StoredCard, Error> {
+        self.verify(transport, session, handed).await
+    }
+
+    /// The platform stores nothing.
+    async fn delete_token(&self, _: &Transport, _: &SecretString) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The platform wants the card itself, which is not stored.
+    async fn charge(&self, _: &Transport, _: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    async fn pay(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+        fraud_check: bool,
+    ) -> Result<Outcome, Refusal> {
+        if fraud_check {
+            return Err(Refusal::NotOffered);
+        }
+        self.charge_sealed(transport, session, handed).await
+    }
+
+    async fn capture(
+        &self,
+        transport: &Transport,
+        payment: &PaymentRef<'_>,
+        _amount: Option<&Amount>,
+    ) -> Result<Change, Refusal> {
+        self.change(transport, payment, payments::Verb::Capture).await
+    }
+
+    async fn void(&self, transport: &Transport, payment: &PaymentRef<'_>) -> Result<Change, Refusal> {
+        self.change(transport, payment, payments::Verb::Reverse).await
+    }
+
+    async fn refund(
+        &self,
+        transport: &Transport,
+        payment: &PaymentRef<'_>,
+        _amount: Option<&Amount>,
+    ) -> Result<Change, Refusal> {
+        self.change(transport, payment, payments::Verb::Refund).await
+    }
+
+    async fn find(
+        &self,
+        transport: &Transport,
+        ask: &ChargeAsk<'_>,
+        _repeat: bool,
+    ) -> Result<Outcome, Refusal> {
+        self.find_out(transport, ask).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What can go wrong with a call: the exceptions of the official SDK as one type.
+
+use serde_json::Value;
+
+use super::domain::ApiPaymentErrorResponse;
+use crate::transport::{Failure, Response};
+use crate::worldline::obfuscate;
+use crate::worldline::resource::Unfit;
+
+/// What the platform said when it refused. Its texts are not in `Display`, and what was secret in the request is left
+/// out of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Of the HTTP answer.
+    pub status: u16,
+    /// What it said.
+    pub problem: ApiPaymentErrorResponse,
+}
+
+/// Why there is no usable answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Communication {
+    /// No connection, or no answer.
+    Failure(Failure),
+    /// The answer is not JSON, or not the documented one.
+    NotJson(u16),
+    /// The answer points elsewhere.
+    Redirect(u16),
+}
+
+/// Why a request was not even made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    /// A value cannot stand where it has to.
+    #[error("the value of `{0}` is not valid")]
+    Value(&'static str),
+    /// A card number stands where none may be.
+    #[error("the request holds a card number where none may be")]
+    ClearCardData,
+    /// The client, or one that shares its communicator, has been closed.
+    #[error("the client has been closed")]
+    Closed,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// 400 (`ValidationException`).
+    #[error("the platform found a mistake in the request")]
+    Validation(Box<Fault>),
+    /// 403 (`AuthorizationException`).
+    #[error("the platform refused access")]
+    Authorization(Box<Fault>),
+    /// 404, 409, 410 (`ReferenceException`). 409 is what the SDK's page calls `IdempotenceException`, too.
+    #[error("the platform does not know it, or not in this state")]
+    Reference(Box<Fault>),
+    /// 404 of something that is not the API (`NotFoundException`).
+    #[error("there is no such address at the platform")]
+    NotFound,
+    /// 500, 502, 503 (`PlatformException`).
+    #[error("the platform failed")]
+    Platform(Box<Fault>),
+    /// Any other status (`ApiException`).
+    #[error("the platform refused the request")]
+    Api(Box<Fault>),
+    /// No access token (`OAuth2Exception`); the call was not made.
+    #[error("there is no access token")]
+    OAuth2(crate::error::Error),
+    /// No usable answer (`CommunicationException`).
+    #[error("the platform gave no usable answer")]
+    Communication(Communication),
+    /// The request was not made.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
+}
+
+impl From<Unfit> for Error {
+    fn from(Unfit(name): Unfit) -> Self {
+        Mistake::Value(name).into()
+    }
+}
+
+/// JSON by its own word. Without one, as in the SDK, it counts as JSON.
+pub(super) fn says_json(answer: &Response) -> bool {
+    answer.header("content-type").is_none_or(|kind| {
+        let kind = kind.trim().to_ascii_lowercase();
+        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
+    })
+}
+
+/// The body of a good answer, or what a bad one says.
+///
+/// # Errors
+/// See [`Error`].
+pub(super) fn read(
+    answer: &Response,
+    secrets: &[String],
+    unmarshal: impl Fn(&[u8]) -> Option<Value>,
+) -> Result<Value, Error> {
+    let status = answer.status;
+    let not_json = Error::Communication(Communication::NotJson(status));
+    let good = (200..300).contains(&status);
+    let body = match (answer.body.is_empty(), says_json(answer)) {
+        (true, true) => Value::Null,
+        (true, false) if good => Value::Null,
+        (_, false) if status == 404 => return Err(Error::NotFound),
+        (_, false) => return Err(not_json),
+        (false, true) => unmarshal(&answer.body).ok_or_else(|| not_json.clone())?,
+    };
+    if good {
+        return Ok(body);
+    }
+    if (300..400).contains(&status) {
+        return Err(Error::Communication(Communication::Redirect(status)));
+    }
+    if !body.is_null() && !body.is_object() {
+        return Err(not_json);
+    }
+    let mut problem: ApiPaymentErrorResponse = serde_json::from_value(body).unwrap_or_default();
+    for text in [&mut problem.title, &mut problem.detail, &mut problem.instance]
+        .into_iter()
+        .flatten()
+    {
+        *text = obfuscate::without(secrets, text);
+    }
+    let fault = Box::new(Fault { status, problem });
+    Err(match status {
+        400 => Error::Validation(fault),
+        403 => Error::Authorization(fault),
+        404 | 409 | 410 => Error::Reference(fault),
+        500 | 502 | 503 => Error::Platform(fault),
+        _ => Error::Api(fault),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, kind: Option<&str>, body: &str) -> &'static str {
+        let answer = Response {
+            status,
+            headers: kind
+                .into_iter()
+                .map(|kind| ("content-type".to_owned(), kind.to_owned()))
+                .collect(),
+            body: body.into(),
+        };
+        match read(&answer, &["hunter2-hunter2".into()], |bytes| {
+            serde_json::from_slice(bytes).ok()
+        }) {
+            Ok(_) => "-",
+            Err(error) => {
+                assert!(!format!("{error} {error:?}").contains("hunter2"));
+                match error {
+                    Error::Validation(_) => "ValidationException",
+                    Error::Authorization(_) => "AuthorizationException",
+                    Error::Reference(_) => "ReferenceException",
+                    Error::NotFound => "NotFoundException",
+                    Error::Platform(_) => "PlatformException",
+                    Error::Api(_) => "ApiException",
+                    Error::OAuth2(_) => "OAuth2Exception",
+                    Error::Communication(_) => "CommunicationException",
+                    Error::Mistake(_) => "mistake",
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_published_table() {
+        const PROBLEM: Option<&str> = Some("application/problem+json; charset=utf-8");
+        let body = r#"{"type":"https://x/y","title":"t","detail":"said hunter2-hunter2 again","status":500}"#;
+        for (status, expected) in [
+            (200, "-"),
+            (201, "-"),
+            (400, "ValidationException"),
+            (401, "ApiException"),
+            (402, "ApiException"),
+            (403, "AuthorizationException"),
+            (404, "ReferenceException"),
+            (409, "ReferenceException"),
+            (410, "ReferenceException"),
+            (422, "ApiException"),
+            (429, "ApiException"),
+            (500, "PlatformException"),
+            (502, "PlatformException"),
+            (503, "PlatformException"),
+            (504, "ApiException"),
+            (302, "CommunicationException"),
+        ] {
+            assert_eq!(class(status, PROBLEM, body), expected, "{status}");
+            assert_eq!(class(status, None, ""), expected, "{status} without a body");
+        }
+        for (status, kind, body, expected) in [
+            (204, Some("text/plain"), "", "-"),
+            (200, Some("text/html"), "<html>", "CommunicationException"),
+            (502, Some("text/html"), "<html>", "CommunicationException"),
+            (404, Some("text/html"), "<html>", "NotFoundException"),
+            (500, None, "[]", "CommunicationException"),
+            (400, None, "no", "CommunicationException"),
+        ] {
+            assert_eq!(class(status, kind, body), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Charges, captures, reversals and refunds.
+//!
+//! Each has its own operation id, the same for every try. While the card is there a charge is sent again with it; the
+//! platform knows it and does nothing twice. A charge whose answer stays lost cannot be asked for, as the platform
+//! finds payments by its own id alone: it is undone by a technical reversal, and is then known not to have been
+//! made. Changes are looked for by their id among the operations of the payment.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::cards::{Kept, card_payment_data, operation_id, timestamp};
+use super::client::MerchantClient;
+use super::domain::{
+    AdditionalResponseData, AmountData, ApiActionResponse, ApiCaptureRequest, ApiPaymentRefundRequest,
+    ApiPaymentRequest, ApiPaymentResource, ApiPaymentResponse, ApiPaymentReversalRequest,
+    ApiTechnicalReversalRequest, CardPaymentData, PaymentReferences, SubOperation,
+};
+use super::{Judged, PAUSES, WorldlineAcquiring, errors, judged, word};
+use crate::amount::Amount;
+use crate::error::{Doubt, Refusal, Rejection};
+use crate::gateway::{
+    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
+};
+use crate::transport::Transport;
+use crate::worldline::resource::is_id;
+
+/// No request arrives so long after it was sent. An operation that the platform does not know then was never made.
+const ARRIVED_MS: i64 = 2 * 60_000;
+
+/// What is done to a payment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Takes the money that is held.
+    Capture,
+    /// Lets it go.
+    Reverse,
+    /// Pays back.
+    Refund,
+}
+
+impl Verb {
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Capture => "CAPTURE",
+            Self::Reverse => "AUTHORIZATION_REVERSAL",
+            Self::Refund => "REFUND",
+        }
+    }
+}
+
+/// What the codes of an answer say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Approved,
+    Declined,
+    Other,
+}
+
+fn said(category: Option<&str>) -> Said {
+    match category {
+        Some("APPROVED") => Said::Approved,
+        Some("DECLINED") => Said::Declined,
+        // A part is never asked for; whatever else there is, is not known.
+        _ => Said::Other,
+    }
+}
+
+/// Our word for the advice that comes with a refusal. The platform's own codes are not published.
+fn reason(advice: Option<&AdditionalResponseData>) -> &'static str {
+    match advice.and_then(|advice| advice.merchant_advice_code.as_deref()) {
+        Some("01") => "card_details_outdated",
+        Some("02" | "24" | "25" | "26" | "27" | "28" | "29" | "30") => "try_again_later",
+        Some("03" | "21") => "do_not_try_again",
+        _ => "declined",
+    }
+}
+
+fn decline(
+    code: Option<&str>,
+    description: Option<&str>,
+    advice: Option<&AdditionalResponseData>,
+) -> Outcome {
+    Outcome::Declined(Decline {
+        code: code.map(word),
+        reason: reason(advice).into(),
+        message: description.map(word),
+    })
+}
+
+fn is_amount(total: Option<&AmountData>, amount: &Amount) -> bool {
+    total.is_none_or(|total| total.is(amount))
+}
+
+fn approval(id: &str, code: Option<&str>, brand: Option<&str>) -> Approval {
+    Approval {
+        authorization: code.filter(|code| !code.is_empty()).map(word),
+        platform_id: Some(id.into()),
+        brand: brand.map(|brand| word(brand).to_lowercase()),
+        last4: None,
+        unverified: false,
+    }
+}
+
+fn pending(id: &str, doubt: Doubt) -> Outcome {
+    Outcome::Pending(Pending {
+        platform_id: id.into(),
+        redirect: None,
+        doubt,
+    })
+}
+
+/// What a status says, given how the money was to be taken.
+fn of_status(status: Option<&str>, capture: Capture, id: &str, approval: Approval) -> Outcome {
+    match (status, capture) {
+        (Some("CONFIRMED"), _) | (Some("PENDING_CAPTURE"), Capture::Auto) => Outcome::Approved(approval),
+        (Some("AUTHORIZED"), _) | (Some("PENDING_CAPTURE"), Capture::Later) => Outcome::Authorized(approval),
+        (Some("REVERSED" | "CANCELLED"), _) => Outcome::Voided(approval),
+        _ => pending(id, Doubt::Pending),
+    }
+}
+
+/// The answer to a new payment.
+fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amount) -> Outcome {
+    if answer.operation_id.as_deref() != Some(id) {
+        return Outcome::Unknown(Doubt::WrongReference);
+    }
+    let status = answer.status.as_deref();
+    let declined = status == Some("NOT_AUTHORIZED");
+    let category = said(answer.response_code_category.as_deref());
+    if category == Said::Declined && status.is_none_or(|_| declined) {
+        return decline(
+            answer.response_code.as_deref(),
+            answer.response_code_description.as_deref(),
+            answer.additional_response_data.as_ref(),
+        );
+    }
+    let Some(payment) = answer.payment_id.as_deref().filter(|id| is_id(id)) else {
+        return Outcome::Unknown(Doubt::Undecodable);
+    };
+    let waits = status == Some("PENDING");
+    if declined
+        || (category != Said::Approved && !waits)
+        || !is_amount(answer.total_authorized_amount.as_ref(), amount)
+    {
+        return pending(payment, Doubt::Contradictory);
+    }
+    let brand = answer
+        .card_payment_data
+        .as_ref()
+        .and_then(|card| card.brand.as_deref());
+    let approval = approval(payment, answer.initial_authorization_code.as_deref(), brand);
+    of_status(status, capture, payment, approval)
+}
+
+/// The payment as it is now.
+fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome {
+    if payment.payment_id.as_deref() != Some(id) {
+        return Outcome::Unknown(Doubt::WrongReference);
+    }
+    let status = payment.status.as_deref();
+    let operations = payment.operations.as_deref().unwrap_or_default();
+    if status == Some("NOT_AUTHORIZED") {
+        let first = operations
+            .iter()
+            .find(|operation| operation.operation_type.as_deref() == Some("AUTHORIZATION"));
+        return decline(
+            first.and_then(|operation| operation.response_code.as_deref()),
+            first.and_then(|operation| operation.response_code_description.as_deref()),
+            None,
+        );
+    }
+    let held = matches!(status, Some("AUTHORIZED" | "PENDING_CAPTURE" | "CONFIRMED"));
+    if held && !is_amount(payment.total_authorized_amount.as_ref(), ask.amount) {
+        return pending(id, Doubt::Contradictory);
+    }
+    let brand = payment
+        .card_payment_data
+        .as_ref()
+        .and_then(|card| card.brand.as_deref());
+    let approval = approval(id, payment.initial_authorization_code.as_deref(), brand);
+    of_status(status, ask.capture, id, approval)
+}
+
+/// Our own id of what undoes an operation: the same whenever it is undone.
+fn reversal_id(operation: &str) -> String {
+    let digest = Sha256::new_with_prefix("cardseal technical reversal ")
+        .chain_update(operation)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+impl WorldlineAcquiring {
+    /// `POST /payments` with the card that a page sealed.
+    pub(super) async fn charge_sealed(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        handed: Handed,
+    ) -> Result<Outcome, Refusal> {
+        let kept = Kept::read(session);
+        let amount = kept.amount()?;
+        let id = operation_id(session.attempt)?;
+        let card = self.unseal(session, &handed)?;
+        drop(handed);
+        let authorization_type = match kept.capture() {
+            Capture::Auto => "FINAL_AUTHORIZATION",
+            Capture::Later => self.later_type,
+        };
+        let request = ApiPaymentRequest {
+            amount: Some((&amount).into()),
+            authorization_type: Some(authorization_type.into()),
+            transaction_timestamp: Some(timestamp(session.now)),
+            card_payment_data: Some(CardPaymentData {
+                allow_partial_approval: Some(false),
+                capture_immediately: Some(kept.capture() == Capture::Auto),
+                card_on_file_data: self.subsequent(&kept),
+                ..card_payment_data(&card)
+            }),
+            references: Some(PaymentReferences {
+                merchant_reference: Some(session.reference.into()),
+                ..Default::default()
+            }),
+            operation_id: Some(id.clone()),
+            ..Default::default()
+        };
+        let last4 = {
+            use secrecy::ExposeSecret;
+            let number = card.number.expose_secret();
+            number.get(number.len().saturating_sub(4)..).map(str::to_owned)
+        };
+        drop(card);
+        let merchant = self.over(transport);
+        let mut lost = None;
+        for pause in std::iter::once(&Duration::ZERO).chain(&PAUSES) {
+            tokio::time::sleep(*pause).await;
+            let error = match merchant.payments().process_payment(&request).await {
+                Ok(answer) => {
+                    let mut outcome = outcome(&answer, &id, kept.capture(), &amount);
+                    if let Outcome::Approved(approval) | Outcome::Authorized(approval) = &mut outcome {
+                        approval.last4 = last4;
+                    }
+                    return Ok(outcome);
+                }
+                Err(error) => error,
+            };
+            match (judged(&error), lost) {
+                (Judged::Doubtful(doubt), _) => lost = Some(doubt),
+                (Judged::Refused(refusal), None) => return Err(refusal),
+                // What could not be sent now may be sent in a moment; any other refusal, such as 409 for an id that
+                // is known already, says nothing about the first try.
+                (Judged::Refused(Refusal::NotSent), Some(_)) => {}
+                (Judged::Refused(_), Some(doubt)) => return Ok(Outcome::Unknown(doubt)),
+            }
+        }
+        Ok(Outcome::Unknown(lost.unwrap_or(Doubt::Interrupted)))
+    }
+
+    /// After a lost answer, or of a payment that was pending.
+    pub(super) async fn find_out(
+        &self,
+        transport: &Transport,
+        ask: &ChargeAsk<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let merchant = self.over(transport);
+        if let Some(id) = ask.platform_id {
+            return Ok(match merchant.payments().get(id, true).await {
+                Ok(payment) => found(&payment, id, ask),
+                Err(error) => Outcome::Unknown(match judged(&error) {
+                    Judged::Doubtful(doubt) => doubt,
+                    Judged::Refused(_) => Doubt::Pending,
+                }),
+            });
+        }
+        self.undo(&merchant, ask).await
+    }
+
+    /// `POST /operations/{id}/reverse`: after it, nothing was charged, whatever became of the first request.
+    async fn undo(&self, merchant: &MerchantClient, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
+        let id = operation_id(ask.attempt)?;
+        // Word for word the same each time, so that a repeat is known as one.
+        let request = ApiTechnicalReversalRequest {
+            operation_id: Some(reversal_id(&id)),
+            transaction_timestamp: Some(timestamp(ask.asked_at)),
+            ..Default::default()
+        };
+        let answer = match merchant.technical_reversal(&id, &request).await {
+            Ok(answer) => answer,
+            Err(errors::Error::Reference(fault)) if fault.status == 404 => {
+                return Ok(if ask.now - ask.asked_at >= ARRIVED_MS {
+                    Outcome::Declined(Decline {
+                        code: None,
+                        reason: "not_processed".into(),
+                        message: Some("the platform never received the payment".into()),
+                    })
+                } else {
+                    Outcome::Unknown(Doubt::Interrupted)
+                });
+            }
+            Err(error) => {
+                return Ok(Outcome::Unknown(match judged(&error) {
+                    Judged::Doubtful(doubt) => doubt,
+                    Judged::Refused(_) => Doubt::Interrupted,
+                }));
+            }
+        };
+        Ok(match said(answer.response_code_category.as_deref()) {
+            Said::Approved => Outcome::Voided(Approval::default()),
+            Said::Declined | Said::Other => Outcome::Unknown(Doubt::Contradictory),
+        })
+    }
+
+    /// Captures, reverses or pays back.
+    pub(super) async fn change(
+        &self,
+        transport: &Transport,
+        payment: &PaymentRef<'_>,
+        verb: Verb,
+    ) -> Result<Change, Refusal> {
+        let payment_id = payment
+            .platform_id
+            .filter(|id| is_id(id))
+            .ok_or(Refusal::Invalid("platform_id"))?;
+        let id = operation_id(payment.attempt)?;
+        let merchant = self.over(transport);
+        let mut lost = None;
+        if payment.again {
+            lost = Some(Doubt::Interrupted);
+            if let Some(known) = looked_for(&merchant, payment_id, &id, verb).await {
+                return known;
+            }
+            if !payment.repeat {
+                return Ok(Change::Unknown(Doubt::Interrupted));
+            }
+        }
+        // Made once, so that every repeat is word for word the same.
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_millis()).ok())
+            .unwrap_or_default();
+        let timestamp = timestamp(now);
+        for pause in [Duration::ZERO, PAUSES[0], PAUSES[1]] {
+            tokio::time::sleep(pause).await;
+            let error = match send(&merchant, payment_id, &id, &timestamp, verb, payment.moved).await {
+                Ok(answer) if answer.operation_id.as_deref() != Some(id.as_str()) => {
+                    return Ok(Change::Unknown(Doubt::WrongReference));
+                }
+                Ok(answer) => {
+                    return match said(answer.response_code_category.as_deref()) {
+                        Said::Approved => Ok(Change::Done),
+                        Said::Declined => Err(refused(
+                            answer.response_code.as_deref(),
+                            answer.response_code_description.as_deref(),
+                        )),
+                        Said::Other => Ok(Change::Unknown(Doubt::Undecodable)),
+                    };
+                }
+                Err(error) => error,
+            };
+            match (judged(&error), lost) {
+                (Judged::Doubtful(doubt), _) => lost = Some(doubt),
+                (Judged::Refused(refusal), None) => return Err(refusal),
+                (Judged::Refused(Refusal::NotSent), Some(_)) => {}
+                (Judged::Refused(_), Some(_)) => break,
+            }
+        }
+        match looked_for(&merchant, payment_id, &id, verb).await {
+            Some(known) => known,
+            None => Ok(Change::Unknown(lost.unwrap_or(Doubt::Interrupted))),
+        }
+    }
+}
+
+async fn send(
+    merchant: &MerchantClient,
+    payment_id: &str,
+    id: &str,
+    timestamp: &str,
+    verb: Verb,
+    moved: &Amount,
+) -> Result<ApiActionResponse, errors::Error> {
+    let payments = merchant.payments();
+    let (operation_id, transaction_timestamp) = (Some(id.into()), Some(timestamp.into()));
+    match verb {
+        Verb::Capture => {
+            let request = ApiCaptureRequest {
+                operation_id,
+                transaction_timestamp,
+                amount: Some(moved.into()),
+                capture_sequence_number: Some(1),
+                is_final: Some(true),
+                ..Default::default()
+            };
+            payments.capture(payment_id, &request).await
+        }
+        Verb::Reverse => {
+            let request = ApiPaymentReversalRequest {
+                operation_id,
+                transaction_timestamp,
+                ..Default::default()
+            };
+            payments.reverse(payment_id, &request).await
+        }
+        Verb::Refund => {
+            let request = ApiPaymentRefundRequest {
+                operation_id,
+                transaction_timestamp,
+                amount: Some(moved.into()),
+                capture_immediately: Some(true),
+                ..Default::default()
+            };
+            payments.refund(payment_id, &request).await
+        }
+    }
+}
+
+fn refused(code: Option<&str>, description: Option<&str>) -> Refusal {
+    Refusal::Rejected(Rejection {
+        code: code.map(word),
+        name: Some("DECLINED".into()),
+        message: description.map(word).unwrap_or_default(),
+        status: None,
+    })
+}
+
+/// What the payment's operations say of a change. That it is not among them says nothing: it may be under way.
+async fn looked_for(
+    merchant: &MerchantClient,
+    payment_id: &str,
+    id: &str,
+    verb: Verb,
+) -> Option<Result<Change, Refusal>> {
+    let payment = merchant.payments().get(payment_id, true).await.ok()?;
+    let own = |operation: &&SubOperation| {
+        operation.operation_id.as_deref() == Some(id)
+            && operation.operation_type.as_deref() == Some(verb.operation())
+    };
+    let found = payment.operations.as_deref()?.iter().find(own)?;
+    match said(found.response_code_category.as_deref()) {
+        Said::Approved => Some(Ok(Change::Done)),
+        Said::Declined => Some(Err(refused(
+            found.response_code.as_deref(),
+            found.response_code_description.as_deref(),
+        ))),
+        Said::Other => None,
+    }
+}

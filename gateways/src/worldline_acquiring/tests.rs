@@ -1,0 +1,1232 @@
+//! The client and the gateway against a platform of a few lines.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request as AxumRequest, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response as AxumResponse};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cardseal::session::{Kind, Mode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::client::{Configuration, Factory};
+use super::domain::*;
+use super::errors::Error as CallError;
+use super::*;
+use crate::gateway::{Capture, Page};
+use crate::settings::{Mistakes, Settings};
+use crate::transport::Timeouts;
+use crate::worldline::logging::WriterLogger;
+use crate::worldline::metadata::MetadataProvider;
+
+const PAN: &str = "4176669999000104";
+const CRYPTOGRAM: &str = "AgAAAAAAAIR8CQrXcIhbQAAAAAA=";
+const SECRET: &str = "s+cr&t=%7";
+const SESSION: &str = "ses_00000000000040008000000000000001";
+const PAYMENT: &str = "pay_0123456789abcdef0123456789abcdef";
+const OPERATION: &str = "01234567-89ab-cdef-0123-456789abcdef";
+const NOW: i64 = 1_795_255_237_686;
+const PROCESSING: &str = "/processing/v1/100812/520000214";
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Nothing,
+    /// Done, and the answer comes too late.
+    LateAfter,
+    /// Nothing was done, and no answer comes.
+    LateBefore,
+    /// Done, and a proxy lost the answer.
+    GatewayAfter,
+    /// The token is no longer taken.
+    Unauthorized,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    method: String,
+    path: String,
+    headers: BTreeMap<String, String>,
+    text: String,
+    body: Value,
+}
+
+#[derive(Default)]
+struct Acquirer {
+    seen: Mutex<Vec<Seen>>,
+    troubles: Mutex<Vec<Trouble>>,
+    /// What is answered to a path instead.
+    fixed: Mutex<BTreeMap<String, (u16, Value)>>,
+    /// Operations by their id, with the body that they came with.
+    known: Mutex<BTreeMap<String, (Value, Value)>>,
+    operations: Mutex<Vec<Value>>,
+    tokens: AtomicU32,
+    done: AtomicU32,
+}
+
+const LATE: Duration = Duration::from_millis(2500);
+
+impl Acquirer {
+    async fn start() -> (Arc<Self>, String) {
+        let platform = Arc::new(Self::default());
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&platform));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (platform, base)
+    }
+
+    fn answers(&self, path: &str, status: u16, body: Value) {
+        self.fixed.lock().unwrap().insert(path.into(), (status, body));
+    }
+
+    fn trouble(&self, troubles: &[Trouble]) {
+        *self.troubles.lock().unwrap() = troubles.iter().rev().copied().collect();
+    }
+
+    fn calls(&self) -> Vec<Seen> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter()
+            .filter(|seen| seen.path != "/connect/token")
+            .cloned()
+            .collect()
+    }
+
+    fn done(&self) -> u32 {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// A repeat with the same id and body is answered as the first time; with another body it is a conflict.
+    fn carry_out(&self, seen: &Seen) -> (u16, Value) {
+        if let Some(fixed) = self.fixed.lock().unwrap().get(&seen.path) {
+            return fixed.clone();
+        }
+        if seen.method == "GET" && seen.path.starts_with(&format!("{PROCESSING}/payments/")) {
+            let operations = self.operations.lock().unwrap().clone();
+            return (
+                200,
+                json!({ "paymentId": "p-1", "status": "AUTHORIZED", "operations": operations,
+                    "initialAuthorizationCode": "A1" }),
+            );
+        }
+        let id = seen.body["operationId"].as_str().unwrap_or_default().to_owned();
+        if let Some((body, answer)) = self.known.lock().unwrap().get(&id) {
+            return if *body == seen.body {
+                (201, answer.clone())
+            } else {
+                (
+                    409,
+                    json!({ "type": "https://x/duplicate", "title": "duplicate", "status": 409 }),
+                )
+            };
+        }
+        let approved = json!({ "operationId": id, "responder": "ISSUER", "responseCode": "0",
+            "responseCodeCategory": "APPROVED", "responseCodeDescription": "APPROVED" });
+        let with = |more: Value| {
+            let mut answer = approved.clone();
+            answer
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            answer
+        };
+        let operation = |kind: &str| {
+            let mut operations = self.operations.lock().unwrap();
+            operations.push(with(json!({ "operationType": kind })));
+        };
+        let tail = seen.path.strip_prefix(PROCESSING).unwrap_or(&seen.path);
+        let answer = match tail {
+            "/payments" => with(json!({
+                "paymentId": "p-1", "totalAuthorizedAmount": seen.body["amount"], "initialAuthorizationCode": "A1",
+                "status": if seen.body["cardPaymentData"]["captureImmediately"] == true { "PENDING_CAPTURE" } else { "AUTHORIZED" },
+                "references": { "schemeTransactionId": "st-1" }, "cardPaymentData": { "brand": "VISA" } })),
+            "/account-verifications" => with(json!({
+                "references": { "schemeTransactionId": "st-1", "schemeTransactionLinkId": "link-1" } })),
+            "/payments/p-1/captures" => {
+                operation("CAPTURE");
+                with(json!({ "payment": { "paymentId": "p-1", "status": "CONFIRMED" } }))
+            }
+            "/payments/p-1/refunds" => {
+                operation("REFUND");
+                with(json!({ "refund": { "refundId": "r-1" } }))
+            }
+            "/payments/p-1/authorization-reversals" => {
+                operation("AUTHORIZATION_REVERSAL");
+                with(json!({ "payment": { "paymentId": "p-1", "status": "REVERSED" } }))
+            }
+            path if path.starts_with("/operations/") => {
+                let id = path.split('/').nth(2).unwrap_or_default();
+                if !self.known.lock().unwrap().contains_key(id) {
+                    return (404, json!({ "title": "not found", "status": 404 }));
+                }
+                with(json!({}))
+            }
+            _ => return (404, json!({ "title": "no such resource", "status": 404 })),
+        };
+        self.done.fetch_add(1, Ordering::SeqCst);
+        self.known
+            .lock()
+            .unwrap()
+            .insert(id, (seen.body.clone(), answer.clone()));
+        (201, answer)
+    }
+}
+
+async fn serve(State(platform): State<Arc<Acquirer>>, request: AxumRequest) -> AxumResponse {
+    let (parts, body) = request.into_parts();
+    let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().into()).unwrap();
+    let seen = Seen {
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().unwrap().to_string(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        body: serde_json::from_str(&text).unwrap_or_default(),
+        text,
+    };
+    platform.seen.lock().unwrap().push(seen.clone());
+    let reply = |status: u16, body: &Value| {
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let status = StatusCode::from_u16(status).unwrap();
+        (status, [("content-type", "application/json")], text).into_response()
+    };
+    if seen.path == "/connect/token" {
+        if let Some((status, body)) = platform.fixed.lock().unwrap().get(&seen.path) {
+            return reply(*status, body);
+        }
+        let number = platform.tokens.fetch_add(1, Ordering::SeqCst) + 1;
+        return reply(
+            200,
+            &json!({ "access_token": format!("token-{number}"), "expires_in": 300 }),
+        );
+    }
+    if seen.path == "/services/v1/ping" {
+        return reply(204, &Value::Null);
+    }
+    let trouble = platform
+        .troubles
+        .lock()
+        .unwrap()
+        .pop()
+        .unwrap_or(Trouble::Nothing);
+    match trouble {
+        Trouble::Unauthorized => return reply(401, &json!({ "title": "unauthorized", "status": 401 })),
+        Trouble::LateBefore => {
+            tokio::time::sleep(LATE).await;
+            return reply(503, &Value::Null);
+        }
+        Trouble::Nothing | Trouble::LateAfter | Trouble::GatewayAfter => {}
+    }
+    let (status, body) = platform.carry_out(&seen);
+    match trouble {
+        Trouble::LateAfter => tokio::time::sleep(LATE).await,
+        Trouble::GatewayAfter => return (StatusCode::BAD_GATEWAY, "<html>").into_response(),
+        Trouble::Nothing | Trouble::LateBefore | Trouble::Unauthorized => {}
+    }
+    reply(status, &body)
+}
+
+fn transport() -> Transport {
+    Transport::new(Timeouts {
+        connect: Duration::from_millis(800),
+        request: Duration::from_millis(800),
+    })
+    .unwrap()
+}
+
+/// A key for tests, whose secret is no secret.
+fn private_key() -> String {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use p256::elliptic_curve::sec1::ToEncodedPoint;
+    let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let point = secret.public_key().to_encoded_point(false);
+    json!({ "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(point.x().unwrap()),
+        "y": URL_SAFE_NO_PAD.encode(point.y().unwrap()), "d": URL_SAFE_NO_PAD.encode([7; 32]) })
+    .to_string()
+}
+
+fn table(base: &str, more: &Value) -> Value {
+    let mut table = json!({
+        "environment": "custom", "base_url": base, "token_uri": format!("{base}/connect/token"),
+        "client_id": "me", "client_secret": SECRET, "acquirer_id": "100812", "merchant_id": "520000214",
+        "sealing": true, "sealing_keys": [{ "kid": "k-1", "jwk": private_key() }],
+    });
+    table
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    table
+}
+
+fn gateway(base: &str, more: &Value) -> WorldlineAcquiring {
+    let mistakes = Mistakes::default();
+    let table = table(base, more);
+    let gateway = WorldlineAcquiring::from_settings(&Settings::root(table.as_object().unwrap(), &mistakes));
+    assert!(mistakes.borrow().is_empty(), "{:?}", mistakes.borrow());
+    gateway.unwrap()
+}
+
+fn client(base: &str) -> Client {
+    let uri = format!("{base}/connect/token");
+    let configuration = Configuration::new(base, "Shop", &uri, "me", SECRET.to_owned().into()).unwrap();
+    Factory::create_client_from_configuration(&configuration).unwrap()
+}
+
+fn card() -> Value {
+    json!({ "number": PAN, "expiry": { "month": 12, "year": 2031 }, "cvc": "012", "holder": "Zoë Müller" })
+}
+
+fn euros(text: &str) -> Amount {
+    Amount::parse(text, "EUR").unwrap()
+}
+
+/// A session as the server opens it, and a card that a page sealed for it.
+async fn session(
+    gateway: &WorldlineAcquiring,
+    kind: Kind,
+    amount: Option<&Amount>,
+    token: Option<&str>,
+    capture: Capture,
+) -> Opened {
+    let ask = SessionAsk {
+        kind,
+        mode: Mode::Relay,
+        reference: "order-1",
+        token,
+        amount,
+        description: "Payment",
+        capture,
+        page: Page::default(),
+        customer_ip: None,
+    };
+    gateway.open_session(&transport(), &ask).await.unwrap()
+}
+
+fn sealed(opened: &Opened, card: &Value) -> Handed {
+    let end = NOW / 1000 + 900;
+    Handed::Sealed {
+        data: cardseal_sandbox::sealing::seal(&opened.public["seal"], SESSION, end, card).unwrap(),
+        key: None,
+        product: None,
+    }
+}
+
+fn of<'a>(opened: &'a Opened, kind: Kind) -> OpenSession<'a> {
+    OpenSession {
+        id: SESSION,
+        now: NOW,
+        kept: &opened.kept,
+        kind,
+        reference: "order-1",
+        attempt: PAYMENT,
+    }
+}
+
+async fn pay(gateway: &WorldlineAcquiring, capture: Capture) -> Result<Outcome, Refusal> {
+    let opened = session(gateway, Kind::Payment, Some(&euros("2.00")), None, capture).await;
+    let handed = sealed(&opened, &card());
+    gateway
+        .pay(&transport(), &of(&opened, Kind::Payment), handed, false)
+        .await
+}
+
+fn ask<'a>(
+    token: &'a SecretString,
+    amount: &'a Amount,
+    platform_id: Option<&'a str>,
+    now: i64,
+) -> ChargeAsk<'a> {
+    ChargeAsk {
+        token,
+        amount,
+        reference: "order-1",
+        description: "Payment",
+        attempt: PAYMENT,
+        capture: Capture::Later,
+        network_token: None,
+        platform_id,
+        asked_at: NOW,
+        now,
+        customer_ip: None,
+    }
+}
+
+#[tokio::test]
+async fn every_call_goes_where_the_platform_expects_it() {
+    let (platform, base) = Acquirer::start().await;
+    let client = client(&base);
+    client.ping().await.unwrap();
+    let merchant = client.merchant("100812", "520000214").unwrap();
+    let operation = |id: &str| Some(id.to_owned());
+    let amount = Some(AmountData::from(&euros("2.00")));
+    let payment = ApiPaymentRequest {
+        amount: amount.clone(),
+        operation_id: operation("o-1"),
+        card_payment_data: Some(CardPaymentData {
+            card_data: Some(PlainCardData {
+                card_number: Some(PAN.into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let answer = merchant.payments().process_payment(&payment).await.unwrap();
+    assert_eq!(answer.payment_id.as_deref(), Some("p-1"));
+    assert!(!format!("{payment:?}").contains(PAN), "{payment:?}");
+    merchant.payments().get("p-1", true).await.unwrap();
+    merchant
+        .payments()
+        .capture(
+            "p-1",
+            &ApiCaptureRequest {
+                operation_id: operation("o-2"),
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
+    let missing = merchant
+        .payments()
+        .increment(
+            "p-1",
+            &ApiIncrementRequest {
+                operation_id: operation("o-3"),
+                ..Default::default()
+            },
+        )
+        .await;
+    assert!(matches!(missing, Err(CallError::Reference(fault)) if fault.status == 404));
+    merchant
+        .payments()
+        .reverse(
+            "p-1",
+            &ApiPaymentReversalRequest {
+                operation_id: operation("o-4"),
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
+    merchant
+        .payments()
+        .refund(
+            "p-1",
+            &ApiPaymentRefundRequest {
+                operation_id: operation("o-5"),
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
+    merchant
+        .technical_reversal(
+            "o-1",
+            &ApiTechnicalReversalRequest {
+                operation_id: operation("o-6"),
+                ..Default::default()
+            },
+        )
+        .await
+        .unwrap();
+    merchant
+        .verify_account(&ApiAccountVerificationRequest {
+            operation_id: operation("o-7"),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    platform.answers(
+        "/processing/v1/100812/520000214/balance-inquiries",
+        201,
+        json!({ "availableAmount": { "amount": 5, "currencyCode": "EUR", "numberOfDecimals": 2 } }),
+    );
+    let balance = merchant
+        .inquire_balance(&ApiBalanceInquiryRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(balance.available_amount.unwrap().amount, Some(5));
+    platform.answers(
+        "/services/v1/100812/520000214/dcc-rates",
+        200,
+        json!({ "proposal": { "resultingAmount": { "amount": 7 } }, "new": 1 }),
+    );
+    let rates = merchant.dcc_rates(&GetDccRateRequest::default()).await.unwrap();
+    assert_eq!(rates.more["new"], 1);
+    let calls = platform.calls();
+    let paths: Vec<_> = calls
+        .iter()
+        .map(|seen| format!("{} {}", seen.method, seen.path))
+        .collect();
+    let p = format!("POST {PROCESSING}");
+    assert_eq!(
+        paths,
+        [
+            "GET /services/v1/ping".to_owned(),
+            format!("{p}/payments"),
+            format!("GET {PROCESSING}/payments/p-1?returnOperations=true"),
+            format!("{p}/payments/p-1/captures"),
+            format!("{p}/payments/p-1/increments"),
+            format!("{p}/payments/p-1/authorization-reversals"),
+            format!("{p}/payments/p-1/refunds"),
+            format!("{p}/operations/o-1/reverse"),
+            format!("{p}/account-verifications"),
+            format!("{p}/balance-inquiries"),
+            "POST /services/v1/100812/520000214/dcc-rates".to_owned(),
+        ]
+    );
+    let mut traces = std::collections::BTreeSet::new();
+    for seen in &calls {
+        assert_eq!(seen.headers["authorization"], "Bearer token-1");
+        assert!(httpdate::parse_http_date(&seen.headers["date"]).is_ok());
+        let info = STANDARD.decode(&seen.headers["x-wl-servermetainfo"]).unwrap();
+        let info: Value = serde_json::from_slice(&info).unwrap();
+        assert_eq!(info["integrator"], "Shop");
+        traces.insert(seen.headers["trace-id"].clone());
+        let posted = seen.method == "POST";
+        assert_eq!(seen.headers.contains_key("content-type"), posted);
+    }
+    assert_eq!(traces.len(), calls.len());
+    // Ids do not bend an address.
+    for id in ["", "a/b", "a?b", "..", "a%2fb"] {
+        assert!(
+            client.merchant(id, "1").is_err() && client.merchant("1", id).is_err(),
+            "{id}"
+        );
+        assert!(matches!(
+            merchant.payments().get(id, false).await,
+            Err(CallError::Mistake(Mistake::Value("payment_id")))
+        ));
+    }
+    // A card number is for its own member.
+    let elsewhere = ApiPaymentRequest {
+        references: Some(PaymentReferences {
+            merchant_reference: Some(PAN.into()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    assert_eq!(
+        merchant.payments().process_payment(&elsewhere).await.unwrap_err(),
+        CallError::Mistake(Mistake::ClearCardData)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_token_is_shared_and_renewed_once_after_a_401() {
+    let (platform, base) = Acquirer::start().await;
+    let client = client(&base);
+    let calls: Vec<_> = (0..10)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.ping().await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(platform.tokens.load(Ordering::SeqCst), 1);
+    let form = platform.seen.lock().unwrap()[0].clone();
+    assert_eq!(form.headers["content-type"], "application/x-www-form-urlencoded");
+    let pairs: BTreeMap<String, String> = url::form_urlencoded::parse(form.text.as_bytes())
+        .into_owned()
+        .collect();
+    assert_eq!(pairs["grant_type"], "client_credentials");
+    assert_eq!(
+        (pairs["client_id"].as_str(), pairs["client_secret"].as_str()),
+        ("me", SECRET)
+    );
+    assert_eq!(pairs["scope"], oauth2::SCOPES.join(" "));
+    let merchant = client.merchant("100812", "520000214").unwrap();
+    let request = ApiPaymentRequest {
+        operation_id: Some("o-1".into()),
+        ..Default::default()
+    };
+    platform.trouble(&[Trouble::Unauthorized]);
+    merchant.payments().process_payment(&request).await.unwrap();
+    assert_eq!(platform.tokens.load(Ordering::SeqCst), 2);
+    let payments: Vec<_> = platform
+        .calls()
+        .into_iter()
+        .filter(|seen| seen.path.ends_with("/payments"))
+        .collect();
+    assert_eq!(payments.len(), 2);
+    assert_eq!(payments[0].body, payments[1].body);
+    assert_ne!(
+        payments[0].headers["authorization"],
+        payments[1].headers["authorization"]
+    );
+    // Refused again: the answer is what it is.
+    platform.trouble(&[Trouble::Unauthorized, Trouble::Unauthorized]);
+    let refused = merchant.payments().process_payment(&request).await;
+    assert!(matches!(refused, Err(CallError::Api(fault)) if fault.status == 401));
+    // Without a token nothing is called.
+    platform.trouble(&[Trouble::Unauthorized]);
+    platform.answers(
+        "/connect/token",
+        401,
+        json!({ "error": "unauthorized_client", "error_description": "Invalid client credentials" }),
+    );
+    let Err(CallError::OAuth2(Error::Refused(Refusal::Rejected(said)))) =
+        merchant.payments().process_payment(&request).await
+    else {
+        panic!("a token from nowhere");
+    };
+    assert_eq!(
+        (said.code.as_deref(), said.status),
+        (Some("unauthorized_client"), Some(401))
+    );
+}
+
+#[tokio::test]
+async fn the_published_file_is_all_that_a_client_needs_and_closing_closes_for_all() {
+    let (_, base) = Acquirer::start().await;
+    let (host, port) = base.trim_start_matches("http://").split_once(':').unwrap();
+    let text = format!(
+        "[AcquiringSDK]\nacquiring.api.integrator=<your company name>\nacquiring.api.endpoint.host={host}\n\
+        acquiring.api.endpoint.scheme=http\nacquiring.api.endpoint.port={port}\n\
+        acquiring.api.authorizationType=OAuth2\nacquiring.api.oauth2.tokenUri={base}/connect/token\n\
+        acquiring.api.connectTimeout=5 # use -1 for no timeout\n\
+        acquiring.api.socketTimeout=300 # use -1 for no timeout\n\
+        acquiring.api.maxConnections=10 # to support 10 concurrent connections\n"
+    );
+    let path = std::env::temp_dir().join(format!("cardseal-{}.ini", uuid::Uuid::new_v4()));
+    std::fs::write(&path, &text).unwrap();
+    let secret = || SecretString::from(SECRET.to_owned());
+    let client = Factory::create_client_from_file(&path, "me", secret()).unwrap();
+    let communicator = Factory::create_communicator_from_file(&path, "me", secret()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    client.ping().await.unwrap();
+    client.close_expired_connections();
+    client.close_idle_connections(Duration::ZERO);
+    client.ping().await.unwrap();
+    let shared = [
+        Factory::create_client_from_communicator(&communicator),
+        Factory::create_client_from_communicator(&communicator),
+    ];
+    shared[1].ping().await.unwrap();
+    shared[0].close();
+    for client in &shared {
+        assert_eq!(
+            client.ping().await.unwrap_err(),
+            CallError::Mistake(Mistake::Closed)
+        );
+    }
+    client.ping().await.unwrap();
+    for (from, to, key) in [
+        ("=OAuth2", "=v1HMAC", "authorizationType"),
+        ("/connect/token", "/connect/token?x=1", "oauth2.tokenUri"),
+        ("connectTimeout=5", "connectTimeout=0", "connectTimeout"),
+        (
+            "maxConnections=10",
+            "shoppingCartExtension.name=x",
+            "shoppingCartExtension.creator",
+        ),
+    ] {
+        let error = Configuration::from_text(&text.replace(from, to), "me", secret())
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains(key), "{error}");
+    }
+    for uri in [
+        "http://host.example/token",
+        "ftp://x/y",
+        "token",
+        "https://u:p@host/token",
+    ] {
+        assert!(
+            Configuration::new(&base, "x", uri, "me", secret()).is_err(),
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_the_communicator_can_be_replaced() {
+    struct Own(Mutex<Vec<Request>>);
+    #[async_trait]
+    impl Connection for Own {
+        async fn send(&self, request: Request) -> Result<Response, Failure> {
+            let token = request.url.ends_with("/token");
+            self.0.lock().unwrap().push(request);
+            Ok(Response {
+                status: if token { 200 } else { 204 },
+                headers: Vec::new(),
+                body: if token {
+                    br#"{"access_token":"t","expires_in":-1}"#.to_vec()
+                } else {
+                    Vec::new()
+                },
+            })
+        }
+    }
+    impl MetadataProvider for Own {
+        fn headers(&self) -> Vec<(&'static str, String)> {
+            vec![("x-own", "1".into())]
+        }
+    }
+    let own = Arc::new(Own(Mutex::default()));
+    let configuration = Configuration::new(
+        "https://host.example",
+        "x",
+        "https://auth.example/token",
+        "me",
+        SECRET.to_owned().into(),
+    )
+    .unwrap();
+    let builder = configuration.communicator().unwrap();
+    let client = Client::new(builder.connection(own.clone()).metadata(own.clone()).build());
+    // One that has ended already is for one call.
+    client.ping().await.unwrap();
+    client.ping().await.unwrap();
+    let urls: Vec<_> = own
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|request| request.url.clone())
+        .collect();
+    let (token, ping) = (
+        "https://auth.example/token",
+        "https://host.example/services/v1/ping",
+    );
+    assert_eq!(urls, [token, ping, token, ping]);
+    assert!(own.0.lock().unwrap()[1].headers.contains(&("x-own", "1".into())));
+}
+
+#[tokio::test]
+async fn the_log_shows_no_card_and_no_secret() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({}));
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let sink = Sink::default();
+    gateway.enable_logging(Arc::new(WriterLogger::new(sink.clone())));
+    pay(&gateway, Capture::Auto).await.unwrap();
+    platform.answers(
+        &format!("{PROCESSING}/payments"),
+        400,
+        json!({ "title": "invalid", "detail": format!("card {PAN}, {CRYPTOGRAM}"), "status": 400 }),
+    );
+    let opened = session(&gateway, Kind::Payment, Some(&euros("2.00")), None, Capture::Auto).await;
+    let mut with_token = card();
+    with_token["network_token"] = json!({ "cryptogram": CRYPTOGRAM });
+    let handed = sealed(&opened, &with_token);
+    let refused = gateway
+        .pay(&transport(), &of(&opened, Kind::Payment), handed, false)
+        .await;
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        text.contains("\"cardNumber\":\"************0104\"") && text.contains("\"cardSecurityCode\":\"***\"")
+    );
+    assert!(text.contains("\"expiryDate\":\"**2031\"") && text.contains(OPERATION));
+    let shown = format!("{text} {refused:?}");
+    for secret in [PAN, "\"012\"", SECRET, "token-1", CRYPTOGRAM] {
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_card_is_charged_with_what_the_merchant_fixed() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({ "authorization_mode": "pre" }));
+    let Ok(Outcome::Approved(approval)) = pay(&gateway, Capture::Auto).await else {
+        panic!("not approved");
+    };
+    assert_eq!(
+        (
+            approval.platform_id.as_deref(),
+            approval.authorization.as_deref(),
+            approval.last4.as_deref(),
+            approval.brand.as_deref()
+        ),
+        (Some("p-1"), Some("A1"), Some("0104"), Some("visa"))
+    );
+    let sent = platform.calls()[0].clone();
+    assert_eq!(
+        sent.body,
+        json!({
+            "amount": { "amount": 200, "currencyCode": "EUR", "numberOfDecimals": 2 },
+            "authorizationType": "FINAL_AUTHORIZATION",
+            "transactionTimestamp": "2026-11-21T10:00:37.686Z",
+            "cardPaymentData": { "cardEntryMode": "ECOMMERCE", "allowPartialApproval": false, "brand": "VISA",
+                "captureImmediately": true, "cardholderVerificationMethod": "CARD_SECURITY_CODE",
+                "cardData": { "cardNumber": PAN, "expiryDate": "122031", "cardSecurityCode": "012" } },
+            "references": { "merchantReference": "order-1" },
+            "operationId": OPERATION,
+        })
+    );
+    platform.known.lock().unwrap().clear();
+    assert!(matches!(
+        pay(&gateway, Capture::Later).await,
+        Ok(Outcome::Authorized(_))
+    ));
+    let sent = platform.calls()[1].body.clone();
+    assert_eq!(
+        (
+            &sent["authorizationType"],
+            &sent["cardPaymentData"]["captureImmediately"]
+        ),
+        (&json!("PRE_AUTHORIZATION"), &json!(false))
+    );
+    // A token of a card network.
+    platform.known.lock().unwrap().clear();
+    let opened = session(&gateway, Kind::Payment, Some(&euros("2.00")), None, Capture::Auto).await;
+    let mut token = card();
+    token.as_object_mut().unwrap().remove("cvc");
+    token["network_token"] = json!({ "cryptogram": CRYPTOGRAM, "eci": "05" });
+    let paid = gateway
+        .pay(
+            &transport(),
+            &of(&opened, Kind::Payment),
+            sealed(&opened, &token),
+            false,
+        )
+        .await;
+    assert!(matches!(paid, Ok(Outcome::Approved(_))));
+    let sent = platform.calls()[2].body["cardPaymentData"].clone();
+    assert_eq!(
+        (
+            &sent["walletId"],
+            &sent["networkTokenData"],
+            &sent["cardholderVerificationMethod"]
+        ),
+        (
+            &json!("327"),
+            &json!({ "cryptogram": CRYPTOGRAM, "eci": "05" }),
+            &json!("NONE")
+        )
+    );
+}
+
+#[tokio::test]
+async fn answers_are_believed_only_as_far_as_they_fit() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let path = format!("{PROCESSING}/payments");
+    let answer = |more: Value| {
+        let mut answer = json!({ "operationId": OPERATION, "paymentId": "p-1", "status": "PENDING_CAPTURE",
+            "responseCode": "0", "responseCodeCategory": "APPROVED",
+            "totalAuthorizedAmount": { "amount": 200, "currencyCode": "EUR", "numberOfDecimals": 2 } });
+        answer
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        answer
+    };
+    for (more, expected) in [
+        (json!({}), "Approved"),
+        (json!({ "status": "CONFIRMED" }), "Approved"),
+        (json!({ "status": "AUTHORIZED" }), "Authorized"),
+        (json!({ "status": "SOMETHING_NEW" }), "Pending"),
+        (json!({ "status": null }), "Pending"),
+        (
+            json!({ "status": "PENDING", "responseCodeCategory": null }),
+            "Pending",
+        ),
+        (json!({ "status": "NOT_AUTHORIZED" }), "Pending"),
+        (json!({ "responseCodeCategory": "PARTIALLY_APPROVED" }), "Pending"),
+        (
+            json!({ "totalAuthorizedAmount": { "amount": 100, "currencyCode": "EUR" } }),
+            "Pending",
+        ),
+        (json!({ "responseCodeCategory": "DECLINED" }), "Pending"),
+        (
+            json!({ "status": "NOT_AUTHORIZED", "responseCodeCategory": "DECLINED", "responseCode": "5" }),
+            "Declined",
+        ),
+        (json!({ "operationId": "another" }), "WrongReference"),
+        (json!({ "paymentId": null }), "Undecodable"),
+        (json!({ "paymentId": "a/b" }), "Undecodable"),
+    ] {
+        platform.answers(&path, 201, answer(more.clone()));
+        let outcome = format!("{:?}", pay(&gateway, Capture::Auto).await.unwrap());
+        assert!(outcome.contains(expected), "{more}: {outcome}");
+    }
+    platform.answers(
+        &path,
+        201,
+        answer(
+            json!({ "status": "NOT_AUTHORIZED", "responseCodeCategory": "DECLINED",
+        "responseCode": "5", "responseCodeDescription": format!("DO NOT HONOR {PAN}"),
+        "additionalResponseData": { "merchantAdviceCode": "03" } }),
+        ),
+    );
+    let Ok(Outcome::Declined(decline)) = pay(&gateway, Capture::Auto).await else {
+        panic!("not declined");
+    };
+    assert_eq!(
+        (decline.code.as_deref(), decline.reason.as_str()),
+        (Some("5"), "do_not_try_again")
+    );
+    assert!(!format!("{decline:?}").contains(PAN));
+}
+
+#[tokio::test]
+async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let opened = session(&gateway, Kind::Payment, Some(&euros("2.00")), None, Capture::Auto).await;
+    let handed = || sealed(&opened, &card());
+    let other = OpenSession {
+        id: "ses_2",
+        ..of(&opened, Kind::Payment)
+    };
+    let late = OpenSession {
+        now: NOW + 901_000,
+        ..of(&opened, Kind::Payment)
+    };
+    for (session, expected) in [
+        (&other, sealing::Refusal::WrongSession),
+        (&late, sealing::Refusal::Expired),
+    ] {
+        let refused = gateway.pay(&transport(), session, handed(), false).await;
+        assert_eq!(refused.unwrap_err(), Refusal::Sealed(expected));
+    }
+    let long = Handed::Sealed {
+        data: "x".repeat(9000),
+        key: None,
+        product: None,
+    };
+    assert_eq!(
+        gateway.check(&long),
+        Err(Refusal::Sealed(sealing::Refusal::Oversized))
+    );
+    assert!(gateway.check(&Handed::Answer(json!({}))).is_err());
+    assert!(platform.calls().is_empty());
+    // Off, nothing of it is offered.
+    let mistakes = Mistakes::default();
+    let off = table(&base, &json!({ "sealing": false }));
+    let off =
+        WorldlineAcquiring::from_settings(&Settings::root(off.as_object().unwrap(), &mistakes)).unwrap();
+    assert!(!off.opens_cards() && gateway.opens_cards());
+    assert_eq!(off.check(&handed()), Err(Refusal::NotOffered));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_never_double_a_charge() {
+    use Trouble::{GatewayAfter, LateAfter, LateBefore, Nothing};
+    for first in [Nothing, LateAfter, LateBefore, GatewayAfter] {
+        for second in [Nothing, LateAfter, GatewayAfter] {
+            let (platform, base) = Acquirer::start().await;
+            let gateway = gateway(&base, &json!({}));
+            platform.trouble(&[first, second]);
+            let outcome = pay(&gateway, Capture::Auto).await;
+            assert!(
+                matches!(outcome, Ok(Outcome::Approved(_))),
+                "{first:?} {second:?}: {outcome:?}"
+            );
+            assert_eq!(platform.done(), 1, "{first:?} {second:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_whose_answer_stays_lost_is_undone_by_its_id() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let (token, amount) = (SecretString::default(), euros("2.00"));
+    platform.trouble(&[Trouble::GatewayAfter; 4]);
+    assert!(matches!(
+        pay(&gateway, Capture::Auto).await,
+        Ok(Outcome::Unknown(_))
+    ));
+    // The answer to the reversal is lost as well; the next look finds what the first one did.
+    platform.trouble(&[Trouble::GatewayAfter]);
+    let find = |now| {
+        let gateway = &gateway;
+        let (token, amount) = (&token, &amount);
+        async move {
+            gateway
+                .find(&transport(), &ask(token, amount, None, now), false)
+                .await
+                .unwrap()
+        }
+    };
+    assert!(matches!(find(NOW + 1000).await, Outcome::Unknown(_)));
+    assert!(matches!(find(NOW + 2000).await, Outcome::Voided(_)));
+    assert_eq!(platform.done(), 2);
+    let reversals: Vec<_> = platform
+        .calls()
+        .into_iter()
+        .filter(|seen| seen.path.ends_with("/reverse"))
+        .collect();
+    assert_eq!(
+        reversals[0].path,
+        format!("{PROCESSING}/operations/{OPERATION}/reverse")
+    );
+    assert_eq!(reversals[0].body, reversals[1].body);
+    assert_ne!(reversals[0].body["operationId"], OPERATION);
+    // One that never arrived is declined, once it can no longer arrive.
+    platform.known.lock().unwrap().clear();
+    assert!(matches!(find(NOW + 1000).await, Outcome::Unknown(_)));
+    let Outcome::Declined(decline) = find(NOW + 120_000).await else {
+        panic!("not declined");
+    };
+    assert_eq!(decline.reason, "not_processed");
+    // One whose id is known is asked for.
+    let ask = ask(&token, &amount, Some("p-1"), NOW);
+    let found = gateway.find(&transport(), &ask, false).await.unwrap();
+    assert!(matches!(found, Outcome::Authorized(_)), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_made_once_and_looked_for_by_their_id() {
+    use Trouble::{GatewayAfter, LateAfter, LateBefore, Nothing};
+    let (amount, part) = (euros("2.00"), euros("0.50"));
+    let change = "chg_0123456789abcdef0123456789abcde0";
+    let of = |moved, again, repeat| PaymentRef {
+        reference: "order-1",
+        authorization: None,
+        platform_id: Some("p-1"),
+        bin: None,
+        last4: None,
+        amount: &amount,
+        moved,
+        attempt: change,
+        again,
+        repeat,
+    };
+    for trouble in [Nothing, LateAfter, LateBefore, GatewayAfter] {
+        let (platform, base) = Acquirer::start().await;
+        let gateway = gateway(&base, &json!({}));
+        for made in 1..=3 {
+            platform.known.lock().unwrap().clear();
+            platform.operations.lock().unwrap().clear();
+            platform.trouble(&[trouble]);
+            let whole = of(&amount, false, false);
+            let done = match made {
+                1 => gateway.capture(&transport(), &whole, None).await,
+                2 => {
+                    gateway
+                        .refund(&transport(), &of(&part, false, false), Some(&part))
+                        .await
+                }
+                _ => gateway.void(&transport(), &whole).await,
+            };
+            assert_eq!(done.unwrap(), Change::Done, "{trouble:?}");
+            assert_eq!(platform.done(), made, "{trouble:?}");
+        }
+        let sent = |tail: &str| {
+            let mut calls = platform.calls().into_iter();
+            calls.find(|seen| seen.path.ends_with(tail)).unwrap().body
+        };
+        assert_eq!(sent("/captures")["isFinal"], true);
+        assert_eq!(sent("/refunds")["amount"]["amount"], 50);
+    }
+    // After a restart: what was made is found, and is not made again.
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(&base, &json!({}));
+    platform.trouble(&[Nothing]);
+    gateway
+        .refund(&transport(), &of(&part, false, false), None)
+        .await
+        .unwrap();
+    let calls = platform.calls().len();
+    assert_eq!(
+        gateway
+            .refund(&transport(), &of(&part, true, true), None)
+            .await
+            .unwrap(),
+        Change::Done
+    );
+    assert_eq!(
+        platform.calls()[calls..]
+            .iter()
+            .map(|seen| seen.method.as_str())
+            .collect::<Vec<_>>(),
+        ["GET"]
+    );
+    // What was not made is made with the same id, or not at all.
+    platform.operations.lock().unwrap().clear();
+    platform.known.lock().unwrap().clear();
+    assert!(matches!(
+        gateway
+            .refund(&transport(), &of(&part, true, false), None)
+            .await
+            .unwrap(),
+        Change::Unknown(_)
+    ));
+    assert_eq!(
+        gateway
+            .refund(&transport(), &of(&part, true, true), None)
+            .await
+            .unwrap(),
+        Change::Done
+    );
+    assert_eq!(platform.done(), 2);
+    // A refusal is one only if no answer was lost before.
+    let path = format!("{PROCESSING}/payments/p-1/captures");
+    platform.answers(
+        &path,
+        409,
+        json!({ "type": "https://x/conflict", "title": "conflict", "status": 409 }),
+    );
+    let Err(Refusal::Rejected(said)) = gateway
+        .capture(&transport(), &of(&part, false, false), None)
+        .await
+    else {
+        panic!("not refused");
+    };
+    assert_eq!((said.code.as_deref(), said.status), (Some("conflict"), Some(409)));
+    assert!(matches!(
+        gateway
+            .capture(&transport(), &of(&part, true, true), None)
+            .await
+            .unwrap(),
+        Change::Unknown(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_verification_is_stored_without_the_card_and_later_payments_refer_to_it() {
+    let (platform, base) = Acquirer::start().await;
+    let gateway = gateway(
+        &base,
+        &json!({ "stored_card_initiator": "merchant", "stored_card_use": "recurring" }),
+    );
+    let opened = session(&gateway, Kind::Tokenize, None, None, Capture::Auto).await;
+    let stored = gateway
+        .tokenize(
+            &transport(),
+            &of(&opened, Kind::Tokenize),
+            sealed(&opened, &card()),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            stored.brand.as_deref(),
+            stored.last4.as_deref(),
+            stored.expiry,
+            stored.holder.as_deref()
+        ),
+        (Some("visa"), Some("0104"), Some((12, 2031)), Some("Zoë Müller"))
+    );
+    let token = stored.token.expose_secret().to_owned();
+    assert_eq!(
+        serde_json::from_str::<Value>(&token).unwrap(),
+        json!({ "scheme_transaction_id": "st-1", "scheme_transaction_link_id": "link-1" })
+    );
+    let sent = platform.calls()[0].body.clone();
+    assert_eq!(
+        sent["cardPaymentData"]["cardOnFileData"],
+        json!({ "isInitialTransaction": true,
+            "initialCardOnFileData": { "transactionType": "RECURRING", "futureUse": "MERCHANT_INITIATED" } })
+    );
+    assert_eq!(sent["cardPaymentData"].get("captureImmediately"), None);
+    let amount = euros("2.00");
+    // The token alone charges nothing.
+    let ask = ask(&stored.token, &amount, None, NOW);
+    assert_eq!(gateway.charge(&transport(), &ask).await, Err(Refusal::NotOffered));
+    let opened = session(
+        &gateway,
+        Kind::Payment,
+        Some(&amount),
+        Some(&token),
+        Capture::Auto,
+    )
+    .await;
+    assert!(
+        !opened.public.contains_key("token")
+            && !Value::Object(opened.public.clone()).to_string().contains("st-1")
+    );
+    let paid = gateway
+        .pay(
+            &transport(),
+            &of(&opened, Kind::Payment),
+            sealed(&opened, &card()),
+            false,
+        )
+        .await;
+    assert!(matches!(paid, Ok(Outcome::Approved(_))), "{paid:?}");
+    assert_eq!(
+        platform.calls()[1].body["cardPaymentData"]["cardOnFileData"],
+        json!({ "isInitialTransaction": false, "subsequentCardOnFileData": { "transactionType": "RECURRING",
+            "cardOnFileInitiator": "MERCHANT", "initialSchemeTransactionId": "st-1",
+            "initialSchemeTransactionLinkId": "link-1" } })
+    );
+    gateway.delete_token(&transport(), &stored.token).await.unwrap();
+    // Declined, or of no use.
+    let opened = session(&gateway, Kind::Tokenize, None, None, Capture::Auto).await;
+    for category in ["DECLINED", "SOMETHING"] {
+        platform.answers(
+            &format!("{PROCESSING}/account-verifications"),
+            201,
+            json!({ "operationId": "x", "responseCodeCategory": category }),
+        );
+        let refused = gateway
+            .tokenize(
+                &transport(),
+                &of(&opened, Kind::Tokenize),
+                sealed(&opened, &card()),
+            )
+            .await;
+        assert!(matches!(refused, Err(Error::Doubtful(Doubt::WrongReference))));
+    }
+}
+
+#[test]
+fn names_every_mistake_of_the_settings_and_no_value() {
+    let good = table("http://127.0.0.1:1", &json!({}));
+    for (change, keys) in [
+        (
+            json!({ "client_id": null, "client_secret": null }),
+            &["client_id", "client_secret"][..],
+        ),
+        (
+            json!({ "acquirer_id": "hunter2/x", "merchant_id": "" }),
+            &["acquirer_id", "merchant_id"],
+        ),
+        (json!({ "base_url": "http://hunter2.example" }), &["base_url"]),
+        (json!({ "base_url": "http://127.0.0.1:1/hunter2" }), &["base_url"]),
+        (json!({ "environment": "sandbox" }), &["base_url", "token_uri"]),
+        (json!({ "stored_card_use": "recurring" }), &["stored_card_use"]),
+        (json!({ "sealing_keys": [] }), &["sealing_keys"]),
+        (
+            json!({ "session_seconds": 1, "colour": "hunter2" }),
+            &["session_seconds", "colour"],
+        ),
+    ] {
+        let mut table = good.as_object().unwrap().clone();
+        for (key, value) in change.as_object().unwrap() {
+            if value.is_null() {
+                table.remove(key);
+            } else {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+        let mistakes = Mistakes::default();
+        let _ = WorldlineAcquiring::from_settings(&Settings::root(&table, &mistakes));
+        let named = mistakes.into_inner();
+        for key in keys {
+            assert!(
+                named.iter().any(|mistake| mistake.key == *key),
+                "{key}: {named:?}"
+            );
+        }
+        assert!(!format!("{named:?}").contains("hunter2"));
+    }
+}

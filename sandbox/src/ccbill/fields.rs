@@ -1,0 +1,151 @@
+//! Reading what a client sends: leniently with numbers in texts, as samples send them, and with all faults at once.
+
+use serde_json::{Map, Value, json};
+
+/// Fields of one object, and what is wrong with them.
+pub(crate) struct Fields<'a> {
+    pub(crate) map: &'a Map<String, Value>,
+    prefix: &'static str,
+}
+
+/// All faults of a request.
+#[derive(Default)]
+pub(crate) struct Wrong(Vec<Value>);
+
+pub(crate) const REQUIRED: &str = "Attribute required";
+pub(crate) const SIZE: &str = "Problem with attribute size";
+pub(crate) const VALUES: &str = "Problem with the attribute values";
+
+impl Wrong {
+    pub(crate) fn note(&mut self, field: Option<&str>, message: &str) {
+        self.0.push(json!({ "field": field, "message": message }));
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn into_errors(self) -> Value {
+        self.0.into()
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) const fn of(map: &'a Map<String, Value>, prefix: &'static str) -> Self {
+        Self { map, prefix }
+    }
+
+    pub(crate) fn name(&self, field: &str) -> String {
+        format!("{}{field}", self.prefix)
+    }
+
+    /// What is there; null and an empty text are not.
+    pub(crate) fn at(&self, field: &str) -> Option<&'a Value> {
+        self.map
+            .get(field)
+            .filter(|value| !value.is_null() && value.as_str() != Some(""))
+    }
+
+    pub(crate) fn text(&self, field: &str, most: usize, wrong: &mut Wrong) -> Option<&'a str> {
+        let text = self.at(field)?;
+        match text.as_str() {
+            Some(text) if text.chars().count() <= most => Some(text),
+            Some(_) => {
+                wrong.note(Some(&self.name(field)), SIZE);
+                None
+            }
+            None => {
+                wrong.note(Some(&self.name(field)), VALUES);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn needed(&self, field: &str, most: usize, wrong: &mut Wrong) -> Option<&'a str> {
+        if self.at(field).is_none() {
+            wrong.note(Some(&self.name(field)), REQUIRED);
+        }
+        self.text(field, most, wrong)
+    }
+
+    /// A whole number, or the text of one.
+    pub(crate) fn number(&self, field: &str, wrong: &mut Wrong) -> Option<u64> {
+        let value = self.at(field)?;
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        if number.is_none() {
+            wrong.note(Some(&self.name(field)), VALUES);
+        }
+        number
+    }
+
+    pub(crate) fn needed_number(&self, field: &str, most: u64, wrong: &mut Wrong) -> Option<u64> {
+        if self.at(field).is_none() {
+            wrong.note(Some(&self.name(field)), REQUIRED);
+        }
+        let number = self.number(field, wrong)?;
+        if number > most {
+            wrong.note(Some(&self.name(field)), SIZE);
+            return None;
+        }
+        Some(number)
+    }
+
+    /// Yes or no, or the text of it.
+    pub(crate) fn truth(&self, field: &str) -> Option<bool> {
+        match self.at(field)? {
+            Value::Bool(truth) => Some(*truth),
+            Value::String(text) => text.parse().ok(),
+            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// Hundredths of a decimal number, or of the text of one; more decimals only if they are zeros.
+    pub(crate) fn cents(&self, field: &str, wrong: &mut Wrong) -> Option<u64> {
+        let value = self.at(field)?;
+        let cents = match value {
+            Value::Number(number) => hundredths(&number.to_string()),
+            Value::String(text) => hundredths(text),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        if cents.is_none() {
+            wrong.note(Some(&self.name(field)), VALUES);
+        }
+        cents
+    }
+}
+
+fn hundredths(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 12 || fraction.len() > 2 || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    format!("{whole}{fraction:0<2}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_prices_in_every_form_of_the_samples() {
+        for (text, cents) in [
+            ("10", Some(1000)),
+            ("50.0", Some(5000)),
+            ("9.99", Some(999)),
+            ("0.290", Some(29)),
+            ("1000.06", Some(100_006)),
+            ("1.001", None),
+            ("-1", None),
+            ("1e3", None),
+            ("", None),
+        ] {
+            assert_eq!(hundredths(text), cents, "{text}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What of the simulated CCBill can be set while it runs: what is not documented of the real one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{cors, settings};
+
+/// The settings; each has the default that the simulation starts with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How long access tokens live.
+    pub token_seconds: u32,
+    /// Which version answers a call that names none: 1 has ids as numbers, 2 as texts.
+    pub default_version: u8,
+    /// The code of an unknown payment token's 404: 100101 or 130000.
+    pub unknown_token_code: u32,
+    /// Origins whose pages may call; `loopback` for all of this machine, `*` for all. The real platform has a list
+    /// that merchants are put on.
+    pub cors_origins: Vec<String>,
+    /// Whether loopback addresses of customers are refused, as somebody reports of the real one.
+    pub refuse_loopback: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            token_seconds: 3600,
+            default_version: 1,
+            unknown_token_code: 100_101,
+            cors_origins: vec![cors::LOOPBACK.into()],
+            refuse_loopback: false,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with the given fields replaced.
+    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
+        let changed: Self = settings::changed(self, change)?;
+        if !(1..=2).contains(&changed.default_version) {
+            return Err("default_version is 1 or 2".into());
+        }
+        if ![100_101, 130_000].contains(&changed.unknown_token_code) {
+            return Err("unknown_token_code is 100101 or 130000".into());
+        }
+        if changed.token_seconds == 0 {
+            return Err("token_seconds is a number from 1 on".into());
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,3 @@
+-- When the money of a session's payment is taken.
+
+ALTER TABLE sessions ADD COLUMN capture_later INTEGER NOT NULL DEFAULT 0;
