@@ -140,7 +140,7 @@ impl Module {
     /// | --- | --- | --- |
     /// | `key` | the bytes of a public key in DER, a character each | bits, and modulus and exponent in base64; kept for `pack` |
     /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`, `lk` |
-    /// | `check` | platform, `1` if the card is to be stored, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
+    /// | `check` | platform, 1 if the card is to be stored, and 2 more if it may lack its security code, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
     /// | `brands` | number | brands |
     /// | `number`, `expiry` | caret, text | text, caret, brands |
     /// | `code` | caret, number, text | the same |
@@ -233,15 +233,16 @@ impl Module {
 }
 
 fn checked(parts: &mut Parts<'_>) -> Result<Output> {
-    let (platform, stored) = (parts.optional(), parts.next() == "1");
-    let rules = match platform {
+    let (platform, asked) = (parts.optional(), parts.number().unwrap_or_default());
+    let mut rules = match platform {
         None => Rules::COMMON,
         Some(id) => {
             let platform =
                 Platform::from_id(id).ok_or_else(|| Error::new(Code::OptionInvalid).at("platform"))?;
-            crate::platforms::rules(platform, stored)
+            crate::platforms::rules(platform, asked & 1 == 1)
         }
     };
+    rules.cvc = asked & 2 == 0;
     let (now, input) = parts.card();
     let Checked {
         card,

@@ -1,5 +1,6 @@
 //! One module a platform; each has its `wire` shapes beside it.
 
+pub mod ccbill;
 pub mod gp_api;
 pub mod greenpay;
 
@@ -13,7 +14,8 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
+        (Platform::CcBill, _) => ccbill::RULES,
         // Online Payments sends its own rules with each payment product.
-        (Platform::OnlinePayments | Platform::WorldlineAcquiring | Platform::CcBill, _) => Rules::COMMON,
+        (Platform::OnlinePayments | Platform::WorldlineAcquiring, _) => Rules::COMMON,
     }
 }

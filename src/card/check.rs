@@ -9,6 +9,8 @@ use crate::redact;
 pub struct Rules {
     /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
     pub luhn: Severity,
+    /// Whether the security code must be there. What is there is checked all the same.
+    pub cvc: bool,
     /// The name on the card.
     pub holder: NameRule,
     /// The name that the person gives the card.
@@ -24,6 +26,9 @@ pub struct NameRule {
     pub shortest: usize,
     /// Most characters, counted in UTF-16 units, as JavaScript does.
     pub longest: usize,
+    /// Whether of ASCII only letters, blanks, dots, apostrophes and dashes may be in it. Which other characters are
+    /// letters, a table would say that is too large for a page: those are left to the platform.
+    pub letters: bool,
 }
 
 impl NameRule {
@@ -32,6 +37,7 @@ impl NameRule {
         required: false,
         shortest: 0,
         longest: 255,
+        letters: false,
     };
 }
 
@@ -39,6 +45,7 @@ impl Rules {
     /// Nothing beyond what is common.
     pub const COMMON: Self = Self {
         luhn: Severity::Error,
+        cvc: true,
         holder: NameRule {
             required: true,
             shortest: 2,
@@ -85,7 +92,9 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
 
     let cvc = input.cvc.expose().trim();
     if cvc.is_empty() {
-        found.error(ProblemCode::CvcMissing);
+        if rules.cvc {
+            found.error(ProblemCode::CvcMissing);
+        }
     } else if !cvc.bytes().all(|byte| byte.is_ascii_digit()) {
         found.error(ProblemCode::CvcNotDigits);
     } else if !matches!(cvc.len(), 3 | 4)
@@ -172,6 +181,7 @@ impl Found {
     }
 
     fn name(&mut self, name: &str, broken: bool, rule: NameRule, codes: &NameCodes) {
+        let strange = |c: char| c.is_ascii() && !matches!(c, 'a'..='z' | 'A'..='Z' | ' ' | '.' | '\'' | '-');
         if broken || name.chars().any(char::is_control) {
             self.error(codes.characters);
         } else if name.is_empty() {
@@ -180,6 +190,8 @@ impl Found {
             }
         } else if redact::holds_card_number(name) {
             self.error(codes.card_number);
+        } else if rule.letters && name.chars().any(strange) {
+            self.error(codes.characters);
         } else if name.chars().count() < rule.shortest {
             self.error(codes.too_short);
         } else if name.encode_utf16().count() > rule.longest {

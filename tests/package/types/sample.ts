@@ -1,11 +1,11 @@
 // Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
 
 import {
-  CardsealError, GpApi, GreenPay, OnlinePayments, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  CardsealError, CcBill, GpApi, GreenPay, OnlinePayments, candidateBrands, checkCustomer, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
   formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, validateCard,
 } from "cardseal";
 import type {
-  Brand, CardField, CardInput, CardToken, CardsealQuery, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
+  Brand, CardField, CcBillAccess, CcBillAuthenticated, CcBillCustomer, CcBillThreeDs, CcBillToken, CustomerProblem, CardInput, CardToken, CardsealQuery, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
   IinDetails, KeyWarning, LoadSource, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform, Problem,
   ProblemCode, SendOptions, ServerSession, ValidateOptions, Validation,
 } from "cardseal";
@@ -96,6 +96,24 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const single: CardToken = await gp.tokenize(session, card, { ...sending, reference: "…" });
     console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
     gp.free();
+
+    const ccbill = new CcBill({ environment: "production" });
+    const customer: CcBillCustomer = { firstName: "Ana", lastName: "Mora", email: "ana@shop.example", postalCode: "85281", country: "US" };
+    const wrong: CustomerProblem[] = checkCustomer({ ...customer, state: "Arizona" });
+    const front: CcBillAccess = { access_token: "…", client_accnum: 900_684, client_subacc: 0, currency_code: 978 };
+    const bare: CardsealRequest = ccbill.createPaymentTokenRequest(front, card, { customer, verify: false, timeToLive: 1, numberOfUse: 1 });
+    const again: CardsealRequest = ccbill.createPaymentTokenRequest(front, null, { subscriptionId: "924313501000000101" });
+    // @ts-expect-error A number would lose digits.
+    ccbill.createPaymentTokenRequest(front, null, { subscriptionId: 924313501000000101 });
+    const asks: CardsealQuery = ccbill.threeDsRequiredRequest(front, card);
+    const threeDs: boolean = await ccbill.threeDsRequired(session, card, sending);
+    const made3: CcBillToken = await ccbill.createPaymentToken(session, card, { ...sending, customer, threeDs });
+    const result: CcBillThreeDs = { status: "Y", success: true, eci: "05", protocolVersion: "2.1.0", amount: "12.34", currency: "978", clientTransactionId: "id-…", dsTransId: "…", acsTransId: "…", authenticationValue: "…" };
+    const resolved: CcBillAuthenticated = { paymentToken: { paymentTokenId: "…", clientAccnum: 900_684, clientSubacc: 1 }, threedsInformation: result };
+    const charged: PaymentOutcome = await ccbill.confirmPayment(session, made3, { threedsInformation: result, idempotencyKey: "…" });
+    console.log(wrong[0]?.message, bare.body, again.url, asks.url, made3.subscriptionId, charged.status, ccbill.confirmPaymentRequest(session, resolved).body);
+    console.log(ccbill.confirmTokenRequest(session, made3).url, (await ccbill.confirmToken(session, made3)).id);
+    ccbill.free();
 
     const online = new OnlinePayments({ server: "https://shop.example" });
     const client: OnlinePaymentsSession = { clientSessionId: "…", customerId: "…", clientApiUrl: "https://pay.example/client" };
