@@ -7,9 +7,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use crate::card::{
-    Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check_with, format,
-};
+use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check, format};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
@@ -142,7 +140,7 @@ impl Module {
     /// | --- | --- | --- |
     /// | `key` | the bytes of a public key in DER, a character each | bits, and modulus and exponent in base64; kept for `pack` |
     /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`, `lk` |
-    /// | `check` | platform, `1` if the card is to be stored, `-` if it is the token of a card network, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
+    /// | `check` | platform, 1 if the card is to be stored, and 2 more if it may lack its security code, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
     /// | `brands` | number | brands |
     /// | `number`, `expiry` | caret, text | text, caret, brands |
     /// | `code` | caret, number, text | the same |
@@ -235,21 +233,22 @@ impl Module {
 }
 
 fn checked(parts: &mut Parts<'_>) -> Result<Output> {
-    let (platform, kind) = (parts.optional(), parts.next());
-    let rules = match platform {
+    let (platform, asked) = (parts.optional(), parts.number().unwrap_or_default());
+    let mut rules = match platform {
         None => Rules::COMMON,
         Some(id) => {
             let platform =
                 Platform::from_id(id).ok_or_else(|| Error::new(Code::OptionInvalid).at("platform"))?;
-            crate::platforms::rules(platform, kind == "1")
+            crate::platforms::rules(platform, asked & 1 == 1)
         }
     };
+    rules.cvc = asked & 2 == 0;
     let (now, input) = parts.card();
     let Checked {
         card,
         brands,
         problems,
-    } = check_with(&input, &rules, kind != "-", now);
+    } = check(&input, &rules, now);
     let texts = [&input.number, &input.holder, &input.cvc].map(|text| text.expose().len());
     let nickname = input.nickname.as_ref().map_or(0, |text| text.expose().len());
     let mut output = Output::new(256 + texts.iter().sum::<usize>() + nickname);

@@ -14,7 +14,7 @@ use crate::wiped::Wiped;
 use serde::Serialize;
 
 pub use brand::Brand;
-pub use check::{Checked, NameRule, Rules, check, check_with};
+pub use check::{Checked, NameRule, Rules, check};
 pub use expiry::{Expiry, Month};
 
 /// An input field of a card form.

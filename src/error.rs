@@ -61,6 +61,8 @@ codes! {
     EncryptionFailed = "encryption_failed", "the card could not be encrypted";
     /// The card has problems; see the list.
     CardInvalid = "card_invalid", "the card details are not valid";
+    /// The customer's details have problems; JavaScript has the list.
+    CustomerInvalid = "customer_invalid", "the customer's details are not valid";
     /// A value has the wrong JavaScript type.
     TypeInvalid = "type_invalid", "a value has the wrong type";
     /// An option has a value that is not offered.

@@ -1,5 +1,6 @@
 //! One module a platform; each has its `wire` shapes beside it.
 
+pub mod ccbill;
 pub mod gp_api;
 pub mod greenpay;
 pub mod worldline_acquiring;
@@ -14,8 +15,9 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::GreenPay, true) => greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => gp_api::RULES,
-        // Online Payments sends its own rules with each payment product.
-        (Platform::OnlinePayments | Platform::CcBill, _) => Rules::COMMON,
+        (Platform::CcBill, _) => ccbill::RULES,
         (Platform::WorldlineAcquiring, _) => worldline_acquiring::RULES,
+        // It sends its own rules with each payment product.
+        (Platform::OnlinePayments, _) => Rules::COMMON,
     }
 }

@@ -128,9 +128,47 @@ fn a_card_is_checked_by_the_rules_of_its_platform() {
     assert_eq!(check("=greenpay", "1", "").len(), 2);
     assert_eq!(check("=greenpay", "", "").len(), 8);
     assert_eq!(check("", "1", "").len(), 8);
+    // CCBill takes letters, blanks, dots, apostrophes and dashes, of whatever language.
+    let named = |name: &str| {
+        let mut parts = [&["check", "=ccbill", "1"][..], &CARD].concat();
+        parts[7] = name;
+        call(&mut Module::default(), &parts)
+    };
+    for name in ["=Jean-Luc d'Été", "=Dr. Ana Núñez", "=李 小龍"] {
+        assert_eq!(named(name).len(), 8, "{name}");
+    }
+    let long = format!("={}", "a".repeat(46));
+    for (name, code) in [
+        ("=Ana Mora 2", ProblemCode::HolderCharacters),
+        ("=Ana, Mora", ProblemCode::HolderCharacters),
+        ("=Ana \"Mora\"", ProblemCode::HolderCharacters),
+        (&long, ProblemCode::HolderTooLong),
+        ("=A", ProblemCode::HolderTooShort),
+    ] {
+        assert_eq!(named(name)[1..], [format!("{},", code as usize)], "{name}");
+    }
     let parts = [&["check", "=nobody", "1"][..], &CARD].concat();
     let (code, field, _) = failed(&mut Module::default(), &parts);
     assert_eq!((code, &*field), (Code::OptionInvalid, "platform"));
+}
+
+/// Without its security code only where that is said; what is there is checked all the same.
+#[test]
+fn a_card_may_lack_its_security_code() {
+    let checked = |asked: &str, cvc: &str| {
+        let mut parts = [&["check", "=ccbill", asked][..], &CARD].concat();
+        parts[6] = cvc;
+        call(&mut Module::default(), &parts)
+    };
+    let problem = |code: ProblemCode| format!("{},", code as usize);
+    for asked in ["1", ""] {
+        assert_eq!(checked(asked, "")[1..], [problem(ProblemCode::CvcMissing)]);
+    }
+    for asked in ["3", "2"] {
+        assert_eq!(checked(asked, "")[5], "");
+        assert_eq!(checked(asked, "=123")[5], "123");
+        assert_eq!(checked(asked, "=12")[1..], [problem(ProblemCode::CvcLength)]);
+    }
 }
 
 /// What could not be encoded is a problem of its field, and so is what may stand in no field.

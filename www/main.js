@@ -3,6 +3,7 @@
 import { comeBack, forgetAway, isPage, leave } from './modules/away.js';
 import { CardFrame } from './modules/card-frame.js';
 import { CardForm } from './modules/card-form.js';
+import { CustomerForm } from './modules/customer-form.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
 import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
 import { parseAmount, priceIn, showMoney } from './modules/money.js';
@@ -19,13 +20,15 @@ const DESCRIPTION = 'House blend coffee';
 const payForm = byId('pay-form');
 const payButton = byId('pay');
 const notice = byId('notice');
+const callOf = (url) => first((one) => one.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]);
 const panel = new WirePanel({
   sealedIn: (body) => first((one) => one.sealed?.(body)),
   wordsOf: (body) => first((one) => one.sealed?.(body) && one.sealedWords),
-  callOf: (url) => first((one) => one.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]),
+  callOf,
 });
 
 let form = null;
+let person = null;
 let frame = null;
 let checkout = null;
 let lists = null;
@@ -51,7 +54,7 @@ payForm.addEventListener('submit', (event) => {
 boot();
 
 async function boot() {
-  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, secrets: () => platforms.flatMap((one) => one.secrets ?? []), onChange: (record) => panel.show(record) });
+  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, secrets: () => platforms.flatMap((one) => one.secrets ?? []), callOf, onChange: (record) => panel.show(record) });
   const demo = showDemo();
   let cardseal;
   try {
@@ -63,6 +66,7 @@ async function boot() {
     return;
   }
   form = new CardForm(cardseal, { platform, onEdit });
+  person = new CustomerForm(cardseal.checkCustomer, () => { intent = null; kept = null; });
   frame = new CardFrame();
   checkout = new Checkout(cardseal, (step) => {
     const words = platform.steps[step] ?? STEPS[step];
@@ -196,8 +200,9 @@ function chooseWay(wished) {
 function drawTestCards() {
   const chip = (card) => make('li', {}, elsewhere()
     ? make('span', { class: 'chip-plain' }, make('span', { class: 'chip-digits' }, card.number.replace(/(.{4})(?=.)/g, '$1 ')), ' ', card.label)
-    : make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, onclick: () => useTestCard(card) },
-      make('span', { class: 'chip-digits' }, `•• ${card.last4}`), ' ', card.label));
+    : make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, 'data-amount': card.amount, onclick: () => (card.amount ? useTestAmount(card) : useTestCard(card)) },
+      make('span', { class: 'chip-digits' }, card.amount ? showMoney(card.amount, 'USD') : `•• ${card.last4}`), ' ', card.label));
+  byId('cards-declined-words').textContent = platform.cards.declined.some((card) => card.amount) ? 'Amounts that the bank declines' : 'Cards that the bank declines';
   byId('cards-hint').textContent = elsewhere() ? 'To be typed in the platform’s form, with any date to come and any code.' : 'One press fills the form.';
   byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
   byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
@@ -236,6 +241,7 @@ function drawSaving() {
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
   byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
   byId('platform-warning').hidden = !platform.warning || payForm.hidden;
+  person.wanted = platform.asksCustomer === true && updating === null && !elsewhere();
   byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
 }
 
@@ -272,6 +278,16 @@ function chargeOn(id) {
   if (!currenciesOf(there).includes(currency)) return { charge: `Not in ${currency}`, offered: false };
   const verb = capture(there) === 'later' ? 'Authorize' : 'Charge';
   return { charge: chargeWords(verb, amount, currency), offered: true };
+}
+
+/** In some simulations the bank decides by the amount. */
+function useTestAmount({ amount, label }) {
+  if (busy) return;
+  if (payForm.hidden) showForm();
+  byId('currency').value = 'USD';
+  byId('amount').value = amount;
+  byId('amount').dispatchEvent(new Event('input', { bubbles: true }));
+  announce(`The amount is now ${showMoney(amount, 'USD')}: ${label}.`);
 }
 
 function useTestCard(card) {
@@ -338,6 +354,7 @@ function setBusy(on) {
   payForm.classList.toggle('busy', on);
   payForm.setAttribute('aria-busy', String(on));
   form.frozen = on;
+  person.frozen = on;
   frame.frozen = on;
   for (const control of document.querySelectorAll('#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating')) control.disabled = on;
   if (!on) drawWays();
@@ -351,8 +368,9 @@ async function press() {
   if (busy) return;
   clearNotice(notice);
   const wrong = elsewhere() ? [] : form.check();
-  if (!updating && showAmountProblem() && wrong.length === 0) byId('amount').focus();
-  const count = wrong.length + (!updating && readMoney().amount === null ? 1 : 0);
+  const unsaid = person.check({ focus: wrong.length === 0 });
+  if (!updating && showAmountProblem() && wrong.length + unsaid === 0) byId('amount').focus();
+  const count = wrong.length + unsaid + (!updating && readMoney().amount === null ? 1 : 0);
   if (count > 0) {
     announce(count === 1 ? 'One field needs your attention.' : `${count} fields need your attention.`);
     return;
@@ -370,7 +388,7 @@ async function press() {
 }
 
 function newIntent(on = platform) {
-  return new Intent({ platform: on.id, ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, way: way(), capture: capture(on) });
+  return new Intent({ platform: on.id, ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, person: person.read(), way: way(), capture: capture(on) });
 }
 
 /** Pays with the card that was typed. True if the person is on the way to another page. */
@@ -577,10 +595,12 @@ function showOutcome(payment, { saved, stored = null }) {
     return;
   }
   const brand = payment.brand ?? (stored ? brandOf(stored) : form.brand);
+  // Not every platform says whose card it was; what was typed is still there.
+  const last4 = payment.last4 ?? (stored ? stored.last4 : form.digits.slice(-4));
   forget();
   const money = showMoney(payment.amount, payment.currency);
   const lines = [
-    ['Card', payment.last4 ? `${brandName(brand)} •••• ${payment.last4}` : null],
+    ['Card', last4 ? `${brandName(brand)} •••• ${last4}` : null],
     ['Authorization', payment.authorization],
     ['Order', payment.order_reference],
     ['Saved for next time', saved ? platformOf(payment.platform).savedLine ?? 'Yes' : null],
@@ -735,6 +755,7 @@ function showFailure(error, whatHappened) {
   fillNotice(notice, 'bad', heading, `${advice} ${whatHappened}`.trim());
   notice.dataset.code = codes[0] ?? 'unknown';
   if (error?.problems?.length > 0) form.mark(error.problems);
+  else if (error?.customerProblems?.length > 0) person.check({ focus: true });
   else focusPay();
 }
 

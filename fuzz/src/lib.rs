@@ -197,6 +197,7 @@ pub const WORDS: &[&str] = &[
     "=greenpay",
     "=gp_api",
     "=online_payments",
+    "=ccbill",
     "byte",
     "integer",
     "block",

@@ -9,6 +9,8 @@ use crate::redact;
 pub struct Rules {
     /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
     pub luhn: Severity,
+    /// Whether the security code must be there. What is there is checked all the same.
+    pub cvc: bool,
     /// The name on the card.
     pub holder: NameRule,
     /// The name that the person gives the card.
@@ -24,6 +26,9 @@ pub struct NameRule {
     pub shortest: usize,
     /// Most characters, counted in UTF-16 units, as JavaScript does.
     pub longest: usize,
+    /// Whether of ASCII only letters, blanks, dots, apostrophes and dashes may be in it. Which other characters are
+    /// letters, a table would say that is too large for a page: those are left to the platform.
+    pub letters: bool,
 }
 
 impl NameRule {
@@ -32,6 +37,7 @@ impl NameRule {
         required: false,
         shortest: 0,
         longest: 255,
+        letters: false,
     };
 }
 
@@ -39,6 +45,7 @@ impl Rules {
     /// Nothing beyond what is common.
     pub const COMMON: Self = Self {
         luhn: Severity::Error,
+        cvc: true,
         holder: NameRule {
             required: true,
             shortest: 2,
@@ -65,12 +72,6 @@ pub struct Checked {
 /// Checks what was typed, completely.
 #[must_use]
 pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
-    check_with(input, rules, true, now_ms)
-}
-
-/// The same; `code` says whether the security code must be there. With the token of a card network there is none.
-#[must_use]
-pub fn check_with(input: &CardInput, rules: &Rules, code: bool, now_ms: f64) -> Checked {
     let mut found = Found::default();
 
     let number = digits(input.number.expose());
@@ -91,7 +92,7 @@ pub fn check_with(input: &CardInput, rules: &Rules, code: bool, now_ms: f64) -> 
 
     let cvc = input.cvc.expose().trim();
     if cvc.is_empty() {
-        if code {
+        if rules.cvc {
             found.error(ProblemCode::CvcMissing);
         }
     } else if !cvc.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -180,6 +181,7 @@ impl Found {
     }
 
     fn name(&mut self, name: &str, broken: bool, rule: NameRule, codes: &NameCodes) {
+        let strange = |c: char| c.is_ascii() && !matches!(c, 'a'..='z' | 'A'..='Z' | ' ' | '.' | '\'' | '-');
         if broken || name.chars().any(char::is_control) {
             self.error(codes.characters);
         } else if name.is_empty() {
@@ -188,6 +190,8 @@ impl Found {
             }
         } else if redact::holds_card_number(name) {
             self.error(codes.card_number);
+        } else if rule.letters && name.chars().any(strange) {
+            self.error(codes.characters);
         } else if name.chars().count() < rule.shortest {
             self.error(codes.too_short);
         } else if name.encode_utf16().count() > rule.longest {
@@ -296,8 +300,8 @@ mod tests {
     fn the_token_of_a_network_needs_no_security_code() {
         let mut input = typed("4895370012003478", "06/29", "", "", None);
         let rules = crate::platforms::rules(Platform::WorldlineAcquiring, false);
-        let found = |input: &CardInput, code| {
-            let checked = check_with(input, &rules, code, NOW);
+        let found = |input: &CardInput, cvc| {
+            let checked = check(input, &Rules { cvc, ..rules }, NOW);
             let problems: Vec<_> = checked.problems.iter().map(|found| found.code.as_str()).collect();
             (checked.card.is_some(), problems)
         };

@@ -45,6 +45,8 @@ export async function openSession(options) {
 }
 
 export { candidateBrands, formatCardNumber, formatExpiry, formatSecurityCode, validateCard } from "./card.js";
+export { CcBill } from "./ccbill.js";
+export { checkCustomer } from "./customer.js";
 export { CardsealError } from "./error.js";
 export { GpApi } from "./gp_api.js";
 export { GreenPay } from "./greenpay.js";

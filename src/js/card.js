@@ -3,7 +3,7 @@
 import { brands, call, problems } from "./core.js";
 import { failure } from "./error.js";
 import { fields } from "./fields.js";
-import { choice, isObject, text } from "./value.js";
+import { choice, flag, isObject, text } from "./value.js";
 
 /** A text as a part of a call. The module is told of half a surrogate pair, which no encoding can carry. */
 function part(value) {
@@ -34,22 +34,22 @@ export function parts(card, now) {
   return [Math.max(0, Math.floor(now)), ...[number, date(card.expiry), cvc, holder, nickname].map(part)];
 }
 
-/** Checks a card by a platform's rules; `stored` says that it is to be kept, `token` that it is one of a card network. */
-function check(platform, stored, card, now, token) {
-  const [found, wrong, number, month, year, cvc, holder, nickname] = call(["check", part(platform), stored ? 1 : token ? "-" : "", ...parts(card, now)]);
+/** Checks a card by a platform's rules; `stored` says that it is to be kept, `codeless` that it may lack its security code. */
+function check(platform, stored, card, now, codeless) {
+  const [found, wrong, number, month, year, cvc, holder, nickname] = call(["check", part(platform), (stored ? 1 : 0) + (codeless ? 2 : 0), ...parts(card, now)]);
   return { brands: brands(found), problems: problems(wrong), card: number && { number, month: +month, year: +year, cvc, holder, nickname } };
 }
 
 export function validateCard(card, options) {
-  const { now = Date.now, platform, kind } = options ?? {};
+  const { now = Date.now, platform, kind, cvcOptional } = options ?? {};
   const stored = choice(kind, "kind", "tokenize", "update", "payment") !== "payment";
-  const { brands, problems, card: valid } = check(text(platform, "platform"), stored, card, now());
+  const { brands, problems, card: valid } = check(text(platform, "platform"), stored, card, now(), flag(cvcOptional, "cvcOptional"));
   return { valid: !!valid, brands, problems };
 }
 
 /** A card that may be sent, its fields as the platforms want them. */
-export function validCard(platform, stored, card, now, token) {
-  const { card: valid, problems } = check(platform, stored, card, now, token);
+export function validCard(platform, stored, card, now, codeless) {
+  const { card: valid, problems } = check(platform, stored, card, now, codeless);
   if (!valid) throw failure("card_invalid", undefined, { problems });
   return valid;
 }

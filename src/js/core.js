@@ -37,9 +37,8 @@ export function call(parts, core = common) {
 }
 
 export const problems = (text) =>
-  list(text).map((index) => {
-    const code = at(PROBLEMS, index.replace("~", ""));
-    return { field: code.split("_")[0], code, severity: index[0] === "~" ? "warning" : "error", message: PROBLEMS[code] };
-  });
+  list(text).map((index) => problem(at(PROBLEMS, index.replace("~", "")), index[0] === "~" ? "warning" : "error"));
+
+export const problem = (code, severity = "error") => ({ field: code.split("_")[0], code, severity, message: PROBLEMS[code] });
 
 export const brands = list;

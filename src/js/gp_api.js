@@ -6,8 +6,8 @@ import { failure } from "./error.js";
 import { mask } from "./mask.js";
 import { PlatformClient, post } from "./platform.js";
 import { cardToken, unreadable } from "./send.js";
-import { member, ownSession } from "./session.js";
-import { baseUrl, choice, fits, flag, isObject, text } from "./value.js";
+import { access, member, ownSession } from "./session.js";
+import { fits, flag, isObject, place, text } from "./value.js";
 
 const BASES = {
   sandbox: "https://apis.sandbox.globalpay.com/ucp",
@@ -24,22 +24,14 @@ export class GpApi extends PlatformClient {
 
   constructor(options) {
     super("gp_api", options);
-    const { environment } = options ?? {};
-    this.#base = this.named(() =>
-      isObject(environment) ? baseUrl(text(environment.base, "base") ?? "", "environment")
-      : environment === undefined || environment === null ? undefined
-      : BASES[choice(environment, "environment", ...Object.keys(BASES))]);
+    this.#base = this.named(() => place(options?.environment, BASES));
   }
 
   tokenizeRequest(session, card, options = {}) {
     return this.named((now) => {
       // A token of the caller's own backend is taken, too; its age is the platform's to judge.
       ownSession(session, "gp_api", "tokenize", now);
-      const url = text(session.base_url, "base_url");
-      const base = this.#base ?? (url === undefined ? undefined : baseUrl(url, "base_url"));
-      if (base === undefined) throw failure("option_invalid", "environment");
-      const access = member(session, "access_token");
-      if (!fits(access, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
+      const { base, authorization } = access(session, this.#base);
       const reference = text(options?.reference, "reference") ?? member(session, "reference");
       const account_name = text(session.account_name, "account_name");
       const usage_mode = flag(options?.useNetworkToken, "useNetworkToken") ? "USE_NETWORK_TOKEN" : "SINGLE";
@@ -49,7 +41,7 @@ export class GpApi extends PlatformClient {
         card: { number, cvv: cvc, expiry_month: two(month), expiry_year: two(year) },
         name: holder || undefined,
       };
-      return post(`${base}/payment-methods`, body, { authorization: `Bearer ${access}`, ...HEADERS });
+      return post(`${base}/payment-methods`, body, { authorization, ...HEADERS });
     });
   }
 

@@ -85,6 +85,8 @@ export interface ValidateOptions {
   platform?: Platform;
   /** Whether a token is to be made (default) or a payment. */
   kind?: "tokenize" | "update" | "payment";
+  /** Whether the card may lack its security code; what is there is checked all the same. */
+  cvcOptional?: boolean;
 }
 
 /** Checks a card and reports every problem. Throws only for values of the wrong type. */
@@ -118,7 +120,7 @@ export type ErrorCode =
   | "key_missing" | "key_malformed" | "key_is_private" | "key_is_certificate" | "key_not_rsa"
   | "key_exponent_invalid" | "key_too_short" | "key_modulus_invalid"
   | "random_unavailable" | "counter_does_not_fit" | "encryption_failed"
-  | "card_invalid" | "type_invalid" | "option_invalid"
+  | "card_invalid" | "customer_invalid" | "type_invalid" | "option_invalid"
   | "session_malformed" | "session_expired" | "session_wrong_kind" | "session_wrong_platform"
   | "answer_malformed" | "signature_invalid" | "platform_rejected" | "platform_unavailable" | "server_rejected"
   | "request_timeout" | "request_aborted" | "network_failed"
@@ -137,6 +139,8 @@ export class CardsealError extends Error {
   readonly retryable: boolean;
   /** With `card_invalid`: everything wrong with the card. */
   readonly problems?: Problem[];
+  /** With `customer_invalid`: everything wrong with the customer's details. */
+  readonly customerProblems?: CustomerProblem[];
   /** The platform's (or, with `server_rejected`, the server's) own code. */
   readonly platformCode?: string;
   /** The platform's own words; digit runs that could be a card number are masked. */
@@ -145,7 +149,7 @@ export class CardsealError extends Error {
 
 // ---------------------------------------------------------------------------------------------- requests
 
-export type Platform = "greenpay" | "gp_api" | "online_payments" | "worldline_acquiring";
+export type Platform = "greenpay" | "gp_api" | "online_payments" | "worldline_acquiring" | "ccbill";
 
 /** A request as a plain value: `fetch(request.url, request)` sends it. */
 export interface CardsealRequest {
@@ -183,11 +187,24 @@ export interface ServerSession {
   session?: string;
   token?: string;
   checkout_url?: string;
-  /** GP API: a token that may create single-use payment methods and nothing else, and where. */
+  /** GP API and CCBill: a token that may turn cards into tokens and nothing else, and where. */
   access_token?: string;
   base_url?: string;
   reference?: string;
   account_name?: string;
+  /** CCBill: the application that its own script asks for, and the account. */
+  application_id?: string;
+  client_accnum?: number;
+  client_subacc?: number;
+  /** CCBill: the sub account of payments with 3-D Secure, if there is one. */
+  client_subacc_3ds?: number;
+  /** CCBill: the customer's IPv4 address. */
+  ip_address?: string;
+  /** CCBill, only `payment`: number of ISO 4217, days, and what a payment token of it is limited to (hours, charges). */
+  currency_code?: number;
+  initial_period?: number;
+  time_to_live?: number;
+  valid_number_of_use?: number;
   /** Online Payments, `relay`: the platform's own session. */
   clientSessionId?: string;
   customerId?: string;
@@ -426,6 +443,154 @@ export class GpApi {
   /** Hands the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
   confirmTokenRequest(session: ServerSession, token: CardToken): CardsealRequest;
   confirmToken(session: ServerSession, token: CardToken, options?: SendOptions): Promise<CardToken>;
+
+  free(): void;
+}
+
+// ---------------------------------------------------------------------------------------------- CCBill
+
+export interface CcBillOptions {
+  /** Where the API is; default what the session says. */
+  environment?: "production" | { base: string };
+  /** Base URL of the Cardseal server; default the page's own origin. */
+  server?: string;
+  /** The clock in milliseconds since 1970; default `Date.now`. */
+  now?: () => number;
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** What your own backend knows: a token of the **front-end** application, and the account. */
+export interface CcBillAccess {
+  access_token: string;
+  base_url?: string;
+  client_accnum: number;
+  client_subacc: number;
+  client_subacc_3ds?: number;
+  /** Number of ISO 4217; only for {@link CcBill.threeDsRequired}. */
+  currency_code?: number;
+  ip_address?: string;
+  /** Hours and charges that a payment token is good for. */
+  time_to_live?: number;
+  valid_number_of_use?: number;
+}
+
+/** Whose card it is, by the names that CCBill's own script has. ASCII only: the platform refuses anything else. */
+export interface CcBillCustomer {
+  firstName: string;
+  lastName: string;
+  email: string;
+  postalCode: string;
+  /** ISO 3166, two capital letters. */
+  country: string;
+  address1?: string;
+  address2?: string;
+  city?: string;
+  /** One to three characters. */
+  state?: string;
+  phoneNumber?: string;
+  /** IPv4, in place of the session's. */
+  ipAddress?: string;
+  browserHttpUserAgent?: string;
+  browserHttpAccept?: string;
+  browserHttpAcceptLanguage?: string;
+  browserHttpAcceptEncoding?: string;
+}
+
+/** One thing wrong with the customer's details. */
+export interface CustomerProblem {
+  field: keyof CcBillCustomer;
+  code: "missing" | "too_long" | "characters" | "malformed" | "is_card_number";
+  severity: "error";
+  /** A sentence in English; translate by `code`. */
+  message: string;
+}
+
+/** Everything wrong with the customer's details. Throws only for values of the wrong type. */
+export function checkCustomer(customer: Partial<CcBillCustomer>): CustomerProblem[];
+
+export interface CcBillRequestOptions {
+  /** Needed, but where `subscriptionId` is. */
+  customer?: CcBillCustomer;
+  /** Whether the bank is to check the security code. Default true; without it the code is not sent and may be missing. */
+  verify?: boolean;
+  /** Whether the token is for a payment with 3-D Secure: of the sub account for those. */
+  threeDs?: boolean;
+  /** In place of a card (`null`): the digits of an earlier sale whose card is taken. Text, because a number would lose some. */
+  subscriptionId?: string;
+  /** Hours, and charges; default the session's, else practically without end. */
+  timeToLive?: number;
+  numberOfUse?: number;
+}
+export interface CcBillSendOptions extends CcBillRequestOptions, SendOptions {}
+
+/** A payment token. In `raw`, whole numbers of sixteen digits and more are texts; nothing is known of the card itself. */
+export interface CcBillToken extends CardToken {
+  /** Digits. */
+  subscriptionId: string | null;
+}
+
+/** What `authenticateCustomer` of CCBill's script resolves to, by the platform's names. */
+export interface CcBillThreeDs {
+  status: string;
+  success: boolean | "true" | "false";
+  eci?: string | null;
+  protocolVersion?: string | null;
+  amount?: string | number | null;
+  /** Number of ISO 4217. */
+  currency?: string | number | null;
+  clientTransactionId?: string | null;
+  dsTransId?: string | null;
+  acsTransId?: string | null;
+  sdkTransId?: string | null;
+  authenticationType?: string | null;
+  authenticationValue?: string | null;
+  cardToken?: string | null;
+  xid?: string | null;
+  cavv?: string | null;
+  cavvAlgorithm?: string | null;
+  error?: string | null;
+}
+
+/** What `authenticateCustomerAndCreatePaymentToken` of CCBill's script resolves to. */
+export interface CcBillAuthenticated {
+  paymentToken: { paymentTokenId: string; clientAccnum: number; clientSubacc: number };
+  threedsInformation?: CcBillThreeDs | null;
+}
+
+export interface CcBillConfirmOptions {
+  /** What came of 3-D Secure, if it was needed. Its documented members are handed over, and nothing else of it. */
+  threedsInformation?: CcBillThreeDs;
+  /** Makes a payment that is sent twice happen once. 1 to 255 visible ASCII characters. */
+  idempotencyKey?: string;
+}
+
+/**
+ * CCBill's RESTful Transaction API. **This platform's format is clear JSON over TLS:** the request that
+ * {@link CcBill.createPaymentTokenRequest} returns holds the card number and the security code. Send it to the platform and
+ * nowhere else, never log it, and drop it. `nickname` is not sent.
+ */
+export class CcBill {
+  constructor(options?: CcBillOptions);
+
+  createPaymentTokenRequest(session: ServerSession | CcBillAccess, card: CardInput | null, options?: CcBillRequestOptions): CardsealRequest;
+  createPaymentToken(session: ServerSession | CcBillAccess, card: CardInput | null, options?: CcBillSendOptions): Promise<CcBillToken>;
+
+  /** The platform's format has the first six and the last four digits of the card in the address. */
+  threeDsRequiredRequest(session: ServerSession | CcBillAccess, card: CardInput): CardsealQuery;
+  threeDsRequired(session: ServerSession | CcBillAccess, card: CardInput, options?: SendOptions): Promise<boolean>;
+
+  /** Hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
+  confirmTokenRequest(session: ServerSession, token: Pick<CcBillToken, "raw">): CardsealRequest;
+  confirmToken(session: ServerSession, token: Pick<CcBillToken, "raw">, options?: SendOptions): Promise<CardToken>;
+
+  /**
+   * Hands the payment token to the Cardseal server, which charges it, with what came of 3-D Secure. An authentication that
+   * failed is handed over, too: the server declines the payment and charges nothing.
+   */
+  confirmPaymentRequest(session: ServerSession, token: Pick<CcBillToken, "raw"> | CcBillAuthenticated, options?: CcBillConfirmOptions): CardsealRequest;
+  /** A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. The same token handed over again is charged once. */
+  confirmPayment(session: ServerSession, token: Pick<CcBillToken, "raw"> | CcBillAuthenticated, options?: CcBillConfirmOptions & SendOptions): Promise<PaymentOutcome>;
 
   free(): void;
 }

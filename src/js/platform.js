@@ -15,6 +15,12 @@ export function keyed(request, { idempotencyKey }) {
 
 export const post = (url, body, headers) => ({ method: "POST", url, headers: { ...JSON_HEADERS, ...headers }, body: JSON.stringify(body) });
 
+/** The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before somebody has asked. */
+export const once = (sent) => sent.catch((error) => {
+  if (["request_timeout", "network_failed", "request_aborted"].includes(error.code)) error.retryable = false;
+  throw error;
+});
+
 /** One platform: a clock, a way to send, and the merchant's server. */
 export class PlatformClient {
   #platform;
@@ -59,9 +65,9 @@ export class PlatformClient {
     }
   }
 
-  /** Sends; `own` is a call to the merchant's server. */
-  send(request, options, own) {
-    return send(request, { ...options, own, fetch: this.#fetch });
+  /** Sends; `own` is a call to the merchant's server, `parse` what reads JSON in place of `JSON.parse`. */
+  send(request, options, own, parse) {
+    return send(request, { ...options, own, fetch: this.#fetch, parse });
   }
 
   /** A request to the merchant's server. */
@@ -86,14 +92,7 @@ export class PlatformClient {
   /** Sends what makes a payment. */
   async payment(session, request, options, read) {
     const relayed = session.mode === "relay";
-    let answer;
-    try {
-      answer = await this.send(request, options, relayed);
-    } catch (error) {
-      // What became of the payment is unknown: the same card must not be sent again before somebody has asked.
-      if (["request_timeout", "network_failed", "request_aborted"].includes(error.code)) error.retryable = false;
-      throw error;
-    }
+    const answer = await once(this.send(request, options, relayed));
     return relayed ? readPayment(answer) : this.named(() => read(answer));
   }
 

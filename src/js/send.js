@@ -21,7 +21,7 @@ const MOST_BYTES = 1 << 20;
  * platform's answers are left to the platform's reader, whatever their status.
  */
 export async function send({ url, method, headers, body }, options) {
-  const { signal, timeoutMs = 30_000, own, fetch = globalThis.fetch } = options;
+  const { signal, timeoutMs = 30_000, own, fetch = globalThis.fetch, parse = JSON.parse } = options;
   const controller = new AbortController();
   const abort = () => controller.abort();
   let late = false;
@@ -54,7 +54,7 @@ export async function send({ url, method, headers, body }, options) {
   }
   let answer;
   try {
-    answer = text === undefined ? undefined : JSON.parse(text);
+    answer = text === undefined ? undefined : parse(text);
   } catch {
     // Not JSON: as good as no answer.
   }

@@ -1,7 +1,7 @@
 // The session objects that a page hands over: of our own server, or of the merchant's own backend.
 
 import { failure } from "./error.js";
-import { isObject, text } from "./value.js";
+import { baseUrl, fits, isObject, text } from "./value.js";
 
 /** A member that a session must have. */
 export function member(session, name) {
@@ -17,6 +17,16 @@ export function moment(session, name) {
   value = typeof value === "string" ? Date.parse(value) : value;
   if (!Number.isFinite(value)) throw failure("session_malformed", name);
   return Math.floor(value);
+}
+
+/** Where a platform is that the page calls itself, and with what right. What the page has chosen goes first. */
+export function access(session, chosen) {
+  const url = text(session.base_url, "base_url");
+  const base = chosen ?? (url === undefined ? undefined : baseUrl(url, "base_url"));
+  if (base === undefined) throw failure("option_invalid", "environment");
+  const token = member(session, "access_token");
+  if (!fits(token, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
+  return { base, authorization: `Bearer ${token}` };
 }
 
 export function fresh(expires, now) {

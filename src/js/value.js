@@ -41,6 +41,12 @@ export function id(value, field, code = "session_malformed") {
   return value;
 }
 
+/** Where a platform is, by a name or by its base URL, if the page says so. */
+export function place(environment, bases) {
+  if (isObject(environment)) return baseUrl(text(environment.base, "base") ?? "", "environment");
+  return environment === undefined || environment === null ? undefined : bases[choice(environment, "environment", ...Object.keys(bases))];
+}
+
 /** A base URL: `https`, or `http` to this machine, without query or fragment; relative ones where allowed. */
 export function baseUrl(value, field, code = "option_invalid", relative = false) {
   const [, scheme] = /^(https?:\/\/|)[^\0- ?#@\\]*$/.exec(value) ?? [];

@@ -14,6 +14,7 @@ export const CODES = {
   counter_does_not_fit: "the key is too small for the 16-byte counter form; use the default",
   encryption_failed: "the card could not be encrypted",
   card_invalid: "the card details are not valid",
+  customer_invalid: "the customer's details are not valid",
   type_invalid: "a value has the wrong type",
   option_invalid: "an option has a value that is not offered",
   session_malformed: "the session object is not one that the server or the platform returned",

@@ -38,6 +38,8 @@ export const openSession: Later<typeof page.openSession>;
 export type GreenPay = Remote<page.GreenPay>;
 /** What the options lack is thrown by the first call of a method. */
 export const GreenPay: new (options: Plain<page.GreenPayOptions>) => GreenPay;
+export type CcBill = Remote<page.CcBill>;
+export const CcBill: new (options?: Plain<page.CcBillOptions>) => CcBill;
 export type GpApi = Remote<page.GpApi>;
 export const GpApi: new (options?: Plain<page.GpApiOptions>) => GpApi;
 export type OnlinePayments = Remote<page.OnlinePayments>;

@@ -57,7 +57,7 @@ const wrong = (message, field) => new CardsealError({ code: "type_invalid", mess
 
 /** What can cross: of a card its fields alone, of a framework's proxies what they stand for. */
 function plain(value) {
-  const card = (given) => (given && typeof given === "object" && "cvc" in given ? fields(given) : given);
+  const card = (given) => (given && typeof given === "object" && ("cvc" in given || "number" in given) ? fields(given) : given);
   const own = card(value?.card) === value?.card ? card(value) : { ...value, card: card(value.card) };
   return own && JSON.parse(JSON.stringify(own, (field, item) => {
     if (typeof item === "function") throw wrong("a function cannot be handed to the worker", field);
@@ -128,6 +128,10 @@ function remote(kind, ...names) {
   return Class;
 }
 
+export const CcBill = /* @__PURE__ */ remote(
+  "CcBill", "createPaymentTokenRequest", "createPaymentToken", "threeDsRequiredRequest", "threeDsRequired",
+  "confirmTokenRequest", "confirmToken", "confirmPaymentRequest", "confirmPayment", "free",
+);
 export const GpApi = /* @__PURE__ */ remote("GpApi", "tokenizeRequest", "tokenize", "confirmTokenRequest", "confirmToken", "free");
 export const GreenPay = /* @__PURE__ */ remote(
   "GreenPay", "pack", "tokenizeRequest", "tokenize", "updateTokenRequest", "updateToken", "payRequest", "pay",
@@ -149,4 +153,5 @@ export class OnlinePayments extends /* @__PURE__ */ remote(
 export const WorldlineAcquiring = /* @__PURE__ */ remote("WorldlineAcquiring", "seal", "tokenizeRequest", "tokenize", "payRequest", "pay", "free");
 
 export { CardsealError };
+export { checkCustomer } from "./customer.js";
 export { checkField, maskField } from "./product.js";

@@ -44,7 +44,7 @@ export class WorldlineAcquiring extends PlatformClient {
       if (!own?.relay) throw failure("session_malformed", "mode");
       const key = sealingKey(session.seal);
       const network_token = networkToken(options?.networkToken);
-      const { number, month, year, cvc, holder } = validCard("worldline_acquiring", false, card, now, network_token);
+      const { number, month, year, cvc, holder } = validCard("worldline_acquiring", false, card, now, !!network_token);
       const payload = { number, expiry: { month, year }, cvc: cvc || undefined, holder: holder || undefined, network_token };
       // The server's own clock is the one that counts.
       const ends = moment(session, "server_expires_at") ?? moment(session, "expires_at");

@@ -23,10 +23,11 @@ pub const VERSION_HEADER: &str = "x-gp-version";
 /// What a card must fulfil. The platform's own page refuses a wrong check digit; a name is optional there.
 pub const RULES: Rules = Rules {
     luhn: Severity::Error,
+    cvc: true,
     holder: NameRule {
-        required: false,
         shortest: 2,
         longest: 100,
+        ..NameRule::OPTIONAL
     },
     nickname: NameRule::OPTIONAL,
 };

@@ -251,6 +251,8 @@ test('what the worker answers and throws is what the page would', async (t) => {
   const { page } = await open(t, {});
   const [there, here] = await page.evaluate(async ({ key, card, session }) => {
     const input = (value) => Object.assign(document.createElement('input'), { value });
+    const front = { access_token: 't', base_url: 'https://pay.example', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
+    const customer = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
     const use = async (cardseal) => {
       const caught = async (work) => { try { return await work(); } catch (error) { return { ...error, message: error.message, typed: error instanceof cardseal.CardsealError }; } };
       const early = await caught(() => cardseal.validateCard(card));
@@ -273,6 +275,14 @@ test('what the worker answers and throws is what the page would', async (t) => {
         (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card)).body,
         await caught(() => new cardseal.WorldlineAcquiring().seal(session, { ...card, cvc: '' })),
         await caught(() => new cardseal.WorldlineAcquiring().pay({ ...session, seal: {} }, card)),
+        await new cardseal.CcBill().createPaymentTokenRequest(front, { ...card, holder: 'Ana' }, { customer, verify: false }),
+        await new cardseal.CcBill().createPaymentTokenRequest(front, { number: card.number, expiry: card.expiry, holder: 'Ana', element: () => {} }, { customer, verify: false }),
+        (await new cardseal.CcBill().createPaymentTokenRequest(front, null, { subscriptionId: '924313501000000101' })).body,
+        (await new cardseal.CcBill().threeDsRequiredRequest(front, card)).url,
+        await caught(() => new cardseal.CcBill().createPaymentTokenRequest(front, card, { customer: { ...customer, email: 'x' } })),
+        await caught(() => new cardseal.CcBill().createPaymentTokenRequest(front, null, { subscriptionId: 924313501000000101n })),
+        (await new cardseal.CcBill().confirmPaymentRequest({ id: 'ses_1', ...front }, { raw: { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0 } }, { idempotencyKey: 'k' })).headers,
+        cardseal.checkCustomer({ ...customer, country: 'us' }),
         await caught(async () => { await cardseal.formatCardNumberInput({}); }),
         await cardseal.validateCard(new (class { get number() { return '4242'; } get cvc() { return '1'; } })()),
         await cardseal.validateCard(new Proxy({ ...card, expiry: new Proxy({ month: 1, year: 20 }, {}), element: () => {} }, {})),
@@ -287,7 +297,7 @@ test('what the worker answers and throws is what the page would', async (t) => {
     return [await use(await import('/pkg/worker.js')), await use(await import('/pkg/index.js'))];
   }, { key: KEY.public_spki_pem, card: CARD, session: SESSION });
   assert.deepEqual(there, here);
-  assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'card_invalid', 'session_malformed', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
+  assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'card_invalid', 'session_malformed', 'customer_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
 });
 
 test('card data crosses once, and never back', async (t) => {

@@ -316,6 +316,10 @@ export const AMEX = { number: '378282246310005', expiry: '1230', cvc: '7391', ho
 export const GP_VISA = { number: '4263970000005262', expiry: '1230', cvc: '739', holder: '' };
 export const GP_AMEX = { number: '374101000000608', expiry: '1230', cvc: '7391', holder: 'Ana Núñez' };
 export const GP_DECLINED = { ...GP_VISA, number: '4000120000001154' };
+/** Of CCBill, which wants to know the customer, too. */
+export const CC_VISA = { number: '4473707989493598', expiry: '1230', cvc: '739', holder: 'Ana Mora' };
+export const CC_JCB = { number: '3530111333300000', expiry: '1230', cvc: '739', holder: 'Ana Mora' };
+export const CUSTOMER = { 'first-name': 'Ana', 'last-name': 'Mora', email: 'ana@shop.example', 'postal-code': '85281' };
 export const NO_MONEY = { ...VISA, number: '4094394314664828' };
 
 /** Types like a person: key by key. */
@@ -324,6 +328,11 @@ export async function typeCard(page, card) {
   await page.locator('#card-expiry').pressSequentially(card.expiry);
   await page.locator('#card-cvc').pressSequentially(card.cvc);
   await page.locator('#card-holder').pressSequentially(card.holder);
+}
+
+/** Fills in who the customer is, where that is asked. */
+export async function typeCustomer(page, customer = CUSTOMER) {
+  for (const [name, text] of Object.entries(customer)) await page.fill(`#customer-${name}`, text);
 }
 
 export async function resultHeading(page) {

@@ -12,6 +12,8 @@ const CARD = { number: '4242 4242 4242 4242', expiry: '12/30', cvc: '123', holde
 const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
 const ACCESS = { access_token: 't0', reference: 'r-1' };
 const CLIENT = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://x.example/client' };
+const FRONT = { access_token: 't0', base_url: 'https://x.example', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
+const CUSTOMER = { firstName: 'Ana', lastName: 'Mora', email: 'ana@x.example', postalCode: '85281', country: 'US' };
 const now = () => NOW;
 
 let cardseal;
@@ -36,6 +38,7 @@ function thrown(work) {
 
 const greenpay = (options) => new cardseal.GreenPay({ publicKey: key('t1024'), now, ...options });
 const gpApi = (options) => new cardseal.GpApi({ environment: 'sandbox', now, ...options });
+const ccbill = (options) => new cardseal.CcBill({ now, ...options });
 const payments = (options) => new cardseal.OnlinePayments({ now, ...options });
 /** A `fetch` that gives one answer. */
 const says = (status, body) => ({ fetch: async () => new Response(typeof body === 'string' ? body : JSON.stringify(body ?? null), { status }) });
@@ -274,8 +277,9 @@ test('masks what the server masks', () => {
 });
 
 const WORDS = ['status', 'requestId', 'result', 'token', 'last_digits', 'bin', 'expiration_date', 'brand', 'cardHolder', 'errors', '_signature', 'success', 'resp_code', 'reserved_private4', 'orderId', 'authorization', 'last4',
+  'paymentTokenId', 'clientAccnum', 'clientSubacc', 'subscriptionId', 'required', 'generalMessage', 'field',
   'id', 'card', 'action', 'masked_number_last4', 'expiry_month', 'result_code', 'name', 'error_code', 'detailed_error_code', 'detailed_error_description', 'errorCode', 'code', 'message', 'keyId', 'publicKey', 'paymentProductId', 'coBrands'];
-const VALUES = [null, true, false, 0, 200, 201, 500, -1, 1.5, 'PMT_1', 'ACTIVE', 'SUCCESS', '00', '51', 'Invalid token', 'Visa', '3012', 'ff', '', '4242424242424242', 'x 4242 4242 4242 4242', 4242424242424242, '٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢'];
+const VALUES = [null, true, false, 0, 200, 100106, 900684, '019f5576d7f046c3a375e8a054f2c033', '924313501000000101', 201, 500, -1, 1.5, 'PMT_1', 'ACTIVE', 'SUCCESS', '00', '51', 'Invalid token', 'Visa', '3012', 'ff', '', '4242424242424242', 'x 4242 4242 4242 4242', 4242424242424242, '٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢'];
 const pick = (list) => list[randomInt(list.length)];
 function anything(depth) {
   const kind = randomInt(depth ? 10 : 6);
@@ -289,6 +293,7 @@ test('any answer is read or refused, and no card number comes back', async () =>
   const fetch = async () => new Response(JSON.stringify(answer[1]), { status: answer[0] });
   const calls = [
     () => greenpay({ fetch, signature: 'warn' }).tokenize(ORDER, CARD), () => greenpay({ fetch }).pay(ORDER, CARD), () => gpApi({ fetch }).tokenize(ACCESS, CARD),
+    () => ccbill({ fetch }).createPaymentToken(FRONT, CARD, { customer: CUSTOMER }), () => ccbill({ fetch }).threeDsRequired(FRONT, CARD).then((required) => ({ required })),
     () => payments({ fetch }).iinDetails(CLIENT, '424242'), () => payments({ fetch }).publicKey(CLIENT),
   ];
   const ends = new Set();

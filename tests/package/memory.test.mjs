@@ -11,6 +11,11 @@ const { key: { kid, jwk } } = JSON.parse(readFileSync(new URL('../vectors/sealin
 const SEAL = { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } };
 const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
 
+const FRONT = { access_token: 't', base_url: 'https://pay.example', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
+const CUSTOMER = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
+/** With a name that CCBill takes. */
+const plain = (card) => ({ ...card, holder: card.holder.slice(0, 11) });
+
 let memory;
 let drawn = [];
 let cardseal;
@@ -95,6 +100,11 @@ for (const key of ['t1024', 't2048']) {
       'a payment': (card) => greenpay.payRequest(ORDER, card, { kountSession: 'k-1' }),
       'a request whose format is clear': (card) =>
         new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't', reference: 'r' }, card),
+      'a request whose format is clear, with the customer': (card) => new cardseal.CcBill().createPaymentTokenRequest(FRONT, plain(card), { customer: CUSTOMER }),
+      'ten digits in an address': (card) => new cardseal.CcBill().threeDsRequiredRequest(FRONT, plain(card)),
+      'a name that CCBill refuses': (card) => assert.throws(() => new cardseal.CcBill().createPaymentTokenRequest(FRONT, card, { customer: CUSTOMER }), { code: 'card_invalid' }),
+      'a card number for a customer': (card) => assert.throws(
+        () => new cardseal.CcBill().createPaymentTokenRequest(FRONT, plain(card), { customer: { ...CUSTOMER, lastName: card.number } }), { code: 'customer_invalid' }),
       'a text that the browser encrypts': told(200, { keyId: 'k', publicKey: vectors.rsa_keys.t2048.public_spki_base64_one_line }, (card) =>
         new cardseal.OnlinePayments({ fetch }).encrypt(
           { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' }, card, { paymentProductId: 1 })),
@@ -193,6 +203,14 @@ const PATHS = (kept) => {
     }
   };
   const itself = (card) => card;
+  const cc = (customer, of = plain) => async (card) => {
+    const client = new cardseal.CcBill({ fetch });
+    try {
+      return await client.createPaymentToken(FRONT, of(card), { customer });
+    } finally {
+      client.free();
+    }
+  };
   const gpTold = (status, body) => told(status, body, gp('tokenize', GP_ORDER, itself));
   const token = (status, body) => told(status, body, (card) => kept.tokenize(ORDER, card));
   const paid = (status, body) => told(status, body, (card) => kept.pay(ORDER, card));
@@ -222,6 +240,10 @@ const PATHS = (kept) => {
     [undefined, gpTold(200, (card) => ({ id: 'PMT_1', status: 'ACTIVE', name: card.number, card: { brand: 'VISA', masked_number_last4: 'XXXX1111', expiry_month: '05', expiry_year: '30' } }))],
     [undefined, sealed(own('worldline_acquiring', 'payment', { seal: SEAL }))],
     [undefined, told(201, { id: 'tok_1', status: 'active', platform: 'worldline_acquiring' }, (card) => acquiring((client) => client.tokenize(own('worldline_acquiring', 'tokenize', { seal: SEAL }), card)))],
+    [undefined, told(200, { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0 }, cc(CUSTOMER))],
+    ['platform_rejected', told(400, (card) => ({ errorCode: 200000, errors: [{ field: 'x', message: card.number }] }), cc(CUSTOMER))],
+    ['customer_invalid', (card) => cc({ ...CUSTOMER, email: card.number })(card)],
+    ['card_invalid', cc(CUSTOMER, itself)],
     [undefined, (card) => cardseal.validateCard(card)],
     [undefined, (card) => cardseal.validateCard({ ...card, number: '', expiry: { month: 13, year: 1 } }, { platform: 'gp_api', kind: 'payment' })],
     [undefined, (card) => [cardseal.candidateBrands(card.number), cardseal.formatCardNumber(card.number, 3), cardseal.formatExpiry(card.expiry, 2), cardseal.formatSecurityCode(card.cvc, 1, card.number)]],

@@ -11,6 +11,7 @@ const IN_DOUBT = new Set(['server_unreachable', 'network_failed', 'request_timeo
 const QUIET_MS = 20_000;
 const SEND = { timeoutMs: 60_000 };
 
+const isOwn = (url) => new URL(url, location.href).origin === location.origin;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const has = (set, error) => codesOf(error).some((code) => set.has(code));
 
@@ -31,9 +32,9 @@ export class InDoubt extends Error {
 export class Intent {
   key = crypto.randomUUID();
   token = null;
-  /** `capture` is left out to be paid at once, or `later`. */
-  constructor({ platform, amount, currency, description, customer, way, capture }) {
-    Object.assign(this, { platform, amount, currency, description, customer, way, capture });
+  /** `person` are the customer's own details where the platform wants them; `capture` is left out to be paid at once, or `later`. */
+  constructor({ platform, amount, currency, description, customer, person, way, capture }) {
+    Object.assign(this, { platform, amount, currency, description, customer, person, way, capture });
   }
 }
 
@@ -96,7 +97,7 @@ export class Checkout {
       // a platform before: no money moves with it.
       const keeping = (url, init) => {
         const asks = init.method === 'GET' || platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
-        if (!asks) this.#sent = platform.takesClearCard ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
+        if (!asks) this.#sent = platform.takesClearCard && !isOwn(url) ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
         return fetch(url, init);
       };
       const client = platform.client(this.#cardseal, session, { fetch: keeping });
@@ -112,9 +113,9 @@ export class Checkout {
   }
 
   /** Stores a card and gives the shop's token of it. */
-  async store(card, { platform, way, customer }) {
+  async store(card, { platform, way, customer, person }) {
     return this.#withSession({ platform, kind: 'tokenize', mode: way, customer }, async (session, client) => {
-      const made = await client.tokenize(session, card, SEND);
+      const made = await client.tokenize(session, card, { ...SEND, person });
       return this.#handedOver(session, client, made);
     });
   }
@@ -161,7 +162,7 @@ export class Checkout {
 
   /** Charges a card that was typed; the payment may refer to a stored one. */
   async payOnce(card, intent) {
-    const { platform, amount, currency, description, customer, way, capture } = intent;
+    const { platform, amount, currency, description, customer, person, way, capture } = intent;
     const token = intent.token ?? undefined;
     const options = { platform, kind: 'payment', mode: way, amount, currency, capture, description, customer, token };
     return this.#withSession(options, async (session, client) => {
@@ -169,20 +170,21 @@ export class Checkout {
       this.#sent = null;
       let outcome;
       try {
-        outcome = await client.pay(session, card, { ...SEND, idempotencyKey: intent.key });
+        outcome = await client.pay(session, card, { ...SEND, person, idempotencyKey: intent.key });
       } catch (error) {
         // A browser sends a POST again by itself when a kept connection breaks. Straight at the platform the second
         // one finds the session used: that says nothing about the first, and another session could pay twice.
-        const used = way === 'direct' && error.code === 'platform_rejected' && has(SESSION_GONE, error);
+        const there = this.#sent && !isOwn(this.#sent.url);
+        const used = there && error.code === 'platform_rejected' && has(SESSION_GONE, error);
         const sent = this.#sent;
         // What did not even go out moved no money.
-        if (sent && (used || has(IN_DOUBT, error) || (way === 'direct' && error.code === 'platform_unavailable'))) {
-          throw new InDoubt(error, way === 'direct' ? null : () => settle(() => send(sent)));
+        if (sent && (used || has(IN_DOUBT, error) || (there && error.code === 'platform_unavailable'))) {
+          throw new InDoubt(error, there ? null : () => settle(() => send(sent)));
         }
         intent.key = crypto.randomUUID();
         throw error;
       }
-      if (way === 'direct' && outcome.raw) {
+      if (way === 'direct' && outcome.raw && !outcome.id) {
         // The shop did not see this payment. If it cannot be told now, the platform's notification will tell it.
         const told = client.confirmPaymentRequest(session, outcome, { idempotencyKey: intent.key });
         const payment = await settle(() => send(told)).catch(() => null);

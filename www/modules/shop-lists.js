@@ -16,8 +16,11 @@ const FIRST = 5;
 const isOpen = (status) => status === 'unknown' || status.endsWith('_unknown');
 /** What can be done with a payment, by its status. */
 const FOLLOW_UPS = { approved: ['void', 'refund'], authorized: ['capture', 'void'], partially_refunded: ['refund'] };
-/** Some platforms void only what is not captured yet. */
-const followUpsOf = ({ platform, status }) => (FOLLOW_UPS[status] ?? []).filter((how) => how !== 'void' || (platformOf(platform).voids ?? [status]).includes(status));
+/** Some platforms have none of it, and some void only what is not captured yet. */
+const followUpsOf = ({ platform, status }) => {
+  const { undo = {}, voids = [status] } = platformOf(platform);
+  return (FOLLOW_UPS[status] ?? []).filter((how) => how in undo && (how !== 'void' || voids.includes(status)));
+};
 const VERBS = { capture: 'Capture', void: 'Void', refund: 'Refund' };
 
 export class ShopLists {
@@ -122,7 +125,8 @@ export class ShopLists {
   #card(token) {
     const brand = this.#brandOf(token);
     const name = token.nickname ?? brandName(brand);
-    const which = `${name}, ending in ${token.last4 ?? 'unknown'}`;
+    const saved = token.created_at ? `saved ${when.format(new Date(token.created_at))}` : '';
+    const which = token.last4 ? `${name}, ending in ${token.last4}` : `${name}, ${saved}`;
     const { charge, offered } = this.#money(token.platform);
     const platform = platformOf(token.platform);
     const last = this.#payments.find((payment) => payment.token === token.id);
@@ -131,7 +135,7 @@ export class ShopLists {
         brandMark(brand),
         make('div', { class: 'row-words' },
           make('p', { class: 'row-name' }, name, this.#label(platform)),
-          make('p', { class: 'quiet small' }, `${brandName(brand)} •••• ${token.last4 ?? '????'}, expires ${expiryText(token.expiry)}`)),
+          make('p', { class: 'quiet small' }, token.last4 ? `${brandName(brand)} •••• ${token.last4}, expires ${expiryText(token.expiry)}` : `${platform.name} does not tell its digits, ${saved}`)),
         token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null),
       platform.savedNote ? make('p', { class: 'quiet small' }, platform.savedNote) : null,
       last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
@@ -215,7 +219,7 @@ export class ShopLists {
   }
 
   async #delete(token, which) {
-    if (!(await ask({ heading: 'Delete this card?', text: `${which}. It is deleted at the payment platform too.`, yes: 'Delete it' }))) return;
+    if (!(await ask({ heading: 'Delete this card?', text: `${which}. ${platformOf(token.platform).deleting ?? 'It is deleted at the payment platform too.'}`, yes: 'Delete it' }))) return;
     await this.#act(platformOf(token.platform), byId('saved-notice'), 'saved-heading', async () => {
       await server.deleteToken(token.id);
       announce(`${which} was deleted.`);

@@ -32,7 +32,8 @@ const masked = (text) =>
 
 const lastFour = (text) => '•'.repeat(Math.max(text.length - 4, 0)) + text.slice(-4);
 /** Names under which platforms take a card in clear, and how much of each may be seen. */
-const CARD_FIELDS = { number: lastFour, cvv: (text) => '•'.repeat(text.length), cvc: (text) => '•'.repeat(text.length) };
+const hidden = (text) => '•'.repeat(text.length);
+const CARD_FIELDS = { number: lastFour, cardNum: lastFour, cvv: hidden, cvv2: hidden, cvc: hidden };
 const beginning = (text) => `${text.slice(0, 6)}… (${text.length} characters)`;
 
 /** A JSON text without what nobody should read over a shoulder: card numbers, security codes, access tokens, `secrets`. */
@@ -70,17 +71,19 @@ function describe(request, digits, clear, secrets) {
 /**
  * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `takesClearCard(url)`
  * names the platform whose format wants them in clear at that address, if any; `secrets()` are names of members that are
- * not shown; `onChange` gets each record when it starts and again when it ends. Only what changes something is recorded: reading lists is not.
+ * not shown; `onChange` gets each record when it starts and again when it ends. Reading is recorded only where `callOf(url)`
+ * has words for it: reading lists is not.
  */
-export function watch({ cardDigits, takesClearCard, secrets, onChange }) {
+export function watch({ cardDigits, takesClearCard, secrets, callOf, onChange }) {
   const original = globalThis.fetch.bind(globalThis);
   globalThis.fetch = async (input, init = {}) => {
     const source = input instanceof Request ? input : null;
     const method = (init.method ?? source?.method ?? 'GET').toUpperCase();
-    if (method === 'GET' || method === 'HEAD') return original(input, init);
+    const there = new URL(source?.url ?? String(input), location.href);
+    if (method === 'HEAD' || (method === 'GET' && !callOf(there))) return original(input, init);
     const headers = Object.fromEntries(new Headers(init.headers ?? source?.headers));
     const body = typeof init.body === 'string' ? init.body : source ? await source.clone().text() : '';
-    const url = new URL(source?.url ?? String(input), location.href).href;
+    const url = there.href;
     const record = describe({ method, url, headers, body }, cardDigits(), takesClearCard(url), secrets());
     onChange(record);
     const started = performance.now();

@@ -81,7 +81,7 @@ export class WirePanel {
         ])) : null,
         part('Address', record.url),
         part('Headers', Object.entries(record.headers).map(([name, value]) => `${name}: ${value}`).join('\n') || 'none of its own'),
-        part(`Body, ${record.bytes} bytes${record.clear ? ', shown with number and security code masked' : ''}`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
+        record.method === 'GET' ? null : part(`Body, ${record.bytes} bytes${record.clear ? ', shown with number and security code masked' : ''}`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
         answer(record)));
   }
 }

@@ -33,6 +33,23 @@ export function problemWords(problem) {
   return PROBLEMS[problem.code] ?? problem.message;
 }
 
+const CUSTOMER_PROBLEMS = {
+  missing: { firstName: 'Type your first name.', lastName: 'Type your last name.', email: 'Type your email address.', postalCode: 'Type your postal code.', country: 'Choose your country.' },
+  malformed: { email: 'This is not an email address.', postalCode: 'This is not a postal code of that country.' },
+};
+const CUSTOMER_WORDS = {
+  missing: 'Please fill this in.',
+  malformed: 'Please check this.',
+  too_long: 'This is too long.',
+  characters: 'Please write this without accents: the platform takes plain letters only.',
+  is_card_number: 'This looks like a card number. It belongs into the field above.',
+};
+
+/** One sentence for one thing wrong with the customer's details. */
+export function customerWords({ field, code, message }) {
+  return CUSTOMER_PROBLEMS[code]?.[field] ?? CUSTOMER_WORDS[code] ?? message;
+}
+
 const DECLINES = {
   insufficient_funds: 'There is not enough money on the card.',
   expired_card: 'The bank says that this card has expired.',
@@ -57,6 +74,16 @@ const DECLINES = {
   rejected_by_issuer: 'The bank does not allow this payment with this card.',
   technical: 'The payment platform has a fault just now. You can try again in a few minutes.',
   cancelled_by_customer: 'The payment was cancelled before it was made.',
+  bank_unreachable: 'The bank could not be reached. You can try again in a few minutes.',
+  bank_error: 'The bank has a fault just now. You can try again in a few minutes.',
+  try_again_later: 'The payment platform is busy. You can try again in a few minutes.',
+  card_type_not_accepted: 'The shop does not take this kind of card.',
+  card_not_accepted: 'The shop does not take this card.',
+  prepaid_refused: 'The shop does not take prepaid cards.',
+  too_many_attempts: 'This card was tried too often today.',
+  invalid_expiry: 'The bank knows another expiry date for this card.',
+  invalid_address: 'The bank knows another address for this card.',
+  security_code_needed: 'The bank wants the security code of this card.',
   capture_refused: 'The bank had set the amount aside, but did not pay it out.',
   declined: 'The bank said no.',
 };
@@ -68,6 +95,7 @@ export function declineWords(decline) {
 
 // [heading, what to do]. What has happened to the money is said by the caller, who knows how far it got.
 const FAILURES = {
+  customer_invalid: ['Some of your details are not right.', 'Please look at the fields marked above.'],
   card_invalid: ['Some card details are not right.', 'Please look at the fields marked above.'],
   network_failed: ['We cannot reach the shop.', 'Check your connection and press the button again.'],
   server_unreachable: ['We cannot reach the shop.', 'Check your connection and press the button again.'],

@@ -1,13 +1,15 @@
 // Compiled only, never run: every export is used the way an integrator's page uses it, under `strict`.
 
 import {
-  CardsealError, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
-  formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, validateCard,
+  CardsealError, CcBill, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkCustomer, checkField, formatCardNumber,
+  formatCardNumberInput, formatExpiry, formatExpiryInput, formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession,
+  openSessionRequest, validateCard,
 } from "cardseal";
 import type {
-  Brand, CardField, CardInput, CardToken, CardsealQuery, CardsealRequest, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder,
-  IinDetails, KeyWarning, LoadSource, NetworkToken, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform, Problem,
-  ProblemCode, SealOptions, SealingKey, SendOptions, ServerSession, ValidateOptions, Validation,
+  Brand, CardField, CardInput, CardToken, CardsealQuery, CardsealRequest, CcBillAccess, CcBillAuthenticated, CcBillCustomer, CcBillThreeDs,
+  CcBillToken, CustomerProblem, ErrorCode, Expiry, Formatted, GpApiAccess, GreenPayOptions, GreenPayOrder, IinDetails, KeyWarning, LoadSource,
+  NetworkToken, OnlinePaymentsSession, OpenSessionOptions, PackInput, PackOptions, Packed, PaymentContext, PaymentOutcome, PaymentProduct, Platform,
+  Problem, ProblemCode, SealOptions, SealingKey, SendOptions, ServerSession, ValidateOptions, Validation,
 } from "cardseal";
 import * as inline from "cardseal/inline";
 
@@ -97,6 +99,24 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
     gp.free();
 
+    const ccbill = new CcBill({ environment: "production" });
+    const customer: CcBillCustomer = { firstName: "Ana", lastName: "Mora", email: "ana@shop.example", postalCode: "85281", country: "US" };
+    const wrong: CustomerProblem[] = checkCustomer({ ...customer, state: "Arizona" });
+    const front: CcBillAccess = { access_token: "…", client_accnum: 900_684, client_subacc: 0, currency_code: 978 };
+    const bare: CardsealRequest = ccbill.createPaymentTokenRequest(front, card, { customer, verify: false, timeToLive: 1, numberOfUse: 1 });
+    const again: CardsealRequest = ccbill.createPaymentTokenRequest(front, null, { subscriptionId: "924313501000000101" });
+    // @ts-expect-error A number would lose digits.
+    ccbill.createPaymentTokenRequest(front, null, { subscriptionId: 924313501000000101 });
+    const asks: CardsealQuery = ccbill.threeDsRequiredRequest(front, card);
+    const threeDs: boolean = await ccbill.threeDsRequired(session, card, sending);
+    const made3: CcBillToken = await ccbill.createPaymentToken(session, card, { ...sending, customer, threeDs });
+    const result: CcBillThreeDs = { status: "Y", success: true, eci: "05", protocolVersion: "2.1.0", amount: "12.34", currency: "978", clientTransactionId: "id-…", dsTransId: "…", acsTransId: "…", authenticationValue: "…" };
+    const resolved: CcBillAuthenticated = { paymentToken: { paymentTokenId: "…", clientAccnum: 900_684, clientSubacc: 1 }, threedsInformation: result };
+    const charged: PaymentOutcome = await ccbill.confirmPayment(session, made3, { threedsInformation: result, idempotencyKey: "…" });
+    console.log(wrong[0]?.message, bare.body, again.url, asks.url, made3.subscriptionId, charged.status, ccbill.confirmPaymentRequest(session, resolved).body);
+    console.log(ccbill.confirmTokenRequest(session, made3).url, (await ccbill.confirmToken(session, made3)).id);
+    ccbill.free();
+
     const online = new OnlinePayments({ server: "https://shop.example" });
     const client: OnlinePaymentsSession = { clientSessionId: "…", customerId: "…", clientApiUrl: "https://pay.example/client" };
     const context: PaymentContext = { countryCode: "DE", currencyCode: "EUR", amount: 1000 };
@@ -119,8 +139,8 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const jwe: string = await acquiring.seal(session, card, sealing);
     const handedOver: CardsealRequest[] = [await acquiring.tokenizeRequest(session, card), await acquiring.payRequest(session, card, { ...sealing, idempotencyKey: "…" })];
     const verified: CardToken = await acquiring.tokenize(session, card, sending);
-    const charged: PaymentOutcome = await acquiring.pay(session, { ...card, cvc: "" }, { networkToken, ...sending });
-    console.log(key?.kid, key?.key.x, jwe, handedOver.length, verified.last4, charged.status, session.server_expires_at);
+    const later: PaymentOutcome = await acquiring.pay(session, { ...card, cvc: "" }, { networkToken, ...sending });
+    console.log(key?.kid, key?.key.x, jwe, handedOver.length, verified.last4, later.status, session.server_expires_at);
     acquiring.free();
 
     const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: "…", timeoutMs: 180_000 });

@@ -2,7 +2,7 @@
 
 import * as page from "cardseal";
 import {
-  CardsealError, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
+  CardsealError, CcBill, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkCustomer, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
   formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, terminate, validateCard,
 } from "cardseal/worker";
 import type { Brand, CardInput, CardToken, CardsealRequest, KeyWarning, Packed, PaymentOutcome, Validation } from "cardseal/worker";
@@ -35,6 +35,10 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const gp: GpApi = new GpApi();
   const clear: CardsealRequest = await gp.tokenizeRequest(session, card);
   await gp.free();
+  const ccbill: CcBill = new CcBill();
+  const needed: boolean = await ccbill.threeDsRequired(session, card);
+  console.log(needed, checkCustomer({}).length, (await ccbill.createPaymentToken(session, card, { threeDs: needed })).subscriptionId);
+  await ccbill.free();
   const online: OnlinePayments = new OnlinePayments();
   const sealed: string = await online.encrypt(session, card, { paymentProductId: 1 });
   await online.free();

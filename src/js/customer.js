@@ -1,0 +1,74 @@
+// The customer's details that CCBill wants beside a card, checked by what it would refuse.
+
+import { failure } from "./error.js";
+import { mask } from "./mask.js";
+import { fits, isObject, text } from "./value.js";
+
+const IPV4 = /^((?!0\d)(25[0-5]|2[0-4]\d|1?\d?\d)(\.(?!$)|$)){4}$/;
+
+/**
+ * CCBill's name of each field where it is another, the most characters, whether it must be there, and its form. How long
+ * names, telephone numbers and a browser's headers may be is not documented: those bounds are ours.
+ */
+const FIELDS = {
+  firstName: ["customerFname", 50, true],
+  lastName: ["customerLname", 50, true],
+  address1: [, 50],
+  address2: [, 50],
+  city: [, 50],
+  state: [, 3],
+  postalCode: ["zipcode", 16, true],
+  country: [, 2, true, /^[A-Z]{2}$/],
+  phoneNumber: [, 50],
+  email: [, 254, true, /^[^@\s]+@[^@\s]+\.[^@\s.]+$/],
+  ipAddress: [, 15, false, IPV4],
+  browserHttpUserAgent: [],
+  browserHttpAccept: [],
+  browserHttpAcceptLanguage: [],
+  browserHttpAcceptEncoding: [],
+};
+
+const MESSAGES = {
+  missing: "This is missing.",
+  too_long: "This is too long.",
+  characters: "This holds characters that cannot be sent.",
+  malformed: "This does not have the right form.",
+  is_card_number: "This looks like a card number.",
+};
+
+/** What is wrong with one field, or nothing. */
+function wrong(field, value, country) {
+  const [, most = 1024, needed, form] = FIELDS[field];
+  if (!value) return needed && "missing";
+  if (/Name|^address|^city/.test(field) && mask(value) !== value) return "is_card_number";
+  // The schema has all of Unicode, the platform refuses what is not ASCII.
+  if (!/^[ -~]*$/.test(value)) return "characters";
+  if (value.length > most) return "too_long";
+  const fine = form ? form.test(value) : field !== "postalCode" || country !== "US" || /^\d{5}(-?\d{4})?$/.test(value);
+  return !fine && "malformed";
+}
+
+/** CCBill's `customerInfo`, and every problem. */
+function read(customer) {
+  if (!isObject(customer)) throw failure("type_invalid", "customer");
+  const value = (field) => text(customer[field], field)?.trim() || undefined;
+  const info = {};
+  const problems = [];
+  for (const field in FIELDS) {
+    info[FIELDS[field][0] ?? field] = value(field);
+    const code = wrong(field, value(field), value("country"));
+    if (code) problems.push({ field, code, severity: "error", message: MESSAGES[code] });
+  }
+  return { info, problems };
+}
+
+export const checkCustomer = (customer) => read(customer).problems;
+
+/** `customerInfo` of a request; the address is the session's where the page gives none. */
+export function customerInfo(customer, address) {
+  if (address !== undefined && !fits(address, IPV4)) throw failure("session_malformed", "ip_address");
+  const { info, problems } = read(customer);
+  if (problems.length) throw failure("customer_invalid", problems[0].field, { customerProblems: problems });
+  info.ipAddress ??= address;
+  return info;
+}
