@@ -2,7 +2,7 @@
 // client library and the sandbox.
 
 import assert from 'node:assert/strict';
-import { constants, createDecipheriv, createHmac, createPrivateKey, generateKeyPairSync, privateDecrypt, webcrypto } from 'node:crypto';
+import { constants, createDecipheriv, createHmac, createPrivateKey, generateKeyPairSync, privateDecrypt, randomFillSync, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { after, before, mock, test } from 'node:test';
@@ -368,6 +368,44 @@ test("a product's own validators are applied to what would be sent", async () =>
   expiry.dataRestrictions.validators.regularExpression.regularExpression = '^(0[1-9]|1[0-2])\\d\\d$';
   const short = await offline().encrypt(SESSION, VISA, { product });
   assert.equal(JSON.parse(open(short).text).paymentValues[2].value, '1230');
+});
+
+test('a description that cannot be read here is left to the platform', async () => {
+  const encrypted = async (fields) => JSON.parse(open(await offline().encrypt(SESSION, VISA, { product: { id: 1, fields } })).text).paymentValues;
+  for (const fields of [undefined, null, {}, [null], [{ id: 'cvv' }], [{}]]) assert.equal((await encrypted(fields))[2].value, '122030');
+  // Patterns of other languages, which JavaScript does not know.
+  for (const pattern of ['^[0-9]++$', '(?i)x(', '[', '^(?<!a']) {
+    const validators = { regularExpression: { regularExpression: pattern } };
+    assert.deepEqual(checkField({ id: 'x', dataRestrictions: { validators } }, '123'), [], pattern);
+    const fields = ['cardNumber', 'expiryDate', 'cvv'].map((id) => ({ id, dataRestrictions: { validators } }));
+    assert.equal((await encrypted(fields))[2].value, '122030', pattern);
+  }
+});
+
+test('the content key and the payload are wiped once they are encrypted, and also when that fails', async () => {
+  const arrays = [];
+  const random = mock.method(crypto, 'getRandomValues', (array) => {
+    arrays.push(array);
+    return randomFillSync(array);
+  });
+  const encode = TextEncoder.prototype.encode;
+  const text = mock.method(TextEncoder.prototype, 'encode', function (value) {
+    const bytes = encode.call(this, value);
+    if (value.includes('cardNumber')) arrays.push(bytes);
+    return bytes;
+  });
+  try {
+    const client = offline();
+    const wiped = () => arrays.splice(0).filter(({ length }) => length !== 16).map((bytes) => [bytes.length > 32, bytes.every((byte) => byte === 0)]);
+    await client.encrypt(SESSION, VISA, { paymentProductId: 1 });
+    assert.deepEqual(wiped(), [[true, true], [true, true]]);
+    const broken = mock.method(crypto.subtle, 'sign', async () => { throw new Error('no'); });
+    await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId: 1 }), { code: 'encryption_failed' }).finally(() => broken.mock.restore());
+    assert.deepEqual(wiped(), [[true, true], [true, true]]);
+  } finally {
+    random.mock.restore();
+    text.mock.restore();
+  }
 });
 
 test('masks and validators, as the platform describes them', () => {
