@@ -72,6 +72,22 @@ test('with the key and the vector of the vectors every part is theirs, byte for 
   }
 });
 
+test('for the card and the browser of a vector the payload is the vector\'s, character by character', async () => {
+  const whole = vectors.jwe.filter(({ plaintext_json: { paymentValues } }) => paymentValues.every(({ value }) => value !== undefined));
+  // The one that is left out has a number alone; no card is sent so here.
+  assert.equal(whole.length, vectors.jwe.length - 1);
+  for (const { id, plaintext_json: payload, plaintext_utf8: text } of whole) {
+    const [number, holder, expiry, cvc] = payload.paymentValues.map(({ value }) => value);
+    const short = { id: payload.paymentProductId, fields: [{ id: 'expiryDate', displayHints: { mask: '{{99}}/{{99}}' } }] };
+    const options = { product: expiry.length === 4 ? short : { id: payload.paymentProductId }, tokenize: payload.tokenize, kind: payload.tokenize === undefined ? 'tokenize' : 'payment' };
+    const client = offline({ device: payload.collectedDeviceInformation });
+    const token = await client.encrypt({ ...SESSION, clientSessionId: payload.clientSessionId }, { number, holder, cvc, expiry: `${expiry.slice(0, 2)}/${expiry.slice(2)}` }, options);
+    const without = (json) => json.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""');
+    assert.equal(without(open(token).text), without(text), id);
+    assert.notEqual(open(token).text, text, 'its nonce is its own');
+  }
+});
+
 test(`any text decrypts to itself, here and in jose (seed ${seed})`, async () => {
   const random = generator(seed + 23);
   const rsa = await importPKCS8(pem, 'RSA-OAEP');
@@ -292,7 +308,7 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     // Where it finds Node it wants Node's own source of random numbers, which its bundle lacks.
     const versions = Object.getOwnPropertyDescriptor(process, 'versions');
     Object.defineProperty(process, 'versions', { ...versions, value: {} });
-    const { PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(() => Object.defineProperty(process, 'versions', versions));
+    const { CreditCardTokenRequest, PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(() => Object.defineProperty(process, 'versions', versions));
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const session = await clientSession();
     const theirs = new Session(session);
@@ -324,11 +340,21 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     const spki = rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     globalThis.fetch = async (url, options) => (String(url?.url ?? url).includes('publickey') ? Response.json({ keyId: 'k', publicKey: spki }) : real(url, options));
     const fresh = new Session(session);
-    const texts = [
-      open(await fresh.getEncryptor().encrypt(request), rsa.privateKey).text,
-      open(await new OnlinePayments().encrypt(session, VISA, { paymentProductId: 1 }), rsa.privateKey).text,
-    ].map((text) => text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'));
-    assert.equal(texts[1], texts[0]);
+    const token = new CreditCardTokenRequest();
+    token.setCardNumber('4567350000427977');
+    token.setCardholderName(VISA.holder);
+    token.setExpiryDate('122030');
+    token.setSecurityCode(VISA.cvc);
+    token.setProductPaymentId(1);
+    const ours = new OnlinePayments();
+    for (const [official, own] of [
+      [await fresh.getEncryptor().encrypt(request), await ours.encrypt(session, VISA, { paymentProductId: 1 })],
+      [await fresh.getEncryptor().encryptTokenRequest(token), await ours.encrypt(session, VISA, { paymentProductId: 1, kind: 'tokenize' })],
+    ]) {
+      const [theirText, ourText] = [official, own].map((input) => open(input, rsa.privateKey).text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'));
+      assert.match(theirText, /"nonce":""/);
+      assert.equal(ourText, theirText);
+    }
   } finally {
     globalThis.fetch = real;
     for (const name of [...Object.keys(page), 'window', 'document']) delete globalThis[name];
