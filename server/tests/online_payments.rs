@@ -705,6 +705,30 @@ async fn webhooks_are_verified_stored_once_and_not_believed() {
         shop.op_event(("next-key", "next-secret"), &again).await.is(200);
     }
     assert_eq!(shop.op_booked().len(), 1);
+    // Of several, each counts: one about a payment that the platform does not know is not taken, and the one behind it is;
+    // so is one without an id behind another without one.
+    for (order, taken) in [("order-6", false), ("order-7", true)] {
+        shop.op_fault("payments", Kind::GatewayTimeoutAfterCommit, 0, 0);
+        let body =
+            json!({ "token": token["id"], "amount": "6.00", "currency": "EUR", "order_reference": order });
+        let other = shop.merchant("POST", "/v1/payments", Some(&body)).await.is(202);
+        shop.sandbox.clear_faults();
+        let (mut first, mut second) = (event.clone(), event.clone());
+        let number = shop.op_booked().pop().unwrap()["id"].as_str().unwrap().to_owned();
+        second["payment"] = json!({ "id": format!("{}_0", number.trim_end_matches("_0")) });
+        if taken {
+            first["merchantId"] = "SomebodyElse".into();
+            first.as_object_mut().unwrap().remove("id");
+            second.as_object_mut().unwrap().remove("id");
+        } else {
+            (first["id"], first["payment"]) = ("e-3".into(), json!({ "id": "1_0" }));
+            second["id"] = "e-4".into();
+        }
+        let answer = shop.op_event(key, &json!([first, second]).to_string()).await;
+        assert_eq!(answer.status.is_success(), taken, "{}", answer.text);
+        let path = format!("/v1/payments/{}", other["id"].as_str().unwrap());
+        assert_eq!(shop.get(&path).await.is(200)["status"], "approved", "{order}");
+    }
     // One that says what is not so changes nothing, signed as it may be.
     let mut lie = event.clone();
     (lie["id"], lie["payment"]["status"], lie["type"]) =

@@ -111,8 +111,12 @@ export class OnlinePayments extends PlatformClient {
   }
 
   /** After the platform's page. */
-  confirmPaymentRequest(session, { RETURNMAC }, options = {}) {
-    return keyed(this.handOver("/v1/payments", session, { raw: { RETURNMAC } }), options);
+  confirmPaymentRequest(session, returned, options = {}) {
+    return this.named(() => {
+      const RETURNMAC = text(returned?.RETURNMAC, "RETURNMAC");
+      if (!RETURNMAC) throw failure("answer_malformed", "RETURNMAC");
+      return keyed(this.handOver("/v1/payments", session, { raw: { RETURNMAC } }), options);
+    });
   }
 
   async confirmPayment(session, returned, options = {}) {
@@ -176,7 +180,7 @@ export class OnlinePayments extends PlatformClient {
   }
 
   async #encrypt(session, card, { product, paymentProductId = product?.id, context, kind, tokenize, ...options }) {
-    const fields = product?.fields ?? [];
+    const fields = [product?.fields].flat().filter(isObject);
     const about = { kind, tokenize, shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
     let payload = this.#payload(session, card, { ...about, paymentProductId });
     if (!payload) {

@@ -26,6 +26,15 @@ export function maskField(field, text, caret = text.length) {
   return { text: shown, value, caret: at ?? shown.length };
 }
 
+/** A pattern that is none here, such as one of another language, is left to the platform. */
+function matches(pattern, value) {
+  try {
+    return new RegExp(pattern).test(value);
+  } catch {
+    return true;
+  }
+}
+
 function luhn(value) {
   const digits = [...value.replace(/[\s-]/g, "")].reverse();
   const sum = digits.reduce((total, digit, index) => total + (index % 2 ? (2 * digit > 9 ? 2 * digit - 9 : 2 * digit) : +digit), 0);
@@ -54,7 +63,7 @@ const CHECKS = {
   expirationDate: expiration,
   length: ({ length }, { minLength = 0, maxLength = Infinity }) => length >= minLength && length <= maxLength,
   range: (value, { minValue = -Infinity, maxValue = Infinity }) => value !== "" && +value >= minValue && +value <= maxValue,
-  regularExpression: (value, { regularExpression }) => new RegExp(regularExpression).test(value),
+  regularExpression: (value, { regularExpression }) => matches(regularExpression, value),
   emailAddress: (value) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value),
   fixedList: (value, { allowedValues = [] }) => allowedValues.includes(value),
   termsAndConditions: (value) => value === "true",
@@ -71,5 +80,5 @@ export function checkField(field, value = "", { now = Date.now } = {}) {
 export function shortYear(field) {
   const { mask } = field?.displayHints ?? {};
   const { regularExpression } = field?.dataRestrictions?.validators?.regularExpression ?? {};
-  return mask ? mask.replace(/[^9]/g, "").length === 4 : regularExpression !== undefined && !new RegExp(regularExpression).test("122030");
+  return mask ? mask.replace(/[^9]/g, "").length === 4 : regularExpression !== undefined && !matches(regularExpression, "122030");
 }

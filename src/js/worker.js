@@ -146,7 +146,7 @@ export class OnlinePayments extends /* @__PURE__ */ remote(
   "confirmTokenRequest", "confirmToken", "confirmPaymentRequest", "confirmPayment", "free",
 ) {
   constructor(options) {
-    super({ device: device(), ...options });
+    super({ ...options, device: options?.device ?? device() });
   }
 }
 

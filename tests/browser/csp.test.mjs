@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
-import { compactDecrypt, importJWK } from 'jose';
+import { compactDecrypt, importJWK, importPKCS8 } from 'jose';
 import { OPENERS, unwrap, vectors } from '../interop/libraries.mjs';
 import { serve } from '../bundlers/serve.mjs';
 import { launch, root, until } from './harness.mjs';
@@ -300,10 +300,55 @@ test('what the worker answers and throws is what the page would', async (t) => {
   assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'card_invalid', 'session_malformed', 'customer_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
 });
 
-test('card data crosses once, and never back', async (t) => {
+test('the worker encrypts for Online Payments, and tells of the browser that the page is in', async (t) => {
+  const { rsa_test_key: key } = JSON.parse(readFileSync(path.join(root, 'tests/vectors/online-payments.json'), 'utf8'));
+  const answer = (value) => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) });
+  const { page, site } = await open(t, { csp: "script-src 'self'; connect-src 'none'", worker: "script-src 'wasm-unsafe-eval'; connect-src 'self'", more: {
+    '/client/v1/9991-0/crypto/publickey': answer({ keyId: key.key_id, publicKey: key.public_key_base64_spki }),
+    '/client/v1/9991-0/services/getIINdetails': answer({ paymentProductId: 1, isAllowedInContext: true }),
+    '/client/v1/9991-0/products/1': answer({ id: 1, fields: [{ id: 'cvv', dataRestrictions: { validators: { length: { minLength: 3, maxLength: 3 } } } }] }),
+  } });
+  const made = await page.evaluate(async ({ card, api }) => {
+    const { OnlinePayments, checkField, load, maskField, terminate } = await import('/pkg/worker.js');
+    await load();
+    const session = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: api };
+    const client = new OnlinePayments({ device: undefined });
+    const product = await client.product(session, 1, { countryCode: 'DE' });
+    const { headers } = await client.publicKeyRequest(session);
+    const token = await client.encrypt(session, card, { product, tokenize: true });
+    const asked = await client.encrypt(session, card, { kind: 'tokenize', context: { countryCode: 'DE', currencyCode: 'EUR', amount: 1 } });
+    const caught = await client.encrypt(session, { ...card, cvc: '1234' }, { product }).catch(({ code, problems, platform }) => ({ code, platform, problem: problems[0].code }));
+    const shown = maskField({ id: 'x', displayHints: { mask: '{{99}}/{{99}}' } }, '1230').text;
+    const failed = checkField(product.fields[0], '12');
+    await client.free();
+    const freed = await client.encrypt(session, card).catch(({ code }) => code);
+    terminate();
+    return {
+      token, asked, caught, shown, failed, freed, meta: headers['x-gcs-clientmetainfo'], agent: navigator.userAgent,
+      device: {
+        timezoneOffsetUtcMinutes: new Date().getTimezoneOffset(), locale: navigator.language,
+        browserData: { javaScriptEnabled: true, colorDepth: screen.colorDepth, screenHeight: screen.height, screenWidth: screen.width, innerHeight, innerWidth },
+      },
+    };
+  }, { card: CARD, api: `${site.url}/client` });
+  const rsa = await importPKCS8(key.private_key_pem_pkcs8, 'RSA-OAEP');
+  const opened = async (token) => JSON.parse(Buffer.from((await compactDecrypt(token, rsa)).plaintext).toString());
+  const payload = await opened(made.token);
+  assert.ok(payload.collectedDeviceInformation.browserData.screenWidth > 0, 'the page has a screen, the worker none');
+  assert.deepEqual(payload.collectedDeviceInformation, made.device);
+  assert.deepEqual([payload.tokenize, payload.paymentProductId, payload.paymentValues[0].value, payload.paymentValues[1].value], [true, 1, CARD.number, CARD.holder]);
+  assert.deepEqual((await opened(made.asked)).paymentValues.at(-1), { key: 'paymentProductId', value: 1 });
+  const meta = JSON.parse(Buffer.from(made.meta, 'base64').toString());
+  assert.deepEqual([meta.screenSize, meta.platformIdentifier], [`${made.device.browserData.innerWidth}x${made.device.browserData.innerHeight}`, made.agent]);
+  assert.deepEqual(made.caught, { code: 'card_invalid', platform: 'online_payments', problem: 'cvc_length' });
+  assert.deepEqual([made.shown, made.failed, made.freed], ['12/30', ['length'], 'type_invalid']);
+  assert.equal(site.seen.filter((name) => name.endsWith('/publickey')).length, 1);
+});
+
+test('card data crosses once for each call, and never back', async (t) => {
   const { page } = await open(t, {});
   const crossed = await page.evaluate(async ({ key, card }) => {
-    const { GreenPay, load } = await import('/pkg/worker.js');
+    const { GreenPay, OnlinePayments, load } = await import('/pkg/worker.js');
     const worker = new Worker('/pkg/worker-host.js', { type: 'module' });
     const messages = { to: [], from: [] };
     const post = worker.postMessage.bind(worker);
@@ -311,10 +356,13 @@ test('card data crosses once, and never back', async (t) => {
     worker.addEventListener('message', ({ data }) => messages.from.push(JSON.stringify(data)));
     await load({ worker });
     await new GreenPay({ publicKey: key }).pack({ card });
+    // The platform is not there: what is thrown comes back.
+    const session = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'http://127.0.0.1:1/client' };
+    await new OnlinePayments().encrypt(session, card, { paymentProductId: 1 }).catch(({ code }) => messages.from.push(code));
     return messages;
   }, { key: KEY.public_spki_pem, card: CARD });
-  assert.equal(crossed.to.filter((text) => text.includes(CARD.number)).length, 1);
-  assert.ok(crossed.from.length > 0);
+  assert.equal(crossed.to.filter((text) => text.includes(CARD.number)).length, 2);
+  assert.equal(crossed.from.at(-1), 'network_failed');
   assert.equal(crossed.from.filter((text) => text.includes(CARD.number) || text.includes(`"${CARD.cvc}"`)).length, 0);
 });
 

@@ -1,7 +1,8 @@
 // Everything that leaves a page, by whatever way: the bytes at a proxy that every connection of the browser goes through,
 // what the browser's own network log says, and messages to other origins, seen where they arrive. Where a platform's
 // format does not demand it, no card number, no security code and no run of digits like a card's goes out in clear: with
-// GreenPay never, with GP API to the platform's host alone.
+// GreenPay and Online Payments never, with GP API to the platform's host alone. What is typed on a page of the platform's own
+// goes to that page's host.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -69,7 +70,7 @@ let proxy;
 let other;
 
 before(async () => {
-  all = await startAll({ platforms: ['greenpay', 'gp_api'] });
+  all = await startAll({ platforms: ['greenpay', 'gp_api', 'online_payments'] });
   proxy = await startProxy();
   // Another origin, which says yes to everything and whose page listens to messages.
   other = http.createServer((request, response) => {
@@ -204,10 +205,71 @@ test('GP API: the card goes to the platform\'s host and nowhere else', async () 
   }
 });
 
+const WORLDLINE = { number: '4012000033330026', expiry: '1230', cvc: '739', holder: 'Zoë Müller' };
+
+for (const [what, card, save] of [['stored', WORLDLINE, true], ['charged once', WORLDLINE, false], ['declined', { ...WORLDLINE, number: '4000000000000002' }, true]]) {
+  test(`Online Payments, ${what}: nothing of the card leaves the page in clear but its first eight digits`, async () => {
+    await watched(async ({ page, out }) => {
+      await page.check('#platform-online_payments');
+      await page.setChecked('#save-card', save);
+      await typeCard(page, card);
+      await page.click('#pay');
+      await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+      const sent = out();
+      assert.ok(sent.some(({ body }) => body.includes('"encrypted_customer_input"')), 'a sealed card went out');
+      assert.deepEqual(leaks(sent, card), []);
+      for (const { url, headers, body } of sent) assert.deepEqual(found([url, headers, body].join('\n'), card.number.slice(0, 9)), [], url);
+      // Of the shop, only the sealed card; the digits go to the platform.
+      const digits = sent.filter(({ body }) => body.includes(card.number.slice(0, 8)));
+      assert.ok(digits.length > 0 && digits.every(({ url }) => url.endsWith('/services/getIINdetails') && url.startsWith(all.sandbox.of('online_payments').base_url)), digits.map(({ url }) => url).join());
+    });
+  });
+}
+
+/** On a page of the platform's, in this window or in a frame; what was typed goes to its host, and nothing else anywhere. */
+async function typedThere(records, place, path) {
+  for (const [name, text] of [['cardNumber', WORLDLINE.number], ['cardholderName', WORLDLINE.holder], ['expiryDate', '12/30'], ['cvv', WORLDLINE.cvc]]) {
+    await place.locator(`[name=${name}]`).fill(text);
+  }
+  const there = ({ method, url }) => method === 'POST' && new URL(url).pathname.startsWith(path) && url.startsWith(all.sandbox.of('online_payments').base_url);
+  return () => {
+    const sent = records();
+    assert.ok(sent.some((record) => there(record) && found(record.body, WORLDLINE.number).length > 0), 'the platform got the card');
+    assert.deepEqual(leaks(sent.filter((record) => !there(record)), WORLDLINE), []);
+  };
+}
+
+test('Online Payments, the platform\'s own page: the card goes there and nowhere else', async () => {
+  await watched(async ({ page, out }) => {
+    await page.check('#platform-online_payments');
+    await page.check('#way-page');
+    await page.click('#pay');
+    await page.waitForURL('**/hostedcheckout/**');
+    const check = await typedThere(out, page, '/hostedcheckout/');
+    await page.click('button[value=pay]');
+    await page.click('#continue');
+    await page.waitForURL((url) => url.href.startsWith(all.url));
+    await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+    check();
+  });
+});
+
+test('Online Payments, the platform\'s form in a frame: the card goes there and nowhere else', async () => {
+  await watched(async ({ page, out }) => {
+    await page.check('#platform-online_payments');
+    await page.check('#way-frame');
+    await page.waitForSelector('#frame[data-ready]');
+    const check = await typedThere(out, page.frameLocator('#frame iframe'), '/hostedtokenization/');
+    await page.click('#pay');
+    await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+    check();
+  });
+});
+
 // ----------------------------------------------------------------------- the package alone, and all that goes wrong
 
 /** Runs in the page: every verb, with what may go wrong before and while it sends; the codes of what was thrown. */
-async function everything({ entry, key, seal, card, other: origin, gp }) {
+async function everything({ entry, key, seal, card, other: origin, gp, op, pay }) {
   const cardseal = await import(`/pkg/${entry}.js`);
   const said = [];
   const attempt = async (name, work) => {
@@ -252,6 +314,24 @@ async function everything({ entry, key, seal, card, other: origin, gp }) {
   await attempt('acquiring: a number for a session', () => acquiring.pay(own('payment', { id: `${card.number} ` }), card));
   await attempt('acquiring: a number for a cryptogram', () => acquiring.pay(own('payment'), card, { networkToken: { cryptogram: `${card.number} ` } }));
   await attempt('acquiring: too late', () => acquiring.pay(own('payment', { expires_at: new Date(0).toISOString() }), card));
+  const online = new cardseal.OnlinePayments();
+  const context = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
+  const known = { paymentProductId: 1 };
+  await attempt('op: first digits', () => online.iinDetails(op, card.number, context));
+  for (let at = 1; at <= card.number.length; at++) await online.iinDetailsRequest(op, card.number.slice(0, at), context);
+  await attempt('op: sealed', () => online.encrypt(op, card, { kind: 'tokenize', context }));
+  await attempt('op: stored', () => online.tokenize(op, card, { context }));
+  await attempt('op: charged', () => online.pay(pay, card, { context, idempotencyKey: 'k-1' }));
+  await attempt('op: used before', () => online.tokenize(op, card, known));
+  await attempt('op: no platform', () => online.tokenize({ ...op, clientApiUrl: 'http://127.0.0.1:1/client' }, card));
+  await attempt('op: not the platform', () => online.tokenize({ ...op, clientApiUrl: `${origin}/client` }, card));
+  await attempt('op: another shopper', () => online.encrypt({ ...op, clientSessionId: 'x' }, card, known));
+  await attempt('op: aborted', () => online.encrypt({ ...op, customerId: 'x' }, card, { signal: AbortSignal.abort() }));
+  await attempt('op: a wrong card', () => online.encrypt(op, { ...card, number: `${card.number}0` }, { context }));
+  await attempt('op: a number for a name', () => online.encrypt(op, { ...card, holder: card.number }, { context }));
+  await attempt('op: a number for a session', () => online.encrypt({ ...op, clientSessionId: `${card.number}/..` }, card, known));
+  await attempt('op: a number for a country', () => online.encrypt(op, card, { context: { countryCode: card.number } }));
+  await attempt('op: not back yet', () => online.confirmPayment(pay, { RETURNMAC: '' }));
   await attempt('confirm', () => greenpay.confirmToken(relay('tokenize'), { raw: { status: 201, requestId: 'x' } }));
   if (cardseal.terminate) cardseal.terminate();
   return said;
@@ -266,8 +346,14 @@ for (const entry of ['index', 'inline', 'worker']) {
         method: 'POST', headers: { 'content-type': 'application/json', origin: all.url }, body: JSON.stringify({ platform: 'greenpay', kind: 'tokenize' }),
       })).json()).public_key;
       assert.ok(key, 'the shop\'s key');
-      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url } });
-      assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length, said.join('\n'));
+      const worldline = async (body, headers) => (await fetch(`${all.server.url}/v1/sessions`, {
+        method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ platform: 'online_payments', ...body }),
+      })).json();
+      const op = await worldline({ kind: 'tokenize' }, { origin: all.url });
+      const pay = await worldline({ kind: 'payment', amount: '10.00', currency: 'EUR' }, { authorization: `Bearer ${all.server.apiKey}` });
+      assert.ok(op.clientSessionId && pay.clientSessionId, JSON.stringify([op, pay]));
+      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url, op, pay } });
+      assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length + 4, said.join('\n'));
       await pause(300);
       const sent = out();
       // The worker keeps to the policy under which the server hands out its script, so that two of its requests stay away.
@@ -275,6 +361,13 @@ for (const entry of ['index', 'inline', 'worker']) {
       // Three are sealed, each seen at the proxy, and in the browser's log if a page sent it; what is refused is not.
       assert.equal(sent.filter(({ body }) => body.includes('"sealed"')).length, entry === 'worker' ? 3 : 6, said.join('\n'));
       assert.ok(onlyToThePlatform(sent, card) >= 1, said.join('\n'));
+      for (const path of ['/v1/tokens', '/v1/payments']) {
+        assert.ok(sent.some(({ url, body }) => url === all.url + path && body.includes('"encrypted_customer_input"')), `${path}\n${said.join('\n')}`);
+      }
+      // The platform looks up eight digits, and nobody else gets as many.
+      for (const { url, body } of sent) {
+        if (url !== `${all.gp.url}/payment-methods`) assert.deepEqual(found(url + body, card.number.slice(0, 9)), [], url);
+      }
     }, OWN);
   });
 }

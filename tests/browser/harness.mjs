@@ -394,7 +394,7 @@ export function found(bytes, text) {
  * is what stands inside a longer word. The number itself is looked for everywhere, in every disguise.
  */
 const withoutChance = (text) => text
-  .replace(/"(ld|lk|sealed|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
+  .replace(/"(ld|lk|encrypted_customer_input|sealed|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 

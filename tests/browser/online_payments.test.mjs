@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { OnlinePayments, load, openSession } from 'cardseal';
-import { failure, found, leaks, payWith, resultHeading, startAll, typeCard, until } from './harness.mjs';
+import { failure, found, leaks, passesLuhn, payWith, processMemory, resultHeading, startAll, typeCard, until } from './harness.mjs';
 
 const CARD = { number: '4012 0000 3333 0026', expiry: '12/30', cvc: '123', holder: 'Zoë Müller' };
 const CONTEXT = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
@@ -172,6 +172,27 @@ test('nobody but the platform gets the card, and the panel shows what is sealed,
   const session = /GCS v1Client:([\w-]+)/.exec(sent.map(({ headers }) => headers).join('\n'))[1];
   assert.equal(shown.includes(session), false, 'nobody reads the session over a shoulder');
   assert.equal(await page.locator('.proof-bad').count(), 0);
+}));
+
+test('the server has the card neither in memory nor in its log nor in its database', withPage(async ({ page }) => {
+  // Not the number of a test card: the server has those in its hands when it serves the page's own files.
+  const card = { ...VISA, number: '4716108999716531' };
+  assert.ok(passesLuhn(card.number));
+  for (const save of [true, false]) {
+    await page.setChecked('#save-card', save);
+    assert.equal(await payWith(page, card), 'Paid $24.50');
+    await page.click('#result-next');
+  }
+  const database = all.server.database();
+  assert.ok(database.includes(card.number.slice(-4)), 'the database is the right one');
+  assert.deepEqual(found(database, card.number), [], 'the database');
+  assert.deepEqual(found(all.server.log(), card.number), [], 'the log');
+  let seen = 0;
+  for (const { bytes, name } of processMemory(all.server.pid)) {
+    seen += bytes.length;
+    assert.deepEqual(found(bytes, card.number), [], `memory, in ${name}`);
+  }
+  assert.ok(seen > 4 << 20, 'the memory was read');
 }));
 
 // ---------------------------------------------------------------------------------------------- away, and back again

@@ -2,7 +2,7 @@
 // client library and the sandbox.
 
 import assert from 'node:assert/strict';
-import { constants, createDecipheriv, createHmac, createPrivateKey, generateKeyPairSync, privateDecrypt, webcrypto } from 'node:crypto';
+import { constants, createDecipheriv, createHmac, createPrivateKey, generateKeyPairSync, privateDecrypt, randomFillSync, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { after, before, mock, test } from 'node:test';
@@ -69,6 +69,22 @@ test('with the key and the vector of the vectors every part is theirs, byte for 
     for (const part of [0, 2, 3, 4]) assert.equal(ours[part], theirs[part], `${vector.id}, part ${part + 1}`);
     assert.equal(ours[1].length, theirs[1].length);
     assert.equal(open(token).cek.toString('hex'), vector.cek_hex);
+  }
+});
+
+test('for the card and the browser of a vector the payload is the vector\'s, character by character', async () => {
+  const whole = vectors.jwe.filter(({ plaintext_json: { paymentValues } }) => paymentValues.every(({ value }) => value !== undefined));
+  // The one that is left out has a number alone; no card is sent so here.
+  assert.equal(whole.length, vectors.jwe.length - 1);
+  for (const { id, plaintext_json: payload, plaintext_utf8: text } of whole) {
+    const [number, holder, expiry, cvc] = payload.paymentValues.map(({ value }) => value);
+    const short = { id: payload.paymentProductId, fields: [{ id: 'expiryDate', displayHints: { mask: '{{99}}/{{99}}' } }] };
+    const options = { product: expiry.length === 4 ? short : { id: payload.paymentProductId }, tokenize: payload.tokenize, kind: payload.tokenize === undefined ? 'tokenize' : 'payment' };
+    const client = offline({ device: payload.collectedDeviceInformation });
+    const token = await client.encrypt({ ...SESSION, clientSessionId: payload.clientSessionId }, { number, holder, cvc, expiry: `${expiry.slice(0, 2)}/${expiry.slice(2)}` }, options);
+    const without = (json) => json.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""');
+    assert.equal(without(open(token).text), without(text), id);
+    assert.notEqual(open(token).text, text, 'its nonce is its own');
   }
 });
 
@@ -292,7 +308,7 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     // Where it finds Node it wants Node's own source of random numbers, which its bundle lacks.
     const versions = Object.getOwnPropertyDescriptor(process, 'versions');
     Object.defineProperty(process, 'versions', { ...versions, value: {} });
-    const { PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(() => Object.defineProperty(process, 'versions', versions));
+    const { CreditCardTokenRequest, PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(() => Object.defineProperty(process, 'versions', versions));
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const session = await clientSession();
     const theirs = new Session(session);
@@ -324,11 +340,21 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     const spki = rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     globalThis.fetch = async (url, options) => (String(url?.url ?? url).includes('publickey') ? Response.json({ keyId: 'k', publicKey: spki }) : real(url, options));
     const fresh = new Session(session);
-    const texts = [
-      open(await fresh.getEncryptor().encrypt(request), rsa.privateKey).text,
-      open(await new OnlinePayments().encrypt(session, VISA, { paymentProductId: 1 }), rsa.privateKey).text,
-    ].map((text) => text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'));
-    assert.equal(texts[1], texts[0]);
+    const token = new CreditCardTokenRequest();
+    token.setCardNumber('4567350000427977');
+    token.setCardholderName(VISA.holder);
+    token.setExpiryDate('122030');
+    token.setSecurityCode(VISA.cvc);
+    token.setProductPaymentId(1);
+    const ours = new OnlinePayments();
+    for (const [official, own] of [
+      [await fresh.getEncryptor().encrypt(request), await ours.encrypt(session, VISA, { paymentProductId: 1 })],
+      [await fresh.getEncryptor().encryptTokenRequest(token), await ours.encrypt(session, VISA, { paymentProductId: 1, kind: 'tokenize' })],
+    ]) {
+      const [theirText, ourText] = [official, own].map((input) => open(input, rsa.privateKey).text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'));
+      assert.match(theirText, /"nonce":""/);
+      assert.equal(ourText, theirText);
+    }
   } finally {
     globalThis.fetch = real;
     for (const name of [...Object.keys(page), 'window', 'document']) delete globalThis[name];
@@ -368,6 +394,44 @@ test("a product's own validators are applied to what would be sent", async () =>
   expiry.dataRestrictions.validators.regularExpression.regularExpression = '^(0[1-9]|1[0-2])\\d\\d$';
   const short = await offline().encrypt(SESSION, VISA, { product });
   assert.equal(JSON.parse(open(short).text).paymentValues[2].value, '1230');
+});
+
+test('a description that cannot be read here is left to the platform', async () => {
+  const encrypted = async (fields) => JSON.parse(open(await offline().encrypt(SESSION, VISA, { product: { id: 1, fields } })).text).paymentValues;
+  for (const fields of [undefined, null, {}, [null], [{ id: 'cvv' }], [{}]]) assert.equal((await encrypted(fields))[2].value, '122030');
+  // Patterns of other languages, which JavaScript does not know.
+  for (const pattern of ['^[0-9]++$', '(?i)x(', '[', '^(?<!a']) {
+    const validators = { regularExpression: { regularExpression: pattern } };
+    assert.deepEqual(checkField({ id: 'x', dataRestrictions: { validators } }, '123'), [], pattern);
+    const fields = ['cardNumber', 'expiryDate', 'cvv'].map((id) => ({ id, dataRestrictions: { validators } }));
+    assert.equal((await encrypted(fields))[2].value, '122030', pattern);
+  }
+});
+
+test('the content key and the payload are wiped once they are encrypted, and also when that fails', async () => {
+  const arrays = [];
+  const random = mock.method(crypto, 'getRandomValues', (array) => {
+    arrays.push(array);
+    return randomFillSync(array);
+  });
+  const encode = TextEncoder.prototype.encode;
+  const text = mock.method(TextEncoder.prototype, 'encode', function (value) {
+    const bytes = encode.call(this, value);
+    if (value.includes('cardNumber')) arrays.push(bytes);
+    return bytes;
+  });
+  try {
+    const client = offline();
+    const wiped = () => arrays.splice(0).filter(({ length }) => length !== 16).map((bytes) => [bytes.length > 32, bytes.every((byte) => byte === 0)]);
+    await client.encrypt(SESSION, VISA, { paymentProductId: 1 });
+    assert.deepEqual(wiped(), [[true, true], [true, true]]);
+    const broken = mock.method(crypto.subtle, 'sign', async () => { throw new Error('no'); });
+    await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId: 1 }), { code: 'encryption_failed' }).finally(() => broken.mock.restore());
+    assert.deepEqual(wiped(), [[true, true], [true, true]]);
+  } finally {
+    random.mock.restore();
+    text.mock.restore();
+  }
 });
 
 test('masks and validators, as the platform describes them', () => {

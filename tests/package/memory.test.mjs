@@ -73,7 +73,9 @@ function left(card) {
   const secrets = { cvc: `"${card.cvc}"`, holder: latin1(card.holder.slice(1, 11)), nickname: card.nickname };
   for (let i = 0; i + 8 <= card.number.length; i++) secrets[`digits ${i}`] = card.number.slice(i, i + 8);
   secrets['four groups'] = card.number.replace(/(....)(?=.)/g, '$1 ');
-  for (const [index, key] of drawn.filter((text) => text.length === 16).entries()) {
+  // Keys of one cipher, or of two in one text.
+  const keys = drawn.flatMap((text) => (text.length === 16 ? [text] : text.length === 64 ? [text.slice(0, 32), text.slice(32)] : []));
+  for (const [index, key] of keys.entries()) {
     secrets[`key ${index}`] = key;
     secrets[`key ${index} as text`] = [...Buffer.from(key, 'latin1')].slice(0, 6).join(',');
   }
@@ -106,14 +108,11 @@ for (const key of ['t1024', 't2048']) {
       'a card number for a customer': (card) => assert.throws(
         () => new cardseal.CcBill().createPaymentTokenRequest(FRONT, plain(card), { customer: { ...CUSTOMER, lastName: card.number } }), { code: 'customer_invalid' }),
       'a text that the browser encrypts': told(200, { keyId: 'k', publicKey: vectors.rsa_keys.t2048.public_spki_base64_one_line }, (card) =>
-        new cardseal.OnlinePayments({ fetch }).encrypt(
-          { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' }, card, { paymentProductId: 1 })),
+        new cardseal.OnlinePayments({ fetch }).encrypt(CLIENT, card, { paymentProductId: 1 })),
       'a card that the browser seals': (card) => new cardseal.WorldlineAcquiring().seal(own('worldline_acquiring', 'payment', { seal: SEAL }), card),
       'a network token that the browser seals': (card) =>
         new cardseal.WorldlineAcquiring().payRequest(own('worldline_acquiring', 'payment', { seal: SEAL }), { ...card, cvc: '' }, { networkToken: { cryptogram: 'AgAA' } }),
-      'the first digits': (card) => new cardseal.OnlinePayments().iinDetailsRequest({
-        clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client',
-      }, card.number),
+      'the first digits': (card) => new cardseal.OnlinePayments().iinDetailsRequest(CLIENT, card.number),
       'a bare pack': (card) => greenpay.pack({ card }, { counter: 'integer' }),
       validation: (card) => cardseal.validateCard(card, { platform: 'greenpay' }),
       'live formatting': (card) => {
@@ -170,6 +169,11 @@ const NOW = Date.now();
 const own = (platform, kind, more = {}) => ({
   id: 'ses_1', platform, kind, mode: 'relay', created_at: new Date(NOW).toISOString(), expires_at: new Date(NOW + 600_000).toISOString(), ...more,
 });
+const CLIENT = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' };
+const PRODUCT_FIELD = {
+  id: 'cardNumber', dataRestrictions: { isRequired: true, validators: { luhn: {}, length: { minLength: 13, maxLength: 19 }, regularExpression: { regularExpression: '^[0-9]*$' } } },
+  displayHints: { mask: '{{9999}} {{9999}} {{9999}} {{9999}} {{999}}' },
+};
 const GP_ORDER = { access_token: 't', reference: 'r' };
 const [SPKI, SHORT] = ['t1024', 't1023'].map((name) => vectors.rsa_keys[name].public_spki_pem);
 
@@ -222,7 +226,23 @@ const PATHS = (kept) => {
       client.free();
     }
   };
-  const sealed = (session) => (card) => acquiring((client) => client.seal(session, card));
+  // What each of the platform's answers and the server's has that is read, in one.
+  const said = {
+    keyId: 'k', publicKey: vectors.rsa_keys.t2048.public_spki_base64_one_line, paymentProductId: 1, countryCode: 'DE', coBrands: [{ paymentProductId: 2 }],
+    id: 'x_1', platform: 'online_payments', status: 'active', paymentProducts: [], fields: [PRODUCT_FIELD],
+  };
+  const online = (name, session, ...args) => async (card) => {
+    const client = new cardseal.OnlinePayments({ fetch });
+    try {
+      return await client[name](session, ...args.map((arg) => (typeof arg === 'function' ? arg(card) : arg)));
+    } finally {
+      client.free();
+    }
+  };
+  const acquired = (session) => (card) => acquiring((client) => client.seal(session, card));
+  const onlineTold = (status, body, ...call) => told(status, body, online(...call));
+  const sealed = (kind) => own('online_payments', kind, CLIENT);
+  const fault = (code) => (card) => ({ errorId: 'e', errors: [{ code, id: 'X', message: `no ${card.number}`, httpStatusCode: 500 }] });
   const echo = (card) => ({ error_code: 'X', detailed_error_code: '40005', detailed_error_description: `number ${card.number}` });
   return [
     [undefined, (card) => kept.tokenizeRequest(ORDER, card)],
@@ -238,12 +258,26 @@ const PATHS = (kept) => {
     [undefined, open({ publicKey: SHORT, environment: { checkout: 'https://checkout.example/' }, server: '/shop', signature: 'warn' })],
     [undefined, gp('tokenizeRequest', GP_ORDER, itself, { useNetworkToken: true })],
     [undefined, gpTold(200, (card) => ({ id: 'PMT_1', status: 'ACTIVE', name: card.number, card: { brand: 'VISA', masked_number_last4: 'XXXX1111', expiry_month: '05', expiry_year: '30' } }))],
-    [undefined, sealed(own('worldline_acquiring', 'payment', { seal: SEAL }))],
+    [undefined, acquired(own('worldline_acquiring', 'payment', { seal: SEAL }))],
     [undefined, told(201, { id: 'tok_1', status: 'active', platform: 'worldline_acquiring' }, (card) => acquiring((client) => client.tokenize(own('worldline_acquiring', 'tokenize', { seal: SEAL }), card)))],
     [undefined, told(200, { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0 }, cc(CUSTOMER))],
     ['platform_rejected', told(400, (card) => ({ errorCode: 200000, errors: [{ field: 'x', message: card.number }] }), cc(CUSTOMER))],
     ['customer_invalid', (card) => cc({ ...CUSTOMER, email: card.number })(card)],
     ['card_invalid', cc(CUSTOMER, itself)],
+    [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1 })],
+    [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { kind: 'tokenize', context: { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 } })],
+    [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { product: { id: 1, fields: [PRODUCT_FIELD] } })],
+    [undefined, onlineTold(200, said, 'tokenizeRequest', sealed('tokenize'), itself, {})],
+    [undefined, onlineTold(201, said, 'tokenize', sealed('tokenize'), itself, {})],
+    [undefined, onlineTold(201, said, 'pay', sealed('payment'), itself, { idempotencyKey: 'k', tokenize: true })],
+    [undefined, onlineTold(200, said, 'publicKey', CLIENT)],
+    [undefined, onlineTold(200, said, 'iinDetails', CLIENT, (card) => card.number)],
+    [undefined, onlineTold(404, fault('1002'), 'iinDetails', CLIENT, (card) => card.number)],
+    [undefined, onlineTold(200, said, 'product', CLIENT, 1)],
+    [undefined, onlineTold(200, said, 'products', CLIENT)],
+    [undefined, onlineTold(201, said, 'confirmToken', sealed('tokenize'))],
+    [undefined, onlineTold(201, said, 'confirmPayment', sealed('payment'), (card) => ({ RETURNMAC: 'm', note: card.number }))],
+    [undefined, (card) => [cardseal.maskField(PRODUCT_FIELD, card.number, 3), cardseal.checkField(PRODUCT_FIELD, card.number)]],
     [undefined, (card) => cardseal.validateCard(card)],
     [undefined, (card) => cardseal.validateCard({ ...card, number: '', expiry: { month: 13, year: 1 } }, { platform: 'gp_api', kind: 'payment' })],
     [undefined, (card) => [cardseal.candidateBrands(card.number), cardseal.formatCardNumber(card.number, 3), cardseal.formatExpiry(card.expiry, 2), cardseal.formatSecurityCode(card.cvc, 1, card.number)]],
@@ -266,6 +300,24 @@ const PATHS = (kept) => {
     ['card_invalid', (card) => kept.pack({ card: { ...card, expiry: '01/20', cvc: '' } })],
     ['card_invalid', (card) => kept.pack({ card: { ...card, holder: `\ud800${card.number}` } })],
     ['card_invalid', gp('tokenizeRequest', GP_ORDER, (card) => ({ ...card, number: `${card.number}0` }), {})],
+    ['card_invalid', onlineTold(200, said, 'encrypt', CLIENT, (card) => ({ ...card, number: `${card.number}0` }), {})],
+    ['card_invalid', onlineTold(200, said, 'encrypt', CLIENT, (card) => ({ ...card, holder: card.number }), {})],
+    ['card_invalid', onlineTold(200, said, 'encrypt', CLIENT, itself, { product: { id: 1, fields: [{ ...PRODUCT_FIELD, dataRestrictions: { validators: { length: { maxLength: 5 } } } }] } })],
+    ['encryption_failed', async (card) => {
+      const { subtle } = crypto;
+      crypto.subtle = undefined;
+      try { await onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1 })(card); } finally { crypto.subtle = subtle; }
+    }],
+    ['type_invalid', onlineTold(200, said, 'iinDetails', CLIENT, (card) => +card.number)],
+    ['option_invalid', onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1, kind: 'update' })],
+    ['session_malformed', onlineTold(200, said, 'encrypt', { ...CLIENT, clientApiUrl: 'http://elsewhere.example' }, itself, {})],
+    ['session_expired', onlineTold(403, fault('9008'), 'encrypt', CLIENT, itself, {})],
+    ['session_wrong_kind', onlineTold(200, said, 'tokenize', sealed('payment'), itself, {})],
+    ['answer_malformed', onlineTold(200, { ...said, publicKey: 'AAAA' }, 'encrypt', CLIENT, itself, { paymentProductId: 1 })],
+    ['answer_malformed', onlineTold(200, 'no JSON', 'encrypt', CLIENT, itself, {})],
+    ['platform_rejected', onlineTold(404, fault('1002'), 'encrypt', CLIENT, itself, {})],
+    ['platform_rejected', onlineTold(400, fault('1008'), 'encrypt', CLIENT, itself, {})],
+    ['platform_unavailable', onlineTold(502, 'down', 'encrypt', CLIENT, itself, {})],
     ['type_invalid', (card) => kept.pack({ card: { ...card, number: 7n } })],
     ['type_invalid', (card) => kept.pack({ card: { ...card, expiry: true } })],
     ['type_invalid', () => cardseal.validateCard('x'.repeat(500))],
@@ -296,8 +348,8 @@ const PATHS = (kept) => {
   ];
 };
 
-/** Codes that JavaScript makes, which the module never sees, and one that no public call leads to. */
-const OUTSIDE = ['request_timeout', 'request_aborted', 'network_failed', 'not_loaded', 'load_failed', 'encryption_failed'];
+/** Codes that JavaScript makes, which the module never sees. */
+const OUTSIDE = ['request_timeout', 'request_aborted', 'network_failed', 'not_loaded', 'load_failed'];
 
 test('ten thousand calls of every kind leave nothing and need no more memory than the first', async () => {
   const kept = new cardseal.GreenPay({ publicKey: SPKI, fetch });

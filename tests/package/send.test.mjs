@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
-import { CardsealError, GpApi, GreenPay, load, openSession, openSessionRequest } from '../../pkg/node.js';
+import { CardsealError, GpApi, GreenPay, OnlinePayments, load, openSession, openSessionRequest } from '../../pkg/node.js';
 
 const { t1024 } = JSON.parse(readFileSync(new URL('../vectors/greenpay.json', import.meta.url), 'utf8')).rsa_keys;
 const CARD = { number: '4242 4242 4242 4242', expiry: '12/30', cvc: '123', holder: 'Ana Núñez', nickname: 'My Visa' };
@@ -330,6 +330,41 @@ test('what an answer contradicts is unknown, whatever else it says', async () =>
     answer = json(status, body);
     assert.equal((await direct().pay(ORDER, CARD)).status, expected, JSON.stringify(body));
   }
+});
+
+const online = () => new OnlinePayments({ server: base });
+const fromPage = (kind) => session(kind, { platform: 'online_payments', mode: 'direct' });
+
+test('Online Payments: after the platform\'s own form there is nothing to hand over but the session', async () => {
+  answer = json(201, { id: 'tok_1', platform: 'online_payments', status: 'active', brand: 'visa', last4: '7977', expiry: { month: 12, year: 2030 } });
+  const token = await online().confirmToken(fromPage('tokenize'));
+  assert.deepEqual([token.id, token.platform, token.status, token.last4], ['tok_1', 'online_payments', 'active', '7977']);
+  assert.equal(seen[0].url, '/v1/tokens');
+  assert.deepEqual(JSON.parse(seen[0].body), { session: 'ses_0123456789abcdef', answer: {} });
+  answer = (response) => response.socket.destroy();
+  await refused(online().confirmToken(fromPage('tokenize'), { timeoutMs: 5000 }), 'network_failed', { retryable: true });
+  await refused(online().confirmToken(), 'type_invalid', { field: 'session' });
+});
+
+test('Online Payments: after the platform\'s page its return code is handed over, and nothing else of the address', async () => {
+  answer = json(201, { id: 'pay_1', platform: 'online_payments', status: 'approved', order_reference: 'o' });
+  const paid = await online().confirmPayment({ id: 'ses_1' }, { RETURNMAC: 'mac', hostedCheckoutId: '325', note: CARD.number }, { idempotencyKey: 'key-1' });
+  assert.deepEqual([paid.id, paid.status, paid.orderReference, paid.redirect], ['pay_1', 'approved', 'o', null]);
+  assert.equal(seen[0].url, '/v1/payments');
+  assert.equal(seen[0].headers['idempotency-key'], 'key-1');
+  assert.deepEqual(JSON.parse(seen[0].body), { session: 'ses_1', answer: { RETURNMAC: 'mac' } });
+  for (const [url, redirect] of [['https://bank.example/3ds', { url: 'https://bank.example/3ds' }], ['javascript:alert(1)', null], [5, null]]) {
+    answer = json(202, { id: 'pay_1', platform: 'online_payments', status: 'unknown', redirect: { url } });
+    const waiting = await online().confirmPayment({ id: 'ses_1' }, { RETURNMAC: 'mac' });
+    assert.deepEqual([waiting.status, waiting.redirect], ['unknown', redirect]);
+  }
+  seen = [];
+  for (const returned of [undefined, null, {}, { RETURNMAC: '' }, { RETURNMAC: null }]) {
+    await refused(online().confirmPayment({ id: 'ses_1' }, returned), 'answer_malformed', { field: 'RETURNMAC', platform: 'online_payments' });
+  }
+  await refused(online().confirmPayment({ id: 'ses_1' }, { RETURNMAC: 5 }), 'type_invalid', { field: 'RETURNMAC' });
+  await refused(online().confirmPayment(undefined, { RETURNMAC: 'mac' }), 'type_invalid', { field: 'session' });
+  assert.equal(seen.length, 0);
 });
 
 test('wrong calls are errors of ours, too', async () => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::client::{Client, Configuration};
-use super::webhooks::{InMemorySecretKeyStore, WebhooksHelper};
+use super::webhooks::{InMemorySecretKeyStore, SecretKeyStore, WebhooksHelper};
 use super::{OnlinePayments, Unconnected};
 use crate::settings::Settings;
 use crate::worldline::properties::checked_base;
@@ -131,6 +131,9 @@ fn webhook_keys(settings: &Settings<'_>) -> (WebhooksHelper, usize) {
     for key in settings.tables("webhook_keys") {
         let (id, secret) = (key.text("id"), key.secret("secret"));
         key.finish();
+        if store.secret_key(&id).is_some() {
+            key.mistake("id", "is given twice");
+        }
         if !id.is_empty() && !secret.expose_secret().is_empty() {
             store.store_secret_key(&id, secret);
             count += 1;

@@ -375,6 +375,63 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_table_names_every_error() {
+        let guide = include_str!("../../../docs/online-payments.md");
+        let (_, table) = guide
+            .split_once("| exception | here | when |\n|---|---|---|\n")
+            .unwrap();
+        let mut documented: Vec<String> = table
+            .lines()
+            .take_while(|line| line.starts_with('|'))
+            .map(|row| {
+                let cell = |at: usize| row.split('|').nth(at).unwrap().trim().replace('`', "");
+                let name = cell(1).split(' ').next().unwrap_or_default().to_owned();
+                format!("{name} {}", cell(2).replace("Error::", ""))
+            })
+            .collect();
+        let fault = Box::<Fault>::default;
+        let operation = || {
+            Box::new(DeclinedOperation {
+                fault: Fault::default(),
+                result: OperationResponse::default(),
+            })
+        };
+        let mut known: Vec<String> = [
+            Error::DeclinedPayment(Box::new(DeclinedPayment {
+                fault: Fault::default(),
+                result: PaymentResult::default(),
+            })),
+            Error::DeclinedRefund(operation()),
+            Error::DeclinedPayout(operation()),
+            Error::Validation(fault()),
+            Error::Authorization(fault()),
+            Error::Idempotence(Box::new(InProgress {
+                fault: Fault::default(),
+                idempotence_key: String::new(),
+                request_timestamp: None,
+            })),
+            Error::Reference(fault()),
+            Error::NotFound,
+            Error::Platform(fault()),
+            Error::Api(fault()),
+            Error::Communication(Communication::NotJson(200)),
+            Error::Mistake(Mistake::ClearCardData),
+        ]
+        .into_iter()
+        .map(|error| {
+            let shown = format!("{error:?}");
+            let variant = shown.split('(').next().unwrap_or_default().to_owned();
+            // A value that cannot be sent has no exception there.
+            let name = class(&Err(error)).replace("mistake", "");
+            format!("{name} {variant}")
+        })
+        .collect();
+        documented.sort();
+        known.sort();
+        assert_eq!(documented, known);
+    }
+
+    #[test]
     fn tells_when_the_first_request_came() {
         let mut first = answer(409, JSON, &error("9999"));
         first

@@ -169,6 +169,44 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_table_is_this_one() {
+        let guide = include_str!("../../../docs/online-payments.md");
+        let (_, table) = guide
+            .split_once("| code | meaning | payment here |\n|---|---|---|\n")
+            .unwrap();
+        let mut documented = Vec::new();
+        for row in table.lines().take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            for code in cells[1].split(", ") {
+                let code: i64 = code.parse().unwrap();
+                let (_, state, _) = CODES.iter().find(|(codes, _, _)| codes.contains(&code)).unwrap();
+                let word = match state {
+                    State::Captured => "`approved`",
+                    State::Authorized | State::CancelRejected => "`authorized`",
+                    State::Cancelled => "`voided`",
+                    State::Rejected | State::Abandoned | State::CaptureRejected => "`declined`",
+                    State::Refunded => "`refunded`",
+                    State::RefundPending => "`refund_unknown`",
+                    State::RefundRejected => "`platform_rejected`",
+                    State::Redirected | State::Pending | State::CapturePending | State::CancelPending => {
+                        "`unknown`"
+                    }
+                    State::Contradictory => "no code is contradictory",
+                };
+                assert!(cells[3].contains(word), "{code}: {word} is not in {row}");
+                documented.push(code);
+            }
+        }
+        let mut known: Vec<i64> = CODES
+            .iter()
+            .flat_map(|(codes, _, _)| codes.iter().copied())
+            .collect();
+        documented.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(documented, known);
+    }
+
+    #[test]
     fn what_is_not_known_is_pending() {
         assert_eq!(of("CAPTURED", json!({ "statusCode": 900 })), State::Pending);
         assert_eq!(of("PAID", json!({ "statusCode": 9 })), State::Pending);

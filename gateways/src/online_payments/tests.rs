@@ -871,6 +871,29 @@ async fn a_declined_payment_and_refund_carry_what_was_made() {
         ),
         (Some("30511001"), "insufficient_funds", Some("no funds"))
     );
+    for (code, reason) in [
+        ("30591001", "suspected_fraud"),
+        ("40001134", "authentication_failed"),
+        ("30041001", "rejected_by_issuer"),
+        ("30171001", "cancelled_by_customer"),
+        ("30921001", "technical"),
+        ("99999999", "declined"),
+    ] {
+        // In the payment itself, or around it.
+        for (around, inside) in [(code, json!(null)), ("1", json!([{ "errorCode": code }]))] {
+            platform.answers(
+                "/v2/MyPSPID/payments",
+                402,
+                json!({ "errors": [{ "errorCode": around }], "paymentResult": { "payment": { "id": "5_0",
+                    "status": "REJECTED", "statusOutput": { "statusCode": 2, "errors": inside } } } }),
+            );
+            let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
+            assert!(
+                matches!(&outcome, Ok(Outcome::Declined(decline)) if decline.reason == reason),
+                "{code}: {outcome:?}"
+            );
+        }
+    }
     platform.answers(
         "/v2/MyPSPID/payments/5_0/refund",
         400,
@@ -1574,8 +1597,11 @@ async fn an_event_is_a_hint_and_the_platform_is_asked() {
         json!({ "merchantId": "SomebodyElse", "payment": { "id": "1_0" } }),
     );
     let bent = event("e4", json!({ "payment": { "id": "../x" } }));
-    let noticed = send("old", "s1", &json!([payment, refund, others, bent])).unwrap();
-    assert_eq!(noticed.len(), 4);
+    // A trial of the address: its payment was never made.
+    let mut trial = event("e5", json!({ "payment": { "id": "1_0" } }));
+    trial["type"] = "payment.test".into();
+    let noticed = send("old", "s1", &json!([payment, refund, others, bent, trial])).unwrap();
+    assert_eq!(noticed.len(), 5);
     assert!(
         matches!(&noticed[1].notification, Notification::Hint { platform_id, .. } if platform_id == "3254564310_0")
     );
@@ -1633,6 +1659,16 @@ fn names_every_mistake_of_the_settings_and_no_value() {
         "webhook_path_secret": "0123456789abcdef" });
     let _gateway = OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
     assert_eq!(mistakes.borrow()[0].key, "webhook_keys");
+    // One id, two secrets: which one would it be?
+    let mistakes = Mistakes::default();
+    let tree = json!({ "merchant_id": "m", "api_key_id": "k", "secret_api_key": "s",
+        "webhook_keys": [{ "id": "a", "secret": "s1" }, { "id": "b", "secret": "s1" }, { "id": "a", "secret": "hunter2" }] });
+    let _gateway = OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes));
+    let found = format!("{:?}", mistakes.borrow());
+    assert!(
+        mistakes.borrow().len() == 1 && found.contains("webhook_keys[2].id") && !found.contains("hunter2"),
+        "{found}"
+    );
     let mistakes = Mistakes::default();
     let tree = json!({});
     assert!(OnlinePayments::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).is_none());

@@ -296,7 +296,20 @@ mod tests {
 
     #[test]
     fn gives_back_a_word_and_nothing_else() {
-        let value = "5f0c9a5e-1111-4222-8333-abcdefabcdef";
+        let all: Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/online-payments.json")).unwrap();
+        let published = &all["webhook_endpoint_verification"];
+        let (_, value) = published["request"]
+            .as_str()
+            .unwrap()
+            .split_once("X-GCS-Webhooks-Endpoint-Verification: ")
+            .unwrap();
+        assert!(
+            published["response"]
+                .as_str()
+                .unwrap()
+                .ends_with(&format!(": {value}"))
+        );
         assert_eq!(
             endpoint_verification(&[("X-GCS-Webhooks-Endpoint-Verification", value)]).as_deref(),
             Some(value)

@@ -108,14 +108,23 @@ async fn posted(
         .gateway
         .read_notifications(place.route, &pairs(&headers), &body)
         .map_err(refused)?;
-    for noticed in &all {
-        let digest = match &noticed.id {
-            Some(id) => Sha256::digest(format!("{platform} {id}")),
-            None => Sha256::digest(&body),
+    // One that cannot be taken does not keep back those behind it: what is sent again is the whole.
+    let mut failed = None;
+    for (at, noticed) in all.iter().enumerate() {
+        let digest = match (&noticed.id, at) {
+            (Some(id), _) => Sha256::digest(format!("{platform} {id}")),
+            (None, 0) => Sha256::digest(&body),
+            // Another of the same body is another one.
+            (None, _) => Sha256::new()
+                .chain_update(&body)
+                .chain_update(at.to_be_bytes())
+                .finalize(),
         };
-        take(app, &place, &hex::encode(digest), &noticed.notification).await?;
+        if let Err(error) = take(app, &place, &hex::encode(digest), &noticed.notification).await {
+            failed.get_or_insert(error);
+        }
     }
-    Ok(received())
+    failed.map_or_else(|| Ok(received()), Err)
 }
 
 /// `GET`: a notification in the query, or a platform that asks whether the address is ours before it uses it.
