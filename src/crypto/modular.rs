@@ -182,11 +182,13 @@ fn add_rows(to: &mut [Limb], number: &[Limb], [low, high]: [Limb; 2], mut over: 
         return Limb::ZERO;
     };
     let (mut above, mut before) = (Limb::ZERO, Limb::ZERO);
-    for (place, digit) in places.iter_mut().zip(number) {
-        let sum;
-        (sum, over) = digit.carrying_mul_add(low, *place, over);
-        (*place, above) = before.carrying_mul_add(high, sum, above);
-        before = *digit;
+    for ([first, second], [digit, other]) in places.as_chunks_mut().0.iter_mut().zip(number.as_chunks().0) {
+        let (sum, next_sum);
+        (sum, over) = digit.carrying_mul_add(low, *first, over);
+        (*first, above) = before.carrying_mul_add(high, sum, above);
+        (next_sum, over) = other.carrying_mul_add(low, *second, over);
+        (*second, above) = digit.carrying_mul_add(high, next_sum, above);
+        before = *other;
     }
     let (sum, above) = before.carrying_mul_add(high, over, above);
     let carry_above;
