@@ -5,8 +5,6 @@
 //! that nothing has to be parsed and every export costs the page no glue; it also makes the whole boundary run, and be
 //! tested and fuzzed, without a browser. Everything here takes whatever a page may hand over.
 
-use base64ct::{Base64, Encoding};
-
 use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check, format};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
@@ -33,8 +31,10 @@ struct Parts<'a>(&'a str);
 
 impl<'a> Parts<'a> {
     fn next(&mut self) -> &'a str {
-        let (part, rest) = self.0.split_once(BETWEEN).unwrap_or((self.0, ""));
-        self.0 = rest;
+        // By bytes, which is less code than a search for a character.
+        let end = self.0.bytes().position(|byte| byte == 0);
+        let (part, rest) = self.0.split_at_checked(end.unwrap_or(self.0.len())).unwrap_or_default();
+        self.0 = rest.get(1..).unwrap_or_default();
         part
     }
 
@@ -138,8 +138,8 @@ impl Module {
     ///
     /// | call | parts | result |
     /// | --- | --- | --- |
-    /// | `key` | the bytes of a public key in DER, a character each | bits, and modulus and exponent in base64; kept for `pack` |
-    /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`, `lk` |
+    /// | `key` | the bytes of a public key in DER, a character each | bits, and modulus and exponent in hex; kept for `pack` |
+    /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`; and the bytes of `lk`, a character each, which may be U+0000, too |
     /// | `check` | platform, 1 if the card is to be stored, and 2 more if it may lack its security code, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
     /// | `brands` | number | brands |
     /// | `number`, `expiry` | caret, text | text, caret, brands |
@@ -172,11 +172,11 @@ impl Module {
                     .map(byte)
                     .collect::<core::result::Result<_, _>>()?;
                 let key = PublicKey::from_der(&der)?;
-                output = Output::new(2 * der.len());
+                output = Output::new(16 + 2 * der.len());
                 output
                     .number(key.bits())
-                    .part(&Base64::encode_string(key.modulus()))
-                    .part(&Base64::encode_string(&key.exponent()));
+                    .part(&hex::encode(key.modulus()))
+                    .part(&hex::encode(key.exponent()));
                 self.greenpay = Some(GreenPay::new(key));
             }
             "pack" => return self.pack(&mut parts, random),
@@ -225,9 +225,10 @@ impl Module {
             },
             (None, None) => Payload::NewToken(&card),
         };
-        let packed = greenpay.pack(payload, counter, random)?;
-        let mut output = Output::new(packed.ld.len() + packed.lk.len() + 1);
-        output.raw(&packed.ld).part(&packed.lk);
+        let (ld, lk) = greenpay.seal(payload, counter, random)?;
+        let mut output = Output::new(ld.len() + 2 * lk.len() + 1);
+        output.raw(&ld).part("");
+        output.0.extend(lk.into_iter().map(char::from));
         Ok(output)
     }
 }

@@ -19,13 +19,13 @@ const FEWEST_READ: usize = 13;
 #[must_use]
 pub fn card_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (piece, is_uuid) in pieces(text) {
+    pieces(text, |piece, is_uuid| {
         if is_uuid {
             out.push_str(piece);
         } else {
             mask(&mut out, piece);
         }
-    }
+    });
     out
 }
 
@@ -42,24 +42,22 @@ fn mask(out: &mut String, text: &str) {
     flush(out, &mut run);
 }
 
-/// The text in pieces, each a UUID or not.
-fn pieces(text: &str) -> Vec<(&str, bool)> {
-    let mut pieces = Vec::new();
+/// Hands over the text in pieces, each a UUID or not.
+fn pieces<'a>(text: &'a str, mut piece: impl FnMut(&'a str, bool)) {
     let mut start = 0;
     let mut at = 0;
     while at < text.len() {
         match text.get(at..at + UUID) {
-            Some(piece) if is_uuid(piece) && stands_alone(text, at) => {
-                pieces.push((text.get(start..at).unwrap_or_default(), false));
-                pieces.push((piece, true));
+            Some(uuid) if is_uuid(uuid) && stands_alone(text, at) => {
+                piece(text.get(start..at).unwrap_or_default(), false);
+                piece(uuid, true);
                 at += UUID;
                 start = at;
             }
             _ => at += 1,
         }
     }
-    pieces.push((text.get(start..).unwrap_or_default(), false));
-    pieces
+    piece(text.get(start..).unwrap_or_default(), false);
 }
 
 /// Characters of a UUID.
@@ -89,55 +87,53 @@ fn is_uuid(text: &str) -> bool {
 /// brand's prefix, its length and a fitting check digit.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
-    pieces(text)
-        .into_iter()
-        .any(|(piece, is_uuid)| !is_uuid && reads_as_number(piece))
-}
-
-fn reads_as_number(text: &str) -> bool {
-    let mut groups: Vec<Wiped<String>> = Vec::new();
-    let mut open = false;
     let mut found = false;
-    for c in text.chars().chain(core::iter::once('\0')) {
-        if let Some(digit) = digit(c).and_then(|digit| char::from_digit(digit, 10)) {
-            match groups.last_mut() {
-                Some(group) if open => group.push(digit),
-                _ => groups.push(Wiped::new(digit.into())),
-            }
-            open = true;
-        } else {
-            open = false;
-            if !is_separator(c) {
-                found |= (0..groups.len()).any(|start| any_number(groups.iter().skip(start)));
-                groups.clear();
-            }
-        }
-    }
+    pieces(text, |piece, is_uuid| found |= !is_uuid && reads_as_number(piece));
     found
 }
 
-/// Whether the first so many groups make a number.
-fn any_number<'a>(groups: impl Iterator<Item = &'a Wiped<String>>) -> bool {
-    let mut number = Wiped::new(String::new());
-    for group in groups {
-        number.push_str(group);
-        if number.len() > *PAN_DIGITS.end() {
-            return false;
-        }
-        let of_brand = || {
-            let lengths = crate::card::Brand::candidates(&number)
-                .into_iter()
-                .flat_map(|brand| brand.lengths());
-            lengths
-                .into_iter()
-                .any(|length| usize::from(*length) == number.len())
-        };
-        let digits = || number.bytes().map(|byte| u32::from(byte - b'0'));
-        if number.len() >= FEWEST_READ && crate::card::luhn(digits()) && of_brand() {
+/// Whether one begins at any group of digits.
+fn reads_as_number(text: &str) -> bool {
+    let mut rest = text.chars();
+    let mut inside = false;
+    loop {
+        let here = rest.clone();
+        let Some(c) = rest.next() else { return false };
+        let begins = !inside && digit(c).is_some();
+        if begins && begins_with_number(here) {
             return true;
+        }
+        inside = digit(c).is_some();
+    }
+}
+
+/// Whether the first so many groups of digits make a number.
+fn begins_with_number(text: core::str::Chars<'_>) -> bool {
+    let mut number = Wiped::new(String::with_capacity(*PAN_DIGITS.end()));
+    for c in text.chain(core::iter::once('\0')) {
+        if let Some(digit) = digit(c).and_then(|digit| char::from_digit(digit, 10)) {
+            if number.len() == *PAN_DIGITS.end() {
+                return false;
+            }
+            number.push(digit);
+        } else if is_number(&number) {
+            return true;
+        } else if !is_separator(c) {
+            return false;
         }
     }
     false
+}
+
+fn is_number(digits: &str) -> bool {
+    let of_brand = || {
+        let brands = crate::card::Brand::candidates(digits);
+        let mut lengths = brands.iter().flat_map(|brand| brand.lengths());
+        lengths.any(|length| usize::from(*length) == digits.len())
+    };
+    digits.len() >= FEWEST_READ
+        && crate::card::luhn(digits.bytes().map(|byte| u32::from(byte - b'0')))
+        && of_brand()
 }
 
 /// The value of a decimal digit of the scripts that keyboards write.

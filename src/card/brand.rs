@@ -35,10 +35,8 @@ macro_rules! brands {
         }
     };
     (@ranges $($low:literal $(..= $high:literal)?),+ $(,)?) => {
-        &[$(($low, brands!(@high $low $($high)?)),)+]
+        concat!($(stringify!($low), $("-", stringify!($high),)? ",",)+)
     };
-    (@high $low:literal) => { $low };
-    (@high $low:literal $high:literal) => { $high };
 }
 
 struct Facts {
@@ -46,8 +44,9 @@ struct Facts {
     lengths: &'static [u8],
     cvc: u8,
     luhn: bool,
-    /// First and last prefix, both of the same number of digits.
-    ranges: &'static [(u64, u64)],
+    /// First and last prefix, both of the same number of digits, with a comma behind. As text, because digits of the
+    /// same number compare as numbers do, and so neither a table of numbers nor a reader of them has to be downloaded.
+    ranges: &'static str,
 }
 
 brands! {
@@ -119,12 +118,8 @@ impl Brand {
     pub fn candidates(digits: &str) -> Vec<Self> {
         let mut found: Vec<(usize, Self)> = Vec::new();
         for brand in Self::ALL {
-            let widths = brand
-                .facts()
-                .ranges
-                .iter()
-                .filter_map(|range| matching(digits, *range));
-            if let Some(width) = widths.max() {
+            let width = matching(digits.as_bytes(), brand.facts().ranges.as_bytes());
+            if width > 0 {
                 let place = found
                     .iter()
                     .position(|(narrower, _)| *narrower < width)
@@ -136,17 +131,20 @@ impl Brand {
     }
 }
 
-/// How many digits of the number the range decides, if it fits. A number shorter than the range's prefix fits
-/// if it can still grow into it.
-fn matching(digits: &str, (low, high): (u64, u64)) -> Option<usize> {
-    let width = low.ilog10() as usize + 1;
-    let seen = digits.len().min(width);
-    if seen == 0 {
-        return None;
+/// How many digits of the number the narrowest fitting range decides, or zero. A number shorter than a range's prefix
+/// fits if it can still grow into it.
+fn matching(digits: &[u8], ranges: &[u8]) -> usize {
+    let mut widest = 0;
+    for range in ranges.split(|byte| *byte == b',') {
+        let mut ends = range.split(|byte| *byte == b'-');
+        let low = ends.next().unwrap_or_default();
+        let high = ends.next().unwrap_or(low);
+        let seen = digits.len().min(low.len());
+        if digits.get(..seen) >= low.get(..seen) && digits.get(..seen) <= high.get(..seen) {
+            widest = widest.max(seen);
+        }
     }
-    let prefix: u64 = digits.get(..seen)?.parse().ok()?;
-    let scale = 10_u64.pow(u32::try_from(width - seen).ok()?);
-    (low / scale..=high / scale).contains(&prefix).then_some(seen)
+    widest
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! what makes this many times as fast as a general exponentiation, which treats every exponent as long and secret.
 //! The base is the padded message and is secret; nothing below branches on it or indexes by it.
 //!
-//! All arithmetic is `crypto-bigint`'s, on slices of its limbs: rows of products added, shifts, conditional
-//! subtractions. Its own Montgomery forms are not used, because they bring division and Karatsuba multiplication for
+//! All arithmetic is `crypto-bigint`'s, on its limbs and on slices of them: products added with their carries, shifts,
+//! conditional subtractions. Its own Montgomery forms are not used, because they bring division and Karatsuba multiplication for
 //! each width, more bytes than the rest of a page's download, and square by a full multiplication. What is put
 //! together here is Montgomery's reduction (Handbook of Applied Cryptography, 14.32) behind a squaring that forms
 //! every product of two different limbs once (14.16). Tests hold it to the crate `rsa`.
@@ -31,7 +31,8 @@ pub(crate) struct Modulus {
 impl Modulus {
     /// From big-endian bytes without leading zeros; `None` for an even number and for 1.
     pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
-        let limbs = limbs(bytes, bytes.len().div_ceil(Limb::BYTES));
+        // An even number of limbs, because they are multiplied in pairs.
+        let limbs = limbs(bytes, 2 * bytes.len().div_ceil(2 * Limb::BYTES));
         let odd = bytes.last().is_some_and(|byte| byte & 1 == 1);
         if !odd || bytes == [1] {
             return None;
@@ -106,8 +107,10 @@ impl Modulus {
     /// `xy / R mod n`.
     fn multiplied(&self, x: &[Limb], y: &[Limb]) -> Limbs {
         let mut product = Wiped::new(vec![Limb::ZERO; 2 * x.len()]);
-        for (index, limb) in x.iter().enumerate() {
-            add_row(&mut product, index, y, *limb);
+        for (index, pair) in x.chunks_exact(2).enumerate() {
+            if let ([low, high], Some(to)) = (pair, product.get_mut(2 * index..)) {
+                add_rows(to, y, [*low, *high], Limb::ZERO, Limb::ZERO);
+            }
         }
         self.reduced(&mut product)
     }
@@ -116,12 +119,13 @@ impl Modulus {
     fn squared(&self, x: &[Limb]) -> Limbs {
         let mut product = Wiped::new(vec![Limb::ZERO; 2 * x.len()]);
         let mut rest = x;
-        for index in 0.. {
-            let Some((limb, higher)) = rest.split_first() else {
-                break;
-            };
-            add_row(&mut product, 2 * index + 1, higher, *limb);
+        let mut to = &mut **product;
+        while let ([low, high, higher @ ..], [_, place, beyond @ ..]) = (rest, to) {
+            let over;
+            (*place, over) = low.carrying_mul_add(*high, *place, Limb::ZERO);
+            add_rows(beyond, higher, [*low, *high], over, Limb::ZERO);
             rest = higher;
+            to = beyond.get_mut(2..).unwrap_or_default();
         }
         UintRef::new_mut(&mut product).shl1_assign();
         let mut carry = Limb::ZERO;
@@ -138,12 +142,17 @@ impl Modulus {
     /// Montgomery's reduction: `product / R mod n`, for a product below `nR`.
     fn reduced(&self, product: &mut [Limb]) -> Limbs {
         let mut carry = Limb::ZERO;
-        for index in 0..self.limbs.len() {
-            let Some(low) = product.get(index) else { break };
-            let factor = low.wrapping_mul(self.inverse);
-            let over = row(product, index, &self.limbs, factor);
-            if let Some(high) = product.get_mut(index + self.limbs.len()) {
-                (*high, carry) = high.carrying_add(over, carry);
+        for index in (0..self.limbs.len()).step_by(2) {
+            let (Some(to), [lowest, next, ..]) = (product.get_mut(index..), &*self.limbs) else {
+                break;
+            };
+            if let [first, second, ..] = to {
+                // What makes the first two limbs zero.
+                let low = first.wrapping_mul(self.inverse);
+                let (_, over) = lowest.carrying_mul_add(low, *first, Limb::ZERO);
+                let (second, _) = next.carrying_mul_add(low, *second, over);
+                let high = second.wrapping_mul(self.inverse);
+                carry = add_rows(to, &self.limbs, [low, high], Limb::ZERO, carry);
             }
         }
         let mut result = self.zero();
@@ -165,20 +174,28 @@ impl Modulus {
     }
 }
 
-/// Adds `limb` times `number` at a place, and returns what goes beyond.
-fn row(to: &mut [Limb], place: usize, number: &[Limb], limb: Limb) -> Limb {
-    match to.get_mut(place..place + number.len()) {
-        Some(to) => UintRef::new_mut(to).carrying_add_assign_mul_limb(UintRef::new(number), limb, Limb::ZERO),
-        None => Limb::ZERO,
+/// Adds `number` times a number of two limbs, and what goes beyond to the two places above. Two rows of products at once
+/// cost half the loads and stores, and their carries do not wait for each other. `over` comes into the first place,
+/// `carry` into the first above; what goes beyond the second is returned.
+fn add_rows(to: &mut [Limb], number: &[Limb], [low, high]: [Limb; 2], mut over: Limb, carry: Limb) -> Limb {
+    let Some((places, [next, last, ..])) = to.split_at_mut_checked(number.len()) else {
+        return Limb::ZERO;
+    };
+    let (mut above, mut before) = (Limb::ZERO, Limb::ZERO);
+    for ([first, second], [digit, other]) in places.as_chunks_mut().0.iter_mut().zip(number.as_chunks().0) {
+        let (sum, next_sum);
+        (sum, over) = digit.carrying_mul_add(low, *first, over);
+        (*first, above) = before.carrying_mul_add(high, sum, above);
+        (next_sum, over) = other.carrying_mul_add(low, *second, over);
+        (*second, above) = digit.carrying_mul_add(high, next_sum, above);
+        before = *other;
     }
-}
-
-/// The same, where nothing stands in the place beyond yet.
-fn add_row(to: &mut [Limb], place: usize, number: &[Limb], limb: Limb) {
-    let over = row(to, place, number, limb);
-    if let Some(next) = to.get_mut(place + number.len()) {
-        *next = over;
-    }
+    let (sum, above) = before.carrying_mul_add(high, over, above);
+    let carry_above;
+    (*next, carry_above) = sum.carrying_add(*next, carry);
+    let beyond;
+    (*last, beyond) = above.carrying_add(*last, carry_above);
+    beyond
 }
 
 /// From big-endian bytes.

@@ -101,11 +101,12 @@ export class GreenPay extends PlatformClient {
     const counter = choice(options?.counter, "counter", "byte", "integer", "block");
     const paid = !token && (tokenize !== undefined || kount !== undefined);
     const marked = (text) => (text ? `=${text}` : "");
-    const [ld, lk] = call(
+    // A byte of `lk` can be what stands between the parts.
+    const [ld, ...lk] = call(
       ["pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount), ...parts(card, now)],
       this.#core,
     );
-    return { ld, lk };
+    return { ld, lk: btoa(lk.join("\0")) };
   }
 
   #request(kind, session, card, options) {

@@ -6,6 +6,9 @@ import { call } from "./core.js";
 import { failure } from "./error.js";
 import { text } from "./value.js";
 
+/** Hex as bytes, a character each. */
+const unhex = (text) => text.replace(/../g, (byte) => String.fromCharCode(parseInt(byte, 16)));
+
 /** The bytes of the key, a character each. */
 function der(value) {
   const lines = value.replace(/\\[nr]/g, "\n").trim();
@@ -20,7 +23,7 @@ function der(value) {
     body = inside;
   }
   const compact = body.replace(/[\t\n\f\r ]/g, "");
-  if (/^([\da-f]{2})*$/i.test(compact)) return compact.replace(/../g, (byte) => String.fromCharCode(parseInt(byte, 16)));
+  if (/^([\da-f]{2})*$/i.test(compact)) return unhex(compact);
   const digits = compact.replace(/=+$/, "");
   try {
     const bytes = atob(digits);
@@ -37,5 +40,5 @@ export function useKey(value, core) {
   const given = text(value, "publicKey");
   if (given === undefined) throw failure("key_missing");
   const [bits, n, e] = call(["key", der(given)], core);
-  return { bits: +bits, n, e };
+  return { bits: +bits, n: btoa(unhex(n)), e: btoa(unhex(e)) };
 }

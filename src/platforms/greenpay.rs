@@ -121,20 +121,28 @@ impl GreenPay {
     /// # Errors
     /// `counter_does_not_fit` before anything is encrypted; `random_unavailable`.
     pub fn pack(&self, payload: Payload<'_>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
-        self.seal(plaintext(payload).into_bytes(), counter, random)
+        let (ld, lk) = self.seal(payload, counter, random)?;
+        Ok(Packed {
+            ld,
+            lk: Base64::encode_string(&lk),
+        })
     }
 
-    fn seal(&self, mut text: Wiped<Vec<u8>>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
+    /// The same with the bytes of `lk`: a browser has base64 itself.
+    pub(crate) fn seal(
+        &self,
+        payload: Payload<'_>,
+        counter: Counter,
+        random: &mut dyn Random,
+    ) -> Result<(String, Vec<u8>)> {
+        let mut text = plaintext(payload).into_bytes();
         if counter == Counter::Block && LONGEST_BLOCK_WRAP > rsa_wrap::capacity(&self.key) {
             return Err(Code::CounterDoesNotFit.into());
         }
         let pair = Pair::draw(counter, random)?;
         let lk = rsa_wrap::encrypt(&self.key, &pair.to_json().into_bytes(), random)?;
         aes_ctr::apply(&pair.key, &pair.start.block(), &mut text);
-        Ok(Packed {
-            ld: hex::encode(&*text),
-            lk: Base64::encode_string(&lk),
-        })
+        Ok((hex::encode(&*text), lk))
     }
 }
 
