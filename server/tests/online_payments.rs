@@ -606,6 +606,33 @@ async fn a_lost_answer_is_never_a_second_charge() {
     }
 }
 
+/// The platform is still at the first request when it is asked again, whatever it calls that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_request_that_is_under_way_is_waited_for() {
+    let shop = Shop::online_payments(&[("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "400")]).await;
+    let token = shop.op_token().await;
+    for (index, code) in ["1409", "30001002", "1"].into_iter().enumerate() {
+        shop.op_set(&json!({ "in_progress_code": code }));
+        shop.op_fault("payments", Kind::DelayAfterCommit, 1, 2500);
+        let order = json!({ "capture": "later" });
+        let payment = shop.op_charge(&token, "4.00", &order, code).await;
+        assert!(
+            [201, 202].contains(&payment.status.as_u16()),
+            "{code} {}",
+            payment.text
+        );
+        shop.op_becomes(&payment.json, "authorized").await;
+        assert_eq!(shop.op_booked().len(), index + 1, "{code}");
+        shop.op_fault("payments/capture", Kind::DelayAfterCommit, 1, 2500);
+        shop.change(&payment.json, "capture", &json!({})).await;
+        shop.op_becomes(&payment.json, "approved").await;
+        let booked = shop.op_booked().pop().unwrap();
+        let operations = booked["operations"].as_array().unwrap().iter();
+        let captures = operations.filter(|operation| operation["kind"] == "capture");
+        assert_eq!(captures.count(), 1, "{code} {booked}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_its_time_is_waited_for_and_what_is_refused_in_the_end_is_told() {
     let shop = Shop::online_payments(&[]).await;

@@ -241,7 +241,7 @@ const PATHS = (kept) => {
   };
   const acquired = (session) => (card) => acquiring((client) => client.seal(session, card));
   const onlineTold = (status, body, ...call) => told(status, body, online(...call));
-  const sealed = (kind) => own('online_payments', kind, CLIENT);
+  const clientSession = (kind) => own('online_payments', kind, CLIENT);
   const fault = (code) => (card) => ({ errorId: 'e', errors: [{ code, id: 'X', message: `no ${card.number}`, httpStatusCode: 500 }] });
   const echo = (card) => ({ error_code: 'X', detailed_error_code: '40005', detailed_error_description: `number ${card.number}` });
   return [
@@ -267,16 +267,16 @@ const PATHS = (kept) => {
     [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1 })],
     [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { kind: 'tokenize', context: { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 } })],
     [undefined, onlineTold(200, said, 'encrypt', CLIENT, itself, { product: { id: 1, fields: [PRODUCT_FIELD] } })],
-    [undefined, onlineTold(200, said, 'tokenizeRequest', sealed('tokenize'), itself, {})],
-    [undefined, onlineTold(201, said, 'tokenize', sealed('tokenize'), itself, {})],
-    [undefined, onlineTold(201, said, 'pay', sealed('payment'), itself, { idempotencyKey: 'k', tokenize: true })],
+    [undefined, onlineTold(200, said, 'tokenizeRequest', clientSession('tokenize'), itself, {})],
+    [undefined, onlineTold(201, said, 'tokenize', clientSession('tokenize'), itself, {})],
+    [undefined, onlineTold(201, said, 'pay', clientSession('payment'), itself, { idempotencyKey: 'k', tokenize: true })],
     [undefined, onlineTold(200, said, 'publicKey', CLIENT)],
     [undefined, onlineTold(200, said, 'iinDetails', CLIENT, (card) => card.number)],
     [undefined, onlineTold(404, fault('1002'), 'iinDetails', CLIENT, (card) => card.number)],
     [undefined, onlineTold(200, said, 'product', CLIENT, 1)],
     [undefined, onlineTold(200, said, 'products', CLIENT)],
-    [undefined, onlineTold(201, said, 'confirmToken', sealed('tokenize'))],
-    [undefined, onlineTold(201, said, 'confirmPayment', sealed('payment'), (card) => ({ RETURNMAC: 'm', note: card.number }))],
+    [undefined, onlineTold(201, said, 'confirmToken', clientSession('tokenize'))],
+    [undefined, onlineTold(201, said, 'confirmPayment', clientSession('payment'), (card) => ({ RETURNMAC: 'm', note: card.number }))],
     [undefined, (card) => [cardseal.maskField(PRODUCT_FIELD, card.number, 3), cardseal.checkField(PRODUCT_FIELD, card.number)]],
     [undefined, (card) => cardseal.validateCard(card)],
     [undefined, (card) => cardseal.validateCard({ ...card, number: '', expiry: { month: 13, year: 1 } }, { platform: 'gp_api', kind: 'payment' })],
@@ -312,7 +312,7 @@ const PATHS = (kept) => {
     ['option_invalid', onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1, kind: 'update' })],
     ['session_malformed', onlineTold(200, said, 'encrypt', { ...CLIENT, clientApiUrl: 'http://elsewhere.example' }, itself, {})],
     ['session_expired', onlineTold(403, fault('9008'), 'encrypt', CLIENT, itself, {})],
-    ['session_wrong_kind', onlineTold(200, said, 'tokenize', sealed('payment'), itself, {})],
+    ['session_wrong_kind', onlineTold(200, said, 'tokenize', clientSession('payment'), itself, {})],
     ['answer_malformed', onlineTold(200, { ...said, publicKey: 'AAAA' }, 'encrypt', CLIENT, itself, { paymentProductId: 1 })],
     ['answer_malformed', onlineTold(200, 'no JSON', 'encrypt', CLIENT, itself, {})],
     ['platform_rejected', onlineTold(404, fault('1002'), 'encrypt', CLIENT, itself, {})],
