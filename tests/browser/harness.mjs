@@ -359,10 +359,11 @@ export function found(bytes, text) {
   return Object.entries(disguises(text)).filter(([, form]) => haystack.includes(form)).map(([name]) => name);
 }
 
-/** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
+/** Ciphertext, random ids and the fractions of a second may hold any digits by chance, so they are taken out before looking for runs of digits. */
 const withoutChance = (text) => text
   .replace(/"(ld|lk|sealed|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
+  .replace(/T\d\d:\d\d:\d\d\.\d+/g, 'time')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 
 /** What of a card is in these requests, as sentences; empty if nothing is. */
