@@ -42,10 +42,10 @@ platforms! {
     GpApi = "gp_api", "Global Payments GP API";
     /// Worldline Online Payments, the platform behind PAYONE E-Payment.
     OnlinePayments = "online_payments", "Worldline Online Payments";
-    /// Worldline Acquiring, an acquirer's API for servers alone.
-    WorldlineAcquiring = "worldline_acquiring", "Worldline Acquiring";
     /// CCBill's RESTful Transaction API.
     CcBill = "ccbill", "CCBill";
+    /// Worldline Acquiring, an acquirer's API for servers alone.
+    WorldlineAcquiring = "worldline_acquiring", "Worldline Acquiring";
 }
 
 impl fmt::Display for Platform {

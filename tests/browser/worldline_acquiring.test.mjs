@@ -149,6 +149,7 @@ test('a saved card stands in the list, and says that it cannot be charged by its
   assert.equal(await charge.isDisabled(), true);
   const before = await page.locator('#saved > li').count();
   await firstCard(page).getByRole('button', { name: /^Delete/ }).click();
+  assert.match(await page.locator('#ask-text').innerText(), /The shop alone has kept/);
   await page.click('#ask-yes');
   await until('the card to be gone', async () => (await page.locator('#saved > li').count()) === before - 1);
 }));

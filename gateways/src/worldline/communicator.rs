@@ -379,6 +379,8 @@ const OPAQUE: &[&str] = &[
     "hostedTokenizationId",
     "hostedFieldsSessionId",
     "secret",
+    "initialSchemeTransactionId",
+    "initialSchemeTransactionLinkId",
 ];
 
 /// Members that are made for a card in clear.
@@ -424,6 +426,9 @@ mod tests {
             json!({ "token": "4567350000427977", "encryptedCustomerInput": "4567350000427977" }),
             json!({ "order": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" } } }),
             json!({ "creditCardSpecificInput": { "ValidationRules": { "cvvMandatoryForNewToken": true } } }),
+            // A network names its transactions by fifteen digits.
+            json!({ "subsequentCardOnFileData": { "initialSchemeTransactionId": "378282246310005",
+                "initialSchemeTransactionLinkId": "378282246310005" } }),
         ] {
             assert!(!holds_card(&body, false), "{body}");
         }

@@ -162,7 +162,8 @@ impl Shop {
     /// Another at each call.
     pub(crate) fn id(&self) -> String {
         let number = self.last.fetch_add(1, Ordering::SeqCst);
-        format!("00000000-0000-4000-8000-{number:012}")
+        // With a letter: digits alone would be masked in the state.
+        format!("00000000-0000-4000-8000-{number:011}a")
     }
 
     /// A follow-up, or anything else that needs no more than these.
