@@ -5,6 +5,8 @@ import { CardsealError } from "./error.js";
 import { random } from "./random.js";
 
 export const utf8 = (text) => new TextEncoder().encode(text);
+/** Of base64 text. */
+export const bytesOf = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt());
 const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
 export const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
 
@@ -31,10 +33,9 @@ export async function jwe({ keyId: kid, publicKey }, text) {
   return encrypted([cek, plain], async (subtle) => {
     const header = base64url(utf8(JSON.stringify({ alg: "RSA-OAEP", enc: "A256CBC-HS512", kid })));
     const key = (format, bytes, algorithm, use) => subtle.importKey(format, bytes, algorithm, false, [use]);
-    const spki = Uint8Array.from(atob(publicKey), (char) => char.charCodeAt());
     const [rsa, hmac, aes] = await Promise.all([
       // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
-      key("spki", spki, { name: "RSA-OAEP", hash: "SHA-1" }, "encrypt"),
+      key("spki", bytesOf(publicKey), { name: "RSA-OAEP", hash: "SHA-1" }, "encrypt"),
       key("raw", cek.subarray(0, 32), { name: "HMAC", hash: "SHA-512" }, "sign"),
       key("raw", cek.subarray(32), "AES-CBC", "encrypt"),
     ]);

@@ -3,7 +3,7 @@
 import { validCard } from "./card.js";
 import { failure } from "./error.js";
 import { PlatformClient, keyed } from "./platform.js";
-import { seal } from "./seal.js";
+import { onCurve, seal } from "./seal.js";
 import { moment, ownSession } from "./session.js";
 import { fits, id, isObject, visible } from "./value.js";
 
@@ -58,7 +58,7 @@ function sealingKey(given) {
   const { kid, alg, enc, key } = isObject(given) ? given : {};
   const { kty, crv, x, y } = isObject(key) ? key : {};
   const known = `${[alg, enc, kty, crv]}` === "ECDH-ES,A256GCM,EC,P-256" && [x, y].every((value) => fits(value, /^[\w-]{43}$/));
-  if (!known || typeof kid !== "string") throw failure("session_malformed", "seal");
+  if (!known || typeof kid !== "string" || !onCurve(x, y)) throw failure("session_malformed", "seal");
   return { kid, x, y };
 }
 

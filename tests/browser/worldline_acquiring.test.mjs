@@ -1,6 +1,8 @@
 // Worldline Acquiring, from the seal in the page over the server, which opens it, to the simulated platform and back.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { WorldlineAcquiring, load, openSession } from 'cardseal';
 import { failure, found, leaks, payWith, resultHeading, startAll, typeCard, until } from './harness.mjs';
@@ -149,6 +151,7 @@ test('a saved card stands in the list, and says that it cannot be charged by its
   assert.equal(await charge.isDisabled(), true);
   const before = await page.locator('#saved > li').count();
   await firstCard(page).getByRole('button', { name: /^Delete/ }).click();
+  assert.match(await page.locator('#ask-text').innerText(), /The shop alone has kept/);
   await page.click('#ask-yes');
   await until('the card to be gone', async () => (await page.locator('#saved > li').count()) === before - 1);
 }));
@@ -245,3 +248,45 @@ test('through the worker, on the page whose policy it is, a card is sealed and c
   assert.equal((await grown()).length, 1);
   for (const { url, headers, body } of sent) assert.deepEqual(found([url, headers, body].join('\n'), VISA.number), [], url);
 }));
+
+// ------------------------------------------------------------------------------------------------- for everybody
+
+const axe = (() => {
+  try {
+    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  } catch {
+    return null;
+  }
+})();
+
+const held = async (page) => {
+  await page.check('#capture-later');
+  await payWith(page, VISA);
+  await becomes(page, 'authorized');
+  await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
+};
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`axe finds nothing, ${colorScheme}`, { skip: axe === null && 'axe-core is not installed' }, withPage(async ({ page, context }) => {
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('Runtime.evaluate', { expression: axe });
+    const check = async (state) => {
+      const violations = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`)));
+      assert.deepEqual(violations, [], state);
+    };
+    await check('chosen');
+    await held(page);
+    await check('held, everything open');
+  }, { colorScheme }));
+}
+
+for (const width of [320, 390, 1280]) {
+  test(`nothing sticks out at ${width} px`, withPage(async ({ page }) => {
+    const sticksOut = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth
+      || [...document.querySelectorAll('main *')].some((element) => element.checkVisibility() && !element.matches('.visually-hidden, .visually-hidden *') && element.getBoundingClientRect().right > innerWidth + 0.5));
+    assert.equal(await sticksOut(), false);
+    await held(page);
+    assert.equal(await sticksOut(), false);
+  }, { viewport: { width, height: 800 } }));
+}

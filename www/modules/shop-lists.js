@@ -219,8 +219,9 @@ export class ShopLists {
   }
 
   async #delete(token, which) {
-    if (!(await ask({ heading: 'Delete this card?', text: `${which}. ${platformOf(token.platform).deleting ?? 'It is deleted at the payment platform too.'}`, yes: 'Delete it' }))) return;
-    await this.#act(platformOf(token.platform), byId('saved-notice'), 'saved-heading', async () => {
+    const platform = platformOf(token.platform);
+    if (!(await ask({ heading: 'Delete this card?', text: `${which}. ${platform.deleting ?? 'It is deleted at the payment platform too.'}`, yes: 'Delete it' }))) return;
+    await this.#act(platform, byId('saved-notice'), 'saved-heading', async () => {
       await server.deleteToken(token.id);
       announce(`${which} was deleted.`);
     });

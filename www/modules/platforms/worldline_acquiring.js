@@ -27,6 +27,7 @@ export const platform = {
   saveHint: 'The bank checks the card. The shop keeps what its next payments refer to and the last four digits, never the number.',
   savedLine: 'To refer to; you type it again',
   savedNote: 'Cannot be charged by itself: Worldline wants the card again for each payment.',
+  deleting: 'The shop alone has kept what it knows of it.',
   sealedWords: 'The sealed card goes to the shop’s server, which opens it and hands it to Worldline',
   ways: ['relay'],
   anyCurrency: true,
