@@ -370,7 +370,8 @@ export function found(bytes, text) {
 
 /** Ciphertext and random ids may hold any digits by chance, so they are taken out before looking for runs of digits. */
 const withoutChance = (text) => text
-  .replace(/"(ld|lk|public_key|_signature|khash)":"[^"]*"/g, '"$1":""')
+  .replace(/"(ld|lk|public_key|_signature|khash|paymentTokenId)":"[^"]*"/g, '"$1":""')
+  .replace(/\bBearer [\w.~+/=-]+/g, 'Bearer')
   .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 
