@@ -12,7 +12,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { describe, integrity, PUBLISHED } from './manifest.mjs';
-import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, Stop, targetFolder } from './project.mjs';
+import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
@@ -60,8 +60,7 @@ export async function build({ force = false } = {}) {
     path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'), module, '-o', module, '--flatten', '--rereloop', '-Oz', '-Oz',
     ...FEATURES.map((name) => `--enable-${name}`), '--strip-debug', '--strip-producers', '--strip-target-features',
   ]);
-  const glue = path.join(work, 'cardseal.js');
-  writeFileSync(glue, lean(readFileSync(glue, 'utf8')));
+  // The glue that wasm-bindgen writes goes: cardseal.js is ours.
   for (const name of loaders) copyFileSync(path.join(LOADERS, name), path.join(work, name));
   writeFileSync(path.join(work, 'cardseal_bg.wasm.js'), asText(readFileSync(module)));
   integrity(work);
@@ -81,28 +80,10 @@ export async function build({ force = false } = {}) {
   say(`pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`);
 }
 
-/** What of the generated glue is never run here: ways around engines without WebAssembly, and calls that ours are not. */
-const NEVER = [
-  [/if \(Symbol\.dispose\) .*\n/, ''],
-  [/    if \(realloc === undefined\) \{[^]*?\n    \}\n/, ''],
-  [/    numBytesDecoded \+= [^]*?\n    \}\n/, ''],
-  [/const MAX_SAFARI_DECODE_BYTES .*\nlet numBytesDecoded .*\n/, ''],
-  [/cachedTextDecoder\.decode\(\);\n/, ''],
-  [/if \(!\('encodeInto' in [^]*?\n\}\n/, ''],
-  [/    if \(module !== undefined\) \{[^]*?\n    \}\n\n/, '    ({ module } = module);\n'],
-  [/    if \(!\(module instanceof WebAssembly\.Module\)\) \{[^]*?\n    \}\n/, ''],
-];
-
-/** The generated glue without that. Another wasm-bindgen may write another glue: then somebody has to look. */
-function lean(glue) {
-  return NEVER.reduce((text, [piece, instead]) => {
-    if (!piece.test(text)) throw new Stop(`The glue of wasm-bindgen has no ${piece} any more: see NEVER in scripts/build.mjs.`);
-    return text.replace(piece, instead);
-  }, glue);
-}
-
 /** Stands before a character that means 128 more. */
-const MORE = '}'.charCodeAt(0);
+const MORE = '?'.charCodeAt(0);
+/** What bundlers print in more than one character. */
+const LONG = '\0\n\r"\\\x07\b\f\v\x1b\x7f';
 
 /**
  * The module as ASCII text: after compression nearly as small as the file itself, where base64 adds a third, and where
@@ -112,12 +93,12 @@ const MORE = '}'.charCodeAt(0);
 export function asText(bytes) {
   const count = new Array(256).fill(0);
   for (const byte of bytes) count[byte] += 1;
-  const price = (code) => (code === MORE ? 5 : code > 127 || '\0\n\r"\\'.includes(String.fromCharCode(code)) ? 1 : 0);
+  const price = (code) => (code === MORE ? 5 : code > 127 || LONG.includes(String.fromCharCode(code)) ? 1 : 0);
   const total = (distance) => count.reduce((sum, times, byte) => sum + times * price((byte + distance) & 255), 0);
   const distances = [...count.keys()];
   const distance = distances.reduce((best, next) => (total(next) < total(best) ? next : best));
   const ESCAPES = { '\0': '\\x00', '\n': '\\n', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
-  const char = (code) => (code === MORE ? '\\u017d' : code > 127 ? String.fromCharCode(MORE) + char(code - 128) : (ESCAPES[String.fromCharCode(code)] ?? String.fromCharCode(code)));
+  const char = (code) => (code === MORE ? '\\u013f' : code > 127 ? String.fromCharCode(MORE) + char(code - 128) : (ESCAPES[String.fromCharCode(code)] ?? String.fromCharCode(code)));
   const text = Array.from(bytes, (byte) => char((byte + distance) & 255)).join('');
   // A loop: four times as fast as `Uint8Array.from`, and a slow telephone notices. What is above 255 is cut by the array.
   return `export default () => {const t="${text}",b=new Uint8Array(${bytes.length});for(let i=0,j=0,c;i<t.length;b[j++]=c-${distance})if((c=t.charCodeAt(i++))==${MORE})c=t.charCodeAt(i++)+128;return b}\n`;

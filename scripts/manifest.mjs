@@ -17,7 +17,6 @@ export const PUBLISHED = [...beside, 'scripts/manifest.mjs', 'scripts/sbom.mjs',
 
 /** What the generated files are for; the others say it in their first sentence. */
 const PURPOSES = {
-  'cardseal.js': 'Calls between JavaScript and the WebAssembly module, made by wasm-bindgen.',
   'cardseal_bg.wasm': 'The WebAssembly module: checks, formats and encrypts card data.',
   'cardseal_bg.wasm.js': 'The same WebAssembly module as JavaScript text.',
   'cardseal.global.js': 'Everything in one file, for a plain script tag.',

@@ -241,6 +241,8 @@ function drawSaving() {
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
   byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
   byId('platform-warning').hidden = !platform.warning || payForm.hidden;
+  byId('customer-for').textContent = platform.name;
+  byId('save-hint').textContent = platform.keeps ?? 'The shop keeps a token and the last four digits, never the number.';
   person.wanted = platform.asksCustomer === true && updating === null && !elsewhere();
   byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
 }

@@ -98,7 +98,7 @@ export class CcBill extends PlatformClient {
     return this.named(() => {
       // What the platform's script resolves to is taken, too: the token alone, or with what came of 3-D Secure.
       const paymentToken = handed(token?.paymentToken ?? token?.raw);
-      const result = options?.threedsInformation ?? token?.threedsInformation ?? undefined;
+      const result = options?.threedsInformation ?? token?.threedsInformation;
       const { client_accnum, client_subacc, client_subacc_3ds } = session ?? {};
       const sub = (result && client_subacc_3ds) ?? client_subacc;
       if (paymentToken.clientAccnum !== client_accnum || paymentToken.clientSubacc !== sub) throw failure("option_invalid", "threeDs");
@@ -117,7 +117,8 @@ export class CcBill extends PlatformClient {
     // A token of the caller's own backend is taken, too; its age is the platform's to judge.
     ownSession(session, "ccbill", kind, now);
     const { base, authorization } = access(session, this.#base);
-    const sub = threeDs && (session.client_subacc_3ds ?? undefined) !== undefined ? "client_subacc_3ds" : "client_subacc";
+    const { client_subacc_3ds: other } = session;
+    const sub = threeDs && other !== undefined && other !== null ? "client_subacc_3ds" : "client_subacc";
     return {
       base, headers: { accept: ACCEPT, authorization },
       account: { clientAccnum: whole(session, "client_accnum", 999999), clientSubacc: whole(session, sub, 9999) },
@@ -178,9 +179,9 @@ function authentication(result, session) {
     check(fits(value, /^[!-~]*$/) && value.length <= most && (value || (at > 2 && Math.floor(at / 3) !== three)), name);
     if (value) read[name] = value;
   });
-  for (const [name, own] of [["amount", "amount"], ["currency", "currency_code"]]) {
+  for (const [name, value] of Object.entries({ amount: session.amount, currency: session.currency_code })) {
     read[name] = `${result[name]}`;
-    check(/^\d{1,12}(\.\d+)?$/.test(read[name]) && +read[name] === +session[own], name);
+    check(/^\d{1,12}(\.\d+)?$/.test(read[name]) && +read[name] === +value, name);
   }
   return read;
 }

@@ -1,6 +1,6 @@
 // Calling into the WebAssembly module: one function that takes and gives text (src/boundary.rs).
 
-import { Core, initSync } from "./cardseal.js";
+import { Core, start } from "./cardseal.js";
 import { failure } from "./error.js";
 import * as load from "./load.js";
 import { CODES, PROBLEMS } from "./words.js";
@@ -10,7 +10,7 @@ let common;
 /** Makes `load` for one way of finding the module. */
 export const loader = (standard, integrity) =>
   load.loader(standard, async (source) => {
-    initSync({ module: source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source) });
+    start(source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source));
     common = new Core();
   }, integrity);
 

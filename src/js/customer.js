@@ -4,7 +4,7 @@ import { failure } from "./error.js";
 import { mask } from "./mask.js";
 import { fits, isObject, text } from "./value.js";
 
-const IPV4 = /^((?!0\d)(25[0-5]|2[0-4]\d|1?\d?\d)(\.(?!$)|$)){4}$/;
+const IPV4 = /^((25[0-5]|(2[0-4]|1\d|[1-9]|)\d)\.?\b){4}$/;
 
 /**
  * CCBill's name of each field where it is another, the most characters, whether it must be there, and its form. How long

@@ -22,8 +22,8 @@ export function moment(session, name) {
 /** Where a platform is that the page calls itself, and with what right. What the page has chosen goes first. */
 export function access(session, chosen) {
   const url = text(session.base_url, "base_url");
-  const base = chosen ?? (url === undefined ? undefined : baseUrl(url, "base_url"));
-  if (base === undefined) throw failure("option_invalid", "environment");
+  const base = chosen ?? (url && baseUrl(url, "base_url"));
+  if (!base) throw failure("option_invalid", "environment");
   const token = member(session, "access_token");
   if (!fits(token, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
   return { base, authorization: `Bearer ${token}` };

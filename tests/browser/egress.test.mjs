@@ -1,8 +1,8 @@
 // Everything that leaves a page, by whatever way: the bytes at a proxy that every connection of the browser goes through,
 // what the browser's own network log says, and messages to other origins, seen where they arrive. Where a platform's
 // format does not demand it, no card number, no security code and no run of digits like a card's goes out in clear: with
-// GreenPay and Online Payments never, with GP API to the platform's host alone. What is typed on a page of the platform's own
-// goes to that page's host.
+// GreenPay, Online Payments and Worldline Acquiring never, with GP API and CCBill to the platform's host alone. What is typed
+// on a page of the platform's own goes to that page's host.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, root, startAll, typeCard, until } from './harness.mjs';
+import { CC_VISA, GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, root, startAll, typeCard, typeCustomer, until } from './harness.mjs';
 
 /** A proxy that writes down what goes through it. It passes on what is for this machine, and refuses the rest. */
 async function startProxy() {
@@ -70,7 +70,7 @@ let proxy;
 let other;
 
 before(async () => {
-  all = await startAll({ platforms: ['greenpay', 'gp_api', 'online_payments'] });
+  all = await startAll({ platforms: ['greenpay', 'gp_api', 'online_payments', 'ccbill'] });
   proxy = await startProxy();
   // Another origin, which says yes to everything and whose page listens to messages.
   other = http.createServer((request, response) => {
@@ -182,12 +182,15 @@ for (const way of ['relay', 'direct']) {
   });
 }
 
+/** Where a platform wants the card in clear. */
+const wantsCards = ({ method, url }) => method === 'POST' && [
+  `${all.gp.url}/payment-methods`, ...['', '-verify'].map((end) => `${all.wire.ccbill.base_url.url}/payment-tokens/merchant-only${end}`),
+].includes(url);
+
 /** What holds the card goes to the platform's one address, the rest holds nothing. */
 function onlyToThePlatform(records, card) {
-  const address = `${all.gp.url}/payment-methods`;
-  const to = (record) => record.method === 'POST' && record.url === address;
-  const sealed = records.filter(to);
-  assert.deepEqual(leaks(records.filter((record) => !to(record)), card), []);
+  const sealed = records.filter(wantsCards);
+  assert.deepEqual(leaks(records.filter((record) => !wantsCards(record)), card), []);
   for (const { url, headers } of sealed) assert.deepEqual(leaks([{ method: 'POST', url, headers, body: '' }], card), []);
   return sealed.filter(({ body }) => found(body, card.number).length > 0).length;
 }
@@ -266,10 +269,31 @@ test('Online Payments, the platform\'s form in a frame: the card goes there and 
   });
 });
 
+test('CCBill: the card goes to the platform\'s host and nowhere else, in whatever way it is paid', async () => {
+  for (const [save, currency, amount, answer] of [[true, 'USD', '24.50'], [true, 'USD', '24.31'], [false, 'USD', '24.50'], [false, 'EUR', '22.50', '#ask-yes'], [false, 'EUR', '22.50', '#ask-no']]) {
+    await watched(async ({ page, out }) => {
+      await page.check('#platform-ccbill');
+      await page.setChecked('#save-card', save);
+      await page.selectOption('#currency', currency);
+      await page.fill('#amount', amount);
+      await typeCustomer(page);
+      await typeCard(page, CC_VISA);
+      await page.click('#pay');
+      if (answer) await page.click(answer);
+      await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
+      assert.equal(onlyToThePlatform(out(), CC_VISA), 2);
+      // What the format has of a card in an address: its first six digits and its last four.
+      const asked = out().filter(({ method, url }) => method === 'GET' && url.includes('/threeds-required'));
+      assert.equal(asked.length, save ? 0 : 2);
+      for (const { url } of asked) assert.match(url, /\?bin=447370&last4=3598&clientAccnum=\d+&clientSubacc=1&currencyCode=\d+$/);
+    });
+  }
+});
+
 // ----------------------------------------------------------------------- the package alone, and all that goes wrong
 
 /** Runs in the page: every verb, with what may go wrong before and while it sends; the codes of what was thrown. */
-async function everything({ entry, key, seal, card, other: origin, gp, op, pay }) {
+async function everything({ entry, key, seal, card, other: origin, gp, op, pay, cc }) {
   const cardseal = await import(`/pkg/${entry}.js`);
   const said = [];
   const attempt = async (name, work) => {
@@ -289,6 +313,9 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay }
   const acquiring = new cardseal.WorldlineAcquiring();
   const relay = (kind, more) => ({ id: 'ses_00112233445566778899aabbccddeeff', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 600_000).toISOString(), ...more });
   const own = (kind, more) => relay(kind, { platform: 'worldline_acquiring', seal, ...more });
+  const ccbill = new cardseal.CcBill();
+  const front = { access_token: 't', base_url: cc, client_accnum: 900684, client_subacc: 0, currency_code: 978 };
+  const customer = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
 
   await attempt('validate', () => cardseal.validateCard(card));
   await attempt('brands', () => cardseal.candidateBrands(card.number));
@@ -332,13 +359,22 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay }
   await attempt('op: a number for a session', () => online.encrypt({ ...op, clientSessionId: `${card.number}/..` }, card, known));
   await attempt('op: a number for a country', () => online.encrypt(op, card, { context: { countryCode: card.number } }));
   await attempt('op: not back yet', () => online.confirmPayment(pay, { RETURNMAC: '' }));
+  await attempt('cc: wrong token', () => ccbill.createPaymentToken(front, card, { customer }));
+  await attempt('cc: wrong token, no check', () => ccbill.createPaymentToken(front, card, { customer, verify: false }));
+  await attempt('cc: is it needed', () => ccbill.threeDsRequired(front, card));
+  await attempt('cc: a wrong card', () => ccbill.createPaymentToken(front, { ...card, cvc: '' }, { customer }));
+  await attempt('cc: a number for a customer', () => ccbill.createPaymentToken(front, card, { customer: { ...customer, lastName: card.number, email: card.number, address1: card.number } }));
+  await attempt('cc: a number for a sale', () => ccbill.createPaymentToken(front, card, { customer, subscriptionId: card.number }));
+  await attempt('cc: no platform', () => ccbill.createPaymentToken({ ...front, base_url: 'http://127.0.0.1:1' }, { ...card, number: '1' }, { customer }));
+  await attempt('cc: more than is asked for', () => ccbill.confirmPayment({ id: 'ses_00112233445566778899aabbccddeeff', ...front, amount: '1' }, { paymentToken: { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0, card }, threedsInformation: {
+    status: 'N', success: false, card, error: card.number } }));
   await attempt('confirm', () => greenpay.confirmToken(relay('tokenize'), { raw: { status: 201, requestId: 'x' } }));
   if (cardseal.terminate) cardseal.terminate();
   return said;
 }
 
 for (const entry of ['index', 'inline', 'worker']) {
-  test(`the package alone, ${entry}: whatever goes wrong, only GP API's host gets the card`, async () => {
+  test(`the package alone, ${entry}: whatever goes wrong, only the hosts of GP API and CCBill get the card`, async () => {
     own(`<body><iframe src="${other.origin}/"></iframe>`);
     const card = { number: '4716108999716531', expiry: '12/30', cvc: '739', holder: 'Ana Maria', nickname: 'My Visa' };
     await watched(async ({ page, out }) => {
@@ -352,7 +388,7 @@ for (const entry of ['index', 'inline', 'worker']) {
       const op = await worldline({ kind: 'tokenize' }, { origin: all.url });
       const pay = await worldline({ kind: 'payment', amount: '10.00', currency: 'EUR' }, { authorization: `Bearer ${all.server.apiKey}` });
       assert.ok(op.clientSessionId && pay.clientSessionId, JSON.stringify([op, pay]));
-      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url, op, pay } });
+      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url, op, pay, cc: all.wire.ccbill.base_url.url } });
       assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length + 4, said.join('\n'));
       await pause(300);
       const sent = out();
@@ -365,8 +401,8 @@ for (const entry of ['index', 'inline', 'worker']) {
         assert.ok(sent.some(({ url, body }) => url === all.url + path && body.includes('"encrypted_customer_input"')), `${path}\n${said.join('\n')}`);
       }
       // The platform looks up eight digits, and nobody else gets as many.
-      for (const { url, body } of sent) {
-        if (url !== `${all.gp.url}/payment-methods`) assert.deepEqual(found(url + body, card.number.slice(0, 9)), [], url);
+      for (const record of sent) {
+        if (!wantsCards(record)) assert.deepEqual(found(record.url + record.body, card.number.slice(0, 9)), [], record.url);
       }
     }, OWN);
   });

@@ -2,14 +2,14 @@
 //
 //   node tests/browser/screenshots.mjs FOLDER            all of them
 //   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments,
-//                                                        wa- for Worldline Acquiring
+//                                                        wa- for Worldline Acquiring, cc- for CCBill
 //
 // Not a test: somebody has to look.
 
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { AMEX, GP_AMEX, GP_DECLINED, GP_VISA, NO_MONEY, VISA, failure, payWith, startAll, typeCard, until } from './harness.mjs';
+import { AMEX, CC_VISA, GP_AMEX, GP_DECLINED, GP_VISA, NO_MONEY, VISA, failure, payWith, startAll, typeCard, typeCustomer, until } from './harness.mjs';
 
 const [folder, beginning = ''] = process.argv.slice(2);
 if (!folder) {
@@ -165,19 +165,37 @@ for (const [name, prepare] of Object.entries(WA_STATES)) {
   };
 }
 
+/** The same with CCBill. */
+const once = async (page) => { await page.uncheck('#save-card'); await page.selectOption('#currency', 'EUR'); await typeCard(page, CC_VISA); await page.click('#pay'); await page.waitForSelector('#ask[open]'); };
+const CC_STATES = {
+  start: async (page) => { await page.evaluate(() => { document.querySelector('details.more').open = true; }); },
+  mistakes: async (page) => { await typeCustomer(page, { 'first-name': 'José', email: 'ana', 'postal-code': '' }); await typeCard(page, { ...CC_VISA, holder: 'Ana 2' }); await page.click('#pay'); },
+  paid: async (page) => { await payWith(page, CC_VISA); await listed(page); await openPanel(page); },
+  question: async (page) => { await once(page); },
+  'paid-3ds': async (page) => { await once(page); await page.click('#ask-yes'); await page.waitForSelector('#result:not([hidden])'); await listed(page); await openPanel(page); },
+  declined: async (page) => { await page.fill('#amount', '24.31'); await typeCard(page, CC_VISA); await page.click('#pay'); await failure(page); await listed(page); },
+};
+for (const [name, prepare] of Object.entries(CC_STATES)) {
+  STATES[`cc-${name}`] = async (page, all) => {
+    await page.check('#platform-ccbill');
+    await typeCustomer(page);
+    await prepare(page, all);
+  };
+}
+
 const all = await startAll({
-  platforms: ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring'],
+  platforms: ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'],
   settings: ({ page }) => ({ online_payments: { return_url: page } }),
 });
 try {
-  for (const [width, height] of [[1280, 860], [360, 740]]) {
+  for (const [width, height] of [[1280, 860], [390, 740]]) {
     for (const colorScheme of ['light', 'dark']) {
       for (const [name, prepare] of Object.entries(STATES).filter(([state]) => state.startsWith(beginning))) {
         const { page, close } = await all.open({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
         await prepare(page, all);
         await settled(page);
         const file = path.join(folder, `${name}-${width}-${colorScheme}.png`);
-        await page.screenshot({ path: file, fullPage: !['question', 'busy', 'gp-refund-question'].includes(name), animations: 'disabled' });
+        await page.screenshot({ path: file, fullPage: !['question', 'busy', 'gp-refund-question', 'cc-question'].includes(name), animations: 'disabled' });
         process.stdout.write(`${file}\n`);
         await close();
       }

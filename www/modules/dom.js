@@ -31,11 +31,11 @@ export function announce(words) {
 }
 
 /**
- * Asks before something that cannot be taken back. With `digits` it also asks for so many and gives them; with
+ * Asks before something that cannot be taken back, or with the tone `good` for something that is wanted. With `digits` it also asks for so many and gives them; with
  * `amount`, `{ value, read(text) }`, it gives what `read` makes of the text, as soon as that throws no message.
  * Without either it gives true. Null if the answer is no.
  */
-export function ask({ heading, text, yes, no = 'Keep it', digits = 0, amount = null }) {
+export function ask({ heading, text, yes, no = 'Keep it', tone = 'danger', digits = 0, amount = null }) {
   const dialog = byId('ask');
   const input = byId('ask-digits');
   byId('ask-digits-row').hidden = digits === 0;
@@ -52,6 +52,7 @@ export function ask({ heading, text, yes, no = 'Keep it', digits = 0, amount = n
   byId('ask-heading').textContent = heading;
   byId('ask-text').textContent = text;
   byId('ask-yes').textContent = yes;
+  byId('ask-yes').className = tone;
   byId('ask-no').textContent = no;
   dialog.returnValue = 'no';
 

@@ -16,7 +16,7 @@ async function authenticate(session, fetch) {
   const confirmed = await ask({
     heading: 'Your bank asks you',
     text: `Do you want to pay ${showMoney(session.amount, session.currency)} at Cerro Alto Coffee? This question stands in for your bank’s and for CCBill’s own script.`,
-    yes: 'Confirm', no: 'Refuse',
+    yes: 'Confirm', no: 'Refuse', tone: 'good',
   });
   const response = await fetch(`${session.base_url}/_stub/authenticate-customer`, {
     method: 'POST',
@@ -50,6 +50,7 @@ export const platform = {
   answersLater: false,
   steps: { seal: 'Sending your card to CCBill…', verify: 'Asking CCBill about the card…' },
   unknown: 'CCBill cannot be asked about a single payment: the shop looks it up by hand, and what it finds shows',
+  keeps: 'The shop keeps a token, never the number; not even its last digits.',
   deleting: 'The shop forgets it. CCBill cannot be told: there it is of no use to anybody without the shop’s credentials.',
 
   failures: {
