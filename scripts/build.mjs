@@ -17,7 +17,7 @@ import { ensure, TO_BUILD } from './setup.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
 /** What of the crate is in the module; the bill of materials asks the same. */
-const PARTS = ['--target', TARGET, '--features', 'bare'];
+const PARTS = ['--target', TARGET, '--no-default-features', '--features', 'bare'];
 const LOADERS = path.join(root, 'src', 'js');
 
 // What this rustc emits, by name: `--all-features` lets the optimiser use what current engines refuse.
@@ -131,6 +131,8 @@ function rustFlags(target) {
     ...own.filter(Boolean),
     // The small form of the cipher, and limbs of the width that wasm can multiply in one instruction.
     '--cfg=aes_compact', '--cfg=cpubits="32"',
+    // The crate in random/ is the source.
+    '--cfg=getrandom_backend="custom"',
     // The last match wins, so the widest folder goes first.
     `--remap-path-prefix=${root}=/cardseal`,
     `--remap-path-prefix=${target}=/cardseal/target`,

@@ -5,7 +5,7 @@
 //! that nothing has to be parsed and every export costs the page no glue; it also makes the whole boundary run, and be
 //! tested and fuzzed, without a browser. Everything here takes whatever a page may hand over.
 
-use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check, format};
+use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
@@ -20,10 +20,18 @@ const BETWEEN: char = '\0';
 /// Before the description of an error; nothing else that is returned begins with it.
 const FAILED: char = '\u{1}';
 
-/// The module, as one object of the page sees it: with a key, or without.
+/// The module: with the key that was read last, or without.
 #[derive(Default)]
 pub struct Module {
     greenpay: Option<GreenPay>,
+}
+
+impl Module {
+    /// A module without a key.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { greenpay: None }
+    }
 }
 
 /// The parts of a call that have not been taken yet. What is missing is empty.
@@ -50,14 +58,6 @@ impl<'a> Parts<'a> {
             sum.checked_mul(10)?.checked_add(digit.into())
         };
         digits.bytes().try_fold(0, value)
-    }
-
-    /// Without one it is the end of the text.
-    fn caret(&mut self) -> usize {
-        let caret = self.optional().and_then(|caret| Parts(caret).number());
-        caret
-            .and_then(|caret| usize::try_from(caret).ok())
-            .unwrap_or(usize::MAX)
     }
 
     /// The clock in milliseconds since 1970, and the fields of a card. Before each stands `=`, or `!` where JavaScript
@@ -127,10 +127,6 @@ impl Output {
         }
         self
     }
-
-    fn formatted(&mut self, shown: &format::Formatted) -> &mut Self {
-        self.raw(&shown.text).part("").number(shown.caret).part("")
-    }
 }
 
 impl Module {
@@ -142,8 +138,6 @@ impl Module {
     /// | `pack` | form of the counter, `1` if the card is to be stored, token, `tokenize`, Kount session, card | `ld`; and the bytes of `lk`, a character each, which may be U+0000, too |
     /// | `check` | platform, 1 if the card is to be stored, and 2 more if it may lack its security code, card | brands, problems; of a card that may be sent also number, month, year, security code, holder, nickname |
     /// | `brands` | number | brands |
-    /// | `number`, `expiry` | caret, text | text, caret, brands |
-    /// | `code` | caret, number, text | the same |
     ///
     /// Where something can be missing, what is there begins with `=`. A card is the clock, number, expiry, security code,
     /// holder and nickname. An error is U+0001 and the place of its code in the table, the field or option, the problems.
@@ -185,19 +179,6 @@ impl Module {
                 let digits = crate::card::digits(parts.next());
                 let brands = digits.map(|digits| Brand::candidates(&digits));
                 output.brands(&brands.unwrap_or_default());
-            }
-            "number" => {
-                let caret = parts.caret();
-                let (shown, brands) = format::number(parts.next(), caret);
-                output.formatted(&shown).brands(&brands);
-            }
-            "expiry" => {
-                let caret = parts.caret();
-                output.formatted(&format::expiry(parts.next(), caret));
-            }
-            "code" => {
-                let (caret, number) = (parts.caret(), parts.next());
-                output.formatted(&format::security_code(parts.next(), caret, number));
             }
             _ => return Err(Code::TypeInvalid.into()),
         }

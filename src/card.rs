@@ -6,7 +6,6 @@ use crate::prelude::*;
 pub mod brand;
 mod check;
 pub mod expiry;
-pub mod format;
 
 use core::fmt;
 

@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cardseal::card::{Brand, Card, CardInput, check, format};
+use cardseal::card::{Brand, Card, CardInput, check};
 use cardseal::crypto::public_key::PublicKey;
 use cardseal::greenpay::{Counter, GreenPay, Packed, Payload, TOKEN_RULES};
 use cardseal::random::SystemRandom;
@@ -135,25 +135,6 @@ proptest! {
         if let Ok(key) = PublicKey::parse(&hex::encode(der)) {
             prop_assert!(key.bits() >= 1016);
         }
-    }
-
-    #[test]
-    fn formatting_keeps_the_digits_and_the_caret_behind_its_digit(text in "[0-9 x-]{0,30}", caret in 0..40_usize) {
-        let (shown, _) = format::number(&text, caret);
-        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).take(19).collect::<String>();
-        prop_assert_eq!(digits(&shown.text), digits(&text));
-        let before = text.chars().take(caret).filter(char::is_ascii_digit).count().min(19);
-        prop_assert_eq!(shown.text[..shown.caret].chars().filter(char::is_ascii_digit).count(), before);
-        // Formatting what is formatted changes nothing.
-        let (again, _) = format::number(&shown.text, shown.caret);
-        prop_assert_eq!((&*again.text, again.caret), (&*shown.text, shown.caret));
-    }
-
-    #[test]
-    fn an_expiry_once_formatted_stays(text in "[0-9/ ]{0,10}", caret in 0..12_usize) {
-        let shown = format::expiry(&text, caret);
-        let again = format::expiry(&shown.text, shown.caret);
-        prop_assert_eq!((&*again.text, again.caret), (&*shown.text, shown.caret));
     }
 
     #[test]

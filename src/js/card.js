@@ -1,6 +1,6 @@
 // Cards on their way into the module.
 
-import { brands, call, problems } from "./core.js";
+import { brands, call, loaded, problems } from "./core.js";
 import { failure } from "./error.js";
 import { fields } from "./fields.js";
 import { choice, flag, isObject, text } from "./value.js";
@@ -65,12 +65,49 @@ function given(value, field) {
   return value.replaceAll("\0", "\x01");
 }
 
-const place = (caret) => (Number.isSafeInteger(caret) && caret >= 0 ? `=${caret}` : "");
-function formatted([text, caret, found], branded) {
-  return { text, caret: +caret, ...(branded && { brands: brands(found) }) };
+// Live formatting: each takes the text after a keystroke and where the caret is in it, and gives the text to show and where
+// the caret belongs: behind the same digit as before.
+
+/** The digits of a text, at most so many, and how many of them stand before the caret; without one, all. */
+function typed(text, caret, most) {
+  const digits = (part) => part.replace(/\D/g, "").slice(0, most);
+  return [digits(text), digits(text.slice(0, Number.isSafeInteger(caret) && caret >= 0 ? caret : undefined)).length];
 }
 
-export const formatCardNumber = (value, caret) => formatted(call(["number", place(caret), given(value, "text")]), true);
-export const formatExpiry = (value, caret) => formatted(call(["expiry", place(caret), given(value, "text")]));
-export const formatSecurityCode = (value, caret, number) =>
-  formatted(call(["code", place(caret), given(text(number, "number") ?? "", "number"), given(value, "text")]));
+function grouped(digits, before, breaks, separator) {
+  // A break stands before a digit, not behind the last one.
+  const inserted = (count) => separator.length * breaks.filter((at) => at < count).length;
+  const text = [...digits].map((digit, at) => (breaks.includes(at) ? separator + digit : digit)).join("");
+  return { text, caret: before + inserted(before) };
+}
+
+/** Longest number (ISO/IEC 7812). */
+const MOST_DIGITS = 19;
+
+/** The number in the groups that stand on the card. */
+export function formatCardNumber(value, caret) {
+  const [digits, before] = typed(given(value, "text"), caret, MOST_DIGITS);
+  const brands = candidateBrands(digits);
+  const short = brands[0] === "amex" || (brands[0] === "diners" && digits.length < 15);
+  return { ...grouped(digits, before, short ? [4, 10] : [4, 8, 12, 16], " "), brands };
+}
+
+/** `MM / YY`, or `MM / YYYY` where four digits of the year were given. */
+export function formatExpiry(value, caret) {
+  loaded();
+  let [digits, before] = typed(given(value, "text"), caret, 6);
+  // A single digit followed by a separator, or that no month begins with, is a month.
+  if (/^\s*[1-9]\s*[/.-]/.test(value) || /^[2-9]/.test(digits)) {
+    digits = `0${digits}`;
+    before += before > 0;
+  }
+  digits = digits.slice(0, /^..20/.test(digits) ? 6 : 4);
+  return grouped(digits, Math.min(before, digits.length), [2], " / ");
+}
+
+/** Digits only, no more than the longest code of the candidate brands: American Express has four, the others three. */
+export function formatSecurityCode(value, caret, number) {
+  const brands = candidateBrands(typed(given(text(number, "number") ?? "", "number"), 0, MOST_DIGITS)[0]);
+  const most = brands.length && !brands.includes("amex") ? 3 : 4;
+  return grouped(...typed(given(value, "text"), caret, most), [], "");
+}

@@ -1,5 +1,7 @@
-// Calls between JavaScript and the WebAssembly module: what wasm-bindgen's own glue does, for one class and one version of
+// Calls between JavaScript and the WebAssembly module: what wasm-bindgen's own glue does, for one function and one version of
 // it, in half the bytes. Texts are written straight into the module's memory, which wipes them; no copy stays here.
+
+import { fill } from "./random.js";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -15,19 +17,8 @@ const text = (start, length) => decoder.decode(bytes(start, length));
 
 /** What the module calls. wasm-bindgen adds a hash to each name. */
 const IMPORTS = {
-  throw(start, length) {
-    throw new Error(text(start, length));
-  },
-  getRandomValues(start, length) {
-    try {
-      globalThis.crypto.getRandomValues(bytes(start, length));
-    } catch (error) {
-      const index = wasm.__externref_table_alloc();
-      wasm.__wbindgen_externrefs.set(index, error);
-      wasm.__wbindgen_exn_store(index);
-    }
-  },
-  // The module keeps no value of JavaScript's but that error.
+  fill: (start, length) => fill(bytes(start, length)),
+  // The module keeps no value of JavaScript's.
   init_externref_table() {},
 };
 
@@ -42,31 +33,15 @@ export function start(module) {
   wasm.__wbindgen_start();
 }
 
-const gone = globalThis.FinalizationRegistry && /* @__PURE__ */ new FinalizationRegistry((object) => wasm.__wbg_core_free(object, 1));
-
-/** One object of the page: see src/boundary.rs. */
-export class Core {
-  #object = wasm.core_new();
-
-  constructor() {
-    gone?.register(this, this.#object, this);
-  }
-
-  call(input) {
-    // Three bytes a character are enough; what is too much is given back.
-    const most = 3 * input.length;
-    let at = wasm.__wbindgen_malloc(most, 1);
-    const { written } = encoder.encodeInto(input, bytes(at, most));
-    at = wasm.__wbindgen_realloc(at, most, written, 1);
-    const [start, length] = wasm.core_call(this.#object, at, written);
-    const output = text(start, length);
-    wasm.__wbindgen_free(start, length, 1);
-    return output;
-  }
-
-  free() {
-    gone?.unregister(this);
-    wasm.__wbg_core_free(this.#object, 0);
-    this.#object = 0;
-  }
+/** See src/boundary.rs. */
+export function call(input) {
+  // Three bytes a character are enough; what is too much is given back.
+  const most = 3 * input.length;
+  let at = wasm.__wbindgen_malloc(most, 1);
+  const { written } = encoder.encodeInto(input, bytes(at, most));
+  at = wasm.__wbindgen_realloc(at, most, written, 1);
+  const [start, length] = wasm.call(at, written);
+  const output = text(start, length);
+  wasm.__wbindgen_free(start, length, 1);
+  return output;
 }

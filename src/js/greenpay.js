@@ -1,10 +1,10 @@
 // GreenPay, generation 1.
 
 import { parts } from "./card.js";
-import { call, part } from "./core.js";
+import { call } from "./core.js";
 import { readPayment, readToken } from "./greenpay-answer.js";
 import { failure } from "./error.js";
-import { useKey } from "./key.js";
+import { readKey, useKey } from "./key.js";
 import { PlatformClient, keyed, post } from "./platform.js";
 import { createdAt, fresh, member, ownSession } from "./session.js";
 import { baseUrl, choice, flag, id, isObject, text, visible } from "./value.js";
@@ -14,7 +14,6 @@ const HOSTS = { sandbox: "https://sandbox-checkout.greenpay.me", production: "ht
 const SESSION_MS = 30 * 60_000;
 
 export class GreenPay extends PlatformClient {
-  #core;
   #key;
   #checkout;
   #strict;
@@ -27,14 +26,7 @@ export class GreenPay extends PlatformClient {
         ? baseUrl(text(environment.checkout, "checkout") ?? "", "environment")
         : HOSTS[choice(environment, "environment", "sandbox", "production")];
       this.#strict = choice(signature, "signature", "required", "warn") === "required";
-      this.#core = part();
-      try {
-        this.#key = useKey(publicKey, this.#core);
-      } catch (error) {
-        // Nobody gets this object, and the garbage collector may come late.
-        this.free();
-        throw error;
-      }
+      this.#key = readKey(publicKey);
     });
   }
 
@@ -86,12 +78,6 @@ export class GreenPay extends PlatformClient {
     return this.confirmedPayment(this.confirmPaymentRequest(session, outcome, options), options);
   }
 
-  free() {
-    this.#core?.free();
-    this.#core = undefined;
-    super.free();
-  }
-
   #token(session, request, options) {
     return this.token(session, request, options, (answer) => readToken(answer, this.#key, this.#strict));
   }
@@ -101,11 +87,9 @@ export class GreenPay extends PlatformClient {
     const counter = choice(options?.counter, "counter", "byte", "integer", "block");
     const paid = !token && (tokenize !== undefined || kount !== undefined);
     const marked = (text) => (text ? `=${text}` : "");
+    useKey(this.#key);
     // A byte of `lk` can be what stands between the parts.
-    const [ld, ...lk] = call(
-      ["pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount), ...parts(card, now)],
-      this.#core,
-    );
+    const [ld, ...lk] = call(["pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount), ...parts(card, now)]);
     return { ld, lk: btoa(lk.join("\0")) };
   }
 

@@ -35,10 +35,24 @@ function der(value) {
   throw failure("key_malformed");
 }
 
-/** Gives the key to a part of the module; returns its facts. */
-export function useKey(value, core) {
+/** The module keeps one key, the one that it read last; a page has no second one, as a rule. */
+let kept;
+function read(bytes) {
+  const facts = call(["key", bytes]);
+  kept = bytes;
+  return facts;
+}
+
+/** Reads a key; returns its facts. */
+export function readKey(value) {
   const given = text(value, "publicKey");
   if (given === undefined) throw failure("key_missing");
-  const [bits, n, e] = call(["key", der(given)], core);
-  return { bits: +bits, n: btoa(unhex(n)), e: btoa(unhex(e)) };
+  const bytes = der(given);
+  const [bits, n, e] = read(bytes);
+  return { bytes, bits: +bits, n: btoa(unhex(n)), e: btoa(unhex(e)) };
+}
+
+/** Sees to it that the next call is with this key. */
+export function useKey({ bytes }) {
+  if (kept !== bytes) read(bytes);
 }

@@ -1,11 +1,10 @@
 // Worldline Online Payments.
 
 import { two, validCard } from "./card.js";
-import { part } from "./core.js";
 import { device } from "./device.js";
 import { CardsealError, failure } from "./error.js";
 import { encoded, jwe } from "./jwe.js";
-import { useKey } from "./key.js";
+import { readKey } from "./key.js";
 import { mask } from "./mask.js";
 import { PlatformClient, keyed } from "./platform.js";
 import { checkField, shortYear } from "./product.js";
@@ -272,14 +271,11 @@ function readPublicKey(status, body) {
   const { keyId, publicKey } = success(status, body);
   const malformed = (field) => failure("answer_malformed", field, { status });
   if (!fits(keyId, /^[\w-]{1,80}$/)) throw malformed("keyId");
-  const core = part();
   try {
     // The platform's keys have 2048 bits; none above 8192 is read at all.
-    if (useKey(word(publicKey), core).bits >= 2048) return { keyId, publicKey };
+    if (readKey(word(publicKey)).bits >= 2048) return { keyId, publicKey };
   } catch {
     // No key.
-  } finally {
-    core.free();
   }
   throw malformed("publicKey");
 }
