@@ -41,7 +41,10 @@ impl<'a> Parts<'a> {
     fn next(&mut self) -> &'a str {
         // By bytes, which is less code than a search for a character.
         let end = self.0.bytes().position(|byte| byte == 0);
-        let (part, rest) = self.0.split_at_checked(end.unwrap_or(self.0.len())).unwrap_or_default();
+        let (part, rest) = self
+            .0
+            .split_at_checked(end.unwrap_or(self.0.len()))
+            .unwrap_or_default();
         self.0 = rest.get(1..).unwrap_or_default();
         part
     }
@@ -206,7 +209,7 @@ impl Module {
             },
             (None, None) => Payload::NewToken(&card),
         };
-        let (ld, lk) = greenpay.seal(payload, counter, random)?;
+        let (ld, lk) = greenpay.sealed(payload, counter, random)?;
         let mut output = Output::new(ld.len() + 2 * lk.len() + 1);
         output.raw(&ld).part("");
         output.0.extend(lk.into_iter().map(char::from));

@@ -22,5 +22,9 @@ unsafe extern "Rust" fn __getrandom_v03_custom(place: *mut u8, length: usize) ->
         place.write_bytes(0, length);
         core::slice::from_raw_parts_mut(place, length)
     };
-    if fill(bytes) { Ok(()) } else { Err(Error::UNEXPECTED) }
+    if fill(bytes) {
+        Ok(())
+    } else {
+        Err(Error::UNEXPECTED)
+    }
 }

@@ -121,7 +121,7 @@ impl GreenPay {
     /// # Errors
     /// `counter_does_not_fit` before anything is encrypted; `random_unavailable`.
     pub fn pack(&self, payload: Payload<'_>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
-        let (ld, lk) = self.seal(payload, counter, random)?;
+        let (ld, lk) = self.sealed(payload, counter, random)?;
         Ok(Packed {
             ld,
             lk: Base64::encode_string(&lk),
@@ -129,13 +129,21 @@ impl GreenPay {
     }
 
     /// The same with the bytes of `lk`: a browser has base64 itself.
-    pub(crate) fn seal(
+    pub(crate) fn sealed(
         &self,
         payload: Payload<'_>,
         counter: Counter,
         random: &mut dyn Random,
     ) -> Result<(String, Vec<u8>)> {
-        let mut text = plaintext(payload).into_bytes();
+        self.seal(plaintext(payload).into_bytes(), counter, random)
+    }
+
+    fn seal(
+        &self,
+        mut text: Wiped<Vec<u8>>,
+        counter: Counter,
+        random: &mut dyn Random,
+    ) -> Result<(String, Vec<u8>)> {
         if counter == Counter::Block && LONGEST_BLOCK_WRAP > rsa_wrap::capacity(&self.key) {
             return Err(Code::CounterDoesNotFit.into());
         }
