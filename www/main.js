@@ -132,6 +132,8 @@ function webAssemblyBlocked() {
 // ------------------------------------------------------------------------------------------------- controls
 
 function wireControls() {
+  // A field that is left may get words below it, and the button would move from under the pointer before it is let go.
+  payButton.addEventListener('mousedown', (event) => event.preventDefault());
   byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); drawSaving(); drawMoney(); });
   for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => chooseWay(way()));
   byId('amount').addEventListener('input', () => { byId('amount').dataset.touched = 'true'; intent = null; drawMoney(); });

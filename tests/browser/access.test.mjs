@@ -164,8 +164,11 @@ test('fields tell browsers and keyboards what they are for', withPage(async ({ p
   const told = await page.locator('#pay-form input[type="text"]').evaluateAll((inputs) => inputs.map((input) => [input.id, input.autocomplete, input.inputMode, input.labels.length]));
   assert.deepEqual(told, [
     ['card-number', 'cc-number', 'numeric', 1], ['card-expiry', 'cc-exp', 'numeric', 1], ['card-cvc', 'cc-csc', 'numeric', 1],
-    ['card-holder', 'cc-name', '', 1], ['card-nickname', 'off', '', 1],
+    ['card-holder', 'cc-name', '', 1],
+    ['customer-first-name', 'given-name', '', 1], ['customer-last-name', 'family-name', '', 1], ['customer-email', 'email', 'email', 1], ['customer-postal-code', 'postal-code', '', 1],
+    ['card-nickname', 'off', '', 1],
   ]);
+  assert.deepEqual(await page.locator('#customer-country').evaluate((select) => [select.autocomplete, select.labels.length]), ['country', 1]);
 }));
 
 test('live regions are in the document from the start and stay the same elements', withPage(async ({ page }) => {

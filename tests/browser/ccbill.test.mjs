@@ -91,6 +91,14 @@ test('what is missing or would be refused is said at its field, before anything 
   assert.equal(await resultHeading(page), 'Paid $24.50');
 }));
 
+test('a press is one even where leaving a field puts words above the button', withPage(async ({ page }) => {
+  await typeCustomer(page, { 'postal-code': '' });
+  await typeCard(page, { ...CC_VISA, holder: 'Ana Mora 2' });
+  await page.click('#pay');
+  await until('every mistake', async () => /Type your postal code/.test(await page.locator('#customer-postal-code-error').innerText()));
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'card-holder');
+}, { viewport: { width: 390, height: 1500 } }));
+
 // ---------------------------------------------------------------------------------------------------- money
 
 test('a card becomes a payment token in the browser, is stored, and is charged, and charged again', withPage(async ({ page, wired, grown }) => {
