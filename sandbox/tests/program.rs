@@ -120,6 +120,59 @@ async fn logs_calls_only_when_asked_to() {
     }
 }
 
+/// Its cards come in clear, in bodies, and a careless client may put one into a path.
+#[tokio::test]
+async fn logs_no_card_of_worldline_acquiring() {
+    const NUMBER: &str = "4176669999000104";
+    let mut child = program(&["--log-calls"]).spawn().unwrap();
+    let (info, _stdout) = ready(&mut child);
+    let platform = info.platforms.worldline_acquiring;
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=processing_payment",
+        platform.credentials.client_id, platform.credentials.client_secret
+    );
+    let grant = client()
+        .post(&platform.token_uri)
+        .body(form)
+        .send()
+        .await
+        .unwrap();
+    let token = grant.json::<serde_json::Value>().await.unwrap()["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let paid = serde_json::json!({ "operationId": NUMBER, "transactionTimestamp": "2026-11-21T10:00:00Z",
+        "amount": { "amount": 200, "currencyCode": "GBP", "numberOfDecimals": 2 },
+        "cardPaymentData": { "cardData": { "cardNumber": NUMBER, "expiryDate": "122031" } } });
+    let captured = serde_json::json!({ "operationId": "1", "transactionTimestamp": "2026-11-21T10:00:00Z" });
+    for (path, body, status) in [
+        ("payments".to_owned(), paid, 201),
+        (format!("payments/{NUMBER}/captures"), captured, 404),
+    ] {
+        let url = format!("{}/processing/v1/100812/520000214/{path}", platform.base_url);
+        let answer = client()
+            .post(url)
+            .bearer_auth(&token)
+            // `{"integrator":"Tests"}`
+            .header("X-WL-ServerMetaInfo", "eyJpbnRlZ3JhdG9yIjoiVGVzdHMifQ==")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    child.kill().unwrap();
+    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(log.contains("payments/captures"), "{log}");
+    for secret in [
+        NUMBER,
+        token.as_str(),
+        platform.credentials.client_secret.as_str(),
+    ] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
 /// In a build of the whole workspace another crate gives reqwest its TLS, which needs a provider even for
 /// plain HTTP.
 fn client() -> reqwest::Client {
