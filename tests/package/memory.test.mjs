@@ -239,7 +239,7 @@ const PATHS = (kept) => {
       client.free();
     }
   };
-  const acquired = (session) => (card) => acquiring((client) => client.seal(session, card));
+  const sealed = (session) => (card) => acquiring((client) => client.seal(session, card));
   const onlineTold = (status, body, ...call) => told(status, body, online(...call));
   const clientSession = (kind) => own('online_payments', kind, CLIENT);
   const fault = (code) => (card) => ({ errorId: 'e', errors: [{ code, id: 'X', message: `no ${card.number}`, httpStatusCode: 500 }] });
@@ -258,7 +258,7 @@ const PATHS = (kept) => {
     [undefined, open({ publicKey: SHORT, environment: { checkout: 'https://checkout.example/' }, server: '/shop', signature: 'warn' })],
     [undefined, gp('tokenizeRequest', GP_ORDER, itself, { useNetworkToken: true })],
     [undefined, gpTold(200, (card) => ({ id: 'PMT_1', status: 'ACTIVE', name: card.number, card: { brand: 'VISA', masked_number_last4: 'XXXX1111', expiry_month: '05', expiry_year: '30' } }))],
-    [undefined, acquired(own('worldline_acquiring', 'payment', { seal: SEAL }))],
+    [undefined, sealed(own('worldline_acquiring', 'payment', { seal: SEAL }))],
     [undefined, told(201, { id: 'tok_1', status: 'active', platform: 'worldline_acquiring' }, (card) => acquiring((client) => client.tokenize(own('worldline_acquiring', 'tokenize', { seal: SEAL }), card)))],
     [undefined, told(200, { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0 }, cc(CUSTOMER))],
     ['platform_rejected', told(400, (card) => ({ errorCode: 200000, errors: [{ field: 'x', message: card.number }] }), cc(CUSTOMER))],
