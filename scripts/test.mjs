@@ -31,7 +31,7 @@ const STEPS = [
   ['interop', () => nodeTests('tests/interop'), ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
-  ['browser', () => nodeTests('tests/browser'), ['build', 'servers']],
+  ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
 ];
 
 function lint([name, args, env]) {
@@ -81,7 +81,8 @@ async function wasm(name, browser) {
   return ran.length > 0 && ran.every((where) => where === name) ? result : { ...result, failed: result.failed + 1, note: `not every suite ran in ${name}` };
 }
 
-async function nodeTests(folder) {
+/** `together` is how many files run at once: the tests of the browser mostly wait, for pages and for servers. */
+async function nodeTests(folder, together) {
   const files = existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.test.mjs')).sort() : [];
   if (files.length === 0) return { passed: 0, failed: 1, note: `${folder} has no tests` };
   const report = mkdtempSync(path.join(os.tmpdir(), 'cardseal-test-'));
@@ -89,7 +90,7 @@ async function nodeTests(folder) {
     const tap = path.join(report, 'report.tap');
     const failures = path.join(report, 'failures');
     const { code } = await run(process.execPath, [
-      '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
+      '--test', ...(together ? [`--test-concurrency=${together}`] : []), '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
       '--test-reporter=./scripts/failures.mjs', `--test-reporter-destination=${failures}`,
       ...files.map((name) => path.join(folder, name)),
     ], { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } });
