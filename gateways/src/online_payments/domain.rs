@@ -4,37 +4,10 @@
 //! loses nothing on its way. `Debug` shows what the log would show. The simulator in the sandbox does not use these
 //! types: it writes and reads its JSON by itself, so that one misreading is not shared by both.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::amount::Amount;
-use crate::worldline::obfuscate;
-
-macro_rules! objects {
-    ($($(#[$about:meta])+ $name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* })+) => {
-        $($(#[$about])+
-        #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name {
-            $(
-                #[doc = concat!("The platform's `", stringify!($field), "`.")]
-                $(#[$of])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$kind>,
-            )*
-            /// Members that have no field here.
-            #[serde(flatten)]
-            pub more: Map<String, Value>,
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let shown = serde_json::to_value(self).map(|value| obfuscate::json(&value)).unwrap_or_default();
-                write!(f, concat!(stringify!($name), " {}"), shown)
-            }
-        })+
-    };
-}
+use crate::worldline::objects::objects;
 
 objects! {
     /// Minor units and a currency.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::domain::{ApiErrorItem, ErrorResponse, OperationResponse, PaymentResult, ProblemDetails};
-use crate::transport::{Failure, Response};
+use crate::transport::Response;
+pub use crate::worldline::answer::Communication;
+use crate::worldline::answer::{self, Foreign};
 use crate::worldline::obfuscate;
 use crate::worldline::resource::Unfit;
 
@@ -58,17 +60,6 @@ pub struct InProgress {
     pub request_timestamp: Option<u64>,
 }
 
-/// Why there is no usable answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Communication {
-    /// No connection, or no answer.
-    Failure(Failure),
-    /// The answer is not JSON, or not the documented one.
-    NotJson(u16),
-    /// The answer points elsewhere.
-    Redirect(u16),
-}
-
 /// Why a request was not even made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
@@ -121,6 +112,15 @@ pub enum Error {
     Mistake(#[from] Mistake),
 }
 
+impl From<Foreign> for Error {
+    fn from(foreign: Foreign) -> Self {
+        match foreign {
+            Foreign::NotFound => Self::NotFound,
+            Foreign::Unreadable(why) => Self::Communication(why),
+        }
+    }
+}
+
 impl From<Unfit> for Error {
     fn from(Unfit(name): Unfit) -> Self {
         Mistake::Value(name).into()
@@ -138,14 +138,6 @@ pub(super) fn request_timestamp(answer: &Response) -> Option<u64> {
     answer.header(REQUEST_TIMESTAMP)?.trim().parse().ok()
 }
 
-/// JSON by its own word. Without one, as in the SDKs, it counts as JSON.
-fn says_json(answer: &Response) -> bool {
-    answer.header("content-type").is_none_or(|kind| {
-        let kind = kind.trim().to_ascii_lowercase();
-        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
-    })
-}
-
 /// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request; its `secrets` are
 /// left out of the platform's sentences.
 ///
@@ -159,14 +151,7 @@ pub(super) fn read(
 ) -> Result<Value, Error> {
     let status = answer.status;
     let not_json = Error::Communication(Communication::NotJson(status));
-    let body = match (answer.body.is_empty(), says_json(answer)) {
-        (true, true) => Value::Null,
-        (_, false) if status == 404 => return Err(Error::NotFound),
-        // Deleting answers without a body, whatever its type is called.
-        (true, false) if (200..300).contains(&status) => Value::Null,
-        (_, false) => return Err(not_json),
-        (false, true) => unmarshal(&answer.body).ok_or_else(|| not_json.clone())?,
-    };
+    let body = answer::body(answer, unmarshal)?;
     match status {
         200..=299 => return Ok(body),
         300..=399 if body.is_null() => return Err(Error::Communication(Communication::Redirect(status))),

@@ -5,10 +5,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::amount::{Amount, decimals};
-use crate::worldline::obfuscate;
+use crate::worldline::objects::objects;
 
 /// A text of a card in clear: wiped when it is dropped, and printed as asterisks.
 #[derive(Clone)]
@@ -42,32 +42,6 @@ impl<'de> Deserialize<'de> for Concealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(text.into()))
     }
-}
-
-macro_rules! objects {
-    ($($(#[$about:meta])+ $name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* })+) => {
-        $($(#[$about])+
-        #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name {
-            $(
-                #[doc = concat!("The platform's `", stringify!($field), "`.")]
-                $(#[$of])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$kind>,
-            )*
-            /// Members that have no field here.
-            #[serde(flatten)]
-            pub more: Map<String, Value>,
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let shown = serde_json::to_value(self).map(|value| obfuscate::json(&value)).unwrap_or_default();
-                write!(f, concat!(stringify!($name), " {}"), shown)
-            }
-        })+
-    };
 }
 
 objects! {

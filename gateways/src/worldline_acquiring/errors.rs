@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::domain::ApiPaymentErrorResponse;
-use crate::transport::{Failure, Response};
+use crate::transport::Response;
+pub use crate::worldline::answer::Communication;
+use crate::worldline::answer::{self, Foreign};
 use crate::worldline::obfuscate;
 use crate::worldline::resource::Unfit;
 
@@ -15,17 +17,6 @@ pub struct Fault {
     pub status: u16,
     /// What it said.
     pub problem: ApiPaymentErrorResponse,
-}
-
-/// Why there is no usable answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Communication {
-    /// No connection, or no answer.
-    Failure(Failure),
-    /// The answer is not JSON, or not the documented one.
-    NotJson(u16),
-    /// The answer points elsewhere.
-    Redirect(u16),
 }
 
 /// Why a request was not even made.
@@ -74,18 +65,19 @@ pub enum Error {
     Mistake(#[from] Mistake),
 }
 
+impl From<Foreign> for Error {
+    fn from(foreign: Foreign) -> Self {
+        match foreign {
+            Foreign::NotFound => Self::NotFound,
+            Foreign::Unreadable(why) => Self::Communication(why),
+        }
+    }
+}
+
 impl From<Unfit> for Error {
     fn from(Unfit(name): Unfit) -> Self {
         Mistake::Value(name).into()
     }
-}
-
-/// JSON by its own word. Without one, as in the SDK, it counts as JSON.
-pub(super) fn says_json(answer: &Response) -> bool {
-    answer.header("content-type").is_none_or(|kind| {
-        let kind = kind.trim().to_ascii_lowercase();
-        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
-    })
 }
 
 /// The body of a good answer, or what a bad one says.
@@ -100,13 +92,7 @@ pub(super) fn read(
     let status = answer.status;
     let not_json = Error::Communication(Communication::NotJson(status));
     let good = (200..300).contains(&status);
-    let body = match (answer.body.is_empty(), says_json(answer)) {
-        (true, true) => Value::Null,
-        (true, false) if good => Value::Null,
-        (_, false) if status == 404 => return Err(Error::NotFound),
-        (_, false) => return Err(not_json),
-        (false, true) => unmarshal(&answer.body).ok_or_else(|| not_json.clone())?,
-    };
+    let body = answer::body(answer, unmarshal)?;
     if good {
         return Ok(body);
     }
