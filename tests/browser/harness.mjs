@@ -335,8 +335,12 @@ export async function typeCustomer(page, customer = CUSTOMER) {
   for (const [name, text] of Object.entries(customer)) await page.fill(`#customer-${name}`, text);
 }
 
+/** The lists show what the server says now: whoever sees a result sees that they are being read, too. */
+export const listsRead = (page) => page.locator(':is(#saved, #payments)[aria-busy="true"]').first().waitFor({ state: 'detached' });
+
 export async function resultHeading(page) {
   await page.waitForSelector('#result:not([hidden])');
+  await listsRead(page);
   return page.locator('#result-heading').textContent();
 }
 
@@ -349,6 +353,7 @@ export async function payWith(page, card) {
 
 export async function failure(page) {
   await page.waitForSelector('#notice.notice-bad');
+  await listsRead(page);
   return page.locator('#notice').innerText();
 }
 

@@ -59,6 +59,7 @@ export class ShopLists {
   async refresh() {
     clearTimeout(this.#timer);
     const reading = ++this.#readings;
+    this.#reads(true);
     try {
       const [tokens, payments] = await Promise.all([server.tokens(this.#customer), server.payments()]);
       if (reading !== this.#readings) return;
@@ -76,7 +77,14 @@ export class ShopLists {
       const { heading, advice } = failureWords(codesOf(error));
       fillNotice(byId('saved-notice'), 'bad', 'The saved cards could not be read.', `${heading} ${advice}`,
         make('button', { type: 'button', class: 'link', onclick: () => this.refresh() }, 'Read again'));
+    } finally {
+      if (reading === this.#readings) this.#reads(false);
     }
+  }
+
+  /** What the lists show is about to be replaced. */
+  #reads(on) {
+    for (const name of ['saved', 'payments']) byId(name).setAttribute('aria-busy', String(on));
   }
   #unreachable = false;
   #readings = 0;
