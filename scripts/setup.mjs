@@ -14,7 +14,7 @@ const WASM_PACK = '0.15.1';
 const GECKODRIVER = '0.37.1';
 
 /** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
-const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, browser, otherBrowsers, wasmBindgen, wasmPack, firefoxDriver };
+const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, python, browser, otherBrowsers, wasmBindgen, wasmPack, firefoxDriver };
 
 /** What `npm start` and `npm run build` need. */
 export const TO_BUILD = ['node', 'rust', 'compiler', 'wasmTarget', 'packages'];
@@ -93,6 +93,13 @@ function packagesFit() {
   return Object.entries(read('package-lock.json')).every(
     ([place, entry]) => place === '' || (installed[place] ? installed[place].version === entry.version : entry.optional === true),
   );
+}
+
+/** Debian cuts the part of Python that makes virtual environments into a package of its own. */
+async function python() {
+  if (ask('python3', ['-c', 'import ensurepip, venv']) !== undefined) return;
+  say('Installing Python with apt-get: some of the clients that the platforms publish are written in it.');
+  await apt('Python', ['python3', 'python3-venv']);
 }
 
 async function browser() {

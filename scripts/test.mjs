@@ -15,6 +15,7 @@ import { denyArguments, OFFLINE } from './deny.mjs';
 import { LINTS } from './lint.mjs';
 import { chromedriver, chromium, geckodriver, main, root, run, say, seconds, Stop, targetFolder, which } from './project.mjs';
 import { ensure, EVERYTHING } from './setup.mjs';
+import { installClients } from '../tests/interop/clients/install.mjs';
 
 /** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
 const STEPS = [
@@ -28,7 +29,7 @@ const STEPS = [
   ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
   ['servers', servers],
-  ['interop', () => nodeTests('tests/interop'), ['build', 'servers']],
+  ['interop', interop, ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
   ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
@@ -66,6 +67,11 @@ async function rust() {
 /** The two binaries that the interop and browser tests start. */
 async function servers() {
   return single((await run('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox'])).code);
+}
+
+async function interop() {
+  await installClients();
+  return nodeTests('tests/interop');
 }
 
 /** The driver is named, because wasm-pack would fetch one from the network otherwise. */

@@ -1,48 +1,24 @@
 // The bundlers and runtimes, installed once for each lock file, and the package, packed and installed afresh.
 
-import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { root, targetFolder } from '../../scripts/project.mjs';
+import { root } from '../../scripts/project.mjs';
+import { installed, NPM_INSTALL, run as plain } from '../install.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
 
-/** Runs a command to its end; gives its standard output, or throws with all that it printed. */
-export function run(program, args, { cwd, env, input, ms = 420_000 } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), ms);
-    const texts = ['', ''];
-    [child.stdout, child.stderr].forEach((stream, index) => stream.setEncoding('utf8').on('data', (chunk) => { texts[index] += chunk; }));
-    child.on('error', reject);
-    child.stdin.on('error', () => {}).end(input);
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      if (code === 0) resolve(texts[0]);
-      else reject(new Error(`${path.basename(program)} ${args.join(' ')}: ${signal ?? code}\n${texts.join('\n').slice(-6000)}`));
-    });
-  });
-}
+/** Runs a command as continuous integration would; none of the tools reports home or asks. */
+export const run = (program, args, { env, ...options } = {}) => plain(program, args, { ...options, env: { NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env } });
 
 /** The folder whose node_modules has the tools. */
-export async function tools() {
-  const hash = createHash('sha256');
-  for (const name of FILES) hash.update(readFileSync(path.join(here, name)));
-  const base = path.join(process.env.CARDSEAL_TARGET ?? targetFolder(), 'bundlers');
-  const folder = path.join(base, hash.digest('hex').slice(0, 16));
-  if (existsSync(path.join(folder, 'installed'))) return folder;
-  rmSync(base, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const name of FILES) copyFileSync(path.join(here, name), path.join(folder, name));
-  process.stderr.write('Installing the bundlers and runtimes, once; this takes some minutes.\n');
-  // Not `npm ci`: it refuses a lock file that lacks the platform packages of other machines, which a registry need not have.
-  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, ms: 900_000 });
-  writeFileSync(path.join(folder, 'installed'), '');
-  return folder;
+export function tools() {
+  return installed('bundlers', here, FILES, async (folder) => {
+    process.stderr.write('Installing the bundlers and runtimes, once; this takes some minutes.\n');
+    await run('npm', NPM_INSTALL, { cwd: folder, ms: 900_000 });
+  });
 }
 
 /** A new folder below the tools with the sample apps and the package in its node_modules, as a customer gets it. */

@@ -1,0 +1,52 @@
+// Other people's packages that the tests run, each set installed once for each state of its files, into the target folder.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { targetFolder } from '../scripts/project.mjs';
+
+/** Not `npm ci`: it refuses a lock file that lacks the platform packages of other machines, which a registry need not have. */
+export const NPM_INSTALL = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+
+/** Runs a command to its end; gives its standard output, or throws with all that it printed. */
+export function run(program, args, { cwd, env, input, ms = 420_000 } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+    const texts = ['', ''];
+    [child.stdout, child.stderr].forEach((stream, index) => stream.setEncoding('utf8').on('data', (chunk) => { texts[index] += chunk; }));
+    child.on('error', reject);
+    child.stdin.on('error', () => {}).end(input);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0) resolve(texts[0]);
+      else reject(new Error(`${path.basename(program)} ${args.join(' ')}: ${signal ?? code}\n${texts.join('\n').slice(-6000)}`));
+    });
+  });
+}
+
+/**
+ * The folder with copies of `names` (files and folders of `from`) in which `install(folder)` has run. What an earlier state of
+ * those files left is removed.
+ */
+export async function installed(name, from, names, install) {
+  const hash = createHash('sha256');
+  for (const file of names.flatMap((entry) => filesOf(from, entry))) hash.update(file).update(readFileSync(path.join(from, file)));
+  const base = path.join(process.env.CARDSEAL_TARGET ?? targetFolder(), name);
+  const folder = path.join(base, hash.digest('hex').slice(0, 16));
+  const done = path.join(folder, 'installed');
+  if (existsSync(done)) return folder;
+  rmSync(base, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const entry of names) cpSync(path.join(from, entry), path.join(folder, entry), { recursive: true });
+  await install(folder);
+  writeFileSync(done, '');
+  return folder;
+}
+
+function filesOf(from, entry) {
+  if (!statSync(path.join(from, entry)).isDirectory()) return [entry];
+  return readdirSync(path.join(from, entry)).sort().flatMap((name) => filesOf(from, path.join(entry, name)));
+}
