@@ -8,6 +8,7 @@
 // server's record has to say the same; else the exit code is 1.
 
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -18,7 +19,7 @@ import { createInterface } from 'node:readline';
 import { main, must, say, seconds, Stop, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
-const KEY = 'faults-faults-faults-faults-faults-0001';
+const KEY = randomBytes(24).toString('hex');
 const ORIGIN = 'https://shop.example';
 const LOSE_EVERY = 5;
 const TIMEOUT_MS = 1000;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -26,6 +27,7 @@ pub struct Access {
     demo: bool,
     trust_forwarded_for: bool,
     limiter: DefaultKeyedRateLimiter<IpAddr>,
+    unreadable_forwarded_for: Once,
 }
 
 impl Access {
@@ -38,6 +40,7 @@ impl Access {
             demo: config.demo.is_some(),
             trust_forwarded_for: config.trust_forwarded_for,
             limiter: RateLimiter::keyed(quota(&config.limits)),
+            unreadable_forwarded_for: Once::new(),
         }
     }
 
@@ -102,26 +105,35 @@ impl Access {
 
     /// The client's address, as far as it is known.
     fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        let forwarded = || {
-            let list = parts
-                .headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .next_back()?
-                .to_str()
-                .ok()?;
-            list.rsplit(',').next()?.trim().parse().ok()
-        };
         let peer = parts
             .extensions
             .get::<ConnectInfo<std::net::SocketAddr>>()
             .map(|info| info.0.ip());
-        let address: Option<IpAddr> = if self.trust_forwarded_for {
-            forwarded().or(peer)
+        let address = if self.trust_forwarded_for {
+            self.forwarded(&parts.headers).or(peer)
         } else {
             peer
         };
         address.map(|address| address.to_canonical())
+    }
+
+    /// The last entry of `X-Forwarded-For`, which the proxy in front of this server wrote.
+    fn forwarded(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let list = headers.get_all("x-forwarded-for").iter().next_back()?;
+        let address = list
+            .to_str()
+            .ok()
+            .and_then(|list| list.rsplit(',').next())
+            .and_then(forwarded_address);
+        if address.is_none() {
+            self.unreadable_forwarded_for.call_once(|| {
+                tracing::warn!(
+                    "the last entry of X-Forwarded-For is not an address: the proxy's own address is counted instead; \
+                     have the proxy write addresses (this is logged once)"
+                );
+            });
+        }
+        address
     }
 
     /// The address that is counted: of IPv6 the half that one customer line owns.
@@ -141,6 +153,30 @@ fn quota(limits: &Limits) -> Quota {
     let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     Quota::per_minute(positive(limits.browser_requests_per_minute))
         .allow_burst(positive(limits.browser_burst))
+}
+
+/// An entry of `X-Forwarded-For` in the forms that proxies write: an address, or an address with a port, in quotes or
+/// not. IPv6 may stand in brackets and may name its zone.
+fn forwarded_address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim().trim_matches('"').trim();
+    let host = match entry.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            let port = port.strip_prefix(':').or(port.is_empty().then_some("0"))?;
+            port.parse::<u16>().ok()?;
+            host
+        }
+        None => match entry.split_once(':') {
+            Some((host, port)) if !port.contains(':') => {
+                port.parse::<u16>().ok()?;
+                host
+            }
+            _ => entry,
+        },
+    };
+    let host = host.split_once('%').map_or(host, |(address, _)| address);
+    let address: IpAddr = host.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 fn digest(text: &str) -> [u8; 32] {
@@ -187,5 +223,48 @@ impl FromRequestParts<App> for Browser {
                 Err(Code::ApiKeyMissing.into())
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_forms_of_forwarded_addresses() {
+        for (entry, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            (" 192.0.2.1 ", "192.0.2.1"),
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("\"192.0.2.1:4711\"", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("\"[2001:db8::1]:4711\"", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%eth0]:80", "fe80::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:4711", "192.0.2.1"),
+        ] {
+            assert_eq!(forwarded_address(entry), address.parse().ok(), "{entry}");
+        }
+        for entry in [
+            "",
+            "unknown",
+            "_hidden",
+            "192.0.2",
+            "192.0.2.1:",
+            "192.0.2.1:x",
+            "192.0.2.1:99999",
+            "[2001:db8::1",
+            "[2001:db8::1]x",
+            "[2001:db8::1]:",
+            "shop.example:80",
+            "\"",
+            "[]",
+            ":",
+        ] {
+            assert_eq!(forwarded_address(entry), None, "{entry}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use cardseal::platform::Platform;
 use cardseal_gateways::settings::{Mistake, Mistakes};
 use cardseal_gateways::transport::Timeouts;
 use cardseal_gateways::{Gateway, Settings};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 /// Environment variables of ours start so; a double underscore stands between the levels.
@@ -46,6 +46,8 @@ pub struct Config {
     pub log_level: &'static str,
     /// Whether calls to platforms are logged, where a gateway can.
     pub log_platform_calls: bool,
+    /// What is not wrong enough to refuse; logged at start.
+    pub warnings: Vec<String>,
 }
 
 /// Bounds.
@@ -119,7 +121,9 @@ impl Config {
             }])
         };
         let mut environment: BTreeMap<String, String> = BTreeMap::new();
+        let mut warnings = Vec::new();
         if Path::new(".env").exists() {
+            warnings.extend(permissions(Path::new(".env")).map_err(|reason| one(".env".into(), reason))?);
             // The error of the reader quotes the line, which may be a secret.
             let lines = dotenvy::from_path_iter(".env").map_err(|_| one(".env".into(), "cannot be read"))?;
             for line in lines {
@@ -137,7 +141,11 @@ impl Config {
             .or_else(|| environment.get("CARDSEAL_CONFIG").map(PathBuf::from));
         let path = named.clone().unwrap_or_else(|| "cardseal.toml".into());
         let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+            Ok(text) => {
+                warnings
+                    .extend(permissions(&path).map_err(|reason| one(path.display().to_string(), reason))?);
+                text
+            }
             Err(_) if named.is_none() && !path.exists() => String::new(),
             Err(error) => {
                 return Err(one(
@@ -146,7 +154,9 @@ impl Config {
                 ));
             }
         };
-        Self::from_parts(&text, &environment)
+        let mut config = Self::from_parts(&text, &environment)?;
+        config.warnings = warnings;
+        Ok(config)
     }
 
     /// From the text of a file and an environment.
@@ -233,6 +243,7 @@ impl Config {
             json_logs,
             log_level,
             log_platform_calls,
+            warnings: Vec::new(),
         })
     }
 
@@ -253,6 +264,39 @@ impl Config {
                 .push(format!("http://localhost:{}", bound.port()));
         }
     }
+}
+
+/// A file that every user of the machine can write is refused: any of them would decide where cards and money go.
+/// One that its group can write, or that others can read, is a warning: groups are made on purpose, and container
+/// platforms mount secrets for all to read.
+#[cfg(unix)]
+fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = std::fs::metadata(path) else {
+        // It was read a moment ago, so there is nothing to protect any more.
+        return Ok(None);
+    };
+    let mode = metadata.permissions().mode();
+    if mode & 0o002 != 0 {
+        return Err("can be written by every user of this machine; run `chmod 600` on it");
+    }
+    let problem = if mode & 0o020 != 0 {
+        "can be written by its group, which decides where cards and money go"
+    } else if mode & 0o044 != 0 {
+        "can be read by other users of this machine and may hold secrets"
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(format!(
+        "{} {problem}; run `chmod 600` on it, unless that is intended",
+        path.display()
+    )))
+}
+
+/// Elsewhere access is not a matter of mode bits.
+#[cfg(not(unix))]
+fn permissions(_: &Path) -> Result<Option<String>, &'static str> {
+    Ok(None)
 }
 
 /// Puts an environment variable in its place.
@@ -285,9 +329,9 @@ fn overlay(table: &mut Map<String, Value>, keys: &[String], value: &str) {
 fn api_key(server: &Settings<'_>) -> SecretString {
     let text = server.text("api_key");
     if !text.is_empty()
-        && (text.len() < 32 || text.len() > 256 || !text.bytes().all(|byte| byte.is_ascii_graphic()))
+        && let Some(reason) = crate::api_key::weakness(&text)
     {
-        server.mistake("api_key", "must be 32 to 256 visible ASCII characters");
+        server.mistake("api_key", reason);
     }
     text.into()
 }
@@ -335,6 +379,12 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
             && let Some(gateway) = cardseal_gateways::gateway(*platform, &settings)
         {
             let webhook_path_secret = settings.optional_secret("webhook_path_secret");
+            if let Some(reason) = webhook_path_secret
+                .as_ref()
+                .and_then(|secret| crate::api_key::pattern(secret.expose_secret()))
+            {
+                settings.mistake("webhook_path_secret", reason);
+            }
             platforms.insert(
                 platform.id(),
                 Account {
@@ -454,6 +504,66 @@ mod tests {
     }
 
     #[test]
+    fn the_secrets_of_the_example_and_of_a_hurry_are_refused() {
+        let example = include_str!("../config.example.toml");
+        let error = Config::from_parts(example, &BTreeMap::new())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("server.api_key: is a placeholder") && !error.contains("replace-me"),
+            "{error}"
+        );
+        for (variable, name) in [
+            ("CARDSEAL__SERVER__API_KEY", "server.api_key:"),
+            (
+                "CARDSEAL__PLATFORMS__GP_API__WEBHOOK_PATH_SECRET",
+                "platforms.gp_api.webhook_path_secret:",
+            ),
+        ] {
+            let error = Config::from_parts(example, &environment(&[(variable, &"a".repeat(32))]))
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(
+                error.contains(&format!("{name} has too few different characters")),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_write_is_refused_and_one_that_they_can_read_is_a_warning() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cardseal.toml");
+        let text = "[server]\napi_key = \"5f3a9c1e7b2d4068af91c3e5d7b80246\"\n[platforms.gp_api]\n\
+                    environment = \"sandbox\"\napp_id = \"a\"\napp_key = \"k\"\ncountry = \"US\"\ncurrency = \"USD\"\n";
+        std::fs::write(&path, text).unwrap();
+        for (mode, warnings) in [
+            (0o600, 0),
+            (0o400, 0),
+            (0o640, 1),
+            (0o644, 1),
+            (0o444, 1),
+            (0o660, 1),
+        ] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let config = Config::load(Some(&path)).unwrap();
+            assert_eq!(config.warnings.len(), warnings, "{mode:o}");
+        }
+        for mode in [0o666, 0o602, 0o777] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = Config::load(Some(&path)).err().unwrap().to_string();
+            assert!(
+                error.contains("cardseal.toml: can be written by every user"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn a_broken_file_is_named_without_its_text() {
         let error = Config::from_parts("[server]\napi_key = hunter2", &BTreeMap::new())
             .err()
@@ -471,10 +581,7 @@ mod tests {
             text,
             &environment(&[
                 ("CARDSEAL__SERVER__LISTEN", "127.0.0.1:2"),
-                (
-                    "CARDSEAL__SERVER__API_KEY",
-                    "0123456789012345678901234567890123456789",
-                ),
+                ("CARDSEAL__SERVER__API_KEY", "5f3a9c1e7b2d4068af91c3e5d7b80246"),
                 (
                     "CARDSEAL__SERVER__ALLOWED_ORIGINS",
                     "https://a.example,https://b.example",

@@ -4,6 +4,7 @@
 //! of payments, and the store, where everything is on the disk before a platform or a caller hears of it.
 
 pub mod access;
+pub mod api_key;
 pub mod body;
 pub mod clock;
 pub mod config;
@@ -67,6 +68,9 @@ impl Shared {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(config: Config) -> Result<App, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
         let clock = Clock::default();
         let store = Store::open(&config.database).await?;
         let left = store.recover(clock.now()).await?;

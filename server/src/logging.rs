@@ -6,9 +6,10 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use cardseal::redact::card_digits;
 use cardseal_gateways::worldline::logging::CommunicatorLogger;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
@@ -115,6 +116,74 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         _ => tracing::info!(%method, route, status, duration_ms, "request served"),
     }
     response
+}
+
+/// Logs preflights that are refused: the layer that answers them writes nothing, and the page's script only learns that
+/// the network failed.
+pub async fn observe_preflights(request: Request, next: Next) -> Response {
+    if request.method() != Method::OPTIONS {
+        return next.run(request).await;
+    }
+    let header = |headers: &HeaderMap, name| {
+        let value = headers.get(name).map(|value: &HeaderValue| value.as_bytes());
+        value.map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let asked = request.headers();
+    let (Some(origin), Some(method)) = (
+        header(asked, header::ORIGIN),
+        header(asked, header::ACCESS_CONTROL_REQUEST_METHOD),
+    ) else {
+        return next.run(request).await;
+    };
+    let headers = header(asked, header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
+    let path = printable(request.uri().path());
+    let response = next.run(request).await;
+    let allowed = |name| {
+        header(response.headers(), name)
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    let lists = |list: &str, item: &str| list.split(',').any(|own| own.trim() == item);
+    let (methods, names) = (
+        allowed(header::ACCESS_CONTROL_ALLOW_METHODS),
+        allowed(header::ACCESS_CONTROL_ALLOW_HEADERS),
+    );
+    let asked_names = headers.to_ascii_lowercase();
+    let reason = if !response
+        .headers()
+        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
+        "the origin is not in allowed_origins"
+    } else if !lists(&methods, &method.to_ascii_lowercase()) {
+        "pages may not use this method"
+    } else if asked_names
+        .split(',')
+        .map(str::trim)
+        .any(|name| !name.is_empty() && !lists(&names, name))
+    {
+        "pages may not send one of these headers"
+    } else {
+        return response;
+    };
+    tracing::warn!(
+        path,
+        origin = printable(&origin),
+        method = printable(&method),
+        headers = printable(&headers),
+        reason,
+        "preflight refused"
+    );
+    response
+}
+
+/// Text of a caller's: short, on one line, without what reads like a card number.
+fn printable(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(200)
+        .collect();
+    card_digits(&line)
 }
 
 fn has_json(response: &Response) -> bool {

@@ -1,11 +1,13 @@
 //! `cardseal-server [--config FILE]`: reads the configuration, serves until it is told to stop.
+//! `cardseal-server --generate-api-key`: prints a new key for `api_key`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cardseal_server::config::Config;
-use cardseal_server::{Shared, logging, serve};
+use cardseal_server::{Shared, api_key, logging, serve};
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 /// Wipes every block of memory as it is freed, whoever used it: cards that pages sealed pass through libraries.
@@ -26,7 +28,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::load(config_file()?.as_deref())?;
+    let file = match arguments()? {
+        Arguments::Serve { config } => config,
+        Arguments::GenerateApiKey => return print_key(),
+    };
+    let mut config = Config::load(file.as_deref())?;
     logging::start(&config);
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
@@ -53,11 +59,25 @@ async fn told_to_stop() {
     let _ = interrupt.await;
 }
 
-fn config_file() -> Result<Option<PathBuf>, String> {
+enum Arguments {
+    Serve { config: Option<PathBuf> },
+    GenerateApiKey,
+}
+
+fn arguments() -> Result<Arguments, String> {
     let mut arguments = std::env::args_os().skip(1);
     match (arguments.next(), arguments.next(), arguments.next()) {
-        (None, _, _) => Ok(None),
-        (Some(option), Some(file), None) if option == "--config" => Ok(Some(file.into())),
-        _ => Err("usage: cardseal-server [--config FILE]".into()),
+        (None, _, _) => Ok(Arguments::Serve { config: None }),
+        (Some(option), None, None) if option == "--generate-api-key" => Ok(Arguments::GenerateApiKey),
+        (Some(option), Some(file), None) if option == "--config" => Ok(Arguments::Serve {
+            config: Some(file.into()),
+        }),
+        _ => Err("usage: cardseal-server [--config FILE] | --generate-api-key".into()),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_key() -> Result<(), Box<dyn std::error::Error>> {
+    println!("{}", api_key::generate()?.expose_secret());
+    Ok(())
 }

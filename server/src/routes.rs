@@ -69,6 +69,7 @@ pub fn router(app: &App) -> Router {
         }))
         .layer(axum::middleware::from_fn(logging::observe))
         .layer(cors(app))
+        .layer(axum::middleware::from_fn(logging::observe_preflights))
         .with_state(Arc::clone(app))
 }
 

@@ -1,7 +1,7 @@
 use axum::http::Request;
 use serde_json::json;
 
-use crate::shop::{APPROVED, ORIGIN, Shop, post};
+use crate::shop::{APPROVED, ORIGIN, Shop, logs, post};
 
 #[tokio::test]
 async fn everything_of_the_merchants_needs_the_key() {
@@ -32,7 +32,7 @@ async fn everything_of_the_merchants_needs_the_key() {
             "Bearer ",
             "Basic x",
             "wrong",
-            "Bearer test-key-test-key-test-key-test-key-0002",
+            "Bearer 9d41c7e05b8f2a6613e4b90d7fa258cd",
         ] {
             let request = Request::builder()
                 .method(method)
@@ -104,6 +104,96 @@ async fn answers_the_preflights_of_allowed_pages() {
             .unwrap()
             .contains("x-request-id")
     );
+}
+
+#[tokio::test]
+async fn refused_preflights_are_logged_with_the_reason_and_without_cards() {
+    crate::secrets::listen();
+    let shop = Shop::open().await;
+    let preflight = async |path: &str, origin: &str, method: &str, headers: &str| {
+        let request = Request::builder()
+            .method("OPTIONS")
+            .uri(path)
+            .header("origin", origin)
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", headers);
+        shop.send(request.body(String::new().into()).unwrap()).await;
+    };
+    preflight(
+        "/v1/tokens",
+        "https://wrong-origin.example",
+        "POST",
+        "content-type",
+    )
+    .await;
+    preflight("/v1/wrong-method", ORIGIN, "PATCH", "content-type").await;
+    preflight("/v1/wrong-header", ORIGIN, "POST", "content-type,x-wrong-header").await;
+    preflight(
+        "/v1/4000056655665556",
+        "https://4000056655665556.example",
+        "POST",
+        "",
+    )
+    .await;
+    preflight("/v1/right", ORIGIN, "POST", "content-type, Idempotency-Key").await;
+    let log = String::from_utf8_lossy(&logs().lock().unwrap()).into_owned();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("preflight refused"))
+        .collect();
+    for words in [
+        ["/v1/tokens", "https://wrong-origin.example", "allowed_origins"],
+        ["/v1/wrong-method", ORIGIN, "may not use this method"],
+        ["/v1/wrong-header", "x-wrong-header", "one of these headers"],
+    ] {
+        let found = lines
+            .iter()
+            .filter(|line| words.iter().all(|word| line.contains(word)));
+        assert_eq!(found.count(), 1, "{words:?} in {lines:?}");
+    }
+    assert!(!lines.iter().any(|line| line.contains("/v1/right")), "{lines:?}");
+    assert!(
+        !lines.iter().any(|line| line.contains("4000056655665556")),
+        "{lines:?}"
+    );
+}
+
+/// Many clients of one proxy that adds their ports.
+#[tokio::test]
+async fn each_client_behind_a_proxy_is_counted_alone() {
+    let shop = Shop::with(&[
+        ("CARDSEAL__LIMITS__BROWSER_BURST", "1"),
+        ("CARDSEAL__LIMITS__BROWSER_REQUESTS_PER_MINUTE", "1"),
+        ("CARDSEAL__SERVER__TRUST_FORWARDED_FOR", "true"),
+    ])
+    .await;
+    let status = async |forwarded: &str| {
+        let request = post("/v1/tokens", &json!({}))
+            .header("origin", ORIGIN)
+            .header("x-forwarded-for", forwarded)
+            .body("{}".into())
+            .unwrap();
+        shop.send(request).await.status.as_u16()
+    };
+    for client in [
+        "192.0.2.1:4711",
+        "192.0.2.2:4711",
+        "198.51.100.9, 192.0.2.3:1",
+        "[2001:db8:0:1::1]:4711",
+        "\"[2001:db8:0:2::1]:4711\"",
+    ] {
+        assert_eq!(status(client).await, 422, "{client}");
+    }
+    // The same clients from other ports, in other forms, and from their own /64.
+    for client in [
+        "192.0.2.1:4712",
+        "192.0.2.2",
+        "::ffff:192.0.2.3",
+        "2001:db8:0:1:ffff::9",
+        "[2001:db8:0:2::2]",
+    ] {
+        assert_eq!(status(client).await, 429, "{client}");
+    }
 }
 
 #[tokio::test]

@@ -390,3 +390,20 @@ fn a_wrong_configuration_is_explained_and_nothing_starts() {
     assert!(!text.contains("hunter2"));
     assert_eq!(output.stdout, b"");
 }
+
+#[test]
+fn prints_keys_that_the_configuration_takes() {
+    let print = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_cardseal-server"))
+            .arg("--generate-api-key")
+            .env_clear()
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (first, second) = (print(), print());
+    let key = first.strip_suffix('\n').unwrap();
+    assert_eq!(cardseal_server::api_key::weakness(key), None, "{key}");
+    assert_ne!(first, second);
+}

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-pub(crate) const API_KEY: &str = "test-key-test-key-test-key-test-key-0001";
+pub(crate) const API_KEY: &str = "9d41c7e05b8f2a6613e4b90d7fa258cc";
 pub(crate) const ORIGIN: &str = "https://shop.example";
 pub(crate) const WEBHOOK_SECRET: &str = "webhook-secret-for-tests";
 /// From the platform's own documentation.
