@@ -6,6 +6,7 @@
 //! is refused are choices made here. Nothing of the platform's own 3-D Secure is known: a stub, at an address that
 //! the real platform does not have, stands in for its script.
 
+mod accept;
 mod calls;
 mod fields;
 mod settings;
@@ -108,7 +109,7 @@ struct Sale {
     approved: bool,
     decline_code: Option<u32>,
     subscription_id: Option<String>,
-    ip_address: String,
+    ip_address: Option<String>,
     pass_through: Value,
 }
 
@@ -382,14 +383,10 @@ impl CcBill {
             if access.role != asked.route.role() {
                 return Err(Refusal::forbidden());
             }
-            let version = match asked.header(ACCEPT.as_str()) {
-                None | Some("" | "*/*") => ledger.settings.default_version,
-                Some(accept) => VERSIONS
-                    .iter()
-                    .find(|(name, _)| *name == accept)
-                    .map(|(_, version)| *version)
-                    .ok_or_else(|| Refusal::new(406, 100_015, "Not Acceptable"))?,
-            };
+            let lists = asked.headers.get_all(ACCEPT).into_iter();
+            let lists = lists.filter_map(|list| list.to_str().ok());
+            let version = accept::version(lists, ledger.settings.default_version)
+                .ok_or_else(|| Refusal::new(406, 100_015, "Not Acceptable"))?;
             let json = asked
                 .header(CONTENT_TYPE.as_str())
                 .and_then(|kind| kind.split(';').next())
@@ -472,7 +469,7 @@ fn refused(refusal: &Refusal, asked: &Asked, shared: &Shared, applied: &Applied)
     }
     let body = json!({
         "id": Uuid::new_v4().to_string(),
-        "url": asked.uri.path().trim_start_matches("/ccbill"),
+        "url": asked.uri.path().strip_prefix("/ccbill").unwrap_or_default(),
         "errors": refusal.errors,
         "generalMessage": refusal.text,
         "errorCode": refusal.code,
@@ -496,6 +493,8 @@ impl Platform for CcBill {
 
     fn router(self: Arc<Self>) -> Router {
         Router::new()
+            .route("/ccbill", any(receive))
+            .route("/ccbill/", any(receive))
             .route("/ccbill/{*path}", any(receive))
             .with_state(self)
     }
@@ -594,9 +593,16 @@ async fn receive(State(ccbill): State<Arc<CcBill>>, request: Request) -> Respons
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    // `POST /payment-tokens/target-client` is a route that is not played, no wrong method on a token of that name.
+    let other_method = || {
+        ROUTES.iter().any(|(_, _, pattern, _)| {
+            let mut parts = pattern.iter().zip(&segments);
+            fits(pattern) && parts.all(|(part, given)| *part != "*" || calls::is_token_id(given))
+        })
+    };
     let (name, route, refusal) = match found {
         Some((name, _, _, route)) => (*name, *route, None),
-        None if ROUTES.iter().any(|(_, _, pattern, _)| fits(pattern)) => (
+        None if other_method() => (
             "",
             Route::Sales,
             Some(Refusal::new(405, 130_000, "Method Not Allowed")),

@@ -15,6 +15,8 @@ use crate::faults::{Applied, Kind};
 
 /// What time and uses default to.
 const ENDLESS: u64 = 2_147_483_647;
+/// Currencies of the platform. 36, the Australian dollar, is written without its leading zero.
+const CURRENCIES: [u64; 6] = [840, 978, 826, 124, 36, 392];
 /// Currencies in which this simulation wants 3-D Secure: the euro and the pound.
 const THREEDS_CURRENCIES: [u64; 2] = [978, 826];
 
@@ -29,6 +31,11 @@ pub(super) struct Call<'a> {
 }
 
 type Answer = Result<Value, Refusal>;
+
+/// Whether a text has the documented form of a payment token.
+pub(super) fn is_token_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
 
 /// An object inside another.
 fn object<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a Map<String, Value>> {
@@ -323,12 +330,21 @@ impl Call<'_> {
             }
         }
         fields.number("initialPeriod", &mut wrong);
-        let currency = fields.number("currencyCode", &mut wrong);
-        if currency.is_some_and(|code| ![840, 978, 826, 124, 36, 392].contains(&code)) {
+        let mut currency = fields.number("currencyCode", &mut wrong);
+        if currency.is_some_and(|code| !CURRENCIES.contains(&code)) {
             wrong.note(Some("currencyCode"), VALUES);
         }
+        if threeds && currency.is_none() {
+            // The platform's own sample names the currency of the authentication alone.
+            currency = fields
+                .number("threedsCurrency", &mut Wrong::default())
+                .filter(|code| CURRENCIES.contains(code));
+        }
         let ip = self.customer_ip(Some(&fields), "ipAddress", ledger, &mut wrong);
-        if ip.is_none() && self.ip_header.is_none() && fields.at("ipAddress").is_none() {
+        let token = ledger.book.tokens.get(self.id);
+        let ip_address = ip.or_else(|| token.and_then(|token| token.ip_address.clone()));
+        let given = self.ip_header.is_some() || fields.at("ipAddress").is_some();
+        if ledger.settings.charge_needs_ip_address && token.is_some() && !given && ip_address.is_none() {
             wrong.note(Some("ipAddress"), REQUIRED);
         }
         if threeds {
@@ -338,7 +354,7 @@ impl Call<'_> {
             return Err(Refusal::validation(wrong));
         }
         let subacc = account.ok_or_else(Refusal::forbidden)??;
-        let (cents, ip_address) = (price.unwrap_or_default(), ip.unwrap_or_default());
+        let cents = price.unwrap_or_default();
         let token = self.token(ledger)?;
         if token.subacc != subacc {
             return Err(Refusal::new(400, 100_100, "Invalid client account"));
@@ -493,9 +509,6 @@ fn check_customer(customer: &Fields<'_>, wrong: &mut Wrong) {
 }
 
 fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut Wrong) {
-    if fields.at("currencyCode").is_none() {
-        wrong.note(Some("currencyCode"), REQUIRED);
-    }
     let given = |name: &str| fields.at(name).is_some();
     if given("threedsError") {
         return;
@@ -513,7 +526,6 @@ fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut Wrong) {
         ("threedsCardToken", 16),
         ("threedsSdkTransId", 36),
         ("threedsAuthenticationType", 36),
-        ("threedsAuthenticationValue", 36),
     ] {
         fields.text(name, most, wrong);
     }
@@ -532,6 +544,10 @@ fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut Wrong) {
         .at("threedsVersion")
         .and_then(Value::as_str)
         .is_some_and(|version| version.starts_with("1."));
+    if !first {
+        // Without it nobody was authenticated. The platform's text for this field is not known.
+        fields.needed("threedsAuthenticationValue", 36, wrong);
+    }
     let wanted: &[(&str, &str)] = if first {
         &[
             ("threedsXid", "Invalid 3DS Xid"),
@@ -545,7 +561,12 @@ fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut Wrong) {
         ]
     };
     for (name, text) in wanted {
-        let most = if *name == "threedsCavv" { 1024 } else { 50 };
+        let most = match *name {
+            "threedsCavv" => 1024,
+            "threedsXid" => 50,
+            "threedsCavvAlgorithm" => 28,
+            _ => 36,
+        };
         let fits = fields
             .at(name)
             .and_then(Value::as_str)

@@ -20,6 +20,9 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Whether loopback addresses of customers are refused, as somebody reports of the real one.
     pub refuse_loopback: bool,
+    /// Whether a charge needs the customer's address (`X-Origin-IP` or `ipAddress`) if its payment token has none. The
+    /// platform's documents ask for it, its own sample does not send it.
+    pub charge_needs_ip_address: bool,
 }
 
 impl Default for Settings {
@@ -30,6 +33,7 @@ impl Default for Settings {
             unknown_token_code: 100_101,
             cors_origins: vec![cors::LOOPBACK.into()],
             refuse_loopback: false,
+            charge_needs_ip_address: false,
         }
     }
 }

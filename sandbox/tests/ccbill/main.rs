@@ -359,6 +359,10 @@ async fn threeds_is_asked_about_stubbed_and_checked() {
             ),
             ("threedsDsTransId", result["dsTransId"].clone()),
             ("threedsAcsTransId", result["acsTransId"].clone()),
+            (
+                "threedsAuthenticationValue",
+                result["authenticationValue"].clone(),
+            ),
         ]
     };
     let path = format!("threeds/{id}");
@@ -387,6 +391,199 @@ async fn threeds_is_asked_about_stubbed_and_checked() {
         "{}",
         sale.text
     );
+}
+
+#[tokio::test]
+async fn an_authentication_of_version_2_needs_its_value() {
+    let shop = Shop::open().await;
+    let back = shop.back().await;
+    let id = shop
+        .token(&[("clientSubacc", 1.into()), ("validNumberOfUse", 9.into())])
+        .await;
+    let path = format!("threeds/{id}");
+    let fields = |version: &str, more: &[(&'static str, Value)]| {
+        let mut fields = vec![
+            ("clientSubacc", json!(1)),
+            ("threedsEci", json!("05")),
+            ("threedsStatus", json!("Y")),
+            ("threedsSuccess", json!(true)),
+            ("threedsVersion", json!(version)),
+            ("threedsAmount", json!("9.99")),
+            ("threedsClientTransactionId", json!("id-wl9r6duc5zj")),
+            ("threedsDsTransId", json!("6f38b0ba-3b2c-4dfb-a1e5-2a4ff1b6bd38")),
+            ("threedsAcsTransId", json!("0d3c5f5b-8c4f-4a2e-9c11-6a5a8a9f6f10")),
+        ];
+        fields.extend_from_slice(more);
+        fields
+    };
+    for version in ["2.1.0", "2.2.0"] {
+        for (value, message) in [
+            (Value::Null, "Attribute required"),
+            (json!(""), "Attribute required"),
+            (json!("x".repeat(37)), "Problem with attribute size"),
+        ] {
+            let more = [("threedsAuthenticationValue", value)];
+            let none = shop.charge(&back, &path, &fields(version, &more), V2).await;
+            let field = json!({ "field": "threedsAuthenticationValue", "message": message });
+            assert_eq!(
+                (none.status, &none.json["errors"]),
+                (400, &json!([field])),
+                "{version}"
+            );
+        }
+        // As the platform's sample sends it: the currency of the authentication alone.
+        let more = [
+            (
+                "threedsAuthenticationValue",
+                json!("5VdhGOTXBJw9+kEBOTtaJiLUAr8="),
+            ),
+            ("threedsCurrency", json!("978")),
+        ];
+        let sale = shop.charge(&back, &path, &fields(version, &more), V2).await;
+        assert_eq!(sale.json["approved"], true, "{}", sale.text);
+    }
+    // Version 1 has another proof.
+    let cavv = [
+        ("threedsXid", json!("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=")),
+        ("threedsCavv", json!("AAABBEg0VhI0VniQEjRWAAAAAAA=")),
+        ("threedsCavvAlgorithm", json!("3")),
+    ];
+    let sale = shop.charge(&back, &path, &fields("1.0.2", &cavv), V2).await;
+    assert_eq!(sale.json["approved"], true, "{}", sale.text);
+    let sales = shop.sandbox.state()["ccbill"]["transactions"].clone();
+    let currencies: Vec<_> = sales
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sale| &sale["currency"])
+        .collect();
+    assert_eq!(currencies, [&json!(978), &json!(978), &Value::Null]);
+}
+
+#[tokio::test]
+async fn a_charge_needs_no_address_unless_the_account_asks() {
+    let shop = Shop::open().await;
+    let back = shop.back().await;
+    let with_address = shop.token(&[]).await;
+    let mut customer = card()["customerInfo"].clone();
+    customer.as_object_mut().unwrap().remove("ipAddress");
+    let without = shop
+        .token(&[("customerInfo", customer), ("validNumberOfUse", 9.into())])
+        .await;
+    let charge = async |id: &str, more: &Value, header: Option<&str>| {
+        let mut body =
+            json!({ "clientAccnum": 900_684, "clientSubacc": 0, "initialPrice": 9.99, "initialPeriod": 0 });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let mut request = shop
+            .post(&format!("/transactions/payment-tokens/{id}"))
+            .bearer_auth(&back);
+        if let Some(address) = header {
+            request = request.header("x-origin-ip", address);
+        }
+        shop.send(request.json(&body)).await
+    };
+    for id in [&with_address, &without] {
+        let sale = charge(id, &json!({}), None).await;
+        assert_eq!(sale.json["approved"], true, "{}", sale.text);
+    }
+    // What is sent has to be an address all the same.
+    assert_eq!(charge(&without, &json!({}), Some("::1")).await.status, 400);
+    shop.sandbox
+        .change_settings("ccbill", &json!({ "charge_needs_ip_address": true }))
+        .unwrap();
+    let sale = charge(&with_address, &json!({}), None).await;
+    assert_eq!(sale.json["approved"], true, "{}", sale.text);
+    let refused = charge(&without, &json!({}), None).await;
+    let field = json!({ "field": "ipAddress", "message": "Attribute required" });
+    assert_eq!((refused.status, &refused.json["errors"]), (400, &json!([field])));
+    for (more, header) in [
+        (json!({ "ipAddress": "192.0.2.7" }), None),
+        (json!({}), Some("192.0.2.8")),
+    ] {
+        let sale = charge(&without, &more, header).await;
+        assert_eq!(sale.json["approved"], true, "{}", sale.text);
+    }
+    let sales = shop.sandbox.state()["ccbill"]["transactions"].clone();
+    let addresses: Vec<_> = sales
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sale| sale["ip_address"].as_str())
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            Some("192.0.2.1"),
+            None,
+            Some("192.0.2.1"),
+            Some("192.0.2.7"),
+            Some("192.0.2.8")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn accept_is_a_list() {
+    let shop = Shop::open().await;
+    let (front, weighted) = (shop.front().await, format!("{V1};q=0.5, {V2}"));
+    for (accept, kind) in [
+        ("application/json, text/plain, */*", Some(V1)),
+        (weighted.as_str(), Some(V2)),
+        ("text/html, application/xhtml+xml", None),
+    ] {
+        let request = shop
+            .post("/payment-tokens/merchant-only")
+            .bearer_auth(&front)
+            .header("accept", accept)
+            .json(&card());
+        let answer = shop.send(request).await;
+        match kind {
+            Some(kind) => assert_eq!((answer.status, answer.kind.as_str()), (200, kind), "{accept}"),
+            None => assert_eq!((answer.status, &answer.json["errorCode"]), (406, &json!(100_015))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_routes_have_the_platforms_error() {
+    let shop = Shop::open().await;
+    let back = shop.back().await;
+    for (method, path) in [
+        ("GET", ""),
+        ("GET", "/"),
+        ("GET", "/nothing"),
+        ("POST", "/transactions"),
+        ("POST", "/payment-tokens/target-client"),
+        ("POST", "/payment-tokens/program-specified"),
+        ("GET", "/ccbill-auth/oauth/revoke"),
+        ("DELETE", "/transactions/payment-tokens/01ff/x"),
+    ] {
+        let url = format!("{}{path}", shop.info().base_url);
+        let request = shop
+            .client
+            .request(method.parse().unwrap(), url)
+            .bearer_auth(&back);
+        let answer = shop.send(request).await;
+        assert_eq!(
+            (
+                answer.status,
+                answer.kind.as_str(),
+                &answer.json["errorCode"],
+                &answer.json["generalMessage"],
+                &answer.json["url"],
+            ),
+            (
+                404,
+                "application/vnd.com.cwie.error.v1+json",
+                &json!(130_000),
+                &json!("Not Found"),
+                &json!(path)
+            ),
+            "{method} {path}"
+        );
+    }
 }
 
 #[tokio::test]
