@@ -15,6 +15,8 @@ use cardseal_gateways::{Gateway, Settings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use crate::gate::CallLimits;
+
 /// Environment variables of ours start so; a double underscore stands between the levels.
 const PREFIX: &str = "CARDSEAL__";
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub limits: Limits,
     /// Time-outs of calls to platforms.
     pub timeouts: Timeouts,
+    /// How many of those there may be.
+    pub calls: CallLimits,
     /// The platforms.
     pub platforms: BTreeMap<&'static str, Account>,
     /// The demo, if it is on.
@@ -217,7 +221,7 @@ impl Config {
         database.finish();
 
         let limits = limits(&root.table("limits"));
-        let timeouts = timeouts(&root.table("http"));
+        let (timeouts, calls) = http(&root.table("http"));
 
         let log = root.table("log");
         let json_logs = log.word("format", &["text", "json"]) == "json";
@@ -237,6 +241,7 @@ impl Config {
             database: path.into(),
             limits,
             timeouts,
+            calls,
             platforms,
             demo,
             compat,
@@ -362,13 +367,28 @@ fn limits(table: &Settings<'_>) -> Limits {
     limits
 }
 
-fn timeouts(table: &Settings<'_>) -> Timeouts {
+/// A number of things. No such number is near what a pointer can count.
+pub(crate) fn count(
+    table: &Settings<'_>,
+    key: &str,
+    default: u64,
+    range: &std::ops::RangeInclusive<u64>,
+) -> usize {
+    usize::try_from(table.integer(key, default, range)).unwrap_or(usize::MAX)
+}
+
+fn http(table: &Settings<'_>) -> (Timeouts, CallLimits) {
     let timeouts = Timeouts {
         connect: Duration::from_millis(table.integer("connect_timeout_ms", 5000, &(10..=60_000))),
         request: Duration::from_millis(table.integer("request_timeout_ms", 30_000, &(50..=180_000))),
     };
+    let calls = CallLimits {
+        under_way: count(table, "calls_per_platform", 64, &(1..=10_000)),
+        waiting: count(table, "waiting_per_platform", 128, &(0..=10_000)),
+        wait: Duration::from_millis(table.integer("wait_ms", 5000, &(0..=60_000))),
+    };
     table.finish();
-    timeouts
+    (timeouts, calls)
 }
 
 fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {

@@ -128,6 +128,8 @@ codes! {
         "the first request with this idempotency key is still under way";
     /// No connection to the platform: nothing was done.
     PlatformUnavailable = "platform_unavailable", SERVICE_UNAVAILABLE, "the platform could not be reached";
+    /// Too many calls to the platform are under way: nothing was sent.
+    PlatformBusy = "platform_busy", SERVICE_UNAVAILABLE, "too many calls to the platform are under way; nothing was sent";
     /// The platform did not answer.
     PlatformTimeout = "platform_timeout", GATEWAY_TIMEOUT, "the platform did not answer in time";
     /// The platform's answer cannot be used.

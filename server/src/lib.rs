@@ -6,9 +6,11 @@
 pub mod access;
 pub mod api_key;
 pub mod body;
+pub mod bounds;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod gate;
 pub mod logging;
 mod routes;
 pub mod store;
@@ -23,9 +25,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::access::Access;
+use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::error::{ApiError, Code};
+use crate::gate::{Gates, Permit, Purpose};
 use crate::store::{Store, StoreError};
 
 pub use routes::router;
@@ -45,6 +49,10 @@ pub struct Shared {
     pub transport: Transport,
     /// The time.
     pub clock: Clock,
+    /// How often each bound acted.
+    pub bounds: Bounds,
+    /// How many calls are under way at each platform.
+    gates: Gates,
     /// Work that a caller who hangs up must not cut short.
     tasks: TaskTracker,
     /// Payments that a platform is being asked about.
@@ -106,6 +114,8 @@ impl Shared {
             transport: Transport::new(config.timeouts)?,
             store,
             clock,
+            bounds: Bounds::default(),
+            gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
             asking: routes::Asking::default(),
             config,
@@ -142,6 +152,17 @@ impl Shared {
             .ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
     }
 
+    /// A place among the calls under way at a platform. It is kept until the operation's last answer.
+    ///
+    /// # Errors
+    /// `platform_busy`: nothing was sent.
+    async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, ApiError> {
+        self.gates.enter(platform, purpose).await.map_err(|_| {
+            self.bounds.acted(Bound::PlatformBusy);
+            ApiError::from(Code::PlatformBusy).retry_after(5)
+        })
+    }
+
     /// Does something to its end, also if the caller hangs up.
     async fn to_the_end<T: Send + 'static>(
         &self,
@@ -162,10 +183,12 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let closing = Arc::clone(app);
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping");
+        closing.gates.close();
         // Nobody listens any more only if the server has ended by itself.
         let _ = stopping.send(());
     });
@@ -175,8 +198,15 @@ pub async fn serve(
         }
         tokio::time::sleep(app.patience()).await;
     };
+    let reports = async {
+        loop {
+            tokio::time::sleep(bounds::REPORT_EVERY).await;
+            app.bounds.report();
+        }
+    };
     let result = tokio::select! {
         result = server => result,
+        () = reports => Ok(()),
         () = overdue => {
             tracing::warn!("connections that never end were cut");
             Ok(())

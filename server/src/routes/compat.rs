@@ -30,6 +30,7 @@ use crate::access::{Browser, Merchant};
 use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::store::{Key, NewSession, Token, TokenStatus};
 
@@ -117,6 +118,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             customer_ip: None,
         };
         let account = app.account(PLATFORM.id())?;
+        let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
         let opened = account
             .gateway
             .open_session(&app.transport, &ask)

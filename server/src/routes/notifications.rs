@@ -23,6 +23,7 @@ use crate::access::same;
 use crate::body;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::store::Notice;
 
 /// The platform's own answers are smaller.
@@ -171,6 +172,7 @@ async fn take(
     let confirmed = if let Notification::Hint { platform_id, .. } = notification
         && !app.store.knows_notification(digest).await?
     {
+        let _permit = app.enter(platform, Purpose::Operation).await?;
         Some(account.gateway.confirm(&app.transport, platform_id).await?)
     } else {
         None

@@ -19,6 +19,7 @@ use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::store::{NewSession, SessionState, Token, TokenStatus};
 
@@ -98,6 +99,7 @@ pub(super) async fn create(
         return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
     }
 
+    let _permit = app.enter(&platform, Purpose::Session).await?;
     // Taken before the platform makes its order: ours never looks younger than the platform's.
     let created_at = app.clock.now();
     let ask = SessionAsk {

@@ -25,6 +25,7 @@ use crate::access::{Browser, Merchant};
 use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::store::{Session, SessionClaim, SessionState, Token, TokenStatus};
 
 /// Between two looks at a session that another request is using.
@@ -227,6 +228,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
         reference: &session.reference,
         attempt: "",
     };
+    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     let card = account
         .gateway
         .tokenize(&app.transport, &open, handed)
@@ -333,6 +335,7 @@ async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Toke
         (TokenStatus::Active | TokenStatus::Deleted, _) => return Err(Code::TokenDeleted.into()),
     };
     let gateway = &app.account(&token.platform)?.gateway;
+    let _permit = app.enter(&token.platform, Purpose::Operation).await?;
     let card = match &patch {
         Some(patch) => gateway.update_token(&app.transport, platform_token, patch).await,
         None => gateway.read_token(&app.transport, platform_token).await,
@@ -358,7 +361,9 @@ pub(super) async fn delete(
 async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
     let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
     if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
-        app.account(&token.platform)?
+        let account = app.account(&token.platform)?;
+        let _permit = app.enter(&token.platform, Purpose::Operation).await?;
+        account
             .gateway
             .delete_token(&app.transport, platform_token)
             .await?;

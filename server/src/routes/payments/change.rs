@@ -21,6 +21,7 @@ use crate::App;
 use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::routes::sessions::parse_amount;
 use crate::store::{Change, ChangeClaim, ChangeResult, Movement, NewChange, Payment, Status, StoredAnswer};
@@ -231,12 +232,15 @@ pub(super) fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<b
 async fn ask_platform(app: &App, payment: &Payment, change: &Change, repeat: bool) -> Result<Made, ApiError> {
     let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
     let (transport, payment, change) = (app.transport.clone(), payment.clone(), change.clone());
+    let permit = app.enter(&payment.platform, Purpose::Operation).await;
+    let permit = permit.map_err(|error| error.about(&payment.id))?;
     let id = payment.id.clone();
     let moved = Amount::from_minor(change.amount, payment.amount.currency())
         .map_err(|_| ApiError::field(Code::AmountInvalid, "amount"))?;
     let part = (!change.whole).then_some(moved);
     // Its own task, so that a fault in it leaves an unknown outcome and not one that hangs.
     let call = tokio::spawn(async move {
+        let _permit = permit;
         let of = PaymentRef {
             reference: &payment.order_reference,
             authorization: payment.authorization.as_deref(),

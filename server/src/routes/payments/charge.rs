@@ -29,6 +29,7 @@ use crate::App;
 use crate::access::Browser;
 use crate::body::Fields;
 use crate::error::{ApiError, Code, problem};
+use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::routes::sessions::{amount, customer_ip};
 use crate::routes::tokens::HandIn;
@@ -254,6 +255,7 @@ async fn paid_order(
             attempt: "",
         };
         let gateway = &app.account(&session.platform)?.gateway;
+        let _permit = app.enter(&session.platform, Purpose::Operation).await?;
         match gateway.look(&app.transport, &open, answer).await? {
             Progress::Open => return Err(Code::PageOpen.into()),
             Progress::Cancelled => return Err(Code::PageCancelled.into()),
@@ -393,6 +395,7 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
         attempt: payment,
     };
     let gateway = &app.account(&session.platform)?.gateway;
+    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     match gateway
         .pay(&app.transport, &open, Handed::Answer(handed.clone()), false)
         .await?
@@ -460,7 +463,9 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
         Card::Stored { token, customer_ip } => {
             let token = token.platform_token.ok_or(Code::TokenDeleted)?;
+            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
             let call = async move {
+                let _permit = permit;
                 let ask = ChargeAsk {
                     token: &token,
                     amount: &payment.amount,
@@ -488,7 +493,9 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
             fraud_check,
             ..
         } => {
+            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
             let call = async move {
+                let _permit = permit;
                 let gone = SecretString::default();
                 let kept = session.kept.as_ref().unwrap_or(&gone);
                 let open = OpenSession {

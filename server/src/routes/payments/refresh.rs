@@ -19,6 +19,7 @@ use super::{change, resource};
 use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
+use crate::gate::Purpose;
 use crate::store::{Payment, Settlement, Status};
 use crate::{App, Shared};
 
@@ -162,13 +163,18 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
         now: app.clock.now(),
         customer_ip: None,
     };
+    // Not being able to ask says nothing about the payment.
+    let not_asked = |cause: &str| {
+        tracing::info!(payment = payment.id, cause, "the platform could not be asked");
+        Ok(())
+    };
+    let _permit = match app.enter(&payment.platform, Purpose::Operation).await {
+        Ok(permit) => permit,
+        Err(error) => return not_asked(error.code().as_str()),
+    };
     let outcome = match gateway.find(&app.transport, &ask, repeat).await {
         Ok(outcome) => outcome,
-        // Not being able to ask says nothing about the payment.
-        Err(refusal) => {
-            tracing::info!(payment = payment.id, cause = %refusal, "the platform could not be asked");
-            return Ok(());
-        }
+        Err(refusal) => return not_asked(&refusal.to_string()),
     };
     let settlement = match &outcome {
         Outcome::Approved(approval) => Settlement::Approved(approval),

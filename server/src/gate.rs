@@ -1,0 +1,193 @@
+//! Bounds the calls that are under way at one platform, so that a slow one fills neither this server nor its own line
+//! with calls, and takes nothing from the others.
+//!
+//! The place of a whole operation is taken before its first request is sent and kept until its last answer: what has
+//! begun is never refused on its way, and what is refused was not sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many calls each platform gets.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// Under way at once.
+    pub under_way: usize,
+    /// Waiting for one of those.
+    pub waiting: usize,
+    /// How long one waits.
+    pub wait: Duration,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To prepare for a card. Any page can ask for it, so these get three quarters of the places at most.
+    Session,
+    /// Anything else.
+    Operation,
+}
+
+/// A place among the calls under way, until it is dropped.
+#[must_use]
+pub(crate) struct Permit {
+    _places: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+}
+
+/// There is no place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// The gates of all platforms.
+pub(crate) struct Gates {
+    gates: BTreeMap<&'static str, Gate>,
+}
+
+impl Gates {
+    pub(crate) fn new(platforms: impl Iterator<Item = &'static str>, limits: CallLimits) -> Self {
+        Self {
+            gates: platforms.map(|platform| (platform, Gate::new(limits))).collect(),
+        }
+    }
+
+    /// A place at a platform, after a wait in its line if need be.
+    pub(crate) async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, Busy> {
+        let gate = self.gates.get(platform).ok_or(Busy)?;
+        gate.enter(purpose).await
+    }
+
+    /// From now on nobody enters. Those who wait are told at once, those inside are not disturbed.
+    pub(crate) fn close(&self) {
+        for gate in self.gates.values() {
+            gate.operations.free.close();
+            gate.sessions.free.close();
+        }
+    }
+}
+
+struct Gate {
+    operations: Line,
+    sessions: Line,
+    wait: Duration,
+}
+
+impl Gate {
+    fn new(limits: CallLimits) -> Self {
+        let for_sessions = (limits.under_way - limits.under_way / 4).max(1);
+        Self {
+            operations: Line::new(limits.under_way, limits.waiting),
+            sessions: Line::new(for_sessions, limits.waiting),
+            wait: limits.wait,
+        }
+    }
+
+    async fn enter(&self, purpose: Purpose) -> Result<Permit, Busy> {
+        let both = async {
+            let session = match purpose {
+                Purpose::Session => Some(self.sessions.enter().await?),
+                Purpose::Operation => None,
+            };
+            Ok(Permit {
+                _places: (session, self.operations.enter().await?),
+            })
+        };
+        tokio::time::timeout(self.wait, both).await.unwrap_or(Err(Busy))
+    }
+}
+
+/// Places, and a line of bounded length in front of them.
+struct Line {
+    free: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl Line {
+    fn new(places: usize, waiting: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(places)),
+            waiting: Semaphore::new(waiting),
+        }
+    }
+
+    async fn enter(&self) -> Result<OwnedSemaphorePermit, Busy> {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
+            return Ok(place);
+        }
+        let _waiting = self.waiting.try_acquire().map_err(|_| Busy)?;
+        Arc::clone(&self.free).acquire_owned().await.map_err(|_| Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn gates(under_way: usize, waiting: usize, wait: Duration) -> Arc<Gates> {
+        let limits = CallLimits {
+            under_way,
+            waiting,
+            wait,
+        };
+        Arc::new(Gates::new(["slow", "quick"].into_iter(), limits))
+    }
+
+    /// What a future has to say without a wait.
+    async fn poll_once<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        std::future::poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_full_line_refuses_at_once_and_a_wait_ends() {
+        let wait = Duration::from_millis(60);
+        let gates = gates(2, 1, wait);
+        let first = gates.enter("slow", Purpose::Operation).await.unwrap();
+        let _second = gates.enter("slow", Purpose::Operation).await.unwrap();
+        let waiting = gates.enter("slow", Purpose::Operation);
+        tokio::pin!(waiting);
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        // The line is full: whoever comes now does not wait at all.
+        let refused = std::pin::pin!(gates.enter("slow", Purpose::Operation));
+        assert_eq!(poll_once(refused).await.map(Result::err), Some(Some(Busy)));
+        // Another platform's line is another.
+        assert!(gates.enter("quick", Purpose::Operation).await.is_ok());
+        drop(first);
+        let third = waiting.await;
+        let began = Instant::now();
+        assert_eq!(gates.enter("slow", Purpose::Operation).await.err(), Some(Busy));
+        assert!(third.is_ok() && began.elapsed() >= wait);
+    }
+
+    #[tokio::test]
+    async fn sessions_leave_places_for_money() {
+        let gates = gates(8, 0, Duration::from_secs(60));
+        let mut sessions = Vec::new();
+        while let Ok(permit) = gates.enter("slow", Purpose::Session).await {
+            sessions.push(permit);
+        }
+        assert_eq!(sessions.len(), 6);
+        let _money = gates.enter("slow", Purpose::Operation).await.unwrap();
+        let _more = gates.enter("slow", Purpose::Operation).await.unwrap();
+        assert_eq!(gates.enter("slow", Purpose::Operation).await.err(), Some(Busy));
+    }
+
+    #[tokio::test]
+    async fn closing_sends_those_away_who_wait() {
+        let gates = gates(1, 1, Duration::from_secs(600));
+        let _inside = gates.enter("slow", Purpose::Operation).await.unwrap();
+        let waiting = gates.enter("slow", Purpose::Operation);
+        tokio::pin!(waiting);
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        gates.close();
+        assert_eq!(poll_once(waiting).await.map(Result::err), Some(Some(Busy)));
+        assert_eq!(gates.enter("quick", Purpose::Session).await.err(), Some(Busy));
+    }
+}
