@@ -52,6 +52,8 @@ pub mod online_payments;
 pub mod sealing;
 pub mod settings;
 pub mod transport;
+#[cfg(test)]
+mod variants;
 pub mod worldline;
 pub mod worldline_acquiring;
 

@@ -81,10 +81,8 @@ objects! {
 
     /// Where the shopper has to go.
     RedirectData {
-        #[serde(rename = "RETURNMAC")]
-        returnmac: String,
-        #[serde(rename = "redirectURL")]
-        redirect_url: String,
+        returnmac: String as "RETURNMAC",
+        redirect_url: String as "redirectURL",
     }
 
     /// What the shopper has to do.
@@ -134,8 +132,7 @@ objects! {
     PaymentDetails {
         id: String, status: String, status_output: StatusOutput, payment_output: PaymentOutput,
         /// With a capital letter.
-        #[serde(rename = "Operations")]
-        operations: Vec<Operation>,
+        operations: Vec<Operation> as "Operations",
     }
 
     /// `POST …/capture`. The amount is a bare number without a currency.
@@ -184,8 +181,7 @@ objects! {
 
     /// The answer of `POST …/hostedcheckouts`.
     CreateHostedCheckoutResponse {
-        #[serde(rename = "RETURNMAC")]
-        returnmac: String,
+        returnmac: String as "RETURNMAC",
         hosted_checkout_id: String, merchant_reference: String, partial_redirect_url: String, redirect_url: String,
         invalid_tokens: Vec<String>,
     }
@@ -206,8 +202,7 @@ objects! {
     /// What a hosted tokenization asks of cards.
     CreditCardSpecificInput {
         /// With a capital letter.
-        #[serde(rename = "ValidationRules")]
-        validation_rules: CreditCardValidationRules,
+        validation_rules: CreditCardValidationRules as "ValidationRules",
         payment_product_preferred_order: Vec<u32>,
     }
 
@@ -242,12 +237,19 @@ objects! {
     /// `GET …/tokens/{token}`.
     TokenResponse { id: String, is_temporary: bool, payment_product_id: u32, card: TokenCard, }
 
+    /// The same card in another system of tokens.
+    ExternalTokenLinked {
+        computed_token: String as "ComputedToken", gts_computed_token: String as "GTSComputedToken",
+        generated_token: String as "GeneratedToken",
+    }
+
     /// `POST …/tokens`.
     CreateTokenRequest { payment_product_id: u32, encrypted_customer_input: String, }
 
     /// The answer of `POST …/tokens`.
     CreatedTokenResponse {
-        token: String, is_new_token: bool, token_status: String, card: CardWithoutCvv, external_token_linked: bool,
+        token: String, is_new_token: bool, token_status: String, card: CardWithoutCvv,
+        external_token_linked: ExternalTokenLinked,
     }
 
     /// `POST …/sessions`. At most ten tokens.
@@ -311,8 +313,7 @@ objects! {
 
     /// A refused request: `application/problem+json`.
     ProblemDetails {
-        #[serde(rename = "type")]
-        kind: String,
+        kind: String as "type",
         title: String, status: u16, detail: String, instance: String,
     }
 
@@ -325,8 +326,7 @@ objects! {
         /// Unique: the same one again is a duplicate.
         id: String,
         created: String, merchant_id: String,
-        #[serde(rename = "type")]
-        kind: String,
+        kind: String as "type",
         payment: Payment, refund: OperationResponse, payout: OperationResponse, token: TokenResponse,
     }
 }

@@ -127,8 +127,9 @@ impl From<Unfit> for Error {
     }
 }
 
-/// Codes of a 409 that say "in progress", of older and of newer SDKs. Which one the platform sends is not known.
-const IN_PROGRESS: &[&str] = &["1409", "30001002"];
+/// What a 409 says of a first request that is under way: the codes of older and of newer SDKs, and the platform's name
+/// for it. Any of the three members may say it.
+const IN_PROGRESS: &[&str] = &["1409", "30001002", "DUPLICATE_REQUEST_IN_PROGRESS"];
 
 /// The name of the header that a repeated request is answered with.
 pub(super) const REQUEST_TIMESTAMP: &str = "x-gcs-idempotence-request-timestamp";
@@ -152,10 +153,8 @@ pub(super) fn read(
     let status = answer.status;
     let not_json = Error::Communication(Communication::NotJson(status));
     let body = answer::body(answer, unmarshal)?;
-    match status {
-        200..=299 => return Ok(body),
-        300..=399 if body.is_null() => return Err(Error::Communication(Communication::Redirect(status))),
-        _ => {}
+    if (200..300).contains(&status) {
+        return Ok(body);
     }
     if !body.is_null() && !body.is_object() {
         return Err(not_json);
@@ -197,11 +196,14 @@ pub(super) fn read(
 }
 
 fn in_progress(fault: &Fault, answer: &Response) -> bool {
-    let code = match fault.errors.as_slice() {
-        [only] => only.error_code.as_deref(),
-        _ => None,
+    let said = match fault.errors.as_slice() {
+        [only] => [&only.error_code, &only.code, &only.id]
+            .into_iter()
+            .flatten()
+            .any(|word| IN_PROGRESS.contains(&word.as_str())),
+        _ => false,
     };
-    code.is_some_and(|code| IN_PROGRESS.contains(&code)) || answer.header(REQUEST_TIMESTAMP).is_some()
+    said || answer.header(REQUEST_TIMESTAMP).is_some()
 }
 
 fn fault(status: u16, body: &Value, secrets: &[String]) -> Fault {
@@ -277,6 +279,7 @@ mod tests {
         let plain = error("50001111");
         let declined =
             |name: &str| json!({ "errorId": "e", "errors": [], name: { "id": "1_0" } }).to_string();
+        let busy = |name: &str, word: &str| json!({ "errors": [{ name: word }] }).to_string();
         let two = json!({ "errors": [{ "errorCode": "1409" }, { "errorCode": "1409" }] }).to_string();
         for (status, kind, body, key, expected) in [
             (200, JSON, "{}", None, "-"),
@@ -333,6 +336,49 @@ mod tests {
             (409, JSON, &error("1409"), None, "ReferenceException"),
             (409, JSON, &plain, Some("k"), "ReferenceException"),
             (409, JSON, &two, Some("k"), "ReferenceException"),
+            (
+                409,
+                JSON,
+                &busy("id", "DUPLICATE_REQUEST_IN_PROGRESS"),
+                Some("k"),
+                "IdempotenceException",
+            ),
+            (
+                409,
+                JSON,
+                &busy("id", "DUPLICATE_REQUEST_IN_PROGRESS"),
+                None,
+                "ReferenceException",
+            ),
+            (
+                409,
+                JSON,
+                &busy("code", "1409"),
+                Some("k"),
+                "IdempotenceException",
+            ),
+            (
+                409,
+                JSON,
+                &busy("code", "30001002"),
+                Some("k"),
+                "IdempotenceException",
+            ),
+            (
+                409,
+                JSON,
+                &busy("id", "REFERENCE_IN_USE"),
+                Some("k"),
+                "ReferenceException",
+            ),
+            (
+                409,
+                JSON,
+                &busy("message", "1409"),
+                Some("k"),
+                "ReferenceException",
+            ),
+            (400, JSON, &busy("code", "1409"), Some("k"), "ValidationException"),
             (410, JSON, &plain, None, "ReferenceException"),
             (418, JSON, &plain, None, "ApiException"),
             (500, JSON, &plain, None, "PlatformException"),

@@ -113,6 +113,17 @@ fn approval(payment: &Payment) -> Approval {
     }
 }
 
+/// Whether all that says which payment it is, and of how much, can be read. What is missing can be.
+fn is_readable(payment: &Payment) -> bool {
+    let output = payment.payment_output.as_ref();
+    let references = output.and_then(|output| output.references.as_ref());
+    !(payment.is_unreadable("paymentOutput")
+        || output.is_some_and(|output| {
+            output.is_unreadable("amountOfMoney") || output.is_unreadable("references")
+        })
+        || references.is_some_and(|references| references.is_unreadable("merchantReference")))
+}
+
 /// The payment that an id of one of its operations belongs to.
 pub(super) fn payment_id(id: &str) -> Option<String> {
     let id = match id.rsplit_once('_') {
@@ -309,7 +320,9 @@ impl OnlinePayments {
             .and_then(|errors| errors.first());
         let code = first.and_then(|error| error.error_code.as_deref().or(error.code.as_deref()));
         let message = first.and_then(|error| error.message.as_deref());
-        match state(payment.status.as_deref(), output) {
+        let state = state(payment.status.as_deref(), output)
+            .where_read(is_readable(payment) && !payment.is_unreadable("statusOutput"));
+        match state {
             // What was done since does not change that it went through.
             State::Captured | State::Refunded | State::RefundPending | State::RefundRejected => {
                 Outcome::Approved(approval(payment))
@@ -386,7 +399,7 @@ impl OnlinePayments {
             }
             let error = match self.send_change(&merchant, &id, verb, payment, &context).await {
                 Ok(made) => {
-                    return match verb.step(state(made.status.as_deref(), made.output.as_ref())) {
+                    return match verb.step(made.state()) {
                         Step::Done => Ok(Change::Done),
                         Step::Refused => Err(made.refused(verb)),
                         // A repeat is answered as the first time; how far it is since stands in the details.
@@ -448,6 +461,7 @@ impl OnlinePayments {
                 let answer = payments.cancel(id, None, Some(context)).await?;
                 let payment = answer.payment.ok_or(NOTHING_USABLE)?;
                 return Ok(Made {
+                    read: !payment.is_unreadable("statusOutput"),
                     id: payment.id,
                     status: payment.status,
                     output: payment.status_output,
@@ -455,6 +469,7 @@ impl OnlinePayments {
             }
         };
         Ok(Made {
+            read: !made.is_unreadable("statusOutput"),
             id: made.id,
             status: made.status,
             output: made.status_output,
@@ -480,9 +495,10 @@ impl OnlinePayments {
         let Some(found) = found else {
             return Ok(self.looked_for(merchant, id, verb, payment).await);
         };
-        match verb.step(state(found.status.as_deref(), found.status_output.as_ref())) {
+        let found = Made::from(found);
+        match verb.step(found.state()) {
             Step::Done => Ok(Change::Done),
-            Step::Refused => Err(Made::from(found).refused(verb)),
+            Step::Refused => Err(found.refused(verb)),
             Step::Waiting | Step::Contradictory => Ok(Change::Unknown(Doubt::Pending)),
         }
     }
@@ -501,7 +517,9 @@ impl OnlinePayments {
         };
         let own = found.id.as_deref().and_then(payment_id).as_deref() == Some(id);
         let whole = verb != Verb::Refund || payment.moved == payment.amount;
-        match verb.step(state(found.status.as_deref(), found.status_output.as_ref())) {
+        let state = state(found.status.as_deref(), found.status_output.as_ref())
+            .where_read(!found.is_unreadable("statusOutput"));
+        match verb.step(state) {
             Step::Done if own && whole => Change::Done,
             Step::Done | Step::Refused | Step::Waiting | Step::Contradictory => {
                 Change::Unknown(Doubt::Pending)
@@ -517,11 +535,14 @@ struct Made {
     id: Option<String>,
     status: Option<String>,
     output: Option<StatusOutput>,
+    /// Whether its details could be read.
+    read: bool,
 }
 
 impl From<Operation> for Made {
     fn from(operation: Operation) -> Self {
         Self {
+            read: !operation.is_unreadable("statusOutput"),
             id: operation.id,
             status: operation.status,
             output: operation.status_output,
@@ -530,6 +551,10 @@ impl From<Operation> for Made {
 }
 
 impl Made {
+    fn state(&self) -> State {
+        state(self.status.as_deref(), self.output.as_ref()).where_read(self.read)
+    }
+
     fn refused(self, verb: Verb) -> Refusal {
         let fault = errors::Fault {
             errors: self.output.and_then(|output| output.errors).unwrap_or_default(),

@@ -39,6 +39,42 @@ pub enum State {
     Contradictory,
 }
 
+impl State {
+    /// What is left of it where a member that decides cannot be read: no money is said to have moved, and none to have
+    /// stayed. A plain refusal is one all the same.
+    #[must_use]
+    pub const fn where_read(self, read: bool) -> Self {
+        match self {
+            Self::Captured
+            | Self::Authorized
+            | Self::Cancelled
+            | Self::CaptureRejected
+            | Self::Refunded
+            | Self::RefundRejected
+            | Self::CancelRejected
+                if !read =>
+            {
+                Self::Pending
+            }
+            Self::Captured
+            | Self::Authorized
+            | Self::Cancelled
+            | Self::CaptureRejected
+            | Self::Refunded
+            | Self::RefundRejected
+            | Self::CancelRejected
+            | Self::Rejected
+            | Self::Abandoned
+            | Self::Redirected
+            | Self::Pending
+            | Self::CapturePending
+            | Self::CancelPending
+            | Self::RefundPending
+            | Self::Contradictory => self,
+        }
+    }
+}
+
 /// Codes, what they mean, and the words that go with them.
 const CODES: &[(&[i64], State, &[&str])] = &[
     (&[0], State::Pending, &["CREATED"]),
@@ -113,6 +149,11 @@ pub fn state(status: Option<&str>, output: Option<&StatusOutput>) -> State {
         flag(|output| output.is_refundable),
     );
     let refused = matches!(state, State::Rejected | State::Abandoned);
+    let state = state.where_read(!output.is_some_and(|output| {
+        ["statusCode", "isAuthorized", "isRefundable"]
+            .iter()
+            .any(|name| output.is_unreadable(name))
+    }));
     let not_held = state == State::Authorized && authorized == Some(false);
     if not_held || (refused && (authorized == Some(true) || refundable == Some(true))) {
         State::Contradictory

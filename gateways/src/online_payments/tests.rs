@@ -21,6 +21,7 @@ use super::*;
 use crate::gateway::{Capture, Page};
 use crate::settings::{Mistakes, Settings};
 use crate::transport::Timeouts;
+use crate::variants::variants;
 use crate::worldline::communicator::{Authenticator, JsonMarshaller, Marshaller, NotJson, ToSign};
 use crate::worldline::logging::WriterLogger;
 use crate::worldline::metadata::MetadataProvider;
@@ -919,6 +920,249 @@ async fn a_declined_payment_and_refund_carry_what_was_made() {
         .await
         .unwrap();
     assert!(matches!(outcome, Outcome::Authorized(_)), "{outcome:?}");
+}
+
+fn response(status: u16, body: &Value) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn parsed(status: u16, body: &Value) -> Result<Value, CallError> {
+    let unmarshal = |bytes: &[u8]| serde_json::from_slice(bytes).ok();
+    errors::read(&response(status, body), Some("k"), &[], unmarshal)
+}
+
+#[test]
+fn one_odd_member_never_costs_the_rest_of_a_payment_nor_makes_an_approval() {
+    let gateway = gateway("http://127.0.0.1:1", &json!({}));
+    let amount = euros("10.00");
+    let asked = payments::Asked {
+        amount: &amount,
+        reference: "order-1",
+    };
+    let captured = json!({
+        "creationOutput": { "externalReference": "order-1", "isNewToken": false, "token": TOKEN,
+            "tokenizationSucceeded": true },
+        "merchantAction": { "actionType": "NONE", "redirectData": { "RETURNMAC": "m", "redirectURL": "https://x/" } },
+        "payment": {
+            "hostedCheckoutSpecificOutput": { "hostedCheckoutId": "h" }, "id": "3066019730_0", "status": "CAPTURED",
+            "paymentOutput": {
+                "acquiredAmount": { "amount": 1000, "currencyCode": "EUR" },
+                "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" },
+                "cardPaymentMethodSpecificOutput": { "acquirerInformation": { "name": "ACQUIRER" },
+                    "authorisationCode": "123456", "fraudResults": { "fraudServiceResult": "no-advice" },
+                    "card": { "bin": "454545", "cardNumber": "************1234", "countryCode": "FR", "expiryDate": "1230" },
+                    "paymentProductId": 1, "threeDSecureResults": { "eci": "9" }, "token": TOKEN },
+                "merchantParameters": "", "paymentMethod": "card",
+                "references": { "merchantParameters": "", "merchantReference": "order-1" } },
+            "statusOutput": { "isAuthorized": false, "isCancellable": false, "isRefundable": true,
+                "statusCategory": "COMPLETED", "statusCode": 9, "errors": [{ "errorCode": "0", "httpStatusCode": 200 }] } } });
+    let read = |body: &Value| {
+        let answer: CreatePaymentResponse = serde_json::from_value(parsed(201, body).unwrap()).unwrap();
+        gateway.outcome(
+            answer.payment.as_ref(),
+            answer.merchant_action.as_ref(),
+            Some(&asked),
+        )
+    };
+    assert!(matches!(read(&captured), Outcome::Approved(_)));
+    let deciding = [
+        "/payment/id",
+        "/payment/status",
+        "/payment/paymentOutput/amountOfMoney/amount",
+        "/payment/paymentOutput/amountOfMoney/currencyCode",
+        "/payment/paymentOutput/references/merchantReference",
+        "/payment/statusOutput/statusCode",
+        "/payment/statusOutput/isAuthorized",
+        "/payment/statusOutput/isRefundable",
+    ];
+    for variant in variants(&captured) {
+        let outcome = read(&variant.body);
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Approved(_) | Outcome::Pending(_) | Outcome::Unknown(_)
+            ),
+            "{said}"
+        );
+        let approved = matches!(&outcome, Outcome::Approved(approval)
+            if approval.platform_id.as_deref() == Some("3066019730_0"));
+        let decides = deciding.iter().any(|member| variant.touches(member));
+        // The same code as a text, or the same flag, is the same; an amount is a number alone.
+        let same = variant.path.starts_with("/payment/statusOutput/")
+            && matches!(&variant.odd, Some(Value::String(text)) if ["9", "false", "true"].contains(&text.as_str()))
+            || matches!(&variant.odd, Some(Value::Bool(true))) && variant.path.ends_with("isAuthorized");
+        if !decides {
+            assert!(approved, "{said}");
+        } else if !variant.is_absent() && !same {
+            assert!(!approved, "{said}");
+        }
+    }
+}
+
+#[test]
+fn one_odd_member_never_costs_a_refusal_its_code() {
+    let gateway = gateway("http://127.0.0.1:1", &json!({}));
+    let declined = json!({ "errorId": "e-1", "status": 402,
+        "errors": [{ "category": "PAYMENT_PLATFORM_ERROR", "code": "30511001", "errorCode": "30511001",
+            "httpStatusCode": 402, "id": "ABC", "message": "no funds", "propertyName": "p", "retriable": false }],
+        "paymentResult": {
+            "creationOutput": { "externalReference": "order-1", "isNewToken": false },
+            "payment": { "id": "5_0", "status": "REJECTED",
+                "paymentOutput": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" },
+                    "references": { "merchantReference": "order-1" },
+                    "cardPaymentMethodSpecificOutput": { "paymentProductId": 1 } },
+                "statusOutput": { "isAuthorized": false, "isCancellable": false, "isRefundable": false,
+                    "statusCategory": "UNSUCCESSFUL", "statusCode": 2,
+                    "errors": [{ "errorCode": "30511001", "id": "ABC", "httpStatusCode": 402, "retriable": false }] } } } });
+    for variant in variants(&declined) {
+        let said = format!("{} {:?}", variant.path, variant.odd);
+        let error = parsed(402, &variant.body).unwrap_err();
+        if variant.path == "/paymentResult" && !variant.odd.as_ref().is_some_and(Value::is_object) {
+            assert!(
+                matches!(&error, CallError::Api(fault) if fault.code() == Some("30511001")),
+                "{said}"
+            );
+            continue;
+        }
+        let CallError::DeclinedPayment(declined) = error else {
+            panic!("{said}");
+        };
+        let fault = &declined.fault;
+        assert!(
+            variant.touches("/errors/0") || fault.code() == Some("30511001"),
+            "{said}"
+        );
+        assert!(
+            variant.touches("/errorId") || fault.error_id.as_deref() == Some("e-1"),
+            "{said}"
+        );
+        let outcome = gateway.outcome(declined.result.payment.as_ref(), None, None);
+        let decides = [
+            "/id",
+            "/status",
+            "/statusOutput/statusCode",
+            "/statusOutput/isAuthorized",
+            "/statusOutput/isRefundable",
+        ]
+        .iter()
+        .any(|member| variant.touches(&format!("/paymentResult/payment{member}")));
+        match outcome {
+            Outcome::Declined(decline) => assert!(
+                variant.touches("/paymentResult/payment/statusOutput/errors/0/errorCode")
+                    || decline.reason == "insufficient_funds",
+                "{said}: {decline:?}"
+            ),
+            Outcome::Pending(_) | Outcome::Unknown(_) => assert!(decides, "{said}"),
+            Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) => {
+                panic!("{said}: {outcome:?}")
+            }
+        }
+    }
+    // As it was sent by a platform: codes as texts and texts as codes.
+    let refused = json!({ "errorId": "e", "errors": [{ "errorCode": "50001111", "httpStatusCode": "400" }] });
+    assert!(
+        matches!(parsed(400, &refused), Err(CallError::Validation(fault)) if fault.code() == Some("50001111"))
+    );
+    let refused = json!({ "type": "about:blank", "title": "Bad request", "status": "400", "detail": 17 });
+    let Err(CallError::Validation(fault)) = parsed(400, &refused) else {
+        panic!("no refusal");
+    };
+    let problem = fault.problem.unwrap();
+    assert_eq!(
+        (problem.status, problem.detail.as_deref()),
+        (Some(400), Some("17"))
+    );
+    let declined = json!({ "errors": [{ "errorCode": 30_511_001 }], "paymentResult": { "payment": {
+        "id": "5_0", "status": "REJECTED", "statusOutput": { "statusCode": "2" } } } });
+    let Err(CallError::DeclinedPayment(declined)) = parsed(402, &declined) else {
+        panic!("no decline");
+    };
+    assert_eq!(declined.fault.code(), Some("30511001"));
+    let outcome = gateway.outcome(declined.result.payment.as_ref(), None, None);
+    assert!(matches!(outcome, Outcome::Declined(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn one_odd_member_never_makes_a_change() {
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let transport = transport();
+    let amount = euros("10.00");
+    let change = PaymentRef {
+        reference: "order-1",
+        authorization: None,
+        platform_id: Some("5_0"),
+        bin: None,
+        last4: None,
+        amount: &amount,
+        moved: &amount,
+        attempt: "chg-1",
+        again: true,
+        repeat: false,
+    };
+    let found = json!({ "id": "5_0", "status": "CANCELLED", "paymentOutput": { "amountOfMoney": { "amount": 1000,
+        "currencyCode": "EUR" } }, "statusOutput": { "statusCode": 6, "isAuthorized": false, "statusCategory": "X" } });
+    for variant in variants(&found) {
+        platform.answers("/v2/MyPSPID/payments/5_0", 200, variant.body.clone());
+        let changed = gateway.void(&transport, &change).await.unwrap();
+        let decides = [
+            "/id",
+            "/status",
+            "/statusOutput/statusCode",
+            "/statusOutput/isAuthorized",
+            "/statusOutput/isRefundable",
+        ]
+        .iter()
+        .any(|member| variant.touches(member));
+        let same = variant.is_absent()
+            || matches!(&variant.odd, Some(Value::String(text)) if ["6", "false"].contains(&text.as_str()))
+            // Another code of the same meaning.
+            || matches!(&variant.odd, Some(Value::Number(_)))
+            || matches!(&variant.odd, Some(Value::Bool(_)));
+        let said = format!("{} {:?}: {changed:?}", variant.path, variant.odd);
+        if !decides {
+            assert_eq!(changed, Change::Done, "{said}");
+        } else if !same {
+            assert_ne!(changed, Change::Done, "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_stored_card_that_is_linked_to_another_token_is_read() {
+    let linked = json!({ "ComputedToken": "abc", "GTSComputedToken": "def", "GeneratedToken": "ghi" });
+    let answer = json!({ "token": "t-1", "isNewToken": true, "tokenStatus": "CREATED",
+        "card": { "cardNumber": "************1111", "cardholderName": "Ada", "expiryDate": "1230" },
+        "externalTokenLinked": linked });
+    let read: CreatedTokenResponse = serde_json::from_value(answer.clone()).unwrap();
+    let known = read.external_token_linked.as_ref().unwrap();
+    assert_eq!(
+        (
+            known.computed_token.as_deref(),
+            known.gts_computed_token.as_deref(),
+            known.generated_token.as_deref()
+        ),
+        (Some("abc"), Some("def"), Some("ghi"))
+    );
+    assert_eq!(serde_json::to_value(&read).unwrap(), answer);
+    let shown = format!("{read:?}");
+    assert!(
+        !shown.contains("abc") && !shown.contains("def") && !shown.contains("ghi"),
+        "{shown}"
+    );
+    for variant in variants(&answer) {
+        let read: CreatedTokenResponse = serde_json::from_value(variant.body.clone()).unwrap();
+        assert!(
+            variant.path == "/token" || read.token.as_deref() == Some("t-1"),
+            "{}",
+            variant.path
+        );
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ pub enum Communication {
     Failure(Failure),
     /// The answer is not JSON, or not the documented one.
     NotJson(u16),
-    /// The answer points elsewhere.
+    /// The answer points elsewhere, and says nothing else.
     Redirect(u16),
 }
 
@@ -27,6 +27,7 @@ pub(crate) enum Foreign {
 pub(crate) fn body(answer: &Response, unmarshal: impl Fn(&[u8]) -> Option<Value>) -> Result<Value, Foreign> {
     let unreadable = || Foreign::Unreadable(Communication::NotJson(answer.status));
     match (answer.body.is_empty(), says_json(answer), answer.status) {
+        (true, true, 300..400) => Err(Foreign::Unreadable(Communication::Redirect(answer.status))),
         // Deleting answers without a body, whatever its type is called.
         (true, true, _) | (true, false, 200..300) => Ok(Value::Null),
         (_, false, 404) => Err(Foreign::NotFound),

@@ -4,11 +4,11 @@
 //! is of a card is wiped when it is dropped. The simulator in the sandbox does not use these types.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::amount::{Amount, decimals};
-use crate::worldline::objects::objects;
+use crate::worldline::objects::{Member, objects};
 
 /// A text of a card in clear: wiped when it is dropped, and printed as asterisks.
 #[derive(Clone)]
@@ -38,9 +38,9 @@ impl Serialize for Concealed {
     }
 }
 
-impl<'de> Deserialize<'de> for Concealed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(text.into()))
+impl Member for Concealed {
+    fn read(name: &str, value: Value) -> Result<Self, Value> {
+        String::read(name, value).map(|text| Self(text.into()))
     }
 }
 
@@ -247,8 +247,7 @@ objects! {
 
     /// A refused request, after RFC 7807.
     ApiPaymentErrorResponse {
-        #[serde(rename = "type")]
-        kind: String,
+        kind: String as "type",
         title: String, status: u16, detail: String, instance: String, request_id: String,
     }
 }
@@ -271,6 +270,7 @@ impl AmountData {
         let own = Self::from(amount);
         self.amount == own.amount
             && self.currency_code == own.currency_code
+            && !self.is_unreadable("numberOfDecimals")
             && self
                 .number_of_decimals
                 .is_none_or(|digits| Some(digits) == own.number_of_decimals)

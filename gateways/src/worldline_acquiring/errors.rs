@@ -96,9 +96,6 @@ pub(super) fn read(
     if good {
         return Ok(body);
     }
-    if (300..400).contains(&status) {
-        return Err(Error::Communication(Communication::Redirect(status)));
-    }
     if !body.is_null() && !body.is_object() {
         return Err(not_json);
     }
@@ -173,7 +170,6 @@ mod tests {
             (502, "PlatformException"),
             (503, "PlatformException"),
             (504, "ApiException"),
-            (302, "CommunicationException"),
         ] {
             assert_eq!(class(status, PROBLEM, body), expected, "{status}");
             assert_eq!(class(status, None, ""), expected, "{status} without a body");
@@ -185,6 +181,11 @@ mod tests {
             (404, Some("text/html"), "<html>", "NotFoundException"),
             (500, None, "[]", "CommunicationException"),
             (400, None, "no", "CommunicationException"),
+            // A redirect that says in the platform's own form what is wrong is an error like any other.
+            (302, PROBLEM, body, "ApiException"),
+            (302, None, body, "ApiException"),
+            (302, None, "", "CommunicationException"),
+            (302, Some("text/html"), "<html>", "CommunicationException"),
         ] {
             assert_eq!(class(status, kind, body), expected, "{status} {body}");
         }

@@ -121,7 +121,7 @@ fn of_status(status: Option<&str>, capture: Capture, id: &str, approval: Approva
 }
 
 /// The answer to a new payment.
-fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amount) -> Outcome {
+pub(super) fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amount) -> Outcome {
     if answer.operation_id.as_deref() != Some(id) {
         return Outcome::Unknown(Doubt::WrongReference);
     }
@@ -141,6 +141,7 @@ fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amo
     let waits = status == Some("PENDING");
     if declined
         || (category != Said::Approved && !waits)
+        || answer.is_unreadable("totalAuthorizedAmount")
         || !is_amount(answer.total_authorized_amount.as_ref(), amount)
     {
         return pending(payment, Doubt::Contradictory);
@@ -154,7 +155,7 @@ fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amo
 }
 
 /// The payment as it is now.
-fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome {
+pub(super) fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome {
     if payment.payment_id.as_deref() != Some(id) {
         return Outcome::Unknown(Doubt::WrongReference);
     }
@@ -171,7 +172,8 @@ fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome
         );
     }
     let held = matches!(status, Some("AUTHORIZED" | "PENDING_CAPTURE" | "CONFIRMED"));
-    if held && !is_amount(payment.total_authorized_amount.as_ref(), ask.amount) {
+    let amount = payment.total_authorized_amount.as_ref();
+    if held && (payment.is_unreadable("totalAuthorizedAmount") || !is_amount(amount, ask.amount)) {
         return pending(id, Doubt::Contradictory);
     }
     let brand = payment

@@ -23,6 +23,7 @@ use super::*;
 use crate::gateway::{Capture, Page};
 use crate::settings::{Mistakes, Settings};
 use crate::transport::Timeouts;
+use crate::variants::variants;
 use crate::worldline::logging::WriterLogger;
 use crate::worldline::metadata::MetadataProvider;
 
@@ -882,6 +883,128 @@ async fn answers_are_believed_only_as_far_as_they_fit() {
         (Some("5"), "do_not_try_again")
     );
     assert!(!format!("{decline:?}").contains(PAN));
+}
+
+#[test]
+fn one_odd_member_never_costs_the_rest_nor_makes_an_approval() {
+    let amount = euros("2.00");
+    let read = |body: &Value| {
+        let answer: ApiPaymentResponse = serde_json::from_value(body.clone()).unwrap();
+        payments::outcome(&answer, OPERATION, Capture::Auto, &amount)
+    };
+    let approved = json!({ "operationId": OPERATION, "paymentId": "p-1", "status": "PENDING_CAPTURE",
+        "statusTimestamp": "2026-11-21T10:00:37Z", "responder": "ISSUER", "responseCode": "0",
+        "responseCodeCategory": "APPROVED", "responseCodeDescription": "APPROVED", "initialAuthorizationCode": "A1",
+        "totalAuthorizedAmount": { "amount": 200, "currencyCode": "EUR", "numberOfDecimals": 2 },
+        "references": { "schemeTransactionId": "st-1", "retrievalReferenceNumber": "42" },
+        "cardPaymentData": { "brand": "VISA", "ecommerceData": { "cardSecurityCodeResult": "M" } },
+        "additionalResponseData": { "merchantAdviceCode": "01" } });
+    for variant in variants(&approved) {
+        let outcome = read(&variant.body);
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Approved(_) | Outcome::Pending(_) | Outcome::Unknown(_)
+            ),
+            "{said}"
+        );
+        let another_id = variant.path == "/paymentId" && !variant.odd.as_ref().is_some_and(Value::is_object);
+        let decides = [
+            "/operationId",
+            "/paymentId",
+            "/status",
+            "/responseCodeCategory",
+            "/totalAuthorizedAmount",
+        ]
+        .iter()
+        .any(|member| variant.touches(member));
+        if !decides {
+            assert!(
+                matches!(&outcome, Outcome::Approved(approval) if approval.platform_id.as_deref() == Some("p-1")),
+                "{said}"
+            );
+        } else if !variant.is_absent() && !another_id {
+            assert!(!matches!(outcome, Outcome::Approved(_)), "{said}");
+        }
+    }
+    let declined = json!({ "operationId": OPERATION, "paymentId": "p-1", "status": "NOT_AUTHORIZED", "responder": "ISSUER",
+        "responseCode": "5", "responseCodeCategory": "DECLINED", "responseCodeDescription": "DO NOT HONOR",
+        "additionalResponseData": { "merchantAdviceCode": "03", "merchantAdviceCodeDescription": "never" } });
+    for variant in variants(&declined) {
+        let outcome = read(&variant.body);
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        match outcome {
+            Outcome::Declined(decline) => {
+                assert!(
+                    variant.touches("/responseCode") || decline.code.as_deref() == Some("5"),
+                    "{said}: {decline:?}"
+                );
+            }
+            Outcome::Pending(_) | Outcome::Unknown(_) => assert!(
+                ["/operationId", "/status", "/responseCodeCategory"]
+                    .iter()
+                    .any(|member| variant.touches(member)),
+                "{said}"
+            ),
+            Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) => panic!("{said}"),
+        }
+    }
+    let refused = json!({ "type": "https://x/validation-error", "title": "Bad request", "status": 400, "detail": "field a",
+        "instance": "i", "requestId": "r" });
+    for variant in variants(&refused) {
+        let answer = Response {
+            status: 400,
+            headers: vec![("content-type".into(), "application/problem+json".into())],
+            body: variant.body.to_string().into_bytes(),
+        };
+        let refusal = errors::read(&answer, &[], |bytes| serde_json::from_slice(bytes).ok()).unwrap_err();
+        let said = format!("{} {:?}: {refusal:?}", variant.path, variant.odd);
+        let CallError::Validation(fault) = refusal else {
+            panic!("{said}");
+        };
+        let rejection = rejection(&fault);
+        assert!(
+            variant.touches("/type") || rejection.code.as_deref() == Some("validation-error"),
+            "{said}"
+        );
+        assert!(
+            variant.touches("/detail") || rejection.message == "field a",
+            "{said}"
+        );
+        assert_eq!(rejection.status, Some(400), "{said}");
+    }
+}
+
+#[test]
+fn one_odd_member_never_makes_a_payment_that_is_found() {
+    let amount = euros("2.00");
+    let token = SecretString::from(String::new());
+    let found = json!({ "paymentId": "p-1", "status": "AUTHORIZED", "statusTimestamp": "t", "initialAuthorizationCode": "A1",
+        "totalAuthorizedAmount": { "amount": 200, "currencyCode": "EUR", "numberOfDecimals": 2 },
+        "references": { "schemeTransactionId": "st-1" }, "cardPaymentData": { "brand": "VISA" },
+        "operations": [{ "operationType": "AUTHORIZATION", "operationId": OPERATION, "responseCode": "0",
+            "responseCodeCategory": "APPROVED" }] });
+    for variant in variants(&found) {
+        let payment: ApiPaymentResource = serde_json::from_value(variant.body.clone()).unwrap();
+        let outcome = payments::found(&payment, "p-1", &ask(&token, &amount, Some("p-1"), NOW));
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Authorized(_) | Outcome::Pending(_) | Outcome::Unknown(_)
+            ),
+            "{said}"
+        );
+        let decides = ["/paymentId", "/status", "/totalAuthorizedAmount"]
+            .iter()
+            .any(|member| variant.touches(member));
+        if !decides {
+            assert!(matches!(outcome, Outcome::Authorized(_)), "{said}");
+        } else if !variant.is_absent() {
+            assert!(!matches!(outcome, Outcome::Authorized(_)), "{said}");
+        }
+    }
 }
 
 #[tokio::test]
