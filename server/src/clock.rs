@@ -1,26 +1,59 @@
-//! The time, and its text form. Tests can put the clock forward.
+//! The time, and its text form. Tests can put the clock forward and back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The system's clock, plus what a test added.
-#[derive(Clone, Default)]
-pub struct Clock(Arc<AtomicI64>);
+/// The system's clock, and one that never goes back, plus what a test added.
+#[derive(Clone)]
+pub struct Clock(Arc<Times>);
+
+struct Times {
+    /// The wall clock's time at the start.
+    started_at: i64,
+    started: Instant,
+    wall: AtomicI64,
+    steady: AtomicI64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(Times {
+            started_at: wall(),
+            started: Instant::now(),
+            wall: AtomicI64::new(0),
+            steady: AtomicI64::new(0),
+        }))
+    }
+}
+
+fn wall() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
 
 impl Clock {
     /// Milliseconds since 1970.
     #[must_use]
     pub fn now(&self) -> i64 {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(elapsed.as_millis())
-            .unwrap_or(i64::MAX)
-            .saturating_add(self.0.load(Ordering::Relaxed))
+        wall().saturating_add(self.0.wall.load(Ordering::Relaxed))
     }
 
-    /// Puts the clock forward.
+    /// The same as the process started; from then on it counts what has passed, whatever the wall clock does.
+    #[must_use]
+    pub fn steady(&self) -> i64 {
+        let passed = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.0
+            .started_at
+            .saturating_add(passed)
+            .saturating_add(self.0.steady.load(Ordering::Relaxed))
+    }
+
+    /// Lets time pass, or, if negative, puts the wall clock back.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
+        let millis = seconds.saturating_mul(1000);
+        self.0.wall.fetch_add(millis, Ordering::Relaxed);
+        self.0.steady.fetch_add(millis.max(0), Ordering::Relaxed);
     }
 }
 
@@ -73,5 +106,14 @@ mod tests {
         let before = clock.now();
         clock.clone().advance(1801);
         assert!(clock.now() - before >= 1_801_000);
+    }
+
+    #[test]
+    fn can_be_put_back_and_what_has_passed_stays() {
+        let clock = Clock::default();
+        let (before, steady) = (clock.now(), clock.steady());
+        clock.advance(-86_400);
+        assert!(clock.now() < before);
+        assert!(clock.steady() >= steady);
     }
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use cardseal_gateways::Transport;
 use cardseal_gateways::transport::Unusable;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -55,6 +56,8 @@ pub struct Shared {
     gates: Gates,
     /// Work that a caller who hangs up must not cut short.
     tasks: TaskTracker,
+    /// Ends lookups, which move no money, as soon as the server is told to stop.
+    stopping: CancellationToken,
     /// Payments that a platform is being asked about.
     asking: routes::Asking,
 }
@@ -117,6 +120,7 @@ impl Shared {
             bounds: Bounds::default(),
             gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             asking: routes::Asking::default(),
             config,
         });
@@ -131,6 +135,7 @@ impl Shared {
 
     /// Waits until money that is moving has settled, and closes the database.
     pub async fn stop(&self) {
+        self.stopping.cancel();
         self.tasks.close();
         if tokio::time::timeout(self.patience(), self.tasks.wait())
             .await
@@ -189,6 +194,7 @@ pub async fn serve(
         stop.await;
         tracing::info!("stopping");
         closing.gates.close();
+        closing.stopping.cancel();
         // Nobody listens any more only if the server has ended by itself.
         let _ = stopping.send(());
     });

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_parts.sql"),
     include_str!("../migrations/0003_redirect.sql"),
     include_str!("../migrations/0004_later.sql"),
+    include_str!("../migrations/0005_queues.sql"),
 ];
 
 /// Why the store could not do it.
@@ -308,11 +309,35 @@ mod tests {
             .await
             .unwrap();
         }
-        let found = store
-            .unknown_payments(&["gp_api", "online_payments"], 5, 16)
-            .await;
+        let found = store.unknown_payments("online_payments", 5, 16).await;
         assert_eq!(found.unwrap(), ["pay_z"]);
-        assert!(store.unknown_payments(&[], 5, 16).await.unwrap().is_empty());
+        assert!(store.unknown_payments("gp_api", 5, 16).await.unwrap().is_empty());
+    }
+
+    /// Who has waited longest comes first; a time that was written before the clock was put back does not count.
+    #[tokio::test]
+    async fn unknown_payments_are_due_in_the_order_of_their_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let now = 1_800_000_000_000_i64;
+        for (id, look_at) in [
+            ("pay_late", now - 1),
+            ("pay_early", now - 5000),
+            ("pay_soon", now + 200_000),
+            ("pay_tomorrow", now + 86_400_000),
+        ] {
+            sqlx::query(
+                "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
+                    look_at, created_at, updated_at) VALUES (?1, 'gp_api', 'unknown', 1, 'EUR', ?1, 'x', ?2, 1, 1)",
+            )
+            .bind(id)
+            .bind(look_at)
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        }
+        let due = store.unknown_payments("gp_api", now, 16).await.unwrap();
+        assert_eq!(due, ["pay_tomorrow", "pay_early", "pay_late"]);
     }
 
     #[tokio::test]

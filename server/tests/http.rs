@@ -16,6 +16,7 @@ mod limits;
 mod notifications;
 mod online_payments;
 mod payments;
+mod reconcile;
 mod secrets;
 mod sessions;
 mod shop;

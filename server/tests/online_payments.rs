@@ -135,13 +135,13 @@ impl Shop {
         self.merchant("POST", "/v1/sessions", Some(&ask)).await.is(201)
     }
 
-    async fn op_token(&self) -> Value {
+    pub(crate) async fn op_token(&self) -> Value {
         let session = self.op_session(&json!({ "customer": "c-1" })).await;
         let hand = input(&session, VISA).await;
         self.page("/v1/tokens", &hand).await.is(201)
     }
 
-    async fn op_charge(&self, token: &Value, amount: &str, more: &Value, key: &str) -> Answer {
+    pub(crate) async fn op_charge(&self, token: &Value, amount: &str, more: &Value, key: &str) -> Answer {
         let mut body = json!({ "token": token["id"], "amount": amount, "currency": "EUR" });
         body.as_object_mut()
             .unwrap()
@@ -162,7 +162,7 @@ impl Shop {
         self.sandbox.state()["online_payments"].clone()
     }
 
-    fn op_booked(&self) -> Vec<Value> {
+    pub(crate) fn op_booked(&self) -> Vec<Value> {
         self.op_state()["payments"].as_array().unwrap().clone()
     }
 
@@ -170,14 +170,14 @@ impl Shop {
         self.sandbox.change_settings("online_payments", change).unwrap();
     }
 
-    fn op_fault(&self, route: &str, kind: Kind, times: u32, ms: u64) {
+    pub(crate) fn op_fault(&self, route: &str, kind: Kind, times: u32, ms: u64) {
         let mut fault = Fault::new("online_payments", route, kind);
         (fault.times, fault.ms) = (times, ms);
         self.sandbox.inject(fault).unwrap();
     }
 
     /// Waits until a payment has this status.
-    async fn op_becomes(&self, payment: &Value, status: &str) -> Value {
+    pub(crate) async fn op_becomes(&self, payment: &Value, status: &str) -> Value {
         let path = format!("/v1/payments/{}", payment["id"].as_str().unwrap());
         let mut last = Value::Null;
         let mut tries = 0;

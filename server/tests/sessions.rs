@@ -1,7 +1,7 @@
 use cardseal_sandbox::faults::Kind;
 use serde_json::{Value, json};
 
-use crate::shop::Shop;
+use crate::shop::{APPROVED, Shop};
 
 #[tokio::test]
 async fn a_relayed_session_keeps_the_platforms_session_on_the_server() {
@@ -171,4 +171,18 @@ async fn a_wrong_account_is_named() {
     let answer = shop.page("/v1/sessions", &json!({})).await;
     answer.problem(422, "platform_rejected");
     assert_eq!(answer.json["platform_code"], "merchant_unknown");
+}
+
+/// Nobody knows how old such a session is; the customer opens another one and goes on.
+#[tokio::test]
+async fn a_session_from_before_the_clock_was_put_back_is_expired() {
+    let shop = Shop::open().await;
+    let session = shop.session().await;
+    shop.app.clock.advance(-86_400);
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    assert_eq!(shop.get(&path).await.is(200)["status"], "expired");
+    shop.page("/v1/tokens", &shop.seal(&session, APPROVED))
+        .await
+        .problem(410, "session_expired");
+    shop.token(APPROVED).await;
 }

@@ -308,7 +308,7 @@ pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
     }
 }
 
-async fn serve(
+pub(crate) async fn serve(
     sandbox: &RunningSandbox,
     database: &std::path::Path,
     settings: &[(&str, &str)],

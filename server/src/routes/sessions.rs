@@ -241,7 +241,7 @@ pub(super) async fn show(
         SessionState::Used => "used",
         SessionState::Busy => "busy",
         SessionState::Open if cancelled => "cancelled",
-        SessionState::Open if session.expires_at <= app.clock.now() => "expired",
+        SessionState::Open if session.is_expired(app.clock.now(), 0) => "expired",
         SessionState::Open => "open",
     };
     Ok(Json(json!({

@@ -152,10 +152,9 @@ pub(super) async fn create(
 pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
     let session = loop {
-        let now = app.clock.now() - hand_in.grace();
         match app
             .store
-            .claim_session(&hand_in.session, &hand_in.hash, now)
+            .claim_session(&hand_in.session, &hand_in.hash, app.clock.now(), hand_in.grace())
             .await?
         {
             SessionClaim::Claimed(session) => break session,

@@ -6,6 +6,9 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Movement, Payment, Result, Status, Store, StoreError, StoredAnswer, new_id, payments};
 
+/// Between two lookups of the same payment.
+const LONGEST_PAUSE_MS: i64 = 300_000;
+
 /// A change to be made.
 pub struct NewChange<'a> {
     /// Of this payment.
@@ -334,25 +337,27 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// Payments whose own outcome, or that of a change, is unknown and worth another look; of these platforms.
+    /// Payments of a platform whose own outcome, or that of a change, is unknown and due to be looked up, the one that
+    /// has waited longest first. `now` is of the clock that never goes back.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn unknown_payments(&self, platforms: &[&str], now: i64, limit: u32) -> Result<Vec<String>> {
-        let platforms = serde_json::Value::from(platforms.to_vec()).to_string();
-        // The platforms stand in the query and not behind it: those that nobody can ask would use the limit up.
+    pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<String>> {
+        // Later than the longest pause: written before the clock was put back. It is due.
         let rows = sqlx::query(
-            "SELECT id FROM payments WHERE status = 'unknown' AND look_at <= ?1
-                AND platform IN (SELECT value FROM json_each(?3))
-             UNION
-             SELECT payments.id FROM changes JOIN payments ON payments.id = changes.payment_id
-                WHERE changes.state = 'unknown' AND changes.look_at <= ?1
-                AND payments.platform IN (SELECT value FROM json_each(?3))
-             LIMIT ?2",
+            "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
+                SELECT id, look_at FROM payments WHERE status = 'unknown' AND platform = ?1
+                    AND (look_at <= ?2 OR look_at > ?3)
+                UNION ALL
+                SELECT payments.id, changes.look_at FROM changes JOIN payments ON payments.id = changes.payment_id
+                    WHERE changes.state = 'unknown' AND payments.platform = ?1
+                    AND (changes.look_at <= ?2 OR changes.look_at > ?3))
+             GROUP BY id ORDER BY due, id LIMIT ?4",
         )
+        .bind(platform)
         .bind(now)
+        .bind(now + LONGEST_PAUSE_MS)
         .bind(limit)
-        .bind(platforms)
         .fetch_all(&self.reader)
         .await?;
         let mut ids = Vec::new();
@@ -381,7 +386,7 @@ impl Store {
             };
             // Nothing of a caller's stands in this text.
             let text = format!(
-                "UPDATE {table} look_at = ?1 + MIN(1000 << MIN(looks, 12), 300000), looks = looks + 1
+                "UPDATE {table} look_at = ?1 + MIN(1000 << MIN(looks, 12), {LONGEST_PAUSE_MS}), looks = looks + 1
                  WHERE {own} = ?2 AND {state} = 'unknown'"
             );
             sqlx::query(sqlx::AssertSqlSafe(text))

@@ -46,8 +46,8 @@ pub enum Claim {
 }
 
 impl Store {
-    /// Binds a key, stores the payment and takes the session, all at once or not at all. `session_now` is the time
-    /// that counts for the session's age.
+    /// Binds a key, stores the payment and takes the session, all at once or not at all. `grace` is how many
+    /// milliseconds older than it should the session may be.
     ///
     /// # Errors
     /// Of the database.
@@ -56,7 +56,7 @@ impl Store {
         key: Option<&Key>,
         payment: &NewPayment<'_>,
         body_hash: &str,
-        session_now: i64,
+        grace: i64,
         now: i64,
     ) -> Result<Claim> {
         let mut tx = self.write().await?;
@@ -83,9 +83,9 @@ impl Store {
         }
         if let Some(session) = payment.session_id {
             let open = sessions::get(&mut tx, session).await?;
-            if open.is_none_or(|session| {
-                session.state != SessionState::Open || session.expires_at <= session_now
-            }) {
+            if open
+                .is_none_or(|session| session.state != SessionState::Open || session.is_expired(now, grace))
+            {
                 return Ok(Claim::SessionTaken);
             }
             sessions::take(&mut tx, session, body_hash).await?;

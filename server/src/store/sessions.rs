@@ -79,7 +79,22 @@ pub struct Session {
     /// What came of it.
     pub result_id: Option<String>,
     /// When.
+    pub created_at: i64,
+    /// When.
     pub expires_at: i64,
+}
+
+/// How far clocks may be put back before a session from the future counts as expired.
+const CLOCK_SKEW_MS: i64 = 60_000;
+
+impl Session {
+    /// Whether it is too old, or was opened before the clock was put back, so that its age is not known. `grace` is
+    /// how many milliseconds older than it should it may be.
+    #[must_use]
+    pub const fn is_expired(&self, now: i64, grace: i64) -> bool {
+        self.expires_at.saturating_add(grace) <= now
+            || self.created_at > now.saturating_add(grace).saturating_add(CLOCK_SKEW_MS)
+    }
 }
 
 /// What became of an attempt to use a session.
@@ -138,6 +153,7 @@ fn read(row: &SqliteRow) -> Result<Session> {
         },
         body_hash: row.try_get("body_hash")?,
         result_id: row.try_get("result_id")?,
+        created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
     })
 }
@@ -258,16 +274,22 @@ impl Store {
         Ok(row.map(|row| row.try_get("id")).transpose()?)
     }
 
-    /// Takes an open, unexpired session for a card.
+    /// Takes an open session for a card, if it is not expired by more than `grace` milliseconds.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn claim_session(&self, id: &str, body_hash: &str, now: i64) -> Result<SessionClaim> {
+    pub async fn claim_session(
+        &self,
+        id: &str,
+        body_hash: &str,
+        now: i64,
+        grace: i64,
+    ) -> Result<SessionClaim> {
         let mut tx = self.write().await?;
         let Some(session) = get(&mut tx, id).await? else {
             return Ok(SessionClaim::None);
         };
-        if session.state != SessionState::Open || session.expires_at <= now {
+        if session.state != SessionState::Open || session.is_expired(now, grace) {
             return Ok(SessionClaim::Taken(session));
         }
         take(&mut tx, id, body_hash).await?;

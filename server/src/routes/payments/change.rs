@@ -157,6 +157,7 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
             ChangeClaim::Pending(payment) => return Ok(replay(&told(&payment))),
         }
     };
+    let sent_at = app.clock.steady();
     let repeat = repeats(app, &payment, &change)?;
     let (result, error) = match ask_platform(app, &payment, &change, repeat).await {
         Ok(Made::Done) => (ChangeResult::Done, None),
@@ -174,6 +175,11 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
         }
         Err(error) => (ChangeResult::Failed, Some(error)),
     };
+    if result != ChangeResult::Unknown {
+        app.asking.settled(&change.id);
+    } else if !change.again {
+        app.asking.sent(&change.id, sent_at);
+    }
     let error = error.map(|error| error.about(&payment.id));
     let to_answer = |payment: &Payment| match &error {
         Some(error) if error.code() == Code::PlatformRejected => Some(StoredAnswer {
@@ -200,14 +206,29 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
     Err(ApiError::internal("what became of a change cannot be stored").about(&payment.id))
 }
 
-/// Asks for a change whose answer was lost once more, with the same key, and returns what became of it.
+/// Asks for a change whose answer was lost once more, with the same key, or only looks for it.
 pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Result<(), ApiError> {
     let again = Change {
         again: true,
         ..change.clone()
     };
     let repeat = repeats(app, payment, change)?;
-    let result = match ask_platform(app, payment, &again, repeat).await {
+    if app.stopping.is_cancelled() {
+        return Ok(());
+    }
+    let answer = if repeat {
+        ask_platform(app, payment, &again, true).await
+    } else if app.account(&payment.platform)?.gateway.looks_for_changes() {
+        // Nothing is sent again: a server that stops does not wait for it.
+        let lookup = ask_platform(app, payment, &again, false);
+        match app.stopping.run_until_cancelled(lookup).await {
+            Some(answer) => answer,
+            None => return Ok(()),
+        }
+    } else {
+        return Ok(());
+    };
+    let result = match answer {
         Ok(Made::Done) => ChangeResult::Done,
         Err(error) if error.code() == Code::PlatformRejected => ChangeResult::Failed,
         Ok(Made::Unknown(_)) | Err(_) => return Ok(()),
@@ -215,18 +236,15 @@ pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Resu
     app.store
         .finish_change(&change.id, result, |_| None, app.clock.now())
         .await?;
+    app.asking.settled(&change.id);
     Ok(())
 }
 
 /// Whether the platform still recognises the key of a change.
-pub(super) fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<bool, ApiError> {
-    let kept = app
-        .account(&payment.platform)?
-        .gateway
-        .remembers_keys()
-        .as_millis();
-    let age = u128::try_from(app.clock.now() - change.created_at).unwrap_or_default();
-    Ok(age < kept)
+fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<bool, ApiError> {
+    let kept = app.account(&payment.platform)?.gateway.remembers_keys();
+    let age = app.asking.age(&change.id, change.created_at, &app.clock);
+    Ok(age.is_below(kept))
 }
 
 async fn ask_platform(app: &App, payment: &Payment, change: &Change, repeat: bool) -> Result<Made, ApiError> {

@@ -348,7 +348,12 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
             }
         }
     };
+    let sent_at = app.clock.steady();
     let result = ask_platform(app, order.card, &payment).await;
+    let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
+    if unknown && app.account(&payment.platform)?.gateway.finds() {
+        app.asking.sent(&payment.id, sent_at);
+    }
     Ok((finish(app, &payment, result, &order.request_id).await?, false))
 }
 
@@ -451,7 +456,7 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
     let now = app.clock.now();
     Ok(app
         .store
-        .claim_payment(order.key.as_ref(), &payment, &order.hash, now - order.grace, now)
+        .claim_payment(order.key.as_ref(), &payment, &order.hash, order.grace, now)
         .await?)
 }
 

@@ -77,6 +77,7 @@ pub(in crate::routes) async fn resolve(
         }
         _ => return Err(ApiError::from(Code::PaymentState).about(&id)),
     }
+    app.asking.settled(&id);
     tracing::warn!(
         payment = id,
         from = payment.status.stored(),
