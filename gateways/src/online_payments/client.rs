@@ -102,7 +102,7 @@ impl Configuration {
         }
     }
 
-    /// From a properties file of the official SDKs.
+    /// From a configuration file of the official SDKs: Python's, Java's, Ruby's, or the JSON for Node.
     ///
     /// # Errors
     /// Every mistake in it.
@@ -131,25 +131,31 @@ impl Configuration {
         )
     }
 
+    /// From the JSON that the official SDK for Node is configured with, `apiKeyId` and `secretApiKey` in it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn from_json(text: &str) -> Result<Self, PropertiesError> {
+        let properties = Properties::parse(text, SECTION, PREFIX);
+        let (id, secret) = properties.credentials();
+        Self::from_properties(properties, &id.unwrap_or_default(), secret.unwrap_or_default())
+    }
+
     fn from_properties(
         mut properties: Properties,
         api_key_id: &str,
         secret_api_key: SecretString,
     ) -> Result<Self, PropertiesError> {
         let endpoint = Endpoint::from_properties(&mut properties);
-        if properties
-            .get("authorizationType")
-            .is_some_and(|kind| kind != V1_HMAC)
-        {
-            properties.mistake("authorizationType", "must be v1HMAC");
-        }
+        properties.check_authorization(V1_HMAC, false);
+        let shopping_cart_extension = properties.shopping_cart_extension();
         check_key(api_key_id, &mut |key, message| properties.mistake(key, &message));
         properties.finish()?;
         Ok(Self {
             endpoint,
             api_key_id: api_key_id.into(),
             secret_api_key,
-            shopping_cart_extension: None,
+            shopping_cart_extension,
         })
     }
 

@@ -526,6 +526,24 @@ async fn a_properties_file_is_all_that_a_client_needs() {
             .await;
         assert_eq!(answer.unwrap().result.as_deref(), Some("OK"));
     }
+    // In Java's spelling, and as Node has it.
+    Configuration::from_text(&text.replace("v1HMAC", "V1HMAC"), KEY, SECRET.to_owned().into()).unwrap();
+    let json = json!({ "host": host, "scheme": "http", "port": port.parse::<u16>().unwrap(), "integrator": "integrator",
+        "apiKeyId": KEY, "secretApiKey": SECRET, "shoppingCartExtension": { "creator": "a", "name": "b", "version": "c" } });
+    let configuration = Configuration::from_json(&json.to_string()).unwrap();
+    assert_eq!(configuration.shopping_cart_extension.as_ref().unwrap().name, "b");
+    let client = Client::from_configuration(&configuration).unwrap();
+    let merchant = client.merchant("MyPSPID").unwrap();
+    assert_eq!(
+        merchant
+            .services()
+            .test_connection()
+            .await
+            .unwrap()
+            .result
+            .as_deref(),
+        Some("OK")
+    );
     // Gone; or with another way to sign.
     assert!(Client::from_file(&path, KEY, SECRET.to_owned().into()).is_err());
     let other = text.replace("v1HMAC", "OAuth2");

@@ -41,8 +41,9 @@ pub struct PooledConnection {
 }
 
 impl PooledConnection {
-    /// With the time-outs and the size of an endpoint. The size is a limit: a request beyond it waits for as long as
-    /// it may take to connect, and is then not sent. The socket time-out is of the whole call.
+    /// With the time-outs and the size of an endpoint. The size is a limit: a request beyond it waits until another
+    /// is done, or is not sent if the endpoint bounds that wait. The socket time-out is of the whole call, from when
+    /// it has its connection.
     ///
     /// # Errors
     /// Only if the system's TLS set-up, or the proxy, is unusable.
@@ -77,7 +78,10 @@ fn transport(endpoint: &Endpoint) -> Result<Transport, Unusable> {
             connect: endpoint.connect_timeout,
             request: endpoint.socket_timeout,
         },
-        endpoint.max_connections,
+        match endpoint.connection_reuse {
+            true => endpoint.max_connections,
+            false => 0,
+        },
         endpoint.proxy.as_ref(),
     )
 }
@@ -87,10 +91,14 @@ impl Connection for PooledConnection {
     async fn send(&self, request: Request) -> Result<Response, Failure> {
         let _held = match &self.limit {
             None => None,
-            Some(free) => match tokio::time::timeout(self.endpoint.connect_timeout, free.acquire()).await {
-                Ok(Ok(held)) => Some(held),
-                Ok(Err(_)) | Err(_) => return Err(Failure::NotSent),
-            },
+            // In the order in which they came. Those in front end by their own time-outs.
+            Some(free) => {
+                let most = self.endpoint.connection_request_timeout.unwrap_or(Duration::MAX);
+                match tokio::time::timeout(most, free.acquire()).await {
+                    Ok(Ok(held)) => Some(held),
+                    Ok(Err(_)) | Err(_) => return Err(Failure::NotSent),
+                }
+            }
         };
         let transport = self
             .transport
@@ -161,10 +169,10 @@ mod tests {
             assert_eq!(call.await.unwrap(), Ok(200));
         }
         assert_eq!(most.load(Ordering::SeqCst), 3);
-        // Who waits for longer than it may take to connect is told that nothing was sent.
+        // Who waits for longer than a wait may take is told that nothing was sent.
         let endpoint = Endpoint {
             max_connections: 1,
-            connect_timeout: Duration::from_millis(5),
+            connection_request_timeout: Some(Duration::from_millis(5)),
             ..endpoint
         };
         let connection = PooledConnection::new(&endpoint).unwrap();
@@ -176,9 +184,43 @@ mod tests {
         let connection = PooledConnection::with_temporary_connections(&endpoint).unwrap();
         let calls = (0..4).map(|_| async { connection.send(request()).await.map(|answer| answer.status) });
         for status in futures_of(calls).await {
-            assert!(status == Ok(200) || status == Err(Failure::NotSent), "{status:?}");
+            assert_eq!(status, Ok(200));
         }
         assert!(most.load(Ordering::SeqCst) > 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn waiting_for_a_connection_is_not_connecting() {
+        // The first call is answered after longer than it may take to connect; nine wait behind it.
+        let connect_timeout = Duration::from_secs(1);
+        let served = Arc::new(AtomicUsize::new(0));
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                if served.fetch_add(1, Ordering::SeqCst) == 0 {
+                    tokio::time::sleep(connect_timeout + Duration::from_millis(300)).await;
+                }
+            }),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let endpoint = Endpoint {
+            max_connections: 1,
+            connect_timeout,
+            ..Endpoint::new(url.clone(), "x")
+        };
+        let connection = PooledConnection::new(&endpoint).unwrap();
+        let calls = (0..10).map(|_| async {
+            let request = Request {
+                method: "GET",
+                url: url.clone(),
+                headers: Vec::new(),
+                body: String::new(),
+            };
+            connection.send(request).await.map(|answer| answer.status)
+        });
+        assert_eq!(futures_of(calls).await, vec![Ok(200); 10]);
     }
 
     async fn futures_of<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {

@@ -1,4 +1,5 @@
-//! The properties file of the official SDKs: `[Section]`, then `prefix.key=value`.
+//! The configuration files of the official SDKs: Python's (`[Section]`, then `prefix.key=value`), Java's (the same without
+//! a section) and Ruby's (`prefix.key: value`), and the JSON that Node's is configured with.
 //!
 //! Keys are read without regard to case and doubled dots count as one, as both spellings are in use. Every mistake is
 //! named at once, and no value is ever repeated.
@@ -8,15 +9,69 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
+
+use super::metadata::ShoppingCartExtension;
 
 use crate::settings::{Mistake, Mistakes, Settings};
 use crate::transport::Proxy;
 
+/// How the official SDK for Java spells the ways to sign. The others refuse this spelling, as it refuses theirs.
+const OF_JAVA: &[&str] = &["V1HMAC", "OAUTH2"];
+
+/// Members of the JSON for Node, and the keys that they stand for. Its SDK's own template has some of them in a group.
+const OF_NODE: &[(&str, &str)] = &[
+    ("host", "endpoint.host"),
+    ("scheme", "endpoint.scheme"),
+    ("port", "endpoint.port"),
+    ("apiEndpoint.host", "endpoint.host"),
+    ("apiEndpoint.scheme", "endpoint.scheme"),
+    ("apiEndpoint.port", "endpoint.port"),
+    ("integrator", "integrator"),
+    ("oauth2TokenUri", "oauth2.tokenUri"),
+    ("oauth2.tokenUri", "oauth2.tokenUri"),
+    ("shoppingCartExtension.creator", "shoppingCartExtension.creator"),
+    ("shoppingCartExtension.name", "shoppingCartExtension.name"),
+    ("shoppingCartExtension.version", "shoppingCartExtension.version"),
+    (
+        "shoppingCartExtension.extensionId",
+        "shoppingCartExtension.extensionId",
+    ),
+    ("proxy.host", "proxy.host"),
+    ("proxy.scheme", "proxy.scheme"),
+    ("proxy.port", "proxy.port"),
+    ("proxy.credentials", "proxy.credentials"),
+    ("apiKeyId", CREDENTIALS.0),
+    ("v1hmac.apiKey", CREDENTIALS.0),
+    ("oauth2ClientId", CREDENTIALS.0),
+    ("oauth2.clientId", CREDENTIALS.0),
+    ("secretApiKey", CREDENTIALS.1),
+    ("v1hmac.secretApiKey", CREDENTIALS.1),
+    ("oauth2ClientSecret", CREDENTIALS.1),
+    ("oauth2.clientSecret", CREDENTIALS.1),
+];
+
+/// What else stands there, and is of no use here: logging is switched on in code, ids are given with a call.
+const OF_NODE_ALONE: &[&str] = &[
+    "acquirerId",
+    "connectionOptions",
+    "enableLogging",
+    "httpBinUrl",
+    "logger",
+    "merchantId",
+    "obfuscationRules",
+    "openApiUrl",
+];
+
+/// Id and secret, which only the JSON has.
+const CREDENTIALS: (&str, &str) = ("credentials.id", "credentials.secret");
+
 /// The keys of a properties file that begin with a platform's prefix.
 pub struct Properties {
     prefix: &'static str,
+    json: bool,
     values: BTreeMap<String, String>,
     known: BTreeSet<&'static str>,
     mistakes: Vec<Mistake>,
@@ -48,6 +103,16 @@ fn plain(key: &str) -> String {
     out
 }
 
+/// As Java reads it: a backslash makes the next character stand for itself.
+fn unescaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut characters = value.chars();
+    while let Some(c) = characters.next() {
+        out.extend(if c == '\\' { characters.next() } else { Some(c) });
+    }
+    out
+}
+
 impl Properties {
     /// Reads a file.
     ///
@@ -63,20 +128,130 @@ impl Properties {
         Ok(Self::parse(&text, section, prefix))
     }
 
-    /// Reads the text of a file: the lines of a section, or those before any. Mistakes come out in
+    /// Reads the text of a file: a JSON object, the lines of a section, or those before any. Mistakes come out in
     /// [`Properties::finish`].
     #[must_use]
     pub fn parse(text: &str, section: &str, prefix: &'static str) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
         let mut properties = Self {
             prefix,
+            json: text.trim_start().starts_with('{'),
             values: BTreeMap::new(),
             known: BTreeSet::new(),
             mistakes: Vec::new(),
         };
+        if properties.json {
+            properties.read_json(text);
+        } else {
+            properties.read_lines(text, section);
+        }
+        properties
+    }
+
+    fn read_json(&mut self, text: &str) {
+        let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+            self.mistakes.push(Mistake {
+                key: "the file".into(),
+                message: "is not JSON".into(),
+            });
+            return;
+        };
+        let mut named = Vec::new();
+        for (name, value) in members {
+            match value {
+                _ if OF_NODE_ALONE.contains(&name.as_str()) => {}
+                Value::Object(group) => {
+                    named.extend(
+                        group
+                            .into_iter()
+                            .map(|(own, value)| (format!("{name}.{own}"), value)),
+                    );
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                    named.push((name, value));
+                }
+            }
+        }
+        for (name, value) in named {
+            let key = OF_NODE.iter().find(|(own, _)| *own == name).map(|(_, key)| *key);
+            let value = match (&value, key) {
+                (Value::Null, _) => continue,
+                (Value::String(text), Some(_)) => text.clone(),
+                (Value::Number(number), Some(_)) => number.to_string(),
+                (_, Some(_)) => {
+                    self.mistake(&name, "must be a text or a number");
+                    continue;
+                }
+                (_, None) => {
+                    self.mistake(&name, "is not a known property");
+                    continue;
+                }
+            };
+            let key = key.unwrap_or_default();
+            if self.values.insert(plain(key), value).is_some() {
+                self.mistake(key, "is given twice");
+            }
+        }
+        // The JSON for OAuth 2 says so by having its members; of one that has none, the platform knows one way.
+        self.known.extend([CREDENTIALS.0, CREDENTIALS.1]);
+        self.join_proxy();
+    }
+
+    /// Node's has host and port of a proxy apart, and name and password together.
+    fn join_proxy(&mut self) {
+        let mut take = |key: &str| self.values.remove(key);
+        let (host, scheme, port) = (take("proxy.host"), take("proxy.scheme"), take("proxy.port"));
+        let credentials = take("proxy.credentials");
+        if let Some(host) = host {
+            let (scheme, port) = (
+                scheme.as_deref().unwrap_or("http"),
+                port.as_deref().unwrap_or("3128"),
+            );
+            self.values
+                .insert("proxy.uri".into(), format!("{scheme}://{host}:{port}"));
+        }
+        if let Some(credentials) = credentials {
+            let (name, password) = credentials.split_once(':').unwrap_or((&credentials, ""));
+            self.values.insert("proxy.username".into(), name.into());
+            self.values.insert("proxy.password".into(), password.into());
+        }
+    }
+
+    /// Whether it is the JSON for Node, which does not say how requests are signed.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Id and secret, as far as the file has them.
+    #[must_use]
+    pub fn credentials(&self) -> (Option<String>, Option<SecretString>) {
+        let value = |key: &str| self.values.get(key).cloned();
+        (value(CREDENTIALS.0), value(CREDENTIALS.1).map(Into::into))
+    }
+
+    /// Whether it was written for Java, whose times are milliseconds; those of the others are seconds.
+    fn is_java(&mut self) -> bool {
+        self.get("authorizationType")
+            .is_some_and(|kind| OF_JAVA.contains(&kind.as_str()))
+    }
+
+    /// Whether requests are signed in this way, in any of the SDKs' spellings. The file must say so, if it can.
+    pub fn check_authorization(&mut self, kind: &str, required: bool) {
+        match self.get("authorizationType") {
+            Some(own) if own == kind || (own == kind.to_uppercase() && OF_JAVA.contains(&own.as_str())) => {}
+            None if self.json || !required => {}
+            Some(_) | None => self.mistake("authorizationType", &format!("must be {kind}")),
+        }
+    }
+
+    fn read_lines(&mut self, text: &str, section: &str) {
+        let sections = text.lines().any(|line| line.trim_start().starts_with('['));
         let mut inside = true;
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        for (number, line) in text.lines().enumerate() {
             let line = line.trim();
-            if line.is_empty() || line.starts_with(['#', ';', '!']) {
+            // The start of Ruby's is no line of its own.
+            if line.is_empty() || line.starts_with(['#', ';', '!']) || line.starts_with("---") {
                 continue;
             }
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -87,23 +262,23 @@ impl Properties {
                 continue;
             }
             let Some((key, value)) = line.split_once(['=', ':']) else {
-                properties.mistake(&format!("line {}", number + 1), "is not key=value");
+                self.mistake(&format!("line {}", number + 1), "is not key=value");
                 continue;
             };
             let key = plain(key);
             // Files hold the properties of other programs too.
-            let Some(own) = key.strip_prefix(&format!("{prefix}.")) else {
+            let Some(own) = key.strip_prefix(&format!("{}.", self.prefix)) else {
                 continue;
             };
-            if properties
-                .values
-                .insert(own.into(), value.trim().into())
-                .is_some()
-            {
-                properties.mistake(own, "is given twice");
+            let value = match sections {
+                // As Python reads it: a percent sign stands for itself if it is doubled.
+                true => value.trim().replace("%%", "%"),
+                false => unescaped(value.trim()),
+            };
+            if self.values.insert(own.into(), value).is_some() {
+                self.mistake(own, "is given twice");
             }
         }
-        properties
     }
 
     /// Records a mistake.
@@ -153,12 +328,70 @@ impl Properties {
         }
     }
 
-    /// Seconds; -1 is for ever.
-    fn seconds(&mut self, key: &'static str, default: u64, most: u64) -> Duration {
-        if self.digits(key).as_deref() == Some("-1") {
-            return Duration::MAX;
+    /// Seconds, or milliseconds in a file for Java; -1 is for ever, and 0 in a file for Java.
+    fn time(&mut self, key: &'static str) -> Option<Duration> {
+        let text = self.digits(key)?;
+        let java = self.is_java();
+        if text == "-1" || (java && text == "0") {
+            return Some(Duration::MAX);
         }
-        Duration::from_secs(self.number(key, default, most))
+        // The SDKs have whole numbers of 32 bits.
+        let number = self.number(key, 1, 0x7fff_ffff);
+        Some(match java {
+            true => Duration::from_millis(number),
+            false => Duration::from_secs(number),
+        })
+    }
+
+    fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        match self.get(key).map(|text| text.to_ascii_lowercase()).as_deref() {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(_) => {
+                self.mistake(key, "must be true or false");
+                default
+            }
+        }
+    }
+
+    /// `https.protocols`. Only TLS 1.2 and 1.3 are ever used; a file that allows none of them cannot be.
+    fn check_protocols(&mut self) {
+        if let Some(names) = self.get("https.protocols")
+            && !names
+                .split(',')
+                .any(|name| ["TLSv1.2", "TLSv1.3"].contains(&name.trim()))
+        {
+            self.mistake("https.protocols", "must allow TLSv1.2 or TLSv1.3");
+        }
+    }
+
+    /// `shoppingCartExtension.creator`, `.name`, `.version`, and `.extensionId` if there is one.
+    pub fn shopping_cart_extension(&mut self) -> Option<ShoppingCartExtension> {
+        let (creator, name, version) = (
+            self.get("shoppingCartExtension.creator"),
+            self.get("shoppingCartExtension.name"),
+            self.get("shoppingCartExtension.version"),
+        );
+        let extension_id = self.get("shoppingCartExtension.extensionId");
+        let said = [&creator, &name, &version, &extension_id]
+            .iter()
+            .any(|part| part.is_some());
+        if let (Some(creator), Some(name), Some(version)) = (creator, name, version) {
+            return Some(ShoppingCartExtension {
+                creator,
+                name,
+                version,
+                extension_id,
+            });
+        }
+        if said {
+            self.mistake(
+                "shoppingCartExtension.creator",
+                "goes together with name and version",
+            );
+        }
+        None
     }
 
     /// `proxy.uri`, and `proxy.username` with `proxy.password`.
@@ -224,6 +457,10 @@ pub struct Endpoint {
     pub socket_timeout: Duration,
     /// Connections at once.
     pub max_connections: usize,
+    /// For how long a call waits for one of them before it is given up unsent; none is for as long as it takes.
+    pub connection_request_timeout: Option<Duration>,
+    /// Whether a connection is kept for the next call.
+    pub connection_reuse: bool,
     /// Who built the shop, for the platform's own diagnosis.
     pub integrator: String,
     /// What calls go through.
@@ -239,14 +476,17 @@ impl Endpoint {
             connect_timeout: Duration::from_secs(5),
             socket_timeout: Duration::from_secs(300),
             max_connections: 10,
+            connection_request_timeout: None,
+            connection_reuse: true,
             integrator: integrator.into(),
             proxy: None,
         }
     }
 
     /// `integrator`, `endpoint.host`, `endpoint.scheme` (https), `endpoint.port` (-1: the scheme's own),
-    /// `connectTimeout` (5 seconds; -1: for ever), `socketTimeout` (300; the same), `maxConnections` (10) and
-    /// `proxy.uri`, `proxy.username`, `proxy.password`.
+    /// `connectTimeout` (5 seconds; -1: for ever), `socketTimeout` (300; the same), `maxConnections` (10),
+    /// `proxy.uri`, `proxy.username`, `proxy.password`, and Java's `connectionRequestTimeout`, `connectionReuse` (true) and
+    /// `https.protocols`.
     pub fn from_properties(properties: &mut Properties) -> Self {
         let host = properties.text("endpoint.host");
         let scheme = properties.get("endpoint.scheme");
@@ -278,11 +518,20 @@ impl Endpoint {
             }
         };
         let integrator = properties.text("integrator");
+        let defaults = Self::new("", "");
+        let max_connections = properties.number("maxConnections", 10, 100_000);
+        properties.check_protocols();
         Self {
             base,
-            connect_timeout: properties.seconds("connectTimeout", 5, 600),
-            socket_timeout: properties.seconds("socketTimeout", 300, 3600),
-            max_connections: usize::try_from(properties.number("maxConnections", 10, 1000)).unwrap_or(10),
+            connect_timeout: properties
+                .time("connectTimeout")
+                .unwrap_or(defaults.connect_timeout),
+            socket_timeout: properties
+                .time("socketTimeout")
+                .unwrap_or(defaults.socket_timeout),
+            max_connections: usize::try_from(max_connections).unwrap_or(defaults.max_connections),
+            connection_request_timeout: properties.time("connectionRequestTimeout"),
+            connection_reuse: properties.flag("connectionReuse", defaults.connection_reuse),
             integrator,
             proxy: properties.proxy(),
         }
@@ -311,6 +560,8 @@ pub fn checked_base(address: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     const PREFIX: &str = "onlinepayments.api";
@@ -340,6 +591,8 @@ mod tests {
                     connect_timeout: Duration::from_secs(7),
                     socket_timeout: Duration::from_secs(30),
                     max_connections: 3,
+                    connection_request_timeout: None,
+                    connection_reuse: true,
                     integrator: "Shop".into(),
                     proxy: None,
                 }
@@ -364,6 +617,174 @@ mod tests {
             (Duration::from_secs(5), Duration::from_secs(300), 10)
         );
         assert_eq!(kind, None);
+    }
+
+    #[test]
+    fn reads_the_files_of_every_official_client() {
+        const KEYS: &str = "endpoint.host=payment.preprod.example.com\nconnectTimeout=1000\nsocketTimeout=1500\n\
+            maxConnections=100\nintegrator=Shop\nproxy.uri=https://proxy.example:8888\nproxy.username=me\nproxy.password=pw\n\
+            shoppingCartExtension.creator=Maker\nshoppingCartExtension.name=Cart\nshoppingCartExtension.version=1.0\n\
+            shoppingCartExtension.extensionId=7\n";
+        let lines = |separator: &str, more: &str| {
+            format!("{KEYS}{more}")
+                .lines()
+                .map(|line| format!("onlinePayments.api.{}\n", line.replacen('=', separator, 1)))
+                .collect::<String>()
+        };
+        let python = format!(
+            "# settings\n[OnlinePaymentsSDK]\n{}",
+            lines("=", "authorizationType=v1HMAC")
+        );
+        let java = format!(
+            "# settings\n{}",
+            lines(
+                "=",
+                "authorizationType=V1HMAC\nconnectionRequestTimeout=2000\nconnectionReuse=false\n\
+                https.protocols=TLSv1, TLSv1.1, TLSv1.2"
+            )
+        );
+        let ruby = format!(
+            "--- # settings\n  {}",
+            lines(": ", "authorizationType=v1HMAC").replace('\n', "\n  ")
+        );
+        for (text, unit, wait, reuse) in [
+            (python, Duration::from_secs(1), None, true),
+            (
+                java,
+                Duration::from_millis(1),
+                Some(Duration::from_secs(2)),
+                false,
+            ),
+            (ruby, Duration::from_secs(1), None, true),
+        ] {
+            let mut properties = Properties::parse(&text, "OnlinePaymentsSDK", PREFIX);
+            let endpoint = Endpoint::from_properties(&mut properties);
+            properties.check_authorization("v1HMAC", true);
+            let extension = properties.shopping_cart_extension();
+            properties.finish().unwrap();
+            assert_eq!(
+                endpoint,
+                Endpoint {
+                    base: "https://payment.preprod.example.com".into(),
+                    connect_timeout: unit * 1000,
+                    socket_timeout: unit * 1500,
+                    max_connections: 100,
+                    connection_request_timeout: wait,
+                    connection_reuse: reuse,
+                    integrator: "Shop".into(),
+                    proxy: Some(Proxy {
+                        uri: "https://proxy.example:8888".into(),
+                        credentials: Some(("me".into(), "pw".to_owned().into())),
+                    }),
+                },
+                "{text}"
+            );
+            let extension = extension.unwrap();
+            assert_eq!(
+                (
+                    extension.creator.as_str(),
+                    extension.name.as_str(),
+                    extension.version.as_str()
+                ),
+                ("Maker", "Cart", "1.0")
+            );
+            assert_eq!(extension.extension_id.as_deref(), Some("7"));
+        }
+    }
+
+    #[test]
+    fn reads_the_json_that_node_is_configured_with() {
+        let read = |text: &str| {
+            let mut properties = Properties::parse(text, "OnlinePaymentsSDK", PREFIX);
+            let endpoint = Endpoint::from_properties(&mut properties);
+            properties.check_authorization("v1HMAC", true);
+            let extension = properties.shopping_cart_extension();
+            let (id, secret) = properties.credentials();
+            let secret = secret.map(|secret| secret.expose_secret().to_owned());
+            properties
+                .finish()
+                .map(|()| (endpoint, extension.is_some(), id, secret))
+        };
+        let flat = r#"{ "integrator": "Shop", "host": "payment.preprod.example.com", "scheme": "https", "port": 443,
+            "enableLogging": false, "apiKeyId": "key", "secretApiKey": "hunter2",
+            "proxy": { "host": "proxy.example", "credentials": "me:p:w" },
+            "shoppingCartExtension": { "creator": "Maker", "name": "Cart", "version": "1" } }"#;
+        let (endpoint, extension, id, secret) = read(flat).unwrap();
+        assert_eq!(
+            endpoint,
+            Endpoint {
+                proxy: Some(Proxy {
+                    uri: "http://proxy.example:3128".into(),
+                    credentials: Some(("me".into(), "p:w".to_owned().into())),
+                }),
+                ..Endpoint::new("https://payment.preprod.example.com", "Shop")
+            }
+        );
+        assert!(extension);
+        assert_eq!((id.as_deref(), secret.as_deref()), (Some("key"), Some("hunter2")));
+        // The template of its own tests.
+        let grouped = r#"{ "merchantId": "MERCHANT", "apiEndpoint": { "host": "payment.preprod.example.com", "scheme": "https",
+            "port": 443 }, "openApiUrl": "https://x/y", "v1hmac": { "apiKey": "key", "secretApiKey": "hunter2" },
+            "integrator": "Shop", "enableLogging": false, "httpBinUrl": "http://x" }"#;
+        let (endpoint, extension, id, secret) = read(grouped).unwrap();
+        assert_eq!(
+            endpoint,
+            Endpoint::new("https://payment.preprod.example.com", "Shop")
+        );
+        assert!(!extension);
+        assert_eq!((id.as_deref(), secret.as_deref()), (Some("key"), Some("hunter2")));
+        for (text, key) in [
+            ("{", "the file"),
+            (r#"{ "colour": "hunter2" }"#, "colour"),
+            (r#"{ "host": ["hunter2"] }"#, "host"),
+            (
+                r#"{ "host": "a", "apiEndpoint": { "host": "hunter2" } }"#,
+                "endpoint.host",
+            ),
+            (r#"{ "host": "hunter2.example" }"#, "integrator"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(key) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn reads_each_file_as_its_own_client_does() {
+        let of = |text: &str| {
+            read(&format!(
+                "{text}\nonlinePayments.api.integrator=x\nonlinePayments.api.endpoint.host=payment.payone.com"
+            ))
+        };
+        let java = |more: &str| {
+            of(&format!(
+                "onlinePayments.api.authorizationType=V1HMAC\nonlinePayments.api.{more}"
+            ))
+        };
+        let python = |more: &str| of(&format!("[OnlinePaymentsSDK]\nonlinePayments.api.{more}"));
+        let proxy = "proxy.username=a\nonlinePayments.api.proxy.uri=http\\://proxy.example\\:80\nonlinePayments.api.proxy.password=";
+        let credentials = |read: Result<(Endpoint, Option<String>), Vec<String>>| {
+            let (_, password) = read.unwrap().0.proxy.unwrap().credentials.unwrap();
+            password.expose_secret().to_owned()
+        };
+        assert_eq!(credentials(java(&format!("{proxy}p\\=%%\\\\"))), "p=%%\\");
+        let proxy = proxy.replace('\\', "");
+        assert_eq!(credentials(python(&format!("{proxy}p\\%%"))), "p\\%");
+        assert_eq!(java("socketTimeout=0").unwrap().0.socket_timeout, Duration::MAX);
+        assert_eq!(
+            java("connectTimeout=-1").unwrap().0.connect_timeout,
+            Duration::MAX
+        );
+        assert_eq!(
+            java("https.protocols=TLSv1, TLSv1.1").unwrap_err(),
+            ["onlinepayments.api.https.protocols"]
+        );
+        assert_eq!(
+            java("connectionReuse=maybe").unwrap_err(),
+            ["onlinepayments.api.connectionReuse"]
+        );
+        for wrong in ["0", "2147483648", "1.5", "1s"] {
+            assert!(python(&format!("connectTimeout={wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Configuration {
         })
     }
 
-    /// From a properties file of the official SDK.
+    /// From a configuration file of the official SDKs: Python's, Java's, Ruby's, or the JSON for Node.
     ///
     /// # Errors
     /// Every mistake in it.
@@ -136,15 +136,23 @@ impl Configuration {
         Self::from_properties(Properties::parse(text, SECTION, PREFIX), client_id, client_secret)
     }
 
+    /// From the JSON that the official SDK for Node is configured with, `oauth2ClientId` and `oauth2ClientSecret` in it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn from_json(text: &str) -> Result<Self, PropertiesError> {
+        let properties = Properties::parse(text, SECTION, PREFIX);
+        let (id, secret) = properties.credentials();
+        Self::from_properties(properties, &id.unwrap_or_default(), secret.unwrap_or_default())
+    }
+
     fn from_properties(
         mut properties: Properties,
         client_id: &str,
         client_secret: SecretString,
     ) -> Result<Self, PropertiesError> {
         let endpoint = Endpoint::from_properties(&mut properties);
-        if properties.text("authorizationType") != OAUTH2 {
-            properties.mistake("authorizationType", "must be OAuth2");
-        }
+        properties.check_authorization(OAUTH2, true);
         let token_uri = properties.text("oauth2.tokenUri");
         if !token_uri.is_empty()
             && let Err(message) = checked_token_uri(&token_uri)
@@ -154,34 +162,7 @@ impl Configuration {
         let scopes = properties
             .get("oauth2.scopes")
             .unwrap_or_else(|| SCOPES.join(" "));
-        let (creator, name) = (
-            properties.get("shoppingCartExtension.creator"),
-            properties.get("shoppingCartExtension.name"),
-        );
-        let (version, extension_id) = (
-            properties.get("shoppingCartExtension.version"),
-            properties.get("shoppingCartExtension.extensionId"),
-        );
-        let said = [&creator, &name, &version, &extension_id]
-            .iter()
-            .any(|part| part.is_some());
-        let shopping_cart_extension = match (creator, name, version) {
-            (Some(creator), Some(name), Some(version)) => Some(ShoppingCartExtension {
-                creator,
-                name,
-                version,
-                extension_id,
-            }),
-            _ => {
-                if said {
-                    properties.mistake(
-                        "shoppingCartExtension.creator",
-                        "goes together with name and version",
-                    );
-                }
-                None
-            }
-        };
+        let shopping_cart_extension = properties.shopping_cart_extension();
         if client_id.is_empty() {
             properties.mistake("client id", "is missing");
         }

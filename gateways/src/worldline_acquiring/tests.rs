@@ -627,6 +627,21 @@ async fn the_published_file_is_all_that_a_client_needs_and_closing_closes_for_al
         );
     }
     client.ping().await.unwrap();
+    // In Java's spelling, and as Node has it.
+    Configuration::from_text(&text.replace("=OAuth2", "=OAUTH2"), "me", secret()).unwrap();
+    let endpoint = json!({ "host": host, "scheme": "http", "port": port.parse::<u16>().unwrap() });
+    for json in [
+        json!({ "acquirerId": "100812", "merchantId": "1", "apiEndpoint": endpoint, "integrator": "x", "enableLogging": false,
+            "oauth2": { "clientId": "me", "clientSecret": SECRET, "tokenUri": format!("{base}/connect/token") } }),
+        json!({ "host": host, "scheme": "http", "port": endpoint["port"], "integrator": "x", "oauth2ClientId": "me",
+            "oauth2ClientSecret": SECRET, "oauth2TokenUri": format!("{base}/connect/token") }),
+    ] {
+        let configuration = Configuration::from_json(&json.to_string()).unwrap();
+        Client::new(configuration.communicator().unwrap().build())
+            .ping()
+            .await
+            .unwrap();
+    }
     for (from, to, key) in [
         ("=OAuth2", "=v1HMAC", "authorizationType"),
         ("/connect/token", "/connect/token?x=1", "oauth2.tokenUri"),
