@@ -13,10 +13,14 @@ mod hosted;
 mod inputs;
 mod jwe;
 mod keys;
+mod links;
+mod mandates;
 mod pages;
 mod payments;
+mod payouts;
 mod products;
 mod refusal;
+mod services;
 mod sessions;
 mod settings;
 mod signature;
@@ -57,7 +61,8 @@ const MAX_BODY: usize = 256 * 1024;
 const IDEMPOTENCE_KEY: &str = "x-gcs-idempotence-key";
 const IDEMPOTENCE_TIMESTAMP: HeaderName = HeaderName::from_static("x-gcs-idempotence-request-timestamp");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
-const MAX_KEY_CHARS: usize = 40;
+/// The documentation says 40, the platform's own tests use up to 52 and are answered.
+const MAX_KEY_CHARS: usize = 64;
 
 /// Headers that a page may send: by name, as `*` does not cover `Authorization`.
 const PAGE_HEADERS: &str = "authorization, content-type, x-gcs-clientmetainfo";
@@ -126,6 +131,18 @@ enum Route {
     Refund,
     ReadRefunds,
     Cancel,
+    Complete,
+    Subsequent,
+    CreatePayout,
+    ReadPayout,
+    CreateLink,
+    ReadLink,
+    CancelLink,
+    CreateMandate,
+    ReadMandate,
+    BlockMandate,
+    UnblockMandate,
+    RevokeMandate,
     CreateToken,
     ReadToken,
     DeleteToken,
@@ -135,6 +152,14 @@ enum Route {
     ReadTokenization,
     ListProducts,
     ReadProduct,
+    ReadNetworks,
+    ReadDirectory,
+    OpenProductSession,
+    ListGroups,
+    ReadGroup,
+    PrivacyPolicy,
+    ConvertCurrency,
+    CalculateSurcharge,
     TestConnection,
     LookUpBin,
     ValidateCredentials,
@@ -142,7 +167,10 @@ enum Route {
     PagePublicKey,
     PageProducts,
     PageProduct,
+    PageNetworks,
     PageBin,
+    PageSurcharge,
+    PageConversion,
 }
 
 impl Route {
@@ -150,13 +178,19 @@ impl Route {
     const fn is_idempotent(self) -> bool {
         matches!(
             self,
-            Self::CreatePayment | Self::Capture | Self::Refund | Self::Cancel
+            Self::CreatePayment
+                | Self::Capture
+                | Self::Refund
+                | Self::Cancel
+                | Self::Complete
+                | Self::Subsequent
+                | Self::CreatePayout
         )
     }
 }
 
 /// The routes of the server API by the names that faults use. A path's variable is `*`.
-const ROUTES: [(&str, Method, &[&str], Route); 22] = [
+const ROUTES: [(&str, Method, &[&str], Route); 42] = [
     ("sessions", Method::POST, &["sessions"], Route::CreateSession),
     ("payments", Method::POST, &["payments"], Route::CreatePayment),
     (
@@ -201,6 +235,58 @@ const ROUTES: [(&str, Method, &[&str], Route); 22] = [
         &["payments", "*", "cancel"],
         Route::Cancel,
     ),
+    (
+        "payments/complete",
+        Method::POST,
+        &["payments", "*", "complete"],
+        Route::Complete,
+    ),
+    (
+        "payments/subsequent",
+        Method::POST,
+        &["payments", "*", "subsequent"],
+        Route::Subsequent,
+    ),
+    ("payouts", Method::POST, &["payouts"], Route::CreatePayout),
+    ("payouts/get", Method::GET, &["payouts", "*"], Route::ReadPayout),
+    ("paymentlinks", Method::POST, &["paymentlinks"], Route::CreateLink),
+    (
+        "paymentlinks/get",
+        Method::GET,
+        &["paymentlinks", "*"],
+        Route::ReadLink,
+    ),
+    (
+        "paymentlinks/cancel",
+        Method::POST,
+        &["paymentlinks", "*", "cancel"],
+        Route::CancelLink,
+    ),
+    ("mandates", Method::POST, &["mandates"], Route::CreateMandate),
+    (
+        "mandates/get",
+        Method::GET,
+        &["mandates", "*"],
+        Route::ReadMandate,
+    ),
+    (
+        "mandates/block",
+        Method::POST,
+        &["mandates", "*", "block"],
+        Route::BlockMandate,
+    ),
+    (
+        "mandates/unblock",
+        Method::POST,
+        &["mandates", "*", "unblock"],
+        Route::UnblockMandate,
+    ),
+    (
+        "mandates/revoke",
+        Method::POST,
+        &["mandates", "*", "revoke"],
+        Route::RevokeMandate,
+    ),
     ("tokens", Method::POST, &["tokens"], Route::CreateToken),
     ("tokens/get", Method::GET, &["tokens", "*"], Route::ReadToken),
     (
@@ -241,6 +327,54 @@ const ROUTES: [(&str, Method, &[&str], Route); 22] = [
         Route::ReadProduct,
     ),
     (
+        "products/networks",
+        Method::GET,
+        &["products", "*", "networks"],
+        Route::ReadNetworks,
+    ),
+    (
+        "products/directory",
+        Method::GET,
+        &["products", "*", "directory"],
+        Route::ReadDirectory,
+    ),
+    (
+        "products/sessions",
+        Method::POST,
+        &["products", "*", "sessions"],
+        Route::OpenProductSession,
+    ),
+    (
+        "productgroups",
+        Method::GET,
+        &["productgroups"],
+        Route::ListGroups,
+    ),
+    (
+        "productgroups/get",
+        Method::GET,
+        &["productgroups", "*"],
+        Route::ReadGroup,
+    ),
+    (
+        "services/privacypolicy",
+        Method::GET,
+        &["services", "privacypolicy"],
+        Route::PrivacyPolicy,
+    ),
+    (
+        "services/dccrate",
+        Method::POST,
+        &["services", "dccrate"],
+        Route::ConvertCurrency,
+    ),
+    (
+        "services/surchargecalculation",
+        Method::POST,
+        &["services", "surchargecalculation"],
+        Route::CalculateSurcharge,
+    ),
+    (
         "services/testconnection",
         Method::GET,
         &["services", "testconnection"],
@@ -267,7 +401,7 @@ const ROUTES: [(&str, Method, &[&str], Route); 22] = [
 ];
 
 /// The routes of the client API.
-const PAGE_ROUTES: [(&str, Method, &[&str], Route); 4] = [
+const PAGE_ROUTES: [(&str, Method, &[&str], Route); 7] = [
     (
         "client/publickey",
         Method::GET,
@@ -282,12 +416,33 @@ const PAGE_ROUTES: [(&str, Method, &[&str], Route); 4] = [
         Route::PageProduct,
     ),
     (
+        "client/products/networks",
+        Method::GET,
+        &["products", "*", "networks"],
+        Route::PageNetworks,
+    ),
+    (
+        "client/surchargeCalculation",
+        Method::POST,
+        &["services", "surchargeCalculation"],
+        Route::PageSurcharge,
+    ),
+    (
+        "client/dccrate",
+        Method::POST,
+        &["services", "dccrate"],
+        Route::PageConversion,
+    ),
+    (
         "client/getIINdetails",
         Method::POST,
         &["services", "getIINdetails"],
         Route::PageBin,
     ),
 ];
+
+/// The one call of a page that has a second version.
+const CONVERSION_PREFIX: &str = "/client/v2/";
 
 /// Not a route: the fault applies to what the platform sends.
 const WEBHOOKS: &str = "webhooks";
@@ -476,6 +631,18 @@ impl OnlinePayments {
                 Route::Refund => Self::refund(ledger, &call),
                 Route::ReadRefunds => Self::read_refunds(ledger, &call),
                 Route::Cancel => Self::cancel(ledger, &call),
+                Route::Complete => Self::complete(ledger, &call),
+                Route::Subsequent => self.subsequent(ledger, &call),
+                Route::CreatePayout => self.create_payout(ledger, &call),
+                Route::ReadPayout => Self::read_payout(ledger, &call),
+                Route::CreateLink => self.create_link(ledger, &call),
+                Route::ReadLink => self.read_link(ledger, &call),
+                Route::CancelLink => Self::cancel_link(ledger, &call),
+                Route::CreateMandate => Self::create_mandate(ledger, &call),
+                Route::ReadMandate => Self::read_mandate(ledger, &call),
+                Route::BlockMandate => Self::block_mandate(ledger, &call),
+                Route::UnblockMandate => Self::unblock_mandate(ledger, &call),
+                Route::RevokeMandate => Self::revoke_mandate(ledger, &call),
                 Route::CreateToken => self.create_token(ledger, &call),
                 Route::ReadToken => Self::read_token(ledger, &call),
                 Route::DeleteToken => Self::delete_token(ledger, &call),
@@ -485,6 +652,14 @@ impl OnlinePayments {
                 Route::ReadTokenization => Self::read_tokenization(ledger, &call),
                 Route::ListProducts | Route::PageProducts => self.list_products(ledger, &call),
                 Route::ReadProduct | Route::PageProduct => self.read_product(ledger, &call),
+                Route::ReadNetworks | Route::PageNetworks => Self::read_networks(ledger, &call),
+                Route::ReadDirectory => Self::read_directory(),
+                Route::OpenProductSession => Self::open_product_session(),
+                Route::ListGroups => self.list_groups(&call),
+                Route::ReadGroup => self.read_group(&call),
+                Route::PrivacyPolicy => Self::read_privacy_policy(ledger, &call),
+                Route::ConvertCurrency | Route::PageConversion => Self::convert_currency(ledger, &call),
+                Route::CalculateSurcharge | Route::PageSurcharge => Self::calculate_surcharge(ledger, &call),
                 Route::TestConnection => Ok(Reply::ok(json!({ "result": "OK" }))),
                 Route::LookUpBin | Route::PageBin => Self::look_up_bin(ledger, &call),
                 Route::ValidateCredentials => self.validate_credentials(&call),
@@ -532,16 +707,12 @@ impl OnlinePayments {
         }
         let response = match before {
             Some((at, Outcome::Done(status, body))) => {
-                let mut response = replied(&Reply { status, body }, &applied);
-                let stamp = (at.unix_timestamp_nanos() / 1_000_000).to_string();
-                if let Ok(stamp) = HeaderValue::from_str(&stamp) {
-                    response.headers_mut().insert(IDEMPOTENCE_TIMESTAMP, stamp);
-                }
-                response
+                stamped(replied(&Reply { status, body }, &applied), at)
             }
-            Some((_, Outcome::Running)) => {
+            Some((at, Outcome::Running)) => {
                 let code = self.with(|ledger| ledger.settings.in_progress_code.clone());
-                refused(&Refusal::in_progress(&code), &applied, asked.name)
+                let refusal = Refusal::in_progress(code.as_deref());
+                stamped(refused(&refusal, &applied, asked.name), at)
             }
             None => {
                 // The key pair is made, and inputs are opened, where nothing else waits for it.
@@ -616,6 +787,15 @@ fn distance(date: SystemTime) -> Duration {
     now.duration_since(date)
         .or_else(|_| date.duration_since(now))
         .unwrap_or_default()
+}
+
+/// With the time of the first call with the same key.
+fn stamped(mut response: Response, first: OffsetDateTime) -> Response {
+    let stamp = (first.unix_timestamp_nanos() / 1_000_000).to_string();
+    if let Ok(stamp) = HeaderValue::from_str(&stamp) {
+        response.headers_mut().insert(IDEMPOTENCE_TIMESTAMP, stamp);
+    }
+    response
 }
 
 /// The correlation id, as often as it was seen.
@@ -828,9 +1008,15 @@ async fn take(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    let prefix = if is_page { "/client/v1/" } else { "/v2/" };
-    let segments: Vec<&str> = path
-        .strip_prefix(prefix)
+    let prefixes: &[&str] = if is_page {
+        &["/client/v1/", CONVERSION_PREFIX]
+    } else {
+        &["/v2/"]
+    };
+    let prefix = prefixes.iter().find(|prefix| path.starts_with(**prefix));
+    let is_second = prefix == Some(&CONVERSION_PREFIX);
+    let segments: Vec<&str> = prefix
+        .and_then(|prefix| path.strip_prefix(prefix))
         .map(|rest| rest.split('/').collect())
         .unwrap_or_default();
     let Some((owner, segments)) = segments.split_first() else {
@@ -838,6 +1024,7 @@ async fn take(
     };
     let found = routes.iter().find_map(|(name, method, pattern, route)| {
         let fits = *method == parts.method
+            && is_second == (*route == Route::PageConversion)
             && pattern.len() == segments.len()
             && pattern.iter().zip(segments).all(|(wanted, given)| {
                 if *wanted == "*" {

@@ -8,6 +8,9 @@ use time::OffsetDateTime;
 
 use super::cards::CardFacts;
 use super::fields::Money;
+use super::links::Link;
+use super::mandates::Mandate;
+use super::payouts::Payout;
 use super::statuses::{self, AUTHORIZED, CANCELLED, CAPTURED, REDIRECTED, REJECTED};
 use super::{refusal, timestamp};
 use crate::clock;
@@ -98,7 +101,9 @@ pub(crate) struct Payment {
     pub(crate) id: String,
     pub(crate) money: Money,
     pub(crate) reference: Option<String>,
-    pub(crate) card: CardFacts,
+    /// What is paid with: a card, or another product on whose page the shopper pays.
+    pub(crate) product: u32,
+    pub(crate) card: Option<CardFacts>,
     pub(crate) token: Option<String>,
     /// Captured with the authorization.
     pub(crate) sale: bool,
@@ -191,18 +196,29 @@ impl Payment {
         Some(refusal::decline(code))
     }
 
-    fn output(&self, amount: i64, at: OffsetDateTime) -> Value {
-        let mut specific = json!({
-            "paymentProductId": self.card.product,
-            "card": {
-                "bin": self.card.first6,
-                "cardNumber": self.card.masked(),
-                "countryCode": "99",
-                "expiryDate": self.card.expiry(),
-            },
-            "fraudResults": { "fraudServiceResult": "no-advice" },
-        });
+    const fn method(&self) -> &'static str {
+        if self.card.is_some() { "card" } else { "redirect" }
+    }
+
+    /// What an output tells of the means of payment, and under which name.
+    fn specific(&self) -> (&'static str, Value) {
+        let mut specific = json!({ "paymentProductId": self.product });
         if let Some(fields) = specific.as_object_mut() {
+            if let Some(card) = &self.card {
+                fields.insert(
+                    "card".into(),
+                    json!({
+                        "bin": card.first6,
+                        "cardNumber": card.masked(),
+                        "countryCode": "99",
+                        "expiryDate": card.expiry(),
+                    }),
+                );
+            }
+            fields.insert(
+                "fraudResults".into(),
+                json!({ "fraudServiceResult": "no-advice" }),
+            );
             if self.code() != REJECTED && self.code() != REDIRECTED {
                 fields.insert("authorisationCode".into(), "test123".into());
             }
@@ -210,22 +226,55 @@ impl Payment {
                 fields.insert("token".into(), token.as_str().into());
             }
         }
+        let name = if self.card.is_some() {
+            "cardPaymentMethodSpecificOutput"
+        } else {
+            "redirectPaymentMethodSpecificOutput"
+        };
+        (name, specific)
+    }
+
+    fn output(&self, amount: i64, at: OffsetDateTime) -> Value {
+        let (name, specific) = self.specific();
         let mut output = json!({
-            "amountOfMoney": { "amount": amount, "currencyCode": self.money.currency },
+            "amountOfMoney": self.of_currency(amount),
             "references": { "merchantReference": self.reference },
-            "paymentMethod": "card",
-            "cardPaymentMethodSpecificOutput": specific,
+            "paymentMethod": self.method(),
             "transactionDate": timestamp(at),
         });
-        if let Some(fields) = output.as_object_mut()
-            && self.captured_for_good() > 0
-        {
-            fields.insert(
-                "acquiredAmount".into(),
-                json!({ "amount": self.captured_for_good(), "currencyCode": self.money.currency }),
-            );
+        if let Some(fields) = output.as_object_mut() {
+            fields.insert(name.into(), specific);
+            if self.captured_for_good() > 0 {
+                fields.insert(
+                    "acquiredAmount".into(),
+                    self.of_currency(self.captured_for_good()),
+                );
+            }
         }
         output
+    }
+
+    /// A refund has an output of its own kind.
+    fn refund_output(&self, amount: i64, at: OffsetDateTime) -> Value {
+        let name = if self.card.is_some() {
+            "cardRefundMethodSpecificOutput"
+        } else {
+            "redirectRefundMethodSpecificOutput"
+        };
+        json!({
+            "amountOfMoney": self.of_currency(amount),
+            "references": { "merchantReference": self.reference },
+            "paymentMethod": self.method(),
+            "transactionDate": timestamp(at),
+            name: {
+                "totalAmountPaid": self.captured_for_good(),
+                "totalAmountRefunded": self.total(Kind::Refund),
+            },
+        })
+    }
+
+    fn of_currency(&self, amount: i64) -> Value {
+        json!({ "amount": amount, "currencyCode": self.money.currency })
     }
 
     pub(crate) fn operation_id(&self, index: usize) -> String {
@@ -262,8 +311,16 @@ impl Payment {
             "status": statuses::names(operation.code).0,
             "statusOutput": self.operation_status(index),
         });
+        let (amount, at) = (operation.amount, operation.at);
         if let Some(fields) = json.as_object_mut() {
-            fields.insert(output.into(), self.output(operation.amount, operation.at));
+            fields.insert(
+                output.into(),
+                if output == "refundOutput" {
+                    self.refund_output(amount, at)
+                } else {
+                    self.output(amount, at)
+                },
+            );
         }
         json
     }
@@ -285,10 +342,10 @@ impl Payment {
         all.map(|(index, operation)| {
             json!({
                 "id": self.operation_id(index),
-                "amountOfMoney": { "amount": operation.amount, "currencyCode": self.money.currency },
+                "amountOfMoney": self.of_currency(operation.amount),
                 "status": statuses::names(operation.code).0,
                 "statusOutput": self.operation_status(index),
-                "paymentMethod": "card",
+                "paymentMethod": self.method(),
                 "references": { "merchantReference": self.reference },
                 "transactionDate": timestamp(operation.at),
             })
@@ -305,6 +362,7 @@ pub(crate) enum Progress {
     Cancelled,
 }
 
+#[derive(Clone)]
 pub(crate) struct Checkout {
     pub(crate) id: String,
     pub(crate) mac: String,
@@ -376,6 +434,9 @@ pub(crate) struct Book {
     pub(crate) payments: Vec<Payment>,
     pub(crate) checkouts: Vec<Checkout>,
     pub(crate) tokenizations: Vec<Tokenization>,
+    pub(crate) payouts: Vec<Payout>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) mandates: Vec<Mandate>,
     keys: HashMap<(&'static str, String), Kept>,
     pub(crate) nonces: HashSet<String>,
     /// Digests of encrypted inputs that were used.
@@ -513,8 +574,8 @@ impl Book {
                 "amount": payment.money.amount,
                 "currency": payment.money.currency,
                 "merchant_reference": payment.reference,
-                "product": payment.card.product,
-                "last4": payment.card.last4,
+                "product": payment.product,
+                "last4": payment.card.as_ref().map(|card| &card.last4),
                 "operations": operations.collect::<Vec<_>>(),
             })
         });
@@ -544,6 +605,23 @@ impl Book {
                 "token": tokenization.result.as_ref().map(|(token, _)| token),
             })
         });
+        let payouts = self.payouts.iter().map(|payout| {
+            json!({
+                "id": payout.id,
+                "status": payout.status(),
+                "amount": payout.money.amount,
+                "currency": payout.money.currency,
+                "last4": payout.card.last4,
+            })
+        });
+        let links = self
+            .links
+            .iter()
+            .map(|link| json!({ "id": link.id, "status": link.status(self, now) }));
+        let mandates = self
+            .mandates
+            .iter()
+            .map(|mandate| json!({ "reference": mandate.reference, "status": mandate.status.name() }));
         let sent = self.sent.iter().map(
             |sent| json!({ "type": sent.kind, "id": sent.id, "tries": sent.tries, "status": sent.status }),
         );
@@ -555,6 +633,9 @@ impl Book {
             "payments": payments.collect::<Vec<_>>(),
             "hosted_checkouts": checkouts.collect::<Vec<_>>(),
             "hosted_tokenizations": tokenizations.collect::<Vec<_>>(),
+            "payouts": payouts.collect::<Vec<_>>(),
+            "payment_links": links.collect::<Vec<_>>(),
+            "mandates": mandates.collect::<Vec<_>>(),
             "webhooks_sent": sent.collect::<Vec<_>>(),
         })
     }

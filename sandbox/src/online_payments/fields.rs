@@ -108,6 +108,14 @@ impl Fields {
         }
     }
 
+    /// A language and a country, such as `de_DE`. Which ones the platform knows is not known, so the form counts.
+    pub(crate) fn locale(&self, path: &str) -> Result<(), Refusal> {
+        match self.text(path)? {
+            Some(text) if !is_locale(text) => Err(Refusal::invalid(path)),
+            _ => Ok(()),
+        }
+    }
+
     /// Texts of an array, or of a list with commas.
     pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, Refusal> {
         match self.at(path) {
@@ -129,6 +137,15 @@ impl Fields {
             Some(_) => Err(Refusal::invalid(path)),
         }
     }
+}
+
+pub(crate) fn is_locale(text: &str) -> bool {
+    text.split_once('_').is_some_and(|(language, country)| {
+        language.len() == 2
+            && language.bytes().all(|byte| byte.is_ascii_lowercase())
+            && country.len() == 2
+            && country.bytes().all(|byte| byte.is_ascii_uppercase())
+    })
 }
 
 #[cfg(test)]
@@ -168,6 +185,22 @@ mod tests {
         assert_eq!(fields.list("b").unwrap(), ["x", "y"]);
         assert!(fields.list("x").unwrap().is_empty());
         assert!(fields.list("c").is_err() && fields.list("d").is_err());
+    }
+
+    #[test]
+    fn tells_locales_from_other_texts() {
+        for (text, wanted) in [
+            ("de_DE", true),
+            ("en_GB", true),
+            ("de", false),
+            ("de-DE", false),
+            ("DE_de", false),
+            ("deu_DE", false),
+            ("invalid_locale", false),
+            ("", false),
+        ] {
+            assert_eq!(is_locale(text), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -105,10 +105,16 @@ fn restricted(fields: &Fields, path: &str, settings: &Settings) -> Result<Vec<u3
 }
 
 impl OnlinePayments {
-    pub(crate) fn create_checkout(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+    /// The checkout that a request describes, and the tokens in it that cannot be used.
+    pub(crate) fn checkout_of(
+        &self,
+        ledger: &mut Ledger,
+        call: &Call<'_>,
+    ) -> Result<(Checkout, Vec<String>), Refusal> {
         let fields = &call.fields;
         let at = |name: &str| format!("{CHECKOUT}.{name}");
         let (money, reference) = order_of(fields)?;
+        fields.locale(&at("locale"))?;
         let within = |name: &str, usual: i64, most: i64| -> Result<i64, Refusal> {
             let given = fields.integer(&at(name))?.unwrap_or(usual);
             if (1..=most).contains(&given) {
@@ -141,6 +147,11 @@ impl OnlinePayments {
             event_urls: event_urls(fields)?,
             progress: Progress::Open,
         };
+        Ok((checkout, invalid))
+    }
+
+    pub(crate) fn create_checkout(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let (checkout, invalid) = self.checkout_of(ledger, call)?;
         let url = self.url(&format!("{}/{}", pages::CHECKOUT, checkout.page));
         let mut answer = json!({
             "RETURNMAC": checkout.mac,
@@ -165,7 +176,11 @@ impl OnlinePayments {
             .ok_or_else(Refusal::unknown_hosted)?;
         let progress = checkout.progress;
         Ok(Reply::ok(match progress {
-            Progress::Open => json!({ "status": "IN_PROGRESS" }),
+            // The platform's own tests find the output here too; what is in it before there is a payment is inferred.
+            Progress::Open => json!({
+                "status": "IN_PROGRESS",
+                "createdPaymentOutput": { "paymentStatusCategory": "STATUS_UNKNOWN" },
+            }),
             Progress::Cancelled => json!({ "status": "CANCELLED_BY_CONSUMER" }),
             Progress::Paid => {
                 let payment = ledger.book.payment(call.id).ok_or_else(Refusal::unknown_hosted)?;
@@ -182,6 +197,7 @@ impl OnlinePayments {
 
     pub(crate) fn create_tokenization(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let fields = &call.fields;
+        fields.locale("locale")?;
         let asked = fields.list("tokens")?;
         let (expired, asked): (Vec<String>, Vec<String>) = asked.into_iter().partition(|id| {
             let token = ledger.book.token(id, call.now);
@@ -219,16 +235,21 @@ impl OnlinePayments {
         ))
     }
 
-    /// What one that is not filled in yet is told is not known: here the same as one that is not there.
+    /// One that is not filled in yet is found, as in the platform's own tests; that nothing is in it is inferred.
     pub(crate) fn read_tokenization(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let found = ledger
             .book
             .tokenizations
             .iter()
-            .find(|hosted| hosted.id == call.id);
-        let (token, status) = found
-            .and_then(|hosted| hosted.result.clone())
+            .find(|hosted| hosted.id == call.id)
             .ok_or_else(Refusal::unknown_hosted)?;
+        let Some((token, status)) = found.result.clone() else {
+            return if call.now < found.expires_at {
+                Ok(Reply::ok(json!({})))
+            } else {
+                Err(Refusal::unknown_hosted())
+            };
+        };
         let token = ledger
             .book
             .token(&token, call.now)
@@ -274,7 +295,8 @@ impl OnlinePayments {
             reference,
             sale,
             instrument: Instrument {
-                card,
+                product: card.product,
+                card: Some(card),
                 tokenize: tokenize && token.is_none(),
                 token,
             },

@@ -25,7 +25,10 @@ use crate::connection;
 /// Where the pages are; the last part of each path is its own.
 pub(crate) const CHECKOUT: &str = "/hostedcheckout/Payment/Form";
 pub(crate) const TOKENIZATION: &str = "/hostedtokenization/tokenization/form";
+pub(crate) const LINK: &str = "/online_payments/link";
 const AUTHENTICATION: &str = "/online_payments/authentication";
+/// Where shoppers go after the page of another product, if the merchant has not said where.
+pub(crate) const DONE: &str = "/online_payments/done";
 
 /// The path at which shops load the platform's script.
 const TOKENIZER_PATH: &str = "/hostedtokenization/js/client/tokenizer.min.js";
@@ -40,7 +43,9 @@ pub(crate) fn routes() -> Router<Arc<OnlinePayments>> {
     Router::new()
         .route(&page(CHECKOUT), get(show_checkout).post(pay_checkout))
         .route(&page(TOKENIZATION), get(show_tokenization).post(tokenize))
+        .route(&page(LINK), get(follow_link))
         .route(&page(AUTHENTICATION), get(show_authentication).post(authenticate))
+        .route(DONE, get(done))
         .route(TOKENIZER_PATH, get(async || script(TOKENIZER_SCRIPT)))
         .route(
             "/online_payments/assets/frame.js",
@@ -270,6 +275,17 @@ async fn pay_checkout(State(platform): Platform, Path(id): Path<String>, body: B
         ),
         Next::Gone => gone(),
     }
+}
+
+async fn done() -> Response {
+    page(StatusCode::OK, "Thank you", "")
+}
+
+/// Every visit of a payment link starts a checkout of its own.
+async fn follow_link(State(platform): Platform, Path(id): Path<String>) -> Response {
+    let now = platform.shared.clock.now();
+    let url = platform.with(|ledger| platform.visit(ledger, &id, now));
+    url.map_or_else(gone, |url| go(&url))
 }
 
 fn tokenization_form(platform: &OnlinePayments, id: &str, status: StatusCode, wrong: &str) -> Response {

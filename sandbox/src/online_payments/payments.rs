@@ -16,11 +16,15 @@ use super::statuses::{
     CAPTURE_WAITS, CAPTURED, REDIRECTED, REFUND_REFUSED, REFUND_UNCERTAIN, REFUND_WAITS, REFUNDED, REJECTED,
 };
 use super::tokens::clear_card;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
 use crate::faults::{Applied, Kind};
 use crate::merchant_url;
 
 const SPECIFIC: &str = "cardPaymentMethodSpecificInput";
+const REDIRECT: &str = "redirectPaymentMethodSpecificInput";
+const SUBSEQUENT: &str = "subsequentcardPaymentMethodSpecificInput";
+/// PayPal: the one product besides cards that is played.
+const PAYPAL: u32 = 840;
 /// The longest that the platform takes.
 const MAX_RETURN_URL: usize = 200;
 
@@ -31,12 +35,14 @@ const REFUSED_AMOUNTS: [i64; 2] = [1303, 1309];
 /// Amounts of captures and refunds whose end is not known.
 const UNCERTAIN_AMOUNTS: [i64; 2] = [1203, 1209];
 
-const BY_ISSUER: &str = "30041001";
+pub(crate) const BY_ISSUER: &str = "30041001";
 const NOT_AUTHENTICATED: &str = "40001134";
 
 /// What is paid with.
 pub(crate) struct Instrument {
-    pub(crate) card: CardFacts,
+    pub(crate) product: u32,
+    /// Nothing if the shopper pays on the product's own page.
+    pub(crate) card: Option<CardFacts>,
     pub(crate) token: Option<String>,
     pub(crate) tokenize: bool,
 }
@@ -124,6 +130,9 @@ impl OnlinePayments {
         let (money, reference) = order_of(fields)?;
         let sale = is_sale(fields, &specific("authorizationMode"))?;
         let event_urls = event_urls(fields)?;
+        if fields.has(REDIRECT) {
+            return self.create_redirected(ledger, call, money, reference, event_urls);
+        }
         let url = match return_url(fields, &specific("threeDSecure.redirectionData.returnUrl"))? {
             Some(url) => Some(url),
             None => return_url(fields, &specific("returnUrl"))?,
@@ -135,7 +144,11 @@ impl OnlinePayments {
             )
             && fields.flag(&specific("threeDSecure.skipAuthentication"))? != Some(true);
         let instrument = self.instrument(ledger, call)?;
-        if instrument.card.verdict == Verdict::Challenges && cit && url.is_none() {
+        let challenges = instrument
+            .card
+            .as_ref()
+            .is_some_and(|card| card.verdict == Verdict::Challenges);
+        if challenges && cit && url.is_none() {
             return Err(Refusal::missing(&specific(
                 "threeDSecure.redirectionData.returnUrl",
             )));
@@ -156,6 +169,95 @@ impl OnlinePayments {
         self.book_order(ledger, order, "paymentId", call.applied, call.now);
         let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
         Ok(self.created(payment, reference.as_deref()))
+    }
+
+    /// A payment on the page of another product. Without an address of the merchant's the shopper comes back to a
+    /// page of the sandbox's.
+    fn create_redirected(
+        &self,
+        ledger: &mut Ledger,
+        call: &Call<'_>,
+        money: Money,
+        reference: Option<String>,
+        event_urls: Vec<String>,
+    ) -> Answer {
+        let fields = &call.fields;
+        let at = |name: &str| format!("{REDIRECT}.{name}");
+        let product = fields
+            .product(&at("paymentProductId"))?
+            .ok_or_else(|| Refusal::missing(&at("paymentProductId")))?;
+        if product != PAYPAL {
+            return Err(Refusal::unknown_product());
+        }
+        if let Some(other) = [MEMBER, SPECIFIC].into_iter().find(|path| fields.has(path)) {
+            return Err(Refusal::invalid(other));
+        }
+        let url = return_url(fields, &at("redirectionData.returnUrl"))?;
+        let order = Order {
+            id: self.next_number(),
+            money,
+            reference,
+            // Captured unless the merchant says otherwise.
+            sale: fields.flag(&at("requiresApproval"))? != Some(true),
+            instrument: Instrument {
+                product,
+                card: None,
+                token: None,
+                tokenize: false,
+            },
+            back: Some(Back {
+                url: url.unwrap_or_else(|| self.url(pages::DONE)),
+                mac: Uuid::new_v4().to_string(),
+            }),
+            event_urls,
+        };
+        let id = order.id.clone();
+        self.book_order(ledger, order, "paymentId", call.applied, call.now);
+        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
+        Ok(self.created(payment, payment.reference.as_deref()))
+    }
+
+    /// One more payment with the card of an earlier one, without its holder.
+    pub(crate) fn subsequent(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let fields = &call.fields;
+        let (first, _) = found(ledger, call)?;
+        let (card, product, token) = (first.card.clone(), first.product, first.token.clone());
+        let succeeded = !is_declined(first) && first.first_code() != REDIRECTED;
+        let (first_money, first_reference) = (first.money.clone(), first.reference.clone());
+        let money = fields.money("order.amountOfMoney")?.unwrap_or(first_money);
+        let reference = fields.reference("order.references.merchantReference")?;
+        let sale = is_sale(fields, &format!("{SUBSEQUENT}.authorizationMode"))?;
+        if card.is_none() || !succeeded {
+            return Err(Refusal::not_allowed_now());
+        }
+        let order = Order {
+            id: self.next_number(),
+            money,
+            reference: reference.or(first_reference),
+            sale,
+            instrument: Instrument {
+                product,
+                card,
+                token,
+                tokenize: false,
+            },
+            back: None,
+            event_urls: Vec::new(),
+        };
+        let id = order.id.clone();
+        self.book_order(ledger, order, "paymentId", call.applied, call.now);
+        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
+        if payment.first_code() == REJECTED {
+            return Ok(self.created(payment, None));
+        }
+        Ok(Reply::created(json!({ "payment": payment.json() })))
+    }
+
+    /// No payment here ever waits for its completion; what the platform then says was recorded by its own tests.
+    pub(crate) fn complete(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        found(ledger, call)?;
+        order_of(&call.fields)?;
+        Err(Refusal::server_error())
     }
 
     /// The answer to a new payment: 201, or 402 if it was declined.
@@ -181,15 +283,7 @@ impl OnlinePayments {
                     .and_then(|first| first.error_code.as_deref())
                     .unwrap_or(BY_ISSUER),
             );
-            return Reply::new(
-                StatusCode::PAYMENT_REQUIRED,
-                json!({
-                    "errorId": Uuid::new_v4().to_string(),
-                    "errors": errors,
-                    "status": StatusCode::PAYMENT_REQUIRED.as_u16(),
-                    "paymentResult": result,
-                }),
-            );
+            return declined(&errors, "paymentResult", result);
         }
         if let (Some(challenge), Some(fields)) = (&payment.challenge, result.as_object_mut()) {
             fields.insert(
@@ -226,7 +320,8 @@ impl OnlinePayments {
         if way == MEMBER {
             let input = self.use_input(ledger, call, fields.needed(MEMBER)?, product, false)?;
             return Ok(Instrument {
-                card: input.card,
+                product: input.card.product,
+                card: Some(input.card),
                 tokenize: (input.tokenize || tokenize) && input.token.is_none(),
                 token: input.token,
             });
@@ -236,7 +331,8 @@ impl OnlinePayments {
                 .read(&ledger.settings, &self.card_salt, call.now)
                 .map_err(|mistake| refusal_of(mistake, &card_path))?;
             return Ok(Instrument {
-                card,
+                product: card.product,
+                card: Some(card),
                 token: None,
                 tokenize,
             });
@@ -262,7 +358,8 @@ impl OnlinePayments {
         let card = token.card.clone();
         let lasting = token.until.is_none().then(|| token.id.clone());
         Ok(Instrument {
-            card,
+            product: card.product,
+            card: Some(card),
             tokenize: tokenize && lasting.is_none(),
             token: lasting,
         })
@@ -277,17 +374,18 @@ impl OnlinePayments {
         applied: &Applied,
         now: OffsetDateTime,
     ) {
-        let card = &order.instrument.card;
+        let card = order.instrument.card.as_ref();
+        let is = |verdict: Verdict| card.is_some_and(|card| card.verdict == verdict);
         let declined = if let Some(code) = applied.value().filter(|_| applied.is(Kind::RespCode)) {
             Some(code.to_owned())
         } else {
-            let declines = card.verdict == Verdict::Declines
+            let declines = is(Verdict::Declines)
                 || order.money.amount == DECLINED_AMOUNT
                 // A stored card gets too old while nobody looks.
-                || card.is_expired(now);
+                || card.is_some_and(|card| card.is_expired(now));
             declines.then(|| BY_ISSUER.to_owned())
         };
-        let challenged = declined.is_none() && card.verdict == Verdict::Challenges;
+        let challenged = declined.is_none() && (card.is_none() || is(Verdict::Challenges));
         let challenge = order.back.as_ref().filter(|_| challenged).map(|way| {
             let id = if name_of_id == "paymentId" {
                 format!("{}_0", order.id)
@@ -317,6 +415,7 @@ impl OnlinePayments {
             }],
             money: order.money,
             reference: order.reference,
+            product: order.instrument.product,
             card: order.instrument.card,
             token: order.instrument.token,
             sale: order.sale,
@@ -325,8 +424,11 @@ impl OnlinePayments {
             closed: false,
             event_urls: order.event_urls,
         };
-        if payment.tokenize && !matches!(code, REJECTED | REDIRECTED) {
-            payment.token = Some(ledger.book.store(&payment.card).0);
+        if let Some(card) = &payment.card
+            && payment.tokenize
+            && !matches!(code, REJECTED | REDIRECTED)
+        {
+            payment.token = Some(ledger.book.store(card).0);
         }
         let created = payment.operation_json(0, "paymentOutput");
         let urls = payment.event_urls.clone();
@@ -360,7 +462,7 @@ impl OnlinePayments {
             first.code = REJECTED;
             first.error_code = Some(NOT_AUTHENTICATED.into());
         }
-        if let Some(card) = (passed && payment.tokenize).then(|| payment.card.clone()) {
+        if let Some(card) = payment.card.clone().filter(|_| passed && payment.tokenize) {
             let (token, _) = ledger.book.store(&card);
             ledger.book.payment(&id)?.token = Some(token);
         }
@@ -414,10 +516,16 @@ impl OnlinePayments {
         let money = call.fields.money("amountOfMoney")?;
         let (payment, _) = found(ledger, call)?;
         let left = payment.refundable();
-        if left == 0 {
+        let exceeds = money
+            .as_ref()
+            .is_some_and(|money| money.currency == payment.money.currency && money.amount > left);
+        if left == 0 || exceeds {
             return Err(Refusal::not_allowed_now());
         }
         let amount = partial(money, payment, left)?;
+        if let Some(code) = refund_decline(ledger, call, amount) {
+            return decline_refund(ledger, call, amount, code);
+        }
         let end = ending(amount, REFUNDED, REFUND_REFUSED, REFUND_UNCERTAIN);
         let (id, index) = operate(ledger, call, OperationKind::Refund, amount, REFUND_WAITS, end)?;
         let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
@@ -446,6 +554,46 @@ fn found<'a>(ledger: &'a mut Ledger, call: &Call<'_>) -> Result<(&'a mut Payment
         .book
         .operation(call.id)
         .ok_or_else(Refusal::unknown_payment)
+}
+
+/// `errorCode` of a refund that the issuer declines at once.
+fn refund_decline(ledger: &Ledger, call: &Call<'_>, amount: i64) -> Option<String> {
+    if call.applied.is(Kind::RespCode) {
+        return call.applied.value().map(Into::into);
+    }
+    let declined = ledger.settings.declined_refund_amounts.contains(&amount);
+    declined.then(|| BY_ISSUER.to_owned())
+}
+
+/// Books a refund that was declined. Its HTTP status is taken to be that of a declined payment.
+fn decline_refund(ledger: &mut Ledger, call: &Call<'_>, amount: i64, code: String) -> Answer {
+    let errors = refusal::decline(&code);
+    let (payment, _) = found(ledger, call)?;
+    let index = payment.operations.len();
+    payment.operations.push(Operation {
+        kind: OperationKind::Refund,
+        amount,
+        code: REFUND_REFUSED,
+        becomes: None,
+        at: call.now,
+        error_code: Some(code),
+    });
+    let result = payment.operation_json(index, "refundOutput");
+    Ok(declined(&errors, "refundResult", result))
+}
+
+/// What the issuer declined: 402, with errors and the result beside each other.
+pub(crate) fn declined(errors: &Value, name: &str, result: Value) -> Reply {
+    let status = StatusCode::PAYMENT_REQUIRED;
+    let mut body = json!({
+        "errorId": Uuid::new_v4().to_string(),
+        "errors": errors,
+        "status": status.as_u16(),
+    });
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(name.into(), result);
+    }
+    Reply::new(status, body)
 }
 
 /// The payment, or one of its operations if the id names one.

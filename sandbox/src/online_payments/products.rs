@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Product {
     pub(crate) id: u32,
     pub(crate) label: &'static str,
+    /// Name of the network.
+    pub(crate) scheme: &'static str,
     /// First digits, from and to, of the same length.
     ranges: &'static [(&'static str, &'static str)],
     lengths: (usize, usize),
@@ -27,6 +29,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 1,
         label: "VISA",
+        scheme: "Visa",
         ranges: &[("4", "4")],
         lengths: (13, 19),
         mask: MASK_OF_FOURS,
@@ -35,6 +38,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 2,
         label: "American Express",
+        scheme: "AmericanExpress",
         ranges: &[("34", "34"), ("37", "37")],
         lengths: (15, 15),
         mask: "{{9999}} {{999999}} {{99999}}",
@@ -43,6 +47,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 3,
         label: "Mastercard",
+        scheme: "Mastercard",
         ranges: &[("51", "55"), ("2221", "2720")],
         lengths: (16, 16),
         mask: MASK_OF_SIXTEEN,
@@ -51,6 +56,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 117,
         label: "Maestro",
+        scheme: "Mastercard",
         ranges: &[("50", "50"), ("56", "59"), ("61", "63"), ("66", "69")],
         lengths: (12, 19),
         mask: MASK_OF_FOURS,
@@ -59,6 +65,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 125,
         label: "JCB",
+        scheme: "Jcb",
         ranges: &[("3528", "3589")],
         lengths: (16, 19),
         mask: MASK_OF_FOURS,
@@ -67,6 +74,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 128,
         label: "Discover",
+        scheme: "DinersDiscover",
         ranges: &[("6011", "6011"), ("644", "649"), ("65", "65")],
         lengths: (16, 19),
         mask: MASK_OF_FOURS,
@@ -75,6 +83,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: CARTES_BANCAIRES,
         label: "Carte Bancaire",
+        scheme: "Cb",
         ranges: &[],
         lengths: (16, 16),
         mask: MASK_OF_SIXTEEN,
@@ -83,6 +92,7 @@ pub(crate) const ALL: [Product; 8] = [
     Product {
         id: 132,
         label: "Diners Club",
+        scheme: "DinersDiscover",
         ranges: &[("300", "305"), ("36", "36"), ("38", "39")],
         lengths: (14, 19),
         mask: "{{9999}} {{999999}} {{9999}}",

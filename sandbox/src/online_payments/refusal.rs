@@ -36,6 +36,19 @@ const DIRECT: &str = "DIRECT_PLATFORM_ERROR";
 /// Of answers that the issuer or acquirer gave.
 const PAYMENT: &str = "PAYMENT_PLATFORM_ERROR";
 const NO_ACCESS: &str = "ACCESS_TO_MERCHANT_NOT_ALLOWED";
+const NO_NETWORKS: &str = "PAYMENT_PRODUCT_ID_MISMATCH";
+const NO_CONVERSION: &str = "CURRENCY_CONVERSION_NOT_FOUND_REQUEST";
+
+/// The message of an error: its id, where no other words are known.
+fn message(id: &'static str) -> &'static str {
+    match id {
+        NO_NETWORKS => {
+            "The given payment product id does not correspond to the paymentproductid in the given token."
+        }
+        NO_CONVERSION => "Some request parameter e.g. merchant, card etc not found in the system.",
+        _ => id,
+    }
+}
 
 impl Refusal {
     const fn new(status: StatusCode, error: Error) -> Self {
@@ -53,7 +66,7 @@ impl Refusal {
                 error_code: Some(error_code.into()),
                 code: Some(code),
                 id,
-                property: None,
+                ..Error::default()
             },
         )
     }
@@ -163,14 +176,60 @@ impl Refusal {
         )
     }
 
-    /// The first call with this key is still running. Its id is not known.
-    pub(crate) fn in_progress(error_code: &str) -> Self {
+    /// The first call with this key is still running. The real platform's `errorCode` is neither of the two that
+    /// the official libraries take for this case: their own tests get the general exception of a 409.
+    pub(crate) fn in_progress(error_code: Option<&str>) -> Self {
         Self::new(
             StatusCode::CONFLICT,
             Error {
-                error_code: Some(error_code.into()),
+                error_code: error_code.map(Into::into),
+                id: "DUPLICATE_REQUEST_IN_PROGRESS",
                 ..Error::default()
             },
+        )
+    }
+
+    pub(crate) fn unknown_payout() -> Self {
+        Self::named(StatusCode::NOT_FOUND, "UNKNOWN_PAYOUT_ID", "payoutId")
+    }
+
+    pub(crate) fn unknown_product_group() -> Self {
+        Self::named(
+            StatusCode::NOT_FOUND,
+            "UNKNOWN_PRODUCT_GROUP_ID",
+            "paymentProductGroupId",
+        )
+    }
+
+    /// An error of which only the status is known.
+    pub(crate) fn unnamed(status: StatusCode, property: &str) -> Self {
+        Self::named(status, "", property)
+    }
+
+    /// Networks of a product that has none, with the words that were recorded.
+    pub(crate) fn no_networks() -> Self {
+        Self::coded(StatusCode::BAD_REQUEST, "50001111", "1431", NO_NETWORKS)
+    }
+
+    /// A card without an offer in another currency, with the words that were recorded.
+    pub(crate) fn no_conversion() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Error {
+                error_code: Some("50001111".into()),
+                id: NO_CONVERSION,
+                ..Error::default()
+            },
+        )
+    }
+
+    /// The platform's own failure.
+    pub(crate) fn server_error() -> Self {
+        Self::coded(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "20001101",
+            "9999",
+            "UNKNOWN_SERVER_ERROR",
         )
     }
 
@@ -199,7 +258,7 @@ impl Refusal {
         }
         if !error.id.is_empty() {
             fields.insert("id".into(), error.id.into());
-            fields.insert("message".into(), error.id.into());
+            fields.insert("message".into(), message(error.id).into());
         }
         if let Some(property) = &error.property {
             fields.insert("propertyName".into(), property.as_str().into());
@@ -265,8 +324,11 @@ mod tests {
         let told = Refusal::unknown_hosted().told();
         assert_eq!(told.status, StatusCode::NOT_FOUND);
         assert_eq!(told.body["errors"][0]["httpStatusCode"], 500);
-        let told = Refusal::in_progress("1409").told();
+        let told = Refusal::in_progress(Some("1409")).told();
         assert_eq!(told.body["errors"].as_array().unwrap().len(), 1);
         assert_eq!(told.body["errors"][0]["errorCode"], "1409");
+        let told = Refusal::unnamed(StatusCode::NOT_FOUND, "x").told();
+        assert_eq!(told.body["errors"][0].get("id"), None);
+        assert_eq!(told.body["errors"][0].get("message"), None);
     }
 }

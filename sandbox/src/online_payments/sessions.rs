@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::book::{Book, Session};
 use super::cards::is_co_branded;
+use super::fields::is_locale;
 use super::products::{self, CARTES_BANCAIRES};
 use super::refusal::Refusal;
 use super::{Answer, Asked, Call, Ledger, OnlinePayments, Reply, hex_id};
@@ -126,6 +127,8 @@ impl OnlinePayments {
             .map(|token| {
                 let mut attributes = vec![
                     json!({ "key": "alias", "value": token.card.alias(), "status": "READ_ONLY" }),
+                    // The platform's own client writes it in its tests.
+                    json!({ "key": "cardNumber", "value": token.card.alias(), "status": "CAN_WRITE" }),
                     json!({ "key": "expiryDate", "value": token.card.expiry(), "status": "CAN_WRITE" }),
                 ];
                 if let Some(holder) = &token.card.holder {
@@ -162,6 +165,7 @@ impl OnlinePayments {
             "countryCode": "99",
             "isAllowedInContext": is_allowed(brand.id),
             "cardType": "Credit",
+            "cardScheme": brand.scheme,
         });
         if let Some(fields) = details.as_object_mut()
             && is_co_branded(&ledger.settings, bin)
@@ -182,7 +186,10 @@ impl OnlinePayments {
 }
 
 /// Country and currency are taken to be needed; which the real platform insists on is not known.
-fn check_context(call: &Call<'_>) -> Result<(), Refusal> {
+pub(crate) fn check_context(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.query("locale").is_some_and(|locale| !is_locale(locale)) {
+        return Err(Refusal::invalid("locale"));
+    }
     for (name, letters) in [("countryCode", 2), ("currencyCode", 3)] {
         let text = call.query(name).ok_or_else(|| Refusal::missing(name))?;
         if text.len() != letters || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {

@@ -33,8 +33,9 @@ pub struct Settings {
     pub temporary_token_minutes: u32,
     /// HTTP status of a token or hosted tokenization that was created: 201 or 200.
     pub created_status: u16,
-    /// `errorCode` of a call whose first is still running: `1409`, or `30001002` as newer libraries expect.
-    pub in_progress_code: String,
+    /// `errorCode` of a call whose first is still running: nothing, as of the real platform, or one of the two that
+    /// its libraries look for, `1409` and `30001002`.
+    pub in_progress_code: Option<String>,
     /// How long captures, refunds, cancellations and waiting authorizations take.
     pub settle_after_ms: u32,
     /// Whether an authorization waits (51) before it is decided.
@@ -49,6 +50,12 @@ pub struct Settings {
     pub declined_cards: Vec<String>,
     /// Test cards whose holder has to authenticate. The real platform's are not known.
     pub challenge_cards: Vec<String>,
+    /// Amounts of refunds that the issuer declines at once. The real platform's are not known.
+    pub declined_refund_amounts: Vec<i64>,
+    /// First digits of cards that cost a surcharge.
+    pub surcharged_bins: Vec<String>,
+    /// First digits of cards that may be charged in the currency of their holder.
+    pub converted_bins: Vec<String>,
     /// Origins that may call the client API from a page; `loopback` for all of this machine, `*` for all.
     /// Which ones the real API allows is not known.
     pub cors_origins: Vec<String>,
@@ -68,7 +75,7 @@ impl Default for Settings {
             hosted_tokenization_minutes: 120,
             temporary_token_minutes: 120,
             created_status: 201,
-            in_progress_code: "1409".into(),
+            in_progress_code: None,
             settle_after_ms: 0,
             waiting_authorizations: false,
             products: products::ALL.iter().map(|product| product.id).collect(),
@@ -76,6 +83,9 @@ impl Default for Settings {
             cardholder_name_required: true,
             declined_cards: vec!["4321456998744563".into(), "4000000000000002".into()],
             challenge_cards: vec!["4000000000003220".into()],
+            declined_refund_amounts: vec![1302],
+            surcharged_bins: vec!["5".into()],
+            converted_bins: vec!["4012".into()],
             cors_origins: vec![cors::LOOPBACK.into()],
         }
     }

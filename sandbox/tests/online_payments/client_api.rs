@@ -162,6 +162,7 @@ async fn tells_which_products_a_card_can_be() {
             { "paymentProductId": 130, "isAllowedInContext": false },
         ])
     );
+    assert_eq!(visa["cardScheme"], "Visa");
     let amex = ask("378282").await.good(200);
     assert_eq!(
         (&amex["paymentProductId"], &amex["isAllowedInContext"]),
@@ -200,6 +201,18 @@ async fn describes_its_products() {
     let account = &products[0]["accountsOnFile"][0];
     assert_eq!(account["attributes"][0]["value"], "456735XXXXXX7977");
     assert_eq!(account["attributes"][0]["status"], "READ_ONLY");
+    let attribute = |name: &str| {
+        let mut all = account["attributes"].as_array().unwrap().iter();
+        all.find(|attribute| attribute["key"] == name).unwrap()
+    };
+    for (name, value) in [
+        ("alias", "456735XXXXXX7977"),
+        ("cardNumber", "456735XXXXXX7977"),
+        ("cardholderName", "Zoë Müller"),
+        ("expiryDate", "1230"),
+    ] {
+        assert_eq!(attribute(name)["value"], value, "{name}");
+    }
     assert_eq!(products[1].get("accountsOnFile"), None);
     let visa = shop
         .page_get(&session, &format!("/products/1{CONTEXT}"))
@@ -237,8 +250,18 @@ async fn describes_its_products() {
             400
         );
     }
+    assert_eq!(
+        shop.page_get(&session, &format!("/products{CONTEXT}&locale=invalid_locale"))
+            .await
+            .refusal(),
+        (400, "INVALID_VALUE", "locale")
+    );
     // What is not played is not there.
-    for path in ["/products/1/networks", "/services/surchargeCalculation"] {
+    for path in [
+        "/products/1/directory",
+        "/services/surchargeCalculation",
+        "/services/dccrate",
+    ] {
         let answer = shop.page_get(&session, path).await;
         assert_eq!((answer.http, answer.text.as_str()), (404, ""));
     }

@@ -55,6 +55,7 @@ async fn changes_settings() {
         "created_status": 200, "in_progress_code": "30001002", "settle_after_ms": 1,
         "waiting_authorizations": true, "products": [1], "co_branded_bins": ["456735"],
         "cardholder_name_required": false, "declined_cards": [], "challenge_cards": [], "cors_origins": ["*"],
+        "declined_refund_amounts": [1], "surcharged_bins": ["4"], "converted_bins": ["5"],
     });
     assert_eq!(post(&shop, "settings", all.clone()).await, (200, all));
     for wrong in [
@@ -100,7 +101,8 @@ async fn forgets_all_but_its_keys_on_a_reset() {
     shop.sandbox.reset();
     let empty = json!({
         "sessions_made": 0, "inputs_opened": 0, "inputs_refused": [], "tokens": [], "payments": [],
-        "hosted_checkouts": [], "hosted_tokenizations": [], "webhooks_sent": [],
+        "hosted_checkouts": [], "hosted_tokenizations": [], "payouts": [], "payment_links": [],
+        "mandates": [], "webhooks_sent": [],
     });
     assert_eq!(shop.state(), empty);
     assert_eq!(shop.page_get(&session, "/crypto/publickey").await.http, 403);

@@ -1,5 +1,6 @@
 //! Payments and what is done to them.
 
+use cardseal_sandbox::faults::Kind;
 use serde_json::{Value, json};
 
 use super::shop::{CHALLENGED, DECLINED, Shop, VISA, by_card, by_token, order, with};
@@ -243,8 +244,15 @@ async fn refunds_what_was_captured() {
     );
     assert_eq!(first["refundOutput"]["amountOfMoney"]["amount"], 400);
     assert_eq!(shop.standing(&id).await, ("CAPTURED".into(), 9));
+    assert_eq!(
+        first["refundOutput"]["cardRefundMethodSpecificOutput"],
+        json!({ "totalAmountPaid": 1000, "totalAmountRefunded": 400 })
+    );
+    assert_eq!(
+        shop.post(&refund, &money(601, "EUR")).await.refusal(),
+        (400, "ACTION_NOT_ALLOWED_ON_TRANSACTION", "paymentId")
+    );
     for (body, member) in [
-        (money(601, "EUR"), "amountOfMoney.amount"),
         (money(0, "EUR"), "amountOfMoney.amount"),
         (money(100, "USD"), "amountOfMoney.currencyCode"),
     ] {
@@ -266,6 +274,167 @@ async fn refunds_what_was_captured() {
         .post(&format!("/payments/{authorized}/refund"), &money(1, "EUR"))
         .await;
     assert_eq!(refund.http, 400);
+}
+
+#[tokio::test]
+async fn declines_refunds_at_once_where_it_is_told_to() {
+    let shop = Shop::open().await;
+    let id = shop.paid(5000, "SALE").await;
+    let refund = format!("/payments/{id}/refund");
+    let money = |amount: i64| json!({ "amountOfMoney": { "amount": amount, "currencyCode": "EUR" } });
+    let by_amount = shop.post(&refund, &money(1302)).await.good(402);
+    let result = &by_amount["refundResult"];
+    assert_eq!(
+        (
+            &result["id"],
+            &result["status"],
+            &result["statusOutput"]["statusCode"]
+        ),
+        (
+            &json!(format!("{}_1", id.strip_suffix("_0").unwrap())),
+            &json!("REJECTED"),
+            &json!(83)
+        )
+    );
+    assert_eq!(result["statusOutput"]["errors"], by_amount["errors"]);
+    shop.inject("payments/refund", Kind::RespCode, |fault| {
+        fault.value = Some("30511001".into());
+    });
+    let by_fault = shop.post(&refund, &money(100)).await.good(402);
+    assert_eq!(by_fault["errors"][0]["errorCode"], "30511001");
+    // Nothing was refunded: all of it is left.
+    assert_eq!(shop.standing(&id).await, ("CAPTURED".into(), 9));
+    shop.post(&refund, &money(5000)).await.good(201);
+    shop.set(&json!({ "declined_refund_amounts": [] }));
+    let id = shop.paid(5000, "SALE").await;
+    let refund = format!("/payments/{id}/refund");
+    shop.post(&refund, &money(1302)).await.good(201);
+}
+
+#[tokio::test]
+async fn pays_again_with_the_card_of_an_earlier_payment() {
+    let shop = Shop::open().await;
+    let id = shop.paid(1000, "SALE").await;
+    let path = format!("/payments/{id}/subsequent");
+    let body = |amount: i64| {
+        with(
+            order(amount),
+            "subsequentcardPaymentMethodSpecificInput",
+            json!({ "authorizationMode": "SALE", "subsequentType": "Recurring" }),
+        )
+    };
+    let made = shop.post_with_key(&path, &body(700), "again").await.good(201);
+    let payment = &made["payment"];
+    assert_ne!(payment["id"], id);
+    assert_eq!(payment["status"], "CAPTURED");
+    assert_eq!(payment["paymentOutput"]["amountOfMoney"]["amount"], 700);
+    assert_eq!(
+        shop.post_with_key(&path, &body(700), "again").await.good(201),
+        made
+    );
+    // The holder is not there to authenticate.
+    shop.set(&json!({ "challenge_cards": [VISA] }));
+    shop.post(&path, &body(701)).await.good(201);
+    let declined = shop.post(&path, &body(1302)).await.good(402);
+    assert_eq!(declined["paymentResult"]["payment"]["status"], "REJECTED");
+    assert_eq!(
+        shop.post(&path, &body(-1)).await.refusal(),
+        (400, "INVALID_VALUE", "order.amountOfMoney.amount")
+    );
+    assert_eq!(
+        shop.post("/payments/9999999999/subsequent", &body(1))
+            .await
+            .refusal(),
+        (404, "UNKNOWN_PAYMENT_ID", "paymentId")
+    );
+    let refused = shop
+        .post("/payments", &by_card(1000, "SALE", DECLINED))
+        .await
+        .good(402);
+    let id = refused["paymentResult"]["payment"]["id"].as_str().unwrap();
+    let again = shop.post(&format!("/payments/{id}/subsequent"), &body(1)).await;
+    assert_eq!(again.refusal().1, "ACTION_NOT_ALLOWED_ON_TRANSACTION");
+}
+
+#[tokio::test]
+async fn sends_shoppers_to_the_page_of_another_product() {
+    let shop = Shop::open().await;
+    let body = |product: u32| {
+        with(
+            order(1000),
+            "redirectPaymentMethodSpecificInput",
+            json!({
+                "paymentProductId": product,
+                "redirectionData": { "returnUrl": "https://shop.example/back" },
+            }),
+        )
+    };
+    let made = shop.post("/payments", &body(840)).await.good(201);
+    let payment = &made["payment"];
+    let id = payment["id"].as_str().unwrap();
+    assert_eq!(payment["status"], "REDIRECTED");
+    assert_eq!(payment["paymentOutput"]["paymentMethod"], "redirect");
+    assert_eq!(
+        payment["paymentOutput"]["redirectPaymentMethodSpecificOutput"]["paymentProductId"],
+        840
+    );
+    // Nothing waits for a completion: what the platform says then.
+    let complete = format!("/payments/{id}/complete");
+    assert_eq!(
+        shop.post(&complete, &order(1000)).await.refusal(),
+        (500, "UNKNOWN_SERVER_ERROR", "")
+    );
+    assert_eq!(
+        shop.post(&complete, &json!({})).await.refusal().1,
+        "PARAMETER_NOT_FOUND_IN_REQUEST"
+    );
+    assert_eq!(
+        shop.post("/payments/1_0/complete", &order(1)).await.refusal().1,
+        "UNKNOWN_PAYMENT_ID"
+    );
+    let url = made["merchantAction"]["redirectData"]["redirectURL"]
+        .as_str()
+        .unwrap();
+    let passed = shop.http.post(url).body("action=pass").send().await.unwrap();
+    assert_eq!(passed.status(), 303);
+    let back = passed.headers()["location"].to_str().unwrap();
+    assert!(back.starts_with("https://shop.example/back?RETURNMAC="));
+    assert_eq!(shop.standing(id).await, ("CAPTURED".into(), 9));
+    let refund = shop
+        .post(&format!("/payments/{id}/refund"), &json!({}))
+        .await
+        .good(201);
+    assert_eq!(
+        refund["refundOutput"]["redirectRefundMethodSpecificOutput"]["totalAmountRefunded"],
+        1000
+    );
+    assert_eq!(shop.payments()[0]["last4"], Value::Null);
+    // Without an address of the shop's the sandbox has a page for the end.
+    let alone = with(
+        body(840),
+        "redirectPaymentMethodSpecificInput/redirectionData",
+        Value::Null,
+    );
+    let made = shop.post("/payments", &alone).await.good(201);
+    let url = made["merchantAction"]["redirectData"]["redirectURL"]
+        .as_str()
+        .unwrap();
+    let failed = shop.http.post(url).body("action=fail").send().await.unwrap();
+    let end = failed.headers()["location"].to_str().unwrap();
+    assert_eq!(shop.http.get(end).send().await.unwrap().status(), 200);
+    assert_eq!(
+        shop.standing(made["payment"]["id"].as_str().unwrap()).await.0,
+        "REJECTED"
+    );
+    for (body, wanted) in [
+        (body(1), (404, "UNKNOWN_PRODUCT_ID", "paymentProductId")),
+        (
+            with(body(840), "encryptedCustomerInput", json!("x")),
+            (400, "INVALID_VALUE", "encryptedCustomerInput"),
+        ),
+    ] {
+        assert_eq!(shop.post("/payments", &body).await.refusal(), wanted);
+    }
 }
 
 #[tokio::test]
