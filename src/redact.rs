@@ -1,8 +1,13 @@
-//! Masks what could be a card number in text that came from elsewhere.
+//! The one rule for what reads like a card number in text that came from elsewhere, in three degrees:
 //!
-//! A digit is a decimal digit of any of twelve scripts, and whatever people put between groups of digits is
-//! skipped: what only a person would read as a card number is one. UUIDs are let be: their digits follow one
-//! another by chance, and a platform names its things by them.
+//! - [`card_digits`] masks for logs. It is the strictest: every run of twelve digits goes.
+//! - [`typed_card_number`] judges what a person typed into a field for a name. A brand, a length and a check digit
+//!   must fit, whatever letters stand around the digits.
+//! - [`holds_card_number`] judges what a program sent. It lets identifiers pass: in hex, base64url, ULIDs and order
+//!   numbers, digits follow one another by chance, but they touch letters.
+//!
+//! A digit is a decimal digit of any of twelve scripts, and the separators that people put between groups of digits are
+//! skipped. None of the three touches UUIDs, by which platforms name things.
 
 use crate::prelude::*;
 use crate::wiped::Wiped;
@@ -13,6 +18,9 @@ const PAN_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
 /// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same
 /// way: what is only looked for, and not masked, has one more.
 const FEWEST_READ: usize = 13;
+
+/// No group of the digits on a card is longer.
+const LONGEST_GROUP: usize = 6;
 
 /// Replaces every run of 12 to 19 digits that could be a card number, blanks and dashes between the digits
 /// allowed, by its length in asterisks. Longer runs are masked too: nothing in a platform's text needs them.
@@ -83,46 +91,95 @@ fn is_uuid(text: &str) -> bool {
     }) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether a person would read a card number in the text: consecutive groups of digits that together have a
-/// brand's prefix, its length and a fitting check digit.
+/// Whether a card number stands in what a program sent: consecutive groups of digits that together have a brand's
+/// prefix, its length and a fitting check digit. Digits that touch an ASCII letter belong to an identifier, unless
+/// it is a group as on a card, with blanks: no identifier has those.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
+    holds::<true>(text)
+}
+
+/// The same for a field that a person fills in: no letter excuses digits there.
+#[must_use]
+pub fn typed_card_number(text: &str) -> bool {
+    holds::<false>(text)
+}
+
+fn holds<const IDS: bool>(text: &str) -> bool {
     let mut found = false;
-    pieces(text, |piece, is_uuid| found |= !is_uuid && reads_as_number(piece));
+    pieces(text, |piece, is_uuid| {
+        found |= !is_uuid && reads_as_number::<IDS>(piece)
+    });
     found
 }
 
 /// Whether one begins at any group of digits.
-fn reads_as_number(text: &str) -> bool {
+fn reads_as_number<const IDS: bool>(text: &str) -> bool {
     let mut rest = text.chars();
     let mut inside = false;
     loop {
         let here = rest.clone();
         let Some(c) = rest.next() else { return false };
         let begins = !inside && digit(c).is_some();
-        if begins && begins_with_number(here) {
+        let before = || text.strip_suffix(here.as_str()).unwrap_or_default();
+        if begins && begins_with_number::<IDS>(IDS && ends_in_identifier(before()), here.clone()) {
             return true;
         }
         inside = digit(c).is_some();
     }
 }
 
+/// Whether the last character is a letter of an identifier. After `\` or `%` it is an escape, or the format code of a
+/// magnetic stripe, and what follows stands by itself.
+fn ends_in_identifier(text: &str) -> bool {
+    let mut back = text.chars().rev();
+    back.next().is_some_and(|c| c.is_ascii_alphabetic()) && !matches!(back.next(), Some('\\' | '%'))
+}
+
+/// Whether an identifier goes on here. `D` before an expiry date and a service code separates the fields of a
+/// magnetic stripe.
+fn begins_in_identifier(text: &str) -> bool {
+    let stripe = || {
+        let rest = text.as_bytes().get(1..8).unwrap_or_default();
+        text.starts_with('D') && rest.len() == 7 && rest.iter().all(u8::is_ascii_digit)
+    };
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && !stripe()
+}
+
 /// Whether the first so many groups of digits make a number.
-fn begins_with_number(text: core::str::Chars<'_>) -> bool {
+fn begins_with_number<const IDS: bool>(after_letter: bool, text: core::str::Chars<'_>) -> bool {
     let mut number = Wiped::new(String::with_capacity(*PAN_DIGITS.end()));
-    for c in text.chain(core::iter::once('\0')) {
+    let mut rest = text;
+    // Digits of the first and the current group, and whether blanks stand between groups.
+    let (mut first, mut current, mut blanks) = (0, 0, false);
+    loop {
+        let here = rest.as_str();
+        let c = rest.next().unwrap_or('\0');
         if let Some(digit) = digit(c).and_then(|digit| char::from_digit(digit, 10)) {
             if number.len() == *PAN_DIGITS.end() {
                 return false;
             }
             number.push(digit);
-        } else if is_number(&number) {
+            current += 1;
+            continue;
+        }
+        if first == 0 {
+            first = current;
+        }
+        let excused = |group: usize| !blanks || group > LONGEST_GROUP;
+        let of_identifier =
+            || IDS && (after_letter && excused(first) || begins_in_identifier(here) && excused(current));
+        if is_number(&number) && !of_identifier() {
             return true;
-        } else if !is_separator(c) {
+        }
+        if !is_separator(c) {
             return false;
         }
+        blanks |= c.is_whitespace();
+        if digit(rest.clone().next().unwrap_or('\0')).is_some() {
+            current = 0;
+        }
     }
-    false
 }
 
 fn is_number(digits: &str) -> bool {
@@ -233,6 +290,44 @@ mod tests {
         }
         // Digits alone in that form are masked.
         assert!(!card_digits("42424242-4242-4242-4242-424242424242").contains("4242"));
+    }
+
+    #[test]
+    fn lets_identifiers_pass_and_no_card_number() {
+        for id in [
+            "4242424242424242abcdef0123456789",
+            "abcdefabcdefabcd4242424242424242",
+            "ab4242424242424242cdef0123456789",
+            "SO4242424242424242",
+            "2024-X4242424242424242",
+            "01J4242424242424242ABCDEFG",
+            "inv4242-4242-4242-4242b",
+            "dQw4w9WgXcQ_4242424242424242x",
+        ] {
+            assert!(!holds_card_number(id), "{id}");
+            assert!(!holds_card_number(&format!("order {id}, please")), "{id}");
+            assert!(typed_card_number(id), "{id}");
+            assert!(!card_digits(id).contains("4242424242424242"), "{id}");
+        }
+        for text in [
+            "pan 4242424242424242 x",
+            "pan4242 4242 4242 4242",
+            "pan3782 822463 10005",
+            "4242 4242 4242 4242x",
+            "4242-4242-4242-4242-x",
+            "x_4242424242424242",
+            "{\"number\":\"4242424242424242\"}",
+            "{\\\"note\\\":\\\"\\n4242424242424242\\\"}",
+            "number=4242424242424242&cvc=123",
+            "カード4242424242424242です",
+            "é4242424242424242é",
+            ";4242424242424242=30121010000012345678?",
+            "4242424242424242D30121010000012345678F",
+            "%B4242424242424242^DOE/JANE^3012101?",
+        ] {
+            assert!(holds_card_number(text), "{text}");
+            assert!(typed_card_number(text), "{text}");
+        }
     }
 
     #[test]

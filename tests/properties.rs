@@ -144,3 +144,112 @@ proptest! {
         prop_assert!(!redact::holds_card_number(&masked));
     }
 }
+
+/// Pseudo-random, so that a failure can be repeated (xorshift64*).
+struct Digits(u64);
+
+impl Digits {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn text(&mut self, alphabet: &str, length: usize) -> String {
+        let letters: Vec<char> = alphabet.chars().collect();
+        let count = u64::try_from(letters.len()).unwrap();
+        let mut letter = || letters[usize::try_from((self.next() >> 32) % count).unwrap()];
+        (0..length).map(|_| letter()).collect()
+    }
+}
+
+const HEX: &str = "0123456789abcdef";
+
+#[test]
+fn identifiers_of_the_common_forms_are_no_card_numbers() {
+    let mut digits = Digits(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..100_000 {
+        let hex = digits.text(HEX, 32);
+        let part = |range| hex.get(range).unwrap();
+        let uuid = format!(
+            "{}-{}-{}-{}-{}",
+            part(0..8),
+            part(8..12),
+            part(12..16),
+            part(16..20),
+            part(20..32)
+        );
+        for id in [
+            hex.to_uppercase(),
+            format!("PMT_{uuid}"),
+            uuid,
+            digits.text(HEX, 40),
+            digits.text(HEX, 64),
+            digits.text(
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                22,
+            ),
+            format!("01{}", digits.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", 24)),
+            format!("INV{}", digits.text("0123456789", 16)),
+            hex,
+        ] {
+            assert!(!redact::holds_card_number(&id), "{id}");
+        }
+    }
+}
+
+#[test]
+fn card_numbers_are_card_numbers_in_every_form() {
+    for number in [
+        "4242424242424242",
+        "4222222222222",
+        "4012000033330026",
+        "5555555555554444",
+        "2223003122003222",
+        "378282246310005",
+        "6011111111111117",
+        "30569309025904",
+        "36227206271667",
+        "3530111333300000",
+        "6200000000000005",
+        "6759649826438453",
+        "2200000000000004",
+        "6062825624254001",
+        "6362970000457013",
+        "6703444444444449",
+        "4571000000000001",
+    ] {
+        let mut forms = vec![number.to_owned()];
+        for separator in [
+            " ", "-", ".", "/", "_", "\u{a0}", "\u{2013}", "\u{2022}", "\u{200b}", " - ",
+        ] {
+            for group in [1, 2, 4, 6] {
+                let digits: Vec<char> = number.chars().collect();
+                let groups: Vec<String> = digits.chunks(group).map(|group| group.iter().collect()).collect();
+                forms.push(groups.join(separator));
+            }
+        }
+        forms.push(
+            number
+                .chars()
+                .map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap())
+                .collect(),
+        );
+        for form in forms {
+            for text in [
+                form.clone(),
+                format!("card {form}, thanks"),
+                format!("card:{form};"),
+                format!("{{\"number\":\"{form}\"}}"),
+                format!("{{\\\"note\\\":\\\"a\\n{form}\\\"}}"),
+                format!("\u{30ab}\u{30fc}\u{30c9}{form}\u{3067}\u{3059}"),
+                format!("9c17a1fa-8e72-4163-8274-9896cdf3942f {form}"),
+            ] {
+                assert!(redact::holds_card_number(&text), "{text}");
+                assert!(redact::typed_card_number(&text), "{text}");
+                assert!(!redact::holds_card_number(&redact::card_digits(&text)), "{text}");
+            }
+        }
+    }
+}

@@ -194,7 +194,7 @@ impl Found {
             if rule.required {
                 self.error(codes.missing);
             }
-        } else if redact::holds_card_number(name) {
+        } else if redact::typed_card_number(name) {
             self.error(codes.card_number);
         } else if rule.letters && name.chars().any(strange) {
             self.error(codes.characters);

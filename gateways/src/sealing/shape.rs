@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use cardseal::card::luhn;
-use cardseal::redact::holds_card_number;
+use cardseal::redact::typed_card_number;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -149,7 +149,7 @@ pub(super) fn card(text: &[u8]) -> Result<SealedCard, Refusal> {
         let chars = holder.chars().count();
         (1..=MAX_HOLDER_CHARS).contains(&chars)
             && !holder.chars().any(char::is_control)
-            && !holds_card_number(holder)
+            && !typed_card_number(holder)
     });
     let date_fits = (1..=12).contains(&month) && (2000..=2099).contains(&year);
     if !(number_fits && cvc_fits && holder_fits && date_fits) {
