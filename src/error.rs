@@ -75,6 +75,8 @@ codes! {
     SessionWrongKind = "session_wrong_kind", "the session was opened for another kind of request";
     /// The session belongs to another platform.
     SessionWrongPlatform = "session_wrong_platform", "the session belongs to another platform";
+    /// The session names a host that is neither the platform's nor one that the page has named.
+    SessionHostRefused = "session_host_refused", "the session names a host that is not the platform's";
     /// The answer is not what the platform documents.
     AnswerMalformed = "answer_malformed", "the answer is not one that the platform documents";
     /// The answer's signature is missing or wrong.

@@ -3,7 +3,7 @@
 import { brands, call, loaded, problems } from "./core.js";
 import { failure } from "./error.js";
 import { fields } from "./fields.js";
-import { choice, flag, isObject, text } from "./value.js";
+import { choice, flag, isObject, members, text } from "./value.js";
 
 /** A text as a part of a call. The module is told of half a surrogate pair, which no encoding can carry. */
 function part(value) {
@@ -41,7 +41,7 @@ function check(platform, stored, card, now, codeless) {
 }
 
 export function validateCard(card, options) {
-  const { now = Date.now, platform, kind, cvcOptional } = options ?? {};
+  const { now = Date.now, platform, kind, cvcOptional } = members(options, "now", "platform", "kind", "cvcOptional");
   const stored = choice(kind, "kind", "tokenize", "update", "payment") !== "payment";
   const { brands, problems, card: valid } = check(text(platform, "platform"), stored, card, now(), flag(cvcOptional, "cvcOptional"));
   return { valid: !!valid, brands, problems };

@@ -3,7 +3,7 @@
 
 import { fill } from "./random.js";
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { __proto__: null, ignoreBOM: true });
 const encoder = new TextEncoder();
 let wasm;
 let memory;
@@ -17,6 +17,7 @@ const text = (start, length) => decoder.decode(bytes(start, length));
 
 /** What the module calls. wasm-bindgen adds a hash to each name. */
 const IMPORTS = {
+  __proto__: null,
   fill: (start, length) => fill(bytes(start, length)),
   // The module keeps no value of JavaScript's.
   init_externref_table() {},
@@ -24,9 +25,9 @@ const IMPORTS = {
 
 export function start(module) {
   if (wasm) return;
-  const imports = {};
+  const imports = { __proto__: null };
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
-    imports[from] ??= {};
+    imports[from] ??= { __proto__: null };
     imports[from][name] = IMPORTS[Object.keys(IMPORTS).find((known) => name.includes(known))];
   }
   wasm = new WebAssembly.Instance(module, imports).exports;

@@ -8,10 +8,10 @@ import { failure } from "./error.js";
 import { mask } from "./mask.js";
 import { PlatformClient, keyed, once, post } from "./platform.js";
 import { cardToken, readPayment, unreadable } from "./send.js";
-import { access, ownSession } from "./session.js";
-import { fits, flag, isObject, place, text } from "./value.js";
+import { CCBILL } from "./hosts.js";
+import { access, opened, ownSession } from "./session.js";
+import { NOTHING, bare, fits, flag, isObject, members, place, text } from "./value.js";
 
-const BASES = { production: "https://api.ccbill.com" };
 /** With it ids come as texts; without, it is not known as what. */
 const ACCEPT = "application/vnd.mcn.transaction-service.api.v.2+json";
 /** What hours and uses default to at the platform. */
@@ -33,21 +33,23 @@ export class CcBill extends PlatformClient {
 
   constructor(options) {
     super("ccbill", options);
-    this.#base = this.named(() => place(options?.environment, BASES));
+    this.#base = this.named(() => place(members(options, "environment").environment, CCBILL));
   }
 
   createPaymentTokenRequest(session, card, options = {}) {
     return this.named((now) => {
-      const threeDs = flag(options?.threeDs, "threeDs");
-      const { base, headers, account } = this.#open(session, session?.kind === "payment" ? "payment" : "tokenize", threeDs, now);
-      const verify = flag(options?.verify, "verify") ?? true;
-      const { timeToLive = session.time_to_live, numberOfUse = session.valid_number_of_use } = options ?? {};
+      session = opened(session);
+      options = members(options, "threeDs", "verify", "timeToLive", "numberOfUse", "subscriptionId", "customer");
+      const threeDs = flag(options.threeDs, "threeDs");
+      const { base, headers, account } = this.#open(session, session.kind === "payment" ? "payment" : "tokenize", threeDs, now);
+      const verify = flag(options.verify, "verify") ?? true;
+      const { timeToLive = session.time_to_live, numberOfUse = session.valid_number_of_use } = options;
       const limits = { timeToLive, numberOfUse };
       const limit = (name) => limits[name] && whole(limits, name, ENDLESS, "option_invalid", 1);
       const body = { ...account, subscriptionId: 0 };
-      const stored = text(options?.subscriptionId, "subscriptionId");
+      const stored = text(options.subscriptionId, "subscriptionId");
       if (stored === undefined) {
-        body.customerInfo = customerInfo(options?.customer, text(session.ip_address, "ip_address"));
+        body.customerInfo = customerInfo(options.customer, text(session.ip_address, "ip_address"));
         const { number, cvc, month, year, holder } = validCard("ccbill", true, card, now, !verify);
         const nameOnCard = holder.normalize();
         if (!/^[\p{L} .'-]+$/u.test(nameOnCard)) throw failure("card_invalid", undefined, { problems: [problem("holder_characters")] });
@@ -71,6 +73,7 @@ export class CcBill extends PlatformClient {
 
   threeDsRequiredRequest(session, card) {
     return this.named((now) => {
+      session = opened(session);
       const { base, headers, account } = this.#open(session, "payment", true, now);
       const currencyCode = whole(session, "currency_code", 999);
       const { number } = validCard("ccbill", false, card, now, true);
@@ -84,26 +87,30 @@ export class CcBill extends PlatformClient {
     return this.named(() => {
       if (status !== 200) throw readError(status, body);
       // A bare yes or no; an object in older versions.
-      const required = body?.required ?? body;
+      const required = members(body, "required").required ?? body;
       if (typeof required !== "boolean") throw unreadable(status);
       return required;
     });
   }
 
   confirmTokenRequest(session, token) {
-    return this.named(() => super.confirmTokenRequest(session, { raw: handed(token?.raw) }));
+    return this.named(() => super.confirmTokenRequest(session, { raw: handed(members(token, "raw").raw) }));
   }
 
   confirmPaymentRequest(session, token, options = {}) {
     return this.named(() => {
       // What the platform's script resolves to is taken, too: the token alone, or with what came of 3-D Secure.
-      const paymentToken = handed(token?.paymentToken ?? token?.raw);
-      const result = options?.threedsInformation ?? token?.threedsInformation;
-      const { client_accnum, client_subacc, client_subacc_3ds } = session ?? {};
+      const given = members(token, "paymentToken", "raw", "threedsInformation");
+      const paymentToken = handed(given.paymentToken ?? given.raw);
+      const { threedsInformation } = members(options, "threedsInformation");
+      const result = bare(threedsInformation ?? given.threedsInformation, "threedsInformation");
+      session = isObject(session) ? opened(session) : NOTHING;
+      const { client_accnum, client_subacc, client_subacc_3ds } = session;
       const sub = (result && client_subacc_3ds) ?? client_subacc;
       if (paymentToken.clientAccnum !== client_accnum || paymentToken.clientSubacc !== sub) throw failure("option_invalid", "threeDs");
-      const raw = result ? { paymentToken, threedsInformation: authentication(result, session) } : paymentToken;
-      return keyed(this.handOver("/v1/payments", session, { raw }), options ?? {});
+      const said = isObject(result) ? result : NOTHING;
+      const raw = result ? { paymentToken, threedsInformation: authentication(said, session) } : paymentToken;
+      return keyed(this.handOver("/v1/payments", session, { raw }), options);
     });
   }
 
@@ -116,7 +123,7 @@ export class CcBill extends PlatformClient {
   #open(session, kind, threeDs, now) {
     // A token of the caller's own backend is taken, too; its age is the platform's to judge.
     ownSession(session, "ccbill", kind, now);
-    const { base, authorization } = access(session, this.#base);
+    const { base, authorization } = access(session, this.#base, Object.values(CCBILL));
     const { client_subacc_3ds: other } = session;
     const sub = threeDs && other !== undefined && other !== null ? "client_subacc_3ds" : "client_subacc";
     return {
@@ -128,25 +135,26 @@ export class CcBill extends PlatformClient {
 
 /** What the server reads of a payment token, and nothing else. */
 function handed(raw) {
-  const { paymentTokenId } = raw ?? {};
+  raw = members(raw, "paymentTokenId", "clientAccnum", "clientSubacc");
+  const { paymentTokenId } = raw;
   const code = "answer_malformed";
   if (!fits(paymentTokenId, /^[a-zA-Z0-9]{1,64}$/)) throw failure(code, "paymentTokenId");
   return { paymentTokenId, clientAccnum: whole(raw, "clientAccnum", 999999, code), clientSubacc: whole(raw, "clientSubacc", 9999, code) };
 }
 
-function readToken({ status, body }) {
+function readToken({ status, body, raw }) {
   if (!isObject(body) || !(status >= 200 && status < 300) || (body.errorCode ?? null) !== null) throw readError(status, body);
   const { paymentTokenId } = handed(body);
   const { subscriptionId: id } = body;
   const subscriptionId = Number.isSafeInteger(id) ? `${id}` : (id ?? null);
   if (subscriptionId !== null && !fits(subscriptionId, /^\d{1,20}$/)) throw failure("answer_malformed", "subscriptionId", { status });
-  return { ...cardToken("ccbill", paymentTokenId, {}, body), subscriptionId };
+  return { ...cardToken("ccbill", paymentTokenId, {}, raw), subscriptionId };
 }
 
 /** The same number means different things under 400 and under 500: both are in the error. */
 function readError(status, body) {
   if (status === 401) return failure("session_expired", undefined, { status });
-  const { errorCode, generalMessage, errors } = isObject(body) ? body : {};
+  const { errorCode, generalMessage, errors } = isObject(body) ? body : NOTHING;
   const platformCode = /^\d{1,9}$/.test(errorCode) ? `${errorCode}` : undefined;
   if (!platformCode) return unreadable(status);
   // What no repeat of the same call repairs: an address or account that may not, failed logins, too much at once.

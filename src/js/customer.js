@@ -2,7 +2,7 @@
 
 import { failure } from "./error.js";
 import { mask } from "./mask.js";
-import { fits, isObject, text } from "./value.js";
+import { fits, isObject, members, text } from "./value.js";
 
 const IPV4 = /^((25[0-5]|(2[0-4]|1\d|[1-9]|)\d)\.?\b){4}$/;
 
@@ -11,21 +11,22 @@ const IPV4 = /^((25[0-5]|(2[0-4]|1\d|[1-9]|)\d)\.?\b){4}$/;
  * names, telephone numbers and a browser's headers may be is not documented: those bounds are ours.
  */
 const FIELDS = {
+  __proto__: null,
   firstName: ["customerFname", 50, true],
   lastName: ["customerLname", 50, true],
-  address1: [, 50],
-  address2: [, 50],
-  city: [, 50],
-  state: [, 3],
+  address1: ["", 50],
+  address2: ["", 50],
+  city: ["", 50],
+  state: ["", 3],
   postalCode: ["zipcode", 16, true],
-  country: [, 2, true, /^[A-Z]{2}$/],
-  phoneNumber: [, 50],
-  email: [, 254, true, /^[^@\s]+@[^@\s]+\.[^@\s.]+$/],
-  ipAddress: [, 15, false, IPV4],
-  browserHttpUserAgent: [],
-  browserHttpAccept: [],
-  browserHttpAcceptLanguage: [],
-  browserHttpAcceptEncoding: [],
+  country: ["", 2, true, /^[A-Z]{2}$/],
+  phoneNumber: ["", 50],
+  email: ["", 254, true, /^[^@\s]+@[^@\s]+\.[^@\s.]+$/],
+  ipAddress: ["", 15, false, IPV4],
+  browserHttpUserAgent: [""],
+  browserHttpAccept: [""],
+  browserHttpAcceptLanguage: [""],
+  browserHttpAcceptEncoding: [""],
 };
 
 const MESSAGES = {
@@ -51,11 +52,12 @@ function wrong(field, value, country) {
 /** CCBill's `customerInfo`, and every problem. */
 function read(customer) {
   if (!isObject(customer)) throw failure("type_invalid", "customer");
-  const value = (field) => text(customer[field], field)?.trim() || undefined;
+  const given = members(customer, ...Object.keys(FIELDS));
+  const value = (field) => text(given[field], field)?.trim() || undefined;
   const info = {};
   const problems = [];
-  for (const field in FIELDS) {
-    info[FIELDS[field][0] ?? field] = value(field);
+  for (const field of Object.keys(FIELDS)) {
+    info[FIELDS[field][0] || field] = value(field);
     const code = wrong(field, value(field), value("country"));
     if (code) problems.push({ field, code, severity: "error", message: MESSAGES[code] });
   }

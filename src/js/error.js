@@ -4,7 +4,10 @@ import { CODES } from "./words.js";
 
 /** The only kind of exception that this package throws. It never holds card data or a key. */
 export class CardsealError extends Error {
-  constructor({ code, message = CODES[code], cause, ...details }) {
+  constructor(given) {
+    // Copies, because a prototype may have members of these names.
+    const { code, message = CODES[code], cause, ...rest } = { __proto__: null, ...given };
+    const details = { __proto__: null, ...rest };
     super(message, cause === undefined ? undefined : { cause });
     this.name = "CardsealError";
     this.code = code;

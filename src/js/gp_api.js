@@ -5,16 +5,11 @@ import { two, validCard } from "./card.js";
 import { failure } from "./error.js";
 import { mask } from "./mask.js";
 import { PlatformClient, post } from "./platform.js";
+import { hex, random } from "./random.js";
 import { cardToken, unreadable } from "./send.js";
-import { access, member, ownSession } from "./session.js";
-import { fits, flag, isObject, place, text } from "./value.js";
-
-const BASES = {
-  sandbox: "https://apis.sandbox.globalpay.com/ucp",
-  production: "https://apis.globalpay.com/ucp",
-  sandbox_eu: "https://apis.sandbox.eu.globalpay.com/ucp",
-  production_eu: "https://apis.eu.globalpay.com/ucp",
-};
+import { BOIPA, GP_API } from "./hosts.js";
+import { access, opened, ownSession } from "./session.js";
+import { NOTHING, fits, flag, isObject, members, place, text } from "./value.js";
 
 /** The official library's value, whose request this is, byte for byte: the platform names no other that it takes. */
 const HEADERS = { "x-gp-version": "2021-03-22", "x-gp-library": "javascript;version=5.0.1" };
@@ -24,17 +19,19 @@ export class GpApi extends PlatformClient {
 
   constructor(options) {
     super("gp_api", options);
-    this.#base = this.named(() => place(options?.environment, BASES));
+    this.#base = this.named(() => place(members(options, "environment").environment, GP_API));
   }
 
   tokenizeRequest(session, card, options = {}) {
     return this.named((now) => {
+      session = opened(session);
+      const given = members(options, "reference", "useNetworkToken");
       // A token of the caller's own backend is taken, too; its age is the platform's to judge.
       ownSession(session, "gp_api", "tokenize", now);
-      const { base, authorization } = access(session, this.#base);
-      const reference = text(options?.reference, "reference") ?? member(session, "reference");
+      const { base, authorization } = access(session, this.#base, [...Object.values(GP_API), BOIPA]);
+      const reference = text(given.reference, "reference") ?? text(session.reference, "reference") ?? guid();
       const account_name = text(session.account_name, "account_name");
-      const usage_mode = flag(options?.useNetworkToken, "useNetworkToken") ? "USE_NETWORK_TOKEN" : "SINGLE";
+      const usage_mode = flag(given.useNetworkToken, "useNetworkToken") ? "USE_NETWORK_TOKEN" : "SINGLE";
       const { number, cvc, month, year, holder } = validCard("gp_api", true, card, now);
       const body = {
         reference, usage_mode, account_name,
@@ -50,9 +47,12 @@ export class GpApi extends PlatformClient {
   }
 }
 
+/** A random one, as the official library sends where the page has none. */
+const guid = () => hex(random(16)).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.*)$/, "$1-$2-4$3-8$4-$5");
+
 /** Of an object that may be missing these members, each of which must be a text where it is there. */
 function texts(value, status, ...names) {
-  if (value === undefined || value === null) return {};
+  if (value === undefined || value === null) return NOTHING;
   if (!isObject(value)) throw unreadable(status);
   return Object.fromEntries(names.map((name) => {
     if (!["string", "undefined"].includes(typeof (value[name] ?? undefined))) throw unreadable(status);
@@ -61,7 +61,7 @@ function texts(value, status, ...names) {
 }
 
 /** As the official library has it, the JSON decides and not the status; both count here, so that an error is no card. */
-function readToken({ status, body }) {
+function readToken({ status, body, raw }) {
   if (!isObject(body)) throw unreadable(status);
   if (!(status >= 200 && status < 300) || (body.error_code ?? null) !== null) throw readError(status, body);
   const method = texts(body, status, "id", "status", "name");
@@ -80,7 +80,7 @@ function readToken({ status, body }) {
     holder: method.name ? mask(method.name) : null,
   };
   // Good for one use; the server makes a lasting token of it.
-  return cardToken("gp_api", method.id, read, body);
+  return cardToken("gp_api", method.id, read, raw);
 }
 
 /** A token that is no longer good is a session that has expired. */

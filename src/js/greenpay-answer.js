@@ -23,6 +23,7 @@ const TEXTS = Object.entries({
 
 /** Our words for the bank's codes; every other is `declined`. */
 const REASONS = {
+  __proto__: null,
   refer_to_issuer: "01 201", invalid_merchant: "03 203", card_lost_or_stolen: "04 41 43 241", do_not_honor: "05 205",
   invalid_transaction: "12 212 30 19", invalid_amount: "13", invalid_card: "14", bank_not_supported: "31",
   insufficient_funds: "51 251", expired_card: "54", wrong_pin: "55 255", not_permitted: "58 62 63 65 78 278",
@@ -62,11 +63,11 @@ function shaped(http, answer, id) {
   if (!isObject(answer) || loose(answer.status) === undefined) throw unreadable(http);
   if ((answer[id] ?? null) !== null && loose(answer[id]) === undefined) throw unreadable(http);
   if ((answer.result ?? null) !== null && !isObject(answer.result)) throw unreadable(http);
-  return { ...answer, result: answer.result ?? undefined };
+  return { __proto__: null, ...answer, result: answer.result ?? undefined };
 }
 
 /** base64 of JavaScript to that of a JWK. */
-const url = (text) => text.replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
+const url = (text) => text.replace(/[+/=]/g, (char) => ({ __proto__: null, "+": "-", "/": "_" })[char] ?? "");
 
 /**
  * RSASSA-PKCS1-v1_5 with SHA-256 over two fields, by the browser's own cryptography; without any, nothing is verified. It
@@ -75,9 +76,9 @@ const url = (text) => text.replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[
 async function verified({ n, e }, { status, _signature }, id, names) {
   const hex = loose(_signature);
   if (hex && loose(id) !== undefined && /^([\da-f]{2})+$/i.test(hex) && globalThis.crypto?.subtle) {
-    const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+    const algorithm = { __proto__: null, name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
     const signature = Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
-    const key = await crypto.subtle.importKey("jwk", { kty: "RSA", n: url(n), e: url(e) }, algorithm, false, ["verify"]).catch(() => null);
+    const key = await crypto.subtle.importKey("jwk", { __proto__: null, kty: "RSA", n: url(n), e: url(e) }, algorithm, false, ["verify"]).catch(() => null);
     for (const name of key ? names : []) {
       const signed = new TextEncoder().encode(`status:${loose(status)},${name}:${loose(id)}`);
       if (await crypto.subtle.verify(algorithm, key, signature, signed)) return { verified: true, signedFields: ["status", name] };
@@ -87,7 +88,7 @@ async function verified({ n, e }, { status, _signature }, id, names) {
 }
 
 /** The answer of `/tokenize` and `/tokenize/update`. */
-export async function readToken({ status: http, body }, key, strict) {
+export async function readToken({ status: http, body, raw }, key, strict) {
   const answer = shaped(http, body, "requestId");
   const { status, result, requestId } = answer;
   const token = loose(result?.token);
@@ -99,17 +100,17 @@ export async function readToken({ status: http, body }, key, strict) {
     brand: brand(answer.brand), bin: digits(result.bin, /^\d{6,8}$/), last4: digits(result.last_digits, /^\d{4}$/),
     expiry: expiry(answer.expiration_date), holder: named(answer.cardHolder), nickname: named(answer.nickname),
   };
-  return cardToken("greenpay", token, read, body, undefined, signature);
+  return cardToken("greenpay", token, read, raw, undefined, signature);
 }
 
 /** The answer of `/kount` and `/`; what cannot be read says nothing. A decline is no error. */
-export async function readPayment({ status: http, body }, key) {
+export async function readPayment({ status: http, body, raw }, key) {
   let answer;
   try {
     answer = shaped(http, body, "orderId");
     if (!["boolean", "undefined"].includes(typeof (answer.result?.success ?? undefined))) throw unreadable(http);
   } catch {
-    return outcome("greenpay", null, "unknown", {}, body);
+    return outcome("greenpay", null, "unknown", {}, raw);
   }
   const { result, orderId } = answer;
   const signature = await verified(key, answer, orderId, ["orderId", "orderReference"]);
@@ -125,7 +126,7 @@ export async function readPayment({ status: http, body }, key) {
     if (code) status = "declined";
     else if (platformCode(texts(answer))) throw refusal(http, answer);
   }
-  const { reserved_private4: words } = result ?? {};
+  const words = result?.reserved_private4;
   const decline = status === "declined" && {
     code: code.length > 8 ? null : mask(code),
     reason: Object.keys(REASONS).find((reason) => REASONS[reason].split(" ").includes(code)) ?? "declined",
@@ -135,5 +136,5 @@ export async function readPayment({ status: http, body }, key) {
     orderReference: loose(orderId), authorization: authorization && mask(authorization), brand: brand(answer.brand),
     last4: digits(answer.last4, /^\d{4}$/), decline: decline || null, signature,
   };
-  return outcome("greenpay", null, status, read, body);
+  return outcome("greenpay", null, status, read, raw);
 }

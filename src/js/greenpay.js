@@ -6,10 +6,10 @@ import { readPayment, readToken } from "./greenpay-answer.js";
 import { failure } from "./error.js";
 import { readKey, useKey } from "./key.js";
 import { PlatformClient, keyed, post } from "./platform.js";
-import { createdAt, fresh, member, ownSession } from "./session.js";
-import { baseUrl, choice, flag, id, isObject, text, visible } from "./value.js";
+import { GREENPAY, sessionUrl } from "./hosts.js";
+import { createdAt, fresh, member, opened, ownSession } from "./session.js";
+import { choice, flag, id, members, place, text, visible } from "./value.js";
 
-const HOSTS = { sandbox: "https://sandbox-checkout.greenpay.me", production: "https://checkout.greenpay.me" };
 /** How long a session may be used, from the creation of its order. */
 const SESSION_MS = 30 * 60_000;
 
@@ -20,11 +20,9 @@ export class GreenPay extends PlatformClient {
 
   constructor(options) {
     super("greenpay", options);
-    const { publicKey, environment, signature } = options ?? {};
+    const { publicKey, environment, signature } = this.named(() => members(options, "publicKey", "environment", "signature"));
     this.named(() => {
-      this.#checkout = isObject(environment)
-        ? baseUrl(text(environment.checkout, "checkout") ?? "", "environment")
-        : HOSTS[choice(environment, "environment", "sandbox", "production")];
+      this.#checkout = place(environment, GREENPAY, "checkout") ?? GREENPAY.sandbox;
       this.#strict = choice(signature, "signature", "required", "warn") === "required";
       this.#key = readKey(publicKey);
     });
@@ -38,7 +36,7 @@ export class GreenPay extends PlatformClient {
 
   pack(input, options = {}) {
     return this.named((now) => {
-      const { card, token, tokenize, kountSession } = input ?? {};
+      const { card, token, tokenize, kountSession } = members(input, "card", "token", "tokenize", "kountSession");
       const replaced = text(token, "token");
       const extras = { token: replaced !== undefined && id(replaced, "token"), tokenize: flag(tokenize, "tokenize"), kount: visible(kountSession, "kountSession") };
       if (extras.token && (extras.kount !== undefined || extras.tokenize !== undefined)) throw failure("option_invalid", "token");
@@ -83,8 +81,9 @@ export class GreenPay extends PlatformClient {
   }
 
   /** Encrypts. Without `tokenize` and `kount` the card is to become a token, or to take the place of one. */
-  #pack(card, { token, tokenize, kount }, options, now) {
-    const counter = choice(options?.counter, "counter", "byte", "integer", "block");
+  #pack(card, extras, options, now) {
+    const { token, tokenize, kount } = members(extras, "token", "tokenize", "kount");
+    const counter = choice(members(options, "counter").counter, "counter", "byte", "integer", "block");
     const paid = !token && (tokenize !== undefined || kount !== undefined);
     const marked = (text) => (text ? `=${text}` : "");
     useKey(this.#key);
@@ -95,11 +94,13 @@ export class GreenPay extends PlatformClient {
 
   #request(kind, session, card, options) {
     return this.named((now) => {
+      session = opened(session);
+      options = members(options, "kountSession", "tokenize", "token", "counter", "idempotencyKey");
       const target = this.#target(session, kind, options, now);
-      const kount = kind === "payment" ? visible(options?.kountSession, "kountSession") : undefined;
-      const extras = kind === "payment" ? { kount, tokenize: flag(options?.tokenize, "tokenize") ?? false } : {};
+      const kount = kind === "payment" ? visible(options.kountSession, "kountSession") : undefined;
+      const extras = kind === "payment" ? { kount, tokenize: flag(options.tokenize, "tokenize") ?? false } : {};
       if (kind === "update") {
-        const token = text(options?.token, "token") ?? text(session.card_token, "card_token");
+        const token = text(options.token, "token") ?? text(session.card_token, "card_token");
         if (token === undefined) throw failure("option_invalid", "token");
         extras.token = id(token, "token");
       }
@@ -114,15 +115,15 @@ export class GreenPay extends PlatformClient {
     if (created !== undefined) fresh(created + SESSION_MS, now);
     if (own?.relay) {
       const body = { session: id(own.id, "id") };
-      const idempotencyKey = visible(options?.idempotencyKey, "idempotencyKey");
+      const idempotencyKey = visible(options.idempotencyKey, "idempotencyKey");
       return (packed, kount) =>
         keyed(this.own(kind === "payment" ? "/v1/payments" : "/v1/tokens", { ...body, ...packed, kount: kount && true }), { idempotencyKey });
     }
     const url = text(session.checkout_url, "checkout_url");
-    const base = url === undefined ? this.#checkout : baseUrl(url, "checkout_url");
+    const base = url === undefined ? this.#checkout : sessionUrl(url, "checkout_url", [this.#checkout, ...Object.values(GREENPAY)]);
     const [order, token] = ["session", "token"].map((name) => id(member(session, name), name));
     return (packed, kount) => {
-      const path = { tokenize: "/tokenize", update: "/tokenize/update" }[kind] ?? (kount ? "/kount" : "/");
+      const path = { __proto__: null, tokenize: "/tokenize", update: "/tokenize/update" }[kind] ?? (kount ? "/kount" : "/");
       return post(base + path, { session: order, ...packed }, { "liszt-token": token });
     };
   }

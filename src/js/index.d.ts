@@ -33,7 +33,10 @@ export interface Expiry {
   year: number;
 }
 
-/** What a person typed. */
+/**
+ * What a person typed. Here and in every other object that you hand over, only own members are read: what a prototype
+ * holds, such as a getter of a class, is not.
+ */
 export interface CardInput {
   /** The primary account number; blanks and dashes are fine. Text, never a number. */
   number: string;
@@ -121,7 +124,7 @@ export type ErrorCode =
   | "key_exponent_invalid" | "key_too_short" | "key_modulus_invalid"
   | "random_unavailable" | "counter_does_not_fit" | "encryption_failed"
   | "card_invalid" | "customer_invalid" | "type_invalid" | "option_invalid"
-  | "session_malformed" | "session_expired" | "session_wrong_kind" | "session_wrong_platform"
+  | "session_malformed" | "session_expired" | "session_wrong_kind" | "session_wrong_platform" | "session_host_refused"
   | "answer_malformed" | "signature_invalid" | "platform_rejected" | "platform_unavailable" | "server_rejected"
   | "request_timeout" | "request_aborted" | "network_failed"
   | "not_loaded" | "load_failed";
@@ -151,7 +154,10 @@ export class CardsealError extends Error {
 
 export type Platform = "greenpay" | "gp_api" | "online_payments" | "worldline_acquiring" | "ccbill";
 
-/** A request as a plain value: `fetch(request.url, request)` sends it. */
+/**
+ * A request as a plain value. It may hold a card: send it with `fetch(request.url, { ...request, redirect: "error" })`, so that
+ * no redirect takes it elsewhere.
+ */
 export interface CardsealRequest {
   method: "GET" | "POST" | "DELETE";
   url: string;
@@ -266,7 +272,10 @@ export function openSession(options?: OpenSessionOptions): Promise<ServerSession
 export interface GreenPayOptions {
   /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
   publicKey: string | undefined;
-  /** Where the checkout host is, for the direct way. Default `sandbox`. */
+  /**
+   * Where the checkout host is, for the direct way. Default `sandbox`. A session may name any of the platform's published
+   * hosts, and no other but the one that you name here.
+   */
   environment?: "sandbox" | "production" | { checkout: string };
   /** Base URL of the Cardseal server, for the relayed way; default the page's own origin. */
   server?: string;
@@ -401,7 +410,7 @@ export class GreenPay {
 // ---------------------------------------------------------------------------------------------- GP API
 
 export interface GpApiOptions {
-  /** Where the API is; default what the session says. */
+  /** Where the API is; default what the session says, if that is one of the platform's published hosts. */
   environment?: "sandbox" | "production" | "sandbox_eu" | "production_eu" | { base: string };
   /** Base URL of the Cardseal server; default the page's own origin. */
   server?: string;
@@ -414,7 +423,7 @@ export interface GpApiOptions {
 /** A token of your own backend, made with the permission `PMT_POST_Create_Single` and no other. */
 export interface GpApiAccess {
   access_token: string;
-  /** Your reference of the payment method. */
+  /** Your reference of the payment method; default a random one. */
   reference?: string;
   base_url?: string;
   account_name?: string;
@@ -423,7 +432,7 @@ export interface GpApiAccess {
 export interface GpApiRequestOptions {
   /** Asks for a network token instead of a single-use one. */
   useNetworkToken?: boolean;
-  /** Your reference; default the session's. */
+  /** Your reference; default the session's, else a random one. */
   reference?: string;
 }
 export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
@@ -450,7 +459,7 @@ export class GpApi {
 // ---------------------------------------------------------------------------------------------- CCBill
 
 export interface CcBillOptions {
-  /** Where the API is; default what the session says. */
+  /** Where the API is; default what the session says, if that is the platform's published host. */
   environment?: "production" | { base: string };
   /** Base URL of the Cardseal server; default the page's own origin. */
   server?: string;
@@ -598,6 +607,11 @@ export class CcBill {
 // ---------------------------------------------------------------------------------------------- Online Payments
 
 export interface OnlinePaymentsOptions {
+  /**
+   * Which hosts a session's `clientApiUrl` may name: the published ones of one environment, or the one of a base URL; default
+   * all published ones.
+   */
+  environment?: "sandbox" | "production" | { base: string };
   /** Base URL of the Cardseal server; default the page's own origin. */
   server?: string;
   /** What the platform is told of the browser; default the one that is really there. */

@@ -8,7 +8,7 @@ export const utf8 = (text) => new TextEncoder().encode(text);
 /** Of base64 text. */
 export const bytesOf = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt());
 const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
-export const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
+export const base64url = (bytes) => base64(bytes).replace(/[+/=]/g, (char) => ({ __proto__: null, "+": "-", "/": "_" })[char] ?? "");
 
 /** JSON for a header. */
 export const encoded = (value) => base64(utf8(JSON.stringify(value)));
@@ -32,19 +32,19 @@ export async function jwe({ keyId: kid, publicKey }, text) {
   const plain = utf8(text);
   return encrypted([cek, plain], async (subtle) => {
     const header = base64url(utf8(JSON.stringify({ alg: "RSA-OAEP", enc: "A256CBC-HS512", kid })));
-    const key = (format, bytes, algorithm, use) => subtle.importKey(format, bytes, algorithm, false, [use]);
+    const key = (format, bytes, algorithm, use) => subtle.importKey(format, bytes, { __proto__: null, ...algorithm }, false, [use]);
     const [rsa, hmac, aes] = await Promise.all([
       // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
       key("spki", bytesOf(publicKey), { name: "RSA-OAEP", hash: "SHA-1" }, "encrypt"),
-      key("raw", cek.subarray(0, 32), { name: "HMAC", hash: "SHA-512" }, "sign"),
-      key("raw", cek.subarray(32), "AES-CBC", "encrypt"),
+      key("raw", cek.subarray(0, 32), { name: "HMAC", hash: "SHA-512", length: 256 }, "sign"),
+      key("raw", cek.subarray(32), { name: "AES-CBC" }, "encrypt"),
     ]);
-    const wrapped = await subtle.encrypt("RSA-OAEP", rsa, cek);
-    const cipher = await subtle.encrypt({ name: "AES-CBC", iv }, aes, plain);
+    const wrapped = await subtle.encrypt({ __proto__: null, name: "RSA-OAEP", label: new Uint8Array() }, rsa, cek);
+    const cipher = await subtle.encrypt({ __proto__: null, name: "AES-CBC", iv }, aes, plain);
     // The header's length in bits as a 64-bit number; it never needs more than the last two bytes.
     const bits = 8 * header.length;
     const signed = await new Blob([header, iv, cipher, Uint8Array.of(0, 0, 0, 0, 0, 0, bits >> 8, bits)]).arrayBuffer();
-    const tag = await subtle.sign("HMAC", hmac, signed);
+    const tag = await subtle.sign({ __proto__: null, name: "HMAC" }, hmac, signed);
     return [header, ...[wrapped, iv, cipher, tag.slice(0, 32)].map(base64url)].join(".");
   });
 }

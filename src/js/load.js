@@ -41,14 +41,16 @@ export const policy = (what) => `the Content-Security-Policy of the ${globalThis
 
 /** Whole bytes, not a stream: so small a module gains nothing from one, and so its MIME type does not matter. */
 async function read(source, integrity) {
-  if (source.byteLength >= 0 || source instanceof WebAssembly.Module) return source;
+  // A URL has no length of its own, but may find one on a prototype.
+  const isBytes = ArrayBuffer.isView(source) || /Buffer\]$/.test(Object.prototype.toString.call(source));
+  if (isBytes || source instanceof WebAssembly.Module) return source;
   let response = source;
   let again;
   if (!(source instanceof Response)) {
-    const { origin, pathname } = new URL(source.url ?? source, globalThis.location?.href);
+    const { origin, pathname } = new URL(source instanceof Request ? source.url : source, globalThis.location?.href);
     response = await attempt(
       // Without the hash the browser says what stands in the way, and what is stale in its cache is replaced.
-      () => fetch(source, { integrity }).catch(() => (again = fetch(source, { cache: "reload" }))),
+      () => fetch(source, { __proto__: null, integrity }).catch(() => (again = fetch(source, { __proto__: null, cache: "reload" }))),
       (_, broken) =>
         /connect/.test(broken) ? policy(`connect-src ${origin}`)
         : `${origin}${pathname} cannot be fetched${origin === globalThis.location?.origin ? "" : ": it needs Access-Control-Allow-Origin"}`,
@@ -58,7 +60,7 @@ async function read(source, integrity) {
   if (!response.ok || /html/.test(type)) {
     throw failed(`${response.url.split(/[?#]/)[0]} answered ${response.status} ${type}; put cardseal_bg.wasm there or import cardseal/inline`);
   }
-  return (again ? await fetch(source, { integrity }) : response).arrayBuffer();
+  return (again ? await fetch(source, { __proto__: null, integrity }) : response).arrayBuffer();
 }
 
 function reason(text) {

@@ -10,30 +10,35 @@ import { PlatformClient, keyed } from "./platform.js";
 import { checkField, shortYear } from "./product.js";
 import { hex, random } from "./random.js";
 import { JSON_HEADERS } from "./send.js";
-import { member, ownSession } from "./session.js";
-import { baseUrl, fits, flag, id, isObject, text } from "./value.js";
+import { ONLINE_PAYMENTS, sessionUrl } from "./hosts.js";
+import { member, opened, ownSession } from "./session.js";
+import { LOOPBACK, NOTHING, bare, fits, flag, id, isObject, members, place, text } from "./value.js";
 
 /** The platform's names of a card's fields, and ours. */
-const FIELDS = { cardNumber: "number", cardholderName: "holder", expiryDate: "expiry", cvv: "cvc" };
+const FIELDS = { __proto__: null, cardNumber: "number", cardholderName: "holder", expiryDate: "expiry", cvv: "cvc" };
 
 /** Our code of what a product's validator refuses. */
 function problem(id, failed) {
   const field = FIELDS[id];
   const kind =
-    { required: "missing", luhn: "check_digit", expirationDate: "past", length: { holder: "too_long", expiry: "malformed" }[field] ?? "length" }[failed] ??
-    { holder: "characters", expiry: "malformed" }[field] ?? "not_digits";
+    { __proto__: null, required: "missing", luhn: "check_digit", expirationDate: "past", length: { __proto__: null, holder: "too_long", expiry: "malformed" }[field] ?? "length" }[failed] ??
+    { __proto__: null, holder: "characters", expiry: "malformed" }[field] ?? "not_digits";
   return { field, code: `${field}_${kind}`, severity: "error", message: "the payment product does not take this" };
 }
 
 export class OnlinePayments extends PlatformClient {
   #device;
+  #hosts;
   #now;
   #held = new Map();
 
   constructor(options) {
     super("online_payments", options);
-    this.#device = options?.device;
-    this.#now = options?.now;
+    const { device, environment, now } = this.named(() => members(options, "device", "environment", "now"));
+    const chosen = this.named(() => place(environment, ONLINE_PAYMENTS));
+    this.#hosts = chosen ? [chosen].flat() : Object.values(ONLINE_PAYMENTS).flat();
+    this.#device = this.named(() => bare(device, "device"));
+    this.#now = now;
   }
 
   publicKeyRequest(session) {
@@ -71,20 +76,22 @@ export class OnlinePayments extends PlatformClient {
   }
 
   async products(session, context, options) {
-    return (await this.#ask(this.productsRequest(session, context), success, options)).paymentProducts ?? [];
+    const answer = await this.#ask(this.productsRequest(session, context), whole, options);
+    return members(answer, "paymentProducts").paymentProducts ?? [];
   }
 
   async product(session, id, context, options) {
-    return this.#ask(this.productRequest(session, id, context), success, options);
+    return this.#ask(this.productRequest(session, id, context), whole, options);
   }
 
   /** `encryptedCustomerInput`, for a server of one's own. */
   async encrypt(session, card, options = {}) {
-    return (await this.#encrypt(session, card, options)).input;
+    const { kind } = this.named(() => members(options, "kind"));
+    return (await this.#encrypt(session, card, options, kind)).input;
   }
 
   tokenizeRequest(session, card, options = {}) {
-    return this.#handOver("/v1/tokens", session, card, { ...options, kind: "tokenize" });
+    return this.#handOver("/v1/tokens", session, card, options, "tokenize");
   }
 
   async tokenize(session, card, options = {}) {
@@ -92,7 +99,7 @@ export class OnlinePayments extends PlatformClient {
   }
 
   async payRequest(session, card, options = {}) {
-    const request = await this.#handOver("/v1/payments", session, card, { ...options, kind: "payment" });
+    const request = await this.#handOver("/v1/payments", session, card, options, "payment");
     return keyed(request, options);
   }
 
@@ -112,7 +119,7 @@ export class OnlinePayments extends PlatformClient {
   /** After the platform's page. */
   confirmPaymentRequest(session, returned, options = {}) {
     return this.named(() => {
-      const RETURNMAC = text(returned?.RETURNMAC, "RETURNMAC");
+      const RETURNMAC = text(members(returned, "RETURNMAC").RETURNMAC, "RETURNMAC");
       if (!RETURNMAC) throw failure("answer_malformed", "RETURNMAC");
       return keyed(this.handOver("/v1/payments", session, { raw: { RETURNMAC } }), options);
     });
@@ -130,9 +137,9 @@ export class OnlinePayments extends PlatformClient {
   /** A call to the client API. What is bought stands in the address, or in the body that `body` makes of it. */
   #query(session, path, context, body) {
     return this.named(() => {
-      const { base, own } = clientSession(session);
+      const { base, own } = clientSession(opened(session), this.#hosts);
       const bought = purchase(context);
-      const { browserData } = this.#device ?? device();
+      const browserData = members(this.#device ?? device(), "browserData").browserData;
       const screenSize = browserData?.innerWidth && `${browserData.innerWidth}x${browserData.innerHeight}`;
       const meta = encoded({ screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal" });
       const headers = { ...JSON_HEADERS, authorization: `GCS v1Client:${own}`, "x-gcs-clientmetainfo": meta };
@@ -147,8 +154,8 @@ export class OnlinePayments extends PlatformClient {
   async #ask(request, read, options) {
     const name = JSON.stringify(request);
     if (!this.#held.has(name)) {
-      const { status, body } = await this.send(request, options ?? {}, false);
-      this.#held.set(name, this.named(() => read(status, body)));
+      const { status, body, raw } = await this.send(request, options, false);
+      this.#held.set(name, this.named(() => read(status, body, raw)));
     }
     return this.#held.get(name);
   }
@@ -156,11 +163,12 @@ export class OnlinePayments extends PlatformClient {
   /** The text that is encrypted, in the order of the platform's own client: it holds the card in clear. */
   #payload(session, card, { kind, tokenize, shortYear, paymentProductId }) {
     return this.named((now) => {
-      kind = text(kind, "kind") ?? (typeof session?.kind === "string" ? session.kind : "payment");
+      session = opened(session);
+      kind = text(kind, "kind") ?? (typeof session.kind === "string" ? session.kind : "payment");
       if (kind !== "tokenize" && kind !== "payment") throw failure("option_invalid", "kind");
       // A session of the caller's own backend is taken, too; its age is the platform's to judge.
       ownSession(session, "online_payments", kind, now);
-      const { own } = clientSession(session);
+      const { own } = clientSession(session, this.#hosts);
       tokenize = flag(tokenize, "tokenize") ?? false;
       const { number, holder, month, year, cvc } = validCard("online_payments", true, card, now);
       // Session and card are fine, and the page has to ask for the product.
@@ -178,12 +186,17 @@ export class OnlinePayments extends PlatformClient {
     });
   }
 
-  async #encrypt(session, card, { product, paymentProductId = product?.id, context, kind, tokenize, ...options }) {
+  async #encrypt(session, card, given, kind) {
+    const names = ["product", "paymentProductId", "context", "tokenize", "signal", "timeoutMs"];
+    const options = this.named(() => members(given, ...names));
+    const { context, tokenize } = options;
+    const product = this.named(() => bare(options.product, "product"));
+    let { paymentProductId = product?.id } = options;
     const fields = [product?.fields].flat().filter(isObject);
     const about = { kind, tokenize, shortYear: shortYear(fields.find(({ id }) => id === "expiryDate")) };
     let payload = this.#payload(session, card, { ...about, paymentProductId });
     if (!payload) {
-      const found = await this.iinDetails(session, card.number, context, options);
+      const found = await this.iinDetails(session, members(card, "number").number, context, options);
       if (found.status !== "supported") {
         throw new CardsealError({ code: "platform_rejected", message: "the platform does not take this card", platform: "online_payments", platformCode: found.status });
       }
@@ -197,18 +210,18 @@ export class OnlinePayments extends PlatformClient {
     return { input: await jwe(await this.publicKey(session, options), JSON.stringify(payload)), paymentProductId };
   }
 
-  async #handOver(path, session, card, options) {
+  async #handOver(path, session, card, options, kind) {
     const request = this.handOver(path, session, { raw: null });
-    const { input, paymentProductId } = await this.#encrypt(session, card, options);
-    request.body = JSON.stringify({ session: session.id, encrypted_customer_input: input, payment_product_id: paymentProductId });
+    const { input, paymentProductId } = await this.#encrypt(session, card, options, kind);
+    request.body = JSON.stringify({ session: members(session, "id").id, encrypted_customer_input: input, payment_product_id: paymentProductId });
     return request;
   }
 }
 
 /** Where the customer has to go now, for 3-D Secure. */
 function redirected(outcome) {
-  const { url } = outcome.raw?.redirect ?? {};
-  return { ...outcome, redirect: /^https?:/.test(url) ? { url } : null };
+  const { url } = members(members(outcome.raw, "redirect").redirect, "url");
+  return { ...outcome, redirect: fits(url, /^https:\/\//) || fits(url, LOOPBACK) ? { url } : null };
 }
 
 function product(value) {
@@ -217,10 +230,9 @@ function product(value) {
 }
 
 /** Of a session at the client API its id, and the base of every address. */
-function clientSession(session) {
-  if (!isObject(session)) throw failure("session_malformed");
+function clientSession(session, hosts) {
   const [own, customer] = ["clientSessionId", "customerId"].map((name) => id(member(session, name), name));
-  const api = baseUrl(member(session, "clientApiUrl"), "clientApiUrl", "session_malformed");
+  const api = sessionUrl(member(session, "clientApiUrl"), "clientApiUrl", hosts, "session_malformed");
   // The platform's own client takes no other path, and adds this one where there is none.
   const [, path] = /^\w+:\/\/[^/"]+(\/client)?$/.exec(api) ?? [null, ""];
   if (path === "") throw failure("session_malformed", "clientApiUrl");
@@ -229,7 +241,7 @@ function clientSession(session) {
 
 /** What is bought, as far as it decides which products are offered. */
 function purchase(context) {
-  const { countryCode, amount, currencyCode, isRecurring } = isObject(context) ? context : {};
+  const { countryCode, amount, currencyCode, isRecurring } = members(context, "countryCode", "amount", "currencyCode", "isRecurring");
   const letters = (value, name, form) => {
     value = text(value, name);
     if (value !== undefined && !form.test(value)) throw failure("option_invalid", name);
@@ -245,11 +257,12 @@ function purchase(context) {
   };
 }
 
+const readable = (value) => (isObject(value) ? value : NOTHING);
 const word = (value) => (typeof value === "string" ? value : undefined);
 
 /** An answer of the client API that is no success, or one that cannot be read. */
 function readError(status, body) {
-  const error = Array.isArray(body?.errors) ? body.errors[0] ?? {} : {};
+  const error = readable(isObject(body) && Array.isArray(body.errors) ? [...body.errors].shift() : undefined);
   // `code` is the older of the two; some errors have it alone.
   const [code, old, name] = ["errorCode", "code", "id"].map((key) => word(error[key]));
   const said = code ?? old ?? name;
@@ -267,6 +280,9 @@ function success(status, body) {
   return body;
 }
 
+/** The same with the platform's own objects, for the page. */
+const whole = (status, body, raw) => success(status, body) && raw;
+
 function readPublicKey(status, body) {
   const { keyId, publicKey } = success(status, body);
   const malformed = (field) => failure("answer_malformed", field, { status });
@@ -283,9 +299,9 @@ function readPublicKey(status, body) {
 /** Only that the card is not known is an answer; every other error is one. */
 function readIinDetails(status, body) {
   const unknown = status === 404 && readError(status, body).code === "platform_rejected";
-  const answer = unknown ? {} : success(status, body);
-  const whole = (value) => (Number.isSafeInteger(value) ? value : null);
-  const paymentProductId = whole(answer.paymentProductId);
+  const answer = unknown ? NOTHING : success(status, body);
+  const number = (value) => (Number.isSafeInteger(value) ? value : null);
+  const paymentProductId = number(answer.paymentProductId);
   if (!unknown && paymentProductId === null) throw failure("answer_malformed", "paymentProductId", { status });
   const allowed = ({ isAllowedInContext }) => isAllowedInContext !== false;
   return {
@@ -294,7 +310,7 @@ function readIinDetails(status, body) {
     countryCode: word(answer.countryCode) ?? null,
     cardType: word(answer.cardType) ?? null,
     coBrands: (Array.isArray(answer.coBrands) ? answer.coBrands : []).map((brand) => ({
-      paymentProductId: whole(brand?.paymentProductId), isAllowedInContext: allowed(brand ?? {}),
+      paymentProductId: number(readable(brand).paymentProductId), isAllowedInContext: allowed(readable(brand)),
     })),
   };
 }

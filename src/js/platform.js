@@ -3,12 +3,13 @@
 import { loaded } from "./core.js";
 import { CardsealError } from "./error.js";
 import { JSON_HEADERS, at, readPayment, readToken, send } from "./send.js";
-import { baseUrl, text } from "./value.js";
+import { baseUrl, members, text } from "./value.js";
 
 const wrong = (field, message) => new CardsealError({ code: "type_invalid", message, field });
 
 /** A request that happens once, however often it is sent with this key. */
-export function keyed(request, { idempotencyKey }) {
+export function keyed(request, options) {
+  const { idempotencyKey } = members(options, "idempotencyKey");
   if (idempotencyKey !== undefined) request.headers["idempotency-key"] = idempotencyKey;
   return request;
 }
@@ -30,7 +31,7 @@ export class PlatformClient {
   #freed;
 
   constructor(platform, given) {
-    const { now = Date.now, fetch, server } = given ?? {};
+    const { now = Date.now, fetch, server } = members(given, "now", "fetch", "server");
     loaded();
     this.#platform = platform;
     this.#now = now;
@@ -53,7 +54,7 @@ export class PlatformClient {
   /** Does `work` with the time; the platform is named in what it throws. */
   named(work) {
     const name = (error) => {
-      if (error instanceof CardsealError) error.platform ??= this.#platform;
+      if (error instanceof CardsealError && !Object.hasOwn(error, "platform")) error.platform = this.#platform;
       throw error;
     };
     if (this.#freed) throw wrong("this", "the object has been freed");
@@ -67,7 +68,7 @@ export class PlatformClient {
 
   /** Sends; `own` is a call to the merchant's server, `parse` what reads JSON in place of `JSON.parse`. */
   send(request, options, own, parse) {
-    return send(request, { ...options, own, fetch: this.#fetch, parse });
+    return send(request, { __proto__: null, ...members(options, "signal", "timeoutMs"), own, fetch: this.#fetch, parse });
   }
 
   /** A request to the merchant's server. */
@@ -77,21 +78,23 @@ export class PlatformClient {
 
   /** The platform's answer, for the merchant's server. */
   handOver(path, session, given) {
-    if (typeof session?.id !== "string") throw wrong("session", "only a session of the Cardseal server takes an answer");
-    if (given?.raw === undefined) throw wrong("raw", "there is no answer of the platform to hand over");
-    return this.own(path, { session: session.id, answer: given.raw });
+    const { id } = members(session, "id");
+    const { raw } = members(given, "raw");
+    if (typeof id !== "string") throw wrong("session", "only a session of the Cardseal server takes an answer");
+    if (raw === undefined) throw wrong("raw", "there is no answer of the platform to hand over");
+    return this.own(path, { session: id, answer: raw });
   }
 
   /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
   async token(session, request, options, read) {
-    const relayed = session.mode === "relay";
+    const relayed = members(session, "mode").mode === "relay";
     const answer = await this.send(request, options, relayed);
     return relayed ? readToken(answer) : this.named(() => read(answer));
   }
 
   /** Sends what makes a payment. */
   async payment(session, request, options, read) {
-    const relayed = session.mode === "relay";
+    const relayed = members(session, "mode").mode === "relay";
     const answer = await once(this.send(request, options, relayed));
     return relayed ? readPayment(answer) : this.named(() => read(answer));
   }

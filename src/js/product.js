@@ -1,8 +1,16 @@
 // Fields of a form as the platform describes them: how a value is shown, and what it has to fulfil.
 
+import { NOTHING, bare, isObject, members } from "./value.js";
+
+/** What a field says of one thing, as a copy without prototypes. */
+function described(field, name) {
+  const about = bare(members(field, name)[name], "field");
+  return isObject(about) ? about : NOTHING;
+}
+
 /** What a mask makes of a typed text: what is shown, the value in it, and where the caret belongs. */
 export function maskField(field, text, caret = text.length) {
-  const { mask } = field?.displayHints ?? {};
+  const { mask } = described(field, "displayHints");
   if (!mask) return { text, value: text, caret };
   let [shown, value, next, inside, at] = ["", "", 0];
   for (const part of mask.split(/({{|}})/)) {
@@ -70,15 +78,17 @@ const CHECKS = {
 };
 
 /** Names of what an unmasked value does not fulfil. What a later version of the platform asks is left to the platform. */
-export function checkField(field, value = "", { now = Date.now } = {}) {
-  const { isRequired, validators } = field?.dataRestrictions ?? {};
+export function checkField(field, value = "", options) {
+  const { now = Date.now } = members(options, "now");
+  const { isRequired, validators } = described(field, "dataRestrictions");
   if (!value) return isRequired ? ["required"] : [];
-  return Object.keys(validators ?? {}).filter((name) => Object.hasOwn(CHECKS, name) && validators[name] && !CHECKS[name](value, { now, ...validators[name] }));
+  const fails = (name) => !CHECKS[name](value, { __proto__: null, ...validators[name], now });
+  return Object.keys(validators ?? NOTHING).filter((name) => Object.hasOwn(CHECKS, name) && validators[name] && fails(name));
 }
 
 /** Whether a product has the year of the expiry date with two digits. */
 export function shortYear(field) {
-  const { mask } = field?.displayHints ?? {};
-  const { regularExpression } = field?.dataRestrictions?.validators?.regularExpression ?? {};
+  const { mask } = described(field, "displayHints");
+  const { regularExpression } = described(described(field, "dataRestrictions").validators, "regularExpression");
   return mask ? mask.replace(/[^9]/g, "").length === 4 : regularExpression !== undefined && !matches(regularExpression, "122030");
 }

@@ -1,6 +1,7 @@
 // Sending a request and reading the answer, for every platform.
 
 import { CardsealError, failure } from "./error.js";
+import { NOTHING, bare, isObject, members } from "./value.js";
 
 export const JSON_HEADERS = { accept: "application/json", "content-type": "application/json" };
 
@@ -17,21 +18,25 @@ export const malformed = (status) =>
 const MOST_BYTES = 1 << 20;
 
 /**
- * Sends with a time-out. `own` is a call to the merchant's server: its refusals become exceptions; a
+ * Sends with a time-out; the options have no prototype. Gives the status, the `raw` answer, and as `body` a copy of it that
+ * has no prototypes and is what is read. `own` is a call to the merchant's server: its refusals become exceptions; a
  * platform's answers are left to the platform's reader, whatever their status.
  */
-export async function send({ url, method, headers, body }, options) {
+export async function send(request, options) {
+  const { url, method, headers, body } = members(request, "url", "method", "headers", "body");
   const { signal, timeoutMs = 30_000, own, fetch = globalThis.fetch, parse = JSON.parse } = options;
   const controller = new AbortController();
   const abort = () => controller.abort();
   let late = false;
   const timer = timeoutMs > 0 ? setTimeout(() => { late = true; abort(); }, timeoutMs) : undefined;
-  signal?.addEventListener("abort", abort, { once: true });
+  signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   let status;
   let text;
   try {
     const response = await fetch(url, {
+      // `fetch` reads members that are missing here from a prototype, too.
+      __proto__: null,
       method,
       headers,
       body,
@@ -52,14 +57,15 @@ export async function send({ url, method, headers, body }, options) {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   }
-  let answer;
+  let raw;
   try {
-    answer = text === undefined ? undefined : parse(text);
+    raw = text === undefined ? undefined : parse(text);
   } catch {
     // Not JSON: as good as no answer.
   }
+  const answer = bare(raw);
   if (own) refuse(status, answer);
-  return { status, body: answer };
+  return { status, body: answer, raw };
 }
 
 async function bounded(response) {
@@ -86,18 +92,19 @@ const SHARED = ["session_expired", "session_wrong_kind", "platform_rejected", "p
 
 function refuse(status, answer) {
   if (status >= 200 && status < 300) {
-    if (answer !== null && typeof answer === "object") return;
+    if (isObject(answer)) return;
     throw malformed(status);
   }
-  const theirs = typeof answer?.code === "string" ? answer.code : undefined;
+  if (!isObject(answer)) answer = NOTHING;
+  const theirs = typeof answer.code === "string" ? answer.code : undefined;
   const shared = theirs === "platform_timeout" ? "platform_unavailable" : SHARED.find((code) => code === theirs);
   throw new CardsealError({
     code: shared ?? "server_rejected",
-    message: [answer?.detail, answer?.title].find((text) => typeof text === "string") ?? `the server answered ${status}`,
+    message: [answer.detail, answer.title].find((text) => typeof text === "string") ?? `the server answered ${status}`,
     status,
-    field: answer?.field,
-    platformCode: answer?.platform_code ?? (shared ? undefined : theirs),
-    platformMessage: answer?.platform_message,
+    field: answer.field,
+    platformCode: answer.platform_code ?? (shared ? undefined : theirs),
+    platformMessage: answer.platform_message,
   });
 }
 
@@ -111,7 +118,11 @@ const NO_TOKEN = { brand: null, bin: null, last4: null, expiry: null, holder: nu
 const NO_PAYMENT = { orderReference: null, authorization: null, brand: null, last4: null, decline: null, signature: null };
 
 /** Of what was read the members that there are, in the order of the declarations. */
-const filled = (empty, read) => Object.fromEntries(Object.entries(empty).map(([name, nothing]) => [name, read[name] ?? nothing]));
+const filled = (empty, read) =>
+  Object.fromEntries(Object.entries(empty).map(([name, nothing]) => {
+    const value = members(read, name)[name] ?? nothing;
+    return [name, isObject(value) ? { ...value } : value];
+  }));
 
 /** A `CardToken`. What came through a browser can be made more than `unconfirmed` only by the server. */
 export const cardToken = (platform, id, read, raw, status = "unconfirmed", signature = null) =>
@@ -121,11 +132,11 @@ export const cardToken = (platform, id, read, raw, status = "unconfirmed", signa
 export const outcome = (platform, id, status, read, raw) => ({ id, platform, status, ...filled(NO_PAYMENT, read), raw });
 
 /** The server's token. */
-export const readToken = ({ body, status }) => cardToken(body.platform, known(body.id, status), body, body, known(body.status, status));
+export const readToken = ({ body, status, raw }) => cardToken(body.platform, known(body.id, status), body, raw, known(body.status, status));
 
 /** The server's payment. */
-export const readPayment = ({ body, status }) =>
-  outcome(body.platform, known(body.id, status), known(body.status, status), { ...body, orderReference: body.order_reference, signature: null }, body);
+export const readPayment = ({ body, status, raw }) =>
+  outcome(body.platform, known(body.id, status), known(body.status, status), { ...body, orderReference: body.order_reference, signature: null }, raw);
 
 /** A platform's answer that could not be read. */
 export const unreadable = (status) => failure(status > 501 && status < 505 ? "platform_unavailable" : "answer_malformed", undefined, { status });

@@ -1,7 +1,14 @@
 // The session objects that a page hands over: of our own server, or of the merchant's own backend.
 
 import { failure } from "./error.js";
-import { baseUrl, fits, isObject, text } from "./value.js";
+import { sessionUrl } from "./hosts.js";
+import { bare, fits, isObject, text } from "./value.js";
+
+/** A session as it is read: a copy of its own members. */
+export function opened(session) {
+  if (!isObject(session)) throw failure("session_malformed");
+  return bare(session, "session");
+}
 
 /** A member that a session must have. */
 export function member(session, name) {
@@ -20,9 +27,9 @@ export function moment(session, name) {
 }
 
 /** Where a platform is that the page calls itself, and with what right. What the page has chosen goes first. */
-export function access(session, chosen) {
+export function access(session, chosen, hosts) {
   const url = text(session.base_url, "base_url");
-  const base = chosen ?? (url && baseUrl(url, "base_url"));
+  const base = chosen ?? (url && sessionUrl(url, "base_url", hosts));
   if (!base) throw failure("option_invalid", "environment");
   const token = member(session, "access_token");
   if (!fits(token, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
@@ -38,7 +45,6 @@ export const createdAt = (session) => moment(session, "created_at");
 
 /** A session of our own server: `{ id, relay }`, its platform, kind and age checked. Nothing if it is something else. */
 export function ownSession(session, platform, kind, now) {
-  if (!isObject(session)) throw failure("session_malformed");
   const { mode } = session;
   if (mode === undefined || mode === null) return undefined;
   if (mode !== "relay" && mode !== "direct") throw failure("session_malformed", "mode");

@@ -2,6 +2,7 @@
 // by its place. A test compares them.
 
 export const CODES = {
+  __proto__: null,
   key_missing: "no public key was given",
   key_malformed: "the public key is neither PEM nor base64 nor hex of an RSA public key",
   key_is_private: "this is a private key; it must never be in a page, give the public key",
@@ -21,6 +22,7 @@ export const CODES = {
   session_expired: "the session has expired; open a new one",
   session_wrong_kind: "the session was opened for another kind of request",
   session_wrong_platform: "the session belongs to another platform",
+  session_host_refused: "the session names a host that is not the platform's",
   answer_malformed: "the answer is not one that the platform documents",
   signature_invalid: "the answer's signature is missing or does not match the key",
   platform_rejected: "the platform refused the request",
@@ -35,6 +37,7 @@ export const CODES = {
 
 /** Of a card; the field is the first word of the code. */
 export const PROBLEMS = {
+  __proto__: null,
   number_missing: "The card number is missing.",
   number_not_digits: "The card number holds something else than digits, blanks and dashes.",
   number_too_short: "The card number is too short.",

@@ -6,6 +6,7 @@ import { device } from "./device.js";
 import { CardsealError } from "./error.js";
 import { fields } from "./fields.js";
 import { attempt, policy } from "./load.js";
+import { isObject, members } from "./value.js";
 
 let worker;
 let loading;
@@ -14,7 +15,8 @@ const waiting = new Map();
 const gone = new FinalizationRegistry((id) => worker?.postMessage([0, id, "free", []]));
 
 /** `worker` is the URL of worker-host.js, or a worker made of it. */
-export function load({ worker: given } = {}) {
+export function load(options) {
+  const { worker: given } = members(options, "worker");
   return (loading ??= attempt(() => start(given), reason).catch((error) => {
     terminate();
     throw error;
@@ -35,12 +37,12 @@ function settle(error) {
 
 async function start(given) {
   // Bundlers know this form, with the literal and nothing else.
-  worker = given?.postMessage ? given : given ? new Worker(given, { type: "module" }) : new Worker(new URL("./worker-host.js", import.meta.url), { type: "module" });
+  worker = typeof given?.postMessage === "function" ? given : given ? new Worker(given, { type: "module" }) : new Worker(new URL("./worker-host.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data: [id, value, error] }) => {
-    const { resolve, reject } = waiting.get(id) ?? {};
+    const call = waiting.get(id);
     waiting.delete(id);
-    if (!error) resolve?.(value);
-    else reject?.(error.code ? new CardsealError(error) : new Error(error.message));
+    if (!error) call?.resolve(value);
+    else call?.reject(Object.hasOwn(error, "code") ? new CardsealError(error) : new Error(error.message));
   };
   worker.onerror = ({ message }) => settle(new Error(message ?? "no script"));
   await ask(0, "load", []);
@@ -57,24 +59,30 @@ const wrong = (message, field) => new CardsealError({ code: "type_invalid", mess
 
 /** What can cross: of a card its fields alone, of a framework's proxies what they stand for. */
 function plain(value) {
-  const card = (given) => (given && typeof given === "object" && ("cvc" in given || "number" in given) ? fields(given) : given);
-  const own = card(value?.card) === value?.card ? card(value) : { ...value, card: card(value.card) };
-  return own && JSON.parse(JSON.stringify(own, (field, item) => {
-    if (typeof item === "function") throw wrong("a function cannot be handed to the worker", field);
-    return /bigint|symbol/.test(typeof item) || (typeof item === "number" && !Number.isFinite(item)) ? [] : item;
-  }));
+  const isCard = (given) => isObject(given) && (Object.hasOwn(given, "cvc") || Object.hasOwn(given, "number"));
+  try {
+    const { card } = members(value, "card");
+    const own = isCard(card) ? { ...value, card: fields(card) } : isCard(value) ? fields(value) : value;
+    return own && JSON.parse(JSON.stringify(own, (field, item) => {
+      if (typeof item === "function") throw wrong("a function cannot be handed to the worker", field);
+      return /bigint|symbol/.test(typeof item) || (typeof item === "number" && !Number.isFinite(item)) ? [] : item;
+    }));
+  } catch (error) {
+    throw error instanceof CardsealError ? error : wrong("a value cannot be handed to the worker");
+  }
 }
 
 /** One message there, one back. Only a signal stays here; its event is passed on. */
 function post(id, target, name, args) {
   if (!worker) throw new CardsealError({ code: "not_loaded", message: "call and await load() before using the module" });
-  const signalAt = args.findIndex((value) => value?.signal);
-  const { signal } = args[signalAt] ?? {};
+  const signals = args.map((value) => members(value, "signal").signal);
+  const signalAt = signals.findIndex((signal) => signal);
+  const signal = signals.find((signal) => signal);
   if (signal) args[signalAt] = { ...args[signalAt], signal: undefined };
   worker.postMessage([id, target, name, args.map(plain), signalAt]);
   const abort = () => worker?.postMessage([0, id, "abort", []]);
   if (signal?.aborted) abort();
-  else signal?.addEventListener("abort", abort, { once: true });
+  else signal?.addEventListener("abort", abort, { __proto__: null, once: true });
 }
 
 const ask = (target, name, args) =>
@@ -97,7 +105,7 @@ export const openSession = verb("openSession");
 const formatInput = (name) => async (input, ...rest) => {
   if (typeof input?.value !== "string") throw wrong("a value has the wrong type", "input");
   const { value, selectionStart } = input;
-  const { text, caret, brands } = await ask(0, name, [value, selectionStart ?? undefined, ...rest]);
+  const { text, caret, brands } = members(await ask(0, name, [value, selectionStart ?? undefined, ...rest]), "text", "caret", "brands");
   if (text !== value && input.value === value) {
     input.value = text;
     if (selectionStart !== null) input.setSelectionRange(caret, caret);
@@ -137,7 +145,7 @@ export const GreenPay = /* @__PURE__ */ remote(
   "GreenPay", "pack", "tokenizeRequest", "tokenize", "updateTokenRequest", "updateToken", "payRequest", "pay",
   "confirmTokenRequest", "confirmToken", "confirmPaymentRequest", "confirmPayment", "free",
 );
-Object.defineProperty(GreenPay.prototype, "warnings", { get() { return Remote.ask(this, "warnings", []); } });
+Object.defineProperty(GreenPay.prototype, "warnings", { __proto__: null, get() { return Remote.ask(this, "warnings", []); } });
 
 /** A worker has no screen, and the platform wants to know the one that is really there. */
 export class OnlinePayments extends /* @__PURE__ */ remote(
@@ -146,7 +154,7 @@ export class OnlinePayments extends /* @__PURE__ */ remote(
   "confirmTokenRequest", "confirmToken", "confirmPaymentRequest", "confirmPayment", "free",
 ) {
   constructor(options) {
-    super({ ...options, device: options?.device ?? device() });
+    super({ ...options, device: members(options, "device").device ?? device() });
   }
 }
 

@@ -4,8 +4,8 @@ import { validCard } from "./card.js";
 import { failure } from "./error.js";
 import { PlatformClient, keyed } from "./platform.js";
 import { onCurve, seal } from "./seal.js";
-import { moment, ownSession } from "./session.js";
-import { fits, id, isObject, visible } from "./value.js";
+import { moment, opened, ownSession } from "./session.js";
+import { NOTHING, fits, id, isObject, members, visible } from "./value.js";
 
 export class WorldlineAcquiring extends PlatformClient {
   constructor(options) {
@@ -14,7 +14,7 @@ export class WorldlineAcquiring extends PlatformClient {
 
   /** JWE compact, for a server of one's own. */
   async seal(session, card, options) {
-    return this.#seal(session?.kind === "tokenize" ? "tokenize" : "payment", session, card, options);
+    return this.#seal(members(session, "kind").kind === "tokenize" ? "tokenize" : "payment", session, card, options);
   }
 
   tokenizeRequest(session, card) {
@@ -35,15 +35,16 @@ export class WorldlineAcquiring extends PlatformClient {
 
   async #handOver(path, kind, session, card, options) {
     const sealed = await this.#seal(kind, session, card, options);
-    return this.own(path, { session: session.id, sealed });
+    return this.own(path, { session: members(session, "id").id, sealed });
   }
 
   async #seal(kind, session, card, options) {
     return this.named((now) => {
+      session = opened(session);
       const own = ownSession(session, "worldline_acquiring", kind, now);
       if (!own?.relay) throw failure("session_malformed", "mode");
       const key = sealingKey(session.seal);
-      const network_token = networkToken(options?.networkToken);
+      const network_token = networkToken(members(options, "networkToken").networkToken);
       const { number, month, year, cvc, holder } = validCard("worldline_acquiring", false, card, now, !!network_token);
       const payload = { number, expiry: { month, year }, cvc: cvc || undefined, holder: holder || undefined, network_token };
       // The server's own clock is the one that counts.
@@ -55,8 +56,8 @@ export class WorldlineAcquiring extends PlatformClient {
 
 /** The member `seal` of a session: one algorithm, and no choice. */
 function sealingKey(given) {
-  const { kid, alg, enc, key } = isObject(given) ? given : {};
-  const { kty, crv, x, y } = isObject(key) ? key : {};
+  const { kid, alg, enc, key } = isObject(given) ? given : NOTHING;
+  const { kty, crv, x, y } = isObject(key) ? key : NOTHING;
   const known = `${[alg, enc, kty, crv]}` === "ECDH-ES,A256GCM,EC,P-256" && [x, y].every((value) => fits(value, /^[\w-]{43}$/));
   if (!known || typeof kid !== "string" || !onCurve(x, y)) throw failure("session_malformed", "seal");
   return { kid, x, y };
@@ -65,7 +66,9 @@ function sealingKey(given) {
 /** What comes with the token of a card network. */
 function networkToken(given) {
   if (given === undefined || given === null) return undefined;
-  const [cryptogram, eci, requestor_id] = ["cryptogram", "eci", "requestorId"].map((name) => visible(given[name], name));
+  const names = ["cryptogram", "eci", "requestorId"];
+  given = members(given, ...names);
+  const [cryptogram, eci, requestor_id] = names.map((name) => visible(given[name], name));
   if (!cryptogram) throw failure("option_invalid", "cryptogram");
   return { cryptogram, eci, requestor_id };
 }

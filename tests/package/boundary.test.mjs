@@ -38,8 +38,8 @@ function thrown(work) {
 
 const greenpay = (options) => new cardseal.GreenPay({ publicKey: key('t1024'), now, ...options });
 const gpApi = (options) => new cardseal.GpApi({ environment: 'sandbox', now, ...options });
-const ccbill = (options) => new cardseal.CcBill({ now, ...options });
-const payments = (options) => new cardseal.OnlinePayments({ now, ...options });
+const ccbill = (options) => new cardseal.CcBill({ environment: { base: 'https://x.example' }, now, ...options });
+const payments = (options) => new cardseal.OnlinePayments({ environment: { base: 'https://x.example' }, now, ...options });
 /** A `fetch` that gives one answer. */
 const says = (status, body) => ({ fetch: async () => new Response(typeof body === 'string' ? body : JSON.stringify(body ?? null), { status }) });
 const failed = (promise) => promise.then(() => assert.fail('nothing was thrown'), (error) => {
@@ -196,7 +196,13 @@ test('GP API: requests and answers', async () => {
   assert.deepEqual([network.usage_mode, network.account_name, network.reference, 'name' in network], ['USE_NETWORK_TOKEN', 'a', 'mine', false]);
   assert.deepEqual(thrown(() => new cardseal.GpApi({ now }).tokenizeRequest(ACCESS, CARD)), ['option_invalid', 'environment']);
   assert.deepEqual(thrown(() => gpApi().tokenizeRequest({ ...ACCESS, access_token: 'a\nb' }, CARD)), ['session_malformed', 'access_token']);
-  assert.deepEqual(thrown(() => gpApi().tokenizeRequest({ access_token: 't' }, CARD)), ['session_malformed', 'reference']);
+  // A page that has a token and nothing else, as the platform's own sample gives it: the reference is a random one.
+  const bare = Array.from({ length: 2 }, () => new cardseal.GpApi({ environment: { base: 'https://x.example' }, now }).tokenizeRequest({ access_token: 't' }, CARD));
+  for (const { url, body } of bare) {
+    assert.equal(url, 'https://x.example/payment-methods');
+    assert.match(JSON.parse(body).reference, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/);
+  }
+  assert.notEqual(bare[0].body, bare[1].body);
 
   const read = (status, body) => gpApi(says(status, body)).tokenize(ACCESS, CARD);
   const answer = {

@@ -11,7 +11,7 @@ const { key: { kid, jwk } } = JSON.parse(readFileSync(new URL('../vectors/sealin
 const SEAL = { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } };
 const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
 
-const FRONT = { access_token: 't', base_url: 'https://pay.example', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
+const FRONT = { access_token: 't', base_url: 'https://api.ccbill.com', client_accnum: 900684, client_subacc: 0, currency_code: 840 };
 const CUSTOMER = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
 /** With a name that CCBill takes. */
 const plain = (card) => ({ ...card, holder: card.holder.slice(0, 11) });
@@ -169,7 +169,7 @@ const NOW = Date.now();
 const own = (platform, kind, more = {}) => ({
   id: 'ses_1', platform, kind, mode: 'relay', created_at: new Date(NOW).toISOString(), expires_at: new Date(NOW + 600_000).toISOString(), ...more,
 });
-const CLIENT = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' };
+const CLIENT = { clientSessionId: '0123', customerId: '9991-0', clientApiUrl: 'https://payment.payone.com/client' };
 const PRODUCT_FIELD = {
   id: 'cardNumber', dataRestrictions: { isRequired: true, validators: { luhn: {}, length: { minLength: 13, maxLength: 19 }, regularExpression: { regularExpression: '^[0-9]*$' } } },
   displayHints: { mask: '{{9999}} {{9999}} {{9999}} {{9999}} {{999}}' },
@@ -311,6 +311,7 @@ const PATHS = (kept) => {
     ['type_invalid', onlineTold(200, said, 'iinDetails', CLIENT, (card) => +card.number)],
     ['option_invalid', onlineTold(200, said, 'encrypt', CLIENT, itself, { paymentProductId: 1, kind: 'update' })],
     ['session_malformed', onlineTold(200, said, 'encrypt', { ...CLIENT, clientApiUrl: 'http://elsewhere.example' }, itself, {})],
+    ['session_host_refused', onlineTold(200, said, 'encrypt', { ...CLIENT, clientApiUrl: 'https://elsewhere.example/client' }, itself, {})],
     ['session_expired', onlineTold(403, fault('9008'), 'encrypt', CLIENT, itself, {})],
     ['session_wrong_kind', onlineTold(200, said, 'tokenize', clientSession('payment'), itself, {})],
     ['answer_malformed', onlineTold(200, { ...said, publicKey: 'AAAA' }, 'encrypt', CLIENT, itself, { paymentProductId: 1 })],

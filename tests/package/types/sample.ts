@@ -94,6 +94,7 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
 
     const gp = new GpApi({ environment: { base: "http://127.0.0.1:1" } });
     const access: GpApiAccess = { access_token: "…", reference: "…" };
+    console.log(gp.tokenizeRequest({ access_token: "…" }, card).url);
     const clear: CardsealRequest = gp.tokenizeRequest(access, card, { useNetworkToken: true });
     const single: CardToken = await gp.tokenize(session, card, { ...sending, reference: "…" });
     console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
@@ -117,7 +118,7 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     console.log(ccbill.confirmTokenRequest(session, made3).url, (await ccbill.confirmToken(session, made3)).id);
     ccbill.free();
 
-    const online = new OnlinePayments({ server: "https://shop.example" });
+    const online = new OnlinePayments({ server: "https://shop.example", environment: { base: "https://pay.example" } });
     const client: OnlinePaymentsSession = { clientSessionId: "…", customerId: "…", clientApiUrl: "https://pay.example/client" };
     const context: PaymentContext = { countryCode: "DE", currencyCode: "EUR", amount: 1000 };
     const queries: CardsealQuery[] = [online.publicKeyRequest(client), online.productsRequest(client, context), online.productRequest(client, 1, context)];

@@ -29,11 +29,10 @@ export const platform = {
   unknown: 'As soon as the answer comes it shows',
 
   client({ GreenPay }, session, options) {
-    const environment = session.checkout_url ? { checkout: session.checkout_url } : 'sandbox';
-    return new GreenPay({ publicKey: session.public_key, environment, ...options });
+    return new GreenPay({ publicKey: session.public_key, ...options });
   },
   /** Sessions with the same key can share a client. */
-  clientKey: (session) => `${session.public_key}\n${session.checkout_url ?? ''}`,
+  clientKey: (session) => session.public_key,
 
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) => (typeof body?.ld === 'string' && typeof body?.lk === 'string' ? [
