@@ -136,16 +136,20 @@ impl Access {
         address
     }
 
-    /// The address that is counted: of IPv6 the half that one customer line owns.
+    /// What is counted.
     fn client(&self, parts: &Parts) -> IpAddr {
-        match self.address(parts) {
-            Some(IpAddr::V6(address)) => {
-                let [a, b, c, d, ..] = address.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-            Some(address) => address,
-            None => Ipv6Addr::UNSPECIFIED.into(),
+        self.address(parts).map_or(Ipv6Addr::UNSPECIFIED.into(), bucket)
+    }
+}
+
+/// What counts as one client: an IPv4 address, or of IPv6 the half that one customer line owns.
+pub(crate) fn bucket(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
+        address @ IpAddr::V4(_) => address,
     }
 }
 

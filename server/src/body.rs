@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
@@ -17,10 +16,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::App;
+use crate::bounds::Bound;
 use crate::error::{ApiError, Code};
-
-/// A body that trickles in holds a connection for no longer than this.
-const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// The fields of a body. Reading one removes it; [`Fields::finish`] refuses what is left.
 pub struct Fields {
@@ -36,7 +33,7 @@ impl FromRequest<App> for Fields {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
         let limit = app.config.limits.body_bytes;
-        let bytes = read(request, limit).await?;
+        let bytes = read(request, app, limit).await?;
         if bytes.is_empty() {
             // Calls whose fields are all optional may come without a body.
             return Self::parse(b"{}");
@@ -48,10 +45,14 @@ impl FromRequest<App> for Fields {
     }
 }
 
-/// Reads a body within the limit.
-pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
-    match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), limit)).await {
-        Err(_) => Err(Code::RequestTimeout.into()),
+/// Reads a body within the limit and the time.
+pub(crate) async fn read(request: Request, app: &App, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let time = app.config.connections.body_timeout;
+    match tokio::time::timeout(time, to_bytes(request.into_body(), limit)).await {
+        Err(_) => {
+            app.bounds.acted(Bound::BodyTimeout);
+            Err(Code::RequestTimeout.into())
+        }
         Ok(Ok(bytes)) => Ok(bytes.into()),
         Ok(Err(error)) => {
             let too_large =

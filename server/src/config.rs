@@ -15,6 +15,7 @@ use cardseal_gateways::{Gateway, Settings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
 
 /// Environment variables of ours start so; a double underscore stands between the levels.
@@ -34,6 +35,8 @@ pub struct Config {
     pub database: PathBuf,
     /// Bounds.
     pub limits: Limits,
+    /// Bounds on connections.
+    pub connections: ConnectionLimits,
     /// Time-outs of calls to platforms.
     pub timeouts: Timeouts,
     /// How many of those there may be.
@@ -221,6 +224,7 @@ impl Config {
         database.finish();
 
         let limits = limits(&root.table("limits"));
+        let connections = connections(&root.table("connections"));
         let (timeouts, calls) = http(&root.table("http"));
 
         let log = root.table("log");
@@ -240,6 +244,7 @@ impl Config {
             trust_forwarded_for,
             database: path.into(),
             limits,
+            connections,
             timeouts,
             calls,
             platforms,
@@ -375,6 +380,21 @@ pub(crate) fn count(
     range: &std::ops::RangeInclusive<u64>,
 ) -> usize {
     usize::try_from(table.integer(key, default, range)).unwrap_or(usize::MAX)
+}
+
+fn connections(table: &Settings<'_>) -> ConnectionLimits {
+    let time = |key, default, range| Duration::from_millis(table.integer(key, default, &range));
+    let max_per_address = count(table, "max_per_address", 256, &(0..=1_000_000));
+    let limits = ConnectionLimits {
+        max: count(table, "max", 4096, &(16..=1_000_000)),
+        max_per_address: (max_per_address > 0).then_some(max_per_address),
+        header_timeout: time("header_timeout_ms", 10_000, 50..=120_000),
+        idle_timeout: time("idle_timeout_ms", 75_000, 50..=600_000),
+        body_timeout: time("body_timeout_ms", 20_000, 50..=120_000),
+        max_header_bytes: count(table, "max_header_bytes", 16_384, &(8192..=262_144)),
+    };
+    table.finish();
+    limits
 }
 
 fn http(table: &Settings<'_>) -> (Timeouts, CallLimits) {

@@ -9,13 +9,14 @@ pub mod body;
 pub mod bounds;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod error;
 pub mod gate;
 pub mod logging;
 mod routes;
+mod serve;
 pub mod store;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::gate::{Gates, Permit, Purpose};
 use crate::store::{Store, StoreError};
 
 pub use routes::router;
+pub use serve::{listen, serve};
 
 /// The state of the application.
 pub type App = Arc<Shared>;
@@ -128,21 +130,20 @@ impl Shared {
         Ok(app)
     }
 
-    /// A call to a platform, and a little more.
-    fn patience(&self) -> Duration {
-        self.config.timeouts.request + Duration::from_secs(10)
+    /// Waits until money that is moving has settled. The longest operation is a token, the call, both once more
+    /// because the token is no longer taken, and the question what became of it.
+    async fn settle(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        let longest = self.config.timeouts.request * 5 + Duration::from_secs(10);
+        if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
+            tracing::error!("work is still under way; it will be unknown at the next start");
+        }
     }
 
     /// Waits until money that is moving has settled, and closes the database.
     pub async fn stop(&self) {
-        self.stopping.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(self.patience(), self.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::error!("work is still under way; it will be unknown at the next start");
-        }
+        self.settle().await;
         self.store.close().await;
     }
 
@@ -176,48 +177,4 @@ impl Shared {
         let done = self.tasks.spawn(work.in_current_span()).await;
         done.unwrap_or_else(|_| Err(ApiError::internal("a task panicked")))
     }
-}
-
-/// Serves until `stop` completes and what was under way then has been answered.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(
-    app: &App,
-    listener: tokio::net::TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let closing = Arc::clone(app);
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        tracing::info!("stopping");
-        closing.gates.close();
-        closing.stopping.cancel();
-        // Nobody listens any more only if the server has ended by itself.
-        let _ = stopping.send(());
-    });
-    let overdue = async {
-        if stopped.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(app.patience()).await;
-    };
-    let reports = async {
-        loop {
-            tokio::time::sleep(bounds::REPORT_EVERY).await;
-            app.bounds.report();
-        }
-    };
-    let result = tokio::select! {
-        result = server => result,
-        () = reports => Ok(()),
-        () = overdue => {
-            tracing::warn!("connections that never end were cut");
-            Ok(())
-        }
-    };
-    app.stop().await;
-    result
 }

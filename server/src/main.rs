@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cardseal_server::config::Config;
-use cardseal_server::{Shared, api_key, logging, serve};
+use cardseal_server::{Shared, api_key, listen, logging, serve};
 use secrecy::ExposeSecret;
-use tokio::net::TcpListener;
 
 /// Wipes every block of memory as it is freed, whoever used it: cards that pages sealed pass through libraries.
 #[global_allocator]
@@ -34,12 +33,13 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut config = Config::load(file.as_deref())?;
     logging::start(&config);
-    let listener = TcpListener::bind(config.listen).await?;
+    let listener = listen(config.listen)?;
     let address = listener.local_addr()?;
     config.open_demo_origins(address);
     let app = Shared::start(config).await?;
     ready(address);
-    Ok(serve(&app, listener, told_to_stop()).await?)
+    serve(&app, listener, told_to_stop()).await;
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the one line that programs wait for")]

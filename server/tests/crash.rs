@@ -24,13 +24,30 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(config: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cardseal-server"))
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_cardseal-server")),
+            config,
+            Stdio::null(),
+        )
+    }
+
+    /// With a limit of open files; what it logs goes to a file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_with_files(config: &Path, files: u32, log: &Path) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let line = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &line, env!("CARGO_BIN_EXE_cardseal-server")]);
+        Self::spawn(shell, config, std::fs::File::create(log).unwrap().into())
+    }
+
+    fn spawn(mut command: Command, config: &Path, log: Stdio) -> Self {
+        let mut child = command
             .arg("--config")
             .arg(config)
             .current_dir(config.parent().unwrap())
             .env_clear()
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -56,7 +73,7 @@ impl Program {
     }
 
     #[cfg(unix)]
-    fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().unwrap();
         self.child.wait().unwrap().code()

@@ -12,6 +12,7 @@ mod gp_api_compat;
 mod gp_api_faults;
 mod health;
 mod input;
+#[cfg(unix)]
 mod limits;
 mod notifications;
 mod online_payments;

@@ -1,12 +1,23 @@
 //! Bounds on what is under way: calls to a platform, connections, and what a stop waits for.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use cardseal_sandbox::RunningSandbox;
 use cardseal_sandbox::faults::{Fault, Kind};
 use cardseal_server::bounds::Bound;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
-use crate::shop::{APPROVED, Shop};
+use crate::crash::{Program, call};
+use crate::shop::{APPROVED, ORIGIN, Shop, client, config_text, sandbox, seal};
+
+/// Longer than anything here takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_jammed_platform_refuses_what_was_not_sent_and_holds_up_no_other() {
@@ -80,7 +91,7 @@ async fn a_charge_without_a_place_is_not_made_and_its_key_is_good_again() {
         async move { shop.charge(&token, "first").await }
     });
     while shop.transactions().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let refused = shop.charge(&token, "second").await;
     refused.problem(503, "platform_busy");
@@ -91,4 +102,324 @@ async fn a_charge_without_a_place_is_not_made_and_its_key_is_good_again() {
     assert_eq!(shop.transactions().len(), 1);
     assert_eq!(shop.charge(&token, "second").await.is(201)["status"], "approved");
     assert_eq!(shop.transactions().len(), 2);
+}
+
+/// Everything that the other side sends until it closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset closes as well.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_and_oversized_requests_are_closed_and_counted() {
+    let shop = Shop::with(&[
+        ("CARDSEAL__CONNECTIONS__HEADER_TIMEOUT_MS", "400"),
+        ("CARDSEAL__CONNECTIONS__IDLE_TIMEOUT_MS", "500"),
+        ("CARDSEAL__CONNECTIONS__BODY_TIMEOUT_MS", "400"),
+        ("CARDSEAL__CONNECTIONS__MAX_HEADER_BYTES", "8192"),
+    ])
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn({
+        let app = Arc::clone(&shop.app);
+        async move {
+            cardseal_server::serve(&app, listener, async move { drop(stopped.await) }).await;
+        }
+    });
+    let connect = async || TcpStream::connect(address).await.unwrap();
+    let count = |bound| shop.app.bounds.count(bound);
+
+    let mut half = connect().await;
+    half.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+        .await
+        .unwrap();
+    assert_eq!(rest(&mut half).await, "");
+    assert_eq!(count(Bound::HeaderTimeout), 1);
+
+    // A byte now and then does not prolong it.
+    let (mut reader, mut writer) = connect().await.into_split();
+    let trickle = tokio::spawn(async move {
+        while writer.write_all(b"G").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let mut nothing = Vec::new();
+    let _ = timeout(PATIENCE, reader.read_to_end(&mut nothing)).await.unwrap();
+    trickle.await.unwrap();
+    assert_eq!(count(Bound::HeaderTimeout), 2);
+
+    // One that never says anything, and one that has been served.
+    assert_eq!(rest(&mut connect().await).await, "");
+    let mut served = connect().await;
+    served
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(rest(&mut served).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!((count(Bound::HeaderTimeout), count(Bound::IdleTimeout)), (2, 2));
+
+    let mut slow = connect().await;
+    let head = format!(
+        "POST /v1/sessions HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let answer = rest(&mut slow).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"),
+        "{answer}"
+    );
+    assert_eq!(count(Bound::BodyTimeout), 1);
+
+    let mut long = connect().await;
+    let header = format!("GET /healthz HTTP/1.1\r\nx: {}", "a".repeat(390_000));
+    // It is refused before it has been read to the end.
+    let _ = long.write_all(header.as_bytes()).await;
+    let _ = rest(&mut long).await;
+    assert_eq!(count(Bound::HeaderBytes), 1);
+
+    drop(stop);
+    timeout(PATIENCE, server).await.unwrap().unwrap();
+}
+
+fn configure(sandbox: &RunningSandbox, folder: &Path, more: &str) -> std::path::PathBuf {
+    let config = folder.join("cardseal.toml");
+    let text = config_text(sandbox, &folder.join("x.sqlite"), "127.0.0.1:0", more);
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+fn address_of(program: &Program) -> SocketAddr {
+    program.url.strip_prefix("http://").unwrap().parse().unwrap()
+}
+
+/// A new connection with one request on it, and how long it took.
+#[cfg(target_os = "linux")]
+async fn served(address: SocketAddr) -> Duration {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    began.elapsed()
+}
+
+/// 2,000 half headers, 2,000 bodies of one byte, 5,000 idle connections, all at once and all kept open.
+#[cfg(target_os = "linux")]
+async fn attack(address: SocketAddr, from: &str) -> Vec<tokio::task::JoinHandle<Option<TcpStream>>> {
+    let body = format!(
+        "POST /v1/sessions HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{"
+    );
+    let starts = [
+        (2000, "GET /healthz HTTP/1.1\r\nhost: x\r\n".to_owned()),
+        (2000, body),
+        (5000, String::new()),
+    ];
+    let from: SocketAddr = format!("{from}:0").parse().unwrap();
+    let all = starts
+        .into_iter()
+        .flat_map(|(times, start)| std::iter::repeat_n(start, times));
+    let mut attackers = Vec::new();
+    for start in all {
+        attackers.push(tokio::spawn(async move {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(from).unwrap();
+            let mut stream = socket.connect(address).await.ok()?;
+            stream.write_all(start.as_bytes()).await.ok()?;
+            Some(stream)
+        }));
+    }
+    attackers
+}
+
+/// The attack from one address while a client of another, or of the same, opens new connections: the log, and how it went.
+#[cfg(target_os = "linux")]
+async fn is_served_under_attack(more: &str, from: &str) -> (String, String) {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+    .unwrap();
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let more = format!("[log]\nlevel = \"warn\"\n{more}");
+    let program = Program::start_with_files(&configure(&sandbox, folder.path(), &more), 1024, &log);
+    let address = address_of(&program);
+    let attackers = attack(address, from).await;
+    let mut times = Vec::new();
+    while times.len() < 40 || attackers.iter().any(|attacker| !attacker.is_finished()) {
+        times.push(timeout(PATIENCE, served(address)).await.unwrap());
+    }
+    let mut open = Vec::new();
+    for attacker in attackers {
+        open.extend(attacker.await.unwrap());
+    }
+    for _ in 0..20 {
+        times.push(timeout(PATIENCE, served(address)).await.unwrap());
+    }
+    times.sort_unstable();
+    let figures = format!(
+        "{} attackers, {} served: {:?} to {:?}",
+        open.len(),
+        times.len(),
+        times[0],
+        times[times.len() - 1]
+    );
+    // Most of them, because the machine that runs the attack and the tests may be slow by itself.
+    assert!(times[times.len() * 9 / 10] < Duration::from_secs(1), "{times:?}");
+    let began = Instant::now();
+    assert_eq!(
+        tokio::task::spawn_blocking(move || program.terminate())
+            .await
+            .unwrap(),
+        Some(0)
+    );
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    drop(open);
+    (std::fs::read_to_string(log).unwrap(), figures)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attacker_with_thousands_of_connections_keeps_nobody_out() {
+    let (log, figures) = is_served_under_attack("", "127.0.0.2").await;
+    println!("{figures}");
+    assert!(
+        log.contains("fewer connections than configured") && log.contains("open_files=1024"),
+        "{log}"
+    );
+    let lines = log.lines().filter(|line| line.contains("bounds acted")).count();
+    assert!(
+        (1..40).contains(&lines) && log.contains("max_per_address"),
+        "{log}"
+    );
+    assert!(!log.contains("accept_failed"), "{log}");
+}
+
+/// Behind a proxy all connections come from one address, those of the attacker and those of the client.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attacker_behind_the_same_proxy_keeps_nobody_out() {
+    let trust = "[connections]\nmax_per_address = 0\n";
+    let (log, figures) = is_served_under_attack(trust, "127.0.0.1").await;
+    println!("{figures}");
+    assert!(log.contains("max_connections"), "{log}");
+}
+
+/// So few files that accepting fails.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_want_of_files_does_not_end_the_server() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let config = configure(&sandbox, folder.path(), "");
+    let quiet = Program::start(&config);
+    let own = std::fs::read_dir(format!("/proc/{}/fd", quiet.id()))
+        .unwrap()
+        .count();
+    quiet.kill();
+    let files = u32::try_from(own + 8).unwrap();
+    let program = Program::start_with_files(&config, files, &log);
+    let address = address_of(&program);
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    for _ in 0..5 {
+        timeout(PATIENCE, served(address)).await.unwrap();
+    }
+    let code = tokio::task::spawn_blocking(move || program.terminate());
+    assert_eq!(code.await.unwrap(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("accept_failed"), "{log}");
+}
+
+/// Neither a half header, nor an idle connection, nor a page that waits for a slow platform holds up the stop; a charge
+/// does, until it has settled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_money_and_for_nothing_else() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(&sandbox, folder.path(), "");
+    let client = client();
+    let key = cardseal::greenpay::GreenPay::new(
+        cardseal::crypto::public_key::PublicKey::parse(&sandbox.info().platforms.greenpay.public_key)
+            .unwrap(),
+    );
+    for money in [false, true] {
+        let program = Program::start(&config);
+        let (address, url) = (address_of(&program), program.url.clone());
+        let post = async |path: &str, body: serde_json::Value| {
+            call(&client, "POST", format!("{url}{path}"), Some(&body), None)
+                .await
+                .unwrap()
+                .1
+        };
+        let session = post("/v1/sessions", json!({})).await;
+        let token = post("/v1/tokens", seal(&key, &session, APPROVED)).await;
+        let transactions = || {
+            sandbox.state()["greenpay"]["transactions"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        let before = transactions();
+
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+        let mut body = TcpStream::connect(address).await.unwrap();
+        body.write_all(b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+            .await
+            .unwrap();
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let mut slow = Fault::new("greenpay", "merchant/tokenize", Kind::DelayAfterCommit);
+        slow.ms = 25_000;
+        sandbox.inject(slow).unwrap();
+        let orders = || sandbox.state()["greenpay"]["orders"].as_array().unwrap().len();
+        let opened = orders();
+        let page = tokio::spawn({
+            let (client, url) = (client.clone(), format!("{url}/v1/sessions"));
+            async move { call(&client, "POST", url, Some(&json!({})), None).await }
+        });
+        while orders() == opened {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let charge = money.then(|| {
+            let mut slow = Fault::new("greenpay", "merchant/tokenPayment", Kind::DelayAfterCommit);
+            slow.ms = 5000;
+            sandbox.inject(slow).unwrap();
+            let (client, url) = (client.clone(), format!("{url}/v1/payments"));
+            let body = json!({ "token": token["id"], "amount": "5.00", "currency": "USD" });
+            tokio::spawn(async move { call(&client, "POST", url, Some(&body), Some("k")).await })
+        });
+        while money && transactions() == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let began = Instant::now();
+        let code = tokio::task::spawn_blocking(move || program.terminate());
+        assert_eq!(code.await.unwrap(), Some(0));
+        let took = began.elapsed();
+        if let Some(charge) = charge {
+            let (status, payment) = charge.await.unwrap().unwrap();
+            assert_eq!((status, &payment["status"]), (201, &json!("approved")));
+        }
+        // The page's session takes 25 seconds.
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        page.abort();
+        drop((half, body));
+    }
 }

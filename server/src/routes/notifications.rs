@@ -103,7 +103,7 @@ async fn posted(
 ) -> Result<Json<Value>, ApiError> {
     let place = Place::find(app, platform, secret, route)?;
     let headers = request.headers().clone();
-    let body = body::read(request, MAX_BYTES).await?;
+    let body = body::read(request, app, MAX_BYTES).await?;
     let all = place
         .account
         .gateway

@@ -1,0 +1,422 @@
+//! Which connections are open, what each of them waits for, and which one goes when there is no room.
+//!
+//! Room is made fairly: of the client address with the most connections, the one that has waited longest for a request
+//! goes. A connection whose request is being worked on never goes. So whoever opens thousands of connections closes
+//! their own, and a client that sends its request at once is served.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Open at once.
+    pub max: usize,
+    /// Open at once from one client address, if that is bounded.
+    pub max_per_address: Option<usize>,
+    /// Until a request's header is there.
+    pub header_timeout: Duration,
+    /// Until the next request begins, and until a client has read its response.
+    pub idle_timeout: Duration,
+    /// Until a request's body is there.
+    pub body_timeout: Duration,
+    /// Of a request's header.
+    pub max_header_bytes: usize,
+}
+
+impl ConnectionLimits {
+    /// Sockets beyond the bound that have been told to close and have not done so yet.
+    pub(crate) const fn closing(&self) -> usize {
+        let eighth = self.max / 8;
+        if eighth == 0 { 1 } else { eighth }
+    }
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing: no request has begun.
+    Idle,
+    /// A request's header is arriving.
+    Header,
+    /// A request's body is arriving; nothing has been done yet.
+    Body,
+    /// A request is being worked on.
+    Working,
+    /// The response is on its way.
+    Sending,
+}
+
+impl Phase {
+    /// Whether closing the connection now breaks nothing that was begun.
+    const fn waits(self) -> bool {
+        matches!(self, Self::Idle | Self::Header | Self::Body)
+    }
+}
+
+/// All open connections.
+pub(crate) struct Connections {
+    limits: ConnectionLimits,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Sockets.
+    open: usize,
+    /// Those that have not been told to close.
+    live: usize,
+    /// Those of them that wait.
+    waiting: usize,
+    next: u64,
+    addresses: HashMap<IpAddr, Address>,
+}
+
+/// The connections of one client address; those that wait by when they began to.
+#[derive(Default)]
+struct Address {
+    live: usize,
+    waiting: BTreeMap<u64, CancellationToken>,
+}
+
+/// Why a connection was let in or not.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// There was room.
+    Room,
+    /// Another one had to go.
+    InPlaceOfAnother,
+    /// Another one of the same address had to go.
+    InPlaceOfOwn,
+    /// The address has as many as it may have, all of them at work.
+    Refused,
+}
+
+impl State {
+    /// Tells the connection of an address that has waited longest to close.
+    fn close_longest(&mut self, address: IpAddr) -> bool {
+        let Some(entry) = self.addresses.get_mut(&address) else {
+            return false;
+        };
+        let Some((_, close)) = entry.waiting.pop_first() else {
+            return false;
+        };
+        entry.live -= 1;
+        if entry.live == 0 {
+            self.addresses.remove(&address);
+        }
+        self.live -= 1;
+        self.waiting -= 1;
+        close.cancel();
+        true
+    }
+
+    fn make_room(&mut self) -> bool {
+        let most = self
+            .addresses
+            .iter()
+            .filter(|(_, entry)| !entry.waiting.is_empty())
+            .max_by_key(|(_, entry)| entry.live)
+            .map(|(address, _)| *address);
+        most.is_some_and(|address| self.close_longest(address))
+    }
+}
+
+impl Connections {
+    pub(crate) fn new(limits: ConnectionLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(crate) const fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another connection can be let in, in place of one that waits if need be.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.state();
+        state.open < self.limits.max + self.limits.closing()
+            && (state.live < self.limits.max || state.waiting > 0)
+    }
+
+    /// Waits for room.
+    pub(crate) async fn room(&self) {
+        while !self.has_room() {
+            self.changed.notified().await;
+        }
+    }
+
+    /// Closes some that wait: the system is out of files.
+    pub(crate) fn shed(&self) {
+        let mut state = self.state();
+        for _ in 0..self.limits.closing() {
+            if !state.make_room() {
+                return;
+            }
+        }
+    }
+
+    /// Lets a connection in.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> (Admission, Option<Arc<Slot>>) {
+        let mut state = self.state();
+        let mut admission = Admission::Room;
+        let own = state.addresses.get(&address).map_or(0, |entry| entry.live);
+        if self.limits.max_per_address.is_some_and(|max| own >= max) {
+            if !state.close_longest(address) {
+                return (Admission::Refused, None);
+            }
+            admission = Admission::InPlaceOfOwn;
+        } else if state.live >= self.limits.max && state.make_room() {
+            admission = Admission::InPlaceOfAnother;
+        }
+        state.open += 1;
+        state.live += 1;
+        state.addresses.entry(address).or_default().live += 1;
+        drop(state);
+        let slot = Slot {
+            all: Arc::clone(self),
+            address,
+            close: CancellationToken::new(),
+            at: Mutex::new(At {
+                phase: Phase::Idle,
+                deadline: None,
+                place: None,
+            }),
+        };
+        slot.enter(Phase::Idle);
+        // Whoever opens a connection means to send something.
+        slot.at().deadline = Some(Instant::now() + self.limits.header_timeout);
+        (admission, Some(Arc::new(slot)))
+    }
+}
+
+/// One open connection.
+pub(crate) struct Slot {
+    all: Arc<Connections>,
+    address: IpAddr,
+    close: CancellationToken,
+    at: Mutex<At>,
+}
+
+struct At {
+    phase: Phase,
+    deadline: Option<Instant>,
+    /// Its place among those that wait.
+    place: Option<u64>,
+}
+
+impl Slot {
+    fn at(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection is doing something else now. False if it has been told to close: then nothing may begin.
+    pub(crate) fn enter(&self, phase: Phase) -> bool {
+        let mut at = self.at();
+        let mut state = self.all.state();
+        if self.close.is_cancelled() {
+            return false;
+        }
+        let number = state.next;
+        state.next += 1;
+        let entry = state.addresses.entry(self.address).or_default();
+        let before = at.place.take();
+        if let Some(place) = before {
+            entry.waiting.remove(&place);
+        }
+        if phase.waits() {
+            entry.waiting.insert(number, self.close.clone());
+            at.place = Some(number);
+        }
+        match (before, at.place) {
+            (None, Some(_)) => {
+                state.waiting += 1;
+                self.all.changed.notify_one();
+            }
+            (Some(_), None) => state.waiting -= 1,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        drop(state);
+        let limits = &self.all.limits;
+        at.phase = phase;
+        at.deadline = match phase {
+            Phase::Header => Some(limits.header_timeout),
+            Phase::Idle | Phase::Sending => Some(limits.idle_timeout),
+            // Of the body, whoever reads it keeps the time, and can answer.
+            Phase::Body | Phase::Working => None,
+        }
+        .map(|time| Instant::now() + time);
+        true
+    }
+
+    /// Bytes have arrived.
+    pub(crate) fn received(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Header);
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.at().phase
+    }
+
+    /// When it has to do something else.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.at().deadline
+    }
+
+    /// Completes when the connection has to make room.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
+        self.close.clone().cancelled_owned()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let place = self.at().place;
+        let mut state = self.all.state();
+        state.open -= 1;
+        if !self.close.is_cancelled() {
+            state.live -= 1;
+            if place.is_some() {
+                state.waiting -= 1;
+            }
+            if let Some(entry) = state.addresses.get_mut(&self.address) {
+                entry.live -= 1;
+                if let Some(place) = place {
+                    entry.waiting.remove(&place);
+                }
+                if entry.live == 0 {
+                    state.addresses.remove(&self.address);
+                }
+            }
+        }
+        self.all.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(max: usize, max_per_address: Option<usize>) -> Arc<Connections> {
+        Connections::new(ConnectionLimits {
+            max,
+            max_per_address,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(20),
+            max_header_bytes: 16_384,
+        })
+    }
+
+    fn address(number: u8) -> IpAddr {
+        [127, 0, 0, number].into()
+    }
+
+    fn told(slot: &Slot) -> bool {
+        slot.close.is_cancelled()
+    }
+
+    #[test]
+    fn the_longest_waiting_of_the_largest_address_goes() {
+        let all = connections(8, None);
+        let attacker: Vec<_> = (0..6).map(|_| all.admit(address(1)).1.unwrap()).collect();
+        let client: Vec<_> = (0..2).map(|_| all.admit(address(2)).1.unwrap()).collect();
+        // At work: it stays, however long.
+        assert!(attacker[0].enter(Phase::Working));
+        // Heard of lately.
+        assert!(attacker[1].enter(Phase::Header));
+        let (admission, third) = all.admit(address(2));
+        assert_eq!(admission, Admission::InPlaceOfAnother);
+        let closing: Vec<bool> = attacker.iter().map(|slot| told(slot)).collect();
+        assert_eq!(closing, [false, false, true, false, false, false]);
+        assert!(client.iter().chain(&third).all(|slot| !told(slot)));
+        // It can no longer begin anything.
+        assert!(!attacker[2].enter(Phase::Working));
+    }
+
+    #[test]
+    fn an_address_at_its_bound_closes_its_own_and_is_refused_when_all_work() {
+        let all = connections(8, Some(2));
+        let first = all.admit(address(1)).1.unwrap();
+        let second = all.admit(address(1)).1.unwrap();
+        let (admission, third) = all.admit(address(1));
+        let third = third.unwrap();
+        assert_eq!(admission, Admission::InPlaceOfOwn);
+        assert!(told(&first) && !told(&second));
+        assert!(second.enter(Phase::Working) && third.enter(Phase::Working));
+        assert_eq!(all.admit(address(1)).0, Admission::Refused);
+        assert_eq!(all.admit(address(2)).0, Admission::Room);
+    }
+
+    #[tokio::test]
+    async fn when_all_work_the_next_one_waits_for_one_to_end() {
+        let all = connections(2, None);
+        let first = all.admit(address(1)).1.unwrap();
+        let second = all.admit(address(2)).1.unwrap();
+        assert!(first.enter(Phase::Working) && second.enter(Phase::Working));
+        assert!(!all.has_room());
+        let waiting = tokio::spawn({
+            let all = Arc::clone(&all);
+            async move { all.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        // The response is there, and the connection is idle: it can go.
+        assert!(first.enter(Phase::Sending) && first.enter(Phase::Idle));
+        waiting.await.unwrap();
+        assert_eq!(all.admit(address(3)).0, Admission::InPlaceOfAnother);
+        assert!(told(&first));
+    }
+
+    #[test]
+    fn the_books_balance() {
+        let all = connections(4, Some(3));
+        let mut slots = Vec::new();
+        for round in 0..200_u8 {
+            let (_, slot) = all.admit(address(round % 3));
+            slots.extend(slot);
+            let index = usize::from(round) % slots.len();
+            slots[index].enter(
+                [
+                    Phase::Header,
+                    Phase::Body,
+                    Phase::Working,
+                    Phase::Sending,
+                    Phase::Idle,
+                ][index % 5],
+            );
+            if slots.len() > 4 {
+                slots.remove(usize::from(round) % slots.len());
+            }
+            let state = all.state();
+            let live: usize = state.addresses.values().map(|entry| entry.live).sum();
+            let waiting: usize = state.addresses.values().map(|entry| entry.waiting.len()).sum();
+            assert_eq!(
+                (state.open, state.live, state.waiting),
+                (slots.len(), live, waiting)
+            );
+        }
+        slots.clear();
+        let state = all.state();
+        assert_eq!(
+            (state.open, state.live, state.waiting, state.addresses.len()),
+            (0, 0, 0, 0)
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! Connections: accepting them, bounding them, and ending them when the server stops.
+//!
+//! HTTP/1.1 is `hyper`'s. Its own timer for headers starts with the end of the response before, so it cannot tell an
+//! idle connection from a slow header; the time is kept here.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::io::InspectReader;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::App;
+use crate::access::bucket;
+use crate::bounds::{Bound, REPORT_EVERY};
+use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
+use crate::routes::router;
+
+/// Connections that the kernel keeps ready until they are accepted.
+const BACKLOG: u32 = 4096;
+/// Open files for the database, the log and whatever else is no connection.
+const OWN_FILES: u64 = 128;
+/// So many connections there may be, whatever the system's limit.
+const FEWEST_CONNECTIONS: usize = 16;
+/// How long requests that move no money may still take when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the last responses may take to be sent.
+const LAST_RESPONSES: Duration = Duration::from_secs(1);
+/// After an accept that the system refused.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A listener that a burst of connections does not overflow.
+///
+/// # Errors
+/// If the address cannot be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As the standard library does: a restart need not wait for the last process's connections.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop` completes and what moves money then has settled.
+pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let limits = adapt(app);
+    let server = Arc::new(Server {
+        app: Arc::clone(app),
+        router: router(app),
+        connections: Connections::new(limits),
+        stopping: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    });
+    let tasks = TaskTracker::new();
+    tokio::select! {
+        () = accept(&server, &listener, &tasks) => {}
+        () = report(app) => {}
+        () = stop => {}
+    }
+    tracing::info!(connections = tasks.len(), "stopping");
+    drop(listener);
+    // What waits for a place at a platform has sent nothing.
+    app.gates.close();
+    app.stopping.cancel();
+    server.stopping.cancel();
+    tasks.close();
+    // A time-out here is no failure: what moves money is waited for below, and nothing else is.
+    let _ = timeout(GRACE, tasks.wait()).await;
+    app.settle().await;
+    let _ = timeout(LAST_RESPONSES, tasks.wait()).await;
+    if !tasks.is_empty() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections that move no money were cut"
+        );
+    }
+    server.cut.cancel();
+    tasks.wait().await;
+    app.bounds.report();
+    app.stop().await;
+}
+
+/// What every connection shares.
+struct Server {
+    app: App,
+    router: Router,
+    connections: Arc<Connections>,
+    stopping: CancellationToken,
+    cut: CancellationToken,
+}
+
+/// The limits, as far as the system has open files for them.
+fn adapt(app: &App) -> ConnectionLimits {
+    let mut limits = app.config.connections;
+    if app.config.trust_forwarded_for {
+        // All of them come from the proxy.
+        limits.max_per_address = None;
+    }
+    let Some(files) = open_files() else {
+        tracing::info!(max = limits.max, "connections are bounded");
+        return limits;
+    };
+    let calls = u64::try_from(app.config.calls.under_way * app.config.platforms.len()).unwrap_or(u64::MAX);
+    let room = files.saturating_sub(OWN_FILES).saturating_sub(calls);
+    // Beside those that are open there are some that are about to close.
+    let max = usize::try_from(room / 9 * 8).unwrap_or(usize::MAX);
+    if max < limits.max {
+        limits.max = max.max(FEWEST_CONNECTIONS);
+        tracing::warn!(
+            max = limits.max,
+            configured = app.config.connections.max,
+            open_files = files,
+            "fewer connections than configured: the limit of open files (`ulimit -n`) leaves no room for more"
+        );
+    } else {
+        tracing::info!(max = limits.max, open_files = files, "connections are bounded");
+    }
+    limits
+}
+
+/// The limit of open files.
+#[cfg(unix)]
+fn open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+const fn open_files() -> Option<u64> {
+    None
+}
+
+async fn report(app: &App) {
+    loop {
+        sleep(REPORT_EVERY).await;
+        app.bounds.report();
+    }
+}
+
+async fn accept(server: &Arc<Server>, listener: &TcpListener, tasks: &TaskTracker) {
+    let (connections, bounds) = (&server.connections, &server.app.bounds);
+    loop {
+        if !connections.has_room() {
+            bounds.acted(Bound::ConnectionsFull);
+            connections.room().await;
+        }
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (admission, slot) = connections.admit(bucket(peer.ip()));
+                match admission {
+                    Admission::Room => {}
+                    Admission::InPlaceOfAnother => bounds.acted(Bound::Connections),
+                    Admission::InPlaceOfOwn | Admission::Refused => {
+                        bounds.acted(Bound::ConnectionsPerAddress)
+                    }
+                }
+                if let Some(slot) = slot {
+                    tasks.spawn(connection(Arc::clone(server), stream, peer, slot));
+                }
+            }
+            // Of this one connection: its client gave up before it was accepted.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::Interrupted
+                ) => {}
+            // Of the system, most likely for want of files. It stays until something is closed.
+            Err(_) => {
+                bounds.acted(Bound::Accept);
+                connections.shed();
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// How a connection ended.
+enum End {
+    Served(hyper::Result<()>),
+    ToldToClose,
+    TimedOut(Phase),
+}
+
+async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
+    // Without it a response may wait for the client's next packet. An error shows at the first read.
+    let _ = stream.set_nodelay(true);
+    let limits = *server.connections.limits();
+    let heard = Arc::clone(&slot);
+    let io = TokioIo::new(InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            heard.received();
+        }
+    }));
+    let service = service_fn(|request| request_on(&server.router, &slot, peer, request));
+    let mut http = pin!(
+        http1::Builder::new()
+            .header_read_timeout(None)
+            .max_header_size(limits.max_header_bytes)
+            .max_buf_size(limits.max_header_bytes)
+            .serve_connection(io, service)
+    );
+    let mut stopping = pin!(server.stopping.cancelled());
+    let mut cut = pin!(server.cut.cancelled());
+    let mut told = pin!(slot.closed());
+    let mut timer = pin!(sleep_until(Instant::now()));
+    let mut armed = None;
+    let mut stops = false;
+    let end = std::future::poll_fn(|context| {
+        if !stops && stopping.as_mut().poll(context).is_ready() {
+            stops = true;
+            // A header that may never end is not waited for.
+            if slot.phase() == Phase::Header {
+                return Poll::Ready(End::ToldToClose);
+            }
+            http.as_mut().graceful_shutdown();
+        }
+        if cut.as_mut().poll(context).is_ready() || told.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::ToldToClose);
+        }
+        if let Poll::Ready(result) = http.as_mut().poll(context) {
+            return Poll::Ready(End::Served(result));
+        }
+        let deadline = slot.deadline();
+        if deadline != armed
+            && let Some(deadline) = deadline
+        {
+            timer.as_mut().reset(deadline);
+        }
+        armed = deadline;
+        if armed.is_some() && timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::TimedOut(slot.phase()));
+        }
+        Poll::Pending
+    })
+    .await;
+    let acted = match end {
+        End::Served(Err(error)) if error.is_parse_too_large() => Bound::HeaderBytes,
+        // Clients go away as they like.
+        End::Served(_) | End::ToldToClose => return,
+        End::TimedOut(Phase::Header) => Bound::HeaderTimeout,
+        End::TimedOut(Phase::Sending) => Bound::ResponseTimeout,
+        End::TimedOut(Phase::Idle | Phase::Body | Phase::Working) => Bound::IdleTimeout,
+    };
+    server.app.bounds.acted(acted);
+}
+
+async fn request_on(
+    router: &Router,
+    slot: &Arc<Slot>,
+    peer: SocketAddr,
+    request: hyper::Request<Incoming>,
+) -> io::Result<Response<ResponseBody>> {
+    let phase = if request.body().is_end_stream() {
+        Phase::Working
+    } else {
+        Phase::Body
+    };
+    if !slot.enter(phase) {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let mut request = request.map(|body| {
+        Body::new(RequestBody {
+            body,
+            slot: (phase == Phase::Body).then(|| Arc::clone(slot)),
+        })
+    });
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router.clone().oneshot(request).await;
+    let response = response.unwrap_or_else(|never: Infallible| match never {});
+    slot.enter(Phase::Sending);
+    Ok(response.map(|body| ResponseBody {
+        body,
+        _sent: Sent(Arc::clone(slot)),
+    }))
+}
+
+/// A request's body. Until it is there, or nobody wants it any more, the connection may be closed.
+struct RequestBody {
+    body: Incoming,
+    slot: Option<Arc<Slot>>,
+}
+
+impl RequestBody {
+    fn complete(&mut self) -> bool {
+        self.slot.take().is_none_or(|slot| slot.enter(Phase::Working))
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let complete = matches!(frame, None | Some(Err(_))) || self.body.is_end_stream();
+        if complete && !self.complete() {
+            return Poll::Ready(Some(
+                Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+            ));
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.complete();
+    }
+}
+
+/// A response's body. When it has been handed to the socket, the connection is idle.
+struct ResponseBody {
+    body: Body,
+    _sent: Sent,
+}
+
+struct Sent(Arc<Slot>);
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle);
+    }
+}
+
+impl HttpBody for ResponseBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
