@@ -6,8 +6,10 @@
 //! so where they are made.
 
 mod access;
+mod adjustments;
 mod book;
 mod cards;
+mod disputes;
 mod fields;
 mod issuer;
 mod lists;
@@ -15,6 +17,7 @@ mod notifications;
 mod payment_methods;
 mod refusal;
 mod settings;
+mod settlement;
 mod transactions;
 mod verifications;
 
@@ -37,7 +40,7 @@ use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 use self::access::App;
-use self::book::{Book, Token};
+use self::book::{Book, Resource, Token};
 use self::fields::Fields;
 use self::refusal::Refusal;
 pub use self::settings::Settings;
@@ -119,10 +122,25 @@ enum Route {
     Capture,
     Refund,
     Reverse,
+    Hold,
+    Release,
+    Increment,
+    Adjust,
+    Reauthorize,
+    ListSettled,
+    ListDeposits,
+    ReadDeposit,
+    ListSettledDisputes,
+    ReadSettledDispute,
+    ListDisputes,
+    ReadDispute,
+    ReadDocument,
+    AcceptDispute,
+    ChallengeDispute,
 }
 
 /// The routes by the names that faults use. A path's variable is `*`.
-const ROUTES: [(&str, Method, &[&str], Route); 15] = [
+const ROUTES: [(&str, Method, &[&str], Route); 30] = [
     ("accesstoken", Method::POST, &["accesstoken"], Route::AccessToken),
     (
         "payment-methods",
@@ -198,6 +216,91 @@ const ROUTES: [(&str, Method, &[&str], Route); 15] = [
         &["transactions", "*", "reversal"],
         Route::Reverse,
     ),
+    (
+        "transactions/hold",
+        Method::POST,
+        &["transactions", "*", "hold"],
+        Route::Hold,
+    ),
+    (
+        "transactions/release",
+        Method::POST,
+        &["transactions", "*", "release"],
+        Route::Release,
+    ),
+    (
+        "transactions/incremental",
+        Method::POST,
+        &["transactions", "*", "incremental"],
+        Route::Increment,
+    ),
+    (
+        "transactions/adjustment",
+        Method::POST,
+        &["transactions", "*", "adjustment"],
+        Route::Adjust,
+    ),
+    (
+        "transactions/reauthorization",
+        Method::POST,
+        &["transactions", "*", "reauthorization"],
+        Route::Reauthorize,
+    ),
+    (
+        "settlement/transactions",
+        Method::GET,
+        &["settlement", "transactions"],
+        Route::ListSettled,
+    ),
+    (
+        "settlement/deposits",
+        Method::GET,
+        &["settlement", "deposits"],
+        Route::ListDeposits,
+    ),
+    (
+        "settlement/deposits/get",
+        Method::GET,
+        &["settlement", "deposits", "*"],
+        Route::ReadDeposit,
+    ),
+    (
+        "settlement/disputes",
+        Method::GET,
+        &["settlement", "disputes"],
+        Route::ListSettledDisputes,
+    ),
+    (
+        "settlement/disputes/get",
+        Method::GET,
+        &["settlement", "disputes", "*"],
+        Route::ReadSettledDispute,
+    ),
+    ("disputes", Method::GET, &["disputes"], Route::ListDisputes),
+    (
+        "disputes/get",
+        Method::GET,
+        &["disputes", "*"],
+        Route::ReadDispute,
+    ),
+    (
+        "disputes/documents",
+        Method::GET,
+        &["disputes", "*", "documents", "*"],
+        Route::ReadDocument,
+    ),
+    (
+        "disputes/acceptance",
+        Method::POST,
+        &["disputes", "*", "acceptance"],
+        Route::AcceptDispute,
+    ),
+    (
+        "disputes/challenge",
+        Method::POST,
+        &["disputes", "*", "challenge"],
+        Route::ChallengeDispute,
+    ),
 ];
 
 /// Not a route: the fault applies to what the platform sends.
@@ -221,6 +324,52 @@ impl Route {
             Self::Capture => &["TRN_POST_Capture"],
             Self::Refund => &["TRN_POST_Refund"],
             Self::Reverse => &["TRN_POST_Reverse"],
+            // Which permission these three need was not seen.
+            Self::Hold | Self::Release | Self::Increment => &["TRN_POST_Authorize"],
+            Self::Adjust => &["TRN_POST_Adjust"],
+            Self::Reauthorize => &["TRN_POST_Reauthorize"],
+            Self::ListSettled => &["TRN_GET_List_Funded"],
+            Self::ListDeposits => &["DEP_GET_List"],
+            Self::ReadDeposit => &["DEP_GET_Single"],
+            Self::ListSettledDisputes => &["DIS_GET_List_Funded"],
+            Self::ReadSettledDispute => &["DIS_GET_Single_Funded"],
+            Self::ListDisputes => &["DIS_GET_List"],
+            Self::ReadDispute | Self::ReadDocument => &["DIS_GET_Single"],
+            Self::AcceptDispute => &["DIS_POST_Accept"],
+            Self::ChallengeDispute => &["DIS_POST_Challenge"],
+        }
+    }
+
+    /// What the call acts on, if it is one that an idempotency key keeps from being done twice.
+    const fn acts_on(self) -> Option<Resource> {
+        match self {
+            Self::CreateMethod | Self::EditMethod | Self::DeleteMethod => Some(Resource::PaymentMethod),
+            Self::Verify => Some(Resource::Verification),
+            Self::Charge
+            | Self::Capture
+            | Self::Refund
+            | Self::Reverse
+            | Self::Hold
+            | Self::Release
+            | Self::Increment
+            | Self::Adjust
+            | Self::Reauthorize => Some(Resource::Transaction),
+            Self::AcceptDispute | Self::ChallengeDispute => Some(Resource::Dispute),
+            Self::AccessToken
+            | Self::ReadMethod
+            | Self::ListMethods
+            | Self::SearchMethods
+            | Self::ReadVerification
+            | Self::ReadTransaction
+            | Self::ListTransactions
+            | Self::ListSettled
+            | Self::ListDeposits
+            | Self::ReadDeposit
+            | Self::ListSettledDisputes
+            | Self::ReadSettledDispute
+            | Self::ListDisputes
+            | Self::ReadDispute
+            | Self::ReadDocument => None,
         }
     }
 }
@@ -229,6 +378,8 @@ impl Route {
 pub(crate) struct Call<'a> {
     /// The variable of the path.
     id: String,
+    /// Of the few paths that have two.
+    second_id: String,
     uri: &'a Uri,
     token: Token,
     /// Its idempotency key.
@@ -331,6 +482,7 @@ impl GpApi {
             }
             let call = Call {
                 id: asked.id.clone(),
+                second_id: asked.second_id.clone(),
                 uri: &asked.uri,
                 token: token.clone(),
                 key: header(IDEMPOTENCY).filter(|key| !key.is_empty()),
@@ -349,6 +501,12 @@ impl GpApi {
             {
                 return Err(Refusal::wrong_account());
             }
+            // Before anything that the body lacks, as the tests of the official clients have it.
+            if let Some((resource, key)) = asked.route.acts_on().zip(call.key)
+                && let Some(id) = ledger.book.made_with(resource, key)
+            {
+                return Err(Refusal::seen_before(id));
+            }
             match asked.route {
                 Route::AccessToken => Err(Refusal::no_route()),
                 Route::CreateMethod => self.create_method(ledger, &call),
@@ -365,6 +523,21 @@ impl GpApi {
                 Route::Capture => self.capture(ledger, &call),
                 Route::Refund => self.refund(ledger, &call),
                 Route::Reverse => self.reverse(ledger, &call),
+                Route::Hold => self.hold(ledger, &call),
+                Route::Release => self.release(ledger, &call),
+                Route::Increment => self.increment(ledger, &call),
+                Route::Adjust => self.adjust(ledger, &call),
+                Route::Reauthorize => self.reauthorize(ledger, &call),
+                Route::ListSettled => self.list_settled(ledger, &call),
+                Route::ListDeposits => self.list_deposits(ledger, &call),
+                Route::ReadDeposit => self.read_deposit(ledger, &call),
+                Route::ListSettledDisputes => self.list_settled_disputes(&call),
+                Route::ReadSettledDispute => self.read_settled_dispute(&call),
+                Route::ListDisputes => self.list_disputes(&call),
+                Route::ReadDispute => self.read_dispute(&call),
+                Route::ReadDocument => self.read_document(&call),
+                Route::AcceptDispute => self.accept_dispute(ledger, &call),
+                Route::ChallengeDispute => self.challenge_dispute(ledger, &call),
             }
         })
     }
@@ -392,7 +565,12 @@ impl GpApi {
                 Err(refusal) => connection::respond(status_of(&refusal), &refusal.body(), &applied),
             }
         };
-        if self.with(|ledger| ledger.settings.gzip) && accepts_gzip(&asked.headers) {
+        self.packed(&asked.headers, response).await
+    }
+
+    /// The response as the client takes it. One of the official clients reads errors only if they are compressed.
+    async fn packed(&self, headers: &HeaderMap, response: Response) -> Response {
+        if self.with(|ledger| ledger.settings.gzip) && accepts_gzip(headers) {
             compressed(response).await
         } else {
             response
@@ -460,6 +638,8 @@ impl Platform for GpApi {
 
     fn router(self: Arc<Self>) -> Router {
         Router::new()
+            .route("/gp_api", any(receive))
+            .route("/gp_api/", any(receive))
             .route("/gp_api/{*path}", any(receive))
             .with_state(self)
     }
@@ -523,6 +703,7 @@ struct Asked {
     name: &'static str,
     route: Route,
     id: String,
+    second_id: String,
     /// Of a path that names it, as those of partners do.
     merchant: Option<String>,
     method: Method,
@@ -540,10 +721,8 @@ async fn receive(State(gp_api): State<Arc<GpApi>>, request: Request) -> Response
         .filter(|segment| !segment.is_empty())
         .skip(1)
         .collect();
-    if segments.first() != Some(&"ucp") {
-        return refused(&Refusal::no_route());
-    }
-    segments.remove(0);
+    let known = segments.first() == Some(&"ucp");
+    segments.drain(..usize::from(known));
     let mut merchant = None;
     if let ["merchants", id, _, ..] = segments.as_slice() {
         merchant = Some((*id).to_owned());
@@ -557,20 +736,31 @@ async fn receive(State(gp_api): State<Arc<GpApi>>, request: Request) -> Response
         return cors::share(cors::preflight("POST", Some(names)), cross_origin);
     }
     let found = ROUTES.iter().find_map(|(name, method, pattern, route)| {
-        let fits = *method == parts.method
+        let fits = known
+            && *method == parts.method
             && pattern.len() == segments.len()
             && pattern
                 .iter()
                 .zip(&segments)
                 .all(|(wanted, given)| *wanted == "*" || wanted == given);
         fits.then(|| {
-            let variable = pattern.iter().position(|part| *part == "*");
-            let id = variable.and_then(|index| segments.get(index));
-            (*name, *route, id.map_or_else(String::new, |id| (*id).to_owned()))
+            let mut ids = pattern
+                .iter()
+                .zip(&segments)
+                .filter(|(part, _)| **part == "*")
+                .map(|(_, id)| (*id).to_owned());
+            let (id, second_id) = (ids.next(), ids.next());
+            (
+                *name,
+                *route,
+                id.unwrap_or_default(),
+                second_id.unwrap_or_default(),
+            )
         })
     });
-    let Some((name, route, id)) = found else {
-        return refused(&Refusal::no_route());
+    let Some((name, route, id, second_id)) = found else {
+        let response = refused(&Refusal::no_route());
+        return gp_api.packed(&parts.headers, response).await;
     };
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -579,6 +769,7 @@ async fn receive(State(gp_api): State<Arc<GpApi>>, request: Request) -> Response
         name,
         route,
         id,
+        second_id,
         merchant,
         method: parts.method,
         uri: parts.uri,

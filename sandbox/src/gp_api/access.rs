@@ -69,6 +69,27 @@ const TOKENIZATION_PERMISSIONS: [&str; 7] = [
     "PMT_PATCH_Edit",
 ];
 
+/// The account for what was settled. Of these names and those below only `TRN_GET_List_Funded` and `DIS_POST_Accept`
+/// were seen.
+const DATA_PERMISSIONS: [&str; 5] = [
+    "TRN_GET_List_Funded",
+    "DEP_GET_List",
+    "DEP_GET_Single",
+    "DIS_GET_List_Funded",
+    "DIS_GET_Single_Funded",
+];
+
+/// The one for disputes.
+const DISPUTE_PERMISSIONS: [&str; 4] = [
+    "DIS_GET_List",
+    "DIS_GET_Single",
+    "DIS_POST_Accept",
+    "DIS_POST_Challenge",
+];
+
+/// And the one for the assessment of risks, which is not played.
+const RISK_PERMISSIONS: [&str; 1] = ["RAS_POST_Create"];
+
 /// The merchant's application.
 pub(crate) struct App {
     pub(crate) id: String,
@@ -77,7 +98,7 @@ pub(crate) struct App {
     pub(crate) merchant_id: String,
     pub(crate) merchant_name: &'static str,
     /// Each with all that can be permitted.
-    pub(crate) accounts: [Account; 2],
+    pub(crate) accounts: [Account; 5],
 }
 
 impl App {
@@ -97,6 +118,9 @@ impl App {
             accounts: [
                 account("TRA", "transaction_processing", &TRANSACTION_PERMISSIONS),
                 account("TKA", "tokenization", &TOKENIZATION_PERMISSIONS),
+                account("DAA", "settlement_reporting", &DATA_PERMISSIONS),
+                account("DIA", "dispute_management", &DISPUTE_PERMISSIONS),
+                account("RAA", "EOS_RiskAssessment", &RISK_PERMISSIONS),
             ],
         }
     }
@@ -272,7 +296,13 @@ mod tests {
     #[test]
     fn narrows_the_scope_to_what_was_asked_for() {
         let app = App::make();
-        assert_eq!(app.scope(None).unwrap().len(), 2);
+        let kinds: Vec<_> = app
+            .scope(None)
+            .unwrap()
+            .iter()
+            .map(|account| account.id[..4].to_owned())
+            .collect();
+        assert_eq!(kinds, ["TRA_", "TKA_", "DAA_", "DIA_", "RAA_"]);
         let scope = app.scope(Some(&["PMT_POST_Create_Single"])).unwrap();
         assert_eq!(scope.len(), 1);
         assert!(scope[0].id.starts_with("TKA_"));

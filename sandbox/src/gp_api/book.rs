@@ -40,8 +40,10 @@ pub(crate) struct CardFacts {
     pub(crate) brand: &'static str,
     pub(crate) digest: [u8; 64],
     pub(crate) verdict: Verdict,
-    /// Security code, address, postal code.
+    /// Security code, address, postal code, if they are sent.
     pub(crate) checks: [char; 3],
+    /// Whether a security code was sent. It does not outlive a single use.
+    pub(crate) code_sent: bool,
     pub(crate) expiry_month: String,
     pub(crate) expiry_year: String,
 }
@@ -72,6 +74,8 @@ pub(crate) struct PaymentMethod {
     pub(crate) until: Option<OffsetDateTime>,
     #[serde(with = "clock::as_text", rename = "time_created")]
     pub(crate) created_at: OffsetDateTime,
+    #[serde(skip)]
+    pub(crate) updated_at: OffsetDateTime,
 }
 
 fn last4<S: Serializer>(card: &CardFacts, serializer: S) -> Result<S::Ok, S::Error> {
@@ -157,6 +161,25 @@ pub(crate) struct Transaction {
     pub(crate) authcode: String,
     #[serde(skip)]
     pub(crate) batch_id: String,
+    /// What the card's brand knows the transaction by.
+    #[serde(skip)]
+    pub(crate) brand_reference: String,
+    /// Whether it must not be captured until it is released.
+    #[serde(skip)]
+    pub(crate) held: bool,
+    /// Whether the card's fingerprint was asked for.
+    #[serde(skip)]
+    pub(crate) fingerprint: bool,
+}
+
+/// What idempotency keys are told apart by: the tests of the official clients use one key twice, to change a payment
+/// method and to verify it, but never for two actions on transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Resource {
+    PaymentMethod,
+    Verification,
+    Transaction,
+    Dispute,
 }
 
 fn minor_units<S: Serializer>(amount: &u64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -189,7 +212,7 @@ pub(crate) struct Book {
     /// Answers of verifications by id.
     verifications: HashMap<String, Value>,
     /// What was made with an idempotency key.
-    keys: HashMap<String, String>,
+    keys: HashMap<(Resource, String), String>,
     pub(crate) notifications_sent: Vec<Sent>,
 }
 
@@ -268,14 +291,14 @@ impl Book {
         self.verifications.get(id)
     }
 
-    pub(crate) fn remember_key(&mut self, key: Option<&str>, id: &str) {
+    pub(crate) fn remember_key(&mut self, resource: Resource, key: Option<&str>, id: &str) {
         if let Some(key) = key {
-            self.keys.insert(key.into(), id.into());
+            self.keys.insert((resource, key.into()), id.into());
         }
     }
 
-    pub(crate) fn made_with(&self, key: &str) -> Option<&str> {
-        self.keys.get(key).map(String::as_str)
+    pub(crate) fn made_with(&self, resource: Resource, key: &str) -> Option<&str> {
+        self.keys.get(&(resource, key.into())).map(String::as_str)
     }
 
     pub(crate) fn snapshot(&self, now: OffsetDateTime) -> Snapshot {
@@ -289,7 +312,11 @@ impl Book {
             verifications_made: self.verifications.len(),
             transactions: self.transactions.clone(),
             notifications_sent: self.notifications_sent.clone(),
-            idempotency_keys: self.keys.clone(),
+            idempotency_keys: self
+                .keys
+                .iter()
+                .map(|((_, key), id)| (key.clone(), id.clone()))
+                .collect(),
         }
     }
 }

@@ -88,9 +88,10 @@ impl GpApi {
             .text(&field("number"))?
             .ok_or_else(|| Refusal::missing(": number"))?;
         let (month, year) = (field("expiry_month"), field("expiry_year"));
-        let card = self.facts(number, fields.needed(&month)?, fields.needed(&year)?)?;
+        let mut card = self.facts(number, fields.needed(&month)?, fields.needed(&year)?)?;
         check_expiry(&card, now)?;
         check_cvv(fields, &field("cvv"), card.brand)?;
+        card.code_sent = fields.at(&field("cvv")).is_some();
         Ok(card)
     }
 
@@ -118,6 +119,7 @@ impl GpApi {
             digest: self.digest(number),
             verdict: issuer::verdict(number),
             checks: issuer::checks(number),
+            code_sent: false,
             expiry_month: month.into(),
             expiry_year: year.into(),
         })
@@ -159,8 +161,10 @@ impl GpApi {
             .filter(|method| method.standing(call.now) == Standing::Active)
             .ok_or_else(|| Refusal::no_payment_method(&id))?;
         check_cvv(&call.fields, "payment_method.card.cvv", method.card.brand)?;
+        let mut card = method.card.clone();
+        card.code_sent |= call.fields.at("payment_method.card.cvv").is_some();
         Ok(Instrument {
-            card: method.card.clone(),
+            card,
             method: Some((id, method.until.is_none())),
         })
     }
@@ -185,6 +189,8 @@ impl GpApi {
         }
         match instrument.card.verdict {
             Verdict::Failed => Err(Refusal::processing()),
+            Verdict::TimedOut => Err(Refusal::timed_out()),
+            Verdict::Unsupported => Err(Refusal::unsupported()),
             Verdict::Declined(result) => Ok(result.into()),
             // A stored card gets too old while nobody looks.
             Verdict::Approved if check_expiry(&instrument.card, call.now).is_err() => Ok(BY_BANK.into()),
@@ -215,12 +221,17 @@ impl GpApi {
             kept.status = Standing::Active;
             kept.usage_mode = "MULTIPLE";
             kept.until = None;
+            kept.card.code_sent = false;
+            kept.updated_at = call.now;
             return Some(single.id.clone());
         }
         let given_name = call.fields.text("payment_method.name").ok().flatten();
         let stored = PaymentMethod {
             id: new_method_id(),
-            card: instrument.card.clone(),
+            card: CardFacts {
+                code_sent: false,
+                ..instrument.card.clone()
+            },
             name: given_name
                 .map(str::to_owned)
                 .or_else(|| single.as_ref().and_then(|single| single.name.clone())),
@@ -235,6 +246,7 @@ impl GpApi {
             status: Standing::Active,
             until: None,
             created_at: call.now,
+            updated_at: call.now,
         };
         let id = stored.id.clone();
         ledger.book.add_payment_method(stored);
@@ -270,7 +282,8 @@ fn check_cvv(fields: &Fields, path: &str, brand: &str) -> Result<(), Refusal> {
     if cvv.len() == length {
         Ok(())
     } else {
-        Err(Refusal::card_data(format!("CVV must be {length} digits")))
+        let text = format!("Security Code/CVV2/CVC must be {length} digits");
+        Err(Refusal::card_data(text))
     }
 }
 
@@ -279,50 +292,87 @@ pub(crate) fn masked(card: &CardFacts) -> String {
     format!("{}{}", "X".repeat(card.digits.saturating_sub(4)), card.last4)
 }
 
-/// `payment_method` in the answers of a charge and a verification.
-pub(crate) fn described(
-    card: &CardFacts,
-    result: &str,
-    authcode: &str,
-    entry_mode: &str,
-    id: Option<&str>,
-    name: Option<&str>,
-) -> Value {
-    let [cvv, address, postal_code] = card.checks;
-    let mut described = json!({
-        "result": result,
-        "message": issuer::message(result),
-        "entry_mode": entry_mode,
-        "fingerprint": "",
-        "fingerprint_presence_indicator": "",
-        "card": {
-            "funding": "CREDIT",
-            "brand": card.brand,
-            "masked_number_last4": masked(card),
-            "authcode": authcode,
-            "brand_reference": "",
-            "brand_time_created": "",
-            "tag_response": "",
-            "cvv_result": issuer::check_word(cvv),
-            "avs_address_result": issuer::check_word(address),
-            "avs_postal_code_result": issuer::check_word(postal_code),
-            "avs_action": "",
-            "provider": {
-                "result": result,
-                "cvv_result": cvv,
-                "avs_address_result": address,
-                "avs_postal_code_result": postal_code,
+/// What tells that two payment methods are of one card, if the client asked for it.
+pub(crate) fn wants_fingerprint(fields: &Fields, path: &str) -> Result<bool, Refusal> {
+    // The platform names the field without its path.
+    let mode = fields.one_of(path, &["ALWAYS", "ON_SUCCESS"]);
+    mode.map(|mode| mode.is_some())
+        .map_err(|_| Refusal::unexpected("fingerprint_mode"))
+}
+
+pub(crate) fn fingerprint(card: &CardFacts) -> String {
+    hex::encode(card.digest.get(..16).unwrap_or_default())
+}
+
+/// What `fingerprint_presence_indicator` can be is not known; the official clients want it to be there.
+pub(crate) const FINGERPRINT_PRESENCE: &str = "EXISTS";
+
+impl CardFacts {
+    /// What the issuer found, in the provider's letters.
+    pub(crate) fn checked(&self) -> [char; 3] {
+        let [code, address, postal_code] = self.checks;
+        let code = if self.code_sent { code } else { issuer::NO_CODE };
+        [code, address, postal_code]
+    }
+}
+
+/// What a charge and a verification tell of what they were made with.
+pub(crate) struct Described<'a> {
+    pub(crate) card: &'a CardFacts,
+    pub(crate) result: &'a str,
+    pub(crate) authcode: &'a str,
+    pub(crate) brand_reference: &'a str,
+    pub(crate) entry_mode: &'a str,
+    pub(crate) fingerprint: bool,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) name: Option<&'a str>,
+}
+
+impl Described<'_> {
+    /// `payment_method` in the answers of a charge and a verification.
+    pub(crate) fn answer(&self) -> Value {
+        let card = self.card;
+        let [cvv, address, postal_code] = card.checked();
+        let (print, presence) = if self.fingerprint {
+            (fingerprint(card), FINGERPRINT_PRESENCE)
+        } else {
+            (String::new(), "")
+        };
+        let mut described = json!({
+            "result": self.result,
+            "message": issuer::message(self.result),
+            "entry_mode": self.entry_mode,
+            "fingerprint": print,
+            "fingerprint_presence_indicator": presence,
+            "card": {
+                "funding": "CREDIT",
+                "brand": card.brand,
+                "masked_number_last4": masked(card),
+                "authcode": self.authcode,
+                "brand_reference": self.brand_reference,
+                "brand_time_created": "",
+                "tag_response": "",
+                "cvv_result": issuer::check_word(cvv),
+                "avs_address_result": issuer::check_word(address),
+                "avs_postal_code_result": issuer::check_word(postal_code),
+                "avs_action": "",
+                "provider": {
+                    "result": self.result,
+                    "cvv_result": cvv,
+                    "avs_address_result": address,
+                    "avs_postal_code_result": postal_code,
+                },
             },
-        },
-    });
-    if let Some(fields) = described.as_object_mut() {
-        for (field, text) in [("id", id), ("name", name)] {
-            if let Some(text) = text {
-                fields.insert(field.into(), text.into());
+        });
+        if let Some(fields) = described.as_object_mut() {
+            for (field, text) in [("id", self.id), ("name", self.name)] {
+                if let Some(text) = text {
+                    fields.insert(field.into(), text.into());
+                }
             }
         }
+        described
     }
-    described
 }
 
 #[cfg(test)]

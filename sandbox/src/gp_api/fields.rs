@@ -67,16 +67,26 @@ impl Fields {
     /// Minor units as a text of digits, leading zeros allowed. None of zero: whether the platform takes it is
     /// not documented.
     pub(crate) fn amount(&self, path: &str) -> Result<Option<u64>, Refusal> {
+        match self.amount_or_zero(path)? {
+            Some(0) => Err(Refusal::unexpected(path)),
+            amount => Ok(amount),
+        }
+    }
+
+    /// The same where the tests of official clients send zero.
+    pub(crate) fn amount_or_zero(&self, path: &str) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.text(path)? else {
             return Ok(None);
         };
         let digits = text.trim_start_matches('0');
-        let valid = !digits.is_empty()
-            && digits.len() <= MAX_AMOUNT_DIGITS
-            && digits.bytes().all(|byte| byte.is_ascii_digit());
-        valid
-            .then(|| digits.parse().ok())
-            .flatten()
+        let valid = digits.len() <= MAX_AMOUNT_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let amount = if digits.is_empty() {
+            Some(0)
+        } else {
+            digits.parse().ok()
+        };
+        amount
+            .filter(|_| valid)
             .map(Some)
             .ok_or_else(|| Refusal::unexpected(path))
     }

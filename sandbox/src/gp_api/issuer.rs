@@ -8,10 +8,14 @@ pub(crate) enum Verdict {
     Declined(&'static str),
     /// The processor fails, and the API answers 502.
     Failed,
+    /// The same, in other words.
+    TimedOut,
+    /// The account does not take the card.
+    Unsupported,
 }
 
 /// Documented cards that are not simply approved.
-const CARDS: [(&str, Verdict); 28] = [
+const CARDS: [(&str, Verdict); 29] = [
     ("4000120000001154", Verdict::Declined(BY_BANK)),
     ("5114610000004778", Verdict::Declined(BY_BANK)),
     ("376525000000010", Verdict::Declined(BY_BANK)),
@@ -35,12 +39,13 @@ const CARDS: [(&str, Verdict); 28] = [
     ("4242420000000091", Verdict::Declined("111")),
     ("5100000000000131", Verdict::Declined("111")),
     ("374205502001004", Verdict::Declined("111")),
-    ("4009830000001985", Verdict::Failed),
-    ("5135020000005871", Verdict::Failed),
-    ("372349000000852", Verdict::Failed),
+    ("4009830000001985", Verdict::TimedOut),
+    ("5135020000005871", Verdict::TimedOut),
+    ("372349000000852", Verdict::TimedOut),
     ("30450000000985", Verdict::Failed),
     ("6011000000002000", Verdict::Failed),
     ("3566000000002006", Verdict::Failed),
+    ("135400000007187", Verdict::Unsupported),
 ];
 
 /// Cards whose security code and address are not simply confirmed: letters for the code, the address and the
@@ -70,6 +75,10 @@ pub(crate) fn checks(number: &str) -> [char; 3] {
         .find(|(card, _)| *card == number)
         .map_or(['M'; 3], |(_, checks)| *checks)
 }
+
+/// Where no security code was sent. The platform's letter for that is not known; of its processor's it is the one
+/// for "not checked".
+pub(crate) const NO_CODE: char = 'I';
 
 /// The provider's letter as a word.
 pub(crate) const fn check_word(letter: char) -> &'static str {

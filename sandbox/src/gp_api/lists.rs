@@ -9,6 +9,23 @@ use super::book::LIST_WINDOW;
 use super::refusal::Refusal;
 use super::{alphanumerics, timestamp};
 
+/// What lists of each kind can be ordered by.
+pub(crate) const TRANSACTION_ORDERS: [&str; 5] = ["TIME_CREATED", "ID", "STATUS", "TYPE", "DEPOSIT_ID"];
+pub(crate) const METHOD_ORDERS: [&str; 5] = TRANSACTION_ORDERS;
+pub(crate) const DEPOSIT_ORDERS: [&str; 4] = ["TIME_CREATED", "STATUS", "TYPE", "DEPOSIT_ID"];
+pub(crate) const DISPUTE_ORDERS: [&str; 10] = [
+    "id",
+    "arn",
+    "brand",
+    "status",
+    "stage",
+    "from_stage_time_created",
+    "to_stage_time_created",
+    "adjustment_funding",
+    "from_adjustment_time_created",
+    "to_adjustment_time_created",
+];
+
 const DEFAULT_PAGE_SIZE: usize = 5;
 const MAX_PAGE_SIZE: usize = 1000;
 
@@ -32,7 +49,11 @@ pub(crate) struct Page<'a, T> {
 }
 
 impl List {
-    pub(crate) fn read(query: &[(String, String)], now: OffsetDateTime) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        query: &[(String, String)],
+        now: OffsetDateTime,
+        orders: &[&str],
+    ) -> Result<Self, Refusal> {
         let mut list = Self {
             filters: Vec::new(),
             from: None,
@@ -41,7 +62,7 @@ impl List {
             page: 1,
             page_size: DEFAULT_PAGE_SIZE,
             descending: false,
-            order_by: "TIME_CREATED".into(),
+            order_by: orders.first().copied().unwrap_or_default().into(),
             now,
         };
         for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
@@ -61,12 +82,14 @@ impl List {
                     "DESC" => list.descending = true,
                     _ => return Err(unexpected()),
                 },
-                "order_by" => match value.as_str() {
-                    "TIME_CREATED" | "ID" | "STATUS" | "TYPE" | "DEPOSIT_ID" => list.order_by = value.clone(),
-                    _ => return Err(unexpected()),
-                },
+                "order_by" if orders.contains(&value.as_str()) => list.order_by = value.clone(),
+                "order_by" => return Err(unexpected()),
                 "from_time_created" => list.from = Some(date(value).ok_or_else(unexpected)?),
                 "to_time_created" => list.to = Some(date(value).ok_or_else(unexpected)?),
+                name if name.starts_with("from_") || name.starts_with("to_") => {
+                    let day = date(value).ok_or_else(unexpected)?;
+                    list.filters.push((name.into(), day));
+                }
                 _ => list.filters.push((name.clone(), value.clone())),
             }
         }
@@ -82,6 +105,19 @@ impl List {
             None => at >= self.earliest,
         };
         from && self.to.as_ref().is_none_or(|to| day <= to.as_str())
+    }
+
+    /// Whether a time is between the days of `from_…` and `to_…`, as far as they are given.
+    pub(crate) fn within(&self, name: &str, time: &str) -> bool {
+        let day = time.get(..10).unwrap_or_default();
+        self.filter(&format!("from_{name}"))
+            .is_none_or(|from| day >= from)
+            && self.filter(&format!("to_{name}")).is_none_or(|to| day <= to)
+    }
+
+    /// Puts what was kept, which comes oldest first, into the order that was asked for.
+    pub(crate) fn sort<T>(&self, kept: &mut [T], key: impl Fn(&T, &str) -> String) {
+        kept.sort_by_cached_key(|item| key(item, &self.order_by));
     }
 
     pub(crate) fn filter(&self, name: &str) -> Option<&str> {
@@ -111,6 +147,12 @@ impl List {
                 part(&mut kept.iter())
             },
         }
+    }
+
+    /// Whether an amount is the one that was asked for. Clients send some with leading zeros.
+    pub(crate) fn matches_amount(&self, amount: &str) -> bool {
+        self.filter("amount")
+            .is_none_or(|asked| asked.trim_start_matches('0') == amount)
     }
 
     pub(crate) fn answer(

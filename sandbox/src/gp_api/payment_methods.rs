@@ -4,9 +4,11 @@ use cardseal::gp_api::wire::{self, Action, PaymentMethodCard};
 use serde_json::Value;
 use time::Duration;
 
-use super::book::{PaymentMethod, Standing, Token};
-use super::cards::{check_expiry, is_method_id, masked, new_method_id};
-use super::lists::{List, Page};
+use super::book::{PaymentMethod, Resource, Standing, Token};
+use super::cards::{
+    FINGERPRINT_PRESENCE, check_expiry, fingerprint, is_method_id, masked, new_method_id, wants_fingerprint,
+};
+use super::lists::{List, METHOD_ORDERS, Page};
 use super::refusal::Refusal;
 use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 
@@ -44,10 +46,12 @@ impl GpApi {
         {
             return Err(Refusal::not_permitted());
         }
-        let card = self.read_card(fields, "card", call.now)?;
+        let mut card = self.read_card(fields, "card", call.now)?;
+        // A security code lives as long as a single use.
+        card.code_sent &= single;
+        let print = wants_fingerprint(fields, "fingerprint_mode")?.then(|| fingerprint(&card));
         // With one account for it the name is not needed.
         self.account(fields, &call.token, "TKA_")?;
-        Self::refuse_seen(ledger, call)?;
         let life = Duration::minutes(ledger.settings.single_use_minutes.into());
         let method = PaymentMethod {
             id: new_method_id(),
@@ -58,9 +62,19 @@ impl GpApi {
             status: Standing::Active,
             until: single.then(|| call.now + life),
             created_at: call.now,
+            updated_at: call.now,
         };
-        let answer = self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_CREATE");
-        ledger.book.remember_key(call.key, &method.id);
+        let mut answer = self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_CREATE");
+        if let (Some(fields), Some(print)) = (answer.as_object_mut(), print) {
+            fields.insert("fingerprint".into(), print.into());
+            fields.insert(
+                "fingerprint_presence_indicator".into(),
+                FINGERPRINT_PRESENCE.into(),
+            );
+        }
+        ledger
+            .book
+            .remember_key(Resource::PaymentMethod, call.key, &method.id);
         ledger.book.add_payment_method(method);
         Ok(answer)
     }
@@ -75,9 +89,16 @@ impl GpApi {
 
     pub(crate) fn edit_method(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let fields = &call.fields;
-        if !["usage_mode", "name", "card"]
-            .iter()
-            .any(|name| fields.at(name).is_some())
+        // An empty date is what official clients send for none.
+        if ![
+            "usage_mode",
+            "name",
+            "card.number",
+            "card.expiry_month",
+            "card.expiry_year",
+        ]
+        .iter()
+        .any(|name| fields.at(name).is_some())
         {
             return Err(Refusal::nothing_to_change());
         }
@@ -85,7 +106,6 @@ impl GpApi {
         if usage_mode == Some("SINGLE") {
             return Err(Refusal::only_multi());
         }
-        Self::refuse_seen(ledger, call)?;
         let gone = || Self::no_method(call, Refusal::no_payment_method(&call.id));
         let old = Self::method(ledger, call)
             .filter(|method| method.standing(call.now) == Standing::Active)
@@ -115,33 +135,40 @@ impl GpApi {
         let method = Self::method(ledger, call).ok_or_else(gone)?;
         method.card = card;
         method.name = name;
+        method.updated_at = call.now;
         if let Some(usage_mode) = usage_mode {
             method.usage_mode = usage_mode;
             method.until = None;
+            method.card.code_sent = false;
         }
         let method = method.clone();
-        ledger.book.remember_key(call.key, &method.id);
+        ledger
+            .book
+            .remember_key(Resource::PaymentMethod, call.key, &method.id);
         Ok(self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_EDIT"))
     }
 
     pub(crate) fn delete_method(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        Self::refuse_seen(ledger, call)?;
         let method = Self::method(ledger, call)
             .filter(|method| method.standing(call.now) == Standing::Active)
             .ok_or_else(|| Self::no_method(call, Refusal::no_payment_method(&call.id)))?;
         method.status = Standing::Deleted;
+        method.updated_at = call.now;
         let method = method.clone();
-        ledger.book.remember_key(call.key, &method.id);
+        ledger
+            .book
+            .remember_key(Resource::PaymentMethod, call.key, &method.id);
         Ok(self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_DELETE"))
     }
 
     pub(crate) fn list_methods(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let list = List::read(&call.query()?, call.now)?;
+        let list = List::read(&call.query()?, call.now, &METHOD_ORDERS)?;
         let kept = ledger.book.payment_methods().iter().filter(|method| {
             let status = method.standing(call.now);
             // What was used up or has become too old is not listed.
             status != Standing::Inactive
                 && list.covers(method.created_at)
+                && list.within("time_last_updated", &timestamp(method.updated_at))
                 && list.matches("id", &method.id)
                 && list.matches("reference", &method.reference)
                 && list.matches("number_last4", &method.card.last4)
@@ -155,6 +182,9 @@ impl GpApi {
         let fields = &call.fields;
         let digest = fields.text("card.number")?.map(|number| self.digest(number));
         let reference = fields.text("reference")?;
+        if fields.at("card").is_some() && digest.is_none() {
+            return Err(Refusal::missing(": number"));
+        }
         if digest.is_none() && reference.is_none() {
             return Err(Refusal::missing_one_of("reference,card"));
         }
@@ -165,7 +195,7 @@ impl GpApi {
                 && reference.is_none_or(|reference| reference == method.reference)
         });
         let kept: Vec<_> = kept.collect();
-        let list = List::read(&[], call.now)?;
+        let list = List::read(&[], call.now, &METHOD_ORDERS)?;
         Ok(self.methods_answer(&kept, &list, call, "PAYMENT_METHOD_SEARCH"))
     }
 
@@ -206,12 +236,6 @@ impl GpApi {
         } else {
             Refusal::unexpected(&format!("payment_method.id: {}", call.id))
         }
-    }
-
-    /// Refuses a key that was seen before, on whatever route.
-    pub(crate) fn refuse_seen(ledger: &Ledger, call: &Call<'_>) -> Result<(), Refusal> {
-        let made = call.key.and_then(|key| ledger.book.made_with(key));
-        made.map_or(Ok(()), |id| Err(Refusal::seen_before(id)))
     }
 
     fn method_answer(&self, method: &PaymentMethod, call: &Call<'_>, shown: Shown, action: &str) -> Value {

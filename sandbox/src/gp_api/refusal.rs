@@ -66,7 +66,7 @@ impl Refusal {
     }
 
     pub(crate) fn nothing_to_change() -> Self {
-        let text = "Mandatory Fields missing [usage_mode, name, card]";
+        let text = "Mandatory Fields missing [card expdate] See Developers Guide";
         Self::new(400, "MANDATORY_DATA_MISSING", "50021", text)
     }
 
@@ -120,6 +120,81 @@ impl Refusal {
         Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
     }
 
+    /// The brands that the account does not take.
+    pub(crate) fn unsupported() -> Self {
+        // The blank at the end is the platform's.
+        let text = "Transaction not supported Please contact support ";
+        Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
+    }
+
+    pub(crate) fn held() -> Self {
+        let text = "This transaction has been held";
+        Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
+    }
+
+    pub(crate) fn not_held() -> Self {
+        let text = "Cant release transaction that is not held";
+        Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
+    }
+
+    pub(crate) fn not_preauthorized() -> Self {
+        let text = "Cannot PROCESS Incremental Authorization over a transaction that does not have a status of PREAUTHORIZED.";
+        Self::new(400, "INVALID_ACTION", "40290", text)
+    }
+
+    pub(crate) fn not_reversed() -> Self {
+        let text = "36, Invalid original transaction for reauthorization-This error is returned from a CreditAuth or CreditSale if the original transaction referenced by GatewayTxnId cannot be found. This is typically because the original does not meet the criteria for the sale or authorization by GatewayTxnID. This error can also be returned if the original transaction is found, but the card number has been written over with nulls after 30 days.";
+        Self::new(400, "INVALID_REQUEST_DATA", "40044", text)
+    }
+
+    pub(crate) fn unexpected_fields(fields: &str) -> Self {
+        let text = format!("Request contains unexpected fields: {fields}");
+        Self::new(400, "INVALID_REQUEST_DATA", "40043", text)
+    }
+
+    pub(crate) fn invalid_value(field: &str) -> Self {
+        let text = format!("Invalid Value provided in the input field - {field}");
+        Self::new(400, "INVALID_REQUEST_DATA", "40105", text)
+    }
+
+    pub(crate) fn no_dispute() -> Self {
+        let text = "101,Unable to locate dispute record for that ID. Please recheck the ID provided.";
+        Self::new(400, "INVALID_REQUEST_DATA", "40073", text)
+    }
+
+    pub(crate) fn no_dispute_of_arn() -> Self {
+        // The missing blank is the platform's.
+        let text = "105,Unable to locate dispute record for arn. Please recheck thevalue provided for arn.";
+        Self::new(400, "INVALID_REQUEST_DATA", "40048", text)
+    }
+
+    pub(crate) fn no_document() -> Self {
+        let text = "128,No document found, please recheck the values provided";
+        Self::new(400, "MANDATORY_DATA_MISSING", "40071", text)
+    }
+
+    /// The text is not known.
+    pub(crate) fn cannot_accept() -> Self {
+        let text = "Unable to accept as the dispute was not found";
+        Self::new(400, "INVALID_DISPUTE_ACTION", "40067", text)
+    }
+
+    /// The text is not known.
+    pub(crate) fn cannot_challenge() -> Self {
+        let text = "Unable to challenge as the dispute was not found";
+        Self::new(400, "INVALID_DISPUTE_ACTION", "40060", text)
+    }
+
+    pub(crate) fn challenge_without_document() -> Self {
+        let text = "Unable to challenge as No document provided with the request";
+        Self::new(400, "MANDATORY_DATA_MISSING", "40065", text)
+    }
+
+    pub(crate) fn single_document_only() -> Self {
+        let text = "131,The dispute stage, Retrieval, can be challenged with a single document only. Please correct the request and resubmit";
+        Self::new(400, "INVALID_REQUEST_DATA", "40072", text)
+    }
+
     /// The platform's code for a capture or reversal of the wrong transaction is not documented; this is the
     /// one for an increment of it.
     pub(crate) fn wrong_state(action: &str, status: &str) -> Self {
@@ -143,9 +218,10 @@ impl Refusal {
         Self::new(404, "RESOURCE_NOT_FOUND", "40118", text)
     }
 
-    /// The platform's answer to an unknown path is not documented.
+    /// As the tests of the platform's PHP client know it from a path that lacks its id; its status is not known.
     pub(crate) fn no_route() -> Self {
-        Self::new(404, "RESOURCE_NOT_FOUND", "40008", "Not found at this location.")
+        let text = "Unproccesable resource found.";
+        Self::new(404, "Invalid Resource.", "404", text)
     }
 
     pub(crate) fn seen_before(id: &str) -> Self {
@@ -161,13 +237,18 @@ impl Refusal {
         Self::new(502, "SYSTEM_ERROR_DOWNSTREAM", "50013", text)
     }
 
+    pub(crate) fn timed_out() -> Self {
+        let text = "205,Timeout error—Action failed unexpectedly. An automatic reversal will happen if charged. Please retry the transaction..";
+        Self::new(502, "SYSTEM_ERROR_DOWNSTREAM", "50013", text)
+    }
+
     pub(crate) fn schema() -> Self {
-        let text = "Unable to process your request due to an error with a system down stream.";
+        let text = "The line number 12 which contains '         [number] XXX [/number] ' does not conform to the schema";
         Self::new(502, "SYSTEM_ERROR_DOWNSTREAM", "50018", text)
     }
 
     pub(crate) fn currency_and_card() -> Self {
-        let text = "Currency and card type combination not supported";
+        let text = "currency card combination not allowed";
         Self::new(502, "SYSTEM_ERROR_DOWNSTREAM", "50024", text)
     }
 }

@@ -27,6 +27,8 @@ pub struct Settings {
     pub refund_percent: u8,
     /// How long after it was made a transaction can be read and found.
     pub readable_after_ms: u32,
+    /// How long after it was captured a transaction is settled and in a deposit.
+    pub settled_after_seconds: u32,
     /// Whether answers are compressed for clients that accept it.
     pub gzip: bool,
     /// Origins that may create payment methods from a page; `loopback` for all of this machine, `*` for all.
@@ -45,6 +47,7 @@ impl Default for Settings {
             network_tokens: true,
             refund_percent: 100,
             readable_after_ms: 0,
+            settled_after_seconds: 0,
             gzip: true,
             cors_origins: vec![cors::LOOPBACK.into()],
         }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use time::Duration;
 
-use super::book::{Status, Transaction};
-use super::cards::{Storage, described};
+use super::book::{Resource, Status, Transaction};
+use super::cards::{Described, Storage, wants_fingerprint};
 use super::issuer::{self, APPROVED};
-use super::lists::{List, Page};
+use super::lists::{List, Page, TRANSACTION_ORDERS};
 use super::payment_methods::USAGE_MODES;
 use super::refusal::Refusal;
 use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
@@ -26,8 +26,17 @@ pub(crate) fn authcode(approved: bool) -> String {
     }
 }
 
+/// What the card's brand knows it by.
+pub(crate) fn brand_reference(approved: bool) -> String {
+    if approved {
+        alphanumerics(16)
+    } else {
+        String::new()
+    }
+}
+
 /// A new id: random, and the end of the reference. `ACT_` with the same random part names the action.
-fn new_ids(reference: &str) -> (String, String) {
+pub(crate) fn new_ids(reference: &str) -> (String, String) {
     let random = alphanumerics(30);
     // The platform's ids hold nothing else; what it makes of other characters is not known.
     let plain: String = reference
@@ -66,6 +75,7 @@ impl GpApi {
             .unwrap_or_default();
         let usage_mode = fields.one_of("payment_method.usage_mode", &USAGE_MODES)?;
         let storage = Storage::read(fields)?;
+        let fingerprint = wants_fingerprint(fields, "payment_method.fingerprint_mode")?;
         let given = self.given(call)?;
         self.account(fields, &call.token, "TRA_")?
             .ok_or_else(|| Refusal::missing_one_of("account_id, account_name"))?;
@@ -79,7 +89,6 @@ impl GpApi {
         let (holder, description) = (text("payment_method.name")?, text("description")?);
         let (order_reference, initiator) = (text("order.reference")?, text("initiator")?);
         let status_url = text("notifications.status_url")?;
-        Self::refuse_seen(ledger, call)?;
         let instrument = self.instrument(ledger, call, given)?;
         let result = Self::ask_issuer(ledger, call, &instrument, currency)?;
         let approved = result == APPROVED;
@@ -122,6 +131,9 @@ impl GpApi {
             status_url,
             authcode: authcode(approved),
             batch_id: batch(status),
+            brand_reference: brand_reference(approved),
+            held: false,
+            fingerprint,
             result,
         };
         let action = match (refund, later) {
@@ -130,15 +142,19 @@ impl GpApi {
             (false, false) => "AUTHORIZE",
         };
         let answer = self.made(&transaction, call, &action_id, action, stored.as_deref());
-        ledger.book.remember_key(call.key, &transaction.id);
+        ledger
+            .book
+            .remember_key(Resource::Transaction, call.key, &transaction.id);
         ledger.book.add_transaction(transaction);
         Ok(answer)
     }
 
     pub(crate) fn capture(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let asked = call.fields.amount("amount")?;
-        Self::refuse_seen(ledger, call)?;
         let charge = Self::charged(ledger, call)?;
+        if charge.held {
+            return Err(Refusal::held());
+        }
         let more = charge.capture_mode == "MULTIPLE" && charge.status == Status::Captured;
         if charge.kind != "SALE" || !(charge.status == Status::Preauthorized || more) {
             return Err(Refusal::wrong_state("CAPTURE", charge.status.as_str()));
@@ -159,7 +175,6 @@ impl GpApi {
 
     pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let asked = call.fields.amount("amount")?;
-        Self::refuse_seen(ledger, call)?;
         let charge = Self::charged(ledger, call)?;
         let open = matches!(charge.status, Status::Preauthorized | Status::Captured);
         // A refund has left with the charge it is of: how the platform sees that is not known.
@@ -183,7 +198,6 @@ impl GpApi {
     pub(crate) fn refund(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let asked = call.fields.amount("amount")?;
         let reference = call.fields.text("reference")?.map(str::to_owned);
-        Self::refuse_seen(ledger, call)?;
         let percent = u64::from(ledger.settings.refund_percent);
         let charge = Self::charged(ledger, call)?;
         if charge.kind != "SALE" || charge.status != Status::Captured {
@@ -219,16 +233,22 @@ impl GpApi {
             capture_mode: "AUTO",
             authcode: String::new(),
             batch_id: batch(Status::Captured),
+            brand_reference: brand_reference(true),
             ..charge
         };
         let answer = self.made(&refund, call, &action_id, "REFUND", None);
-        ledger.book.remember_key(call.key, &refund.id);
+        ledger
+            .book
+            .remember_key(Resource::Transaction, call.key, &refund.id);
         ledger.book.add_transaction(refund);
         Ok(answer)
     }
 
     /// The charge that a follow-up is for, by its own id or by that of an earlier follow-up.
-    fn charged<'a>(ledger: &'a mut Ledger, call: &Call<'_>) -> Result<&'a mut Transaction, Refusal> {
+    pub(crate) fn charged<'a>(
+        ledger: &'a mut Ledger,
+        call: &Call<'_>,
+    ) -> Result<&'a mut Transaction, Refusal> {
         ledger
             .book
             .transaction(&call.id)
@@ -236,10 +256,16 @@ impl GpApi {
     }
 
     /// Answers a capture or a reversal: with an id of its own, that leads to the charge.
-    fn followed(&self, ledger: &mut Ledger, call: &Call<'_>, mut shown: Transaction, action: &str) -> Value {
+    pub(crate) fn followed(
+        &self,
+        ledger: &mut Ledger,
+        call: &Call<'_>,
+        mut shown: Transaction,
+        action: &str,
+    ) -> Value {
         let (id, action_id) = new_ids(&shown.reference);
         ledger.book.add_alias(id.clone(), &shown.id);
-        ledger.book.remember_key(call.key, &id);
+        ledger.book.remember_key(Resource::Transaction, call.key, &id);
         shown.id = id;
         shown.created_at = call.now;
         self.made(&shown, call, &action_id, action, None)
@@ -272,7 +298,11 @@ impl GpApi {
     }
 
     pub(crate) fn list_transactions(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let list = List::read(&call.query()?, call.now)?;
+        let list = List::read(&call.query()?, call.now, &TRANSACTION_ORDERS)?;
+        let by_token = list.filter("token_first6").or(list.filter("token_last4"));
+        if by_token.is_some() && list.filter("payment_method").is_some() {
+            return Err(Refusal::unexpected_fields("payment_method"));
+        }
         let wait = Duration::milliseconds(ledger.settings.readable_after_ms.into());
         let account = self
             .app
@@ -288,7 +318,7 @@ impl GpApi {
             return Err(Refusal::wrong_account());
         }
         let all = ledger.book.transactions(list.filter("reference"));
-        let kept: Vec<_> = all
+        let mut kept: Vec<_> = all
             .into_iter()
             .filter(|transaction| {
                 call.now - transaction.created_at >= wait
@@ -296,7 +326,7 @@ impl GpApi {
                     && list.matches("id", &transaction.id)
                     && list.matches("type", transaction.kind)
                     && list.matches("status", transaction.status.as_str())
-                    && list.matches("amount", &transaction.amount.to_string())
+                    && list.matches_amount(&transaction.amount.to_string())
                     && list.matches("currency", &transaction.currency)
                     && list.matches("country", &transaction.country)
                     && list.matches("channel", "CNP")
@@ -306,8 +336,19 @@ impl GpApi {
                     && list.matches("authcode", &transaction.authcode)
                     && list.matches("entry_mode", transaction.entry_mode)
                     && list.matches("batch_id", &transaction.batch_id)
+                    && list.matches("brand_reference", &transaction.brand_reference)
+                    && list.matches("name", transaction.holder.as_deref().unwrap_or_default())
+                    && list.matches("payment_method", "CARD")
+                    // Tokens of wallets, which are not played.
+                    && by_token.is_none()
             })
             .collect();
+        list.sort(&mut kept, |transaction, by| match by {
+            "ID" => transaction.id.clone(),
+            "TYPE" => transaction.kind.into(),
+            "STATUS" => transaction.status.as_str().into(),
+            _ => String::new(),
+        });
         let Page { total, items } = list.page(&kept);
         let items = items
             .into_iter()
@@ -324,7 +365,7 @@ impl GpApi {
     }
 
     /// A transaction as the answer of what made it.
-    fn made(
+    pub(crate) fn made(
         &self,
         transaction: &Transaction,
         call: &Call<'_>,
@@ -339,25 +380,27 @@ impl GpApi {
             "SUCCESS"
         };
         if let Some(fields) = answer.as_object_mut() {
-            let payment_method = described(
-                &transaction.card,
-                &transaction.result,
-                &transaction.authcode,
-                transaction.entry_mode,
-                stored,
-                transaction.holder.as_deref(),
-            );
-            fields.insert("payment_method".into(), payment_method);
+            let payment_method = Described {
+                card: &transaction.card,
+                result: &transaction.result,
+                authcode: &transaction.authcode,
+                brand_reference: &transaction.brand_reference,
+                entry_mode: transaction.entry_mode,
+                fingerprint: transaction.fingerprint,
+                id: stored,
+                name: transaction.holder.as_deref(),
+            };
+            fields.insert("payment_method".into(), payment_method.answer());
             fields.insert("action".into(), self.action(action_id, action, result_code, call));
         }
         answer
     }
 
     /// A transaction as it is read later: more fields, and the number masked in another way.
-    fn read_back(&self, transaction: &Transaction) -> Value {
+    pub(crate) fn read_back(&self, transaction: &Transaction) -> Value {
         let card = &transaction.card;
         let hidden = "X".repeat(card.digits.saturating_sub(10));
-        let [cvv, address, postal_code] = card.checks.map(issuer::check_word);
+        let [cvv, address, postal_code] = card.checked().map(issuer::check_word);
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut answer = self.common(transaction);
         let more = json!({
@@ -381,7 +424,7 @@ impl GpApi {
                     "brand": card.brand,
                     "masked_number_first6last4": format!("{}{hidden}{}", card.first6, card.last4),
                     "authcode": transaction.authcode,
-                    "brand_reference": "",
+                    "brand_reference": transaction.brand_reference,
                     "cvv_indicator": "",
                     "cvv_result": cvv,
                     "avs_address_result": address,
@@ -420,7 +463,7 @@ impl GpApi {
         })
     }
 
-    fn action(&self, id: &str, kind: &str, result_code: &str, call: &Call<'_>) -> Value {
+    pub(crate) fn action(&self, id: &str, kind: &str, result_code: &str, call: &Call<'_>) -> Value {
         json!({
             "id": id,
             "type": kind,
@@ -450,7 +493,7 @@ impl GpApi {
     }
 }
 
-fn batch(status: Status) -> String {
+pub(crate) fn batch(status: Status) -> String {
     match status {
         Status::Captured => "BAT_1000001".into(),
         Status::Preauthorized | Status::Declined | Status::Reversed => String::new(),

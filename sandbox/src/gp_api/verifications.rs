@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::cards::{Storage, described};
+use super::book::Resource;
+use super::cards::{Described, Storage, wants_fingerprint};
 use super::issuer::APPROVED;
 use super::refusal::Refusal;
-use super::transactions::{ENTRY_MODES, authcode};
+use super::transactions::{ENTRY_MODES, authcode, brand_reference};
 use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 
 impl GpApi {
@@ -20,6 +21,7 @@ impl GpApi {
             .one_of("payment_method.entry_mode", &ENTRY_MODES)?
             .unwrap_or_default();
         let storage = Storage::read(fields)?;
+        let fingerprint = wants_fingerprint(fields, "payment_method.fingerprint_mode")?;
         let given = self.given(call)?;
         let account = self
             .account(fields, &call.token, "TRA_")?
@@ -27,7 +29,6 @@ impl GpApi {
         if channel != "CNP" {
             return Err(Refusal::not_configured(country, channel, currency));
         }
-        Self::refuse_seen(ledger, call)?;
         let instrument = self.instrument(ledger, call, given)?;
         let result = Self::ask_issuer(ledger, call, &instrument, currency)?;
         let approved = result == APPROVED;
@@ -50,14 +51,17 @@ impl GpApi {
             "account_id": account.id,
             "account_name": account.name,
             "reference": reference,
-            "payment_method": described(
-                &instrument.card,
-                &result,
-                &authcode(approved),
+            "payment_method": Described {
+                card: &instrument.card,
+                result: &result,
+                authcode: &authcode(approved),
+                brand_reference: &brand_reference(approved),
                 entry_mode,
-                stored.as_deref(),
-                fields.text("payment_method.name")?,
-            ),
+                fingerprint,
+                id: stored.as_deref(),
+                name: fields.text("payment_method.name")?,
+            }
+            .answer(),
             "action": {
                 "id": format!("ACT_{random}"),
                 "type": "VERIFY",
@@ -67,7 +71,7 @@ impl GpApi {
                 "app_name": self.app.name,
             },
         });
-        ledger.book.remember_key(call.key, &id);
+        ledger.book.remember_key(Resource::Verification, call.key, &id);
         ledger.book.add_verification(id, answer.clone());
         Ok(answer)
     }

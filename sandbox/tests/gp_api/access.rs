@@ -22,7 +22,16 @@ async fn gives_a_token_to_who_knows_the_key() {
         .iter()
         .map(|account| account["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["transaction_processing", "tokenization"]);
+    assert_eq!(
+        names,
+        [
+            "transaction_processing",
+            "tokenization",
+            "settlement_reporting",
+            "dispute_management",
+            "EOS_RiskAssessment"
+        ]
+    );
     for (account, told) in accounts.iter().zip(&merchant.info().accounts) {
         assert_eq!(account["id"], told.id);
     }

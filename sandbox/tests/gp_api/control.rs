@@ -45,7 +45,7 @@ async fn changes_settings() {
     let all = json!({
         "webhook_url": "http://127.0.0.1:9/", "verification_returns_id": false, "verification_keeps_id": true,
         "single_use_minutes": 5, "delete_permission": true, "network_tokens": false, "refund_percent": 115,
-        "readable_after_ms": 1500, "gzip": false, "cors_origins": ["*"],
+        "readable_after_ms": 1500, "settled_after_seconds": 60, "gzip": false, "cors_origins": ["*"],
     });
     assert_eq!(post(&merchant, "/gp_api/settings", all.clone()).await, (200, all));
     for wrong in [

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod adjustments;
 mod cards;
 mod control;
 mod faults;
@@ -9,6 +10,7 @@ mod follow_ups;
 mod merchant;
 mod notifications;
 mod payment_methods;
+mod settlement;
 mod transactions;
 mod transport;
 mod verifications;

@@ -172,6 +172,13 @@ async fn changes_a_payment_method() {
         edit(json!({})).await.refusal(),
         (400, "MANDATORY_DATA_MISSING", "50021")
     );
+    // As official clients send it, who leave out nothing.
+    let empty = edit(json!({ "card": { "expiry_month": "", "expiry_year": "" } })).await;
+    assert_eq!(empty.refusal(), (400, "MANDATORY_DATA_MISSING", "50021"));
+    assert_eq!(
+        empty.told(),
+        "Mandatory Fields missing [card expdate] See Developers Guide"
+    );
     let answer = edit(json!({ "usage_mode": "SINGLE" })).await;
     assert_eq!(answer.refusal(), (400, "INVALID_REQUEST_DATA", "50020"));
     assert_eq!(answer.told(), "Tokentype can only be MULTI");
@@ -331,6 +338,15 @@ async fn lists_and_searches() {
         search(json!({})).await.refusal(),
         (400, "INVALID_REQUEST_DATA", "40007")
     );
+    let no_number = search(json!({ "account_name": "tokenization", "card": {} })).await;
+    assert_eq!(no_number.refusal(), (400, "MANDATORY_DATA_MISSING", "40005"));
+    assert_eq!(no_number.told(), "Request expects the following fields : number");
+    for (query, count) in [
+        ("from_time_last_updated=2999-01-01", 0),
+        ("to_time_last_updated=2999-01-01", 9),
+    ] {
+        assert_eq!(listed(query).await["total_record_count"], count, "{query}");
+    }
 }
 
 #[tokio::test]

@@ -98,13 +98,55 @@ async fn forgives_odd_paths() {
         .get(&format!("/merchants/MER_other/transactions/{id}"))
         .await;
     assert_eq!(answer.refusal(), (403, "ACTION_NOT_AUTHORIZED", "40003"));
-    for path in ["", "/", "/nothing", "/transactions/a/b/c"] {
-        let answer = merchant.get(path).await;
-        assert_eq!(
-            (answer.http, answer.text("error_code")),
-            (404, "RESOURCE_NOT_FOUND"),
-            "{path}"
-        );
+}
+
+#[tokio::test]
+async fn unknown_routes_have_the_platforms_error_compressed_like_others() {
+    let merchant = Merchant::open().await;
+    let base = merchant.info().base_url.clone();
+    let above = base.strip_suffix("/ucp").unwrap().to_owned();
+    let mut urls: Vec<_> = [
+        "",
+        "/",
+        "/nothing",
+        "/transactions/a/b/c",
+        "/disputes//documents/DOC_1",
+    ]
+    .iter()
+    .map(|path| ("GET", format!("{base}{path}")))
+    .collect();
+    urls.extend([
+        ("PUT", format!("{base}/transactions")),
+        ("POST", format!("{base}/batches/BAT_1")),
+        ("GET", above.clone()),
+        ("GET", format!("{above}/")),
+        ("GET", format!("{above}/v2/transactions")),
+    ]);
+    for (method, url) in urls {
+        for encoding in ["gzip", "identity"] {
+            let request = merchant.http.request(method.parse().unwrap(), &url);
+            let request = request
+                .header("x-gp-version", "2021-03-22")
+                .header("accept-encoding", encoding)
+                .bearer_auth(&merchant.token);
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{method} {url}");
+            let encoded = answer.headers().get("content-encoding").is_some();
+            assert_eq!(encoded, encoding == "gzip", "{method} {url}");
+            let bytes = answer.bytes().await.unwrap();
+            let mut text = String::new();
+            if encoded {
+                GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+            } else {
+                text = String::from_utf8(bytes.to_vec()).unwrap();
+            }
+            assert_eq!(
+                serde_json::from_str::<Value>(&text).unwrap(),
+                json!({ "error_code": "Invalid Resource.", "detailed_error_code": "404",
+                    "detailed_error_description": "Unproccesable resource found." }),
+                "{method} {url}"
+            );
+        }
     }
 }
 
