@@ -293,6 +293,8 @@ impl Platform for GreenPay {
 
     fn router(self: Arc<Self>) -> Router {
         Router::new()
+            .route("/greenpay", any(call))
+            .route("/greenpay/", any(call))
             .route("/greenpay/{host}", any(call))
             .route("/greenpay/{host}/", any(call))
             .route("/greenpay/{host}/{*path}", any(call))

@@ -154,6 +154,23 @@ async fn answers_404_to_what_is_not_there() {
     ] {
         assert_eq!(shop.post(&url, &json!({})).await.http, 404, "{url}");
     }
+    // In the form of the platform's other refusals.
+    let checkout = shop.checkout_url("");
+    let above = checkout.trim_end_matches("/checkout");
+    for url in [
+        above.to_owned(),
+        format!("{above}/"),
+        format!("{above}/nothing"),
+        shop.merchant("/kount"),
+    ] {
+        let answer = shop.post(&url, &json!({})).await;
+        assert_eq!(answer.http, 404, "{url}");
+        assert_eq!(
+            answer.body,
+            json!({ "status": 404, "errors": ["Not found"] }),
+            "{url}"
+        );
+    }
     assert_eq!(
         shop.http
             .get(shop.checkout_url("/tokenize"))
