@@ -466,6 +466,11 @@ impl Gateway for CcBill {
         }
     }
 
+    /// The platform knows no session of ours: `GET /payment-tokens/{id}` names the account and nothing else.
+    fn claim(&self, handed: &Handed) -> Option<SecretString> {
+        HandedOver::read(handed).ok().map(|handed| handed.id)
+    }
+
     /// A token of the page's application, made for this session: it is not shared between customers.
     async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
         if ask.kind == Kind::Update || ask.mode != Mode::Direct {
@@ -604,7 +609,7 @@ impl Gateway for CcBill {
             expiry: None,
             holder: None,
             nickname: None,
-            origin: Origin::Platform,
+            origin: Origin::Named,
         })
     }
 }

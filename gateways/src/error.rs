@@ -19,6 +19,12 @@ pub enum Refusal {
     /// No connection came about.
     #[error("the platform could not be reached")]
     NotSent,
+    /// What the page handed over was made for another session.
+    #[error("this belongs to another session")]
+    BelongsElsewhere,
+    /// The customer has not filled in the platform's form yet.
+    #[error("the customer has not finished on the platform's page")]
+    PageOpen,
     /// What a page sealed to our own key was not opened.
     #[error(transparent)]
     Sealed(#[from] crate::sealing::Refusal),

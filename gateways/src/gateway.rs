@@ -123,8 +123,11 @@ pub struct StoredCard {
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From the platform, over our own connection or in a verified notification.
+    /// From the platform, over our own connection or in a verified notification, for this session: nobody else
+    /// could have named it.
     Platform,
+    /// Named by the browser. The platform knows it, and cannot say for which session it was made.
+    Named,
     /// From the browser: not to be charged before the platform confirms it.
     Browser,
 }
@@ -437,6 +440,18 @@ pub trait Gateway: Send + Sync {
     /// # Errors
     /// [`Refusal::Invalid`] with the field's name.
     fn check(&self, handed: &Handed) -> Result<(), Refusal>;
+
+    /// What identifies the card in what the browser handed over, where nothing of the platform's ties it to one
+    /// session: it counts for the first session that brings it, and for its customer.
+    fn claim(&self, _handed: &Handed) -> Option<SecretString> {
+        None
+    }
+
+    /// For which session reference a platform's token was made, by the platform's own word; nothing where it
+    /// names none, or does not know the token.
+    async fn made_for(&self, _transport: &Transport, _token: &SecretString) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
 
     /// Prepares the platform for a card from the browser.
     async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error>;

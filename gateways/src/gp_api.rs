@@ -203,6 +203,10 @@ impl Gateway for GpApi {
         }
     }
 
+    async fn made_for(&self, transport: &Transport, token: &SecretString) -> Result<Option<String>, Error> {
+        self.reference_of(transport, token).await
+    }
+
     /// A token that may create one payment method: with any more it could charge and refund.
     async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
         if ask.kind != Kind::Tokenize || ask.mode != Mode::Direct {

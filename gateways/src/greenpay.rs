@@ -285,6 +285,15 @@ impl Gateway for GreenPay {
         }
     }
 
+    /// Nothing in the ciphertext names a session. Single bits of `ld` can be changed by whoever has it; `lk` cannot be
+    /// made anew without the key inside. An answer of the direct way is signed over the session's reference.
+    fn claim(&self, handed: &Handed) -> Option<SecretString> {
+        match handed {
+            Handed::Sealed { key, .. } => key.clone().map(Into::into),
+            Handed::Answer(_) => None,
+        }
+    }
+
     /// "Create tokenization order" (`POST /tokenize`) and "Create payment order" (`POST /`): the answer holds
     /// `session` and `token`, or the order failed. An update uses the same order as a new token.
     async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {

@@ -320,6 +320,15 @@ impl Gateway for OnlinePayments {
         }
     }
 
+    /// The page's client session stands inside, where only the platform can read it. What the platform's own pages
+    /// led to is asked for by an id that no page can change.
+    fn claim(&self, handed: &Handed) -> Option<SecretString> {
+        match handed {
+            Handed::Sealed { data, .. } => Some(data.as_str().into()),
+            Handed::Answer(_) => None,
+        }
+    }
+
     async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
         self.open(transport, ask).await
     }

@@ -110,6 +110,9 @@ codes! {
     TokenNotFound = "token_not_found", NOT_FOUND, "there is no such token";
     /// The token has been deleted.
     TokenDeleted = "token_deleted", CONFLICT, "the token has been deleted";
+    /// A token or a card that was made for somebody else's session.
+    TokenBelongsElsewhere = "token_belongs_elsewhere", CONFLICT,
+        "this card was handed over for another session or customer; make a new token in this session";
     /// The token is only a browser's word so far.
     TokenUnconfirmed = "token_unconfirmed", CONFLICT, "the platform has not confirmed this token yet";
     /// No such payment.
@@ -329,6 +332,8 @@ impl From<Refusal> for ApiError {
                 sealing::Refusal::NotACard => Code::SealedNotACard,
             }
             .into(),
+            Refusal::BelongsElsewhere => Code::TokenBelongsElsewhere.into(),
+            Refusal::PageOpen => Code::PageOpen.into(),
             Refusal::NotSent => Self::from(Code::PlatformUnavailable).retry_after(5),
             Refusal::Rejected(rejection) => {
                 let mut error = Self::from(Code::PlatformRejected);

@@ -21,7 +21,7 @@ pub use changes::{Change, ChangeClaim, ChangeResult, NewChange};
 pub use idempotency::{Claim, Key, StoredAnswer};
 pub use notifications::Notice;
 pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
-pub use sessions::{NewSession, Session, SessionClaim, SessionState};
+pub use sessions::{NewSession, Session, SessionClaim, SessionState, Storing};
 pub use tokens::{Token, TokenStatus};
 
 const MIGRATIONS: &[&str] = &[
@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_redirect.sql"),
     include_str!("../migrations/0004_later.sql"),
     include_str!("../migrations/0005_queues.sql"),
+    include_str!("../migrations/0006_binding.sql"),
 ];
 
 /// Why the store could not do it.
@@ -288,6 +289,123 @@ mod tests {
             .await
             .unwrap();
         assert!(broken.is_empty());
+    }
+
+    /// A store of the version before, with what this one would not let in.
+    async fn before_binding(rows: &str) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        for migration in &MIGRATIONS[..5] {
+            sqlx::raw_sql(*migration).execute(&old).await.unwrap();
+        }
+        let rows = format!("PRAGMA user_version = 5; {rows}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(rows))
+            .execute(&old)
+            .await
+            .unwrap();
+        old.close().await;
+        let store = Store::open(&path).await.unwrap();
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_platforms_token_that_was_stored_twice_stays_the_first_customers() {
+        let row = |id: &str, platform: &str, token: &str, status: &str, customer: &str| {
+            format!(
+                "INSERT INTO tokens (id, platform, platform_token, holder, status, customer, created_at, updated_at)
+                    VALUES ('{id}', '{platform}', '{token}', 'Jane', '{status}', {customer}, 1, 1);"
+            )
+        };
+        let (_folder, store) = before_binding(
+            &[
+                row("tok_first", "gp_api", "PMT_1", "active", "'a'"),
+                row("tok_stranger", "gp_api", "PMT_1", "active", "'b'"),
+                row("tok_strangers", "gp_api", "PMT_1", "active", "'b'"),
+                row("tok_again", "gp_api", "PMT_1", "active", "'a'"),
+                row("tok_nobody", "gp_api", "PMT_1", "active", "NULL"),
+                row("tok_claim", "gp_api", "PMT_1", "unconfirmed", "'c'"),
+                row("tok_other", "ccbill", "PMT_1", "active", "'b'"),
+                row("tok_guest", "online_payments", "t", "active", "NULL"),
+                row("tok_guests", "online_payments", "t", "active", "NULL"),
+            ]
+            .concat(),
+        )
+        .await;
+        for (id, kept, status) in [
+            ("tok_first", "tok_first", TokenStatus::Active),
+            ("tok_again", "tok_first", TokenStatus::Active),
+            ("tok_stranger", "tok_stranger", TokenStatus::Deleted),
+            ("tok_strangers", "tok_strangers", TokenStatus::Deleted),
+            ("tok_nobody", "tok_nobody", TokenStatus::Deleted),
+            ("tok_claim", "tok_claim", TokenStatus::Unconfirmed),
+            ("tok_other", "tok_other", TokenStatus::Active),
+            ("tok_guest", "tok_guest", TokenStatus::Active),
+            ("tok_guests", "tok_guest", TokenStatus::Active),
+        ] {
+            let token = store.token(id).await.unwrap().unwrap();
+            assert_eq!((token.id.as_str(), token.status), (kept, status), "{id}");
+            assert_eq!(token.holder.is_some(), status != TokenStatus::Deleted, "{id}");
+        }
+        let listed = store.tokens(Some("a"), None, 10).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        // What was deleted is gone under both names.
+        store.delete_token("tok_first", 2).await.unwrap();
+        let token = store.token("tok_again").await.unwrap().unwrap();
+        assert_eq!(token.status, TokenStatus::Deleted);
+        assert!(token.platform_token.is_none());
+    }
+
+    /// The database itself says so, whoever writes.
+    #[tokio::test]
+    async fn a_platforms_token_is_active_once() {
+        let (_folder, store) = before_binding("").await;
+        let insert = async |id: &str, platform: &str, status: &str| {
+            sqlx::query(
+                "INSERT INTO tokens (id, platform, platform_token, status, created_at, updated_at)
+                    VALUES (?, ?, 'PMT_1', ?, 1, 1)",
+            )
+            .bind(id)
+            .bind(platform)
+            .bind(status)
+            .execute(&store.writer)
+            .await
+        };
+        insert("tok_1", "gp_api", "active").await.unwrap();
+        insert("tok_2", "gp_api", "active").await.unwrap_err();
+        insert("tok_3", "ccbill", "active").await.unwrap();
+        // A browser that claims somebody else's token keeps nobody from having it.
+        insert("tok_4", "gp_api", "unconfirmed").await.unwrap();
+        insert("tok_5", "gp_api", "unconfirmed").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_sessions_of_one_reference_the_used_one_keeps_it() {
+        let row = |id: &str, kind: &str, state: &str, at: i64| {
+            format!(
+                "INSERT INTO sessions (id, platform, kind, mode, reference, state, created_at, expires_at)
+                    VALUES ('{id}', 'gp_api', '{kind}', 'direct', 'PMT_1', '{state}', {at}, 9);"
+            )
+        };
+        let (_folder, store) = before_binding(
+            &[
+                row("ses_1", "tokenize", "open", 1),
+                row("ses_2", "tokenize", "used", 2),
+                row("ses_3", "tokenize", "used", 3),
+                row("ses_4", "payment", "open", 1),
+                row("ses_5", "payment", "open", 2),
+            ]
+            .concat(),
+        )
+        .await;
+        let found = store.session_of("gp_api", "PMT_1").await.unwrap();
+        assert_eq!(found.as_deref(), Some("ses_2"));
+        for id in ["ses_1", "ses_3", "ses_4", "ses_5"] {
+            assert!(store.session(id).await.unwrap().is_some(), "{id}");
+        }
     }
 
     /// Payments that nobody can ask about must not stand in the way of those that can be asked about.

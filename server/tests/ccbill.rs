@@ -188,6 +188,93 @@ async fn a_stored_card_is_confirmed_and_charged() {
     shop.cc_charge(&token, "1.00").await.problem(409, "token_deleted");
 }
 
+/// Nothing of the platform's ties a payment token to a session: the first customer who hands it over has it.
+#[tokio::test]
+async fn a_payment_token_is_the_first_customers() {
+    let shop = shop().await;
+    let session = shop.cc_session(&json!({})).await.is(201);
+    let answer = page_token(&session, &session["client_subacc"]).await;
+    let hand = json!({ "session": session["id"], "answer": answer });
+    let token = shop.page("/v1/tokens", &hand).await.is(201);
+    let again = async |more: Value| {
+        let mut ask = json!({ "platform": "ccbill", "customer_ip": ADDRESS });
+        for (name, value) in more.as_object().unwrap() {
+            ask[name] = value.clone();
+        }
+        let session = shop.merchant("POST", "/v1/sessions", Some(&ask)).await.is(201);
+        let route = if more["kind"] == "payment" {
+            "/v1/payments"
+        } else {
+            "/v1/tokens"
+        };
+        let hand = json!({ "session": session["id"], "answer": answer });
+        shop.page(route, &hand).await
+    };
+    let pay = |mut more: Value| {
+        more["kind"] = "payment".into();
+        more["amount"] = "5.00".into();
+        more["currency"] = "USD".into();
+        more
+    };
+    for other in [json!({ "customer": "c-2" }), json!({})] {
+        again(other.clone()).await.problem(409, "token_belongs_elsewhere");
+        again(pay(other)).await.problem(409, "token_belongs_elsewhere");
+    }
+    assert_eq!(shop.sales(), 0);
+    assert_eq!(again(json!({ "customer": "c-1" })).await.is(201), token);
+    again(pay(json!({ "customer": "c-1" }))).await.is(201);
+    assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([token]));
+    shop.cc_charge(&token, "1.00").await.is(201);
+    // The platform cannot forget it; here it is gone for good.
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    shop.merchant("DELETE", &path, None).await.is(200);
+    again(json!({ "customer": "c-1" }))
+        .await
+        .problem(409, "token_deleted");
+    again(json!({ "customer": "c-2" }))
+        .await
+        .problem(409, "token_belongs_elsewhere");
+    // The page that repeats its own request is told the same.
+    shop.page("/v1/tokens", &hand).await.problem(409, "token_deleted");
+}
+
+/// One that paid in somebody's session pays in nobody else's.
+#[tokio::test]
+async fn a_payment_token_that_paid_is_the_first_customers_as_well() {
+    let shop = shop().await;
+    let mut session = shop.cc_payment("9.99", "USD").await;
+    session["valid_number_of_use"] = 10.into();
+    let answer = page_token(&session, &session["client_subacc"]).await;
+    shop.cc_pay(&session, &answer).await.is(201);
+    let ask = json!({ "customer": "c-2", "kind": "payment", "amount": "5.00", "currency": "USD" });
+    let other = shop.cc_session(&ask).await.is(201);
+    shop.cc_pay(&other, &answer)
+        .await
+        .problem(409, "token_belongs_elsewhere");
+    let other = shop.cc_session(&json!({ "customer": "c-2" })).await.is(201);
+    let hand = json!({ "session": other["id"], "answer": answer });
+    shop.page("/v1/tokens", &hand)
+        .await
+        .problem(409, "token_belongs_elsewhere");
+    assert_eq!(shop.sales(), 1);
+}
+
+#[tokio::test]
+async fn a_payment_token_in_two_sessions_at_once_is_one_token() {
+    let shop = shop().await;
+    for round in 1..=5 {
+        let session = shop.cc_session(&json!({})).await.is(201);
+        let other = shop.cc_session(&json!({})).await.is(201);
+        let answer = page_token(&session, &session["client_subacc"]).await;
+        let hand = |session: &Value| json!({ "session": session["id"], "answer": answer });
+        let (one, two) = (hand(&session), hand(&other));
+        let (first, second) = tokio::join!(shop.page("/v1/tokens", &one), shop.page("/v1/tokens", &two));
+        assert_eq!(first.is(201), second.is(201));
+        let list = shop.get("/v1/tokens").await.is(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), round);
+    }
+}
+
 #[tokio::test]
 async fn declines_and_refusals_are_typed() {
     let shop = shop().await;

@@ -220,6 +220,92 @@ async fn a_card_that_is_not_verified_and_a_token_that_is_not_returned_are_told_a
     }
 }
 
+/// A page that hands over what was made for another session, whatever it says beside it.
+#[tokio::test]
+async fn a_payment_method_belongs_to_the_session_that_it_was_made_for() {
+    for keeps_id in [false, true] {
+        let shop = Shop::gp_api(&[]).await;
+        shop.gp_setting(&json!({ "verification_keeps_id": keeps_id }));
+        let victim = shop.gp_session().await;
+        let answer = shop.single(&victim, APPROVED).await;
+        let steal = async |customer: &Value| {
+            let mut ask = json!({ "platform": "gp_api" });
+            if !customer.is_null() {
+                ask["customer"] = customer.clone();
+            }
+            let session = shop.page("/v1/sessions", &ask).await.is(201);
+            let mut refused = Vec::new();
+            for reference in [Value::Null, session["reference"].clone()] {
+                let mut lie = answer.clone();
+                lie["reference"] = reference;
+                let hand = json!({ "session": session["id"], "answer": lie });
+                refused.push(shop.page("/v1/tokens", &hand).await);
+            }
+            refused
+        };
+        // Not used yet: nobody but its own session uses it up.
+        for customer in [json!("c-2"), Value::Null] {
+            for refused in steal(&customer).await {
+                refused.problem(409, "token_belongs_elsewhere");
+            }
+        }
+        assert_eq!(shop.gp()["verifications_made"], 0);
+        let hand = json!({ "session": victim["id"], "answer": answer });
+        let token = shop.page("/v1/tokens", &hand).await.is(201);
+        // Used up, or lasting under the same id.
+        for customer in [json!("c-2"), Value::Null] {
+            for refused in steal(&customer).await {
+                assert!(refused.status.is_client_error(), "{}", refused.text);
+                if keeps_id {
+                    refused.problem(409, "token_belongs_elsewhere");
+                }
+            }
+        }
+        assert_eq!(shop.gp()["verifications_made"], 1);
+        let list = shop.get("/v1/tokens").await.is(200);
+        assert_eq!(list["data"], json!([token]));
+        shop.gp_pay(&token, "1.00", &json!({}), "k").await.is(201);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_of_a_card_is_the_platforms_word() {
+    let shop = Shop::gp_api(&[]).await;
+    let session = shop.gp_session().await;
+    let mut answer = shop.single(&session, APPROVED).await;
+    answer["name"] = "Somebody Else".into();
+    answer["card"] = json!({ "brand": "AMEX", "masked_number_last4": "XXXXXXXXXXX0608", "expiry_month": "01",
+        "expiry_year": "49" });
+    let hand = json!({ "session": session["id"], "answer": answer });
+    let token = shop.page("/v1/tokens", &hand).await.is(201);
+    assert_eq!(
+        [&token["brand"], &token["last4"], &token["holder"]],
+        [&json!("visa"), &json!("5262"), &json!("Jane Doe")]
+    );
+    assert_eq!(token["expiry"], json!({ "month": 12, "year": 2035 }));
+}
+
+/// The first hand-over was verified, and nobody heard of it: the page tries again.
+#[tokio::test]
+async fn a_verification_whose_answers_were_all_lost_is_found_by_the_next_hand_over() {
+    let shop = Shop::gp_api(&[("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "400")]).await;
+    let session = shop.gp_session().await;
+    let answer = shop.single(&session, APPROVED).await;
+    let hand = json!({ "session": session["id"], "answer": answer });
+    shop.gp_fault("verifications", Kind::DropAfterCommit, 1, 0);
+    // What the platform is asked afterwards is not answered either.
+    shop.gp_fault("verifications", Kind::DropBefore, 2, 0);
+    let lost = shop.page("/v1/tokens", &hand).await;
+    assert!(lost.status.is_server_error(), "{}", lost.text);
+    let token = shop.page("/v1/tokens", &hand).await.is(201);
+    assert_eq!(
+        [&token["status"], &token["holder"], &token["expiry"]["year"]],
+        [&json!("active"), &json!("Jane Doe"), &json!(2035)]
+    );
+    assert_eq!(shop.gp()["verifications_made"], 1);
+    shop.gp_pay(&token, "1.00", &json!({}), "k").await.is(201);
+}
+
 #[tokio::test]
 async fn a_lost_verification_is_found_again() {
     let shop = Shop::gp_api(&[("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "400")]).await;

@@ -171,10 +171,10 @@ async fn a_card_on_which_the_processor_fails_is_not_stored() {
     shop.page("/v1/tokens", &hand)
         .await
         .problem(504, "platform_timeout");
-    // The simulated platform has used the single-use id up, which it says to the next one who asks.
+    // The simulated platform has used the single-use id up, which it says to the next one who asks about it.
     let answer = shop.page("/v1/tokens", &hand).await;
     answer.problem(422, "platform_rejected");
-    assert_eq!(answer.json["platform_code"], "40116");
+    assert_eq!(answer.json["platform_code"], "40118");
     assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([]));
     assert_eq!(shop.gp()["verifications_made"], 0);
 }

@@ -404,6 +404,47 @@ async fn a_stored_card_is_read_from_the_platform_and_cannot_be_changed_there() {
     assert_eq!(shop.get(&path).await.is(200), read);
 }
 
+/// The platform has one token for one card, whoever types it in: it is stored once, for the first customer.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_card_is_one_token_of_one_customer() {
+    let shop = Shop::online_payments(&[]).await;
+    let token = shop.op_token().await;
+    assert_eq!(shop.op_token().await["id"], token["id"]);
+    for more in [json!({ "customer": "c-2" }), json!({})] {
+        let session = shop.op_session(&more).await;
+        let hand = input(&session, VISA).await;
+        shop.page("/v1/tokens", &hand)
+            .await
+            .problem(409, "token_belongs_elsewhere");
+    }
+    let list = shop.get("/v1/tokens").await.is(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    shop.op_charge(&token, "1.00", &json!({}), "k").await.is(201);
+    // Forgotten there and here, then typed in again: another token.
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    shop.merchant("DELETE", &path, None).await.is(200);
+    let session = shop.op_session(&json!({ "customer": "c-2" })).await;
+    let hand = input(&session, VISA).await;
+    let other = shop.page("/v1/tokens", &hand).await.is(201);
+    assert_ne!(other["id"], token["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_nobody_has_filled_in_is_open() {
+    let shop = Shop::online_payments(&[]).await;
+    let session = shop.op_session(&json!({ "mode": "direct" })).await;
+    let hand = json!({ "session": session["id"], "answer": {} });
+    for _ in 0..2 {
+        shop.page("/v1/tokens", &hand).await.problem(409, "page_open");
+    }
+    // What is wrong for another reason is said.
+    shop.op_fault("hostedtokenizations/get", Kind::ServerError, 1, 0);
+    let failed = shop.page("/v1/tokens", &hand).await;
+    assert_ne!(failed.code(), "page_open");
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    assert_eq!(shop.get(&path).await.is(200)["status"], "open");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_platforms_own_pages_lead_to_payments_and_tokens() {
     let shop = Shop::online_payments(&[]).await;

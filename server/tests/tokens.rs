@@ -52,6 +52,50 @@ async fn the_same_card_again_gets_the_same_token_and_another_card_none() {
     );
 }
 
+/// Nothing in the ciphertext names a session: whoever hands it over first has it.
+#[tokio::test]
+async fn ciphertext_of_another_session_is_refused() {
+    let shop = Shop::open().await;
+    let first = shop.session().await;
+    let body = shop.seal(&first, APPROVED);
+    shop.page("/v1/tokens", &body).await.is(201);
+    let other = shop
+        .page("/v1/sessions", &json!({ "customer": "c-2" }))
+        .await
+        .is(201);
+    let mut replayed = body.clone();
+    replayed["session"] = other["id"].clone();
+    // The key is wrapped in the one half; of the other, single bits can be changed.
+    for flipped in [false, true] {
+        if flipped {
+            let mut ld = body["ld"].as_str().unwrap().to_owned();
+            let last = if ld.pop() == Some('0') { '1' } else { '0' };
+            ld.push(last);
+            replayed["ld"] = ld.into();
+        }
+        shop.page("/v1/tokens", &replayed)
+            .await
+            .problem(409, "token_belongs_elsewhere");
+    }
+    // Nor does it pay.
+    let payment = shop.payment_session("1.00").await;
+    replayed["session"] = payment["id"].clone();
+    shop.page("/v1/payments", &replayed)
+        .await
+        .problem(409, "token_belongs_elsewhere");
+    assert_eq!(shop.transactions().len(), 0);
+    assert_eq!(
+        shop.get("/v1/tokens").await.is(200)["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    shop.page("/v1/tokens", &shop.seal(&other, APPROVED))
+        .await
+        .is(201);
+}
+
 #[tokio::test]
 async fn the_same_card_twice_at_once_makes_one_token() {
     let shop = Shop::open().await;
@@ -263,7 +307,9 @@ async fn lists_page_by_page() {
 #[tokio::test]
 async fn a_deleted_token_is_gone_here_and_there() {
     let shop = Shop::open().await;
-    let token = shop.token(APPROVED).await;
+    let session = shop.session().await;
+    let body = shop.seal(&session, APPROVED);
+    let token = shop.page("/v1/tokens", &body).await.is(201);
     let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
     let deleted = shop.merchant("DELETE", &path, None).await.is(200);
     assert_eq!(
@@ -277,6 +323,7 @@ async fn a_deleted_token_is_gone_here_and_there() {
     shop.merchant("DELETE", &path, None).await.is(200);
     assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([]));
     shop.charge(&token, "k").await.problem(409, "token_deleted");
+    shop.page("/v1/tokens", &body).await.problem(409, "token_deleted");
     let ask = json!({ "kind": "update", "token": token["id"] });
     shop.merchant("POST", "/v1/sessions", Some(&ask))
         .await

@@ -128,6 +128,7 @@ const FAILURES = {
   transaction_not_found: ['The payment platform does not know this payment.', 'Please tell the shop.'],
   token_not_found: ['This saved card is gone.', 'The list has been read again.'],
   token_deleted: ['This saved card was deleted.', 'The list has been read again.'],
+  token_belongs_elsewhere: ['This card was sent for somebody else’s page.', 'Nothing of it was used. Please reload the page and type the card again.'],
   token_unconfirmed: ['The payment platform has not confirmed this card yet.', 'Please try again in a moment.'],
   order_reference_used: ['This order was already paid.', 'Please look at the list of payments.'],
   partial_refund_not_offered: ['The payment platform refunds whole payments only.', ''],

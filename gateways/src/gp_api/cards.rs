@@ -1,7 +1,7 @@
 //! Stored cards: a page's single-use payment method becomes a lasting one by a verification.
 
 use cardseal::gp_api::wire::PaymentMethod;
-use cardseal::gp_api::{CardToken, is_id, last4, read_payment_method};
+use cardseal::gp_api::{is_id, last4, read_payment_method};
 use cardseal::redact::card_digits;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
@@ -12,9 +12,21 @@ use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use crate::transport::Transport;
 
+/// A payment method that a page handed over, as the platform describes it.
+struct Single {
+    id: String,
+    card: StoredCard,
+}
+
+/// Codes of a payment method that the platform does not know, or knows no longer.
+const GONE: [&str; 2] = ["40116", "40118"];
+
 impl GpApi {
     /// `POST /verifications` with `storage_mode: ON_SUCCESS`. The id that comes back may be another one, and is
     /// the one to keep. The key is made of the single-use id: a repeated hand-over finds the first verification.
+    ///
+    /// Of what the page hands over only the id counts. The platform is asked first for which session it was made,
+    /// since a verification uses it up: somebody else's stays untouched.
     pub(super) async fn store_card(
         &self,
         transport: &Transport,
@@ -25,7 +37,9 @@ impl GpApi {
             return Err(Refusal::NotOffered.into());
         };
         let answer: PaymentMethod = serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
-        let single = read_payment_method(&answer).map_err(|_| Refusal::Invalid("answer"))?;
+        let id = read_payment_method(&answer)
+            .map_err(|_| Refusal::Invalid("answer"))?
+            .id;
         if answer
             .reference
             .as_deref()
@@ -33,6 +47,14 @@ impl GpApi {
         {
             return Err(Refusal::Invalid("answer").into());
         }
+        let single = match self.single(transport, session, &id).await? {
+            Ok(single) => single,
+            Err(rejection) => {
+                // An earlier try may have used it up, and stored the card for this session.
+                let stored = self.stored_before(transport, session.reference, &id).await?;
+                return stored.ok_or_else(|| Refusal::Rejected(rejection).into());
+            }
+        };
         let body = json!({
             "channel": "CNP",
             "reference": session.reference,
@@ -45,29 +67,41 @@ impl GpApi {
             account: true,
             ..Call::post("/verifications".into(), &key, body)
         };
+        let lost_before = Error::Doubtful(Doubt::NoAnswerBehindProxy);
         let mut lost = None;
         for pause in [None, Some(PAUSES[0]), Some(PAUSES[1])] {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
             match self.ask(transport, &call).await {
-                Ok(verification) => return self.verified(&verification, &single),
+                Ok(verification) => return verified(&verification, &single),
                 Err(Asked::Answer(Problem::Duplicate(id))) => {
                     if let Some(id) = id.filter(|id| is_id("VER_", id))
                         && let Ok(verification) = self
                             .ask(transport, &Call::get(format!("/verifications/{id}")))
                             .await
                     {
-                        return self.verified(&verification, &single);
+                        // A key can be anybody's; the reference is this session's alone.
+                        return if text(&verification, "/reference") == Some(session.reference) {
+                            verified(&verification, &single)
+                        } else {
+                            Err(Refusal::BelongsElsewhere.into())
+                        };
                     }
-                    return self.stored_before(transport, session.reference, &single).await;
+                    let stored = self
+                        .stored_before(transport, session.reference, &single.id)
+                        .await?;
+                    return stored.ok_or(lost_before);
                 }
                 // The first try may have used the single-use id up.
                 Err(Asked::Answer(Problem::Rejected(rejection))) => {
                     if lost.is_none() {
                         return Err(Refusal::Rejected(rejection).into());
                     }
-                    return self.stored_before(transport, session.reference, &single).await;
+                    let stored = self
+                        .stored_before(transport, session.reference, &single.id)
+                        .await?;
+                    return stored.ok_or(lost_before);
                 }
                 Err(Asked::Answer(Problem::Doubtful(doubt)) | Asked::Call(Error::Doubtful(doubt))) => {
                     lost = Some(doubt);
@@ -78,49 +112,64 @@ impl GpApi {
         Err(Error::Doubtful(lost.unwrap_or(Doubt::Undecodable)))
     }
 
-    fn verified(&self, verification: &Value, single: &CardToken) -> Result<StoredCard, Error> {
-        let status = text(verification, "/status").unwrap_or_default();
-        let result = text(verification, "/action/result_code").unwrap_or("SUCCESS");
-        match (status, result) {
-            ("VERIFIED", "SUCCESS") => {}
-            ("NOT_VERIFIED", _) | (_, "NOT_VERIFIED" | "DECLINED") => {
-                let message = text(verification, "/payment_method/message").unwrap_or("not verified");
-                return Err(Refusal::Rejected(Rejection {
-                    code: text(verification, "/payment_method/result")
-                        .or(Some("not_verified"))
-                        .map(shortened),
-                    name: Some("NOT_VERIFIED".into()),
-                    message: shortened(&card_digits(message)),
-                    status: None,
-                })
-                .into());
+    /// What the platform says of the payment method that a page handed over. It has to be of this session; or the
+    /// session was opened for it, by a page that had no session of ours when it made it. Of one that is used up,
+    /// or that the platform does not know, its refusal.
+    async fn single(
+        &self,
+        transport: &Transport,
+        session: &OpenSession<'_>,
+        id: &str,
+    ) -> Result<Result<Single, Rejection>, Error> {
+        let call = Call::get(path(&id.into())?);
+        let mut asked = self.ask(transport, &call).await;
+        // What the page has made this moment may not be readable yet.
+        for pause in &PAUSES[..2] {
+            if !matches!(&asked, Err(Asked::Answer(Problem::Rejected(rejection))) if gone(rejection)) {
+                break;
             }
-            ("VERIFIED", _) => return Err(Error::Doubtful(Doubt::Contradictory)),
-            _ => return Err(Error::Doubtful(Doubt::Pending)),
+            tokio::time::sleep(*pause).await;
+            asked = self.ask(transport, &call).await;
         }
-        let Some(id) = text(verification, "/payment_method/id").filter(|id| is_id("PMT_", id)) else {
-            return Err(Error::Incomplete(Rejection {
-                code: Some("no_token_returned".into()),
+        let method = match asked {
+            Ok(method) => method,
+            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => {
+                return Ok(Err(rejection));
+            }
+            Err(asked) => return Err(asked.into()),
+        };
+        if text(&method, "/id") != Some(id) {
+            return Err(Error::Doubtful(Doubt::WrongReference));
+        }
+        // Case is nothing to a UUID, and the platform is known to write references in capitals here and there.
+        let own =
+            text(&method, "/reference").is_some_and(|made| made.eq_ignore_ascii_case(session.reference));
+        if !own && session.reference != id {
+            return Err(Refusal::BelongsElsewhere.into());
+        }
+        if text(&method, "/status").is_some_and(|status| status != "ACTIVE") {
+            return Ok(Err(Rejection {
+                code: Some("payment_method_inactive".into()),
                 name: None,
-                message: "the card was verified, and no stored payment method was returned".into(),
+                message: "the payment method was used before, or is too old".into(),
                 status: None,
             }));
-        };
-        let card = |name: &str| text(verification, &format!("/payment_method/card/{name}"));
-        Ok(StoredCard {
-            token: id.to_owned().into(),
-            brand: card("brand")
-                .map(|brand| shortened(&brand.to_lowercase()))
-                .or_else(|| single.brand.clone()),
-            bin: None,
-            last4: card("masked_number_last4")
-                .and_then(last4)
-                .or_else(|| single.last4.clone()),
-            expiry: single.expiry,
-            holder: single.holder.as_deref().map(shortened),
-            nickname: None,
-            origin: Origin::Platform,
-        })
+        }
+        let card = described(&method)?;
+        Ok(Ok(Single { id: id.into(), card }))
+    }
+
+    /// The reference that a payment method was made with.
+    pub(super) async fn reference_of(
+        &self,
+        transport: &Transport,
+        token: &SecretString,
+    ) -> Result<Option<String>, Error> {
+        match self.ask(transport, &Call::get(path(token)?)).await {
+            Ok(method) => Ok(text(&method, "/reference").map(str::to_owned)),
+            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(None),
+            Err(asked) => Err(asked.into()),
+        }
     }
 
     /// What an earlier verification stored, found by the reference that it shares with the single-use one.
@@ -128,8 +177,8 @@ impl GpApi {
         &self,
         transport: &Transport,
         reference: &str,
-        single: &CardToken,
-    ) -> Result<StoredCard, Error> {
+        single: &str,
+    ) -> Result<Option<StoredCard>, Error> {
         let path = query(
             "/payment-methods",
             &[
@@ -141,15 +190,16 @@ impl GpApi {
         );
         let list = self.ask(transport, &Call::get(path)).await?;
         let methods = list.get("payment_methods").and_then(Value::as_array);
-        let found = methods.into_iter().flatten().find(|method| {
-            text(method, "/reference") == Some(reference)
-                && text(method, "/id").is_some_and(|id| id != single.id)
+        let found = methods.into_iter().flatten().find_map(|method| {
+            let id = text(method, "/id").filter(|id| *id != single)?;
+            let own = text(method, "/reference").is_some_and(|made| made.eq_ignore_ascii_case(reference));
+            own.then(|| SecretString::from(id))
         });
-        let found = found.ok_or(Error::Doubtful(Doubt::NoAnswerBehindProxy))?;
-        let mut card = described(found)?;
-        card.expiry = card.expiry.or(single.expiry);
-        card.holder = card.holder.or_else(|| single.holder.as_deref().map(shortened));
-        Ok(card)
+        match found {
+            // The list does not tell the holder.
+            Some(id) => self.stored_card(transport, &id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// `GET /payment-methods/{id}`.
@@ -214,14 +264,56 @@ impl GpApi {
         match self.ask(transport, &call).await {
             Ok(_) => Ok(()),
             // Not known there: there is nothing left to forget.
-            Err(Asked::Answer(Problem::Rejected(rejection)))
-                if matches!(rejection.code.as_deref(), Some("40116" | "40118")) =>
-            {
-                Ok(())
-            }
+            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(()),
             Err(asked) => Err(asked.into()),
         }
     }
+}
+
+fn gone(rejection: &Rejection) -> bool {
+    rejection.code.as_deref().is_some_and(|code| GONE.contains(&code))
+}
+
+/// The card that a verification stored. What it does not tell, the platform has told of the single-use one.
+fn verified(verification: &Value, single: &Single) -> Result<StoredCard, Error> {
+    let status = text(verification, "/status").unwrap_or_default();
+    let result = text(verification, "/action/result_code").unwrap_or("SUCCESS");
+    match (status, result) {
+        ("VERIFIED", "SUCCESS") => {}
+        ("NOT_VERIFIED", _) | (_, "NOT_VERIFIED" | "DECLINED") => {
+            let message = text(verification, "/payment_method/message").unwrap_or("not verified");
+            return Err(Refusal::Rejected(Rejection {
+                code: text(verification, "/payment_method/result")
+                    .or(Some("not_verified"))
+                    .map(shortened),
+                name: Some("NOT_VERIFIED".into()),
+                message: shortened(&card_digits(message)),
+                status: None,
+            })
+            .into());
+        }
+        ("VERIFIED", _) => return Err(Error::Doubtful(Doubt::Contradictory)),
+        _ => return Err(Error::Doubtful(Doubt::Pending)),
+    }
+    let Some(id) = text(verification, "/payment_method/id").filter(|id| is_id("PMT_", id)) else {
+        return Err(Error::Incomplete(Rejection {
+            code: Some("no_token_returned".into()),
+            name: None,
+            message: "the card was verified, and no stored payment method was returned".into(),
+            status: None,
+        }));
+    };
+    let card = |name: &str| text(verification, &format!("/payment_method/card/{name}"));
+    Ok(StoredCard {
+        token: id.to_owned().into(),
+        brand: card("brand")
+            .map(|brand| shortened(&card_digits(brand).to_lowercase()))
+            .or_else(|| single.card.brand.clone()),
+        last4: card("masked_number_last4")
+            .and_then(last4)
+            .or_else(|| single.card.last4.clone()),
+        ..single.card.clone()
+    })
 }
 
 fn path(token: &SecretString) -> Result<String, Refusal> {

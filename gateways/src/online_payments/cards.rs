@@ -262,10 +262,17 @@ impl OnlinePayments {
                 };
                 let answer = merchant.tokens().create(&request).await?;
                 let token = answer.token.filter(|token| is_id(token)).ok_or(UNUSABLE)?;
+                // The product that the page named is its own word. If the platform cannot be asked now, the card is
+                // stored all the same: it is there.
+                if let Ok(card) = self.stored_card(transport, &token.as_str().into()).await
+                    && card.token.expose_secret() == token
+                {
+                    return Ok(card);
+                }
                 let card = answer.card.unwrap_or_default();
                 Ok(StoredCard {
                     token: token.into(),
-                    brand: brand(product),
+                    brand: None,
                     bin: None,
                     last4: card.card_number.as_deref().and_then(last4),
                     expiry: card.expiry_date.as_deref().and_then(expiry),
@@ -277,8 +284,20 @@ impl OnlinePayments {
             Handed::Answer(_) => {
                 let kept = Kept::read(session);
                 let id = kept.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
-                let answer = merchant.hosted_tokenization().get(&id).await?;
-                described(answer.token.unwrap_or_default())
+                match merchant.hosted_tokenization().get(&id).await {
+                    Ok(answer) => match answer.token.filter(|token| token.id.is_some()) {
+                        Some(token) => described(token),
+                        None => Err(Refusal::PageOpen.into()),
+                    },
+                    // The id is the platform's own, and all there is in the request. What the platform answers before
+                    // anybody has filled in the form is not documented: an answer without a token, or such a refusal.
+                    Err(errors::Error::Validation(fault) | errors::Error::Reference(fault))
+                        if !fault.errors.is_empty() =>
+                    {
+                        Err(Refusal::PageOpen.into())
+                    }
+                    Err(error) => Err(error.into()),
+                }
             }
         }
     }

@@ -1784,12 +1784,37 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         reference: "r",
         attempt: "",
     };
-    assert!(
-        gateway
+    // What the platform says of a form that nobody has filled in is not documented.
+    let page = "/v2/MyPSPID/hostedtokenizations/htp-1";
+    let fault = |code: &str| json!({ "errorId": "e", "errors": [{ "errorCode": code }] });
+    for (status, body) in [
+        (404, fault("20001101")),
+        (400, fault("50001111")),
+        (200, json!({})),
+        (200, json!({ "token": null })),
+        (200, json!({ "token": { "paymentProductId": 1 } })),
+    ] {
+        platform.answers(page, status, body.clone());
+        let open = gateway
             .tokenize(&transport(), &session, Handed::Answer(json!({})))
             .await
-            .is_err()
-    );
+            .err();
+        assert_eq!(open, Some(Refusal::PageOpen.into()), "{status} {body}");
+    }
+    // Anything else is what it is.
+    for (status, body) in [(403, fault("9007")), (500, fault("1")), (404, json!({}))] {
+        platform.answers(page, status, body.clone());
+        let failed = gateway
+            .tokenize(&transport(), &session, Handed::Answer(json!({})))
+            .await
+            .err();
+        assert!(
+            failed
+                .as_ref()
+                .is_some_and(|error| *error != Refusal::PageOpen.into()),
+            "{status} {body} {failed:?}"
+        );
+    }
     platform.answers(
         "/v2/MyPSPID/hostedtokenizations/htp-1",
         200,
@@ -1977,4 +2002,49 @@ fn ids_of_operations_lead_to_their_payment() {
     ] {
         assert_eq!(payments::payment_id(id).as_deref(), payment, "{id}");
     }
+}
+
+/// The product number outside the ciphertext is the page's word.
+#[tokio::test]
+async fn what_is_stored_of_an_encrypted_card_is_the_platforms_word() {
+    let (platform, base) = Platform::start().await;
+    let gateway = gateway(&base, &json!({}));
+    let kept = SecretString::default();
+    let session = OpenSession {
+        id: "ses_1",
+        now: 0,
+        kept: &kept,
+        kind: Kind::Tokenize,
+        reference: "r",
+        attempt: "",
+    };
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RSA-OAEP","enc":"A256CBC-HS512","kid":"k"}"#);
+    let hand = || Handed::Sealed {
+        data: format!("{header}.a.b.c.d"),
+        key: None,
+        product: Some(1),
+    };
+    platform.answers(
+        "/v2/MyPSPID/tokens",
+        201,
+        json!({ "token": TOKEN, "isNewToken": true, "tokenStatus": "CREATED",
+            "card": { "cardNumber": "************0006", "expiryDate": "0130" } }),
+    );
+    // Not told: the card is stored all the same, without a brand.
+    let card = gateway.tokenize(&transport(), &session, hand()).await.unwrap();
+    assert_eq!(
+        (card.token.expose_secret(), card.brand, card.last4.as_deref()),
+        (TOKEN, None, Some("0006"))
+    );
+    platform.answers(
+        &format!("/v2/MyPSPID/tokens/{TOKEN}"),
+        200,
+        json!({ "id": TOKEN, "paymentProductId": 3, "card": { "alias": "************0006",
+            "data": { "cardWithoutCvv": { "cardNumber": "************0006", "expiryDate": "0130" } } } }),
+    );
+    let card = gateway.tokenize(&transport(), &session, hand()).await.unwrap();
+    assert_eq!(
+        (card.token.expose_secret(), card.brand.as_deref(), card.expiry),
+        (TOKEN, Some("mastercard"), Some((1, 2030)))
+    );
 }

@@ -26,7 +26,7 @@ use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
-use crate::store::{Session, SessionClaim, SessionState, Token, TokenStatus};
+use crate::store::{Session, SessionClaim, SessionState, Storing, Token, TokenStatus};
 
 /// Between two looks at a session that another request is using.
 const LOOK: Duration = Duration::from_millis(50);
@@ -151,23 +151,36 @@ pub(super) async fn create(
 
 pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let session = app
+        .store
+        .session(&hand_in.session)
+        .await?
+        .ok_or(Code::SessionNotFound)?;
+    let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
     let session = loop {
         match app
             .store
-            .claim_session(&hand_in.session, &hand_in.hash, app.clock.now(), hand_in.grace())
+            .claim_session(
+                &hand_in.session,
+                (&hand_in.hash, claim.as_ref()),
+                app.clock.now(),
+                hand_in.grace(),
+            )
             .await?
         {
             SessionClaim::Claimed(session) => break session,
             SessionClaim::None => return Err(Code::SessionNotFound.into()),
+            SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             SessionClaim::Taken(session) => {
                 let same = session.body_hash.as_deref() == Some(&hand_in.hash);
                 match (session.state, &session.result_id) {
                     (SessionState::Used, Some(token)) if same => {
-                        return app
-                            .store
-                            .token(token)
-                            .await?
-                            .ok_or_else(|| Code::TokenNotFound.into());
+                        let token = app.store.token(token).await?.ok_or(Code::TokenNotFound)?;
+                        // The card that this came to is gone, here and at the platform.
+                        return match token.status {
+                            TokenStatus::Active | TokenStatus::Unconfirmed => Ok(token),
+                            TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
+                        };
                     }
                     // A notification was first; what is handed over now has to say the same.
                     (SessionState::Used, Some(_)) if session.mode == Mode::Direct => break session,
@@ -202,15 +215,7 @@ pub(super) async fn look(app: &App, session: &str) -> Result<(), ApiError> {
         .await
     {
         Ok(_) => Ok(()),
-        // What has come to nothing yet has no token, and the platform says so by a refusal or by an answer without one.
-        Err(error)
-            if matches!(
-                error.code(),
-                Code::PlatformRejected | Code::PlatformAnswerInvalid | Code::SessionExpired
-            ) =>
-        {
-            Err(Code::PageOpen.into())
-        }
+        Err(error) if error.code() == Code::SessionExpired => Err(Code::PageOpen.into()),
         Err(error) => Err(error),
     }
 }
@@ -244,8 +249,12 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
             "a browser handed over a token; it waits for the platform's word"
         );
     }
-    let token = app.store.store_card(&session.id, &card, app.clock.now()).await?;
-    token.ok_or_else(|| Code::SessionUsed.into())
+    match app.store.store_card(&session.id, &card, app.clock.now()).await? {
+        Storing::Stored(token) => Ok(*token),
+        Storing::Conflict => Err(Code::SessionUsed.into()),
+        Storing::BelongsElsewhere => Err(Code::TokenBelongsElsewhere.into()),
+        Storing::Deleted => Err(Code::TokenDeleted.into()),
+    }
 }
 
 pub(super) async fn list(
@@ -339,9 +348,11 @@ async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Toke
         Some(patch) => gateway.update_token(&app.transport, platform_token, patch).await,
         None => gateway.read_token(&app.transport, platform_token).await,
     }?;
-    app.store.describe_token(id, &card, app.clock.now()).await?;
     app.store
-        .token(id)
+        .describe_token(&token.id, &card, app.clock.now())
+        .await?;
+    app.store
+        .token(&token.id)
         .await?
         .ok_or_else(|| Code::TokenNotFound.into())
 }
@@ -367,9 +378,9 @@ async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
             .delete_token(&app.transport, platform_token)
             .await?;
     }
-    app.store.delete_token(id, app.clock.now()).await?;
+    app.store.delete_token(&token.id, app.clock.now()).await?;
     app.store
-        .token(id)
+        .token(&token.id)
         .await?
         .ok_or_else(|| Code::TokenNotFound.into())
 }

@@ -1,5 +1,6 @@
 //! Idempotency keys: bound to a body and a payment before the platform is called, and to one answer after it.
 
+use secrecy::SecretString;
 use sqlx::Row;
 
 use super::{
@@ -41,13 +42,15 @@ pub enum Claim {
     ReferenceUsed,
     /// The session is not open.
     SessionTaken,
+    /// What was handed over belongs to another session.
+    BelongsElsewhere,
     /// The stored card cannot be charged.
     TokenUnusable(TokenStatus),
 }
 
 impl Store {
-    /// Binds a key, stores the payment and takes the session, all at once or not at all. `grace` is how many
-    /// milliseconds older than it should the session may be.
+    /// Binds a key, stores the payment and takes the session, all at once or not at all. `card` identifies what the page
+    /// handed over, where that is needed, and `grace` is how many milliseconds older than it should the session may be.
     ///
     /// # Errors
     /// Of the database.
@@ -55,7 +58,7 @@ impl Store {
         &self,
         key: Option<&Key>,
         payment: &NewPayment<'_>,
-        body_hash: &str,
+        (body_hash, card): (&str, Option<&SecretString>),
         grace: i64,
         now: i64,
     ) -> Result<Claim> {
@@ -82,11 +85,14 @@ impl Store {
             }
         }
         if let Some(session) = payment.session_id {
-            let open = sessions::get(&mut tx, session).await?;
-            if open
-                .is_none_or(|session| session.state != SessionState::Open || session.is_expired(now, grace))
-            {
+            let open = sessions::get(&mut tx, session)
+                .await?
+                .filter(|session| session.state == SessionState::Open && !session.is_expired(now, grace));
+            let Some(open) = open else {
                 return Ok(Claim::SessionTaken);
+            };
+            if !sessions::bind(&mut tx, &open, card).await? {
+                return Ok(Claim::BelongsElsewhere);
             }
             sessions::take(&mut tx, session, body_hash).await?;
         }

@@ -3,7 +3,7 @@
 use cardseal_gateways::gateway::{News, Notification};
 use cardseal_gateways::{Amount, Currency};
 
-use super::{NewPayment, Result, SessionState, Settlement, Status, Store, payments, sessions};
+use super::{NewPayment, Result, SessionState, Settlement, Status, Store, Storing, payments, sessions};
 
 const UNMATCHED: &str = "unmatched";
 
@@ -62,8 +62,8 @@ impl Store {
                 let effect = match session {
                     None => UNMATCHED,
                     Some(session) => match sessions::store_card(&mut tx, &session.id, card, now).await? {
-                        Some(_) => "card_stored",
-                        None => "conflict",
+                        Storing::Stored(_) => "card_stored",
+                        Storing::Conflict | Storing::BelongsElsewhere | Storing::Deleted => "conflict",
                     },
                 };
                 (reference, effect)

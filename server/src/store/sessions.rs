@@ -1,7 +1,7 @@
 //! Sessions: opened once, used once.
 
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::StoredCard;
+use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
@@ -103,8 +103,22 @@ pub enum SessionClaim {
     Claimed(Session),
     /// It is in this state with that hash; nothing was changed.
     Taken(Session),
+    /// What was handed over belongs to another session; nothing was changed.
+    BelongsElsewhere,
     /// There is none.
     None,
+}
+
+/// What became of a card that was to be stored for a session.
+pub enum Storing {
+    /// It is this token.
+    Stored(Box<Token>),
+    /// The session has led to another card.
+    Conflict,
+    /// The platform's token is stored for somebody else.
+    BelongsElsewhere,
+    /// The platform's token was stored once, and has been deleted.
+    Deleted,
 }
 
 fn kind(text: &str) -> Result<Kind> {
@@ -194,6 +208,75 @@ pub(super) async fn take(tx: &mut Transaction<'_, Sqlite>, id: &str, body_hash: 
     Ok(())
 }
 
+/// Binds what identifies a card to a session that is being taken. It is refused if another session of another customer
+/// has it, or of none: nobody knows whose that was.
+pub(super) async fn bind(
+    tx: &mut Transaction<'_, Sqlite>,
+    session: &Session,
+    claim: Option<&SecretString>,
+) -> Result<bool> {
+    let Some(claim) = claim else {
+        return Ok(true);
+    };
+    let digest = tokens::digest(&session.platform, claim);
+    // The second question is for tokens that were stored before sessions kept claims.
+    let elsewhere = sqlx::query(
+        "SELECT 1 FROM sessions WHERE platform = ?1 AND claim = ?2 AND id <> ?3 AND state <> 'open'
+            AND (?4 IS NULL OR customer IS NOT ?4)
+         UNION ALL
+         SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?5 AND status = 'active'
+            AND (?4 IS NULL OR customer IS NOT ?4) LIMIT 1",
+    )
+    .bind(&session.platform)
+    .bind(&digest)
+    .bind(&session.id)
+    .bind(&session.customer)
+    .bind(claim.expose_secret())
+    .fetch_optional(&mut **tx)
+    .await?;
+    if elsewhere.is_some() {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE sessions SET claim = ? WHERE id = ?")
+        .bind(&digest)
+        .bind(&session.id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(true)
+}
+
+/// Stores a session, unless there is one to store a card under the same reference.
+async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> Result<Option<String>> {
+    let id = new_id("ses");
+    let done = sqlx::query(
+        "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
+            currency, description, capture_later, state, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
+         ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING",
+    )
+    .bind(&id)
+    .bind(session.platform)
+    .bind(kind_text(session.kind))
+    .bind(if session.mode == Mode::Direct {
+        "direct"
+    } else {
+        "relay"
+    })
+    .bind(session.reference)
+    .bind(session.kept.expose_secret())
+    .bind(session.customer)
+    .bind(session.token_id)
+    .bind(session.amount.map(|(minor, _)| minor))
+    .bind(session.amount.map(|(_, currency)| currency))
+    .bind(session.description)
+    .bind(session.capture_later)
+    .bind(session.created_at)
+    .bind(session.expires_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok((done.rows_affected() == 1).then_some(id))
+}
+
 /// The session has led to something and is done.
 pub(super) async fn finish(tx: &mut Transaction<'_, Sqlite>, id: &str, result: &str) -> Result<()> {
     sqlx::query("UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?")
@@ -219,29 +302,25 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn add_session(&self, session: &NewSession<'_>) -> Result<String> {
-        let id = new_id("ses");
         let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
-                currency, description, capture_later, state, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)",
-        )
-        .bind(&id)
-        .bind(session.platform)
-        .bind(kind_text(session.kind))
-        .bind(if session.mode == Mode::Direct { "direct" } else { "relay" })
-        .bind(session.reference)
-        .bind(session.kept.expose_secret())
-        .bind(session.customer)
-        .bind(session.token_id)
-        .bind(session.amount.map(|(minor, _)| minor))
-        .bind(session.amount.map(|(_, currency)| currency))
-        .bind(session.description)
-        .bind(session.capture_later)
-        .bind(session.created_at)
-        .bind(session.expires_at)
-        .execute(&mut *tx)
-        .await?;
+        let id = insert(&mut tx, session).await?;
+        tx.commit().await?;
+        id.ok_or(StoreError::Unknown("session with this reference"))
+    }
+
+    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many ask at once.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<String> {
+        let mut tx = self.write().await?;
+        let id = match insert(&mut tx, session).await? {
+            Some(id) => id,
+            None => by_reference(&mut tx, session.platform, session.reference, false)
+                .await?
+                .map(|session| session.id)
+                .ok_or(StoreError::Unknown("session of a reference"))?,
+        };
         tx.commit().await?;
         Ok(id)
     }
@@ -274,14 +353,15 @@ impl Store {
         Ok(row.map(|row| row.try_get("id")).transpose()?)
     }
 
-    /// Takes an open session for a card, if it is not expired by more than `grace` milliseconds.
+    /// Takes an open session for a card, and what identifies that, if the session is not expired by more than `grace`
+    /// milliseconds.
     ///
     /// # Errors
     /// Of the database.
     pub async fn claim_session(
         &self,
         id: &str,
-        body_hash: &str,
+        (body_hash, claim): (&str, Option<&SecretString>),
         now: i64,
         grace: i64,
     ) -> Result<SessionClaim> {
@@ -291,6 +371,9 @@ impl Store {
         };
         if session.state != SessionState::Open || session.is_expired(now, grace) {
             return Ok(SessionClaim::Taken(session));
+        }
+        if !bind(&mut tx, &session, claim).await? {
+            return Ok(SessionClaim::BelongsElsewhere);
         }
         take(&mut tx, id, body_hash).await?;
         tx.commit().await?;
@@ -309,15 +392,15 @@ impl Store {
     }
 
     /// Stores the card that came of a session. A notification may have stored it already: then the answer has to
-    /// say the same, and nothing is returned if it does not.
+    /// say the same.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn store_card(&self, session_id: &str, card: &StoredCard, now: i64) -> Result<Option<Token>> {
+    pub async fn store_card(&self, session_id: &str, card: &StoredCard, now: i64) -> Result<Storing> {
         let mut tx = self.write().await?;
-        let token = store_card(&mut tx, session_id, card, now).await?;
+        let stored = store_card(&mut tx, session_id, card, now).await?;
         tx.commit().await?;
-        Ok(token)
+        Ok(stored)
     }
 }
 
@@ -326,9 +409,15 @@ pub(super) async fn store_card(
     session_id: &str,
     card: &StoredCard,
     now: i64,
-) -> Result<Option<Token>> {
+) -> Result<Storing> {
     let Some(session) = get(tx, session_id).await? else {
-        return Ok(None);
+        return Ok(Storing::Conflict);
+    };
+    let active = TokenStatus::of(card.origin) == TokenStatus::Active;
+    // A browser's word takes nothing from anybody, so it does not matter here whose the token is.
+    let holding = match active {
+        true => tokens::holding(tx, &session.platform, &card.token).await?,
+        false => None,
     };
     if let Some(result) = &session.result_id {
         let token = tokens::get(tx, result).await?;
@@ -339,35 +428,68 @@ pub(super) async fn store_card(
                 .is_some_and(|own| own.expose_secret() == card.token.expose_secret())
         };
         // A browser's word never counts against the platform's: that one names the card that there really is.
-        let stronger = |token: &Token| {
-            token.status == TokenStatus::Unconfirmed && TokenStatus::of(card.origin) == TokenStatus::Active
-        };
+        let stronger = |token: &Token| token.status == TokenStatus::Unconfirmed && active;
         let Some(token) = token.filter(|token| same(token) || stronger(token)) else {
-            return Ok(None);
+            return Ok(Storing::Conflict);
         };
-        if token.status == TokenStatus::Unconfirmed && TokenStatus::of(card.origin) == TokenStatus::Active {
+        if stronger(&token) {
+            if holding.is_some() {
+                return Ok(Storing::BelongsElsewhere);
+            }
             tokens::confirm(tx, &token.id, card, now).await?;
         }
-        return tokens::get(tx, &token.id).await;
+        return stored(tx, &token.id).await;
     }
     if let Some(id) = &session.token_id
-        && TokenStatus::of(card.origin) != TokenStatus::Active
+        && !active
     {
         // A browser's word does not take the place of a card that works. The session stays open for the platform's.
         reopen(tx, session_id).await?;
         let token = tokens::get(tx, id).await?;
-        return Ok(token.map(|token| Token {
-            status: TokenStatus::Unconfirmed,
-            ..token
+        return Ok(token.map_or(Storing::Conflict, |token| {
+            Storing::Stored(Box::new(Token {
+                status: TokenStatus::Unconfirmed,
+                ..token
+            }))
         }));
     }
-    let id = match &session.token_id {
-        Some(id) => {
+    let id = match (&session.token_id, holding) {
+        (Some(id), Some(other)) if other.id != *id => return Ok(Storing::BelongsElsewhere),
+        (Some(id), _) => {
             tokens::replace(tx, id, card, now).await?;
             id.clone()
         }
-        None => tokens::insert(tx, &session.platform, session.customer.as_deref(), card, now).await?,
+        (None, Some(token)) => {
+            // Without a customer nobody knows whose it is, unless only the person with the card can have got here.
+            let ours = match (&token.customer, &session.customer) {
+                (Some(one), Some(other)) => one == other,
+                (None, None) => card.origin == Origin::Platform,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if !ours {
+                return Ok(Storing::BelongsElsewhere);
+            }
+            // Of what a browser names again, nothing new is known.
+            if card.origin == Origin::Platform {
+                tokens::describe(tx, &token.id, card, now).await?;
+            }
+            token.id
+        }
+        (None, None) => {
+            // What only a browser names stays forgotten. Of what the platform made just now, the platform knows.
+            if card.origin == Origin::Named && tokens::was_deleted(tx, &session.platform, &card.token).await?
+            {
+                return Ok(Storing::Deleted);
+            }
+            tokens::insert(tx, &session.platform, session.customer.as_deref(), card, now).await?
+        }
     };
     finish(tx, session_id, &id).await?;
-    tokens::get(tx, &id).await
+    stored(tx, &id).await
+}
+
+async fn stored(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Storing> {
+    Ok(tokens::get(tx, id)
+        .await?
+        .map_or(Storing::Conflict, |token| Storing::Stored(Box::new(token))))
 }

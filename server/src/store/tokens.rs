@@ -2,6 +2,7 @@
 
 use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -38,7 +39,7 @@ impl TokenStatus {
 
     pub(super) const fn of(origin: Origin) -> Self {
         match origin {
-            Origin::Platform => Self::Active,
+            Origin::Platform | Origin::Named => Self::Active,
             Origin::Browser => Self::Unconfirmed,
         }
     }
@@ -96,11 +97,51 @@ pub(super) fn read(row: &SqliteRow) -> Result<Token> {
     })
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Token>> {
-    let row = sqlx::query("SELECT * FROM tokens WHERE id = ?")
-        .bind(id)
+/// By its id, or by that of another one of the same card that it took the place of.
+const BY_ID: &str =
+    "SELECT * FROM tokens WHERE id = COALESCE((SELECT same_as FROM tokens WHERE id = ?1), ?1)";
+
+/// What is left of a platform's token once it is wiped, to know it again. The platforms' tokens are random and long:
+/// a plain digest gives none away.
+pub(super) fn digest(platform: &str, token: &SecretString) -> String {
+    let digest = Sha256::new()
+        .chain_update(platform)
+        .chain_update([0])
+        .chain_update(token.expose_secret());
+    hex::encode(digest.finalize())
+}
+
+/// The active token that a platform's token is stored as.
+pub(super) async fn holding(
+    tx: &mut Transaction<'_, Sqlite>,
+    platform: &str,
+    token: &SecretString,
+) -> Result<Option<Token>> {
+    let row =
+        sqlx::query("SELECT * FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'")
+            .bind(platform)
+            .bind(token.expose_secret())
+            .fetch_optional(&mut **tx)
+            .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Whether a platform's token was stored once and deleted since.
+pub(super) async fn was_deleted(
+    tx: &mut Transaction<'_, Sqlite>,
+    platform: &str,
+    token: &SecretString,
+) -> Result<bool> {
+    let found = sqlx::query("SELECT 1 FROM tokens WHERE platform = ? AND digest = ?")
+        .bind(platform)
+        .bind(digest(platform, token))
         .fetch_optional(&mut **tx)
         .await?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Token>> {
+    let row = sqlx::query(BY_ID).bind(id).fetch_optional(&mut **tx).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -172,16 +213,41 @@ pub(super) async fn confirm(
     replace(tx, id, card, now).await
 }
 
+/// What the platform says of a card now takes the place of what it said before; what it does not say stays.
+pub(super) async fn describe(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    card: &StoredCard,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
+            expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
+            holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
+            WHERE id = ? AND status = 'active' AND platform_token = ?",
+    )
+    .bind(&card.brand)
+    .bind(&card.bin)
+    .bind(&card.last4)
+    .bind(card.expiry.map(|(month, _)| i64::from(month)))
+    .bind(card.expiry.map(|(_, year)| i64::from(year)))
+    .bind(&card.holder)
+    .bind(&card.nickname)
+    .bind(now)
+    .bind(id)
+    .bind(card.token.expose_secret())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     /// A token.
     ///
     /// # Errors
     /// Of the database.
     pub async fn token(&self, id: &str) -> Result<Option<Token>> {
-        let row = sqlx::query("SELECT * FROM tokens WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?;
+        let row = sqlx::query(BY_ID).bind(id).fetch_optional(&self.reader).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -207,6 +273,18 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Every token of a platform that can be charged, the oldest first.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn active_tokens(&self, platform: &str) -> Result<Vec<Token>> {
+        let rows = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq")
+            .bind(platform)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
     /// Keeps what the platform says of a card now; what it does not say stays. Nothing happens to a token that has
     /// been deleted, or has another card, meanwhile.
     ///
@@ -214,38 +292,28 @@ impl Store {
     /// Of the database.
     pub async fn describe_token(&self, id: &str, card: &StoredCard, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
-                expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
-                holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
-                WHERE id = ? AND status = 'active' AND platform_token = ?",
-        )
-        .bind(&card.brand)
-        .bind(&card.bin)
-        .bind(&card.last4)
-        .bind(card.expiry.map(|(month, _)| i64::from(month)))
-        .bind(card.expiry.map(|(_, year)| i64::from(year)))
-        .bind(&card.holder)
-        .bind(&card.nickname)
-        .bind(now)
-        .bind(id)
-        .bind(card.token.expose_secret())
-        .execute(&mut *tx)
-        .await?;
+        describe(&mut tx, id, card, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// Marks a token as deleted and wipes what is personal about it.
+    /// Marks a token as deleted and wipes what is personal about it. A digest of the platform's token is kept, so that
+    /// it is known when it comes again.
     ///
     /// # Errors
     /// Of the database.
     pub async fn delete_token(&self, id: &str, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
+        // A browser's word on somebody else's token leaves no trace of that.
+        let active = get(&mut tx, id)
+            .await?
+            .filter(|token| token.status == TokenStatus::Active);
+        let known = active.and_then(|token| Some(digest(&token.platform, token.platform_token.as_ref()?)));
         sqlx::query(
-            "UPDATE tokens SET status = 'deleted', platform_token = NULL, holder = NULL, nickname = NULL,
-                updated_at = ? WHERE id = ? AND status <> 'deleted'",
+            "UPDATE tokens SET status = 'deleted', platform_token = NULL, digest = ?, holder = NULL,
+                nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'",
         )
+        .bind(known)
         .bind(now)
         .bind(id)
         .execute(&mut *tx)

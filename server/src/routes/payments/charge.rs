@@ -54,6 +54,8 @@ struct Order {
     customer: Option<String>,
     key: Option<Key>,
     hash: String,
+    /// What identifies the card that a page handed over, where nothing else ties that to its session.
+    claim: Option<SecretString>,
     /// Milliseconds that a session may be older than it should.
     grace: i64,
     request_id: String,
@@ -134,6 +136,7 @@ pub(in crate::routes) async fn charge_stored(app: &App, charge: Charge) -> Resul
             customer_ip: None,
         },
         hash: String::new(),
+        claim: None,
         grace: 0,
         request_id: charge.request_id,
         capture: Capture::Auto,
@@ -174,6 +177,7 @@ async fn by_token(
             customer_ip: customer_ip(account, fields, &Ok(()), caller)?,
         },
         hash: String::new(),
+        claim: None,
         grace: 0,
         request_id,
         capture: fields.word("capture", CAPTURES, Capture::Auto)?,
@@ -200,6 +204,7 @@ async fn by_session(
         fingerprint,
     };
     let grace = hand_in.grace();
+    let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
     let card = match &hand_in.handed {
         Handed::Answer(answer) if app.account(&session.platform)?.gateway.shows_pages() => {
             return paid_order(app, session, Some(answer), key, hand_in.hash, request_id).await;
@@ -220,6 +225,7 @@ async fn by_session(
         key: Some(key),
         grace,
         hash: hand_in.hash,
+        claim,
         card,
         request_id,
         capture: if session.capture_later {
@@ -273,6 +279,7 @@ async fn paid_order(
         // The platform took it in time, whenever we learn of it.
         grace: PAGE_GRACE_MS,
         hash,
+        claim: None,
         card: Card::Paid {
             session: Box::new(session),
             outcome: Box::new(outcome),
@@ -327,6 +334,7 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
                     None => Err(session_gone(app, &order).await?),
                 };
             }
+            Claim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Code::TokenUnconfirmed.into()),
             Claim::TokenUnusable(TokenStatus::Active | TokenStatus::Deleted) => {
                 return Err(Code::TokenDeleted.into());
@@ -456,7 +464,13 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
     let now = app.clock.now();
     Ok(app
         .store
-        .claim_payment(order.key.as_ref(), &payment, &order.hash, order.grace, now)
+        .claim_payment(
+            order.key.as_ref(),
+            &payment,
+            (&order.hash, order.claim.as_ref()),
+            order.grace,
+            now,
+        )
         .await?)
 }
 
