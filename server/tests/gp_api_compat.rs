@@ -110,6 +110,13 @@ async fn amounts_are_the_digits_that_were_sent() {
         ("8.2", "820"),
         ("10", "1000"),
         ("\"64.10\"", "6410"),
+        ("10.00000", "1000"),
+        ("1e1", "1000"),
+        ("1E+1", "1000"),
+        ("0.2e1", "200"),
+        ("1999e-2", "1999"),
+        ("199900e-4", "1999"),
+        ("1.99900e1", "1999"),
     ]
     .into_iter()
     .enumerate()
@@ -121,7 +128,22 @@ async fn amounts_are_the_digits_that_were_sent() {
         assert_eq!(shop.booked()[index]["amount"], minor, "{amount}");
     }
     let booked = shop.booked().len();
-    for amount in ["0.00", "1.005", "1e1", "-1", "true", "null"] {
+    for amount in [
+        "0.00",
+        "1.005",
+        "-1",
+        "true",
+        "null",
+        "1e-3",
+        "1e30",
+        "\"1e\"",
+        "\"e1\"",
+        "\"1e400\"",
+        "\"1.0.0\"",
+        "\"\"",
+        "0e9",
+        "1005e-3",
+    ] {
         let answer = pay(amount, "bad").await;
         assert_eq!(
             (answer.status.as_u16(), &answer.json["success"]),
@@ -216,4 +238,159 @@ async fn is_not_there_unless_it_is_switched_on() {
     shop.send(request.body(String::new().into()).unwrap())
         .await
         .problem(404, "not_found");
+}
+
+/// Of a network token for a card, as the page sees it.
+async fn network_token(shop: &Shop) -> (Value, Value) {
+    let body = json!({ "payment_reference": payment_reference(shop, APPROVED).await });
+    let created = shop.page("/create-network-token", &body).await.is(200);
+    (body, created["data"].clone())
+}
+
+#[tokio::test]
+async fn a_payment_reference_twice_at_once_is_one_network_token() {
+    let shop = shop().await;
+    for round in 1..=8 {
+        let body = json!({ "payment_reference": payment_reference(&shop, APPROVED).await });
+        let (first, second) = tokio::join!(
+            shop.page("/create-network-token", &body),
+            shop.page("/create-network-token", &body)
+        );
+        assert_eq!(first.is(200), second.is(200));
+        let list = shop.get("/list-tokens").await.is(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), round);
+    }
+}
+
+#[tokio::test]
+async fn all_network_tokens_are_listed_whatever_else_is_stored() {
+    let shop = shop().await;
+    let mut made = Vec::new();
+    for _ in 0..12 {
+        made.push(network_token(&shop).await.1);
+    }
+    for _ in 0..101 {
+        shop.token(crate::shop::APPROVED).await;
+    }
+    let list = shop.get("/list-tokens").await.is(200);
+    assert_eq!(list["data"], json!(made));
+}
+
+#[tokio::test]
+async fn a_deleted_network_token_is_never_active_again() {
+    let shop = shop().await;
+    let (body, data) = network_token(&shop).await;
+    let id = data["id"].as_str().unwrap().replace("PMT_", "tok_");
+    shop.gp_setting(&json!({ "delete_permission": true }));
+    shop.merchant("DELETE", &format!("/v1/tokens/{id}"), None)
+        .await
+        .is(200);
+    let again = shop.page("/create-network-token", &body).await;
+    assert_eq!(
+        (again.status.as_u16(), again.json),
+        (
+            409,
+            json!({ "success": false, "message": "Failed to create network token: the token has been deleted" })
+        )
+    );
+    assert_eq!(shop.get("/list-tokens").await.is(200)["data"], json!([]));
+    let pay = json!({ "pmt_id": data["id"], "amount": 1, "currency": "USD" });
+    let refused = shop.merchant("POST", "/process-payment", Some(&pay)).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json["message"]),
+        (409, &json!("TOKEN_DELETED: the token has been deleted"))
+    );
+}
+
+#[tokio::test]
+async fn a_card_of_a_session_is_not_exchanged_here() {
+    let shop = shop().await;
+    let session = shop.gp_session().await;
+    let single = shop.single(&session, APPROVED).await;
+    let body = json!({ "payment_reference": single["id"] });
+    let refused = shop.page("/create-network-token", &body).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json["success"]),
+        (409, &json!(false))
+    );
+    assert!(
+        refused.json["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("TOKEN_BELONGS_ELSEWHERE: "),
+        "{}",
+        refused.text
+    );
+    assert_eq!(shop.gp()["verifications_made"], 0);
+    let hand = json!({ "session": session["id"], "answer": single });
+    shop.page("/v1/tokens", &hand).await.is(201);
+}
+
+#[tokio::test]
+async fn a_wrong_method_or_body_is_refused_in_the_samples_shape() {
+    let shop = shop().await;
+    for (path, right) in [
+        ("/config", "GET"),
+        ("/create-network-token", "POST"),
+        ("/list-tokens", "GET"),
+        ("/process-payment", "POST"),
+    ] {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if method == right {
+                continue;
+            }
+            let answer = shop.merchant(method, path, None).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json),
+                (
+                    405,
+                    &json!({ "success": false,
+                        "message": "METHOD_NOT_ALLOWED: the address does not take this method" })
+                ),
+                "{method} {path}"
+            );
+            let allow = answer.headers["allow"].to_str().unwrap();
+            assert!(allow.contains(right), "{method} {path} {allow}");
+        }
+        if right == "GET" {
+            continue;
+        }
+        for (kind, body) in [
+            ("application/json", "{"),
+            ("application/json", "[]"),
+            ("application/json", ""),
+            ("text/plain", "pmt_id=1"),
+            ("application/x-www-form-urlencoded", "pmt_id=1"),
+        ] {
+            let request = Request::builder()
+                .method("POST")
+                .uri(path)
+                .header("origin", ORIGIN)
+                .header("authorization", format!("Bearer {}", crate::shop::API_KEY))
+                .header("content-type", kind);
+            let answer = shop.send(request.body(body.to_owned().into()).unwrap()).await;
+            assert!(answer.status.is_client_error(), "{path} {body} {}", answer.text);
+            assert_eq!(answer.json["success"], false, "{path} {body}");
+            assert!(answer.json["message"].is_string(), "{path} {body}");
+        }
+    }
+}
+
+/// Pages send more than the sample's own; a card number is refused wherever it stands.
+#[tokio::test]
+async fn further_keys_are_ignored_as_in_the_sample() {
+    let shop = shop().await;
+    let body =
+        json!({ "payment_reference": payment_reference(&shop, APPROVED).await, "csrf": "x", "card": {} });
+    let created = shop.page("/create-network-token", &body).await.is(200);
+    let pay = json!({ "pmt_id": created["data"]["id"], "amount": 10.00, "currency": "USD", "note": "x" });
+    let paid = shop
+        .merchant("POST", "/process-payment", Some(&pay))
+        .await
+        .is(200);
+    assert_eq!(paid["success"], true);
+    let pay = json!({ "pmt_id": created["data"]["id"], "amount": 10.00, "note": APPROVED });
+    let refused = shop.merchant("POST", "/process-payment", Some(&pay)).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(shop.booked().len(), 1);
 }

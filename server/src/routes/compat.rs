@@ -32,20 +32,22 @@ use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
-use crate::store::{Key, NewSession, Token, TokenStatus};
+use crate::store::{Key, NewSession, Token};
 
 const PLATFORM: Platform = Platform::GpApi;
 /// How long a payment reference that was handed over may be tried again.
 const EXCHANGE_MS: i64 = 24 * 60 * 60_000;
-/// The sample lists all; so many are shown.
-const LISTED: u32 = 100;
 
 pub(super) fn mount(router: Router<App>) -> Router<App> {
     router
-        .route("/config", get(config))
-        .route("/create-network-token", post(create))
-        .route("/list-tokens", get(list))
-        .route("/process-payment", post(charge))
+        .route("/config", get(config).fallback(wrong_method))
+        .route("/create-network-token", post(create).fallback(wrong_method))
+        .route("/list-tokens", get(list).fallback(wrong_method))
+        .route("/process-payment", post(charge).fallback(wrong_method))
+}
+
+async fn wrong_method() -> Response {
+    envelope(Err(Code::MethodNotAllowed.into()))
 }
 
 /// What the sample says when something does not work.
@@ -138,8 +140,8 @@ async fn create(
     let data = async {
         browser?;
         let mut fields = fields?;
+        // Pages of the sample may send more; it is left unread.
         let reference = fields.text("payment_reference", 100)?;
-        fields.finish()?;
         if !is_id("PMT_", &reference) {
             return Err(ApiError::field(Code::FieldInvalid, "payment_reference").into());
         }
@@ -168,6 +170,17 @@ async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
     if let Some(session) = app.store.session_of(PLATFORM.id(), reference).await? {
         return Ok(session);
     }
+    // One that a page made for a session of ours is that session's.
+    let account = app.account(PLATFORM.id())?;
+    let made_for = account
+        .gateway
+        .made_for(&app.transport, &reference.into())
+        .await?;
+    if let Some(made_for) = made_for
+        && app.store.session_of(PLATFORM.id(), &made_for).await?.is_some()
+    {
+        return Err(Code::TokenBelongsElsewhere.into());
+    }
     let now = app.clock.now();
     let session = NewSession {
         capture_later: false,
@@ -183,11 +196,12 @@ async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
         created_at: now,
         expires_at: now + EXCHANGE_MS,
     };
-    Ok(app.store.add_session(&session).await?)
+    Ok(app.store.add_session_once(&session).await?)
 }
 
 fn not_stored(error: ApiError) -> Failure {
     let reason = match error.rejection() {
+        None if error.code() == Code::TokenDeleted => "the token has been deleted",
         Some(rejection) if rejection.code.as_deref() == Some("no_token_returned") => "no token returned",
         Some(rejection) if rejection.name.as_deref() == Some("NOT_VERIFIED") => rejection.message.as_str(),
         Some(_) | None => return error.into(),
@@ -201,17 +215,9 @@ fn not_stored(error: ApiError) -> Failure {
 async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
     let data = async {
         merchant?;
-        let tokens = app
-            .store
-            .tokens(None, None, LISTED)
-            .await
-            .map_err(ApiError::from)?;
-        let ours = tokens
-            .iter()
-            .filter(|token| token.platform == PLATFORM.id() && token.status == TokenStatus::Active);
+        let tokens = app.store.active_tokens(PLATFORM.id()).await;
         // The sample appends to a file: the oldest comes first.
-        let mut data: Vec<Value> = ours.map(listed).collect();
-        data.reverse();
+        let data: Vec<Value> = tokens.map_err(ApiError::from)?.iter().map(listed).collect();
         Ok((Value::from(data).to_string(), None))
     };
     envelope(data.await)
@@ -249,8 +255,7 @@ async fn charge(
         let id = fields.text("pmt_id", 100)?;
         let digits = fields.digits("amount")?;
         let currency = fields.optional("currency", 8)?.unwrap_or_else(|| "USD".into());
-        fields.finish()?;
-        let amount = parse_amount(&digits, &currency)?;
+        let amount = parse_amount(&plain(&digits), &currency)?;
         let id = format!("tok_{}", id.strip_prefix("PMT_").unwrap_or_default());
         let token = app.store.token(&id).await.map_err(ApiError::from)?;
         let token = token
@@ -271,6 +276,41 @@ async fn charge(
         paid(&app, &answer.body).await
     };
     envelope(data.await)
+}
+
+/// A number as JSON may have it, as decimal text without an exponent and without zeros at the end that say nothing:
+/// `10.00000` and `1e1` are `10`. What is no such number stays as it is, to be refused. No digit is lost or rounded.
+fn plain(text: &str) -> String {
+    // More than any amount has digits, and an exponent that would only make more.
+    const LONGEST: usize = 40;
+    shifted(text)
+        .filter(|plain| plain.len() <= LONGEST)
+        .unwrap_or_else(|| text.into())
+}
+
+fn shifted(text: &str) -> Option<String> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    // JSON has no zeros in front, and a text is held to the same.
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    if !digits(whole) || !digits(fraction) || leading_zero || exponent.unsigned_abs() > 20 {
+        return None;
+    }
+    let all = format!("{}{whole}{fraction}{}", "0".repeat(20), "0".repeat(20));
+    let point = 20 + whole.len();
+    let point = usize::try_from(i32::try_from(point).ok()? + exponent).ok()?;
+    let (whole, fraction) = all.split_at_checked(point)?;
+    let whole = whole.trim_start_matches('0');
+    let fraction = fraction.trim_end_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Some(match fraction {
+        "" => whole.into(),
+        fraction => format!("{whole}.{fraction}"),
+    })
 }
 
 /// The sample's words for a payment resource of ours.
