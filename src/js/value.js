@@ -24,8 +24,8 @@ export function members(object, ...names) {
   return found;
 }
 
-/** All that the objects of a copy inherit: without a text of its own, an object in the place of a text would throw. */
-const BASE = Object.freeze({ __proto__: null, toString: () => "[object Object]" });
+/** All that the objects of a copy inherit: without any text, an object in the place of a text would throw. */
+const BASE = Object.freeze({ __proto__: null, [Symbol.toPrimitive]: () => "[object Object]" });
 
 /** What is JSON as a copy whose objects inherit nothing else, so that what is missing in it is missing. */
 export function bare(value, field) {

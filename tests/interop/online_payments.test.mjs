@@ -20,7 +20,7 @@ const vectors = JSON.parse(readFileSync(new URL('../vectors/online-payments.json
 const { key_id: keyId, public_key_base64_spki: publicKey, private_key_pem_pkcs8: pem } = vectors.rsa_test_key;
 const key = { keyId, publicKey };
 const privateKey = createPrivateKey(pem);
-const SESSION = { clientSessionId: '0123456789abcdef0123456789abcdef', customerId: '9991-0', clientApiUrl: 'https://pay.example/client' };
+const SESSION = { clientSessionId: '0123456789abcdef0123456789abcdef', customerId: '9991-0', clientApiUrl: 'https://payment.payone.com/client' };
 
 // Not every Node has one.
 globalThis.navigator ??= { language: 'de-DE', userAgent: 'Mozilla/5.0 (Test) é' };
@@ -212,8 +212,8 @@ test('refuses what it must not use', async () => {
     expires_at: new Date(Date.now() + 60_000).toISOString(), expires_in: 60, ...more,
   });
   for (const [session, code] of [
-    [{ ...SESSION, clientApiUrl: 'http://pay.example/client' }, 'session_malformed'],
-    [{ ...SESSION, clientApiUrl: 'https://pay.example/other' }, 'session_malformed'],
+    [{ ...SESSION, clientApiUrl: 'http://payment.payone.com/client' }, 'session_malformed'],
+    [{ ...SESSION, clientApiUrl: 'https://payment.payone.com/other' }, 'session_malformed'],
     [{ ...SESSION, customerId: '../x' }, 'session_malformed'],
     [{ ...SESSION, clientSessionId: 'a\nb' }, 'session_malformed'],
     [{ ...SESSION, clientSessionId: undefined }, 'session_malformed'],
@@ -226,7 +226,7 @@ test('refuses what it must not use', async () => {
   await assert.rejects(client.pay(SESSION, VISA), { code: 'type_invalid', field: 'session' });
   await assert.rejects(client.pay(own(), { ...VISA, number: '4567350000427978' }), { code: 'card_invalid' });
   for (const paymentProductId of [0, -1, 1.5, '1']) await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId }), { code: 'option_invalid' });
-  assert.equal(client.publicKeyRequest({ ...SESSION, clientApiUrl: 'https://pay.example' }).url, 'https://pay.example/client/v1/9991-0/crypto/publickey');
+  assert.equal(client.publicKeyRequest({ ...SESSION, clientApiUrl: 'https://payment.payone.com' }).url, 'https://payment.payone.com/client/v1/9991-0/crypto/publickey');
 });
 
 /** A call to the platform's server API, signed. */

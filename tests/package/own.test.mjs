@@ -229,6 +229,22 @@ test('a member called __proto__ is one like any other', async () => {
   assert.equal({}.base_url, undefined);
 });
 
+test('a member may have the name of what every object has', async () => {
+  const named = { toString: 1, valueOf: 'x', hasOwnProperty: null, constructor: {}, isPrototypeOf: [] };
+  const gp = (body) => new cardseal.GpApi({ environment: 'sandbox', now, fetch: async () => ({ status: 200, text: async () => JSON.stringify(body) }) });
+  const token = await gp({ id: 'PMT_1', ...named, card: { brand: 'VISA', ...named } }).tokenize({ ...ACCESS, ...named }, { ...CARD, ...named }, { ...named });
+  assert.deepEqual([token.id, token.brand, token.raw.toString], ['PMT_1', 'visa', 1]);
+  const said = [{ errorCode: named }, { errorCode: 1, generalMessage: named, errors: [named, { field: named }] }, named, [named]];
+  for (const body of said) {
+    const fetch = async () => ({ status: 400, text: async () => JSON.stringify(body) });
+    const work = new cardseal.CcBill({ environment: 'production', now, fetch }).createPaymentToken(FRONT, CARD, { customer: CUSTOMER });
+    await assert.rejects(work, { name: 'CardsealError', code: body.errorCode === 1 ? 'platform_rejected' : 'answer_malformed' });
+  }
+  for (const body of [{ id: 'ses_1', expires_in: named }, { id: named, expires_in: 5 }]) {
+    await assert.rejects(cardseal.openSession({ fetch: async () => ({ status: 201, text: async () => JSON.stringify(body) }) }), { name: 'CardsealError', code: 'answer_malformed' });
+  }
+});
+
 test('objects of every kind are read by their own members, and never by those of a class', async () => {
   const bare = (object) => Object.assign(Object.create(null), object);
   class Card {
