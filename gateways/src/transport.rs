@@ -4,6 +4,8 @@
 //! the request can have reached the platform. Errors of the client hold addresses; none of them leaves here.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +24,49 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// A pooled HTTP client, cheap to clone.
 #[derive(Clone)]
-pub struct Transport(reqwest::Client);
+pub struct Transport {
+    client: reqwest::Client,
+    reach: Option<Arc<Reach>>,
+}
+
+/// How the last call to a platform ended, whoever made it.
+#[derive(Debug, Default)]
+pub struct Reach(AtomicU8);
+
+/// Whether a platform can be reached, by the last call to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reachability {
+    /// Nothing was sent yet.
+    Unknown,
+    /// It answered, whatever it said.
+    Reachable,
+    /// It could not be connected to, or did not answer.
+    Unreachable,
+}
+
+impl Reachability {
+    /// In JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Reachable => "reachable",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+impl Reach {
+    /// By the last call.
+    #[must_use]
+    pub fn last(&self) -> Reachability {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Reachability::Unknown,
+            1 => Reachability::Reachable,
+            _ => Reachability::Unreachable,
+        }
+    }
+}
 
 /// A proxy that calls go through.
 #[derive(Clone)]
@@ -158,7 +202,17 @@ impl Transport {
             }
             builder = builder.proxy(own);
         }
-        builder.build().map(Self).map_err(|_| Unusable)
+        let client = builder.build().map_err(|_| Unusable)?;
+        Ok(Self { client, reach: None })
+    }
+
+    /// The same client, whose calls leave word of how they ended.
+    #[must_use]
+    pub fn reporting(&self, reach: &Arc<Reach>) -> Self {
+        Self {
+            client: self.client.clone(),
+            reach: Some(Arc::clone(reach)),
+        }
     }
 
     /// Sends a request and reads the whole answer.
@@ -166,13 +220,22 @@ impl Transport {
     /// # Errors
     /// See [`Failure`]. An HTTP status, whatever it is, is no failure.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        let result = self.exchange(request).await;
+        if let Some(reach) = &self.reach {
+            let answered = matches!(result, Ok(_) | Err(Failure::Doubtful(Doubt::AnswerTooLarge)));
+            reach.0.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, Failure> {
         let method = request
             .method
             .parse::<reqwest::Method>()
             .map_err(|_| Failure::NotSent)?;
         // It may hold a card: it is wiped when it has been sent.
         let body = Bytes::from_owner(Zeroizing::new(request.body.into_bytes()));
-        let mut builder = self.0.request(method, request.url).body(body);
+        let mut builder = self.client.request(method, request.url).body(body);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }

@@ -33,6 +33,8 @@ pub struct Config {
     pub trust_forwarded_for: bool,
     /// The database file.
     pub database: PathBuf,
+    /// How long a statement waits for another process that has locked the database.
+    pub busy_timeout: Duration,
     /// Bounds.
     pub limits: Limits,
     /// Bounds on connections.
@@ -221,6 +223,8 @@ impl Config {
         let path = database
             .optional("path")
             .unwrap_or_else(|| "cardseal.sqlite".into());
+        let default = u64::try_from(crate::store::BUSY_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        let busy_timeout = Duration::from_millis(database.integer("busy_timeout_ms", default, &(0..=60_000)));
         database.finish();
 
         let limits = limits(&root.table("limits"));
@@ -243,6 +247,7 @@ impl Config {
             api_key,
             trust_forwarded_for,
             database: path.into(),
+            busy_timeout,
             limits,
             connections,
             timeouts,

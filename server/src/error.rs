@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::store::StoreError;
 
+/// When to try again what could not be stored, in seconds.
+const STORAGE_RETRY_S: u64 = 5;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:ident, $title:literal;)+) => {
         /// Why a request was not carried out.
@@ -148,6 +151,12 @@ codes! {
     /// The platform refunds whole payments only.
     PartialRefundNotOffered = "partial_refund_not_offered", UNPROCESSABLE_ENTITY,
         "the platform refunds whole payments only";
+    /// The disk is full or failing, or the database is locked: nothing was stored.
+    StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE,
+        "the server cannot store anything at the moment; try again later";
+    /// A stored record has a value that this version does not know.
+    RecordUnreadable = "record_unreadable", INTERNAL_SERVER_ERROR,
+        "a stored record cannot be read; the log names it";
     /// No such address.
     NotFound = "not_found", NOT_FOUND, "there is nothing here";
     /// Another method is needed.
@@ -310,7 +319,26 @@ impl IntoResponse for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error.to_string())
+        let cause = error.to_string();
+        match error {
+            StoreError::Unavailable(_) => Self::from(Code::StorageUnavailable)
+                .retry_after(STORAGE_RETRY_S)
+                .because(&cause),
+            StoreError::Unreadable { table, row, .. } => {
+                let error = Self::from(Code::RecordUnreadable).because(&cause);
+                if table == "payments" {
+                    error.about(&row)
+                } else {
+                    error
+                }
+            }
+            StoreError::Database(_)
+            | StoreError::File(_)
+            | StoreError::InUse
+            | StoreError::Linked
+            | StoreError::TooNew
+            | StoreError::Unknown(_) => Self::internal(&cause),
+        }
     }
 }
 

@@ -16,12 +16,14 @@ pub mod logging;
 mod routes;
 mod serve;
 pub mod store;
+mod upkeep;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cardseal_gateways::Transport;
-use cardseal_gateways::transport::Unusable;
+use cardseal_gateways::transport::{Reach, Reachability, Unusable};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -48,8 +50,8 @@ pub struct Shared {
     pub access: Access,
     /// What is kept.
     pub store: Store,
-    /// The way to the platforms.
-    pub transport: Transport,
+    /// The ways to the platforms, and how each answered last.
+    transports: BTreeMap<&'static str, (Transport, Arc<Reach>)>,
     /// The time.
     pub clock: Clock,
     /// How often each bound acted.
@@ -85,7 +87,7 @@ impl Shared {
             tracing::warn!("{warning}");
         }
         let clock = Clock::default();
-        let store = Store::open(&config.database).await?;
+        let store = Store::open_with(&config.database, config.busy_timeout).await?;
         let left = store.recover(clock.now()).await?;
         if left.payments + left.changes > 0 {
             tracing::warn!(
@@ -116,7 +118,7 @@ impl Shared {
         }
         let app = Arc::new(Self {
             access: Access::new(&config),
-            transport: Transport::new(config.timeouts)?,
+            transports: transports(&config)?,
             store,
             clock,
             bounds: Bounds::default(),
@@ -127,6 +129,7 @@ impl Shared {
             config,
         });
         routes::watch(&app);
+        upkeep::start(&app);
         Ok(app)
     }
 
@@ -169,6 +172,21 @@ impl Shared {
         })
     }
 
+    /// The way to a platform.
+    ///
+    /// # Errors
+    /// `field_invalid` of the field `platform`.
+    fn transport(&self, platform: &str) -> Result<&Transport, ApiError> {
+        let found = self.transports.get(platform).map(|(transport, _)| transport);
+        found.ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
+    }
+
+    /// How a platform answered last.
+    fn reachability(&self, platform: &str) -> Reachability {
+        let reach = self.transports.get(platform).map(|(_, reach)| reach.last());
+        reach.unwrap_or(Reachability::Unknown)
+    }
+
     /// Does something to its end, also if the caller hangs up.
     async fn to_the_end<T: Send + 'static>(
         &self,
@@ -177,4 +195,14 @@ impl Shared {
         let done = self.tasks.spawn(work.in_current_span()).await;
         done.unwrap_or_else(|_| Err(ApiError::internal("a task panicked")))
     }
+}
+
+/// One client, and for each platform a record of how its last call ended.
+fn transports(config: &Config) -> Result<BTreeMap<&'static str, (Transport, Arc<Reach>)>, Unusable> {
+    let shared = Transport::new(config.timeouts)?;
+    let reporting = |id: &&'static str| {
+        let reach = Arc::default();
+        (*id, (shared.reporting(&reach), reach))
+    };
+    Ok(config.platforms.keys().map(reporting).collect())
 }

@@ -67,7 +67,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
-    let api = request.uri().path().starts_with("/v1/") || request.uri().path() == "/healthz";
+    let path = request.uri().path();
+    let api = path.starts_with("/v1/") || matches!(path, "/healthz" | "/livez" | "/readyz");
     let span = tracing::info_span!("request", request_id = %id);
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;

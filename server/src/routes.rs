@@ -28,6 +28,8 @@ use crate::logging;
 pub fn router(app: &App) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(health::show))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
         .route("/v1/sessions", post(sessions::create))
         .route("/v1/sessions/{id}", get(sessions::show))
         .route("/v1/tokens", post(tokens::create).get(tokens::list))

@@ -4,25 +4,34 @@
 //! under way when the last one ended is settled at the next start, which a second process would do to the first.
 
 mod changes;
+mod health;
 mod idempotency;
 mod notifications;
 mod payments;
 mod sessions;
 mod tokens;
+mod upkeep;
 
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Connection, Row, Sqlite, SqlitePool, Transaction};
 
 pub use changes::{Change, ChangeClaim, ChangeResult, NewChange};
+pub use health::Health;
 pub use idempotency::{Claim, Key, StoredAnswer};
 pub use notifications::Notice;
 pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
 pub use sessions::{NewSession, Session, SessionClaim, SessionState, Storing};
 pub use tokens::{Token, TokenStatus};
+pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
@@ -31,26 +40,72 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_later.sql"),
     include_str!("../migrations/0005_queues.sql"),
     include_str!("../migrations/0006_binding.sql"),
+    include_str!("../migrations/0007_upkeep.sql"),
 ];
+
+/// How long a statement waits for another process that has locked the database.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection, behind others that wait for the disk or for a lock.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// The disk is full or failing, the file is locked or read-only: nothing was stored, and it may work later.
+    #[error("the database cannot be used: {0}")]
+    Unavailable(#[source] sqlx::Error),
     /// The file or its lock.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
     /// Another process has it.
     #[error("another server is using this database")]
     InUse,
+    /// Hard links: SQLite names its log after the path, so two of them ruin the file.
+    #[error("the database file has more than one name (hard links); remove all but one")]
+    Linked,
     /// A newer version wrote it.
     #[error("the database was written by a newer version")]
     TooNew,
+    /// A row that this version cannot read.
+    #[error("row {row} of table {table} cannot be read: {reason}")]
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The row's id.
+        row: String,
+        /// Which value, without the value.
+        reason: String,
+    },
     /// A value that this version does not know.
     #[error("the database holds a value that is not known: {0}")]
     Unknown(&'static str),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let unavailable = if let sqlx::Error::Database(error) = &error {
+            let code = error.code().and_then(|code| code.parse::<u32>().ok());
+            // The low byte is the kind: no permission, busy, locked, out of memory, read-only, input or output,
+            // corrupt, full, cannot be opened, not a database.
+            code.is_some_and(|code| matches!(code & 0xff, 3 | 5 | 6 | 7 | 8 | 10 | 11 | 13 | 14 | 26))
+        } else {
+            matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            )
+        };
+        if unavailable {
+            Self::Unavailable(error)
+        } else {
+            Self::Database(error)
+        }
+    }
 }
 
 /// Shorthand.
@@ -61,16 +116,13 @@ pub struct Store {
     /// One connection: writes wait for one another here and not inside SQLite.
     writer: SqlitePool,
     reader: SqlitePool,
+    /// Whether a write failed in a way that its connection may not have survived.
+    suspect: Arc<AtomicBool>,
+    /// Whether something secret was overwritten that the write-ahead log still holds.
+    wiped: AtomicBool,
+    health: health::Probe,
+    under_way: UnderWay,
     _lock: File,
-}
-
-/// What the last process left behind.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Recovered {
-    /// Payments whose outcome is now unknown.
-    pub payments: u64,
-    /// Captures, voids and refunds whose outcome is now unknown.
-    pub changes: u64,
 }
 
 impl Store {
@@ -79,90 +131,86 @@ impl Store {
     /// # Errors
     /// If it is in use, newer than this version, or cannot be opened.
     pub async fn open(path: &Path) -> Result<Self> {
-        let lock = lock(path)?;
-        private(path)?;
+        Self::open_with(path, BUSY_TIMEOUT).await
+    }
+
+    /// The same, waiting so long for other processes that lock the database.
+    ///
+    /// # Errors
+    /// If it is in use, newer than this version, or cannot be opened.
+    pub async fn open_with(path: &Path, busy_timeout: Duration) -> Result<Self> {
+        let (path, lock) = take_possession(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(busy_timeout)
             .foreign_keys(true)
             // What is deleted or wiped does not linger in free pages.
             .pragma("secure_delete", "ON");
+        let suspect = Arc::new(AtomicBool::new(false));
+        let noticed = Arc::clone(&suspect);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // SQLite rolls a transaction back by itself when the disk is full; the connection then still counts it as
+            // open and refuses every further one. A file that was read-only stays so for a connection.
+            .before_acquire(move |connection, _| {
+                let failed = noticed.swap(false, Ordering::AcqRel) || connection.is_in_transaction();
+                if failed {
+                    tracing::warn!("a database connection failed; another one takes its place");
+                }
+                Box::pin(std::future::ready(Ok(!failed)))
+            })
             .connect_with(options.clone())
             .await?;
         migrate(&writer).await?;
         // After the migration: a connection that knows the old tables would misread the new ones.
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
         Ok(Self {
             writer,
             reader,
+            suspect,
+            // Whatever the last process left in the log.
+            wiped: AtomicBool::new(true),
+            health: health::Probe::default(),
+            under_way: UnderWay::default(),
             _lock: lock,
         })
     }
 
     async fn write(&self) -> Result<Transaction<'_, Sqlite>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| {
+            if matches!(error, sqlx::Error::Database(_)) {
+                self.suspect.store(true, Ordering::Release);
+            }
+            error.into()
+        })
     }
 
-    /// Settles what was under way when the last process ended: sessions are open again, money is unknown.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn recover(&self, now: i64) -> Result<Recovered> {
-        let mut tx = self.write().await?;
-        let payments =
-            sqlx::query("UPDATE payments SET status = 'unknown', updated_at = ? WHERE status = 'in_flight'")
-                .bind(now)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-        let mut changes = 0;
-        sqlx::query("UPDATE changes SET state = 'unknown', updated_at = ? WHERE state = 'in_flight'")
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-        for (from, to) in [
-            ("capture_in_flight", "capture_unknown"),
-            ("void_in_flight", "void_unknown"),
-            ("refund_in_flight", "refund_unknown"),
-        ] {
-            changes += sqlx::query("UPDATE payments SET status = ?, updated_at = ? WHERE status = ?")
-                .bind(to)
-                .bind(now)
-                .bind(from)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+    /// The first row of a query. A connection on which it fails is not used again.
+    async fn row(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Option<SqliteRow>> {
+        let mut connection = self.reader.acquire().await?;
+        let result = query.fetch_optional(&mut *connection).await;
+        if result.is_err() {
+            connection.close_on_drop();
         }
-        // A session whose card may have been charged is used; any other may be tried again.
-        sqlx::query(
-            "UPDATE sessions SET state = 'used', kept = NULL,
-                result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
-             WHERE state = 'busy' AND EXISTS
-                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')",
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("UPDATE sessions SET state = 'open' WHERE state = 'busy'")
-            .execute(&mut *tx)
-            .await?;
-        // What came of a page of the platform's is asked for also when the customer was late.
-        sqlx::query(
-            "UPDATE sessions SET kept = NULL WHERE kept IS NOT NULL
-                AND expires_at + CASE WHEN kind = 'payment' AND mode = 'direct' THEN 604800000 ELSE 0 END < ?",
-        )
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(Recovered { payments, changes })
+        Ok(result?)
+    }
+
+    /// All rows of a query. A connection on which it fails is not used again.
+    async fn rows(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>> {
+        let mut connection = self.reader.acquire().await?;
+        let result = query.fetch_all(&mut *connection).await;
+        if result.is_err() {
+            connection.close_on_drop();
+        }
+        Ok(result?)
     }
 
     /// Whether the database answers.
@@ -170,8 +218,7 @@ impl Store {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(&self.reader).await?;
-        Ok(())
+        self.row(sqlx::query("SELECT 1")).await.map(|_| ())
     }
 
     /// Writes everything out and closes the file.
@@ -201,33 +248,103 @@ async fn migrate(writer: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-/// Held until the process ends, however it ends.
-fn lock(path: &Path) -> Result<File> {
+/// Creates the file so that only its owner can read it, and locks it until the process ends, however it ends.
+///
+/// The lock belongs to the file and not to one of its names: symbolic links are followed, hard links refused.
+fn take_possession(path: &Path) -> Result<(PathBuf, File)> {
+    if !path.exists() {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(path)?;
+    }
+    let path = path.canonicalize()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&std::fs::metadata(&path)?) > 1 {
+        return Err(StoreError::Linked);
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = OpenOptions::new()
+    let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(name)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    match lock.try_lock() {
+        Ok(()) => Ok((path, lock)),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
     }
 }
 
-/// Creates the file so that only its owner can read it.
-fn private(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+/// Reads a row. An error names it by table and id, and never shows a value.
+fn readable<T>(table: &'static str, row: &SqliteRow, read: impl Fn(&SqliteRow) -> Result<T>) -> Result<T> {
+    read(row).map_err(|error| {
+        let id = row.try_get::<String, _>("id").ok();
+        let plain = |id: &String| {
+            id.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        StoreError::Unreadable {
+            table,
+            row: id.filter(plain).unwrap_or_else(|| "without a readable id".into()),
+            reason: if let StoreError::Unknown(what) = error {
+                format!("its {what} is not known")
+            } else {
+                error.to_string()
+            },
+        }
+    })
+}
+
+/// A page of a list. Rows that cannot be read are logged and left out, and others take their places.
+struct Readable<T> {
+    items: Vec<T>,
+    after: Option<String>,
+    limit: usize,
+    more: bool,
+}
+
+impl<T> Readable<T> {
+    fn new(after: Option<&str>, limit: u32) -> Self {
+        Self {
+            items: Vec::new(),
+            after: after.map(Into::into),
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            more: true,
+        }
     }
-    options.open(path)?;
-    Ok(())
+
+    /// Behind which row to go on, and with how many.
+    fn wanted(&self) -> Option<(Option<String>, i64)> {
+        let left = self.limit - self.items.len();
+        (self.more && left > 0).then(|| (self.after.clone(), i64::try_from(left).unwrap_or(i64::MAX)))
+    }
+
+    fn add(&mut self, rows: &[SqliteRow], read: impl Fn(&SqliteRow) -> Result<T>) -> Result<()> {
+        self.more = self.items.len() + rows.len() >= self.limit;
+        for row in rows {
+            match read(row) {
+                Ok(item) => self.items.push(item),
+                Err(cause @ StoreError::Unreadable { .. }) => {
+                    tracing::error!(%cause, "a list leaves out a row");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(row) = rows.last() {
+            self.after = Some(row.try_get("id")?);
+        }
+        Ok(())
+    }
+
+    fn into_inner(self) -> Vec<T> {
+        self.items
+    }
 }
 
 /// A new id: a prefix and 122 random bits.
@@ -467,6 +584,298 @@ mod tests {
         store.close().await;
         drop(store);
         Store::open(&path).await.unwrap().ping().await.unwrap();
+    }
+
+    /// Another name of the file is the same file: a second process would call the first one's payments unknown.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn one_process_owns_the_file_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+        for link in ["y.sqlite", "elsewhere/x.sqlite"] {
+            let link = folder.path().join(link);
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            assert!(matches!(Store::open(&link).await, Err(StoreError::InUse)));
+        }
+        let linked = folder.path().join("hard.sqlite");
+        std::fs::hard_link(&path, &linked).unwrap();
+        assert!(matches!(Store::open(&linked).await, Err(StoreError::Linked)));
+        store.close().await;
+        drop(store);
+        // Two names have two logs: what one process writes by one of them is lost to the next by the other.
+        assert!(matches!(Store::open(&path).await, Err(StoreError::Linked)));
+        std::fs::remove_file(linked).unwrap();
+        Store::open(&folder.path().join("y.sqlite")).await.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_to_a_file_that_is_not_there_yet_makes_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.sqlite");
+        std::os::unix::fs::symlink(folder.path().join("x.sqlite"), &link).unwrap();
+        let _store = Store::open(&link).await.unwrap();
+        assert!(matches!(
+            Store::open(&folder.path().join("x.sqlite")).await,
+            Err(StoreError::InUse)
+        ));
+    }
+
+    async fn session(store: &Store, description: &str) -> Result<String> {
+        store
+            .add_session(&NewSession {
+                platform: "greenpay",
+                kind: cardseal::session::Kind::Payment,
+                mode: cardseal::session::Mode::Relay,
+                reference: "r",
+                kept: &"s3cret-of-the-platform".to_owned().into(),
+                customer: None,
+                token_id: None,
+                amount: Some((100, "USD")),
+                description,
+                capture_later: false,
+                created_at: 1,
+                expires_at: 1000,
+            })
+            .await
+    }
+
+    async fn pragma(pool: &SqlitePool, text: &'static str) -> i64 {
+        sqlx::query_scalar(text).fetch_one(pool).await.unwrap()
+    }
+
+    /// SQLite rolls back by itself when the disk is full. A connection that still counts the transaction as open
+    /// would refuse every write until a restart.
+    #[tokio::test]
+    async fn the_first_write_after_a_full_disk_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        // To the connection, a file that may not grow is a disk that is full.
+        for _ in 0..2 {
+            pragma(&store.writer, "PRAGMA max_page_count = 1").await;
+            let long = "x".repeat(3000);
+            let mut stored = 0;
+            let error = loop {
+                match session(&store, &long).await {
+                    Ok(_) => stored += 1,
+                    Err(error) => break error,
+                }
+                assert!(stored < 1000, "the file grew");
+            };
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+            session(&store, &long).await.unwrap();
+        }
+        assert!(store.health(1).await.is_ready());
+    }
+
+    #[tokio::test]
+    async fn the_first_write_after_a_read_only_time_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        sqlx::query("PRAGMA query_only = ON")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        let error = session(&store, "x").await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        session(&store, "x").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_of_another_process_is_waited_for_and_then_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open_with(&path, Duration::from_millis(50)).await.unwrap();
+        let other = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path))
+            .await
+            .unwrap();
+        let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let error = session(&store, "x").await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        let health = store.health(1).await;
+        assert_eq!(
+            (health.reader, health.writer, health.migrations),
+            (true, false, true)
+        );
+        lock.rollback().await.unwrap();
+        session(&store, "x").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reading_connection_that_failed_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        assert_eq!(store.reader.size(), 1);
+        assert!(store.row(sqlx::query("SELECT * FROM nothing")).await.is_err());
+        assert!(store.rows(sqlx::query("SELECT * FROM nothing")).await.is_err());
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        while store.reader.size() > 0 {
+            assert!(std::time::Instant::now() < patience, "it stays open");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.ping().await.unwrap();
+    }
+
+    /// A task that ends early must not leave a payment that is in flight for ever; one that goes on must not be disturbed.
+    #[tokio::test]
+    async fn what_nobody_works_on_is_recovered_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let amount = cardseal_gateways::Amount::parse("1.00", "USD").unwrap();
+        let id = session(&store, "x").await.unwrap();
+        let other = session(&store, "x").await.unwrap();
+        let claim = async |session: &str, reference: &str| {
+            let new = NewPayment {
+                platform: "greenpay",
+                amount: &amount,
+                token_id: None,
+                session_id: Some(session),
+                order_reference: reference,
+                description: "x",
+                customer: None,
+                brand: None,
+                bin: None,
+                last4: None,
+                capture_later: false,
+                network_token: None,
+            };
+            let Claim::New(payment, claimed) =
+                store.claim_payment(None, &new, ("h", None), 0, 1).await.unwrap()
+            else {
+                panic!("not claimed")
+            };
+            (payment.id, claimed)
+        };
+        let (busy, claimed) = claim(&id, "a").await;
+        let (left, dropped) = claim(&other, "b").await;
+        assert!(!store.has_abandoned().await.unwrap());
+        assert_eq!(store.recover(2).await.unwrap(), Recovered::default());
+        drop(dropped);
+        assert!(store.has_abandoned().await.unwrap());
+        let recovered = Recovered {
+            payments: 1,
+            changes: 0,
+        };
+        assert_eq!(store.recover(2).await.unwrap(), recovered);
+        assert!(!store.has_abandoned().await.unwrap());
+        let status = async |id: &str| store.payment(id).await.unwrap().unwrap().status;
+        assert_eq!(
+            (status(&busy).await, status(&left).await),
+            (Status::InFlight, Status::Unknown)
+        );
+        let state = async |id: &str| store.session(id).await.unwrap().unwrap().state;
+        assert_eq!(
+            (state(&id).await, state(&other).await),
+            (SessionState::Busy, SessionState::Used)
+        );
+
+        let card = session(&store, "x").await.unwrap();
+        let SessionClaim::Claimed(_, held) = store.claim_session(&card, ("h", None), 1, 0).await.unwrap()
+        else {
+            panic!("not claimed")
+        };
+        store.recover(2).await.unwrap();
+        assert_eq!(state(&card).await, SessionState::Busy);
+        // The next one begins before the last one is quite over.
+        store.reopen_session(&card).await.unwrap();
+        let SessionClaim::Claimed(_, next) = store.claim_session(&card, ("h", None), 1, 0).await.unwrap()
+        else {
+            panic!("not claimed")
+        };
+        drop(held);
+        store.recover(2).await.unwrap();
+        assert_eq!(state(&card).await, SessionState::Busy);
+        drop(next);
+        store.recover(2).await.unwrap();
+        assert_eq!(state(&card).await, SessionState::Open);
+        drop(claimed);
+    }
+
+    #[tokio::test]
+    async fn secrets_are_wiped_when_their_session_is_over_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        let secret = b"s3cret-of-the-platform";
+        let id = session(&store, "x").await.unwrap();
+        let held = || {
+            ["x.sqlite", "x.sqlite-wal"].map(|name| {
+                let bytes = std::fs::read(folder.path().join(name)).unwrap();
+                bytes.windows(secret.len()).any(|window| window == secret)
+            })
+        };
+        assert_eq!(store.wipe_sessions(&[], 1000).await.unwrap(), 0);
+        assert!(held().contains(&true));
+        assert_eq!(store.wipe_sessions(&[], 1001).await.unwrap(), 1);
+        assert!(store.session(&id).await.unwrap().unwrap().kept.is_none());
+        assert!(store.empty_log().await.unwrap());
+        assert_eq!(held(), [false, false]);
+        // What pages of the shop or of the platform may still bring is kept for as long as it is taken in.
+        for (mode, platform, grace) in [
+            ("direct", "greenpay", ANSWER_GRACE_MS),
+            ("direct", "online_payments", PAGE_GRACE_MS),
+        ] {
+            let id = session(&store, "x").await.unwrap();
+            sqlx::query("UPDATE sessions SET mode = ?, platform = ? WHERE id = ?")
+                .bind(mode)
+                .bind(platform)
+                .bind(&id)
+                .execute(&store.writer)
+                .await
+                .unwrap();
+            for (now, wiped) in [(1000 + grace, 0), (1001 + grace, 1)] {
+                assert_eq!(
+                    store.wipe_sessions(&["online_payments"], now).await.unwrap(),
+                    wiped,
+                    "{platform}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_is_named_and_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        for id in ["pay_1", "pay_2", "pay_3", "pay_4"] {
+            sqlx::query(
+                "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
+                    created_at, updated_at) VALUES (?1, 'greenpay', 'approved', 1, 'EUR', ?1, 'x', 1, 1)",
+            )
+            .bind(id)
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        }
+        // As a bad sector would, past the checks.
+        for damage in [
+            "UPDATE payments SET status = 'approvee' WHERE id = 'pay_3'",
+            "UPDATE payments SET currency = CAST(x'45ff52' AS TEXT) WHERE id = 'pay_2'",
+        ] {
+            let mut connection = store.writer.acquire().await.unwrap();
+            sqlx::query("PRAGMA ignore_check_constraints = ON")
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+            sqlx::query(damage).execute(&mut *connection).await.unwrap();
+        }
+        for id in ["pay_3", "pay_2"] {
+            let error = store.payment(id).await.err().unwrap();
+            let text = error.to_string();
+            assert!(matches!(error, StoreError::Unreadable { .. }), "{text}");
+            assert!(text.contains("payments") && text.contains(id), "{text}");
+            assert!(!text.contains("approvee"), "{text}");
+        }
+        let ids = async |after: Option<&str>, limit| -> Vec<String> {
+            let payments = store.payments(after, limit).await.unwrap();
+            payments.into_iter().map(|payment| payment.id).collect()
+        };
+        assert_eq!(ids(None, 9).await, ["pay_4", "pay_1"]);
+        assert_eq!(ids(None, 2).await, ["pay_4", "pay_1"]);
+        assert_eq!(ids(Some("pay_4"), 1).await, ["pay_1"]);
+        store.recover(2).await.unwrap();
     }
 
     #[tokio::test]

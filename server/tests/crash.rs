@@ -16,6 +16,9 @@ use tokio::sync::Mutex;
 
 use crate::shop::{API_KEY, APPROVED, ORIGIN, config_text, sandbox, seal};
 
+/// Where it is.
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_cardseal-server");
+
 /// The program; killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -24,11 +27,12 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(config: &Path) -> Self {
-        Self::spawn(
-            Command::new(env!("CARGO_BIN_EXE_cardseal-server")),
-            config,
-            Stdio::null(),
-        )
+        Self::start_by(Command::new(SERVER), config)
+    }
+
+    /// By another program that ends in the server's.
+    pub(crate) fn start_by(command: Command, config: &Path) -> Self {
+        Self::spawn(command, config, Stdio::null())
     }
 
     /// With a limit of open files; what it logs goes to a file.
@@ -36,7 +40,7 @@ impl Program {
     pub(crate) fn start_with_files(config: &Path, files: u32, log: &Path) -> Self {
         let mut shell = Command::new("/bin/sh");
         let line = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
-        shell.args(["-c", &line, env!("CARGO_BIN_EXE_cardseal-server")]);
+        shell.args(["-c", &line, SERVER]);
         Self::spawn(shell, config, std::fs::File::create(log).unwrap().into())
     }
 

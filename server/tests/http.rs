@@ -21,5 +21,6 @@ mod reconcile;
 mod secrets;
 mod sessions;
 mod shop;
+mod storage;
 mod tokens;
 mod worldline_acquiring;

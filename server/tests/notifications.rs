@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::shop::{APPROVED, Shop, WEBHOOK_SECRET, post};
 
 /// The platform's answer to a payment, which is also its notification.
-async fn signed_payment(shop: &Shop) -> (Value, Value) {
+pub(crate) async fn signed_payment(shop: &Shop) -> (Value, Value) {
     let ask = json!({ "kind": "payment", "mode": "direct", "amount": "7.70", "currency": "USD" });
     let session = shop.merchant("POST", "/v1/sessions", Some(&ask)).await.is(201);
     let mut body = shop.seal(&session, APPROVED);

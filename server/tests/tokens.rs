@@ -109,7 +109,10 @@ async fn the_same_card_twice_at_once_makes_one_token() {
         shop.page("/v1/tokens", &body),
         shop.page("/v1/tokens", &body),
         async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+            while shop.get(&path).await.is(200)["status"] == "open" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             shop.page("/v1/tokens", &other).await
         }
     );

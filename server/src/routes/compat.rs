@@ -123,7 +123,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
         let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
         let opened = account
             .gateway
-            .open_session(&app.transport, &ask)
+            .open_session(app.transport(Platform::GpApi.id())?, &ask)
             .await
             .map_err(ApiError::from)?;
         let token = opened.public.get("access_token").cloned().unwrap_or_default();
@@ -174,7 +174,7 @@ async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
     let account = app.account(PLATFORM.id())?;
     let made_for = account
         .gateway
-        .made_for(&app.transport, &reference.into())
+        .made_for(app.transport(PLATFORM.id())?, &reference.into())
         .await?;
     if let Some(made_for) = made_for
         && app.store.session_of(PLATFORM.id(), &made_for).await?.is_some()

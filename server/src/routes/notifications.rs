@@ -173,7 +173,12 @@ async fn take(
         && !app.store.knows_notification(digest).await?
     {
         let _permit = app.enter(platform, Purpose::Operation).await?;
-        Some(account.gateway.confirm(&app.transport, platform_id).await?)
+        Some(
+            account
+                .gateway
+                .confirm(app.transport(platform)?, platform_id)
+                .await?,
+        )
     } else {
         None
     };

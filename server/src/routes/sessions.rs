@@ -120,7 +120,8 @@ pub(super) async fn create(
         },
         customer_ip,
     };
-    let opened = account.gateway.open_session(&app.transport, &ask).await?;
+    let transport = app.transport(&platform)?;
+    let opened = account.gateway.open_session(transport, &ask).await?;
     let expires_at = created_at + i64::from(opened.seconds) * 1000;
     let currency = amount.as_ref().map(|amount| amount.currency().code());
     let minor = amount

@@ -14,7 +14,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Error;
-use cardseal_gateways::gateway::{Handed, OpenSession, Origin, TokenPatch};
+use cardseal_gateways::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -26,12 +26,13 @@ use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
-use crate::store::{Session, SessionClaim, SessionState, Storing, Token, TokenStatus};
+use crate::store::{
+    ANSWER_GRACE_MS, Claimed, Session, SessionClaim, SessionState, Storing, Token, TokenStatus,
+};
+use crate::upkeep::store_outcome;
 
 /// Between two looks at a session that another request is using.
 const LOOK: Duration = Duration::from_millis(50);
-/// A browser that called the platform in time may hand over the answer a little later.
-const HAND_OVER_GRACE_MS: i64 = 10 * 60_000;
 
 /// What the browser sends for a session.
 pub(super) struct HandIn {
@@ -124,7 +125,7 @@ impl HandIn {
     pub(super) const fn grace(&self) -> i64 {
         match self.handed {
             Handed::Sealed { .. } => 0,
-            Handed::Answer(_) => HAND_OVER_GRACE_MS,
+            Handed::Answer(_) => ANSWER_GRACE_MS,
         }
     }
 }
@@ -157,7 +158,7 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
         .await?
         .ok_or(Code::SessionNotFound)?;
     let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
-    let session = loop {
+    let (session, claimed) = loop {
         match app
             .store
             .claim_session(
@@ -168,7 +169,7 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
             )
             .await?
         {
-            SessionClaim::Claimed(session) => break session,
+            SessionClaim::Claimed(session, claimed) => break (session, Some(claimed)),
             SessionClaim::None => return Err(Code::SessionNotFound.into()),
             SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             SessionClaim::Taken(session) => {
@@ -183,7 +184,9 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
                         };
                     }
                     // A notification was first; what is handed over now has to say the same.
-                    (SessionState::Used, Some(_)) if session.mode == Mode::Direct => break session,
+                    (SessionState::Used, Some(_)) if session.mode == Mode::Direct => {
+                        break (session, None);
+                    }
                     (SessionState::Open, _) => return Err(Code::SessionExpired.into()),
                     (SessionState::Busy, _) if same && Instant::now() < deadline => {
                         tokio::time::sleep(LOOK).await
@@ -194,12 +197,61 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
             }
         }
     };
-    let result = ask_platform(app, &session, hand_in.handed).await;
-    if result.is_err() && session.state == SessionState::Open {
-        // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
-        app.store.reopen_session(&session.id).await?;
+    let claimed = Arc::new(claimed);
+    match ask_platform(app, &session, hand_in.handed).await {
+        Ok(card) => keep_card(app, &session, card, claimed).await,
+        Err(error) => {
+            if session.state == SessionState::Open {
+                // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
+                reopen(app, &session.id, claimed).await;
+            }
+            Err(error)
+        }
     }
-    result
+}
+
+/// Stores a card that the platform has. Nobody else knows of it: until it is stored, the session stays busy, and the
+/// same request again waits for the token.
+async fn keep_card(
+    app: &App,
+    session: &Session,
+    card: StoredCard,
+    claimed: Arc<Option<Claimed>>,
+) -> Result<Token, ApiError> {
+    let kept = Arc::new((session.id.clone(), card, Arc::clone(&claimed)));
+    let stored = store_outcome(app, "card", &session.id, move |app| {
+        let kept = Arc::clone(&kept);
+        async move { app.store.store_card(&kept.0, &kept.1, app.clock.now()).await }
+    })
+    .await;
+    let code = match stored {
+        Some(Storing::Stored(token)) => return Ok(*token),
+        Some(Storing::Conflict) => Code::SessionUsed,
+        Some(Storing::BelongsElsewhere) => Code::TokenBelongsElsewhere,
+        Some(Storing::Deleted) => Code::TokenDeleted,
+        None => return Err(not_stored_yet()),
+    };
+    if session.state == SessionState::Open {
+        reopen(app, &session.id, claimed).await;
+    }
+    Err(code.into())
+}
+
+/// Gives a session back, as soon as that can be stored.
+async fn reopen(app: &App, session: &str, claimed: Arc<Option<Claimed>>) {
+    let kept = Arc::new((session.to_owned(), claimed));
+    store_outcome(app, "session", session, move |app| {
+        let kept = Arc::clone(&kept);
+        async move { app.store.reopen_session(&kept.0).await }
+    })
+    .await;
+}
+
+/// The platform has done it, and the disk will have it later.
+fn not_stored_yet() -> ApiError {
+    ApiError::from(Code::StorageUnavailable)
+        .detail("the platform has done it and it cannot be stored yet; send the same request again")
+        .retry_after(5)
 }
 
 /// Asks the platform what the customer did on its form, and keeps the card that came of it.
@@ -220,7 +272,7 @@ pub(super) async fn look(app: &App, session: &str) -> Result<(), ApiError> {
     }
 }
 
-async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<Token, ApiError> {
+async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<StoredCard, ApiError> {
     let account = app.account(&session.platform)?;
     let from_browser = matches!(handed, Handed::Answer(_));
     let gone = SecretString::default();
@@ -235,7 +287,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
     let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     let card = account
         .gateway
-        .tokenize(&app.transport, &open, handed)
+        .tokenize(app.transport(&session.platform)?, &open, handed)
         .await
         .map_err(|error| match error {
             Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
@@ -249,12 +301,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<To
             "a browser handed over a token; it waits for the platform's word"
         );
     }
-    match app.store.store_card(&session.id, &card, app.clock.now()).await? {
-        Storing::Stored(token) => Ok(*token),
-        Storing::Conflict => Err(Code::SessionUsed.into()),
-        Storing::BelongsElsewhere => Err(Code::TokenBelongsElsewhere.into()),
-        Storing::Deleted => Err(Code::TokenDeleted.into()),
-    }
+    Ok(card)
 }
 
 pub(super) async fn list(
@@ -344,13 +391,18 @@ async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Toke
     };
     let gateway = &app.account(&token.platform)?.gateway;
     let _permit = app.enter(&token.platform, Purpose::Operation).await?;
+    let transport = app.transport(&token.platform)?;
     let card = match &patch {
-        Some(patch) => gateway.update_token(&app.transport, platform_token, patch).await,
-        None => gateway.read_token(&app.transport, platform_token).await,
+        Some(patch) => gateway.update_token(transport, platform_token, patch).await,
+        None => gateway.read_token(transport, platform_token).await,
     }?;
-    app.store
-        .describe_token(&token.id, &card, app.clock.now())
-        .await?;
+    let kept = Arc::new((token.id.clone(), card));
+    let stored = store_outcome(app, "description of a token", id, move |app| {
+        let kept = Arc::clone(&kept);
+        async move { app.store.describe_token(&kept.0, &kept.1, app.clock.now()).await }
+    })
+    .await;
+    stored.ok_or_else(not_stored_yet)?;
     app.store
         .token(&token.id)
         .await?
@@ -375,10 +427,16 @@ async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
         let _permit = app.enter(&token.platform, Purpose::Operation).await?;
         account
             .gateway
-            .delete_token(&app.transport, platform_token)
+            .delete_token(app.transport(&token.platform)?, platform_token)
             .await?;
     }
-    app.store.delete_token(&token.id, app.clock.now()).await?;
+    let kept = Arc::new(token.id.clone());
+    let stored = store_outcome(app, "deletion of a token", id, move |app| {
+        let kept = Arc::clone(&kept);
+        async move { app.store.delete_token(&kept, app.clock.now()).await }
+    })
+    .await;
+    stored.ok_or_else(not_stored_yet)?;
     app.store
         .token(&token.id)
         .await?

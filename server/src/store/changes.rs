@@ -4,7 +4,9 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Movement, Payment, Result, Status, Store, StoreError, StoredAnswer, new_id, payments};
+use super::{
+    Claimed, Movement, Payment, Result, Status, Store, StoreError, StoredAnswer, new_id, payments, readable,
+};
 
 /// Between two lookups of the same payment.
 const LONGEST_PAUSE_MS: i64 = 300_000;
@@ -46,8 +48,8 @@ pub struct Change {
 
 /// What became of the wish to change a payment.
 pub enum ChangeClaim {
-    /// It is stored: ask the platform.
-    New(Change, Payment),
+    /// It is stored: ask the platform, and hold the claim until the outcome is stored.
+    New(Change, Payment, Claimed),
     /// The same request, answered.
     Answered(StoredAnswer),
     /// The same request, under way or settled without an answer.
@@ -76,6 +78,10 @@ pub enum ChangeResult {
 }
 
 fn read(row: &SqliteRow) -> Result<Change> {
+    readable("changes", row, values)
+}
+
+fn values(row: &SqliteRow) -> Result<Change> {
     let amount: i64 = row.try_get("amount_minor")?;
     Ok(Change {
         id: row.try_get("id")?,
@@ -84,7 +90,11 @@ fn read(row: &SqliteRow) -> Result<Change> {
         amount: u64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))?,
         whole: row.try_get("whole")?,
         bin: row.try_get("bin")?,
-        again: row.try_get::<&str, _>("state")? == "unknown",
+        again: match row.try_get("state")? {
+            "unknown" => true,
+            "in_flight" | "done" | "failed" => false,
+            _ => return Err(StoreError::Unknown("state")),
+        },
         created_at: row.try_get("created_at")?,
     })
 }
@@ -185,9 +195,10 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             set_status(&mut tx, &payment.id, Status::VoidInFlight, now).await?;
+            let claimed = self.under_way.enter(&payment.id);
             tx.commit().await?;
             again.bin = again.bin.or_else(|| change.bin.map(Into::into));
-            return Ok(ChangeClaim::New(again, payment));
+            return Ok(ChangeClaim::New(again, payment, claimed));
         }
         if is_done(&payment, change) {
             return Ok(ChangeClaim::Done(payment));
@@ -233,8 +244,9 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         set_status(&mut tx, &payment.id, change.movement.in_flight(), now).await?;
+        let claimed = self.under_way.enter(&payment.id);
         tx.commit().await?;
-        Ok(ChangeClaim::New(stored, payment))
+        Ok(ChangeClaim::New(stored, payment, claimed))
     }
 
     /// Stores what a change came to, and the answer to its caller. A change that is settled stays so. Without an
@@ -328,12 +340,10 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn unknown_change(&self, payment: &str) -> Result<Option<Change>> {
-        let row = sqlx::query(
+        let row = self.row(sqlx::query(
             "SELECT * FROM changes WHERE payment_id = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1",
         )
-        .bind(payment)
-        .fetch_optional(&self.reader)
-        .await?;
+        .bind(payment)).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -344,7 +354,7 @@ impl Store {
     /// Of the database.
     pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<String>> {
         // Later than the longest pause: written before the clock was put back. It is due.
-        let rows = sqlx::query(
+        let query = sqlx::query(
             "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
                 SELECT id, look_at FROM payments WHERE status = 'unknown' AND platform = ?1
                     AND (look_at <= ?2 OR look_at > ?3)
@@ -357,9 +367,8 @@ impl Store {
         .bind(platform)
         .bind(now)
         .bind(now + LONGEST_PAUSE_MS)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
+        .bind(limit);
+        let rows = self.rows(query).await?;
         let mut ids = Vec::new();
         for row in rows {
             ids.push(row.try_get("id")?);

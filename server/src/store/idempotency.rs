@@ -4,8 +4,8 @@ use secrecy::SecretString;
 use sqlx::Row;
 
 use super::{
-    NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError, TokenStatus, payments,
-    sessions, tokens,
+    Claimed, NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError, TokenStatus,
+    payments, sessions, tokens,
 };
 
 /// A key of a caller.
@@ -30,8 +30,8 @@ pub struct StoredAnswer {
 
 /// What a key stands for.
 pub enum Claim {
-    /// Nothing before this: the payment is stored, call the platform.
-    New(Payment),
+    /// Nothing before this: the payment is stored. Call the platform, and hold the claim until the outcome is stored.
+    New(Payment, Claimed),
     /// The same request, answered.
     Answered(StoredAnswer),
     /// The same request, under way, or settled without an answer.
@@ -123,8 +123,9 @@ impl Store {
         let payment = payments::get(&mut tx, &id)
             .await?
             .ok_or(StoreError::Unknown("payment"))?;
+        let claimed = self.under_way.enter(&id);
         tx.commit().await?;
-        Ok(Claim::New(payment))
+        Ok(Claim::New(payment, claimed))
     }
 
     /// Stores what a payment came to together with the answer to its caller. A notification may have been first:
@@ -178,6 +179,9 @@ impl Store {
             }
         };
         tx.commit().await?;
+        if payment.session_id.is_some() {
+            self.note_wiped();
+        }
         Ok((payment, answer))
     }
 

@@ -27,10 +27,12 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
-        let row = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?")
-            .bind(digest)
-            .bind(UNMATCHED)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(
+                sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?")
+                    .bind(digest)
+                    .bind(UNMATCHED),
+            )
             .await?;
         Ok(row.is_some())
     }
@@ -82,6 +84,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
+        self.note_wiped();
         Ok(effect)
     }
 }

@@ -5,7 +5,7 @@ use cardseal_gateways::{Amount, Currency};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Result, Store, StoreError, new_id, sessions};
+use super::{Readable, Result, Store, StoreError, new_id, readable, sessions};
 
 /// After how long an unknown payment is looked at for the first time.
 const FIRST_LOOK_MS: i64 = 1000;
@@ -89,7 +89,7 @@ impl Status {
             .iter()
             .copied()
             .find(|status| status.stored() == text)
-            .ok_or(StoreError::Unknown("payment status"))
+            .ok_or(StoreError::Unknown("status"))
     }
 }
 
@@ -212,7 +212,7 @@ impl Movement {
         [Self::Capture, Self::Void, Self::Refund]
             .into_iter()
             .find(|movement| movement.stored() == text)
-            .ok_or(StoreError::Unknown("change"))
+            .ok_or(StoreError::Unknown("kind"))
     }
 
     /// While the platform is being asked.
@@ -237,6 +237,10 @@ impl Movement {
 }
 
 fn read(row: &SqliteRow) -> Result<Payment> {
+    readable("payments", row, values)
+}
+
+fn values(row: &SqliteRow) -> Result<Payment> {
     let minor: i64 = row.try_get("amount_minor")?;
     let currency = Currency::from_code(row.try_get("currency")?).ok_or(StoreError::Unknown("currency"))?;
     let amount = u64::try_from(minor)
@@ -448,9 +452,8 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn payment(&self, id: &str) -> Result<Option<Payment>> {
-        let row = sqlx::query("SELECT * FROM payments WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id))
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -475,15 +478,15 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn payments(&self, after: Option<&str>, limit: u32) -> Result<Vec<Payment>> {
-        let rows = sqlx::query(
-            "SELECT * FROM payments WHERE ?1 IS NULL OR seq < (SELECT seq FROM payments WHERE id = ?1)
-                ORDER BY seq DESC LIMIT ?2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(read).collect()
+        let mut list = Readable::new(after, limit);
+        while let Some((after, limit)) = list.wanted() {
+            let query = sqlx::query(
+                "SELECT * FROM payments WHERE ?1 IS NULL OR seq < (SELECT seq FROM payments WHERE id = ?1)
+                    ORDER BY seq DESC LIMIT ?2",
+            );
+            list.add(&self.rows(query.bind(after).bind(limit)).await?, read)?;
+        }
+        Ok(list.into_inner())
     }
 
     /// Whether a reference belongs to a payment that did not fail.
@@ -491,13 +494,11 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn reference_used(&self, platform: &str, reference: &str) -> Result<bool> {
-        let row = sqlx::query(
+        let row = self.row(sqlx::query(
             "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
         )
         .bind(platform)
-        .bind(reference)
-        .fetch_optional(&self.reader)
-        .await?;
+        .bind(reference)).await?;
         Ok(row.is_some())
     }
 
@@ -506,13 +507,11 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
-        let row = sqlx::query(
+        let row = self.row(sqlx::query(
             "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
         )
         .bind(platform)
-        .bind(reference)
-        .fetch_optional(&self.reader)
-        .await?;
+        .bind(reference)).await?;
         let payment = row.as_ref().map(read).transpose()?;
         Ok(payment
             .filter(|payment| payment.status.is_unknown())
@@ -527,6 +526,7 @@ impl Store {
         let mut tx = self.write().await?;
         settle(&mut tx, id, &[Status::Unknown], settlement, now).await?;
         tx.commit().await?;
+        self.note_wiped();
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Result, Store, StoreError, Token, TokenStatus, new_id, tokens};
+use super::{Claimed, Result, Store, StoreError, Token, TokenStatus, new_id, readable, tokens};
 
 /// A session to be stored.
 pub struct NewSession<'a> {
@@ -99,8 +99,8 @@ impl Session {
 
 /// What became of an attempt to use a session.
 pub enum SessionClaim {
-    /// It is ours to use.
-    Claimed(Session),
+    /// It is ours to use, as long as the claim is held.
+    Claimed(Session, Claimed),
     /// It is in this state with that hash; nothing was changed.
     Taken(Session),
     /// What was handed over belongs to another session; nothing was changed.
@@ -126,7 +126,7 @@ fn kind(text: &str) -> Result<Kind> {
         "tokenize" => Ok(Kind::Tokenize),
         "update" => Ok(Kind::Update),
         "payment" => Ok(Kind::Payment),
-        _ => Err(StoreError::Unknown("session kind")),
+        _ => Err(StoreError::Unknown("kind")),
     }
 }
 
@@ -139,16 +139,20 @@ const fn kind_text(kind: Kind) -> &'static str {
 }
 
 fn read(row: &SqliteRow) -> Result<Session> {
+    readable("sessions", row, values)
+}
+
+fn values(row: &SqliteRow) -> Result<Session> {
     let minor: Option<i64> = row.try_get("amount_minor")?;
     let currency: Option<String> = row.try_get("currency")?;
     Ok(Session {
         id: row.try_get("id")?,
         platform: row.try_get("platform")?,
         kind: kind(row.try_get("kind")?)?,
-        mode: if row.try_get::<&str, _>("mode")? == "direct" {
-            Mode::Direct
-        } else {
-            Mode::Relay
+        mode: match row.try_get("mode")? {
+            "direct" => Mode::Direct,
+            "relay" => Mode::Relay,
+            _ => return Err(StoreError::Unknown("mode")),
         },
         reference: row.try_get("reference")?,
         kept: row.try_get::<Option<String>, _>("kept")?.map(Into::into),
@@ -163,7 +167,7 @@ fn read(row: &SqliteRow) -> Result<Session> {
             "open" => SessionState::Open,
             "busy" => SessionState::Busy,
             "used" => SessionState::Used,
-            _ => return Err(StoreError::Unknown("session state")),
+            _ => return Err(StoreError::Unknown("state")),
         },
         body_hash: row.try_get("body_hash")?,
         result_id: row.try_get("result_id")?,
@@ -330,9 +334,8 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn session(&self, id: &str) -> Result<Option<Session>> {
-        let row = sqlx::query("SELECT * FROM sessions WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(sqlx::query("SELECT * FROM sessions WHERE id = ?").bind(id))
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -342,14 +345,16 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
-        let row = sqlx::query(
-            "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'
+        let row = self
+            .row(
+                sqlx::query(
+                    "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'
                 ORDER BY created_at DESC LIMIT 1",
-        )
-        .bind(platform)
-        .bind(reference)
-        .fetch_optional(&self.reader)
-        .await?;
+                )
+                .bind(platform)
+                .bind(reference),
+            )
+            .await?;
         Ok(row.map(|row| row.try_get("id")).transpose()?)
     }
 
@@ -376,8 +381,9 @@ impl Store {
             return Ok(SessionClaim::BelongsElsewhere);
         }
         take(&mut tx, id, body_hash).await?;
+        let claimed = self.under_way.enter(id);
         tx.commit().await?;
-        Ok(SessionClaim::Claimed(session))
+        Ok(SessionClaim::Claimed(session, claimed))
     }
 
     /// Gives a session back.
@@ -400,6 +406,7 @@ impl Store {
         let mut tx = self.write().await?;
         let stored = store_card(&mut tx, session_id, card, now).await?;
         tx.commit().await?;
+        self.note_wiped();
         Ok(stored)
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Result, Store, StoreError, new_id};
+use super::{Readable, Result, Store, StoreError, new_id, readable};
 
 /// What a token can be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl TokenStatus {
         [Self::Active, Self::Unconfirmed, Self::Deleted]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or(StoreError::Unknown("token status"))
+            .ok_or(StoreError::Unknown("status"))
     }
 
     pub(super) const fn of(origin: Origin) -> Self {
@@ -76,6 +76,10 @@ pub struct Token {
 }
 
 pub(super) fn read(row: &SqliteRow) -> Result<Token> {
+    readable("tokens", row, values)
+}
+
+fn values(row: &SqliteRow) -> Result<Token> {
     let month: Option<i64> = row.try_get("expiry_month")?;
     let year: Option<i64> = row.try_get("expiry_year")?;
     Ok(Token {
@@ -247,7 +251,7 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn token(&self, id: &str) -> Result<Option<Token>> {
-        let row = sqlx::query(BY_ID).bind(id).fetch_optional(&self.reader).await?;
+        let row = self.row(sqlx::query(BY_ID).bind(id)).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -261,16 +265,18 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Token>> {
-        let rows = sqlx::query(
-            "SELECT * FROM tokens WHERE status <> 'deleted' AND (?1 IS NULL OR customer = ?1)
-                AND (?2 IS NULL OR seq < (SELECT seq FROM tokens WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
-        )
-        .bind(customer)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(read).collect()
+        let mut list = Readable::new(after, limit);
+        while let Some((after, limit)) = list.wanted() {
+            let query = sqlx::query(
+                "SELECT * FROM tokens WHERE status <> 'deleted' AND (?1 IS NULL OR customer = ?1)
+                    AND (?2 IS NULL OR seq < (SELECT seq FROM tokens WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
+            );
+            list.add(
+                &self.rows(query.bind(customer).bind(after).bind(limit)).await?,
+                read,
+            )?;
+        }
+        Ok(list.into_inner())
     }
 
     /// Every token of a platform that can be charged, the oldest first.
@@ -278,11 +284,11 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn active_tokens(&self, platform: &str) -> Result<Vec<Token>> {
-        let rows = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq")
-            .bind(platform)
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(read).collect()
+        let query = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq");
+        let rows = self.rows(query.bind(platform)).await?;
+        let mut list = Readable::new(None, u32::MAX);
+        list.add(&rows, read)?;
+        Ok(list.into_inner())
     }
 
     /// Keeps what the platform says of a card now; what it does not say stays. Nothing happens to a token that has
@@ -294,6 +300,7 @@ impl Store {
         let mut tx = self.write().await?;
         describe(&mut tx, id, card, now).await?;
         tx.commit().await?;
+        self.note_wiped();
         Ok(())
     }
 
@@ -319,6 +326,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
+        self.note_wiped();
         Ok(())
     }
 }

@@ -24,7 +24,11 @@ use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::routes::sessions::parse_amount;
-use crate::store::{Change, ChangeClaim, ChangeResult, Movement, NewChange, Payment, Status, StoredAnswer};
+use crate::store::{
+    Change, ChangeClaim, ChangeResult, Claimed, Movement, NewChange, Payment, Status, StoreError,
+    StoredAnswer,
+};
+use crate::upkeep::store_outcome;
 
 /// Between two looks at a change that another request is making.
 const LOOK: Duration = Duration::from_millis(50);
@@ -125,7 +129,7 @@ async fn run(
 
 async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
-    let (change, payment) = loop {
+    let (change, payment, claimed) = loop {
         let new = NewChange {
             payment: &ask.payment,
             movement: ask.movement,
@@ -134,7 +138,7 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
             key: ask.key.as_deref().map(|key| (key, ask.fingerprint.as_str())),
         };
         match app.store.claim_change(&new, app.clock.now()).await? {
-            ChangeClaim::New(change, payment) => break (change, payment),
+            ChangeClaim::New(change, payment, claimed) => break (change, payment, claimed),
             ChangeClaim::Answered(answer) => return Ok(replay(&answer)),
             ChangeClaim::Reused => return Err(Code::IdempotencyKeyReused.into()),
             ChangeClaim::None => return Err(Code::PaymentNotFound.into()),
@@ -158,8 +162,44 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
         }
     };
     let sent_at = app.clock.steady();
-    let repeat = repeats(app, &payment, &change)?;
-    let (result, error) = match ask_platform(app, &payment, &change, repeat).await {
+    let (result, error) = outcome(app, &payment, &change).await;
+    if result != ChangeResult::Unknown {
+        app.asking.settled(&change.id);
+    } else if !change.again {
+        app.asking.sent(&change.id, sent_at);
+    }
+    let error = error.map(|error| error.about(&payment.id));
+    let under_way = Payment {
+        status: ask.movement.in_flight(),
+        ..payment
+    };
+    let finish = Arc::new(Finish {
+        change: change.id,
+        result,
+        error: error.clone(),
+        request_id: ask.request_id.clone(),
+        _claimed: claimed,
+    });
+    let stored = store_outcome(app, "change", &under_way.id, move |app| {
+        let finish = Arc::clone(&finish);
+        async move { finish.store(&app).await }
+    })
+    .await;
+    match (stored, error) {
+        (Some(payment), None) => Ok(response(&told(&payment))),
+        (Some(_), Some(error)) => Err(error),
+        // What is on the disk says "under way", and so does the answer: nobody knows yet.
+        (None, _) => Ok(response(&told(&under_way))),
+    }
+}
+
+/// Asks the platform. Whatever happens, there is a result to store: what was not sent has failed.
+async fn outcome(app: &App, payment: &Payment, change: &Change) -> (ChangeResult, Option<ApiError>) {
+    let made = match repeats(app, payment, change) {
+        Ok(repeat) => ask_platform(app, payment, change, repeat).await,
+        Err(error) => Err(error),
+    };
+    match made {
         Ok(Made::Done) => (ChangeResult::Done, None),
         Ok(Made::Unknown(doubt)) => {
             tracing::warn!(
@@ -170,40 +210,41 @@ async fn carry_out(app: &App, ask: &Ask) -> Result<Response, ApiError> {
             (ChangeResult::Unknown, None)
         }
         // Where the platform recognises no repeats, a refusal says nothing about the first try.
-        Err(error) if change.again && !app.account(&payment.platform)?.gateway.finds() => {
+        Err(error)
+            if change.again
+                && !app
+                    .account(&payment.platform)
+                    .is_ok_and(|account| account.gateway.finds()) =>
+        {
             (ChangeResult::Unknown, Some(error))
         }
         Err(error) => (ChangeResult::Failed, Some(error)),
-    };
-    if result != ChangeResult::Unknown {
-        app.asking.settled(&change.id);
-    } else if !change.again {
-        app.asking.sent(&change.id, sent_at);
     }
-    let error = error.map(|error| error.about(&payment.id));
-    let to_answer = |payment: &Payment| match &error {
-        Some(error) if error.code() == Code::PlatformRejected => Some(StoredAnswer {
-            status: error.code().status().as_u16(),
-            body: error.render(&ask.request_id),
-        }),
-        Some(_) => None,
-        None => Some(told(payment)),
-    };
-    // The money may have moved: a disk that is full for a moment must not lose that.
-    for attempt in 0..5_u32 {
-        match app
-            .store
-            .finish_change(&change.id, result, to_answer, app.clock.now())
+}
+
+/// What a change came to, until it is stored.
+struct Finish {
+    change: String,
+    result: ChangeResult,
+    error: Option<ApiError>,
+    request_id: String,
+    _claimed: Claimed,
+}
+
+impl Finish {
+    async fn store(&self, app: &App) -> Result<Payment, StoreError> {
+        let to_answer = |payment: &Payment| match &self.error {
+            Some(error) if error.code() == Code::PlatformRejected => Some(StoredAnswer {
+                status: error.code().status().as_u16(),
+                body: error.render(&self.request_id),
+            }),
+            Some(_) => None,
+            None => Some(told(payment)),
+        };
+        app.store
+            .finish_change(&self.change, self.result, to_answer, app.clock.now())
             .await
-        {
-            Ok(payment) => return error.map_or_else(|| Ok(response(&told(&payment))), Err),
-            Err(cause) => {
-                tracing::error!(payment = payment.id, %cause, attempt, "what became of a change cannot be stored");
-                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
-            }
-        }
     }
-    Err(ApiError::internal("what became of a change cannot be stored").about(&payment.id))
 }
 
 /// Asks for a change whose answer was lost once more, with the same key, or only looks for it.
@@ -249,7 +290,11 @@ fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<bool, ApiErr
 
 async fn ask_platform(app: &App, payment: &Payment, change: &Change, repeat: bool) -> Result<Made, ApiError> {
     let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
-    let (transport, payment, change) = (app.transport.clone(), payment.clone(), change.clone());
+    let (transport, payment, change) = (
+        app.transport(&payment.platform)?.clone(),
+        payment.clone(),
+        change.clone(),
+    );
     let permit = app.enter(&payment.platform, Purpose::Operation).await;
     let permit = permit.map_err(|error| error.about(&payment.id))?;
     let id = payment.id.clone();

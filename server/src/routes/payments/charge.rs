@@ -6,8 +6,9 @@
 //! 3. what came of it and the answer to the caller are on the disk, in one transaction;
 //! 4. the caller is told.
 //!
-//! A process that ends between 1 and 3 leaves a payment that the next start calls unknown. Nothing ever goes from
-//! there to 2 again.
+//! While 3 is impossible, because the disk is full or the database locked, the outcome is kept in memory and tried
+//! again; the caller is told that it is unknown. A process that ends between 1 and 3 leaves a payment that the next start
+//! calls unknown. Nothing ever goes from there to 2 again.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,15 +35,13 @@ use crate::logging::RequestId;
 use crate::routes::sessions::{amount, customer_ip};
 use crate::routes::tokens::HandIn;
 use crate::store::{
-    Claim, Key, NewPayment, Payment, Session, SessionState, Settlement, Status, StoredAnswer, Token,
-    TokenStatus,
+    Claim, Claimed, Key, NewPayment, PAGE_GRACE_MS, Payment, Session, SessionState, Settlement, Status,
+    StoreError, StoredAnswer, Token, TokenStatus,
 };
+use crate::upkeep::store_outcome;
 
 /// Between two looks at a payment that another request is making.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How much later than its end what was paid on a platform's page is still taken in, in milliseconds.
-const PAGE_GRACE_MS: i64 = 7 * 24 * 60 * 60_000;
 
 /// A payment that somebody asked for.
 struct Order {
@@ -262,7 +261,10 @@ async fn paid_order(
         };
         let gateway = &app.account(&session.platform)?.gateway;
         let _permit = app.enter(&session.platform, Purpose::Operation).await?;
-        match gateway.look(&app.transport, &open, answer).await? {
+        match gateway
+            .look(app.transport(&session.platform)?, &open, answer)
+            .await?
+        {
             Progress::Open => return Err(Code::PageOpen.into()),
             Progress::Cancelled => return Err(Code::PageCancelled.into()),
             Progress::Paid(Outcome::Unknown(doubt)) => return Err(Error::Doubtful(doubt).into()),
@@ -322,9 +324,9 @@ fn session_amount(session: &Session) -> Result<Amount, ApiError> {
 /// What the caller is told, and whether it is told for a second time.
 async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
-    let payment = loop {
+    let (payment, claimed) = loop {
         match claim(app, &order).await? {
-            Claim::New(payment) => break payment,
+            Claim::New(payment, claimed) => break (payment, claimed),
             Claim::Answered(answer) => return Ok((answer, true)),
             Claim::Reused => return Err(Code::IdempotencyKeyReused.into()),
             Claim::ReferenceUsed => return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference")),
@@ -359,10 +361,17 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
     let sent_at = app.clock.steady();
     let result = ask_platform(app, order.card, &payment).await;
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
-    if unknown && app.account(&payment.platform)?.gateway.finds() {
+    let account = app.account(&payment.platform);
+    if unknown && account.is_ok_and(|account| account.gateway.finds()) {
         app.asking.sent(&payment.id, sent_at);
     }
-    Ok((finish(app, &payment, result, &order.request_id).await?, false))
+    let finish = Finish {
+        payment,
+        result,
+        request_id: order.request_id,
+        _claimed: claimed,
+    };
+    Ok((finish.run(app).await?, false))
 }
 
 /// The platform's notification was faster than the browser that hands over the same answer. What it brings is
@@ -410,7 +419,12 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
     let gateway = &app.account(&session.platform)?.gateway;
     let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     match gateway
-        .pay(&app.transport, &open, Handed::Answer(handed.clone()), false)
+        .pay(
+            app.transport(&session.platform)?,
+            &open,
+            Handed::Answer(handed.clone()),
+            false,
+        )
         .await?
     {
         Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
@@ -476,7 +490,10 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
 
 async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcome, ApiError> {
     let account = app.account(&payment.platform)?;
-    let (gateway, transport) = (Arc::clone(&account.gateway), app.transport.clone());
+    let (gateway, transport) = (
+        Arc::clone(&account.gateway),
+        app.transport(&payment.platform)?.clone(),
+    );
     let (payment, now) = (payment.clone(), app.clock.now());
     // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match card {
@@ -537,77 +554,85 @@ async fn ask_platform(app: &App, card: Card, payment: &Payment) -> Result<Outcom
     }
 }
 
-async fn finish(
-    app: &App,
-    payment: &Payment,
+/// What a payment came to, until it is stored.
+struct Finish {
+    payment: Payment,
     result: Result<Outcome, ApiError>,
-    request_id: &str,
-) -> Result<StoredAnswer, ApiError> {
-    if let Ok(Outcome::Approved(approval)) = &result
-        && approval.unverified
-    {
-        tracing::warn!(
-            payment = payment.id,
-            "an approval without a valid signature was taken, as configured"
-        );
+    request_id: String,
+    _claimed: Claimed,
+}
+
+impl Finish {
+    /// Stores it and says what the caller is told.
+    async fn run(self, app: &App) -> Result<StoredAnswer, ApiError> {
+        self.log();
+        let finish = Arc::new(self);
+        let kept = Arc::clone(&finish);
+        let stored = store_outcome(app, "payment", &finish.payment.id, move |app| {
+            let finish = Arc::clone(&kept);
+            async move { finish.store(&app).await }
+        })
+        .await;
+        match stored {
+            Some((settled, Some(answer))) if settled.status != Status::Failed => Ok(answer),
+            Some(_) => Err(finish.error().unwrap_or_else(|| Code::Internal.into())),
+            // What is on the disk says "in flight", and so does the answer: nobody knows yet.
+            None => Ok(answer(&finish.payment)),
+        }
     }
-    let settlement = match &result {
-        Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
-        Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
-        Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
-        Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
-        Ok(Outcome::Pending(pending)) => {
-            tracing::info!(
-                payment = payment.id,
+
+    async fn store(&self, app: &App) -> Result<(Payment, Option<StoredAnswer>), StoreError> {
+        let settlement = match &self.result {
+            Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
+            Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
+            Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
+            Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
+            Ok(Outcome::Pending(pending)) => Settlement::Pending(pending),
+            Ok(Outcome::Unknown(_)) => Settlement::Unknown,
+            Err(_) => Settlement::Failed,
+        };
+        let error = self.error();
+        let to_answer = |settled: &Payment| match (settled.status, &error) {
+            // The platform never heard of it: the same key may try again.
+            (Status::Failed, Some(error)) if error.code() != Code::PlatformRejected => None,
+            (Status::Failed, Some(error)) => Some(StoredAnswer {
+                status: error.code().status().as_u16(),
+                body: error.render(&self.request_id),
+            }),
+            _ => Some(answer(settled)),
+        };
+        app.store
+            .finish_payment(&self.payment.id, &settlement, to_answer, app.clock.now())
+            .await
+    }
+
+    fn error(&self) -> Option<ApiError> {
+        let error = self.result.as_ref().err();
+        error.map(|error| error.clone().about(&self.payment.id))
+    }
+
+    fn log(&self) {
+        let payment = &self.payment.id;
+        match &self.result {
+            Ok(Outcome::Approved(approval)) if approval.unverified => tracing::warn!(
+                payment,
+                "an approval without a valid signature was taken, as configured"
+            ),
+            Ok(Outcome::Pending(pending)) => tracing::info!(
+                payment,
                 doubt = pending.doubt.as_str(),
                 redirect = pending.redirect.is_some(),
                 "the platform has a payment and has not decided"
-            );
-            Settlement::Pending(pending)
-        }
-        Ok(Outcome::Unknown(doubt)) => {
-            tracing::warn!(
-                payment = payment.id,
+            ),
+            Ok(Outcome::Unknown(doubt)) => tracing::warn!(
+                payment,
                 doubt = doubt.as_str(),
                 "the outcome of a payment is unknown"
-            );
-            Settlement::Unknown
-        }
-        Err(_) => Settlement::Failed,
-    };
-    let error = result
-        .as_ref()
-        .err()
-        .map(|error| error.clone().about(&payment.id));
-    let to_answer = |settled: &Payment| match (settled.status, &error) {
-        // The platform never heard of it: the same key may try again.
-        (Status::Failed, Some(error)) if error.code() != Code::PlatformRejected => None,
-        (Status::Failed, Some(error)) => Some(StoredAnswer {
-            status: error.code().status().as_u16(),
-            body: error.render(request_id),
-        }),
-        _ => Some(answer(settled)),
-    };
-    // The money may have moved: a disk that is full for a moment must not lose that.
-    for attempt in 0..5_u32 {
-        match app
-            .store
-            .finish_payment(&payment.id, &settlement, to_answer, app.clock.now())
-            .await
-        {
-            Ok((settled, Some(_))) if settled.status == Status::Failed => {
-                return Err(error.unwrap_or_else(|| Code::Internal.into()));
-            }
-            Ok((_, Some(answer))) => return Ok(answer),
-            Ok((_, None)) => return Err(error.unwrap_or_else(|| Code::Internal.into())),
-            Err(error) => {
-                tracing::error!(payment = payment.id, cause = %error, attempt, "a payment's outcome cannot be stored");
-                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
-            }
+            ),
+            Ok(Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Declined(_))
+            | Err(_) => {}
         }
     }
-    // What is on the disk says "in flight", and the next start will say "unknown": so does the answer.
-    Ok(answer(payment))
 }
 
 pub(super) fn answer(payment: &Payment) -> StoredAnswer {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use cardseal_gateways::Transport;
 use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{Capture, ChargeAsk, Gateway, Outcome};
 use secrecy::SecretString;
@@ -256,11 +257,12 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
         tracing::info!(payment = payment.id, cause, "the platform could not be asked");
         Ok(())
     };
+    let transport = app.transport(&payment.platform)?;
     let _permit = match app.enter(&payment.platform, Purpose::Operation).await {
         Ok(permit) => permit,
         Err(error) => return not_asked(error.code().as_str()),
     };
-    let outcome = match lookup(app, gateway.as_ref(), &ask, repeat).await {
+    let outcome = match lookup(app, gateway.as_ref(), transport, &ask, repeat).await {
         Ok(outcome) => outcome,
         Err(refusal) => return not_asked(&refusal.to_string()),
     };
@@ -287,10 +289,11 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), ApiError> {
 async fn lookup(
     app: &App,
     gateway: &dyn Gateway,
+    transport: &Transport,
     ask: &ChargeAsk<'_>,
     repeat: bool,
 ) -> Result<Outcome, Refusal> {
-    let lookup = gateway.find(&app.transport, ask, false);
+    let lookup = gateway.find(transport, ask, false);
     let Some(outcome) = app.stopping.run_until_cancelled(lookup).await else {
         return Ok(Outcome::Unknown(Doubt::Interrupted));
     };
@@ -298,7 +301,7 @@ async fn lookup(
     // The platform answered, and knows nothing of it.
     let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
     if may_be_lost && repeat && !app.stopping.is_cancelled() {
-        return gateway.find(&app.transport, ask, true).await;
+        return gateway.find(transport, ask, true).await;
     }
     Ok(outcome)
 }

@@ -1,0 +1,226 @@
+//! What the store does by itself: recovers what nobody is working on any more, and wipes secrets in time.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use sqlx::Row;
+
+use super::{Result, Store};
+
+/// How many sessions are wiped in one transaction.
+const WIPED_AT_ONCE: u32 = 500;
+/// A browser that called the platform in time may send its answer a little later.
+pub const ANSWER_GRACE_MS: i64 = 10 * 60_000;
+/// How much later than its end what was paid on a platform's page is still taken in.
+pub const PAGE_GRACE_MS: i64 = 7 * 24 * 60 * 60_000;
+
+/// The payments and sessions that tasks of this process are working on, and how many: the next one may begin before the
+/// last one is quite over.
+#[derive(Clone, Default)]
+pub struct UnderWay(Arc<Mutex<HashMap<String, u32>>>);
+
+/// Held by the task that works on a payment or a session. Dropped, however the task ends, it leaves the row to recovery.
+pub struct Claimed {
+    under_way: UnderWay,
+    id: String,
+}
+
+impl UnderWay {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, u32>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Before the commit that makes the row busy: a row that is busy and not here belongs to nobody.
+    pub(super) fn enter(&self, id: &str) -> Claimed {
+        self.with(|ids| *ids.entry(id.into()).or_default() += 1);
+        Claimed {
+            under_way: self.clone(),
+            id: id.into(),
+        }
+    }
+
+    /// As an array in JSON, for a query.
+    fn ids(&self) -> String {
+        self.with(|ids| Value::from(ids.keys().cloned().collect::<Vec<_>>()).to_string())
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.under_way.with(|ids| {
+            if let Some(tasks) = ids.get_mut(&self.id) {
+                *tasks -= 1;
+                if *tasks == 0 {
+                    ids.remove(&self.id);
+                }
+            }
+        });
+    }
+}
+
+/// What was left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Payments whose outcome is now unknown.
+    pub payments: u64,
+    /// Captures, voids and refunds whose outcome is now unknown.
+    pub changes: u64,
+}
+
+impl Store {
+    /// Settles what was under way and belongs to nobody, because the process or the task ended: sessions are open
+    /// again, money is unknown.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn recover(&self, now: i64) -> Result<Recovered> {
+        let mut tx = self.write().await?;
+        // Within the transaction: nothing can be claimed until it ends.
+        let busy = self.under_way.ids();
+        let payments = sqlx::query(
+            "UPDATE payments SET status = 'unknown', updated_at = ?1
+                WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+                AND status = 'in_flight' AND id NOT IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(now)
+        .bind(&busy)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        sqlx::query(
+            "UPDATE changes SET state = 'unknown', updated_at = ?1
+                WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(now)
+        .bind(&busy)
+        .execute(&mut *tx)
+        .await?;
+        let changes = sqlx::query(
+            "UPDATE payments SET updated_at = ?1, status = CASE status WHEN 'capture_in_flight' THEN 'capture_unknown'
+                    WHEN 'void_in_flight' THEN 'void_unknown' ELSE 'refund_unknown' END
+                WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+                AND status <> 'in_flight' AND id NOT IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(now)
+        .bind(&busy)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        // A session whose card may have been charged is used; any other may be tried again.
+        sqlx::query(
+            "UPDATE sessions SET state = 'used', kept = NULL,
+                result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
+             WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
+                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed'
+                    AND id NOT IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(&busy)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "UPDATE sessions SET state = 'open'
+             WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
+                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')",
+        )
+        .bind(&busy)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Recovered { payments, changes })
+    }
+
+    /// Whether something is under way and belongs to nobody.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn has_abandoned(&self) -> Result<bool> {
+        let row = self
+            .row(
+                sqlx::query(
+                    "SELECT EXISTS (SELECT 1 FROM payments
+                        WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+                        AND id NOT IN (SELECT value FROM json_each(?1)))
+                     OR EXISTS (SELECT 1 FROM changes
+                        WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?1)))
+                     OR EXISTS (SELECT 1 FROM sessions
+                        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
+                        (SELECT 1 FROM payments WHERE session_id = sessions.id
+                            AND id IN (SELECT value FROM json_each(?1))))",
+                )
+                .bind(self.under_way.ids()),
+            )
+            .await?;
+        Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+    }
+
+    /// Wipes what platforms gave for sessions that nobody can use any more, a bounded number at a time. `pages` are the
+    /// platforms that have pages of their own: what a customer did there is asked for also days later.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn wipe_sessions(&self, pages: &[&str], now: i64) -> Result<u64> {
+        const DUE: &str =
+            "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
+                WHEN mode <> 'direct' THEN 0
+                WHEN kind = 'payment' AND platform IN (SELECT value FROM json_each(?2)) THEN ?3
+                ELSE ?4 END < ?1 ORDER BY expires_at LIMIT ?5";
+        let pages = Value::from(pages.to_vec()).to_string();
+        let due = sqlx::query(DUE)
+            .bind(now)
+            .bind(&pages)
+            .bind(PAGE_GRACE_MS)
+            .bind(ANSWER_GRACE_MS)
+            .bind(WIPED_AT_ONCE);
+        let rows = self.rows(due).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.try_get("id").ok()).collect();
+        let mut tx = self.write().await?;
+        let wiped =
+            sqlx::query("UPDATE sessions SET kept = NULL WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(Value::from(ids).to_string())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        tx.commit().await?;
+        self.note_wiped();
+        Ok(wiped)
+    }
+
+    /// Something secret was overwritten: the write-ahead log still holds it, until it is emptied.
+    pub(super) fn note_wiped(&self) {
+        self.wiped.store(true, Ordering::Release);
+    }
+
+    /// Moves the write-ahead log into the database and empties it, if it holds something that was wiped. The log is at
+    /// most a few megabytes long, so the work is bounded. Returns whether nothing is left to do.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn empty_log(&self) -> Result<bool> {
+        if !self.wiped.swap(false, Ordering::AcqRel) {
+            return Ok(true);
+        }
+        let emptied = self.checkpoint().await;
+        // A reader may be in the way: the next time.
+        if !matches!(emptied, Ok(true)) {
+            self.note_wiped();
+        }
+        emptied
+    }
+
+    async fn checkpoint(&self) -> Result<bool> {
+        let mut connection = self.writer.acquire().await?;
+        let result = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut *connection)
+            .await;
+        if result.is_err() {
+            connection.close_on_drop();
+        }
+        let busy: i64 = result?.try_get(0)?;
+        Ok(busy == 0)
+    }
+}
