@@ -3,6 +3,7 @@
 pub mod ccbill;
 pub mod gp_api;
 pub mod greenpay;
+pub mod lenient;
 pub mod worldline_acquiring;
 
 use crate::card::Rules;

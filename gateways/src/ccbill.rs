@@ -392,6 +392,14 @@ impl CcBill {
 
 /// What the answer to a charge says. One that contradicts itself says nothing.
 fn outcome(answer: &ChargeAnswer) -> Outcome {
+    // An id of the decline says nothing more of one, and a code of none says nothing of a sale.
+    let deciding: &[&str] = match answer.approved {
+        true => &["declineCode", "denialId", "subscriptionId"],
+        false => &["declineCode", "subscriptionId"],
+    };
+    if deciding.iter().any(|name| answer.is_unreadable(name)) {
+        return Outcome::Unknown(Doubt::Undecodable);
+    }
     if answer.approved {
         if answer.decline_code.is_some() || answer.denial_id.is_some() {
             return Outcome::Unknown(Doubt::Contradictory);

@@ -11,7 +11,7 @@ mod payments;
 
 use async_trait::async_trait;
 use cardseal::crypto::public_key::PublicKey;
-use cardseal::greenpay::wire::{ErrorEntry, OrderAnswer, PaymentOrder, Scalar, TokenizeOrder};
+use cardseal::greenpay::wire::{DeleteAnswer, ErrorEntry, OrderAnswer, PaymentOrder, TokenizeOrder};
 use cardseal::greenpay::{Hosts, Packed, Target, Verb, platform_code};
 use cardseal::http::Request;
 use cardseal::platform::Platform;
@@ -214,25 +214,15 @@ fn rejection(status: Option<u16>, errors: Option<&[ErrorEntry]>) -> Option<Rejec
     })
 }
 
-/// The body that failures share, where the documented shape does not fit.
-#[derive(Deserialize)]
-struct FailureAnswer {
-    #[serde(default)]
-    status: Option<Scalar>,
-    #[serde(default)]
-    errors: Option<Vec<ErrorEntry>>,
-}
-
-impl FailureAnswer {
-    /// A refusal whose text is documented; any other may hide something that happened.
-    fn known(answer: &Response) -> Option<Rejection> {
-        let failure: Self = object(&answer.body)?;
-        let status = failure.status.as_ref().and_then(Scalar::integer);
-        let status = status
-            .and_then(|status| u16::try_from(status).ok())
-            .unwrap_or(answer.status);
-        rejection(Some(status), failure.errors.as_deref()).filter(|rejection| rejection.code.is_some())
-    }
+/// A refusal whose text is documented; any other may hide something that happened. All failures share a body with a
+/// status and texts.
+fn known_failure(answer: &Response) -> Option<Rejection> {
+    let failure: DeleteAnswer = object(&answer.body)?;
+    let status = failure.status.integer();
+    let status = status
+        .and_then(|status| u16::try_from(status).ok())
+        .unwrap_or(answer.status);
+    rejection(Some(status), failure.errors.as_deref()).filter(|rejection| rejection.code.is_some())
 }
 
 #[async_trait]

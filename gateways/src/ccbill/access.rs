@@ -49,6 +49,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::errors::{Problem, read};
+use super::wire::LongId;
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::{Response, Transport};
 
@@ -78,7 +79,8 @@ pub struct Bearer<Role> {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: u64,
+    /// Also as digits.
+    expires_in: LongId,
 }
 
 /// How OAuth says no. Which of its words the platform uses is not known.
@@ -147,12 +149,13 @@ impl<Role> Credentials<Role> {
         let text = token.expose_secret();
         let plain = (1..=8192).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         // What would otherwise never end, or be over before it was used.
-        if !plain || !(1..=7 * 24 * 3600).contains(&granted.expires_in) {
+        let seconds = granted.expires_in.as_str().parse().unwrap_or_default();
+        if !plain || !(1..=7 * 24 * 3600).contains(&seconds) {
             return Err(Error::Doubtful(Doubt::Undecodable));
         }
         Ok(Bearer {
             token,
-            lifetime: Duration::from_secs(granted.expires_in),
+            lifetime: Duration::from_secs(seconds),
             role: PhantomData,
         })
     }

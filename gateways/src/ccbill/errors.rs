@@ -153,19 +153,11 @@ impl Problem {
 struct ErrorBody {
     #[serde(deserialize_with = "number_or_text")]
     error_code: u32,
+    /// The rest is for people, and read as far as it can be.
     #[serde(default)]
-    general_message: Option<String>,
+    general_message: Value,
     #[serde(default)]
-    errors: Option<Vec<FieldError>>,
-}
-
-#[derive(Deserialize)]
-struct FieldError {
-    /// Null for faults of the whole.
-    #[serde(default)]
-    field: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
+    errors: Value,
 }
 
 /// A number, which stands as a text in some examples.
@@ -181,18 +173,15 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::
 
 impl ErrorBody {
     fn message(&self) -> String {
-        let mut message = self.general_message.clone().unwrap_or_default();
-        for error in self.errors.iter().flatten() {
-            let (field, text) = (
-                error.field.as_deref(),
-                error.message.as_deref().unwrap_or_default(),
-            );
+        let mut message = self.general_message.as_str().unwrap_or_default().to_owned();
+        for error in self.errors.as_array().into_iter().flatten() {
             message += "; ";
-            if let Some(field) = field {
+            // Null for faults of the whole.
+            if let Some(field) = error["field"].as_str() {
                 message += field;
                 message += ": ";
             }
-            message += text;
+            message += error["message"].as_str().unwrap_or_default();
         }
         shortened(&card_digits(&message))
     }

@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use axum::routing::post;
 
 use super::*;
+use crate::error::Rejection;
 use crate::settings::{Mistakes, Settings};
 use crate::transport::Timeouts;
+use crate::variants::variants;
 
 fn gateway(base_url: &str) -> CcBill {
     let tree = json!({ "environment": "custom", "base_url": base_url, "client_accnum": 900_684, "client_subacc_3ds": 1,
@@ -129,6 +131,131 @@ async fn a_charge_is_written_digit_by_digit() {
         api.charge_request(&bearer, &charge),
         Err(Refusal::Invalid("token"))
     ));
+}
+
+fn read_outcome(status: u16, body: &Value) -> Result<Outcome, Rejection> {
+    let answer = Response {
+        status,
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    };
+    match read::<ChargeAnswer>(&answer) {
+        Ok(answer) => Ok(outcome(&answer)),
+        Err(Problem::Doubtful(doubt)) => Ok(Outcome::Unknown(doubt)),
+        Err(Problem::Rejected(rejection)) => Err(rejection),
+        Err(Problem::Unauthorized) => panic!("{body}"),
+    }
+}
+
+#[test]
+fn one_odd_member_never_costs_the_rest_nor_makes_an_approval() {
+    let approved = json!({ "declineCode": null, "declineText": null, "denialId": null, "approved": true,
+        "paymentUniqueId": "z8Zprmki+WoAyOwj74Ei3w", "sessionId": null, "subscriptionId": "925014201000000206",
+        "newPaymentTokenId": null });
+    for variant in variants(&approved) {
+        let outcome = read_outcome(200, &variant.body).unwrap();
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        let decides = ["/approved", "/declineCode", "/denialId", "/subscriptionId"]
+            .iter()
+            .any(|member| variant.touches(member));
+        match outcome {
+            Outcome::Approved(_) if variant.path == "/subscriptionId" => {
+                assert!(
+                    variant.is_absent() || variant.odd.as_ref().is_some_and(Value::is_u64),
+                    "{said}"
+                );
+            }
+            Outcome::Approved(_) => assert!(!decides || variant.is_absent(), "{said}"),
+            Outcome::Unknown(_) => assert!(decides, "{said}"),
+            Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Declined(_) | Outcome::Pending(_) => {
+                panic!("{said}")
+            }
+        }
+    }
+    let declined = json!({ "declineCode": 31, "declineText": "Insufficient Funds", "denialId": "925013101000000100",
+        "approved": false, "paymentUniqueId": null, "sessionId": null, "newPaymentTokenId": null, "subscriptionId": null });
+    for variant in variants(&declined) {
+        let outcome = read_outcome(200, &variant.body).unwrap();
+        let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+        match outcome {
+            Outcome::Declined(decline) => assert!(
+                variant.touches("/declineCode") || decline.reason == "insufficient_funds",
+                "{said}: {decline:?}"
+            ),
+            Outcome::Unknown(_) => assert!(
+                ["/approved", "/declineCode", "/subscriptionId"].contains(&variant.path.as_str())
+                    && !variant.path.is_empty(),
+                "{said}"
+            ),
+            Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Pending(_) => {
+                assert_eq!(variant.path, "/approved", "{said}");
+                panic!("{said}");
+            }
+        }
+    }
+    let refused = json!({ "id": "6d3c1d6e", "url": "/x", "errors": [{ "field": "email", "message": "Invalid" }],
+        "generalMessage": "Validation failed!", "errorCode": 200_000, "timestamp": "t" });
+    for variant in variants(&refused) {
+        let said = format!("{} {:?}", variant.path, variant.odd);
+        match read_outcome(400, &variant.body) {
+            Err(rejection) => {
+                assert!(
+                    variant.touches("/errorCode") || rejection.code.as_deref() == Some("200000"),
+                    "{said}"
+                );
+                assert!(
+                    variant.touches("/generalMessage") || rejection.message.starts_with("Validation failed!"),
+                    "{said}"
+                );
+            }
+            Ok(outcome) => assert!(
+                variant.path == "/errorCode" && matches!(outcome, Outcome::Unknown(_)),
+                "{said}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn one_odd_member_never_costs_a_token_nor_a_sale() {
+    let token = json!({ "paymentTokenId": "019f", "programParticipationId": null, "originalPaymentTokenId": null,
+        "clientAccnum": 900_684, "clientSubacc": 0, "createdDatetime": "t", "timeToLive": 24, "validNumberOfUse": 3,
+        "subscriptionId": "924313501000000101", "cvv2Response": "M", "avsResponse": "Y" });
+    let needed = ["/paymentTokenId", "/clientAccnum", "/clientSubacc"];
+    for variant in variants(&token) {
+        let read = serde_json::from_value::<TokenInfo>(variant.body.clone());
+        let said = format!("{} {:?}: {read:?}", variant.path, variant.odd);
+        let digits = |odd: &Value| odd.as_str().is_some_and(|text| text.parse::<u32>().is_ok());
+        match read {
+            Ok(_) if needed.contains(&variant.path.as_str()) => {
+                assert!(
+                    variant
+                        .odd
+                        .as_ref()
+                        .is_some_and(|odd| odd.is_u64() || odd.is_string()),
+                    "{said}"
+                );
+            }
+            Ok(info) => assert_eq!((info.client_accnum, info.client_subacc), (900_684, 0), "{said}"),
+            Err(_) => {
+                assert!(needed.contains(&variant.path.as_str()), "{said}");
+                assert!(
+                    !variant.odd.as_ref().is_some_and(digits) || variant.path == "/paymentTokenId",
+                    "{said}"
+                );
+            }
+        }
+    }
+    let sales: Vec<Sale> = serde_json::from_value(json!([
+        { "clientAccnum": "900684", "clientSubacc": 0, "subscriptionId": {} },
+        { "clientAccnum": 900_684, "clientSubacc": "0", "subscriptionId": 925_014_201_000_000_206_u64 },
+    ]))
+    .unwrap();
+    assert!(sales[0].subscription_id.is_none());
+    assert_eq!(
+        sales[1].subscription_id.as_ref().unwrap().as_str(),
+        "925014201000000206"
+    );
 }
 
 #[tokio::test]

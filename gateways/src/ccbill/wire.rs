@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::threeds::Threeds;
@@ -50,6 +51,41 @@ impl<'de> Deserialize<'de> for LongId {
     }
 }
 
+/// Members of an answer that may have another type than the documented one.
+mod lenient {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer};
+    use serde_json::Value;
+
+    use super::LongId;
+
+    /// A text, or a number in its place.
+    pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(text) => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        })
+    }
+
+    /// An id, or nothing.
+    pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LongId>, D::Error> {
+        Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+    }
+
+    /// A number, or its digits, or nothing.
+    pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        Ok(id(deserializer)?.and_then(|id| id.as_str().parse().ok()))
+    }
+
+    /// A number of an account, or its digits. There is no answer without it: it says whose it is.
+    pub(super) fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        number(deserializer)?
+            .and_then(|number| u32::try_from(number).ok())
+            .ok_or_else(|| D::Error::custom("not an account"))
+    }
+}
+
 /// Whether a text is a payment token by the documented pattern. It stands in a path.
 #[must_use]
 pub fn is_payment_token(text: &str) -> bool {
@@ -63,23 +99,25 @@ pub struct TokenInfo {
     /// Letters and digits.
     pub payment_token_id: String,
     /// The account that it was made for.
+    #[serde(deserialize_with = "lenient::account")]
     pub client_accnum: u32,
     /// And the sub account.
+    #[serde(deserialize_with = "lenient::account")]
     pub client_subacc: u32,
     /// Hours from when it was made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::number")]
     pub time_to_live: Option<u64>,
     /// Charges.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::number")]
     pub valid_number_of_use: Option<u64>,
     /// Of the sale that the card is of.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::id")]
     pub subscription_id: Option<LongId>,
     /// The bank's word on the security code, where it was asked: M, N, P, S, U.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub cvv2_response: Option<String>,
     /// The bank's word on the address.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub avs_response: Option<String>,
 }
 
@@ -88,44 +126,100 @@ pub struct TokenInfo {
 #[serde(rename_all = "camelCase")]
 pub struct Sale {
     /// The account.
+    #[serde(deserialize_with = "lenient::account")]
     pub client_accnum: u32,
     /// The sub account.
+    #[serde(deserialize_with = "lenient::account")]
     pub client_subacc: u32,
-    /// The sale.
-    pub subscription_id: LongId,
+    /// The sale; nothing if its id cannot be read.
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub subscription_id: Option<LongId>,
 }
 
 /// What a charge is answered with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct ChargeAnswer {
     /// Whether the bank said yes. HTTP is 200 either way.
     pub approved: bool,
     /// Why not.
-    #[serde(default, deserialize_with = "code")]
     pub decline_code: Option<u32>,
     /// The same for people.
-    #[serde(default)]
     pub decline_text: Option<String>,
     /// Of the decline.
-    #[serde(default)]
     pub denial_id: Option<LongId>,
     /// Of the sale.
-    #[serde(default)]
     pub subscription_id: Option<LongId>,
     /// Base64 of sixteen bytes without padding: never to be put into an address as it is.
-    #[serde(default)]
     pub payment_unique_id: Option<String>,
     /// The token of later charges, where one was asked for.
-    #[serde(default)]
     pub new_payment_token_id: Option<String>,
+    /// Members that are there and cannot be read, of those that say which of the two it was.
+    unreadable: Vec<&'static str>,
 }
 
-fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    let Some(id) = Option::<LongId>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    id.as_str().parse().map(Some).map_err(D::Error::custom)
+impl ChargeAnswer {
+    /// Whether `declineCode`, `denialId` or `subscriptionId` is there and cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(&name)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChargeAnswer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members {
+            /// Without it nobody knows.
+            approved: bool,
+            #[serde(default)]
+            decline_code: Value,
+            #[serde(default, deserialize_with = "lenient::text")]
+            decline_text: Option<String>,
+            #[serde(default)]
+            denial_id: Value,
+            #[serde(default)]
+            subscription_id: Value,
+            #[serde(default, deserialize_with = "lenient::text")]
+            payment_unique_id: Option<String>,
+            #[serde(default, deserialize_with = "lenient::text")]
+            new_payment_token_id: Option<String>,
+        }
+        // A derived shape would take an array in the order of its fields.
+        let value = Value::deserialize(deserializer)?;
+        if !value.is_object() {
+            return Err(D::Error::custom("not an object"));
+        }
+        let members: Members = serde_json::from_value(value).map_err(D::Error::custom)?;
+        let mut unreadable = Vec::new();
+        let mut id = |name, value: Value| {
+            let missing = value.is_null();
+            let id: Option<LongId> = serde_json::from_value(value).ok();
+            if id.is_none() && !missing {
+                unreadable.push(name);
+            }
+            id
+        };
+        let decline_code = id("declineCode", members.decline_code);
+        let (denial_id, subscription_id) = (
+            id("denialId", members.denial_id),
+            id("subscriptionId", members.subscription_id),
+        );
+        let code = decline_code.as_ref().and_then(|code| code.as_str().parse().ok());
+        if decline_code.is_some() && code.is_none() {
+            unreadable.push("declineCode");
+        }
+        Ok(Self {
+            approved: members.approved,
+            decline_code: code,
+            decline_text: members.decline_text,
+            denial_id,
+            subscription_id,
+            payment_unique_id: members.payment_unique_id,
+            new_payment_token_id: members.new_payment_token_id,
+            unreadable,
+        })
+    }
 }
 
 /// Charges that follow the first one.
@@ -264,7 +358,14 @@ mod tests {
             assert_eq!(decline.decline_code, Some(27));
             assert_eq!(decline.denial_id.unwrap().as_str(), "925013101000000100");
         }
-        for not in ["{}", r#"{"approved":"true"}"#, r#"{"approved":1}"#, "[]", "null"] {
+        for not in [
+            "{}",
+            r#"{"approved":"true"}"#,
+            r#"{"approved":1}"#,
+            "[]",
+            "[true]",
+            "null",
+        ] {
             assert!(serde_json::from_str::<ChargeAnswer>(not).is_err(), "{not}");
         }
     }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::access::{Asked, Call};
-use super::{GpApi, PAUSES, Problem, query, text};
+use super::{GpApi, PAUSES, Problem, deciding, query, text};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use crate::transport::Transport;
@@ -147,7 +147,7 @@ impl GpApi {
         if !own && session.reference != id {
             return Err(Refusal::BelongsElsewhere.into());
         }
-        if text(&method, "/status").is_some_and(|status| status != "ACTIVE") {
+        if deciding(&method, "/status").is_some_and(|status| status != "ACTIVE") {
             return Ok(Err(Rejection {
                 code: Some("payment_method_inactive".into()),
                 name: None,
@@ -277,7 +277,7 @@ fn gone(rejection: &Rejection) -> bool {
 /// The card that a verification stored. What it does not tell, the platform has told of the single-use one.
 fn verified(verification: &Value, single: &Single) -> Result<StoredCard, Error> {
     let status = text(verification, "/status").unwrap_or_default();
-    let result = text(verification, "/action/result_code").unwrap_or("SUCCESS");
+    let result = deciding(verification, "/action/result_code").unwrap_or("SUCCESS");
     match (status, result) {
         ("VERIFIED", "SUCCESS") => {}
         ("NOT_VERIFIED", _) | (_, "NOT_VERIFIED" | "DECLINED") => {

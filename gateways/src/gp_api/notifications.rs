@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use cardseal::gp_api::is_id;
 
 use super::access::Call;
-use super::{GpApi, text};
+use super::{GpApi, deciding, text};
 use crate::error::{Doubt, Error};
 use crate::gateway::{News, Notification, Outcome};
 use crate::transport::Transport;
@@ -82,7 +82,7 @@ impl GpApi {
         }
         let reference = text(&transaction, "/reference").unwrap_or_default().to_owned();
         // A refund is not news about the payment itself.
-        if text(&transaction, "/type").is_some_and(|kind| kind != "SALE") {
+        if deciding(&transaction, "/type").is_some_and(|kind| kind != "SALE") {
             return Ok(Notification::Nothing { reference });
         }
         let news = match self.outcome(&transaction, None) {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::access::{Asked, Call};
-use super::{GpApi, PAUSES, Problem, doubtful, query, text};
+use super::{GpApi, PAUSES, Problem, deciding, doubtful, query, text};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};
@@ -50,7 +50,7 @@ enum State {
 }
 
 fn state(transaction: &Value) -> State {
-    let result = text(transaction, "/action/result_code");
+    let result = deciding(transaction, "/action/result_code");
     let by_status = match text(transaction, "/status").unwrap_or_default() {
         "CAPTURED" | "BATCHED" | "FUNDED" => State::Captured,
         "PREAUTHORIZED" => State::Authorized,
@@ -146,7 +146,7 @@ impl GpApi {
             return Outcome::Unknown(Doubt::Undecodable);
         }
         if let Some((amount, reference)) = asked {
-            if text(transaction, "/reference").is_some_and(|own| own != reference) {
+            if deciding(transaction, "/reference").is_some_and(|own| own != reference) {
                 return Outcome::Unknown(Doubt::WrongReference);
             }
             if !is_amount(transaction, amount) {
@@ -283,7 +283,7 @@ impl GpApi {
         };
         let ours = transactions.into_iter().filter(|transaction| {
             text(transaction, "/reference") == Some(reference)
-                && text(transaction, "/type").is_none_or(|kind| kind == "SALE")
+                && deciding(transaction, "/type").is_none_or(|kind| kind == "SALE")
         });
         // Times are texts of one form, so that they compare as texts; the list is in that order already.
         Ok(ours.min_by(|a, b| text(a, "/time_created").cmp(&text(b, "/time_created"))))

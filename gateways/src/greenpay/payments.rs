@@ -5,7 +5,7 @@ use cardseal::greenpay::wire::{PaymentAnswer, Reversal, ReversalAnswer};
 use cardseal::greenpay::{self, Payment, Verb, read_payment};
 use secrecy::ExposeSecret;
 
-use super::{FailureAnswer, GreenPay, SignaturePolicy, object, packed, rejection, undecodable};
+use super::{GreenPay, SignaturePolicy, known_failure, object, packed, rejection, undecodable};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
 use crate::transport::{Response, Transport};
@@ -71,7 +71,7 @@ impl GreenPay {
             return Ok(Outcome::Unknown(Doubt::NoAnswerBehindProxy));
         }
         let Some(body) = object::<PaymentAnswer>(&answer.body) else {
-            return match FailureAnswer::known(answer) {
+            return match known_failure(answer) {
                 Some(rejection) => Err(Refusal::Rejected(rejection)),
                 None => Ok(Outcome::Unknown(undecodable(answer.status))),
             };
@@ -135,7 +135,7 @@ impl GreenPay {
             Err(error) => return doubtful(error).map(Change::Unknown),
         };
         let Some(body) = object::<ReversalAnswer>(&answer.body) else {
-            return match FailureAnswer::known(&answer) {
+            return match known_failure(&answer) {
                 Some(rejection) => Err(Refusal::Rejected(rejection)),
                 None => Ok(Change::Unknown(undecodable(answer.status))),
             };
@@ -168,6 +168,11 @@ impl GreenPay {
                     _ => Ok(Change::Unknown(undecodable(answer.status))),
                 }
             }
+            // It does not say which of the two it was. A documented reason says it as well.
+            (status, _) if !done && status != "SUCCESS" => match known_failure(&answer) {
+                Some(rejection) => Err(Refusal::Rejected(rejection)),
+                None => Ok(Change::Unknown(Doubt::Contradictory)),
+            },
             _ => Ok(Change::Unknown(Doubt::Contradictory)),
         }
     }
@@ -244,5 +249,101 @@ fn doubtful(error: Error) -> Result<Doubt, Refusal> {
         Error::Doubtful(doubt) => Ok(doubt),
         Error::Incomplete(_) => Ok(Doubt::Undecodable),
         Error::SignatureInvalid => Ok(Doubt::SignatureInvalid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::{Mistakes, Settings};
+    use crate::variants::variants;
+
+    fn gateway() -> GreenPay {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/greenpay.json")).unwrap();
+        let tree = json!({ "merchant_id": "m", "secret": "s", "public_key": vectors["rsa_keys"]["t1024"]["public_spki_pem"],
+            "terminals": [{ "terminal": "t", "currency": "USD" }] });
+        let mistakes = Mistakes::default();
+        GreenPay::from_settings(&Settings::root(tree.as_object().unwrap(), &mistakes)).unwrap()
+    }
+
+    fn response(status: u16, body: &Value) -> Response {
+        Response {
+            status,
+            headers: Vec::new(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    #[test]
+    fn one_odd_member_never_costs_the_rest_nor_makes_an_approval() {
+        let gateway = gateway();
+        let approved = json!({ "status": 200, "orderId": "order-1", "authorization": "533793", "last4": "1111", "brand": "Visa",
+            "amount": 10, "currency": "USD", "errors": [], "_signature": "00",
+            "result": { "success": true, "resp_code": "00", "reserved_private4": "", "retrieval_ref_num": "701016540713",
+                "time_local_tran": "165407", "date_local_tran": "0110", "proc_code": "000000", "merchant_id": 1,
+                "authorization_id_resp": "533793" } });
+        for variant in variants(&approved) {
+            let outcome = gateway.outcome(&response(200, &variant.body), "order-1");
+            let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+            let decides = ["/status", "/orderId", "/result/success", "/result/resp_code"]
+                .iter()
+                .any(|member| variant.touches(member));
+            match outcome {
+                Ok(Outcome::Approved(_)) => assert!(!decides || variant.is_absent(), "{said}"),
+                Ok(Outcome::Unknown(_)) => assert!(decides, "{said}"),
+                // The bank's code in another form is another code, and an approval beside it a contradiction.
+                Ok(
+                    Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Declined(_) | Outcome::Pending(_),
+                )
+                | Err(_) => panic!("{said}"),
+            }
+        }
+        let declined = json!({ "status": 500, "orderId": "order-1", "authorization": null, "errors": ["Error: declined"],
+            "result": { "success": false, "resp_code": "51", "reserved_private4": "FONDOS INSUFICIENTES" } });
+        for variant in variants(&declined) {
+            let outcome = gateway.outcome(&response(500, &variant.body), "order-1");
+            let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+            match outcome {
+                Ok(Outcome::Declined(decline)) => assert!(
+                    variant.touches("/result/resp_code") || decline.reason == "insufficient_funds",
+                    "{said}: {decline:?}"
+                ),
+                Ok(Outcome::Unknown(_)) => assert!(
+                    [
+                        "/orderId",
+                        "/authorization",
+                        "/result/success",
+                        "/result/resp_code"
+                    ]
+                    .iter()
+                    .any(|member| variant.touches(member)),
+                    "{said}"
+                ),
+                Ok(
+                    Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Pending(_),
+                )
+                | Err(_) => panic!("{said}"),
+            }
+        }
+        let refused = json!({ "status": 500, "orderId": "order-1", "errors": ["Error: Invalid card token"], "result": null });
+        for variant in variants(&refused) {
+            let outcome = gateway.outcome(&response(500, &variant.body), "order-1");
+            let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
+            match outcome {
+                Err(Refusal::Rejected(rejection)) => {
+                    assert_eq!(rejection.code.as_deref(), Some("invalid_card_token"), "{said}");
+                }
+                Ok(Outcome::Unknown(_)) => {
+                    assert!(
+                        variant.touches("/errors/0") || variant.touches("/result"),
+                        "{said}"
+                    );
+                }
+                _ => panic!("{said}"),
+            }
+        }
     }
 }

@@ -93,7 +93,11 @@ fn read(answer: &Response) -> Result<(SecretString, Duration), Error> {
     let token = body["access_token"].as_str().filter(|token| {
         (1..=8192).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    let (Some(token), Some(seconds)) = (token, body["expires_in"].as_i64()) else {
+    let seconds = &body["expires_in"];
+    let seconds = seconds
+        .as_i64()
+        .or_else(|| seconds.as_str().and_then(|digits| digits.parse().ok()));
+    let (Some(token), Some(seconds)) = (token, seconds) else {
         return Err(Error::Doubtful(Doubt::Undecodable));
     };
     // One that has ended already is used for the one call that it was asked for.
@@ -123,5 +127,35 @@ impl Authenticator for OAuth2Authenticator {
             self.tokens.drop_token(&grant).await;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_rest_of_an_answer_is_read_whatever_type_a_member_has() {
+        let answer = |status: u16, body: Value| {
+            read(&Response {
+                status,
+                headers: Vec::new(),
+                body: body.to_string().into_bytes(),
+            })
+        };
+        for seconds in [json!(300), json!("300")] {
+            let body = json!({ "access_token": "t", "expires_in": seconds, "token_type": 1, "scope": [] });
+            let (token, lifetime) = answer(200, body).unwrap();
+            assert_eq!((token.expose_secret(), lifetime.as_secs()), ("Bearer t", 300));
+        }
+        let Err(Error::Refused(Refusal::Rejected(rejection))) = answer(
+            401,
+            json!({ "error": "invalid_client", "error_description": { "a": 1 } }),
+        ) else {
+            panic!("no refusal");
+        };
+        assert_eq!(rejection.code.as_deref(), Some("invalid_client"));
     }
 }

@@ -7,6 +7,7 @@ use super::signature::{self, Candidate};
 use super::wire::{ErrorEntry, PaymentAnswer, Scalar, TokenAnswer};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
+use crate::platforms::lenient::UNREADABLE;
 use crate::redact;
 
 /// What the signature of an answer says.
@@ -146,12 +147,14 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
         signature::verify(key, Candidate::PAYMENT, &answer.status, id, signature)
     });
     let result = answer.result.as_ref();
-    let bank_code = result
-        .and_then(|result| result.resp_code.as_deref())
-        .filter(|code| !code.is_empty());
+    let said = result.and_then(|result| result.resp_code.as_deref());
+    // What the bank said and nobody can read is neither its approval nor its decline.
+    let unreadable = said == Some(UNREADABLE);
+    let bank_code = said.filter(|code| !code.is_empty() && !unreadable);
     let body_ok = answer.status.integer() == Some(200);
     let http_ok = (200..300).contains(&http_status);
-    let bank_ok = result.is_none_or(|result| result.success != Some(false))
+    let bank_ok = !unreadable
+        && result.is_none_or(|result| result.success != Some(false))
         && bank_code.is_none_or(|code| code == "00");
     let message = || {
         let bank = result.and_then(|result| result.reserved_private4.as_deref());
@@ -159,7 +162,8 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     };
     // Whoever reads "declined" or "refused" charges again, so both are said only where nothing speaks for an
     // approval: not the bank, not the body's status, not an authorization.
-    let approval = result.is_some_and(|result| result.success == Some(true))
+    let approval = unreadable
+        || result.is_some_and(|result| result.success == Some(true))
         || bank_code == Some("00")
         || answer
             .authorization
@@ -185,7 +189,7 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
         authorization: answer
             .authorization
             .as_deref()
-            .filter(|text| !text.is_empty())
+            .filter(|text| !text.is_empty() && *text != UNREADABLE)
             .map(redact::card_digits),
         brand: answer.brand.as_deref().and_then(brand),
         last4: digits(answer.last4.as_deref(), 4..=4),

@@ -9,6 +9,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::json::push_decimal;
+use crate::platforms::lenient::{self, integral};
 
 /// A number or a text, kept as it was printed.
 ///
@@ -31,6 +32,11 @@ impl Scalar {
             Self::Integer(value) => Some(*value),
             Self::Text(_) => None,
         }
+    }
+
+    /// Of an answer that does not say it.
+    fn nothing() -> Self {
+        Self::Text(String::new())
     }
 
     /// The value as printed.
@@ -97,15 +103,6 @@ impl<'de> Deserialize<'de> for Scalar {
         }
         deserializer.deserialize_any(Any)
     }
-}
-
-/// The integer that a number is, within 2^53.
-fn integral(value: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "checked by the way back")]
-    let integer = value as i64;
-    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact within 2^53")]
-    let same = integer as f64 == value && value.abs() < 9_007_199_254_740_992.0;
-    same.then_some(integer)
 }
 
 /// One entry of `errors`. Texts are kept; nested objects and arrays, which only the void and refund answers
@@ -179,6 +176,30 @@ fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
             Scalar::Integer(value) => Some(value),
             Scalar::Text(text) => text.parse().ok(),
         }))
+}
+
+/// What a status or a code says. One that cannot be read says nothing.
+fn lenient_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+    Ok(Loose::deserialize(deserializer)?
+        .0
+        .unwrap_or_else(Scalar::nothing))
+}
+
+/// The echo of a reference. One that cannot be read is the echo of none.
+fn lenient_echo<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    Ok(Loose::deserialize(deserializer)?.0)
+}
+
+/// What the bank said. If it cannot be read, it was no approval.
+fn payment_result<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PaymentResult>, D::Error> {
+    Ok(match lenient::Object::deserialize(deserializer)? {
+        lenient::Object::Read(result) => Some(result),
+        lenient::Object::Missing => None,
+        lenient::Object::Unreadable => Some(PaymentResult {
+            resp_code: Some(lenient::UNREADABLE.into()),
+            ..PaymentResult::default()
+        }),
+    })
 }
 
 /// A list of errors, or one alone.
@@ -418,12 +439,18 @@ pub struct TokenResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenAnswer {
     /// 201 on success, inside an HTTP 200.
+    #[serde(default = "Scalar::nothing", deserialize_with = "lenient_status")]
     pub status: Scalar,
     /// Echo of the order's `requestId`.
-    #[serde(rename = "requestId", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "requestId",
+        default,
+        deserialize_with = "lenient_echo",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub request_id: Option<Scalar>,
     /// The token.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub result: Option<TokenResult>,
     /// `YYMM`.
     #[serde(
@@ -478,12 +505,16 @@ pub struct TokenAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentResult {
     /// Whether the bank approved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::approving_flag",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub success: Option<bool>,
     /// `00` for approved, else the reason.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::deciding_text",
         skip_serializing_if = "Option::is_none"
     )]
     pub resp_code: Option<String>,
@@ -566,12 +597,18 @@ pub struct PaymentResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentAnswer {
     /// 200 approved, 500 declined or refused.
+    #[serde(default = "Scalar::nothing", deserialize_with = "lenient_status")]
     pub status: Scalar,
     /// The order's `orderReference`.
-    #[serde(rename = "orderId", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "orderId",
+        default,
+        deserialize_with = "lenient_echo",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub order_id: Option<Scalar>,
     /// The authorization, needed to void or refund.
-    #[serde(default, deserialize_with = "lenient_text")]
+    #[serde(default, deserialize_with = "lenient::deciding_text")]
     pub authorization: Option<String>,
     /// Last four digits.
     #[serde(
@@ -588,7 +625,7 @@ pub struct PaymentAnswer {
     )]
     pub brand: Option<String>,
     /// The bank's message; null on some failures.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "payment_result")]
     pub result: Option<PaymentResult>,
     /// Texts of a refusal.
     #[serde(default, deserialize_with = "lenient_errors")]
@@ -614,9 +651,15 @@ pub struct PaymentAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteAnswer {
     /// `DELETED`.
+    #[serde(default = "Scalar::nothing", deserialize_with = "lenient_status")]
     pub status: Scalar,
     /// Echo of the `requestId`.
-    #[serde(rename = "requestId", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "requestId",
+        default,
+        deserialize_with = "lenient_echo",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub request_id: Option<Scalar>,
     /// Texts of a refusal.
     #[serde(default, deserialize_with = "lenient_errors")]
@@ -638,15 +681,23 @@ pub struct ReversalResult {
     #[serde(
         rename = "orderReference",
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::deciding_text",
         skip_serializing_if = "Option::is_none"
     )]
     pub order_reference: Option<String>,
     /// True for a void.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::approving_flag",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub void: Option<bool>,
     /// True for a refund.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::approving_flag",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub refund: Option<bool>,
 }
 
@@ -654,11 +705,13 @@ pub struct ReversalResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReversalAnswer {
     /// 200, 404 or 500.
+    #[serde(default = "Scalar::nothing", deserialize_with = "lenient_status")]
     pub code: Scalar,
     /// `SUCCESS` or `FAIL`.
+    #[serde(default = "Scalar::nothing", deserialize_with = "lenient_status")]
     pub status: Scalar,
     /// What was done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub result: Option<ReversalResult>,
     /// Texts of a refusal.
     #[serde(default, deserialize_with = "lenient_errors")]
