@@ -488,8 +488,9 @@ impl Platform for WorldlineAcquiring {
 
     fn router(self: Arc<Self>) -> Router {
         Router::new()
-            .route("/processing/v1/{*path}", any(receive))
-            .route("/services/v1/{*path}", any(receive))
+            .route("/processing/{*path}", any(receive))
+            .route("/services/{*path}", any(receive))
+            .route("/dispute-management/{*path}", any(receive))
             .route(TOKEN_PATH, post(receive_grant))
             .with_state(self)
     }
@@ -547,7 +548,7 @@ async fn receive_grant(State(platform): State<Arc<WorldlineAcquiring>>, request:
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-/// An unknown path is 404 without JSON, which tells it from an unknown payment.
+/// What an unknown path leads to is not known; like every refusal here it is a problem that clients can read.
 async fn receive(State(platform): State<Arc<WorldlineAcquiring>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let segments: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
@@ -584,7 +585,7 @@ async fn receive(State(platform): State<Arc<WorldlineAcquiring>>, request: Reque
         _ => (None, None, &[][..]),
     };
     let Some((name, _, pattern, scope, route)) = entry else {
-        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+        return Refusal::unknown("path").response(&Applied::default());
     };
     let id = pattern
         .iter()
@@ -592,7 +593,7 @@ async fn receive(State(platform): State<Arc<WorldlineAcquiring>>, request: Reque
         .and_then(|index| segments.get(index))
         .map_or_else(String::new, |id| (*id).to_owned());
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        return Refusal::too_large().response(&Applied::default());
     };
     let asked = Asked {
         name,

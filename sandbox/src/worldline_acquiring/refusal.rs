@@ -80,13 +80,23 @@ impl Refusal {
         )
     }
 
-    /// A payment or an operation that is not there.
+    /// A path, a payment or an operation that is not there.
     pub(crate) fn unknown(what: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "not-found",
             "There is no such resource",
             format!("there is no such {what}"),
+        )
+    }
+
+    /// More than any request of the platform's own clients.
+    pub(crate) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The request is too large",
+            "the body of the request is too large",
         )
     }
 

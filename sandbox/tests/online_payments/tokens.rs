@@ -29,6 +29,10 @@ async fn stores_reads_and_deletes() {
         (&json!(true), &json!("CREATED"))
     );
     assert_eq!(made["card"]["cardNumber"], "************7977");
+    let linked = made["externalTokenLinked"].as_object().unwrap();
+    for name in ["ComputedToken", "GTSComputedToken", "GeneratedToken"] {
+        assert_eq!(linked[name].as_str().unwrap().len(), 32, "{name}");
+    }
     let path = format!("/tokens/{token}");
     let read = shop.get(&path).await.good(200);
     assert_eq!(

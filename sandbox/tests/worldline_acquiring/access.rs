@@ -159,15 +159,17 @@ async fn another_account_is_refused_and_another_path_is_not_there() {
         ("POST", "/services/v1/ping"),
         ("GET", "/services/v1/pong"),
         ("POST", "/processing/v1/x"),
+        ("POST", "/processing/v2/100812/520000214/payments"),
+        ("POST", "/dispute-management/v1/disputes/search"),
     ] {
         let answer = shop.send(shop.request(method, path, &bearer)).await;
-        // Without JSON, so that nobody takes it for an unknown payment.
-        assert_eq!(
-            (answer.status, answer.kind.contains("json")),
-            (404, false),
-            "{path}"
-        );
+        // A problem that the platform's own clients can read.
+        answer.refused(404, "not-found", "path");
     }
+    let long = shop
+        .request("POST", "/processing/v1/100812/520000214/payments", &bearer)
+        .body(vec![b' '; 300_000]);
+    shop.send(long).await.refused(413, "too-large", "body");
 }
 
 #[tokio::test]
