@@ -306,10 +306,22 @@ impl Payment {
         let Some(operation) = self.operations.get(index) else {
             return Value::Null;
         };
+        let mut status = self.operation_status(index);
+        if let Some(fields) = status.as_object_mut() {
+            // Captures and refunds tell less of their status than payments.
+            let told: Option<&[&str]> = match output {
+                "captureOutput" => Some(&["statusCode"]),
+                "refundOutput" => Some(&["statusCode", "statusCategory", "isCancellable", "errors"]),
+                _ => None,
+            };
+            if let Some(told) = told {
+                fields.retain(|name, _| told.contains(&name.as_str()));
+            }
+        }
         let mut json = json!({
             "id": self.operation_id(index),
             "status": statuses::names(operation.code).0,
-            "statusOutput": self.operation_status(index),
+            "statusOutput": status,
         });
         let (amount, at) = (operation.amount, operation.at);
         if let Some(fields) = json.as_object_mut() {

@@ -206,10 +206,15 @@ impl Item {
         })
     }
 
-    /// All of it.
+    /// All of it, as it is read. Of the card there is nothing but its brand.
     pub(crate) fn body(&self, id: &str, settings: &Settings, now: OffsetDateTime, operations: bool) -> Value {
         let mut body = self.summary(id, settings, now);
-        body["cardPaymentData"] = self.card.body();
+        if let Some(brand) = &self.card.brand {
+            body["cardPaymentData"] = json!({ "brand": brand });
+        }
+        if let Some(payment) = &self.parent {
+            body["referencedPaymentId"] = payment.as_str().into();
+        }
         if !self.is_pending(now) {
             body["totalAuthorizedAmount"] = self.asked.with(self.authorized()).body();
         }

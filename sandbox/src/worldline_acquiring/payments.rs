@@ -136,6 +136,7 @@ impl Call<'_> {
             operations: vec![self.made(Kind::Authorization, amount, verdict.clone())],
         };
         let mut answer = payment.body("paymentId", &ledger.settings, self.now, false);
+        answer["cardPaymentData"] = payment.card.body();
         if pending_until.is_none() {
             merge(&mut answer, issuer::codes(&verdict, "ISSUER"));
         }
@@ -193,10 +194,12 @@ impl Call<'_> {
         item.changed_at = self.now;
         answer["operationId"] = self.operation.as_str().into();
         answer[on.name()] = item.summary(on.id(), &settings, self.now);
-        if matches!(kind, Kind::Increment | Kind::Reversal) {
+        // The client's type for what is done to a refund has neither.
+        let is_payment = matches!(on, On::Payment);
+        if is_payment && matches!(kind, Kind::Increment | Kind::Reversal) {
             answer["totalAuthorizedAmount"] = item.asked.with(item.authorized()).body();
         }
-        if let Some(code) = code {
+        if let Some(code) = code.filter(|_| is_payment) {
             answer["authorizationCode"] = code.into();
         }
         Ok(Reply::created(answer, on.target(self.id)))
@@ -333,11 +336,16 @@ impl Call<'_> {
         answer["operationId"] = self.operation.as_str().into();
         if refund.parent.is_some() {
             answer["refund"] = refund.summary("refundId", &ledger.settings, self.now);
-            if let Some(code) = refund.authorization_code() {
-                answer["authorizationCode"] = code.into();
-            }
         } else {
-            let body = refund.body("refundId", &ledger.settings, self.now, false);
+            let mut body = refund.body("refundId", &ledger.settings, self.now, false);
+            body["cardPaymentData"] = refund.card.body();
+            // Named otherwise here than where the refund is read.
+            if let Some(code) = body
+                .as_object_mut()
+                .and_then(|body| body.remove("initialAuthorizationCode"))
+            {
+                body["authorizationCode"] = code;
+            }
             merge(&mut answer, body);
         }
         let target = Target::Refund(refund.id.clone());

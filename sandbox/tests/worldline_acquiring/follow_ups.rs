@@ -199,6 +199,14 @@ async fn a_refund_can_be_held_and_let_go() {
         .await
         .is(201);
     assert_eq!(back["refund"]["status"], "REVERSED");
+    // What the types of the platform's own client do not have.
+    for answer in [&held, &back] {
+        for member in ["authorizationCode", "totalAuthorizedAmount"] {
+            assert_eq!(answer.get(member), None, "{member}");
+        }
+    }
+    let read = shop.get(&format!("/refunds/{refund}")).await.is(200);
+    assert_eq!(read["referencedPaymentId"], id.as_str());
     let again = shop
         .post(&refunds, &shop.body(&json!({ "amount": pounds(400) })))
         .await
@@ -236,7 +244,17 @@ async fn a_refund_can_stand_alone() {
         (&json!("PENDING_CAPTURE"), &json!("0"), &body["operationId"])
     );
     let id = refund["refundId"].as_str().unwrap();
-    assert_eq!(shop.get(&format!("/refunds/{id}")).await.is(200)["refundId"], id);
+    let read = shop.get(&format!("/refunds/{id}")).await.is(200);
+    assert_eq!(read["refundId"], id);
+    assert_eq!(
+        (
+            &refund["authorizationCode"],
+            refund.get("initialAuthorizationCode")
+        ),
+        (&read["initialAuthorizationCode"], None)
+    );
+    assert!(refund["cardPaymentData"].get("ecommerceData").is_some());
+    assert_eq!(read["cardPaymentData"], json!({ "brand": "VISA" }));
     shop.get("/refunds/unknown")
         .await
         .refused(404, "not-found", "refund");
