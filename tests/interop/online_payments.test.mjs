@@ -355,6 +355,21 @@ test("the platform's own library asks the same, and encrypts the same", async ()
       assert.match(theirText, /"nonce":""/);
       assert.equal(ourText, theirText);
     }
+    // What else it asks for, of a shopper with a stored card.
+    const { body: { token: stored } } = await server('POST', '/tokens', {
+      paymentProductId: 1, card: { data: { card: { cardNumber: '4567350000427977', cardholderName: VISA.holder, expiryDate: '1230', cvv: '123' } } },
+    });
+    const { body: known } = await server('POST', '/sessions', { tokens: [stored] });
+    const shopper = new Session(known);
+    const [account] = (await shopper.getPaymentProduct(1, details)).accountsOnFile;
+    assert.deepEqual(['cardNumber', 'cardholderName', 'expiryDate'].map((name) => account.attributes.find(({ key: id }) => id === name).value), ['456735XXXXXX7977', VISA.holder, '1230']);
+    assert.equal((await shopper.getIinDetails('4567 3500 0042', details)).status, 'SUPPORTED');
+    assert.ok((await shopper.getPaymentProductNetworks(302, details)).networks.includes('VISA'));
+    const surcharges = async (card) => (await shopper.getSurchargeCalculation(details.amountOfMoney, card)).surcharges.map(({ result }) => result);
+    assert.deepEqual(await surcharges({ partialCreditCardNumber: '53000000', paymentProductId: 3 }), ['OK']);
+    assert.deepEqual(await surcharges(stored), ['NO_SURCHARGE']);
+    const quote = await shopper.getCurrencyConversionQuote(details.amountOfMoney, { partialCreditCardNumber: '40120000' });
+    assert.deepEqual([quote.result.result, quote.proposal.baseAmount], ['Allowed', details.amountOfMoney]);
   } finally {
     globalThis.fetch = real;
     for (const name of [...Object.keys(page), 'window', 'document']) delete globalThis[name];
