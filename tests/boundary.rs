@@ -154,6 +154,35 @@ fn a_card_is_checked_by_the_rules_of_its_platform() {
     assert_eq!((code, &*field), (Code::OptionInvalid, "platform"));
 }
 
+/// Test cards that platforms publish, check digit or not.
+#[test]
+fn a_wrong_check_digit_only_warns_where_a_published_test_card_has_one() {
+    let check = |platform: &str, number: &str| {
+        let mut parts = [&["check", platform, ""][..], &CARD].concat();
+        parts[4] = number;
+        call(&mut Module::default(), &parts)
+    };
+    let place = ProblemCode::NumberCheckDigit as usize;
+    for (platform, number) in [
+        ("=gp_api", "=5425 2334 2424 1200"),
+        ("=greenpay", "=4556592228753727"),
+    ] {
+        let checked = check(platform, number);
+        assert_eq!(
+            (checked.len(), &*checked[1]),
+            (8, &*format!("~{place},")),
+            "{platform}"
+        );
+    }
+    for platform in ["=ccbill", "=worldline_acquiring", "=online_payments"] {
+        assert_eq!(
+            check(platform, "=5425 2334 2424 1200")[1..],
+            [format!("{place},")],
+            "{platform}"
+        );
+    }
+}
+
 /// Without its security code only where that is said; what is there is checked all the same.
 #[test]
 fn a_card_may_lack_its_security_code() {

@@ -48,6 +48,9 @@ const CARDS: [(&str, Verdict); 29] = [
     ("135400000007187", Verdict::Unsupported),
 ];
 
+/// Published as a test card with the platform's sample, although its check digit is wrong.
+pub(crate) const WRONG_CHECK_DIGIT: &str = "5425233424241200";
+
 /// Cards whose security code and address are not simply confirmed: letters for the code, the address and the
 /// postal code.
 const CHECKS: [(&str, [char; 3]); 3] = [
