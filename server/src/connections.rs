@@ -1,9 +1,10 @@
 //! Which connections are open, what each of them waits for, and which one goes when there is no room.
 //!
-//! Room is made fairly: of the client address with the most connections, the one that has waited longest for a request
-//! goes. A connection whose request is being worked on never goes. So whoever opens thousands of connections closes
-//! their own, and a client that sends its request at once is served.
+//! Room is made fairly: of the client address with the most connections, and of equal ones of the one that has waited
+//! longest for a request, the longest waiting connection goes. One whose request is being worked on never goes. So
+//! whoever opens thousands of connections closes their own, and a client that sends its request at once is served.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,10 +123,12 @@ impl State {
         let most = self
             .addresses
             .iter()
-            .filter(|(_, entry)| !entry.waiting.is_empty())
-            .max_by_key(|(_, entry)| entry.live)
-            .map(|(address, _)| *address);
-        most.is_some_and(|address| self.close_longest(address))
+            .filter_map(|(address, entry)| {
+                let (since, _) = entry.waiting.first_key_value()?;
+                Some(((entry.live, Reverse(*since)), *address))
+            })
+            .max_by_key(|(rank, _)| *rank);
+        most.is_some_and(|(_, address)| self.close_longest(address))
     }
 }
 
@@ -348,6 +351,22 @@ mod tests {
         assert!(client.iter().chain(&third).all(|slot| !told(slot)));
         // It can no longer begin anything.
         assert!(!attacker[2].enter(Phase::Working));
+    }
+
+    #[test]
+    fn of_equal_addresses_the_longest_waiting_goes() {
+        let all = connections(40, None);
+        let mut slots: Vec<_> = (0..40)
+            .map(|number| all.admit(address(number)).1.unwrap())
+            .collect();
+        for number in 40..80 {
+            let (admission, slot) = all.admit(address(number));
+            assert_eq!(admission, Admission::InPlaceOfAnother);
+            slots.extend(slot);
+            let oldest = usize::from(number) - 40;
+            assert!(slots.iter().take(oldest + 1).all(|slot| told(slot)), "{number}");
+            assert!(!slots.iter().skip(oldest + 1).any(|slot| told(slot)), "{number}");
+        }
     }
 
     #[test]
