@@ -255,7 +255,11 @@ async fn is_served_under_attack(more: &str, from: &str) -> (String, String) {
     let sandbox = sandbox().await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let more = format!("[log]\nlevel = \"warn\"\n{more}");
+    // No time-out helps: what makes room is the bound alone.
+    let more = format!(
+        "[log]\nlevel = \"warn\"\n[connections]\nheader_timeout_ms = 120000\nidle_timeout_ms = 600000\n\
+         body_timeout_ms = 120000\n{more}"
+    );
     let program = Program::start_with_files(&configure(&sandbox, folder.path(), &more), 1024, &log);
     let address = address_of(&program);
     let attackers = attack(address, from).await;
@@ -278,7 +282,8 @@ async fn is_served_under_attack(more: &str, from: &str) -> (String, String) {
         times[0],
         times[times.len() - 1]
     );
-    // Most of them, because the machine that runs the attack and the tests may be slow by itself.
+    // Not each of them within a second, because the machine that runs the attack and the tests may be slow by itself.
+    assert!(times[times.len() - 1] < Duration::from_secs(10), "{times:?}");
     assert!(times[times.len() * 9 / 10] < Duration::from_secs(1), "{times:?}");
     let began = Instant::now();
     assert_eq!(
@@ -313,7 +318,7 @@ async fn an_attacker_with_thousands_of_connections_keeps_nobody_out() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attacker_behind_the_same_proxy_keeps_nobody_out() {
-    let trust = "[connections]\nmax_per_address = 0\n";
+    let trust = "max_per_address = 0\n";
     let (log, figures) = is_served_under_attack(trust, "127.0.0.1").await;
     println!("{figures}");
     assert!(log.contains("max_connections"), "{log}");
