@@ -86,7 +86,13 @@ impl OnlinePayments {
 
     pub(crate) fn list_products(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         check_context(call)?;
-        let ids = ledger.settings.products.clone();
+        let amount = call.query("amount").and_then(|text| text.parse::<i64>().ok());
+        // The platform's own client finds no product for an amount that cannot be paid.
+        let ids = if amount.is_some_and(|amount| amount < 0) {
+            Vec::new()
+        } else {
+            ledger.settings.products.clone()
+        };
         let products: Vec<Value> = ids
             .iter()
             .enumerate()

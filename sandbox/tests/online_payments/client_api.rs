@@ -250,6 +250,10 @@ async fn describes_its_products() {
             400
         );
     }
+    let none = shop
+        .page_get(&session, "/products?countryCode=DE&currencyCode=EUR&amount=-1")
+        .await;
+    assert_eq!(none.good(200), json!({ "paymentProducts": [] }));
     assert_eq!(
         shop.page_get(&session, &format!("/products{CONTEXT}&locale=invalid_locale"))
             .await
