@@ -87,6 +87,8 @@ codes! {
     PlatformUnavailable = "platform_unavailable", "the platform is not available";
     /// The server refused the request; its own code is in `platformCode`.
     ServerRejected = "server_rejected", "the server refused the request";
+    /// A session, a customer or all customers have tried too many cards.
+    TooManyAttempts = "too_many_attempts", "too many cards were tried";
     /// The time-out passed; what happened on the other side is unknown.
     RequestTimeout = "request_timeout", "no answer came within the time-out";
     /// The caller aborted the request.

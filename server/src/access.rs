@@ -7,18 +7,15 @@ use std::sync::Once;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::App;
+use crate::attempts::Keyed;
 use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
-
-/// Above this many addresses, those that have calmed down are forgotten.
-const MANY_ADDRESSES: usize = 10_000;
 
 /// The rules of access.
 pub struct Access {
@@ -26,7 +23,7 @@ pub struct Access {
     origins: Vec<String>,
     demo: bool,
     trust_forwarded_for: bool,
-    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    limiter: Keyed,
     unreadable_forwarded_for: Once,
 }
 
@@ -39,7 +36,7 @@ impl Access {
             origins: config.allowed_origins.clone(),
             demo: config.demo.is_some(),
             trust_forwarded_for: config.trust_forwarded_for,
-            limiter: RateLimiter::keyed(quota(&config.limits)),
+            limiter: Keyed::new(quota(&config.limits)),
             unreadable_forwarded_for: Once::new(),
         }
     }
@@ -94,13 +91,9 @@ impl Access {
     }
 
     fn limit(&self, parts: &Parts) -> Result<(), ApiError> {
-        if self.limiter.len() > MANY_ADDRESSES {
-            self.limiter.retain_recent();
-        }
-        self.limiter.check_key(&self.client(parts)).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::from(Code::RateLimited).retry_after(wait.as_secs() + 1)
-        })
+        self.limiter
+            .check(&self.client(parts))
+            .map_err(|wait| ApiError::from(Code::RateLimited).retry_after(wait))
     }
 
     /// The client's address, as far as it is known.

@@ -70,6 +70,16 @@ pub struct Limits {
     pub browser_burst: u32,
     /// How long a repeated request waits for the first one.
     pub idempotency_wait: Duration,
+    /// Cards that one session may bring to its platform.
+    pub session_attempts: u32,
+    /// Cards per minute and customer.
+    pub customer_attempts_per_minute: u32,
+    /// Cards per minute in all.
+    pub attempts_per_minute: u32,
+    /// Sessions per minute and customer.
+    pub customer_sessions_per_minute: u32,
+    /// Sessions per minute that pages open, in all.
+    pub sessions_per_minute: u32,
 }
 
 /// A platform.
@@ -372,6 +382,11 @@ fn limits(table: &Settings<'_>) -> Limits {
         browser_requests_per_minute: small("browser_requests_per_minute", 60, 1..=1_000_000),
         browser_burst: small("browser_burst", 20, 1..=100_000),
         idempotency_wait: Duration::from_millis(table.integer("idempotency_wait_ms", 15_000, &(0..=120_000))),
+        session_attempts: small("session_attempts", 5, 1..=1000),
+        customer_attempts_per_minute: small("customer_attempts_per_minute", 10, 1..=1_000_000),
+        attempts_per_minute: small("attempts_per_minute", 600, 1..=1_000_000),
+        customer_sessions_per_minute: small("customer_sessions_per_minute", 20, 1..=1_000_000),
+        sessions_per_minute: small("sessions_per_minute", 1200, 1..=1_000_000),
     };
     table.finish();
     limits

@@ -79,6 +79,8 @@ codes! {
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "calls from this origin are not allowed";
     /// Too many calls from one address.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "too many requests; try again later";
+    /// A session, a customer or all together have tried too many cards.
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "too many cards were tried";
     /// No such session.
     SessionNotFound = "session_not_found", NOT_FOUND, "there is no such session";
     /// The session is too old.
@@ -278,6 +280,9 @@ impl ApiError {
         if let Some(rejection) = &self.0.rejection {
             problem.insert("platform_code".into(), rejection.code.clone().into());
             problem.insert("platform_message".into(), rejection.message.as_str().into());
+        }
+        if let Some(seconds) = self.0.retry_after {
+            problem.insert("retry_after".into(), seconds.into());
         }
         if let Some(payment) = &self.0.payment {
             problem.insert("payment".into(), payment.as_str().into());

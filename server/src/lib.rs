@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api_key;
+mod attempts;
 pub mod body;
 pub mod bounds;
 pub mod clock;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::access::Access;
+use crate::attempts::Attempts;
 use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
@@ -58,6 +60,8 @@ pub struct Shared {
     pub bounds: Bounds,
     /// How many calls are under way at each platform.
     gates: Gates,
+    /// How many cards are tried.
+    attempts: Attempts,
     /// Work that a caller who hangs up must not cut short.
     tasks: TaskTracker,
     /// Ends lookups, which move no money, as soon as the server is told to stop.
@@ -122,6 +126,7 @@ impl Shared {
             store,
             clock,
             bounds: Bounds::default(),
+            attempts: Attempts::new(&config.limits),
             gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -29,7 +29,7 @@ pub use health::Health;
 pub use idempotency::{Claim, Key, StoredAnswer};
 pub use notifications::Notice;
 pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
-pub use sessions::{NewSession, Session, SessionClaim, SessionState, Storing};
+pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_queues.sql"),
     include_str!("../migrations/0006_binding.sql"),
     include_str!("../migrations/0007_upkeep.sql"),
+    include_str!("../migrations/0008_attempts.sql"),
 ];
 
 /// How long a statement waits for another process that has locked the database.
@@ -355,6 +356,12 @@ fn new_id(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ATTEMPT: Attempt<'_> = Attempt {
+        body_hash: "h",
+        card: None,
+        taker: Taker::Platform,
+    };
 
     #[tokio::test]
     async fn payments_of_the_first_version_are_carried_over() {
@@ -741,8 +748,7 @@ mod tests {
                 capture_later: false,
                 network_token: None,
             };
-            let Claim::New(payment, claimed) =
-                store.claim_payment(None, &new, ("h", None), 0, 1).await.unwrap()
+            let Claim::New(payment, claimed) = store.claim_payment(None, &new, &ATTEMPT, 0, 1).await.unwrap()
             else {
                 panic!("not claimed")
             };
@@ -772,16 +778,14 @@ mod tests {
         );
 
         let card = session(&store, "x").await.unwrap();
-        let SessionClaim::Claimed(_, held) = store.claim_session(&card, ("h", None), 1, 0).await.unwrap()
-        else {
+        let SessionClaim::Claimed(_, held) = store.claim_session(&card, &ATTEMPT, 1, 0).await.unwrap() else {
             panic!("not claimed")
         };
         store.recover(2).await.unwrap();
         assert_eq!(state(&card).await, SessionState::Busy);
         // The next one begins before the last one is quite over.
         store.reopen_session(&card).await.unwrap();
-        let SessionClaim::Claimed(_, next) = store.claim_session(&card, ("h", None), 1, 0).await.unwrap()
-        else {
+        let SessionClaim::Claimed(_, next) = store.claim_session(&card, &ATTEMPT, 1, 0).await.unwrap() else {
             panic!("not claimed")
         };
         drop(held);

@@ -150,6 +150,37 @@ impl Shop {
         }
     }
 
+    /// The same shop after its server has ended and started anew.
+    pub(crate) async fn restarted(self, id: &str, settings: &[(&str, &str)]) -> Self {
+        let Self {
+            sandbox,
+            app,
+            router,
+            folder,
+        } = self;
+        app.stop().await;
+        drop(router);
+        // The file is free once the last task has let go.
+        let gone = std::sync::Arc::downgrade(&app);
+        drop(app);
+        while gone.strong_count() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let platform = platform_settings(&sandbox, id);
+        let all: Vec<(&str, &str)> = platform
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .chain(settings.iter().copied())
+            .collect();
+        let (app, router) = serve(&sandbox, &folder.path().join("cardseal.sqlite"), &all).await;
+        Self {
+            sandbox,
+            app,
+            router,
+            folder,
+        }
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("cardseal.sqlite")
     }
@@ -321,6 +352,17 @@ pub(crate) async fn serve(
             "10000".into(),
         ),
         ("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS".into(), "3000".into()),
+        ("CARDSEAL__LIMITS__SESSION_ATTEMPTS".into(), "1000".into()),
+        (
+            "CARDSEAL__LIMITS__CUSTOMER_ATTEMPTS_PER_MINUTE".into(),
+            "10000".into(),
+        ),
+        ("CARDSEAL__LIMITS__ATTEMPTS_PER_MINUTE".into(), "10000".into()),
+        (
+            "CARDSEAL__LIMITS__CUSTOMER_SESSIONS_PER_MINUTE".into(),
+            "10000".into(),
+        ),
+        ("CARDSEAL__LIMITS__SESSIONS_PER_MINUTE".into(), "10000".into()),
     ]);
     environment.extend(
         settings

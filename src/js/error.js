@@ -11,10 +11,12 @@ export class CardsealError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "CardsealError";
     this.code = code;
-    const { status } = details;
+    const { status, retryAfter } = details;
     this.retryable =
       ["network_failed", "request_timeout", "platform_unavailable", "load_failed"].includes(code) ||
-      (code === "server_rejected" && (status === 429 || status >= 500));
+      (code === "server_rejected" && (status === 429 || status >= 500)) ||
+      // Without a time to wait for, it is the session that has had its cards.
+      (code === "too_many_attempts" && retryAfter > 0);
     for (const [name, value] of Object.entries(details)) {
       if (value !== undefined) this[name] = value;
     }

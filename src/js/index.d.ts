@@ -126,6 +126,7 @@ export type ErrorCode =
   | "card_invalid" | "customer_invalid" | "type_invalid" | "option_invalid"
   | "session_malformed" | "session_expired" | "session_wrong_kind" | "session_wrong_platform" | "session_host_refused"
   | "answer_malformed" | "signature_invalid" | "platform_rejected" | "platform_unavailable" | "server_rejected"
+  | "too_many_attempts"
   | "request_timeout" | "request_aborted" | "network_failed"
   | "not_loaded" | "load_failed";
 
@@ -148,6 +149,8 @@ export class CardsealError extends Error {
   readonly platformCode?: string;
   /** The platform's own words; digit runs that could be a card number are masked. */
   readonly platformMessage?: string;
+  /** With `too_many_attempts`, if waiting helps: in how many seconds to try again. Otherwise open a new session. */
+  readonly retryAfter?: number;
 }
 
 // ---------------------------------------------------------------------------------------------- requests

@@ -88,7 +88,7 @@ async function bounded(response) {
 }
 
 /** Codes of the server that mean the same here. */
-const SHARED = ["session_expired", "session_wrong_kind", "platform_rejected", "platform_unavailable", "signature_invalid"];
+const SHARED = ["session_expired", "session_wrong_kind", "platform_rejected", "platform_unavailable", "signature_invalid", "too_many_attempts"];
 
 function refuse(status, answer) {
   if (status >= 200 && status < 300) {
@@ -105,6 +105,7 @@ function refuse(status, answer) {
     field: answer.field,
     platformCode: answer.platform_code ?? (shared ? undefined : theirs),
     platformMessage: answer.platform_message,
+    retryAfter: shared === "too_many_attempts" && answer.retry_after > 0 ? answer.retry_after : undefined,
   });
 }
 

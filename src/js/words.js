@@ -28,6 +28,7 @@ export const CODES = {
   platform_rejected: "the platform refused the request",
   platform_unavailable: "the platform is not available",
   server_rejected: "the server refused the request",
+  too_many_attempts: "too many cards were tried",
   request_timeout: "no answer came within the time-out",
   request_aborted: "the request was aborted by the caller",
   network_failed: "the request could not be sent, or the connection broke",

@@ -176,6 +176,11 @@ test('a relayed payment carries its idempotency key', async () => {
 test('what the server refuses keeps its code', async () => {
   answer = json(429, { type: 'about:blank', title: 'Too many requests', status: 429, code: 'rate_limited', detail: 'wait' });
   await refused(relay().tokenize(session(), CARD), 'server_rejected', { platformCode: 'rate_limited', status: 429, retryable: true });
+  answer = json(429, { title: 'x', status: 429, code: 'too_many_attempts', detail: 'try again later', retry_after: 7 });
+  await refused(relay().tokenize(session(), CARD), 'too_many_attempts', { status: 429, retryable: true, retryAfter: 7 });
+  // The session has had its cards: waiting does not help.
+  answer = json(429, { title: 'x', status: 429, code: 'too_many_attempts', detail: 'open a new session' });
+  await refused(relay().tokenize(session(), CARD), 'too_many_attempts', { status: 429, retryable: false, retryAfter: undefined });
   answer = json(409, { title: 'x', status: 409, code: 'session_expired', detail: 'open a new one' });
   await refused(relay().tokenize(session(), CARD), 'session_expired', { status: 409 });
   answer = json(422, { title: 'x', status: 422, code: 'platform_rejected', platform_code: 'invalid_pan', platform_message: 'Invalid_pan' });

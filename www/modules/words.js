@@ -102,6 +102,7 @@ const FAILURES = {
   request_timeout: ['The answer took too long.', 'Please press the button again.'],
   request_aborted: ['The request was stopped.', 'Please press the button again.'],
   rate_limited: ['Too many tries in a short time.', 'Please wait a minute, then press the button again.'],
+  too_many_attempts: ['Too many cards were tried.', 'Please wait a minute, then open this page anew.'],
   session_expired: ['This page was open for too long.', 'We have renewed it. Please press the button again.'],
   session_used: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   session_not_found: ['This page was out of date.', 'We have renewed it. Please press the button again.'],

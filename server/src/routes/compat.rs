@@ -106,7 +106,7 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
 
 async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
     let data = async {
-        browser?;
+        let by_page = browser?.merchant.is_err();
         let reference = uuid::Uuid::new_v4().to_string();
         let ask = SessionAsk {
             capture: Capture::Auto,
@@ -120,6 +120,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             customer_ip: None,
         };
         let account = app.account(PLATFORM.id())?;
+        app.attempts.open_session(None, by_page)?;
         let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
         let opened = account
             .gateway

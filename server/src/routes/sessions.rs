@@ -100,6 +100,8 @@ pub(super) async fn create(
     }
 
     let _permit = app.enter(&platform, Purpose::Session).await?;
+    app.attempts
+        .open_session(customer.as_deref(), merchant.is_err())?;
     // Taken before the platform makes its order: ours never looks younger than the platform's.
     let created_at = app.clock.now();
     let ask = SessionAsk {

@@ -22,17 +22,21 @@ use sha2::{Digest, Sha256};
 use super::{Page, listed};
 use crate::App;
 use crate::access::{Browser, Merchant};
+use crate::attempts::session_exhausted;
 use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::store::{
-    ANSWER_GRACE_MS, Claimed, Session, SessionClaim, SessionState, Storing, Token, TokenStatus,
+    ANSWER_GRACE_MS, Attempt, Claimed, Session, SessionClaim, SessionState, Storing, Taker, Token,
+    TokenStatus,
 };
 use crate::upkeep::store_outcome;
 
 /// Between two looks at a session that another request is using.
 const LOOK: Duration = Duration::from_millis(50);
+/// In the place of a hash: the platform is asked what the customer did on its page.
+const PAGE: &str = "page";
 
 /// What the browser sends for a session.
 pub(super) struct HandIn {
@@ -121,6 +125,14 @@ impl HandIn {
         Ok(session)
     }
 
+    /// Whether it counts as one of the session's cards.
+    fn taker(&self, app: &App) -> Taker {
+        if self.hash == PAGE {
+            return Taker::Platform;
+        }
+        Taker::Card(app.config.limits.session_attempts)
+    }
+
     /// How much older than it should a session may be, in milliseconds.
     pub(super) const fn grace(&self) -> i64 {
         match self.handed {
@@ -152,24 +164,34 @@ pub(super) async fn create(
 
 pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
     let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let taker = hand_in.taker(app);
     let session = app
         .store
         .session(&hand_in.session)
         .await?
         .ok_or(Code::SessionNotFound)?;
+    let open = session.state == SessionState::Open && !session.is_expired(app.clock.now(), hand_in.grace());
+    if open && taker != Taker::Platform {
+        app.attempts.admit(&session, &hand_in.hash)?;
+    }
     let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
     let (session, claimed) = loop {
         match app
             .store
             .claim_session(
                 &hand_in.session,
-                (&hand_in.hash, claim.as_ref()),
+                &Attempt {
+                    body_hash: &hand_in.hash,
+                    card: claim.as_ref(),
+                    taker,
+                },
                 app.clock.now(),
                 hand_in.grace(),
             )
             .await?
         {
             SessionClaim::Claimed(session, claimed) => break (session, Some(claimed)),
+            SessionClaim::Exhausted => return Err(session_exhausted()),
             SessionClaim::None => return Err(Code::SessionNotFound.into()),
             SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             SessionClaim::Taken(session) => {
@@ -259,7 +281,7 @@ pub(super) async fn look(app: &App, session: &str) -> Result<(), ApiError> {
     let hand_in = HandIn {
         session: session.into(),
         handed: Handed::Answer(Value::Null),
-        hash: "page".into(),
+        hash: PAGE.into(),
     };
     let owner = Arc::clone(app);
     match app

@@ -1,11 +1,10 @@
 //! Idempotency keys: bound to a body and a payment before the platform is called, and to one answer after it.
 
-use secrecy::SecretString;
 use sqlx::Row;
 
 use super::{
-    Claimed, NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError, TokenStatus,
-    payments, sessions, tokens,
+    Attempt, Claimed, NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError,
+    TokenStatus, payments, sessions, tokens,
 };
 
 /// A key of a caller.
@@ -44,6 +43,8 @@ pub enum Claim {
     SessionTaken,
     /// What was handed over belongs to another session.
     BelongsElsewhere,
+    /// The session has had all the cards that it may have.
+    SessionExhausted,
     /// The stored card cannot be charged.
     TokenUnusable(TokenStatus),
 }
@@ -58,7 +59,7 @@ impl Store {
         &self,
         key: Option<&Key>,
         payment: &NewPayment<'_>,
-        (body_hash, card): (&str, Option<&SecretString>),
+        attempt: &Attempt<'_>,
         grace: i64,
         now: i64,
     ) -> Result<Claim> {
@@ -91,10 +92,12 @@ impl Store {
             let Some(open) = open else {
                 return Ok(Claim::SessionTaken);
             };
-            if !sessions::bind(&mut tx, &open, card).await? {
+            if !sessions::bind(&mut tx, &open, attempt.card).await? {
                 return Ok(Claim::BelongsElsewhere);
             }
-            sessions::take(&mut tx, session, body_hash).await?;
+            if !sessions::take(&mut tx, &open, attempt).await? {
+                return Ok(Claim::SessionExhausted);
+            }
         }
         // After the look at the key: a repeated request gets its answer also when the token is gone since.
         if let Some(token) = payment.token_id {

@@ -184,7 +184,12 @@ async fn direct_payment(
         capture_later: false,
         network_token: None,
     };
-    sessions::take(tx, &session.id, "notification").await?;
+    let attempt = sessions::Attempt {
+        body_hash: "notification",
+        card: None,
+        taker: sessions::Taker::Platform,
+    };
+    sessions::take(tx, &session, &attempt).await?;
     let Some(id) = payments::insert(tx, &payment, now).await? else {
         return Ok("conflict");
     };

@@ -76,6 +76,8 @@ pub struct Session {
     pub state: SessionState,
     /// Of the card that was sent last.
     pub body_hash: Option<String>,
+    /// Different cards that were sent.
+    pub attempts: u32,
     /// What came of it.
     pub result_id: Option<String>,
     /// When.
@@ -105,6 +107,8 @@ pub enum SessionClaim {
     Taken(Session),
     /// What was handed over belongs to another session; nothing was changed.
     BelongsElsewhere,
+    /// It has had all the cards that it may have.
+    Exhausted,
     /// There is none.
     None,
 }
@@ -170,6 +174,7 @@ fn values(row: &SqliteRow) -> Result<Session> {
             _ => return Err(StoreError::Unknown("state")),
         },
         body_hash: row.try_get("body_hash")?,
+        attempts: row.try_get("attempts")?,
         result_id: row.try_get("result_id")?,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
@@ -202,14 +207,47 @@ pub(super) async fn by_reference(
     row.as_ref().map(read).transpose()
 }
 
-/// Takes an open session.
-pub(super) async fn take(tx: &mut Transaction<'_, Sqlite>, id: &str, body_hash: &str) -> Result<()> {
-    sqlx::query("UPDATE sessions SET state = 'busy', body_hash = ? WHERE id = ? AND state = 'open'")
-        .bind(body_hash)
-        .bind(id)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+/// Whose doing it is that a session is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// A card that a page sent. So many different ones are allowed.
+    Card(u32),
+    /// The platform's word on what has happened, which is no attempt.
+    Platform,
+}
+
+/// What takes a session.
+pub struct Attempt<'a> {
+    /// Of what was sent.
+    pub body_hash: &'a str,
+    /// What identifies the card, where that is known before the platform is asked.
+    pub card: Option<&'a SecretString>,
+    /// Whose doing it is.
+    pub taker: Taker,
+}
+
+/// Takes an open session. The same text again counts once. False if the session has had all its cards.
+pub(super) async fn take(
+    tx: &mut Transaction<'_, Sqlite>,
+    session: &Session,
+    attempt: &Attempt<'_>,
+) -> Result<bool> {
+    let body_hash = attempt.body_hash;
+    let fresh = session.body_hash.as_deref() != Some(body_hash);
+    let counted = match attempt.taker {
+        Taker::Card(most) if fresh && session.attempts >= most => return Ok(false),
+        Taker::Card(_) => fresh,
+        Taker::Platform => false,
+    };
+    sqlx::query(
+        "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ? WHERE id = ? AND state = 'open'",
+    )
+    .bind(body_hash)
+    .bind(u32::from(counted))
+    .bind(&session.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(true)
 }
 
 /// Binds what identifies a card to a session that is being taken. It is refused if another session of another customer
@@ -366,7 +404,7 @@ impl Store {
     pub async fn claim_session(
         &self,
         id: &str,
-        (body_hash, claim): (&str, Option<&SecretString>),
+        attempt: &Attempt<'_>,
         now: i64,
         grace: i64,
     ) -> Result<SessionClaim> {
@@ -377,10 +415,12 @@ impl Store {
         if session.state != SessionState::Open || session.is_expired(now, grace) {
             return Ok(SessionClaim::Taken(session));
         }
-        if !bind(&mut tx, &session, claim).await? {
+        if !bind(&mut tx, &session, attempt.card).await? {
             return Ok(SessionClaim::BelongsElsewhere);
         }
-        take(&mut tx, id, body_hash).await?;
+        if !take(&mut tx, &session, attempt).await? {
+            return Ok(SessionClaim::Exhausted);
+        }
         let claimed = self.under_way.enter(id);
         tx.commit().await?;
         Ok(SessionClaim::Claimed(session, claimed))

@@ -28,6 +28,7 @@ use tracing::Instrument;
 use super::{REPLAYED, bin, idempotency_key, order_reference, resource, text_or_default};
 use crate::App;
 use crate::access::Browser;
+use crate::attempts::session_exhausted;
 use crate::body::Fields;
 use crate::error::{ApiError, Code, problem};
 use crate::gate::Purpose;
@@ -35,8 +36,8 @@ use crate::logging::RequestId;
 use crate::routes::sessions::{amount, customer_ip};
 use crate::routes::tokens::HandIn;
 use crate::store::{
-    Claim, Claimed, Key, NewPayment, PAGE_GRACE_MS, Payment, Session, SessionState, Settlement, Status,
-    StoreError, StoredAnswer, Token, TokenStatus,
+    Attempt, Claim, Claimed, Key, NewPayment, PAGE_GRACE_MS, Payment, Session, SessionState, Settlement,
+    Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
 };
 use crate::upkeep::store_outcome;
 
@@ -203,6 +204,10 @@ async fn by_session(
         fingerprint,
     };
     let grace = hand_in.grace();
+    let open = session.state == SessionState::Open && !session.is_expired(app.clock.now(), grace);
+    if open && is_attempt(app, &session, &hand_in.handed)? {
+        app.attempts.admit(&session, &hand_in.hash)?;
+    }
     let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
     let card = match &hand_in.handed {
         Handed::Answer(answer) if app.account(&session.platform)?.gateway.shows_pages() => {
@@ -330,6 +335,7 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
             Claim::Answered(answer) => return Ok((answer, true)),
             Claim::Reused => return Err(Code::IdempotencyKeyReused.into()),
             Claim::ReferenceUsed => return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference")),
+            Claim::SessionExhausted => return Err(session_exhausted()),
             Claim::SessionTaken => {
                 return match told_before(app, &order).await? {
                     Some(answer) => Ok((answer, true)),
@@ -455,6 +461,14 @@ async fn session_gone(app: &App, order: &Order) -> Result<ApiError, ApiError> {
     .into())
 }
 
+/// Whether a card goes to the platform now. What a browser did there itself can only be taken in.
+fn is_attempt(app: &App, session: &Session, handed: &Handed) -> Result<bool, ApiError> {
+    Ok(match handed {
+        Handed::Sealed { .. } => true,
+        Handed::Answer(_) => app.account(&session.platform)?.gateway.charges_answers(),
+    })
+}
+
 async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
     let (token, session, bin) = match &order.card {
         Card::Stored { token, .. } => (Some(token), None, token.bin.as_deref()),
@@ -475,13 +489,23 @@ async fn claim(app: &App, order: &Order) -> Result<Claim, ApiError> {
         capture_later: order.capture == Capture::Later,
         network_token: order.network_token,
     };
+    let taker = match &order.card {
+        Card::Handed { session, handed, .. } if is_attempt(app, session, handed)? => {
+            Taker::Card(app.config.limits.session_attempts)
+        }
+        Card::Stored { .. } | Card::Handed { .. } | Card::Paid { .. } => Taker::Platform,
+    };
     let now = app.clock.now();
     Ok(app
         .store
         .claim_payment(
             order.key.as_ref(),
             &payment,
-            (&order.hash, order.claim.as_ref()),
+            &Attempt {
+                body_hash: &order.hash,
+                card: order.claim.as_ref(),
+                taker,
+            },
             order.grace,
             now,
         )

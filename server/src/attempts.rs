@@ -1,0 +1,163 @@
+//! Bounds on how many cards pages try. Whoever tests stolen cards needs many attempts; a customer needs few.
+//!
+//! Attempts per session are counted in the database, see [`crate::store::Store::claim_session`]. Here are the rates:
+//! per customer, and in all. They are counted before a platform hears of anything.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+
+use crate::config::Limits;
+use crate::error::{ApiError, Code};
+use crate::store::Session;
+
+/// Beyond so many keys those that have calmed down are forgotten.
+const MOST_KEYS: usize = 50_000;
+/// Keys that share what is left when there are too many even then.
+const SHARED_KEYS: u64 = 1024;
+/// Between two searches for keys that have calmed down.
+const PRUNE_EVERY: Duration = Duration::from_secs(1);
+
+/// A rate for each of many keys, in bounded memory.
+pub(crate) struct Keyed {
+    limiter: DefaultKeyedRateLimiter<u64>,
+    hasher: RandomState,
+    pruned: Mutex<Option<Instant>>,
+    most: usize,
+}
+
+impl Keyed {
+    pub(crate) fn new(quota: Quota) -> Self {
+        Self::with_most(quota, MOST_KEYS)
+    }
+
+    fn with_most(quota: Quota, most: usize) -> Self {
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            hasher: RandomState::new(),
+            pruned: Mutex::new(None),
+            most,
+        }
+    }
+
+    /// Counts a call of a key, or says in how many seconds the next one may come.
+    pub(crate) fn check(&self, key: &impl Hash) -> Result<(), u64> {
+        let mut key = self.hasher.hash_one(key);
+        if self.limiter.len() >= self.most && !self.prune() {
+            key %= SHARED_KEYS;
+        }
+        self.limiter.check_key(&key).map_err(|until| seconds(&until))
+    }
+
+    /// Whether there is room afterwards.
+    fn prune(&self) -> bool {
+        // Whoever finds it locked finds it pruned in a moment.
+        if let Ok(mut pruned) = self.pruned.try_lock()
+            && pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY)
+        {
+            self.limiter.retain_recent();
+            *pruned = Some(Instant::now());
+        }
+        self.limiter.len() < self.most
+    }
+}
+
+/// The rates of attempts and sessions.
+pub(crate) struct Attempts {
+    customers: Keyed,
+    all: DefaultDirectRateLimiter,
+    customers_sessions: Keyed,
+    all_sessions: DefaultDirectRateLimiter,
+    per_session: u32,
+}
+
+impl Attempts {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            customers: Keyed::new(per_minute(limits.customer_attempts_per_minute)),
+            all: RateLimiter::direct(per_minute(limits.attempts_per_minute)),
+            customers_sessions: Keyed::new(per_minute(limits.customer_sessions_per_minute)),
+            all_sessions: RateLimiter::direct(per_minute(limits.sessions_per_minute)),
+            per_session: limits.session_attempts,
+        }
+    }
+
+    /// Lets a card of a session through, or refuses it before anything is done with it. The same text again, after a
+    /// lost answer, is the same attempt.
+    pub(crate) fn admit(&self, session: &Session, body_hash: &str) -> Result<(), ApiError> {
+        if session.body_hash.as_deref() == Some(body_hash) {
+            return Ok(());
+        }
+        if session.attempts >= self.per_session {
+            return Err(session_exhausted());
+        }
+        if let Some(customer) = &session.customer {
+            self.customers
+                .check(customer)
+                .map_err(|wait| too_many("too many cards were tried for this customer", wait))?;
+        }
+        self.all
+            .check()
+            .map_err(|until| too_many("too many cards were tried", seconds(&until)))
+    }
+
+    /// Lets a session be opened. What a merchant opens counts for its customer alone.
+    pub(crate) fn open_session(&self, customer: Option<&str>, by_page: bool) -> Result<(), ApiError> {
+        if let Some(customer) = customer {
+            self.customers_sessions
+                .check(&customer)
+                .map_err(|wait| too_many("too many sessions were opened for this customer", wait))?;
+        }
+        if by_page {
+            self.all_sessions
+                .check()
+                .map_err(|until| too_many("too many sessions were opened", seconds(&until)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A session has had all its cards. It does not end by waiting, so there is no time to wait for.
+pub(crate) fn session_exhausted() -> ApiError {
+    ApiError::from(Code::TooManyAttempts).detail("this session has had too many cards; open a new one")
+}
+
+fn too_many(detail: &str, wait: u64) -> ApiError {
+    ApiError::from(Code::TooManyAttempts)
+        .detail(&format!("{detail}; try again later"))
+        .retry_after(wait)
+}
+
+fn per_minute(number: u32) -> Quota {
+    Quota::per_minute(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
+}
+
+fn seconds(until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> u64 {
+    until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_its_own_rate() {
+        let keyed = Keyed::new(per_minute(2));
+        assert_eq!([keyed.check(&"a"), keyed.check(&"a")], [Ok(()), Ok(())]);
+        assert!(keyed.check(&"a").is_err_and(|wait| (1..=31).contains(&wait)));
+        assert_eq!(keyed.check(&"b"), Ok(()));
+    }
+
+    #[test]
+    fn many_keys_take_a_bounded_room_and_are_limited_still() {
+        let keyed = Keyed::with_most(per_minute(2), 100);
+        let refused = (0..10_000).filter(|key| keyed.check(key).is_err()).count();
+        assert!(keyed.limiter.len() <= 100 + SHARED_KEYS as usize);
+        assert!(refused > 7000, "{refused}");
+    }
+}
