@@ -4,7 +4,6 @@
 //! are here because a platform's format demands them.
 
 pub(crate) mod aes_ctr;
-mod modular;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod proofs;
 pub mod public_key;

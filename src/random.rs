@@ -1,6 +1,8 @@
 //! The only place that asks for random bytes, and the seam at which tests give their own.
 
-use crate::error::{Code, Result};
+use rsa::rand_core::{TryCryptoRng, TryRng};
+
+use crate::error::{Code, Error, Result};
 
 /// A source of random bytes. It fails, and never falls back to something weaker.
 pub trait Random {
@@ -11,7 +13,7 @@ pub trait Random {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 
-/// So many zeros in a row are no chance: of a true source they would be seen never.
+/// A true source gives this many zero bytes in a row once in 2^64 draws.
 const ZEROS: usize = 8;
 
 /// The system's secure source: `crypto.getRandomValues` in a browser, the operating system elsewhere.
@@ -33,3 +35,51 @@ impl Random for SystemRandom {
         Ok(())
     }
 }
+
+/// A source in the form that the `rsa` crate asks for.
+///
+/// The crate draws each filler byte again until it is not zero. A source that gives nothing but zeros is broken and
+/// would be asked for ever, so it fails here.
+pub(crate) struct Source<'a> {
+    random: &'a mut dyn Random,
+    zeros: usize,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) const fn new(random: &'a mut dyn Random) -> Self {
+        Self { random, zeros: 0 }
+    }
+}
+
+/// A true source gives as many zero bytes in a row once in 2^128 draws.
+const MOST_ZEROS: usize = 16;
+
+impl TryRng for Source<'_> {
+    type Error = Error;
+
+    fn try_next_u32(&mut self) -> Result<u32> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_ne_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.random.fill(bytes)?;
+        self.zeros = match bytes {
+            [0] => self.zeros + 1,
+            _ => 0,
+        };
+        if self.zeros > MOST_ZEROS {
+            return Err(Code::RandomUnavailable.into());
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Source<'_> {}

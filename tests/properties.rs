@@ -12,29 +12,29 @@ use cardseal::random::SystemRandom;
 use cardseal::redact;
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use proptest::prelude::*;
+use rsa::PrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::{Pkcs1v15Encrypt, RsaPrivateKey};
 use serde_json::{Value, json};
 
 const NOW: f64 = 1_795_219_200_000.0;
 
-fn keys() -> (PublicKey, RsaPrivateKey) {
+fn keys() -> (PublicKey, PrivateKey) {
     let vectors: Value = serde_json::from_str(include_str!("vectors/greenpay.json")).unwrap();
     let pem = vectors["rsa_keys"]["t1024"]["private_pkcs1_pem"]
         .as_str()
         .unwrap();
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let private = RsaPrivateKey::from_pkcs1_der(&STANDARD.decode(der).unwrap()).unwrap();
+    let private = PrivateKey::from_pkcs1_der(&STANDARD.decode(der).unwrap()).unwrap();
     (
         PublicKey::parse(vectors["rsa_keys"]["t1024"]["public_spki_pem"].as_str().unwrap()).unwrap(),
         private,
     )
 }
 
-fn open(packed: &Packed, private: &RsaPrivateKey) -> String {
+fn open(packed: &Packed, private: &PrivateKey) -> String {
     let pair: Value = serde_json::from_slice(
         &private
-            .decrypt(Pkcs1v15Encrypt, &STANDARD.decode(&packed.lk).unwrap())
+            .pkcs1v15_decrypt(&STANDARD.decode(&packed.lk).unwrap())
             .unwrap(),
     )
     .unwrap();

@@ -5,9 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cardseal::Code;
 use cardseal::crypto::public_key::PublicKey;
-use rsa::RsaPublicKey;
-use rsa::pkcs1::EncodeRsaPublicKey;
-use rsa::pkcs8::DecodePublicKey;
+use rsa::pkcs8::SubjectPublicKeyInfoRef;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -33,8 +31,8 @@ fn accepts_every_form_of_the_same_key() {
         assert_eq!(parsed.bits(), bits);
         assert_eq!(parsed.is_short(), bits < 2048);
         let spki = STANDARD.decode(bare).unwrap();
-        let rsa = RsaPublicKey::from_public_key_der(&spki).unwrap();
-        let pkcs1_bare = STANDARD.encode(rsa.to_pkcs1_der().unwrap().as_bytes());
+        let info = SubjectPublicKeyInfoRef::try_from(&*spki).unwrap();
+        let pkcs1_bare = STANDARD.encode(info.subject_public_key.as_bytes().unwrap());
         let pkcs1 = format!("-----BEGIN RSA PUBLIC KEY-----\n{pkcs1_bare}\n-----END RSA PUBLIC KEY-----\n");
         let body: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
         for form in [

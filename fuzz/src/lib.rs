@@ -17,7 +17,7 @@ use cardseal::card::ProblemCode;
 use cardseal::crypto::public_key::PublicKey;
 use cardseal::random::Random;
 use cardseal::redact;
-use rsa::pkcs1::RsaPublicKey;
+use rsa::pkcs1::RsaPublicKeyRef;
 use rsa::pkcs8::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::der::Decode;
 
@@ -67,7 +67,7 @@ pub fn key(data: &[u8]) {
             Ok(info) => info.subject_public_key.as_bytes().expect("whole bytes").to_vec(),
             Err(_) => data.to_vec(),
         };
-        let numbers = RsaPublicKey::from_der(&numbers).expect("PKCS #1");
+        let numbers = RsaPublicKeyRef::from_der(&numbers).expect("PKCS #1");
         assert!(!numbers.modulus.as_bytes().is_empty());
     }
 }

@@ -12,12 +12,12 @@ mod shape;
 
 use std::fmt;
 
-use aes_gcm::aead::AeadInPlace;
+use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::elliptic_curve::sec1::{FromEncodedPoint, ToEncodedPoint};
-use p256::{EncodedPoint, PublicKey, SecretKey, ecdh};
+use p256::elliptic_curve::sec1::{FromSec1Point, ToSec1Point};
+use p256::{PublicKey, Sec1Point, SecretKey, ecdh};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -175,7 +175,7 @@ impl KeyRing {
         let Some(key) = self.keys.first() else {
             return Value::Null;
         };
-        let point = key.secret.public_key().to_encoded_point(false);
+        let point = key.secret.public_key().to_sec1_point(false);
         let coordinate = |bytes: Option<&p256::FieldBytes>| {
             bytes.map_or_else(String::new, |bytes| URL_SAFE_NO_PAD.encode(bytes))
         };
@@ -237,8 +237,13 @@ impl KeyRing {
         let ephemeral = point(&epk.x, &epk.y).ok_or(Refusal::EphemeralKey)?;
         let agreed = ecdh::diffie_hellman(key.secret.to_nonzero_scalar(), ephemeral.as_affine());
         let derived = derive(agreed.raw_secret_bytes(), ENC, b"", session_id.as_bytes(), 256);
-        Aes256Gcm::new(derived[..].into())
-            .decrypt_in_place_detached(&iv.into(), protected.as_bytes(), &mut text, &tag.into())
+        Aes256Gcm::new((&*derived).into())
+            .decrypt_inout_detached(
+                &iv.into(),
+                protected.as_bytes(),
+                text.as_mut_slice().into(),
+                &tag.into(),
+            )
             .map_err(|_| Refusal::Changed)?;
         shape::card(&text)
     }
@@ -257,8 +262,8 @@ fn exactly<const N: usize>(part: &str) -> Result<[u8; N], Refusal> {
 fn point(x: &str, y: &str) -> Option<PublicKey> {
     let coordinate = |text: &str| exactly::<COORDINATE_BYTES>(text).ok();
     let (x, y) = (coordinate(x)?, coordinate(y)?);
-    let point = EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
-    PublicKey::from_encoded_point(&point).into()
+    let point = Sec1Point::from_affine_coordinates(&x.into(), &y.into(), false);
+    PublicKey::from_sec1_point(&point).into()
 }
 
 /// Concat KDF of RFC 7518, 4.6.2, for keys of at most one digest: SHA-256 over the round, the agreed secret, the

@@ -24,7 +24,6 @@ pub mod gp_api;
 pub mod greenpay;
 mod merchant_url;
 pub mod online_payments;
-mod random;
 pub mod sealing;
 mod settings;
 pub mod worldline_acquiring;

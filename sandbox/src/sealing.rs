@@ -1,17 +1,16 @@
 //! Seals a card to the merchant's own key, as a page does: for tests of whoever opens it. Written from the documented
 //! form and not with the code that opens, so that one misreading is not shared by both.
 
-use aes_gcm::aead::AeadInPlace;
+use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::elliptic_curve::sec1::ToEncodedPoint;
+use getrandom::SysRng;
+use p256::elliptic_curve::Generate;
+use p256::elliptic_curve::sec1::ToSec1Point;
 use p256::{FieldBytes, PublicKey, SecretKey};
-use rand_core::RngCore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-use crate::random::SystemRandom;
 
 /// Whom and how a text is sealed for; what [`Sealer::seal`] writes can be bent for tests of refusals.
 pub struct Sealer {
@@ -29,7 +28,7 @@ impl Sealer {
         let jwk =
             json!({ "kty": key.get("kty")?, "crv": key.get("crv")?, "x": key.get("x")?, "y": key.get("y")? });
         let receiver = point(&jwk)?;
-        let ephemeral = SecretKey::random(&mut SystemRandom);
+        let ephemeral = SecretKey::try_generate_from_rng(&mut SysRng).ok()?;
         let header = json!({
             "alg": seal.get("alg")?,
             "enc": seal.get("enc")?,
@@ -72,10 +71,10 @@ impl Sealer {
             .chain_update([0, 0, 1, 0])
             .finalize();
         let mut iv = [0; 12];
-        SystemRandom.fill_bytes(&mut iv);
+        getrandom::fill(&mut iv).ok()?;
         let mut text = plain.to_vec();
         let tag = Aes256Gcm::new(&key)
-            .encrypt_in_place_detached(&iv.into(), protected.as_bytes(), &mut text)
+            .encrypt_inout_detached(&iv.into(), protected.as_bytes(), text.as_mut_slice().into())
             .ok()?;
         let [iv, text, tag] = [&iv[..], &text, &tag].map(|part| URL_SAFE_NO_PAD.encode(part));
         Some(format!("{protected}..{iv}.{text}.{tag}"))
@@ -88,19 +87,19 @@ pub fn seal(seal: &Value, session_id: &str, expires_at: i64, card: &Value) -> Op
     Sealer::new(seal, session_id, expires_at)?.seal(card.to_string().as_bytes())
 }
 
-/// A new private key as JWK.
-pub(crate) fn private_jwk(kid: &str) -> Value {
-    let secret = SecretKey::random(&mut SystemRandom);
+/// A new private key as JWK. Nothing if the system has no randomness.
+pub(crate) fn private_jwk(kid: &str) -> Option<Value> {
+    let secret = SecretKey::try_generate_from_rng(&mut SysRng).ok()?;
     let mut jwk = public_jwk(&secret.public_key());
     if let Some(members) = jwk.as_object_mut() {
         members.insert("d".into(), URL_SAFE_NO_PAD.encode(secret.to_bytes()).into());
         members.insert("kid".into(), kid.into());
     }
-    jwk
+    Some(jwk)
 }
 
 fn public_jwk(key: &PublicKey) -> Value {
-    let point = key.to_encoded_point(false);
+    let point = key.to_sec1_point(false);
     let text = |coordinate: Option<&FieldBytes>| coordinate.map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
     json!({ "kty": "EC", "crv": "P-256", "x": text(point.x()), "y": text(point.y()) })
 }

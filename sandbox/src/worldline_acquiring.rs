@@ -290,7 +290,7 @@ impl WorldlineAcquiring {
             info: info.clone(),
             client,
             sealing_key: SealingKey {
-                jwk: sealing::private_jwk(&kid).to_string(),
+                jwk: sealing::private_jwk(&kid).ok_or(StartError::Random)?.to_string(),
                 kid,
             },
             salt,

@@ -8,14 +8,13 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cardseal::random::{Random, SystemRandom};
 use cardseal_sandbox::faults::{Fault, Kind};
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockEncryptMut, KeyIvInit};
-use hmac::{Hmac, Mac};
+use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+use getrandom::SysRng;
+use hmac::{Hmac, KeyInit, Mac};
+use rsa::PublicKey;
 use rsa::pkcs8::DecodePublicKey;
-use rsa::rand_core::{CryptoRng, RngCore};
-use rsa::{Oaep, RsaPublicKey};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 
@@ -25,49 +24,21 @@ const VISA: &str = "4567350000427977";
 const DECLINED: &str = "4000000000000002";
 const CHALLENGED: &str = "4000000000003220";
 
-/// The system's random source by the trait that `rsa` speaks.
-struct TestRandom;
-
-impl RngCore for TestRandom {
-    fn next_u32(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        self.fill_bytes(&mut bytes);
-        u32::from_ne_bytes(bytes)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_ne_bytes(bytes)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        SystemRandom.fill(bytes).unwrap();
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl CryptoRng for TestRandom {}
-
 /// What a page encrypts to: a compact JWE.
 fn seal(key: &Value, payload: &Value) -> String {
     let header = json!({ "alg": "RSA-OAEP", "enc": "A256CBC-HS512", "kid": key["keyId"] }).to_string();
     let header = URL_SAFE_NO_PAD.encode(header);
     let spki = STANDARD.decode(key["publicKey"].as_str().unwrap()).unwrap();
-    let public = RsaPublicKey::from_public_key_der(&spki).unwrap();
+    let public = PublicKey::from_public_key_der(&spki).unwrap();
     let (mut cek, mut iv) = ([0; 64], [0; 16]);
-    TestRandom.fill_bytes(&mut cek);
-    TestRandom.fill_bytes(&mut iv);
+    getrandom::fill(&mut cek).unwrap();
+    getrandom::fill(&mut iv).unwrap();
     let wrapped = public
-        .encrypt(&mut TestRandom, Oaep::new::<sha1::Sha1>(), &cek)
+        .oaep_encrypt_with_rng::<sha1::Sha1, _>(&mut SysRng, &cek)
         .unwrap();
     let text = cbc::Encryptor::<Aes256>::new_from_slices(&cek[32..], &iv)
         .unwrap()
-        .encrypt_padded_vec_mut::<Pkcs7>(payload.to_string().as_bytes());
+        .encrypt_padded_vec::<Pkcs7>(payload.to_string().as_bytes());
     let mut mac = Hmac::<Sha512>::new_from_slice(&cek[..32]).unwrap();
     mac.update(header.as_bytes());
     mac.update(&iv);

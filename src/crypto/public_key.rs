@@ -3,11 +3,11 @@
 use core::fmt;
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
+use rsa::BoxedUint;
+use rsa::traits::PublicKeyParts;
 
-use super::modular::Modulus;
 use crate::error::{Code, Result};
 use crate::prelude::*;
-use crate::wiped::Wiped;
 
 /// The shortest modulus that is accepted: a 1023-bit key is in the field, 1016 is what still holds the wrap.
 const MIN_BITS: usize = 1016;
@@ -25,14 +25,8 @@ const NULL: u8 = 0x05;
 const SEQUENCE: u8 = 0x30;
 
 /// A checked RSA public key. There is no way to an encryptor without one.
-#[derive(Clone)]
-pub struct PublicKey {
-    /// Big-endian, without leading zeros.
-    modulus: Vec<u8>,
-    /// Odd, 3 to 2^33 - 1.
-    exponent: u64,
-    prepared: Modulus,
-}
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey(rsa::PublicKey);
 
 impl PublicKey {
     /// Reads a key: SPKI or PKCS #1; PEM with any line ends, on one line or many, or bare base64, wrapped or
@@ -95,32 +89,22 @@ impl PublicKey {
         if bits(modulus) > MAX_BITS {
             return Err(Code::KeyModulusInvalid.into());
         }
-        let prepared = Modulus::new(modulus).ok_or(Code::KeyModulusInvalid)?;
-        Ok(Self {
-            modulus: modulus.into(),
-            exponent: value,
-            prepared,
-        })
+        let modulus = BoxedUint::from_be_slice_vartime(modulus);
+        // The library's own limits begin at 1024 bits.
+        rsa::PublicKey::new_with_size_limits(modulus, value.into(), MIN_BITS..=MAX_BITS)
+            .map(Self)
+            .map_err(|_| Code::KeyModulusInvalid.into())
     }
 
-    /// `x^e mod n`, exactly as long as the modulus; `x` is smaller than the modulus.
-    pub(crate) fn apply(&self, x: &[u8]) -> Wiped<Vec<u8>> {
-        let mut result = self.prepared.power(x, self.exponent);
-        let padding = result.len().saturating_sub(self.modulus.len());
-        result.drain(..padding);
-        result
-    }
-
-    /// Whether the number is below the modulus; both are public.
-    pub(crate) fn is_below(&self, x: &[u8]) -> bool {
-        x.len() == self.modulus.len() && x < &*self.modulus
+    /// The key as the library that encrypts with it has it.
+    pub(crate) const fn as_rsa(&self) -> &rsa::PublicKey {
+        &self.0
     }
 
     /// The key as bare base64 of its SPKI, however it was written.
     #[must_use]
     pub fn to_spki_base64(&self) -> String {
-        let exponent = self.exponent.to_be_bytes();
-        let numbers = [integer(&self.modulus), integer(significant(&exponent))].concat();
+        let numbers = [integer(&self.modulus()), integer(&self.exponent())].concat();
         let key = [&[0], &*wrapped(SEQUENCE, &numbers)].concat();
         let algorithm = wrapped(SEQUENCE, &[RSA_ENCRYPTION, &[NULL, 0]].concat());
         let info = wrapped(SEQUENCE, &[algorithm, wrapped(BIT_STRING, &key)].concat());
@@ -130,7 +114,7 @@ impl PublicKey {
     /// Length of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
-        bits(&self.modulus)
+        bits(&self.modulus())
     }
 
     /// Whether the key is shorter than today's recommendation of 2048 bits. It is accepted all the same: some
@@ -141,27 +125,19 @@ impl PublicKey {
     }
 
     /// Big-endian, without leading zeros.
-    pub(crate) fn modulus(&self) -> &[u8] {
-        &self.modulus
+    pub(crate) fn modulus(&self) -> Box<[u8]> {
+        self.0.n_bytes()
     }
 
     /// Big-endian, without leading zeros.
-    pub(crate) fn exponent(&self) -> Vec<u8> {
-        significant(&self.exponent.to_be_bytes()).into()
+    pub(crate) fn exponent(&self) -> Box<[u8]> {
+        self.0.e_bytes()
     }
 
-    pub(crate) const fn modulus_bytes(&self) -> usize {
-        self.modulus.len()
-    }
-}
-
-impl PartialEq for PublicKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.modulus == other.modulus && self.exponent == other.exponent
+    pub(crate) fn modulus_bytes(&self) -> usize {
+        self.0.size()
     }
 }
-
-impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,11 +174,6 @@ fn positive(content: &[u8]) -> Result<&[u8]> {
         [1..=0x7f, ..] => Ok(content),
         _ => Err(Code::KeyMalformed.into()),
     }
-}
-
-fn significant(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
 }
 
 fn bits(number: &[u8]) -> usize {

@@ -251,9 +251,9 @@ fn transport() -> Transport {
 /// A key for tests, whose secret is no secret.
 fn private_key() -> String {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use p256::elliptic_curve::sec1::ToEncodedPoint;
+    use p256::elliptic_curve::sec1::ToSec1Point;
     let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
-    let point = secret.public_key().to_encoded_point(false);
+    let point = secret.public_key().to_sec1_point(false);
     json!({ "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(point.x().unwrap()),
         "y": URL_SAFE_NO_PAD.encode(point.y().unwrap()), "d": URL_SAFE_NO_PAD.encode([7; 32]) })
     .to_string()

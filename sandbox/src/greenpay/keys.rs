@@ -4,13 +4,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use getrandom::SysRng;
+use rsa::PrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::traits::PublicKeyParts;
-use rsa::{Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPrivateKey};
-use sha2::{Digest, Sha256};
-
-use crate::random::SystemRandom;
+use sha2::Sha256;
 
 /// Sizes that a key pair may be made with.
 const BITS: core::ops::RangeInclusive<usize> = 1024..=4096;
@@ -32,7 +31,7 @@ pub enum KeyError {
 
 /// An RSA key pair.
 pub(crate) struct KeyPair {
-    private: RsaPrivateKey,
+    private: PrivateKey,
     public: String,
 }
 
@@ -41,16 +40,16 @@ impl KeyPair {
         if !BITS.contains(&bits) {
             return Err(KeyError::Bits(bits));
         }
-        let private = RsaPrivateKey::new(&mut SystemRandom, bits).map_err(|_| KeyError::Failed)?;
+        let private = PrivateKey::new(&mut SysRng, bits).map_err(|_| KeyError::Failed)?;
         Self::from_private(private)
     }
 
     pub(crate) fn parse(pem: &str) -> Result<Self, KeyError> {
-        let private = RsaPrivateKey::from_pkcs8_pem(pem).or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem));
+        let private = PrivateKey::from_pkcs8_pem(pem).or_else(|_| PrivateKey::from_pkcs1_pem(pem));
         Self::from_private(private.map_err(|_| KeyError::Malformed)?)
     }
 
-    fn from_private(private: RsaPrivateKey) -> Result<Self, KeyError> {
+    fn from_private(private: PrivateKey) -> Result<Self, KeyError> {
         let spki = private
             .to_public_key()
             .to_public_key_der()
@@ -67,7 +66,7 @@ impl KeyPair {
     }
 
     pub(crate) fn bits(&self) -> usize {
-        self.private.n().bits()
+        self.private.n().bit_width() as usize
     }
 
     /// Opens RSAES-PKCS1-v1_5. Old versions of jsencrypt drop leading zero bytes of the ciphertext.
@@ -75,14 +74,13 @@ impl KeyPair {
         let missing = self.private.size().checked_sub(ciphertext.len())?;
         let mut padded = vec![0; missing];
         padded.extend_from_slice(ciphertext);
-        self.private.decrypt(Pkcs1v15Encrypt, &padded).ok()
+        self.private.pkcs1v15_decrypt(&padded).ok()
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256, in lower-case hex.
     pub(crate) fn sign(&self, text: &str) -> Option<String> {
-        let digest = Sha256::digest(text.as_bytes());
         self.private
-            .sign(Pkcs1v15Sign::new::<Sha256>(), &digest)
+            .pkcs1v15_sign::<Sha256>(text.as_bytes())
             .ok()
             .map(hex::encode)
     }

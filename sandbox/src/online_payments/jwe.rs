@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockDecryptMut, KeyIvInit};
-use hmac::{Hmac, Mac};
+use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha512;
 
@@ -72,7 +72,7 @@ pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Opened, Failed> {
         .map_err(|_| Failed::Tag)?;
     let plain = Decryptor::<Aes256>::new_from_slices(cipher_key, &iv)
         .map_err(|_| Failed::Padding)?
-        .decrypt_padded_vec_mut::<Pkcs7>(&ciphertext)
+        .decrypt_padded_vec::<Pkcs7>(&ciphertext)
         .map_err(|_| Failed::Padding)?;
     let (text, latin1) = match String::from_utf8(plain) {
         Ok(text) => (text, false),
@@ -89,20 +89,19 @@ pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Opened, Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cbc::cipher::BlockEncryptMut;
+    use cbc::cipher::BlockModeEncrypt;
+    use getrandom::SysRng;
+    use rsa::PrivateKey;
     use rsa::pkcs8::DecodePrivateKey;
-    use rsa::{Oaep, RsaPrivateKey};
     use serde_json::json;
-
-    use crate::random::SystemRandom;
 
     fn vectors() -> Value {
         serde_json::from_str(include_str!("../../../tests/vectors/online-payments.json")).unwrap()
     }
 
-    fn private(vectors: &Value) -> RsaPrivateKey {
+    fn private(vectors: &Value) -> PrivateKey {
         let pem = vectors["rsa_test_key"]["private_key_pem_pkcs8"].as_str().unwrap();
-        RsaPrivateKey::from_pkcs8_pem(pem).unwrap()
+        PrivateKey::from_pkcs8_pem(pem).unwrap()
     }
 
     fn keys(vectors: &Value) -> KeyPair {
@@ -180,15 +179,15 @@ mod tests {
         );
     }
 
-    fn seal(keys: &RsaPrivateKey, header: &str, cek: &[u8], plain: &[u8]) -> String {
+    fn seal(keys: &PrivateKey, header: &str, cek: &[u8], plain: &[u8]) -> String {
         let public = keys.to_public_key();
         let wrapped = public
-            .encrypt(&mut SystemRandom, Oaep::new::<sha1::Sha1>(), cek)
+            .oaep_encrypt_with_rng::<sha1::Sha1, _>(&mut SysRng, cek)
             .unwrap();
         let (iv, header) = ([7; 16], URL_SAFE_NO_PAD.encode(header));
         let (mac_key, cipher_key) = cek.split_at(32);
         let cipher = cbc::Encryptor::<Aes256>::new_from_slices(&cipher_key[..32], &iv).unwrap();
-        let ciphertext = cipher.encrypt_padded_vec_mut::<Pkcs7>(plain);
+        let ciphertext = cipher.encrypt_padded_vec::<Pkcs7>(plain);
         let tag = Hmac::<Sha512>::new_from_slice(mac_key)
             .unwrap()
             .chain_update(&header)
@@ -203,7 +202,7 @@ mod tests {
 
     #[test]
     fn takes_blanks_in_the_header_and_no_other_length_of_key() {
-        let private = RsaPrivateKey::new(&mut SystemRandom, 1024).unwrap();
+        let private = PrivateKey::new(&mut SysRng, 1024).unwrap();
         let keys = KeyPair::from_private(private.clone(), "k".into()).unwrap();
         let header = r#"{"alg": "RSA-OAEP", "enc": "A256CBC-HS512", "kid": "k"}"#;
         let opened = open(&keys, &seal(&private, header, &[1; 64], "{\"é\":1}".as_bytes())).unwrap();

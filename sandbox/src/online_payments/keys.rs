@@ -4,29 +4,28 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use getrandom::SysRng;
+use rsa::PrivateKey;
 use rsa::pkcs8::EncodePublicKey;
-use rsa::{Oaep, RsaPrivateKey};
 use sha1::Sha1;
 use uuid::Uuid;
-
-use crate::random::SystemRandom;
 
 /// The real platform's size is not known; its own client's tests have this one.
 const BITS: usize = 2048;
 
 pub(crate) struct KeyPair {
-    private: RsaPrivateKey,
+    private: PrivateKey,
     id: String,
     public: String,
 }
 
 impl KeyPair {
     pub(crate) fn make() -> Option<Self> {
-        let private = RsaPrivateKey::new(&mut SystemRandom, BITS).ok()?;
+        let private = PrivateKey::new(&mut SysRng, BITS).ok()?;
         Self::from_private(private, Uuid::new_v4().to_string())
     }
 
-    pub(crate) fn from_private(private: RsaPrivateKey, id: String) -> Option<Self> {
+    pub(crate) fn from_private(private: PrivateKey, id: String) -> Option<Self> {
         let spki = private.to_public_key().to_public_key_der().ok()?;
         Some(Self {
             public: STANDARD.encode(spki.as_bytes()),
@@ -46,6 +45,6 @@ impl KeyPair {
 
     /// Opens RSAES-OAEP with SHA-1 for both of its digests.
     pub(crate) fn open(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
-        self.private.decrypt(Oaep::new::<Sha1>(), ciphertext).ok()
+        self.private.oaep_decrypt::<Sha1>(ciphertext).ok()
     }
 }

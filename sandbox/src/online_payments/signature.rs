@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, DATE};
 use axum::http::{HeaderMap, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode;
 use sha2::Sha256;
 

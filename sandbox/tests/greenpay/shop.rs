@@ -10,8 +10,8 @@ use cardseal_sandbox::faults::{Fault, Kind};
 use cardseal_sandbox::{RunningSandbox, Sandbox, SandboxOptions};
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit, StreamCipher};
+use getrandom::SysRng;
 use rsa::pkcs8::DecodePublicKey;
-use rsa::{Pkcs1v15Encrypt, RsaPublicKey};
 use serde_json::{Value, json};
 
 pub(crate) const USD: &str = "sandbox-0002-BNCR-USD";
@@ -58,35 +58,15 @@ pub(crate) struct Sealed {
 pub(crate) fn seal(public_key: &str, text: &[u8], key: [u8; 16], block: u128, lk: &str) -> Sealed {
     let mut bytes = text.to_vec();
     Ctr128BE::<Aes128>::new(&key.into(), &block.to_be_bytes().into()).apply_keystream(&mut bytes);
-    let public_key = RsaPublicKey::from_public_key_der(&STANDARD.decode(public_key).unwrap()).unwrap();
+    let public_key = rsa::PublicKey::from_public_key_der(&STANDARD.decode(public_key).unwrap()).unwrap();
     let wrapped = public_key
-        .encrypt(&mut OsRandom, Pkcs1v15Encrypt, lk.as_bytes())
+        .pkcs1v15_encrypt_with_rng(&mut SysRng, lk.as_bytes())
         .unwrap();
     Sealed {
         ld: hex::encode(bytes),
         lk: STANDARD.encode(wrapped),
     }
 }
-
-struct OsRandom;
-
-impl rand_core::RngCore for OsRandom {
-    fn next_u32(&mut self) -> u32 {
-        getrandom::u32().unwrap()
-    }
-    fn next_u64(&mut self) -> u64 {
-        getrandom::u64().unwrap()
-    }
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).unwrap();
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl rand_core::CryptoRng for OsRandom {}
 
 /// What is encrypted for a new token.
 pub(crate) fn card(number: &str) -> Value {

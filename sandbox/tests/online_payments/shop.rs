@@ -11,13 +11,13 @@ use cardseal_sandbox::faults::{Fault, Kind};
 use cardseal_sandbox::online_payments::Info;
 use cardseal_sandbox::{RunningSandbox, Sandbox, SandboxOptions};
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockEncryptMut, KeyIvInit};
-use hmac::{Hmac, Mac};
-use rand_core::{CryptoRng, RngCore};
+use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+use getrandom::SysRng;
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
+use rsa::PublicKey;
 use rsa::pkcs8::DecodePublicKey;
-use rsa::{Oaep, RsaPublicKey};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 
@@ -307,17 +307,17 @@ pub(crate) fn seal(key: &Value, payload: &Value) -> String {
     let header = json!({ "alg": "RSA-OAEP", "enc": "A256CBC-HS512", "kid": key["keyId"] }).to_string();
     let header = URL_SAFE_NO_PAD.encode(header);
     let spki = STANDARD.decode(key["publicKey"].as_str().unwrap()).unwrap();
-    let public = RsaPublicKey::from_public_key_der(&spki).unwrap();
+    let public = PublicKey::from_public_key_der(&spki).unwrap();
     let (mut cek, mut iv) = ([0; 64], [0; 16]);
-    TestRandom.fill_bytes(&mut cek);
-    TestRandom.fill_bytes(&mut iv);
+    getrandom::fill(&mut cek).unwrap();
+    getrandom::fill(&mut iv).unwrap();
     let wrapped = public
-        .encrypt(&mut TestRandom, Oaep::new::<sha1::Sha1>(), &cek)
+        .oaep_encrypt_with_rng::<sha1::Sha1, _>(&mut SysRng, &cek)
         .unwrap();
     let (mac_key, cipher_key) = cek.split_at(32);
     let ciphertext = cbc::Encryptor::<Aes256>::new_from_slices(cipher_key, &iv)
         .unwrap()
-        .encrypt_padded_vec_mut::<Pkcs7>(payload.to_string().as_bytes());
+        .encrypt_padded_vec::<Pkcs7>(payload.to_string().as_bytes());
     let tag = Hmac::<Sha512>::new_from_slice(mac_key)
         .unwrap()
         .chain_update(&header)
@@ -329,30 +329,3 @@ pub(crate) fn seal(key: &Value, payload: &Value) -> String {
     let rest = [&wrapped[..], &iv, &ciphertext, &tag[..32]].map(|part| URL_SAFE_NO_PAD.encode(part));
     format!("{header}.{}", rest.join("."))
 }
-
-struct TestRandom;
-
-impl RngCore for TestRandom {
-    fn next_u32(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        self.fill_bytes(&mut bytes);
-        u32::from_ne_bytes(bytes)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_ne_bytes(bytes)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).unwrap();
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl CryptoRng for TestRandom {}
