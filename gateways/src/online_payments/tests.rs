@@ -1601,30 +1601,42 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     let Handed::Sealed { data, .. } = sealed() else {
         panic!()
     };
-    let handed = Handed::Sealed {
-        data,
+    let handed = |product| Handed::Sealed {
+        data: data.clone(),
         key: None,
-        product: Some(1),
+        product: Some(product),
     };
-    let card = gateway.tokenize(&transport(), &session, handed).await.unwrap();
-    assert_eq!(
+    let facts = |card: &StoredCard| {
+        assert_eq!(card.token.expose_secret(), TOKEN);
         (
-            card.token.expose_secret(),
-            card.brand.as_deref(),
-            card.last4.as_deref(),
+            card.brand.clone(),
+            card.last4.clone(),
             card.expiry,
-            card.holder.as_deref()
-        ),
-        (
-            TOKEN,
-            Some("visa"),
-            Some("7977"),
-            Some((12, 2030)),
-            Some("Jane Doe")
+            card.holder.clone(),
         )
+    };
+    let said = |brand: Option<&str>| {
+        (
+            brand.map(Into::into),
+            Some("7977".into()),
+            Some((12, 2030)),
+            Some("Jane Doe".into()),
+        )
+    };
+    // The platform cannot be asked about it: the product that the page named is not believed.
+    let card = gateway.tokenize(&transport(), &session, handed(3)).await.unwrap();
+    assert_eq!(facts(&card), said(None));
+    platform.answers(
+        &format!("/v2/MyPSPID/tokens/{TOKEN}"),
+        200,
+        json!({ "id": TOKEN, "paymentProductId": 1, "card": { "data": { "cardWithoutCvv": {
+            "cardNumber": "************7977", "cardholderName": "Jane Doe", "expiryDate": "1230" } } } }),
     );
-    let seen = platform.seen().pop().unwrap();
-    assert_eq!(seen.body["paymentProductId"], 1);
+    let card = gateway.tokenize(&transport(), &session, handed(3)).await.unwrap();
+    assert_eq!(facts(&card), said(Some("visa")));
+    let seen = platform.seen();
+    let created = seen.iter().rev().find(|call| call.body["paymentProductId"] == 3);
+    assert!(created.is_some());
     gateway
         .delete_token(&transport(), &"unknown".to_owned().into())
         .await
