@@ -1,7 +1,10 @@
 // Charges against a simulated platform that loses one answer in five, and then compares the books.
 //
 //   npm run faults                              1000 charges
-//   npm run faults -- --charges 10000 --json    {"charges","lost_answers","missing","doubled","disagreeing"}
+//   npm run faults -- --charges 10000 --json    {"charges","kills","lost_answers","missing","doubled","disagreeing"}
+//   npm run faults -- --kills 30                the server is killed (SIGKILL) so often, and started anew, on the way
+//
+// A merchant whose call breaks sends it again with the same Idempotency-Key until it is answered.
 //
 // GP API: the connection cut after the charge, a 502 after the charge, the answer later than the time-out, and the
 // charge itself later than the time-out take turns. Every charge has to exist exactly once at the platform, and the
@@ -28,18 +31,21 @@ const KINDS = ['drop_after_commit', 'bad_gateway_after_commit', 'delay_after_com
 const TURN = 250;
 const AT_ONCE = 48;
 const SETTLE_WITHIN_MS = 120_000;
+/** How long a merchant goes on trying, and how long it waits in between. */
+const RETRY_WITHIN_MS = 60_000;
+const RETRY_AFTER_MS = 100;
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE * 2 });
 const children = [];
 
 main(async () => {
-  const { charges, json } = options(process.argv.slice(2));
+  const { charges, kills, json } = options(process.argv.slice(2));
   say('Compiling the server and the sandbox.');
   await must('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox']);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-faults-'));
   let result;
   try {
-    result = await books(folder, charges);
+    result = await books(folder, charges, kills);
   } finally {
     await Promise.all(children.map(stop));
     rmSync(folder, { recursive: true, force: true });
@@ -49,16 +55,18 @@ main(async () => {
 });
 
 function options(args) {
-  const found = { charges: 1000, json: false };
+  const found = { charges: 1000, kills: 0, json: false };
   for (let index = 0; index < args.length; index += 1) {
     if (args[index] === '--json') found.json = true;
     else if (args[index] === '--charges' && /^[1-9]\d{0,6}$/.test(args[index + 1] ?? '')) found.charges = Number(args[++index]);
-    else throw new Stop('usage: npm run faults -- [--charges N] [--json]');
+    else if (args[index] === '--kills' && /^\d{1,4}$/.test(args[index + 1] ?? '')) found.kills = Number(args[++index]);
+    else throw new Stop('usage: npm run faults -- [--charges N] [--kills N] [--json]');
   }
+  if (found.kills > found.charges) throw new Stop('There are more kills than charges.');
   return found;
 }
 
-async function books(folder, charges) {
+async function books(folder, charges, kills) {
   let calls = 0;
   const sandbox = start('cardseal-sandbox', ['--listen', '127.0.0.1:0', '--exit-with-stdin', '--log-calls'], ['pipe', 'pipe', 'pipe']);
   // It notes every call, also those whose answer it then loses.
@@ -67,15 +75,30 @@ async function books(folder, charges) {
   });
   const { control_url: control, server_settings: { gp_api: platform } } = await firstLine(sandbox);
   const config = path.join(folder, 'cardseal.toml');
-  writeFileSync(config, toml({
-    server: { listen: '127.0.0.1:0', allowed_origins: [ORIGIN], api_key: KEY },
+  const configure = (listen) => writeFileSync(config, toml({
+    server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
     database: { path: path.join(folder, 'cardseal.sqlite') },
     http: { request_timeout_ms: TIMEOUT_MS },
     log: { level: 'error' },
     platforms: { gp_api: platform },
   }), { mode: 0o600 });
-  const server = start('cardseal-server', ['--config', config], ['ignore', 'pipe', 'inherit'], folder);
-  const base = `http://${(await firstLine(server)).listen}`;
+  const open = () => start('cardseal-server', ['--config', config], ['ignore', 'pipe', 'inherit'], folder);
+  configure('127.0.0.1:0');
+  let server = open();
+  const { listen } = await firstLine(server);
+  const base = `http://${listen}`;
+  // The next ones listen at the same address, where the merchant goes on trying.
+  configure(listen);
+  let killed = 0;
+  let restarting = Promise.resolve();
+  const restart = async () => {
+    const gone = once(server, 'exit');
+    server.kill('SIGKILL');
+    await gone;
+    killed += 1;
+    server = open();
+    await firstLine(server);
+  };
 
   const token = await storedCard(base);
   const faults = `${control}/faults`;
@@ -85,7 +108,15 @@ async function books(folder, charges) {
     const kind = KINDS[turn % KINDS.length];
     const before = calls;
     await call('POST', faults, { platform: 'gp_api', route: 'transactions', kind, times: 0, every: LOSE_EVERY, ms: LATE_MS });
-    await pool(Math.min(TURN, charges - from), (index) => charge(base, token, from + index));
+    await pool(Math.min(TURN, charges - from), async (index) => {
+      const number = from + index;
+      // Spread evenly, and while others are under way.
+      if (Math.floor(number * (kills + 1) / charges) > Math.floor((number - 1) * (kills + 1) / charges) && number > 0) {
+        restarting = restarting.then(restart);
+      }
+      await charge(base, token, number);
+    });
+    await restarting;
     await call('DELETE', faults);
     // What is late is noted late.
     await pause(LATE_MS);
@@ -96,7 +127,7 @@ async function books(folder, charges) {
   say(`${charges} charges, settled after ${seconds(began)}`);
   const payments = await list(base);
   const { gp_api: { transactions } } = await call('GET', `${control}/state`);
-  return { charges, lost_answers: lost, ...compare(charges, payments, transactions) };
+  return { charges, kills: killed, lost_answers: lost, ...compare(charges, payments, transactions) };
 }
 
 const reference = (index) => `order-${String(index).padStart(7, '0')}`;
@@ -138,7 +169,18 @@ async function storedCard(base) {
 
 async function charge(base, token, index) {
   const body = { token, amount: amount(index), currency: 'USD', order_reference: reference(index) };
-  await call('POST', `${base}/v1/payments`, body, { 'idempotency-key': `charge-${index}` });
+  const until = performance.now() + RETRY_WITHIN_MS;
+  for (;;) {
+    try {
+      await call('POST', `${base}/v1/payments`, body, { 'idempotency-key': `charge-${index}` });
+      return;
+    } catch (error) {
+      // Broken by a kill, or the first request is still under way. Anything else is a finding.
+      const again = !(error instanceof Stop) || /idempotency_in_progress/.test(error.message);
+      if (!again || performance.now() > until) throw error;
+      await pause(RETRY_AFTER_MS);
+    }
+  }
 }
 
 /** Waits until nothing is unknown any more. */

@@ -29,6 +29,7 @@ const STEPS = [
   ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
   ['servers', servers],
+  ['faults', faults, ['servers']],
   ['interop', interop, ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
@@ -67,6 +68,11 @@ async function rust() {
 /** The two binaries that the interop and browser tests start. */
 async function servers() {
   return single((await run('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox'])).code);
+}
+
+/** Charges whose answers are lost while the server is killed three times: the books have to agree. */
+async function faults() {
+  return single((await run(process.execPath, ['scripts/faults.mjs', '--charges', '250', '--kills', '3', '--json'])).code);
 }
 
 async function interop() {
