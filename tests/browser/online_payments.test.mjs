@@ -15,11 +15,14 @@ before(async () => {
 });
 after(() => all?.stop());
 
+/** The demo's: the platform has one token for one card, which is stored for its first customer alone. */
+const CUSTOMER = 'demo-shopper';
+
 /** As a page of the allowed origin calls. */
 const fromPage = (url, options) => fetch(url, { ...options, headers: { ...options.headers, origin: all.front.url } });
 
 test('a card becomes a token', async () => {
-  const session = await openSession({ server: all.url, platform: 'online_payments', fetch: fromPage });
+  const session = await openSession({ server: all.url, platform: 'online_payments', customer: CUSTOMER, fetch: fromPage });
   const client = new OnlinePayments({ server: all.url, fetch: fromPage });
   const product = await client.product(session, 1, CONTEXT);
   const token = await client.tokenize(session, CARD, { product });
@@ -29,7 +32,7 @@ test('a card becomes a token', async () => {
 });
 
 test('the platform says itself which product a card is of', async () => {
-  const session = await openSession({ server: all.url, platform: 'online_payments', fetch: fromPage });
+  const session = await openSession({ server: all.url, platform: 'online_payments', customer: CUSTOMER, fetch: fromPage });
   const token = await new OnlinePayments({ server: all.url, fetch: fromPage }).tokenize(session, CARD, { context: CONTEXT });
   assert.equal(token.brand, 'visa');
 });
