@@ -43,7 +43,7 @@ function matches(pattern, value) {
   }
 }
 
-function luhn(value) {
+export function luhn(value) {
   const digits = [...value.replace(/[\s-]/g, "")].reverse();
   const sum = digits.reduce((total, digit, index) => total + (index % 2 ? (2 * digit > 9 ? 2 * digit - 9 : 2 * digit) : +digit), 0);
   return digits.length > 1 && sum % 10 === 0;

@@ -1,7 +1,10 @@
 // CCBill in the page: what it asks the platform, what it reads of the answers, and what it hands to the server.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { before, test } from 'node:test';
+import { root } from '../../scripts/project.mjs';
 
 const NOW = 1_795_219_200_000;
 const CARD = { number: '4473 7079 8949 3598', expiry: '4/30', cvc: '739', holder: 'Tyler Thomas' };
@@ -189,6 +192,50 @@ test('what CCBill would refuse of a customer is said before anything is sent', (
     }
   }
   for (const value of [7, true, {}, () => {}]) assert.deepEqual(thrown(() => made(FRONT, { customer: { ...CUSTOMER, firstName: value } })), ['type_invalid', 'firstName']);
+});
+
+/** Of each brand's ranges the first and the last beginning, and the ones beside them. */
+function beginnings() {
+  const table = readFileSync(path.join(root, 'src/card/brand.rs'), 'utf8').split('impl Serialize')[0];
+  const ranges = [...table.matchAll(/(?:true|false),\s*\[([\d\s,.=]+)\];/g)].flatMap(([, list]) => list.split(',').map((range) => range.trim().split('..=')));
+  assert.ok(ranges.length > 60, `${ranges.length} ranges`);
+  const near = (digits) => [-1, 0, 1].map((step) => `${+digits + step}`.padStart(digits.length, '0'));
+  return new Set(ranges.flat().flatMap(near));
+}
+
+/** With the digit at the end that makes the check digit fit. */
+function checked(digits) {
+  const sum = [...digits].reverse().reduce((total, digit, at) => total + (at % 2 ? +digit : (2 * digit > 9 ? 2 * digit - 9 : 2 * digit)), 0);
+  return `${digits}${(10 - (sum % 10)) % 10}`;
+}
+
+test('a card number in a name or an address is what the name on the card calls one', () => {
+  const inAddress = (text) => cardseal.checkCustomer({ ...CUSTOMER, address1: text }).some(({ code }) => code === 'is_card_number');
+  const inHolder = (text) => cardseal.validateCard({ ...CARD, holder: text }, { now: () => NOW }).problems.some(({ code }) => code === 'holder_is_card_number');
+  const found = { true: 0, false: 0 };
+  const compare = (text) => {
+    const said = inHolder(text);
+    found[said] += 1;
+    assert.equal(inAddress(text), said, text);
+  };
+  for (const beginning of beginnings()) {
+    for (let length = 11; length <= 20; length += 1) {
+      const digits = [...Array(length - 1).keys()].map((at) => beginning[at] ?? `${(7 * at + length) % 10}`).join('');
+      compare(checked(digits));
+      compare(`${digits}${(+checked(digits).at(-1) + 1) % 10}`);
+    }
+  }
+  for (const text of [
+    'Building 4473 7079 8949 3598, Suite 5', 'x4473707989493598x', '4473.7079/8949_3598', '4473\u20117079\u00a08949\u20223598', '４４７３７０７９８９４９３５９８',
+    '5 4473707989493598', '4473 7079 8949 3598 85281', '99447370798949359899', '4473, 7079, 8949, 3598', '9c17a1fa-8e72-4163-8274-9896cdf3942f 4473707989493598',
+    '9c17a1fa-8e72-4163-8274-447370798949', 'aaaaaaaa-aaaa-aaaa-aaaa-4473707989493598', '1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1',
+    // What people write into addresses, and what was refused as twelve digits: a parcel locker, a date and a time, a telephone number.
+    'Packstation 123, 1234567890123', 'PO Box 123456789012', '20261121035004', '+49 30 1234-567-890-12', '4473707989493597', '632512000001',
+  ]) compare(text);
+  assert.ok(found.true > 200 && found.false > 2000, JSON.stringify(found));
+  assert.deepEqual(cardseal.checkCustomer({ ...CUSTOMER, address1: 'PO Box 123456789012', city: 'Packstation 20261121035004' }), []);
+  // However long it is, it is looked through at once.
+  assert.equal(inAddress('1 '.repeat(100_000)), false);
 });
 
 // -------------------------------------------------------------------------------------------------- answers
