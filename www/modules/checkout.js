@@ -6,7 +6,12 @@ import { codesOf } from './words.js';
 
 const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token', 'sealed_expired', 'sealed_key_unknown']);
 // After these nobody can say from here whether money moved.
-const IN_DOUBT = new Set(['server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'platform_answer_invalid', 'signature_invalid']);
+const IN_DOUBT = new Set([
+  'server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'record_unreadable',
+  'platform_answer_invalid', 'signature_invalid',
+]);
+// These mean that a request was not looked at. They say nothing of an earlier one with the same key.
+const UNREAD = new Set([...IN_DOUBT, 'storage_unavailable', 'platform_busy', 'rate_limited']);
 // After a failed session none is opened ahead for this long: not every key is a try.
 const QUIET_MS = 20_000;
 const SEND = { timeoutMs: 60_000 };
@@ -179,7 +184,7 @@ export class Checkout {
         const sent = this.#sent;
         // What did not even go out moved no money.
         if (sent && (used || has(IN_DOUBT, error) || (there && error.code === 'platform_unavailable'))) {
-          throw new InDoubt(error, there ? null : () => settle(() => send(sent)));
+          throw new InDoubt(error, there ? null : () => settle(() => send(sent), UNREAD));
         }
         intent.key = crypto.randomUUID();
         throw error;
@@ -240,16 +245,16 @@ export class Checkout {
   }
 }
 
-/** Asks until there is a word: a second press elsewhere may hold the key for a moment. */
-async function settle(ask) {
+/** Asks until there is a word: a second press elsewhere may hold the key for a moment. After `doubt` it is still not known. */
+async function settle(ask, doubt = IN_DOUBT) {
   for (let tries = 0; ; tries++) {
     try {
       return await ask();
     } catch (error) {
       if (error.code === 'idempotency_in_progress' && tries < 40) {
         await pause(500);
-      } else if (error instanceof ServerError && has(IN_DOUBT, error)) {
-        throw new InDoubt(error, () => settle(ask));
+      } else if (error instanceof ServerError && has(doubt, error)) {
+        throw new InDoubt(error, () => settle(ask, UNREAD));
       } else {
         throw error;
       }
