@@ -108,7 +108,9 @@ const FAILURES = {
   session_not_found: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   page_open: ['You have not finished on the payment platform’s page yet.', 'Please finish there, or start a new payment here.'],
   page_cancelled: ['You left the payment platform’s page without paying.', 'You can pay whenever you like.'],
-  session_host_refused: ['The shop wanted to send your card to an address that is not the payment platform’s.', 'Nothing was sent. Please tell the shop.'],
+  session_host_refused: [
+    'The shop wanted to send your card to an address that is not the payment platform’s.', 'Nothing was sent. Please tell the shop.',
+  ],
   session_wrong_kind: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   platform_unavailable: ['The payment platform cannot be reached.', 'This is not your fault. Please try again in a few minutes.'],
   platform_busy: ['The payment platform is very busy.', 'Nothing was sent to it. Please try again in a moment.'],
@@ -131,7 +133,9 @@ const FAILURES = {
   transaction_not_found: ['The payment platform does not know this payment.', 'Please tell the shop.'],
   token_not_found: ['This saved card is gone.', 'The list has been read again.'],
   token_deleted: ['This saved card was deleted.', 'The list has been read again.'],
-  token_belongs_elsewhere: ['This card belongs to another customer or another page.', 'It was not used. Please reload the page and type the card again.'],
+  token_belongs_elsewhere: [
+    'This card belongs to another customer or another page.', 'It was not used. Please reload the page and type the card again.',
+  ],
   token_unconfirmed: ['The payment platform has not confirmed this card yet.', 'Please try again in a moment.'],
   order_reference_used: ['This order was already paid.', 'Please look at the list of payments.'],
   partial_refund_not_offered: ['The payment platform refunds whole payments only.', ''],
