@@ -270,21 +270,16 @@ impl HandedOver {
         if threeds.is_some_and(|result| !result.is_object()) {
             return Err(invalid);
         }
-        let id = token.get("paymentTokenId").and_then(Value::as_str);
-        let number = |name: &str| {
-            token
-                .get(name)?
-                .as_u64()
-                .and_then(|number| u32::try_from(number).ok())
-        };
-        match (id, number("clientAccnum"), number("clientSubacc")) {
-            (Some(id), Some(account), Some(sub)) if is_payment_token(id) => Ok(Self {
-                id: id.to_owned().into(),
-                account: (account, sub),
-                threeds: threeds.cloned(),
-            }),
-            _ => Err(invalid),
-        }
+        let info = Some(token)
+            .filter(|token| token.is_object())
+            .and_then(|token| serde_json::from_value::<TokenInfo>(token.clone()).ok())
+            .filter(|info| is_payment_token(&info.payment_token_id))
+            .ok_or(invalid)?;
+        Ok(Self {
+            id: info.payment_token_id.into(),
+            account: (info.client_accnum, info.client_subacc),
+            threeds: threeds.cloned(),
+        })
     }
 }
 

@@ -92,7 +92,7 @@ export async function readToken({ status: http, body, raw }, key, strict) {
   const answer = shaped(http, body, "requestId");
   const { status, result, requestId } = answer;
   const token = loose(result?.token);
-  if (!(http >= 200 && http < 300 && (status === 200 || status === 201) && token)) throw refusal(http, answer);
+  if (!(http >= 200 && http < 300 && fits(loose(status), /^20[01]$/) && token)) throw refusal(http, answer);
   const signature = await verified(key, answer, requestId, ["requestId"]);
   if (strict && !signature.verified) throw failure("signature_invalid", undefined, { status: http });
   const named = (value) => (loose(value) === undefined ? null : mask(loose(value)));

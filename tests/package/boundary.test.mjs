@@ -146,6 +146,8 @@ test('GreenPay: answers are read whatever they are', async () => {
     signature: { verified: true, signedFields: ['status', 'requestId'] },
   };
   assert.deepEqual(await token(200, signed), { ...read, raw: signed });
+  const digits = { ...signed, status: '201' };
+  assert.deepEqual(await token(200, digits), { ...read, raw: digits });
   const full = { ...signed, brand: 'VISA', expiration_date: 3012, cardHolder: 'Ana 4242424242424242', nickname: 7 };
   assert.deepEqual(await token(200, full), { ...read, brand: 'visa', expiry: { month: 12, year: 2030 }, holder: 'Ana ****************', nickname: '7', raw: full });
   for (const [name, value] of [['status', null], ['status', 1.5], ['requestId', {}], ['result', []], ['result', 'x']]) {

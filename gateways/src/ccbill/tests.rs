@@ -358,6 +358,15 @@ fn what_a_page_hands_over_is_of_the_right_account() {
         (both(0, Value::Null), true),
         (both(1, json!("Y")), false),
         (
+            json!({ "paymentTokenId": "01ab", "clientAccnum": "900684", "clientSubacc": "0", "timeToLive": [] }),
+            true,
+        ),
+        (
+            json!({ "paymentTokenId": "01ab", "clientAccnum": "x", "clientSubacc": 0 }),
+            false,
+        ),
+        (json!(["01ab", 900_684, 0, null, null, null, null, null]), false),
+        (
             json!({ "paymentTokenId": "../x", "clientAccnum": 900_684, "clientSubacc": 0 }),
             false,
         ),

@@ -253,14 +253,14 @@ fn doubtful(error: Error) -> Result<Doubt, Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
     use crate::settings::{Mistakes, Settings};
     use crate::variants::variants;
 
-    fn gateway() -> GreenPay {
+    pub(in super::super) fn gateway() -> GreenPay {
         let vectors: Value =
             serde_json::from_str(include_str!("../../../tests/vectors/greenpay.json")).unwrap();
         let tree = json!({ "merchant_id": "m", "secret": "s", "public_key": vectors["rsa_keys"]["t1024"]["public_spki_pem"],

@@ -285,10 +285,19 @@ impl OnlinePayments {
                 let kept = Kept::read(session);
                 let id = kept.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
                 match merchant.hosted_tokenization().get(&id).await {
-                    Ok(answer) => match answer.token.filter(|token| token.id.is_some()) {
-                        Some(token) => described(token),
-                        None => Err(Refusal::PageOpen.into()),
-                    },
+                    Ok(answer) => {
+                        let token = answer.token.as_ref();
+                        // There is a card then, and nobody can read which.
+                        if answer.is_unreadable("token")
+                            || token.is_some_and(|token| token.is_unreadable("id"))
+                        {
+                            return Err(UNUSABLE);
+                        }
+                        match answer.token.filter(|token| token.id.is_some()) {
+                            Some(token) => described(token),
+                            None => Err(Refusal::PageOpen.into()),
+                        }
+                    }
                     // The id is the platform's own, and all there is in the request. What the platform answers before
                     // anybody has filled in the form is not documented: an answer without a token, or such a refusal.
                     Err(errors::Error::Validation(fault) | errors::Error::Reference(fault))

@@ -1814,7 +1814,14 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         assert_eq!(open, Some(Refusal::PageOpen.into()), "{status} {body}");
     }
     // Anything else is what it is.
-    for (status, body) in [(403, fault("9007")), (500, fault("1")), (404, json!({}))] {
+    for (status, body) in [
+        (403, fault("9007")),
+        (500, fault("1")),
+        (404, json!({})),
+        // There is a card, and nobody can read which.
+        (200, json!({ "token": "t-1" })),
+        (200, json!({ "token": { "id": { "a": 1 } } })),
+    ] {
         platform.answers(page, status, body.clone());
         let failed = gateway
             .tokenize(&transport(), &session, Handed::Answer(json!({})))
