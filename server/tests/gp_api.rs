@@ -268,6 +268,24 @@ async fn a_payment_method_belongs_to_the_session_that_it_was_made_for() {
     }
 }
 
+/// A page can make as many payment methods for its session as it likes. One that was never verified is not what came of
+/// another.
+#[tokio::test]
+async fn a_payment_method_that_was_never_verified_does_not_become_a_stored_card() {
+    let shop = Shop::gp_api(&[]).await;
+    let session = shop.gp_session().await;
+    let declined = shop.single(&session, DECLINED).await;
+    shop.single(&session, APPROVED).await;
+    let hand = json!({ "session": session["id"], "answer": declined });
+    for _ in 0..2 {
+        shop.page("/v1/tokens", &hand)
+            .await
+            .problem(422, "platform_rejected");
+    }
+    assert_eq!(shop.gp()["verifications_made"], 1);
+    assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([]));
+}
+
 #[tokio::test]
 async fn what_is_stored_of_a_card_is_the_platforms_word() {
     let shop = Shop::gp_api(&[]).await;

@@ -3,8 +3,10 @@
 use cardseal::gp_api::wire::PaymentMethod;
 use cardseal::gp_api::{is_id, last4, read_payment_method};
 use cardseal::redact::card_digits;
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
+use sha2::Sha256;
 
 use super::access::{Asked, Call};
 use super::{GpApi, PAUSES, Problem, deciding, query, text};
@@ -47,17 +49,18 @@ impl GpApi {
         {
             return Err(Refusal::Invalid("answer").into());
         }
-        let single = match self.single(transport, session, &id).await? {
+        let reference = self.verification_reference(session.reference)?;
+        let single = match self.single(transport, session, &reference, &id).await? {
             Ok(single) => single,
             Err(rejection) => {
                 // An earlier try may have used it up, and stored the card for this session.
-                let stored = self.stored_before(transport, session.reference, &id).await?;
+                let stored = self.stored_before(transport, &reference).await?;
                 return stored.ok_or_else(|| Refusal::Rejected(rejection).into());
             }
         };
         let body = json!({
             "channel": "CNP",
-            "reference": session.reference,
+            "reference": reference,
             "currency": self.currency.code(),
             "country": self.country,
             "payment_method": { "entry_mode": "ECOM", "id": single.id, "storage_mode": "ON_SUCCESS" },
@@ -82,15 +85,13 @@ impl GpApi {
                             .await
                     {
                         // A key can be anybody's; the reference is this session's alone.
-                        return if text(&verification, "/reference") == Some(session.reference) {
+                        return if names(&verification, &reference) {
                             verified(&verification, &single)
                         } else {
                             Err(Refusal::BelongsElsewhere.into())
                         };
                     }
-                    let stored = self
-                        .stored_before(transport, session.reference, &single.id)
-                        .await?;
+                    let stored = self.stored_before(transport, &reference).await?;
                     return stored.ok_or(lost_before);
                 }
                 // The first try may have used the single-use id up.
@@ -98,9 +99,7 @@ impl GpApi {
                     if lost.is_none() {
                         return Err(Refusal::Rejected(rejection).into());
                     }
-                    let stored = self
-                        .stored_before(transport, session.reference, &single.id)
-                        .await?;
+                    let stored = self.stored_before(transport, &reference).await?;
                     return stored.ok_or(lost_before);
                 }
                 Err(Asked::Answer(Problem::Doubtful(doubt)) | Asked::Call(Error::Doubtful(doubt))) => {
@@ -112,6 +111,20 @@ impl GpApi {
         Err(Error::Doubtful(lost.unwrap_or(Doubt::Undecodable)))
     }
 
+    /// The reference of a session's verification, and with it of the card that this stores. Pages give their payment
+    /// methods what reference they like, and cannot know this one: what has it was verified.
+    fn verification_reference(&self, session: &str) -> Result<String, Refusal> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.app_key.expose_secret().as_bytes())
+            .map_err(|_| Refusal::NotSent)?;
+        mac.update(b"verification ");
+        mac.update(session.as_bytes());
+        let mut bytes = [0; 16];
+        for (byte, from) in bytes.iter_mut().zip(mac.finalize().into_bytes()) {
+            *byte = from;
+        }
+        Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+    }
+
     /// What the platform says of the payment method that a page handed over. It has to be of this session; or the
     /// session was opened for it, by a page that had no session of ours when it made it. Of one that is used up,
     /// or that the platform does not know, its refusal.
@@ -119,6 +132,7 @@ impl GpApi {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
+        verification: &str,
         id: &str,
     ) -> Result<Result<Single, Rejection>, Error> {
         let call = Call::get(path(&id.into())?);
@@ -141,9 +155,7 @@ impl GpApi {
         if text(&method, "/id") != Some(id) {
             return Err(Error::Doubtful(Doubt::WrongReference));
         }
-        // Case is nothing to a UUID, and the platform is known to write references in capitals here and there.
-        let own =
-            text(&method, "/reference").is_some_and(|made| made.eq_ignore_ascii_case(session.reference));
+        let own = names(&method, session.reference) || names(&method, verification);
         if !own && session.reference != id {
             return Err(Refusal::BelongsElsewhere.into());
         }
@@ -172,12 +184,11 @@ impl GpApi {
         }
     }
 
-    /// What an earlier verification stored, found by the reference that it shares with the single-use one.
+    /// What an earlier verification stored, found by the reference of that.
     async fn stored_before(
         &self,
         transport: &Transport,
         reference: &str,
-        single: &str,
     ) -> Result<Option<StoredCard>, Error> {
         let path = query(
             "/payment-methods",
@@ -190,11 +201,11 @@ impl GpApi {
         );
         let list = self.ask(transport, &Call::get(path)).await?;
         let methods = list.get("payment_methods").and_then(Value::as_array);
-        let found = methods.into_iter().flatten().find_map(|method| {
-            let id = text(method, "/id").filter(|id| *id != single)?;
-            let own = text(method, "/reference").is_some_and(|made| made.eq_ignore_ascii_case(reference));
-            own.then(|| SecretString::from(id))
-        });
+        let mut own = methods
+            .into_iter()
+            .flatten()
+            .filter(|method| names(method, reference));
+        let found = own.find_map(|method| text(method, "/id").map(SecretString::from));
         match found {
             // The list does not tell the holder.
             Some(id) => self.stored_card(transport, &id).await.map(Some),
@@ -268,6 +279,12 @@ impl GpApi {
             Err(asked) => Err(asked.into()),
         }
     }
+}
+
+/// Whether an answer has this reference. Case is nothing to a UUID, and the platform is known to write references in
+/// capitals here and there.
+fn names(answer: &Value, reference: &str) -> bool {
+    text(answer, "/reference").is_some_and(|named| named.eq_ignore_ascii_case(reference))
 }
 
 fn gone(rejection: &Rejection) -> bool {
