@@ -324,6 +324,68 @@ async fn a_card_of_a_session_is_not_exchanged_here() {
     assert_eq!(shop.gp()["verifications_made"], 0);
     let hand = json!({ "session": session["id"], "answer": single });
     shop.page("/v1/tokens", &hand).await.is(201);
+    // Nor is what was stored of it, and nothing of either kind is charged for anyone else.
+    for keeps_id in [false, true] {
+        shop.gp_setting(&json!({ "verification_keeps_id": keeps_id }));
+        let token = shop.gp_token(APPROVED).await;
+        for method in shop.gp()["payment_methods"].as_array().unwrap() {
+            let body = json!({ "payment_reference": method["id"] });
+            let refused = shop.page("/create-network-token", &body).await;
+            assert!(refused.status.is_client_error(), "{}", refused.text);
+        }
+        shop.gp_pay(&token, "1.00", &json!({}), &keeps_id.to_string())
+            .await
+            .is(201);
+    }
+    assert_eq!(
+        shop.get("/v1/tokens").await.is(200)["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+/// The platform may write a reference in capitals.
+#[tokio::test]
+async fn a_card_of_a_session_is_known_in_capitals_too() {
+    let shop = shop().await;
+    let mut session = shop.gp_session().await;
+    session["reference"] = session["reference"].as_str().unwrap().to_uppercase().into();
+    let single = shop.single(&session, APPROVED).await;
+    let body = json!({ "payment_reference": single["id"] });
+    let refused = shop.page("/create-network-token", &body).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert_eq!(shop.gp()["verifications_made"], 0);
+}
+
+/// No place at the platform: it does not hear of the payment reference at all.
+#[tokio::test]
+async fn a_payment_reference_takes_a_place_at_the_platform() {
+    let shop = Shop::gp_api(&[
+        ("CARDSEAL__COMPAT__GP_NETWORK_TOKENS", "true"),
+        ("CARDSEAL__HTTP__CALLS_PER_PLATFORM", "1"),
+        ("CARDSEAL__HTTP__WAITING_PER_PLATFORM", "0"),
+        ("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "20000"),
+    ])
+    .await;
+    let token = shop.gp_token(APPROVED).await;
+    let body = json!({ "payment_reference": payment_reference(&shop, APPROVED).await });
+    shop.gp_fault("transactions", Kind::DelayAfterCommit, 1, 3000);
+    let none = json!({});
+    let (paid, refused) = tokio::join!(shop.gp_pay(&token, "1.00", &none, "k"), async {
+        while shop.booked().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        shop.gp_fault("*", Kind::DropBefore, 0, 0);
+        let refused = shop.page("/create-network-token", &body).await;
+        shop.sandbox.clear_faults();
+        refused
+    });
+    paid.is(201);
+    let message = refused.json["message"].as_str().unwrap();
+    assert!(message.starts_with("PLATFORM_BUSY: "), "{message}");
+    shop.page("/create-network-token", &body).await.is(200);
 }
 
 #[tokio::test]

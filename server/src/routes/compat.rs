@@ -139,7 +139,7 @@ async fn create(
     fields: Result<Fields, ApiError>,
 ) -> Response {
     let data = async {
-        browser?;
+        let by_page = browser?.merchant.is_err();
         let mut fields = fields?;
         // Pages of the sample may send more; it is left unread.
         let reference = fields.text("payment_reference", 100)?;
@@ -147,7 +147,7 @@ async fn create(
             return Err(ApiError::field(Code::FieldInvalid, "payment_reference").into());
         }
         let hash = hex::encode(Sha256::digest(&reference));
-        let session = exchange(&app, &reference).await?;
+        let session = exchange(&app, &reference, by_page).await?;
         let hand_in = HandIn {
             session,
             handed: Handed::Answer(json!({ "id": reference })),
@@ -167,16 +167,24 @@ async fn create(
 }
 
 /// The session of a payment reference: the same one again, so that a repeated request finds its token.
-async fn exchange(app: &App, reference: &str) -> Result<String, ApiError> {
+async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<String, ApiError> {
     if let Some(session) = app.store.session_of(PLATFORM.id(), reference).await? {
         return Ok(session);
     }
-    // One that a page made for a session of ours is that session's.
+    let method = SecretString::from(reference);
+    if app.store.knows_platform_token(PLATFORM.id(), &method).await? {
+        return Err(Code::TokenBelongsElsewhere.into());
+    }
     let account = app.account(PLATFORM.id())?;
+    let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
+    app.attempts.open_session(None, by_page)?;
+    // One that a page made for a session of ours is that session's. The references of those are in lower case, and the
+    // platform is known to write references in capitals here and there.
     let made_for = account
         .gateway
-        .made_for(app.transport(PLATFORM.id())?, &reference.into())
-        .await?;
+        .made_for(app.transport(PLATFORM.id())?, &method)
+        .await?
+        .map(|made_for| made_for.to_ascii_lowercase());
     if let Some(made_for) = made_for
         && app.store.session_of(PLATFORM.id(), &made_for).await?.is_some()
     {

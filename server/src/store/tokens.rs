@@ -255,6 +255,22 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// Whether a platform's token is stored, or was before it was deleted.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn knows_platform_token(&self, platform: &str, token: &SecretString) -> Result<bool> {
+        let query = sqlx::query(
+            "SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?2 AND status = 'active'
+             UNION ALL SELECT 1 FROM tokens WHERE platform = ?1 AND digest = ?3 LIMIT 1",
+        );
+        let query = query
+            .bind(platform)
+            .bind(token.expose_secret())
+            .bind(digest(platform, token));
+        Ok(self.row(query).await?.is_some())
+    }
+
     /// Tokens that have not been deleted, the newest first.
     ///
     /// # Errors
