@@ -123,6 +123,7 @@ pub struct Store {
     wiped: AtomicBool,
     health: health::Probe,
     under_way: UnderWay,
+    busy_timeout: Duration,
     _lock: File,
 }
 
@@ -181,6 +182,7 @@ impl Store {
             wiped: AtomicBool::new(true),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
+            busy_timeout,
             _lock: lock,
         })
     }
@@ -837,6 +839,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A backup reads for minutes: emptying the log does not wait for it, and no write waits behind that.
+    #[tokio::test]
+    async fn a_reader_that_stays_holds_up_no_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open_with(&path, Duration::from_secs(20)).await.unwrap();
+        session(&store, "x").await.unwrap();
+        let other = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path))
+            .await
+            .unwrap();
+        let mut backup = other.begin().await.unwrap();
+        sqlx::query("SELECT * FROM sessions")
+            .fetch_all(&mut *backup)
+            .await
+            .unwrap();
+        session(&store, "x").await.unwrap();
+        let began = std::time::Instant::now();
+        assert!(!store.empty_log().await.unwrap());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        backup.rollback().await.unwrap();
+        assert!(store.empty_log().await.unwrap());
+        // A lock of another process is waited for as before.
+        assert_eq!(pragma(&store.writer, "PRAGMA busy_timeout").await, 20_000);
     }
 
     #[tokio::test]

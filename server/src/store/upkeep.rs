@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::{Result, Store};
 
+/// How long emptying the write-ahead log waits for readers. Every write waits behind it.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
 /// How many sessions are wiped in one transaction.
 const WIPED_AT_ONCE: u32 = 500;
 /// A browser that called the platform in time may send its answer a little later.
@@ -214,13 +217,30 @@ impl Store {
 
     async fn checkpoint(&self) -> Result<bool> {
         let mut connection = self.writer.acquire().await?;
-        let result = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&mut *connection)
-            .await;
+        let result = checkpoint(&mut connection, self.busy_timeout).await;
         if result.is_err() {
             connection.close_on_drop();
         }
-        let busy: i64 = result?.try_get(0)?;
-        Ok(busy == 0)
+        result
     }
+}
+
+/// Waits for readers no longer than [`CHECKPOINT_PATIENCE`]: a backup may read for minutes.
+async fn checkpoint(connection: &mut SqliteConnection, busy_timeout: Duration) -> Result<bool> {
+    set_busy_timeout(connection, CHECKPOINT_PATIENCE).await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *connection)
+        .await?;
+    set_busy_timeout(connection, busy_timeout).await?;
+    let busy: i64 = row.try_get(0)?;
+    Ok(busy == 0)
+}
+
+async fn set_busy_timeout(connection: &mut SqliteConnection, timeout: Duration) -> Result<()> {
+    // A pragma takes no bound value; this one is our own number.
+    let text = format!("PRAGMA busy_timeout = {}", timeout.as_millis());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
