@@ -50,7 +50,9 @@ main(async () => {
     await Promise.all(children.map(stop));
     rmSync(folder, { recursive: true, force: true });
   }
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${Object.entries(result).map(([name, count]) => `${name.padEnd(13)} ${count}`).join('\n')}\n`);
+  process.stdout.write(
+    json ? `${JSON.stringify(result)}\n` : `${Object.entries(result).map(([name, count]) => `${name.padEnd(13)} ${count}`).join('\n')}\n`,
+  );
   return result.missing + result.doubled + result.disagreeing === 0 ? 0 : 1;
 });
 
@@ -161,7 +163,9 @@ function compare(charges, payments, transactions) {
 async function storedCard(base) {
   const session = await call('POST', `${base}/v1/sessions`, { platform: 'gp_api' }, { origin: ORIGIN });
   const answer = await call('POST', `${session.base_url}/payment-methods`, {
-    reference: session.reference, usage_mode: 'SINGLE', card: { number: '4263970000005262', cvv: '123', expiry_month: '12', expiry_year: '35' },
+    reference: session.reference, usage_mode: 'SINGLE', card: {
+      number: '4263970000005262', cvv: '123', expiry_month: '12', expiry_year: '35',
+    },
   }, { authorization: `Bearer ${session.access_token}`, 'x-gp-version': '2021-03-22' });
   const token = await call('POST', `${base}/v1/tokens`, { session: session.id, answer }, { origin: ORIGIN });
   return token.id;
@@ -217,14 +221,19 @@ function call(method, url, body, headers = {}) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body);
     const request = http.request(url, {
-      method, agent, headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers },
+      method, agent, headers: {
+        authorization: `Bearer ${KEY}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text),
+        ...headers,
+      },
     }, (response) => {
       let answer = '';
       response.setEncoding('utf8').on('data', (chunk) => {
         answer += chunk;
       });
       response.on('end', () => {
-        if (response.statusCode >= 300) return reject(new Stop(`${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`));
+        if (response.statusCode >= 300) return reject(new Stop(
+          `${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`,
+        ));
         return resolve(answer && JSON.parse(answer));
       });
     });

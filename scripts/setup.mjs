@@ -7,14 +7,20 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { ask, chromedriver, chromium, firefox, geckodriver, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop, webkitBrowser, which } from './project.mjs';
+import {
+  ask, chromedriver, chromium, firefox, geckodriver, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop,
+  webkitBrowser, which,
+} from './project.mjs';
 
 const WASM_TARGET = 'wasm32-unknown-unknown';
 const WASM_PACK = '0.15.1';
 const GECKODRIVER = '0.37.1';
 
 /** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
-const THINGS = { node, rust, compiler, formatter, linter, wasmTarget, packages, python, browser, otherBrowsers, wasmBindgen, wasmPack, firefoxDriver };
+const THINGS = {
+  node, rust, compiler, formatter, linter, wasmTarget, packages, python, browser, otherBrowsers, wasmBindgen, wasmPack,
+  firefoxDriver,
+};
 
 /** What `npm start` and `npm run build` need. */
 export const TO_BUILD = ['node', 'rust', 'compiler', 'wasmTarget', 'packages'];
@@ -125,7 +131,10 @@ async function apt(what, names) {
   const sudo = isRoot ? [] : ['sudo', '-n'];
   const able = which('apt-get') && (isRoot || (which('sudo') && ask('sudo', ['-n', 'true']) !== undefined));
   if (!able) {
-    throw new Stop(`${what} is missing, and this script may not install it here: please install ${names.join(' and ')} (on Debian: apt-get install ${names.join(' ')}), then run this again.`);
+    throw new Stop(
+      `${what} is missing, and this script may not install it here: please install ${names.join(' and ')} ` +
+      `(on Debian: apt-get install ${names.join(' ')}), then run this again.`,
+    );
   }
   const command = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q'];
   const install = [...command, 'install', '-y', '--no-install-recommends', ...names];
@@ -148,7 +157,8 @@ async function wasmBindgen() {
     const folder = path.join(root, 'target', 'tools', `wasm-bindgen-${wanted}`);
     process.env.PATH = `${path.join(folder, 'bin')}${path.delimiter}${process.env.PATH}`;
     if (fits()) return;
-    say(`Installing wasm-bindgen ${wanted} into ${path.relative(root, folder)}, beside the version that is here; this takes some minutes, once.`);
+    const where = path.relative(root, folder);
+    say(`Installing wasm-bindgen ${wanted} into ${where}, beside the version that is here; this takes some minutes, once.`);
     await must('cargo', [...install, '--root', folder]);
   } else {
     say(`Installing wasm-bindgen ${wanted} with cargo; this takes some minutes, once.`);

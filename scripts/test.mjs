@@ -88,28 +88,37 @@ async function wasm(name, browser) {
   const result = counted(code, output);
   // The runner passes over such a suite and is content.
   const missed = output.match(/only configured to run in node\.js/g)?.length ?? 0;
-  if (missed) return { ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)` };
+  if (missed) return {
+    ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)`,
+  };
   const ran = [...output.matchAll(/Running headless tests in (\S+)/g)].map(([, where]) => where);
-  return ran.length > 0 && ran.every((where) => where === name) ? result : { ...result, failed: result.failed + 1, note: `not every suite ran in ${name}` };
+  return ran.length > 0 && ran.every((where) => where === name) ? result : {
+    ...result, failed: result.failed + 1, note: `not every suite ran in ${name}`,
+  };
 }
 
 /** `together` is how many files run at once: the tests of the browser mostly wait, for pages and for servers. */
 async function nodeTests(folder, together) {
-  const files = existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.test.mjs')).sort() : [];
+  const all = existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)) : [];
+  const files = all.filter((name) => name.endsWith('.test.mjs')).sort();
   if (files.length === 0) return { passed: 0, failed: 1, note: `${folder} has no tests` };
   const report = mkdtempSync(path.join(os.tmpdir(), 'cardseal-test-'));
   try {
     const tap = path.join(report, 'report.tap');
     const failures = path.join(report, 'failures');
     const { code } = await run(process.execPath, [
-      '--test', ...(together ? [`--test-concurrency=${together}`] : []), '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
+      '--test', ...(together ? [`--test-concurrency=${together}`] : []),
+      '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
       '--test-reporter=./scripts/failures.mjs', `--test-reporter-destination=${failures}`,
       ...files.map((name) => path.join(folder, name)),
     ], { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } });
     const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(readFileSync(tap, 'utf8'))?.[1] ?? 0);
     const names = readFileSync(failures, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
       .map(({ name, at, why }) => `${name} (${at}): ${why.replace(/\s+/g, ' ').slice(0, 300)}`);
-    return whole(code, { passed: count('pass'), failed: count('fail') + count('cancelled'), names, note: count('skipped') ? `${count('skipped')} skipped` : '' });
+    return whole(code, {
+      passed: count('pass'), failed: count('fail') + count('cancelled'), names,
+      note: count('skipped') ? `${count('skipped')} skipped` : '',
+    });
   } finally {
     rmSync(report, { recursive: true, force: true });
   }
@@ -147,7 +156,9 @@ function whole(code, result) {
 main(async () => {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
-  if (unknown.length > 0) throw new Stop(`There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`);
+  if (unknown.length > 0) throw new Stop(
+    `There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`,
+  );
 
   const began = performance.now();
   await ensure(EVERYTHING);
@@ -181,8 +192,13 @@ main(async () => {
   for (const [name, result] of results) {
     passed += result.passed;
     failed += result.failed;
-    const columns = [name.padEnd(14), `${result.passed} passed`.padStart(12), `${result.failed} failed`.padStart(10), result.time.padStart(9)];
-    process.stdout.write(`${result.failed ? 'FAILED' : result.passed ? '    ok' : '  skip'}  ${columns.join(' ')}${result.note ? `  ${result.note}` : ''}\n`);
+    const columns = [
+      name.padEnd(14), `${result.passed} passed`.padStart(12), `${result.failed} failed`.padStart(10),
+      result.time.padStart(9),
+    ];
+    process.stdout.write(
+      `${result.failed ? 'FAILED' : result.passed ? '    ok' : '  skip'}  ${columns.join(' ')}${result.note ? `  ${result.note}` : ''}\n`,
+    );
   }
   for (const [name, result] of results) {
     for (const failure of result.names ?? []) process.stdout.write(`\n${name}: ${failure}\n`);

@@ -126,7 +126,8 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_told_and_charges_nothing_tw
     let sandbox = sandbox().await;
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cardseal.toml");
-    let more = "[limits]\nbrowser_requests_per_minute = 100000\nbrowser_burst = 100000\nattempts_per_minute = 100000\nsessions_per_minute = 100000\n[log]\nlevel = \"error\"\n";
+    let more = "[limits]\nbrowser_requests_per_minute = 100000\nbrowser_burst = 100000\nattempts_per_minute = 100000\n\
+        sessions_per_minute = 100000\n[log]\nlevel = \"error\"\n";
     std::fs::write(
         &config,
         config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", more),

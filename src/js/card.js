@@ -36,8 +36,13 @@ export function parts(card, now) {
 
 /** Checks a card by a platform's rules; `stored` says that it is to be kept, `codeless` that it may lack its security code. */
 function check(platform, stored, card, now, codeless) {
-  const [found, wrong, number, month, year, cvc, holder, nickname] = call(["check", part(platform), (stored ? 1 : 0) + (codeless ? 2 : 0), ...parts(card, now)]);
-  return { brands: brands(found), problems: problems(wrong), card: number && { number, month: +month, year: +year, cvc, holder, nickname } };
+  const [found, wrong, number, month, year, cvc, holder, nickname] = call([
+    "check", part(platform), (stored ? 1 : 0) + (codeless ? 2 : 0), ...parts(card, now),
+  ]);
+  return {
+    brands: brands(found), problems: problems(wrong),
+    card: number && { number, month: +month, year: +year, cvc, holder, nickname },
+  };
 }
 
 export function validateCard(card, options) {

@@ -53,7 +53,9 @@ export class CcBill extends PlatformClient {
         const { number, cvc, month, year, holder } = validCard("ccbill", true, card, now, !verify);
         const nameOnCard = holder.normalize();
         if (!/^[\p{L} .'-]+$/u.test(nameOnCard)) throw failure("card_invalid", undefined, { problems: [problem("holder_characters")] });
-        body.paymentInfo = { creditCardPaymentInfo: { cardNum: number, nameOnCard, expMonth: two(month), expYear: `${year}`, cvv2: verify ? cvc : undefined } };
+        body.paymentInfo = { creditCardPaymentInfo: {
+          cardNum: number, nameOnCard, expMonth: two(month), expYear: `${year}`, cvv2: verify ? cvc : undefined,
+        } };
       } else if ((card ?? null) !== null || !/^[1-9]\d{0,17}$/.test(stored)) {
         throw failure("option_invalid", "subscriptionId");
       }
@@ -162,7 +164,9 @@ function readError(status, body) {
   // A word is kept, a number of three digits or more is not: it could be of the card.
   const said = [generalMessage, ...(Array.isArray(errors) ? errors : []).flatMap((error) => [error?.field, error?.message])];
   const words = said.filter((word) => typeof word === "string").join(" ").slice(0, 500);
-  return failure(refused ? "platform_rejected" : "platform_unavailable", undefined, { status, platformCode, platformMessage: mask(words).replace(/\d{3,}/g, "***") });
+  return failure(refused ? "platform_rejected" : "platform_unavailable", undefined, {
+    status, platformCode, platformMessage: mask(words).replace(/\d{3,}/g, "***"),
+  });
 }
 
 /** The texts of a result, with what each has at most. The first three are always there, of the next two threes one is. */

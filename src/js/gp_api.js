@@ -85,7 +85,9 @@ function readToken({ status, body, raw }) {
 
 /** A token that is no longer good is a session that has expired. */
 function readError(status, body) {
-  const { error_code, detailed_error_code, detailed_error_description } = texts(body, status, "error_code", "detailed_error_code", "detailed_error_description");
+  const { error_code, detailed_error_code, detailed_error_description } = texts(
+    body, status, "error_code", "detailed_error_code", "detailed_error_description",
+  );
   const said = detailed_error_code || error_code;
   const code =
     fits(detailed_error_code, /^4000[12]$/) ? "session_expired"

@@ -34,8 +34,10 @@ const REASONS = {
 const loose = (value) => (typeof value === "string" || Number.isSafeInteger(value) ? `${value}` : undefined);
 
 /** Everything readable in one entry of `errors`. */
-const entry = (value) => (value && typeof value === "object" ? Object.values(value).map(entry).filter(Boolean).join(" ") : loose(value) ?? "");
-const texts = ({ errors }) => (Array.isArray(errors) ? errors : isObject(errors) || typeof errors === "string" ? [errors] : []).map(entry).join("; ");
+const entry = (value) =>
+  (value && typeof value === "object" ? Object.values(value).map(entry).filter(Boolean).join(" ") : loose(value) ?? "");
+const texts = ({ errors }) =>
+  (Array.isArray(errors) ? errors : isObject(errors) || typeof errors === "string" ? [errors] : []).map(entry).join("; ");
 
 const platformCode = (text) => TEXTS.find(([part]) => text.toLowerCase().includes(part))?.[1];
 const brand = (value) => (fits(loose(value), /^(?!nd$)[a-z -]{1,32}$/i) ? loose(value).toLowerCase() : null);
@@ -55,7 +57,10 @@ function refusal(http, answer) {
     : !text && http >= 200 && http < 300 ? "answer_malformed"
     : "platform_rejected";
   const { status } = answer;
-  return failure(code, undefined, { status: status >= 0 && status < 65536 && Number.isInteger(status) ? status : http, platformCode: known, platformMessage: mask(text) });
+  return failure(code, undefined, {
+    status: status >= 0 && status < 65536 && Number.isInteger(status) ? status : http, platformCode: known,
+    platformMessage: mask(text),
+  });
 }
 
 /** The answer, if it has the shape of one: its `status` and the id beside it are scalars, its `result` is an object. */
@@ -78,7 +83,9 @@ async function verified({ n, e }, { status, _signature }, id, names) {
   if (hex && loose(id) !== undefined && /^([\da-f]{2})+$/i.test(hex) && globalThis.crypto?.subtle) {
     const algorithm = { __proto__: null, name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
     const signature = Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
-    const key = await crypto.subtle.importKey("jwk", { __proto__: null, kty: "RSA", n: url(n), e: url(e) }, algorithm, false, ["verify"]).catch(() => null);
+    const key = await crypto.subtle.importKey(
+      "jwk", { __proto__: null, kty: "RSA", n: url(n), e: url(e) }, algorithm, false, ["verify"],
+    ).catch(() => null);
     for (const name of key ? names : []) {
       const signed = new TextEncoder().encode(`status:${loose(status)},${name}:${loose(id)}`);
       if (await crypto.subtle.verify(algorithm, key, signature, signed)) return { verified: true, signedFields: ["status", name] };

@@ -38,7 +38,10 @@ export class GreenPay extends PlatformClient {
     return this.named((now) => {
       const { card, token, tokenize, kountSession } = members(input, "card", "token", "tokenize", "kountSession");
       const replaced = text(token, "token");
-      const extras = { token: replaced !== undefined && id(replaced, "token"), tokenize: flag(tokenize, "tokenize"), kount: visible(kountSession, "kountSession") };
+      const extras = {
+        token: replaced !== undefined && id(replaced, "token"), tokenize: flag(tokenize, "tokenize"),
+        kount: visible(kountSession, "kountSession"),
+      };
       if (extras.token && (extras.kount !== undefined || extras.tokenize !== undefined)) throw failure("option_invalid", "token");
       return this.#pack(card, extras, options, now);
     });
@@ -88,7 +91,10 @@ export class GreenPay extends PlatformClient {
     const marked = (text) => (text ? `=${text}` : "");
     useKey(this.#key);
     // A byte of `lk` can be what stands between the parts.
-    const [ld, ...lk] = call(["pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount), ...parts(card, now)]);
+    const [ld, ...lk] = call([
+      "pack", counter, paid && !tokenize ? "" : 1, marked(token), paid ? `=${+!!tokenize}` : "", marked(kount),
+      ...parts(card, now),
+    ]);
     return { ld, lk: btoa(lk.join("\0")) };
   }
 
@@ -117,7 +123,10 @@ export class GreenPay extends PlatformClient {
       const body = { session: id(own.id, "id") };
       const idempotencyKey = visible(options.idempotencyKey, "idempotencyKey");
       return (packed, kount) =>
-        keyed(this.own(kind === "payment" ? "/v1/payments" : "/v1/tokens", { ...body, ...packed, kount: kount && true }), { idempotencyKey });
+        keyed(
+          this.own(kind === "payment" ? "/v1/payments" : "/v1/tokens", { ...body, ...packed, kount: kount && true }),
+          { idempotencyKey },
+        );
     }
     const url = text(session.checkout_url, "checkout_url");
     const base = url === undefined ? this.#checkout : sessionUrl(url, "checkout_url", [this.#checkout, ...Object.values(GREENPAY)]);

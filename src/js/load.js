@@ -58,7 +58,9 @@ async function read(source, integrity) {
   }
   const type = response.headers.get("content-type");
   if (!response.ok || /html/.test(type)) {
-    throw failed(`${response.url.split(/[?#]/)[0]} answered ${response.status} ${type}; put cardseal_bg.wasm there or import cardseal/inline`);
+    throw failed(
+      `${response.url.split(/[?#]/)[0]} answered ${response.status} ${type}; put cardseal_bg.wasm there or import cardseal/inline`,
+    );
   }
   return (again ? await fetch(source, { __proto__: null, integrity }) : response).arrayBuffer();
 }

@@ -21,7 +21,10 @@ const FIELDS = { __proto__: null, cardNumber: "number", cardholderName: "holder"
 function problem(id, failed) {
   const field = FIELDS[id];
   const kind =
-    { __proto__: null, required: "missing", luhn: "check_digit", expirationDate: "past", length: { __proto__: null, holder: "too_long", expiry: "malformed" }[field] ?? "length" }[failed] ??
+    {
+      __proto__: null, required: "missing", luhn: "check_digit", expirationDate: "past",
+      length: { __proto__: null, holder: "too_long", expiry: "malformed" }[field] ?? "length",
+    }[failed] ??
     { __proto__: null, holder: "characters", expiry: "malformed" }[field] ?? "not_digits";
   return { field, code: `${field}_${kind}`, severity: "error", message: "the payment product does not take this" };
 }
@@ -53,7 +56,10 @@ export class OnlinePayments extends PlatformClient {
     if (!bin) return null;
     return this.#query(session, "/services/getIINdetails", context, ({ countryCode, currencyCode, amount, isRecurring }) => ({
       bin,
-      paymentContext: countryCode && { countryCode, amountOfMoney: currencyCode && amount !== undefined ? { amount, currencyCode } : undefined, isRecurring },
+      paymentContext: countryCode && {
+        countryCode, amountOfMoney: currencyCode && amount !== undefined ? { amount, currencyCode } : undefined,
+        isRecurring,
+      },
     }));
   }
 
@@ -141,7 +147,9 @@ export class OnlinePayments extends PlatformClient {
       const bought = purchase(context);
       const browserData = members(this.#device ?? device(), "browserData").browserData;
       const screenSize = browserData?.innerWidth && `${browserData.innerWidth}x${browserData.innerHeight}`;
-      const meta = encoded({ screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal" });
+      const meta = encoded({
+        screenSize, platformIdentifier: globalThis.navigator?.userAgent, sdkIdentifier: "Cardseal", sdkCreator: "Cardseal",
+      });
       const headers = { ...JSON_HEADERS, authorization: `GCS v1Client:${own}`, "x-gcs-clientmetainfo": meta };
       if (body) return { method: "POST", url: base + path, headers, body: JSON.stringify(body(bought)) };
       const { isRecurring, ...rest } = bought;
@@ -198,22 +206,31 @@ export class OnlinePayments extends PlatformClient {
     if (!payload) {
       const found = await this.iinDetails(session, members(card, "number").number, context, options);
       if (found.status !== "supported") {
-        throw new CardsealError({ code: "platform_rejected", message: "the platform does not take this card", platform: "online_payments", platformCode: found.status });
+        throw new CardsealError({
+          code: "platform_rejected", message: "the platform does not take this card", platform: "online_payments",
+          platformCode: found.status,
+        });
       }
       paymentProductId = found.paymentProductId;
       payload = this.#payload(session, card, { ...about, paymentProductId });
     }
     const { paymentValues } = payload;
     const problems = fields.filter(({ id }) => Object.hasOwn(FIELDS, id)).flatMap((field) =>
-      checkField(field, paymentValues.find(({ key }) => key === field.id).value, { now: this.#now }).map((failed) => problem(field.id, failed)));
-    if (problems.length) throw new CardsealError({ code: "card_invalid", message: "the card details are not valid", platform: "online_payments", problems });
+      checkField(field, paymentValues.find(({ key }) => key === field.id).value, { now: this.#now }).map(
+        (failed) => problem(field.id, failed),
+      ));
+    if (problems.length) throw new CardsealError({
+      code: "card_invalid", message: "the card details are not valid", platform: "online_payments", problems,
+    });
     return { input: await jwe(await this.publicKey(session, options), JSON.stringify(payload)), paymentProductId };
   }
 
   async #handOver(path, session, card, options, kind) {
     const request = this.handOver(path, session, { raw: null });
     const { input, paymentProductId } = await this.#encrypt(session, card, options, kind);
-    request.body = JSON.stringify({ session: members(session, "id").id, encrypted_customer_input: input, payment_product_id: paymentProductId });
+    request.body = JSON.stringify({
+      session: members(session, "id").id, encrypted_customer_input: input, payment_product_id: paymentProductId,
+    });
     return request;
   }
 }
@@ -271,7 +288,9 @@ function readError(status, body) {
     : status === 403 && old === "9008" ? "session_expired"
     : status >= 400 && said !== undefined ? "platform_rejected"
     : "answer_malformed";
-  return failure(ours, undefined, { status, platformCode: fits(said, /^\w{0,60}$/) ? mask(said) : undefined, platformMessage: mask(word(error.message)) });
+  return failure(ours, undefined, {
+    status, platformCode: fits(said, /^\w{0,60}$/) ? mask(said) : undefined, platformMessage: mask(word(error.message)),
+  });
 }
 
 /** The answer, if it is a success. */

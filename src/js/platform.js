@@ -16,7 +16,10 @@ export function keyed(request, options) {
 
 export const post = (url, body, headers) => ({ method: "POST", url, headers: { ...JSON_HEADERS, ...headers }, body: JSON.stringify(body) });
 
-/** The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before somebody has asked. */
+/**
+ * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before
+ * somebody has asked.
+ */
 export const once = (sent) => sent.catch((error) => {
   if (["request_timeout", "network_failed", "request_aborted"].includes(error.code)) error.retryable = false;
   throw error;

@@ -29,14 +29,23 @@ export async function seal({ kid, x, y }, sid, exp, text) {
     const epk = await subtle.exportKey("raw", own.publicKey);
     const coordinate = (at) => base64url(epk.slice(at, at + 32));
     const header = base64url(utf8(JSON.stringify({
-      alg: "ECDH-ES", enc: "A256GCM", kid, epk: { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(33) }, apv: base64url(utf8(sid)), typ: "cardseal-card+jwe", exp, sid,
+      alg: "ECDH-ES", enc: "A256GCM", kid,
+      epk: { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(33) },
+      apv: base64url(utf8(sid)), typ: "cardseal-card+jwe", exp, sid,
     })));
     // Concat KDF, one round: its number, what was agreed on, then each with its length the algorithm, nobody and the
     // session, and the bits wanted.
-    const hashed = secret(utf8(`\0\0\0\x01${"\0".repeat(32)}\0\0\0\x07A256GCM\0\0\0\0\0\0\0${String.fromCharCode(sid.length)}${sid}\0\0\x01\0`));
+    const hashed = secret(utf8(
+      `\0\0\0\x01${"\0".repeat(32)}\0\0\0\x07A256GCM\0\0\0\0\0\0\0${String.fromCharCode(sid.length)}${sid}\0\0\x01\0`,
+    ));
     hashed.set(secret(await subtle.deriveBits({ __proto__: null, name: "ECDH", public: receiver }, own.privateKey, 256)), 4);
-    const aes = await subtle.importKey("raw", secret(await subtle.digest({ __proto__: null, name: "SHA-256" }, hashed)), { __proto__: null, name: "AES-GCM" }, false, ["encrypt"]);
-    const sealed = await subtle.encrypt({ __proto__: null, name: "AES-GCM", iv, additionalData: utf8(header), tagLength: 128 }, aes, secrets[0]);
+    const aes = await subtle.importKey(
+      "raw", secret(await subtle.digest({ __proto__: null, name: "SHA-256" }, hashed)),
+      { __proto__: null, name: "AES-GCM" }, false, ["encrypt"],
+    );
+    const sealed = await subtle.encrypt(
+      { __proto__: null, name: "AES-GCM", iv, additionalData: utf8(header), tagLength: 128 }, aes, secrets[0],
+    );
     return `${header}..${[iv, sealed.slice(0, -16), sealed.slice(-16)].map(base64url).join(".")}`;
   });
 }

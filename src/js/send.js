@@ -88,7 +88,10 @@ async function bounded(response) {
 }
 
 /** Codes of the server that mean the same here. */
-const SHARED = ["session_expired", "session_wrong_kind", "platform_rejected", "platform_unavailable", "signature_invalid", "too_many_attempts"];
+const SHARED = [
+  "session_expired", "session_wrong_kind", "platform_rejected", "platform_unavailable", "signature_invalid",
+  "too_many_attempts",
+];
 
 function refuse(status, answer) {
   if (status >= 200 && status < 300) {
@@ -137,7 +140,12 @@ export const readToken = ({ body, status, raw }) => cardToken(body.platform, kno
 
 /** The server's payment. */
 export const readPayment = ({ body, status, raw }) =>
-  outcome(body.platform, known(body.id, status), known(body.status, status), { ...body, orderReference: body.order_reference, signature: null }, raw);
+  outcome(
+    body.platform, known(body.id, status), known(body.status, status),
+    { ...body, orderReference: body.order_reference, signature: null }, raw,
+  );
 
 /** A platform's answer that could not be read. */
-export const unreadable = (status) => failure(status > 501 && status < 505 ? "platform_unavailable" : "answer_malformed", undefined, { status });
+export const unreadable = (status) => failure(
+  status > 501 && status < 505 ? "platform_unavailable" : "answer_malformed", undefined, { status },
+);

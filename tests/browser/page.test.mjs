@@ -38,7 +38,10 @@ test('a repeated charge that the server did not look at leaves the first one in 
   const doubt = await new Checkout({}, () => {}).charge(intent).catch((error) => error);
   assert.ok(doubt instanceof InDoubt);
   let { askAgain } = doubt;
-  for (const [status, code] of [[503, 'storage_unavailable'], [503, 'platform_busy'], [429, 'rate_limited'], [500, 'record_unreadable'], [500, 'internal']]) {
+  for (const [status, code] of [
+    [503, 'storage_unavailable'], [503, 'platform_busy'], [429, 'rate_limited'], [500, 'record_unreadable'],
+    [500, 'internal'],
+  ]) {
     answers.push(refusal(status, code));
     const again = await askAgain().catch((error) => error);
     assert.ok(again instanceof InDoubt, code);

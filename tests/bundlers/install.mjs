@@ -11,7 +11,9 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
 
 /** Runs a command as continuous integration would; none of the tools reports home or asks. */
-export const run = (program, args, { env, ...options } = {}) => plain(program, args, { ...options, env: { NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env } });
+export const run = (program, args, { env, ...options } = {}) => plain(program, args, {
+  ...options, env: { NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env },
+});
 
 /** The folder whose node_modules has the tools. */
 export function tools() {

@@ -29,7 +29,9 @@ const merchant = () => shop.merchant_id;
 const order = (amount = 1000) => ({ amountOfMoney: { amount, currencyCode: 'EUR' }, references: { merchantReference: 'order-1' } });
 const card = { cardNumber: '4012000033330026', cardholderName: 'Wile E. Coyote', cvv: '123', expiryDate: '0530' };
 const payment = (change) => ({
-  order: order(), cardPaymentMethodSpecificInput: { paymentProductId: 1, authorizationMode: 'FINAL_AUTHORIZATION', card: { ...card, ...change } },
+  order: order(), cardPaymentMethodSpecificInput: {
+    paymentProductId: 1, authorizationMode: 'FINAL_AUTHORIZATION', card: { ...card, ...change },
+  },
 });
 
 function good({ isSuccess, status, body }, wanted) {
@@ -44,7 +46,9 @@ function bad({ isSuccess, status, body }, wanted, id) {
 }
 
 async function control(path, body) {
-  const response = await fetch(`${sandbox.info.control_url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const response = await fetch(`${sandbox.info.control_url}${path}`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+  });
   assert.ok(response.ok, `${path}: ${response.status}`);
 }
 
@@ -83,7 +87,10 @@ test("the platform's own Node client: declines and mistakes", async () => {
   bad(await payments.createPayment(merchant(), payment({ cardNumber: '123' }), null), 400, 'INVALID_VALUE');
   bad(await payments.createPayment('000000', payment(), null), 403, 'ACCESS_TO_MERCHANT_NOT_ALLOWED');
   bad(await payments.getPayment(merchant(), '9999999999_0', null), 404, 'UNKNOWN_PAYMENT_ID');
-  const payout = { amountOfMoney: order().amountOfMoney, cardPayoutMethodSpecificInput: { paymentProductId: 1, card: { ...card, cardNumber: '4321456998744563' } } };
+  const payout = {
+    amountOfMoney: order().amountOfMoney,
+    cardPayoutMethodSpecificInput: { paymentProductId: 1, card: { ...card, cardNumber: '4321456998744563' } },
+  };
   const refused = await payouts.createPayout(merchant(), payout, null);
   assert.deepEqual([refused.status, refused.body.payoutResult.status], [402, 'REJECTED_CREDIT']);
   // Whichever comes second finds the first at work.
@@ -96,7 +103,13 @@ test("the platform's own Node client: declines and mistakes", async () => {
 
 test("the platform's own Node client: hosted pages, services, payouts, links, mandates", async () => {
   const { hostedCheckout, hostedTokenization, products, productGroups, services, privacyPolicy, payouts, paymentLinks, mandates } = client;
-  const checkout = good(await hostedCheckout.createHostedCheckout(merchant(), { order: order(), hostedCheckoutSpecificInput: { locale: 'en_GB', returnUrl: 'https://shop.example' } }, null), 200);
+  const checkout = good(
+    await hostedCheckout.createHostedCheckout(
+      merchant(), { order: order(), hostedCheckoutSpecificInput: { locale: 'en_GB', returnUrl: 'https://shop.example' } },
+      null,
+    ),
+    200,
+  );
   const progress = good(await hostedCheckout.getHostedCheckout(merchant(), checkout.hostedCheckoutId, null), 200);
   assert.equal(progress.status, 'IN_PROGRESS');
   assert.ok(progress.createdPaymentOutput);
@@ -109,18 +122,33 @@ test("the platform's own Node client: hosted pages, services, payouts, links, ma
   assert.equal(good(await productGroups.getProductGroup(merchant(), 'cards', context), 200).id, 'Cards');
   assert.equal(good(await services.getIINDetails(merchant(), { bin: '401200' }, null), 200).cardScheme, 'Visa');
   const cardSource = { card: { cardNumber: '5425233430109903' } };
-  assert.equal(good(await services.surchargeCalculation(merchant(), { amountOfMoney: order().amountOfMoney, cardSource }, null), 200).surcharges[0].result, 'OK');
+  assert.equal(
+    good(
+      await services.surchargeCalculation(merchant(), { amountOfMoney: order().amountOfMoney, cardSource }, null), 200,
+    ).surcharges[0].result,
+    'OK',
+  );
   const conversion = { transaction: { amount: order().amountOfMoney }, cardSource: { card: { cardNumber: card.cardNumber } } };
   assert.equal(good(await services.getDccRateInquiry(merchant(), conversion, null), 200).result.result, 'Allowed');
   assert.ok(good(await privacyPolicy.getPrivacyPolicy(merchant(), { locale: 'fr_FR', paymentProductId: 1 }), 200).htmlContent);
 
-  const payout = good(await payouts.createPayout(merchant(), { amountOfMoney: order().amountOfMoney, cardPayoutMethodSpecificInput: { paymentProductId: 1, card } }, null), 201);
+  const payout = good(
+    await payouts.createPayout(
+      merchant(), { amountOfMoney: order().amountOfMoney, cardPayoutMethodSpecificInput: { paymentProductId: 1, card } },
+      null,
+    ),
+    201,
+  );
   assert.equal(good(await payouts.getPayout(merchant(), payout.id, null), 200).statusOutput.statusCode, 8);
   const link = good(await paymentLinks.createPaymentLink(merchant(), { order: order(), isReusableLink: true }, null), 201);
   good(await paymentLinks.cancelPaymentLinkById(merchant(), link.paymentLinkId, null), 204);
-  assert.equal(good(await paymentLinks.getPaymentLinkById(merchant(), link.paymentLinkId, null), 200).paymentLinkEvents[1].type, 'CANCELLED');
+  assert.equal(
+    good(await paymentLinks.getPaymentLinkById(merchant(), link.paymentLinkId, null), 200).paymentLinkEvents[1].type,
+    'CANCELLED',
+  );
   const request = {
-    customer: { bankAccountIban: { iban: 'BE45000253450589' } }, customerReference: 'c', recurrenceType: 'UNIQUE', signatureType: 'UNSIGNED', uniqueMandateReference: 'NODE1',
+    customer: { bankAccountIban: { iban: 'BE45000253450589' } }, customerReference: 'c', recurrenceType: 'UNIQUE',
+    signatureType: 'UNSIGNED', uniqueMandateReference: 'NODE1',
   };
   assert.equal(good(await mandates.createMandate(merchant(), request, null), 201).mandate.status, 'ACTIVE');
   assert.equal(good(await mandates.blockMandate(merchant(), 'NODE1', null), 200).mandate.status, 'BLOCKED');
@@ -165,8 +193,10 @@ test("the platform's own Python client makes its main calls, and its types have 
   assert.deepEqual(told.lost.filter((path) => !/^(?:Payment|Payout|Refund)?ErrorResponse\.status$/.test(path)), []);
   assert.deepEqual(told.calls, [
     'block_mandate', 'cancel_payment', 'cancel_payment_link_by_id', 'capture_payment', 'complete_payment', 'create_hosted_checkout',
-    'create_hosted_tokenization', 'create_mandate', 'create_payment', 'create_payment_link', 'create_payout', 'create_session', 'create_token',
-    'delete_token', 'get_captures', 'get_dcc_rate_inquiry', 'get_hosted_checkout', 'get_hosted_tokenization', 'get_iin_details', 'get_mandate',
+    'create_hosted_tokenization', 'create_mandate', 'create_payment', 'create_payment_link', 'create_payout',
+    'create_session', 'create_token',
+    'delete_token', 'get_captures', 'get_dcc_rate_inquiry', 'get_hosted_checkout', 'get_hosted_tokenization',
+    'get_iin_details', 'get_mandate',
     'get_payment', 'get_payment_details', 'get_payment_link_by_id', 'get_payment_product', 'get_payment_product_networks',
     'get_payment_products', 'get_payout', 'get_privacy_policy', 'get_product_group', 'get_product_groups', 'get_refunds', 'get_token',
     'refund_payment', 'revoke_mandate', 'subsequent_payment', 'surcharge_calculation', 'test_connection', 'unblock_mandate',

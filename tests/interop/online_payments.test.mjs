@@ -20,7 +20,10 @@ const vectors = JSON.parse(readFileSync(new URL('../vectors/online-payments.json
 const { key_id: keyId, public_key_base64_spki: publicKey, private_key_pem_pkcs8: pem } = vectors.rsa_test_key;
 const key = { keyId, publicKey };
 const privateKey = createPrivateKey(pem);
-const SESSION = { clientSessionId: '0123456789abcdef0123456789abcdef', customerId: '9991-0', clientApiUrl: 'https://payment.payone.com/client' };
+const SESSION = {
+  clientSessionId: '0123456789abcdef0123456789abcdef', customerId: '9991-0',
+  clientApiUrl: 'https://payment.payone.com/client',
+};
 
 // Not every Node has one.
 globalThis.navigator ??= { language: 'de-DE', userAgent: 'Mozilla/5.0 (Test) é' };
@@ -226,7 +229,10 @@ test('refuses what it must not use', async () => {
   await assert.rejects(client.pay(SESSION, VISA), { code: 'type_invalid', field: 'session' });
   await assert.rejects(client.pay(own(), { ...VISA, number: '4567350000427978' }), { code: 'card_invalid' });
   for (const paymentProductId of [0, -1, 1.5, '1']) await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId }), { code: 'option_invalid' });
-  assert.equal(client.publicKeyRequest({ ...SESSION, clientApiUrl: 'https://payment.payone.com' }).url, 'https://payment.payone.com/client/v1/9991-0/crypto/publickey');
+  assert.equal(
+    client.publicKeyRequest({ ...SESSION, clientApiUrl: 'https://payment.payone.com' }).url,
+    'https://payment.payone.com/client/v1/9991-0/crypto/publickey',
+  );
 });
 
 /** A call to the platform's server API, signed. */
@@ -357,15 +363,21 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     }
     // What else it asks for, of a shopper with a stored card.
     const { body: { token: stored } } = await server('POST', '/tokens', {
-      paymentProductId: 1, card: { data: { card: { cardNumber: '4567350000427977', cardholderName: VISA.holder, expiryDate: '1230', cvv: '123' } } },
+      paymentProductId: 1, card: { data: { card: {
+        cardNumber: '4567350000427977', cardholderName: VISA.holder, expiryDate: '1230', cvv: '123',
+      } } },
     });
     const { body: known } = await server('POST', '/sessions', { tokens: [stored] });
     const shopper = new Session(known);
     const [account] = (await shopper.getPaymentProduct(1, details)).accountsOnFile;
-    assert.deepEqual(['cardNumber', 'cardholderName', 'expiryDate'].map((name) => account.attributes.find(({ key: id }) => id === name).value), ['456735XXXXXX7977', VISA.holder, '1230']);
+    assert.deepEqual(
+      ['cardNumber', 'cardholderName', 'expiryDate'].map((name) => account.attributes.find(({ key: id }) => id === name).value),
+      ['456735XXXXXX7977', VISA.holder, '1230'],
+    );
     assert.equal((await shopper.getIinDetails('4567 3500 0042', details)).status, 'SUPPORTED');
     assert.ok((await shopper.getPaymentProductNetworks(302, details)).networks.includes('VISA'));
-    const surcharges = async (card) => (await shopper.getSurchargeCalculation(details.amountOfMoney, card)).surcharges.map(({ result }) => result);
+    const surcharges = async (card) =>
+      (await shopper.getSurchargeCalculation(details.amountOfMoney, card)).surcharges.map(({ result }) => result);
     assert.deepEqual(await surcharges({ partialCreditCardNumber: '53000000', paymentProductId: 3 }), ['OK']);
     assert.deepEqual(await surcharges(stored), ['NO_SURCHARGE']);
     const quote = await shopper.getCurrencyConversionQuote(details.amountOfMoney, { partialCreditCardNumber: '40120000' });

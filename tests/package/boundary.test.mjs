@@ -199,7 +199,9 @@ test('GP API: requests and answers', async () => {
   assert.deepEqual(thrown(() => new cardseal.GpApi({ now }).tokenizeRequest(ACCESS, CARD)), ['option_invalid', 'environment']);
   assert.deepEqual(thrown(() => gpApi().tokenizeRequest({ ...ACCESS, access_token: 'a\nb' }, CARD)), ['session_malformed', 'access_token']);
   // A page that has a token and nothing else, as the platform's own sample gives it: the reference is a random one.
-  const bare = Array.from({ length: 2 }, () => new cardseal.GpApi({ environment: { base: 'https://x.example' }, now }).tokenizeRequest({ access_token: 't' }, CARD));
+  const bare = Array.from({ length: 2 }, () => new cardseal.GpApi({
+    environment: { base: 'https://x.example' }, now,
+  }).tokenizeRequest({ access_token: 't' }, CARD));
   for (const { url, body } of bare) {
     assert.equal(url, 'https://x.example/payment-methods');
     assert.match(JSON.parse(body).reference, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/);

@@ -15,7 +15,9 @@ const NOW = 1_795_219_200_000;
 const now = () => NOW;
 const CARD = { number: '4242424242424242', expiry: '12/30', cvc: '123', holder: 'Ana Mora', nickname: 'My Visa' };
 const CUSTOMER = { firstName: 'Ana', lastName: 'Mora', email: 'ana@x.example', postalCode: '85281', country: 'US' };
-const direct = (platform, more) => ({ id: 'ses_1', platform, kind: 'tokenize', mode: 'direct', created_at: NOW, expires_at: NOW + 60_000, ...more });
+const direct = (platform, more) => ({
+  id: 'ses_1', platform, kind: 'tokenize', mode: 'direct', created_at: NOW, expires_at: NOW + 60_000, ...more,
+});
 
 let cardseal;
 before(async () => {
@@ -27,13 +29,21 @@ afterEach(() => { delete globalThis.location; });
 /** Each platform whose session names a host: the request for one, with or without one that the page names. */
 const PLATFORMS = {
   gp_api: {
-    field: 'base_url', hosts: ['https://apis.sandbox.globalpay.com/ucp', 'https://apis.globalpay.com/ucp', 'https://apis.sandbox.eu.globalpay.com/ucp', 'https://apis.eu.globalpay.com/ucp', 'https://apis.sandbox.boipagateway.com/ucp'],
-    request: (base_url, named) => new cardseal.GpApi({ now, environment: named && { base: named } }).tokenizeRequest(direct('gp_api', { access_token: 't', reference: 'r', base_url }), CARD),
+    field: 'base_url', hosts: [
+      'https://apis.sandbox.globalpay.com/ucp', 'https://apis.globalpay.com/ucp',
+      'https://apis.sandbox.eu.globalpay.com/ucp', 'https://apis.eu.globalpay.com/ucp',
+      'https://apis.sandbox.boipagateway.com/ucp',
+    ],
+    request: (base_url, named) => new cardseal.GpApi({
+      now, environment: named && { base: named },
+    }).tokenizeRequest(direct('gp_api', { access_token: 't', reference: 'r', base_url }), CARD),
   },
   ccbill: {
     field: 'base_url', hosts: ['https://api.ccbill.com'],
     request: (base_url, named) => new cardseal.CcBill({ now, environment: named && { base: named } })
-      .createPaymentTokenRequest(direct('ccbill', { access_token: 't', base_url, client_accnum: 1, client_subacc: 2 }), CARD, { customer: CUSTOMER }),
+      .createPaymentTokenRequest(
+        direct('ccbill', { access_token: 't', base_url, client_accnum: 1, client_subacc: 2 }), CARD, { customer: CUSTOMER },
+      ),
   },
   greenpay: {
     field: 'checkout_url', hosts: ['https://sandbox-checkout.greenpay.me', 'https://checkout.greenpay.me'],
@@ -42,7 +52,11 @@ const PLATFORMS = {
   },
   online_payments: {
     field: 'clientApiUrl',
-    hosts: ['https://payment.preprod.payone.com/client', 'https://payment.payone.com', 'https://payment.preprod.direct.worldline-solutions.com/client', 'https://payment.direct.worldline-solutions.com/client'],
+    hosts: [
+      'https://payment.preprod.payone.com/client', 'https://payment.payone.com',
+      'https://payment.preprod.direct.worldline-solutions.com/client',
+      'https://payment.direct.worldline-solutions.com/client',
+    ],
     request: (clientApiUrl, named) => new cardseal.OnlinePayments({ now, environment: named && { base: named } })
       .publicKeyRequest(direct('online_payments', { clientSessionId: 'c', customerId: '1', clientApiUrl })),
   },
@@ -61,8 +75,10 @@ for (const [platform, { field, hosts, request }] of Object.entries(PLATFORMS)) {
   test(`${platform}: a session names a published host or none`, () => {
     for (const host of hosts) assert.ok(request(host).url.startsWith(new URL(host).origin), host);
     for (const host of [
-      'https://evil.example', 'https://evil.example/ucp', `${new URL(hosts[0]).origin}.evil.example`, `${new URL(hosts[0]).origin}:8443`, `${new URL(hosts[0]).origin}%2eevil.example`,
-      `https://evil.example/${new URL(hosts[0]).hostname}`, 'https:evil.example', 'https:///evil.example', `https://${new URL(hosts[0]).hostname}.`,
+      'https://evil.example', 'https://evil.example/ucp', `${new URL(hosts[0]).origin}.evil.example`,
+      `${new URL(hosts[0]).origin}:8443`, `${new URL(hosts[0]).origin}%2eevil.example`,
+      `https://evil.example/${new URL(hosts[0]).hostname}`, 'https:evil.example', 'https:///evil.example',
+      `https://${new URL(hosts[0]).hostname}.`,
     ]) {
       const error = refusal(() => request(host));
       // What is no base URL at all is malformed, as it always was.
@@ -101,7 +117,8 @@ for (const [platform, { field, hosts, request }] of Object.entries(PLATFORMS)) {
 }
 
 test('Online Payments: the page may say which environment it means', () => {
-  const ask = (environment, clientApiUrl) => refusal(() => new cardseal.OnlinePayments({ environment }).publicKeyRequest({ clientSessionId: 'c', customerId: '1', clientApiUrl }));
+  const ask = (environment, clientApiUrl) =>
+    refusal(() => new cardseal.OnlinePayments({ environment }).publicKeyRequest({ clientSessionId: 'c', customerId: '1', clientApiUrl }));
   assert.match(ask('production', 'https://payment.payone.com/client'), /^https:\/\/payment\.payone\.com\/client\/v1\/1\//);
   assert.equal(ask('sandbox', 'https://payment.payone.com/client').code, 'session_host_refused');
   assert.equal(ask({ base: 'https://pay.example' }, 'https://payment.payone.com/client').code, 'session_host_refused');
@@ -110,11 +127,13 @@ test('Online Payments: the page may say which environment it means', () => {
 
 test('Online Payments: the customer is sent to https, or to this machine', async () => {
   for (const [url, taken] of [
-    ['https://bank.example/3ds?x=1', true], ['http://127.0.0.1:8080/x?y', true], ['http://localhost/x', true], ['http://bank.example/3ds', false], ['http://127.0.0.1.bank.example/', false],
+    ['https://bank.example/3ds?x=1', true], ['http://127.0.0.1:8080/x?y', true], ['http://localhost/x', true],
+    ['http://bank.example/3ds', false], ['http://127.0.0.1.bank.example/', false],
     ['javascript:alert(1)', false], ['https:bank.example', false], [['https://bank.example'], false],
   ]) {
     const body = JSON.stringify({ id: 'pay_1', status: 'unknown', redirect: { url } });
-    const { redirect } = await new cardseal.OnlinePayments({ fetch: async () => ({ status: 202, text: async () => body }) }).confirmPayment({ id: 'ses_1' }, { RETURNMAC: 'm' });
+    const fetch = async () => ({ status: 202, text: async () => body });
+    const { redirect } = await new cardseal.OnlinePayments({ fetch }).confirmPayment({ id: 'ses_1' }, { RETURNMAC: 'm' });
     assert.deepEqual(redirect, taken ? { url } : null, `${url}`);
   }
 });
@@ -124,7 +143,8 @@ test('no redirect takes a card elsewhere', async (t) => {
   const elsewhere = createServer((request, response) => { seen.push(request.url); response.end('{}'); }).listen(0, '127.0.0.1');
   const platform = createServer((request, response) => {
     request.resume();
-    request.on('end', () => response.writeHead(+request.url.split('/')[1], { location: `http://127.0.0.1:${elsewhere.address().port}/` }).end());
+    request.on('end', () =>
+      response.writeHead(+request.url.split('/')[1], { location: `http://127.0.0.1:${elsewhere.address().port}/` }).end());
   }).listen(0, '127.0.0.1');
   t.after(() => { for (const server of [elsewhere, platform]) { server.closeAllConnections(); server.close(); } });
   await Promise.all([once(elsewhere, 'listening'), once(platform, 'listening')]);
@@ -134,7 +154,9 @@ test('no redirect takes a card elsewhere', async (t) => {
     for (const work of [
       () => gp.tokenize({ access_token: 't' }, CARD),
       () => new cardseal.GreenPay({ publicKey, environment: { checkout: base } }).tokenize({ session: 's', token: 't' }, CARD),
-      () => new cardseal.CcBill({ environment: { base } }).createPaymentToken({ access_token: 't', client_accnum: 1, client_subacc: 2 }, CARD, { customer: CUSTOMER }),
+      () => new cardseal.CcBill({ environment: { base } }).createPaymentToken(
+        { access_token: 't', client_accnum: 1, client_subacc: 2 }, CARD, { customer: CUSTOMER },
+      ),
       () => cardseal.openSession({ server: base }),
     ]) await assert.rejects(work, { name: 'CardsealError', code: 'network_failed' });
   }

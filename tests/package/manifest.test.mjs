@@ -153,7 +153,9 @@ test('the bill of materials has what the crate asks for, and nothing that only r
   assert.ok(asked.length > 8);
   const optional = [...section('dependencies').matchAll(/^([\w-]+) = .*optional = true/gm)].map(([, name]) => name);
   for (const name of asked) if (!optional.includes(name)) assert.ok(names.includes(name), name);
-  for (const name of ['syn', 'quote', 'proc-macro2', 'wasm-bindgen-macro', 'serde_derive', 'num-bigint', 'proptest', 'axum', 'tokio']) assert.ok(!names.includes(name), name);
+  for (const name of [
+    'syn', 'quote', 'proc-macro2', 'wasm-bindgen-macro', 'serde_derive', 'num-bigint', 'proptest', 'axum', 'tokio',
+  ]) assert.ok(!names.includes(name), name);
 });
 
 // ------------------------------------------------------------------------------------------------- checking

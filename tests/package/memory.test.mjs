@@ -334,7 +334,11 @@ const PATHS = (kept) => {
     ['card_invalid', (card) => sealed(own('worldline_acquiring', 'payment', { seal: SEAL }))({ ...card, cvc: '' })],
     ['option_invalid', (card) => acquiring((client) => client.seal(own('worldline_acquiring', 'payment', { seal: SEAL }), card, { networkToken: { cryptogram: `${card.number} ` } }))],
     ['server_rejected', told(422, { code: 'sealed_changed' }, (card) => acquiring((client) => client.pay(own('worldline_acquiring', 'payment', { seal: SEAL }), card)))],
-    ['too_many_attempts', told(429, { code: 'too_many_attempts', retry_after: 30 }, (card) => acquiring((client) => client.pay(own('worldline_acquiring', 'payment', { seal: SEAL }), card)))],
+    [
+      'too_many_attempts',
+      told(429, { code: 'too_many_attempts', retry_after: 30 }, (card) =>
+        acquiring((client) => client.pay(own('worldline_acquiring', 'payment', { seal: SEAL }), card))),
+    ],
     ['session_expired', (card) => kept.tokenizeRequest({ ...ORDER, created_at: '2001-01-01T00:00:00Z' }, card)],
     ['session_expired', gpTold(401, { error_code: 'NOT_AUTHENTICATED', detailed_error_code: '40002' })],
     ['session_wrong_kind', (card) => kept.payRequest(own('greenpay', 'tokenize'), card)],

@@ -60,8 +60,12 @@ test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
     ...[
-      'api.js', 'cardseal.global.js', 'card.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'ccbill.js', 'core.js', 'customer.js', 'device.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay-answer.js', 'greenpay.js', 'hosts.js',
-      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'jwe.js', 'key.js', 'load.js', 'manifest.json', 'mask.js', 'node.cjs', 'node.js', 'online_payments.js', 'platform.js', 'product.js', 'random.js', 'sbom.cdx.json', 'seal.js', 'send.js', 'session.js', 'value.js', 'verify.mjs',
+      'api.js', 'cardseal.global.js', 'card.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'ccbill.js',
+      'core.js', 'customer.js', 'device.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay-answer.js', 'greenpay.js',
+      'hosts.js',
+      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'jwe.js', 'key.js', 'load.js',
+      'manifest.json', 'mask.js', 'node.cjs', 'node.js', 'online_payments.js', 'platform.js', 'product.js', 'random.js',
+      'sbom.cdx.json', 'seal.js', 'send.js', 'session.js', 'value.js', 'verify.mjs',
       'worker-host.js', 'worker.d.ts', 'words.js', 'worker.js', 'workerd.js', 'worldline_acquiring.js',
     ].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),

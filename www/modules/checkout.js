@@ -4,7 +4,9 @@ import { platformOf } from './platforms.js';
 import { ServerError, chargeRequest, send, token as readToken } from './server.js';
 import { codesOf } from './words.js';
 
-const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token', 'sealed_expired', 'sealed_key_unknown']);
+const SESSION_GONE = new Set([
+  'session_expired', 'session_used', 'session_not_found', 'invalid_session_token', 'sealed_expired', 'sealed_key_unknown',
+]);
 // After these nobody can say from here whether money moved.
 const IN_DOUBT = new Set([
   'server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'record_unreadable',
@@ -102,7 +104,9 @@ export class Checkout {
       // a platform before: no money moves with it.
       const keeping = (url, init) => {
         const asks = init.method === 'GET' || platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
-        if (!asks) this.#sent = platform.takesClearCard && !isOwn(url) ? null : { method: init.method, url: String(url), headers: init.headers, body: init.body };
+        if (!asks) this.#sent = platform.takesClearCard && !isOwn(url) ? null : {
+          method: init.method, url: String(url), headers: init.headers, body: init.body,
+        };
         return fetch(url, init);
       };
       const client = platform.client(this.#cardseal, session, { fetch: keeping });
@@ -197,7 +201,8 @@ export class Checkout {
       }
       return {
         id: outcome.id, platform, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
-        redirect: outcome.redirect, authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand, decline: outcome.decline,
+        redirect: outcome.redirect, authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand,
+        decline: outcome.decline,
       };
     });
   }
@@ -205,7 +210,9 @@ export class Checkout {
   /** Opens the platform's own page for a payment. It ends at `returnUrl`. */
   async openPage({ platform, amount, currency, description, customer }, returnUrl) {
     this.#onStep('session');
-    const request = this.#cardseal.openSessionRequest({ platform, kind: 'payment', mode: 'direct', amount, currency, description, customer });
+    const request = this.#cardseal.openSessionRequest({
+      platform, kind: 'payment', mode: 'direct', amount, currency, description, customer,
+    });
     // Where people come back to is the merchant's to say, so the package does not ask.
     return send({ ...request, body: JSON.stringify({ ...JSON.parse(request.body), return_url: returnUrl }) });
   }

@@ -34,7 +34,10 @@ export function problemWords(problem) {
 }
 
 const CUSTOMER_PROBLEMS = {
-  missing: { firstName: 'Type your first name.', lastName: 'Type your last name.', email: 'Type your email address.', postalCode: 'Type your postal code.', country: 'Choose your country.' },
+  missing: {
+    firstName: 'Type your first name.', lastName: 'Type your last name.', email: 'Type your email address.',
+    postalCode: 'Type your postal code.', country: 'Choose your country.',
+  },
   malformed: { email: 'This is not an email address.', postalCode: 'This is not a postal code of that country.' },
 };
 const CUSTOMER_WORDS = {
@@ -117,9 +120,15 @@ const FAILURES = {
   platform_timeout: ['The payment platform did not answer in time.', 'This is not your fault. Please try again in a few minutes.'],
   platform_answer_invalid: ['The payment platform answered with something we do not understand.', 'Please try again in a few minutes.'],
   answer_malformed: ['We got an answer that we do not understand.', 'Please try again in a few minutes.'],
-  signature_invalid: ['The answer did not carry the payment platform’s signature, so we do not trust it.', 'Nothing of it was used. Please tell the shop.'],
+  signature_invalid: [
+    'The answer did not carry the payment platform’s signature, so we do not trust it.',
+    'Nothing of it was used. Please tell the shop.',
+  ],
   platform_rejected: ['The payment platform refused the card.', 'Please check the details, or use another card.'],
-  not_decryptable: ['The payment platform could not open the sealed card.', 'The shop’s key is wrong. Please tell the shop; another try will not help.'],
+  not_decryptable: [
+    'The payment platform could not open the sealed card.',
+    'The shop’s key is wrong. Please tell the shop; another try will not help.',
+  ],
   sealed_expired: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   sealed_key_unknown: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   sealed_changed: ['The sealed card was changed on its way.', 'Please try again. If it happens once more, tell the shop.'],
@@ -146,13 +155,24 @@ const FAILURES = {
   currency_not_supported: ['The shop cannot take this currency.', 'Please choose another one.'],
   not_offered: ['The payment platform does not offer this.', ''],
   idempotency_key_reused: ['This payment was already asked for with other details.', 'Please reload the page before you pay.'],
-  origin_not_allowed: ['The shop’s server does not accept calls from this address.', 'Add the address of this page to server.allowed_origins.'],
+  origin_not_allowed: [
+    'The shop’s server does not accept calls from this address.', 'Add the address of this page to server.allowed_origins.',
+  ],
   api_key_missing: ['The shop’s server wants its key for this.', 'Start it with demo.enabled, or call it from the shop’s own server.'],
-  clear_card_data: ['Stopped: something that looks like a card number was about to be stored in clear.', 'Please keep card numbers out of the other fields.'],
-  encryption_failed: ['This browser could not encrypt your card.', 'Browsers offer that on https pages only. Please tell the shop, or use another browser.'],
+  clear_card_data: [
+    'Stopped: something that looks like a card number was about to be stored in clear.',
+    'Please keep card numbers out of the other fields.',
+  ],
+  encryption_failed: [
+    'This browser could not encrypt your card.',
+    'Browsers offer that on https pages only. Please tell the shop, or use another browser.',
+  ],
   frame_not_ready: ['The form is not there yet.', 'Please wait a moment.'],
   frame_script_refused: ['The platform’s script did not load, or is not the one that the platform has named.', 'Nothing of it was run.'],
-  random_unavailable: ['This browser offers no secure random numbers.', 'Without them a card is not encrypted here. Please use another browser.'],
+  random_unavailable: [
+    'This browser offers no secure random numbers.',
+    'Without them a card is not encrypted here. Please use another browser.',
+  ],
   key_malformed: ['The shop’s key is damaged.', 'Please tell the shop; another try will not help.'],
   storage_unavailable: ['The shop cannot take orders for the moment.', 'This is not your fault. Please try again in a few minutes.'],
   record_unreadable: ['Something broke at the shop.', 'Please tell the shop; another try will not help.'],
@@ -165,7 +185,10 @@ export function failureWords(codes, { failures = {} } = {}) {
     const [heading, advice] = failures[code] ?? FAILURES[code] ?? [];
     if (heading) return { heading, advice };
   }
-  return { heading: 'That did not work.', advice: 'Please try again. If it happens once more, tell the shop this code: ' + (codes[0] ?? 'unknown') + '.' };
+  return {
+    heading: 'That did not work.',
+    advice: 'Please try again. If it happens once more, tell the shop this code: ' + (codes[0] ?? 'unknown') + '.',
+  };
 }
 
 /** The codes that an error carries, the most telling first. */

@@ -120,7 +120,8 @@ def a_payment():
     over = refused(ValidationException, 400, lambda: payments.refund_payment(made, refund(1001)))
     assert over.errors[0].id == over.errors[0].message == "ACTION_NOT_ALLOWED_ON_TRANSACTION"
     assert call(payments.refund_payment, made, refund(400)).refund_output.amount_of_money.amount == 400
-    assert call(merchant.refunds().get_refunds, made).refunds[0].refund_output.card_refund_method_specific_output.total_amount_refunded == 400
+    output = call(merchant.refunds().get_refunds, made).refunds[0].refund_output
+    assert output.card_refund_method_specific_output.total_amount_refunded == 400
     assert len(call(payments.get_payment_details, made).operations) == 3
     again = SubsequentPaymentRequest().from_dictionary({
         "order": order(700), "subsequentcardPaymentMethodSpecificInput": {"subsequentType": "Recurring", "authorizationMode": "SALE"},
