@@ -94,7 +94,7 @@ test("the platform's own Node client: declines and mistakes", async () => {
   const refused = await payouts.createPayout(merchant(), payout, null);
   assert.deepEqual([refused.status, refused.body.payoutResult.status], [402, 'REJECTED_CREDIT']);
   // Whichever comes second finds the first at work.
-  await control('/faults', { platform: 'online_payments', route: 'payments', kind: 'delay', ms: 1000, times: 2 });
+  await control('/faults', { platform: 'online_payments', route: 'payments', kind: 'delay', ms: 3000, times: 2 });
   const both = [1, 2].map(() => payments.createPayment(merchant(), payment(), { idempotence: { key: 'node-2' } }));
   const [first, second] = (await Promise.all(both)).sort((one, other) => one.status - other.status);
   good(first, 201);
@@ -193,12 +193,13 @@ test("the platform's own Python client makes its main calls, and its types have 
   assert.deepEqual(told.lost.filter((path) => !/^(?:Payment|Payout|Refund)?ErrorResponse\.status$/.test(path)), []);
   assert.deepEqual(told.calls, [
     'block_mandate', 'cancel_payment', 'cancel_payment_link_by_id', 'capture_payment', 'complete_payment', 'create_hosted_checkout',
-    'create_hosted_tokenization', 'create_mandate', 'create_payment', 'create_payment_link', 'create_payout',
-    'create_session', 'create_token',
+    'create_hosted_tokenization', 'create_mandate', 'create_payment', 'create_payment_link',
+    'create_payment_product_session', 'create_payout', 'create_session', 'create_token',
     'delete_token', 'get_captures', 'get_dcc_rate_inquiry', 'get_hosted_checkout', 'get_hosted_tokenization',
     'get_iin_details', 'get_mandate',
     'get_payment', 'get_payment_details', 'get_payment_link_by_id', 'get_payment_product', 'get_payment_product_networks',
-    'get_payment_products', 'get_payout', 'get_privacy_policy', 'get_product_group', 'get_product_groups', 'get_refunds', 'get_token',
-    'refund_payment', 'revoke_mandate', 'subsequent_payment', 'surcharge_calculation', 'test_connection', 'unblock_mandate',
+    'get_payment_products', 'get_payout', 'get_privacy_policy', 'get_product_directory', 'get_product_group',
+    'get_product_groups', 'get_refunds', 'get_token', 'refund_payment', 'revoke_mandate', 'send_test_webhook',
+    'subsequent_payment', 'surcharge_calculation', 'test_connection', 'unblock_mandate', 'validate_webhook_credentials',
   ]);
 });

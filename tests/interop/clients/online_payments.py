@@ -1,9 +1,11 @@
 """The Online Payments platform's own Python client makes its main calls at the sandbox. Prints which calls were made."""
 
+import hmac
 import json
 import sys
 import threading
 import urllib.request
+from base64 import b64encode
 from datetime import datetime, timedelta, timezone
 from uuid import uuid4
 
@@ -29,10 +31,13 @@ from onlinepayments.sdk.domain.create_token_request import CreateTokenRequest
 from onlinepayments.sdk.domain.currency_conversion_request import CurrencyConversionRequest
 from onlinepayments.sdk.domain.data_object import DataObject
 from onlinepayments.sdk.domain.get_iin_details_request import GetIINDetailsRequest
+from onlinepayments.sdk.domain.payment_product_session_request import PaymentProductSessionRequest
 from onlinepayments.sdk.domain.refund_request import RefundRequest
 from onlinepayments.sdk.domain.revoke_mandate_request import RevokeMandateRequest
+from onlinepayments.sdk.domain.send_test_request import SendTestRequest
 from onlinepayments.sdk.domain.session_request import SessionRequest
 from onlinepayments.sdk.domain.subsequent_payment_request import SubsequentPaymentRequest
+from onlinepayments.sdk.domain.validate_credentials_request import ValidateCredentialsRequest
 from onlinepayments.sdk.factory import Factory
 from onlinepayments.sdk.json.default_marshaller import DefaultMarshaller
 from onlinepayments.sdk.merchant.privacypolicy.get_privacy_policy_params import GetPrivacyPolicyParams
@@ -41,6 +46,7 @@ from onlinepayments.sdk.merchant.productgroups.get_product_groups_params import 
 from onlinepayments.sdk.merchant.products.get_payment_product_networks_params import GetPaymentProductNetworksParams
 from onlinepayments.sdk.merchant.products.get_payment_product_params import GetPaymentProductParams
 from onlinepayments.sdk.merchant.products.get_payment_products_params import GetPaymentProductsParams
+from onlinepayments.sdk.merchant.products.get_product_directory_params import GetProductDirectoryParams
 from onlinepayments.sdk.platform_exception import PlatformException
 from onlinepayments.sdk.reference_exception import ReferenceException
 from onlinepayments.sdk.idempotence_exception import IdempotenceException
@@ -135,7 +141,7 @@ def one_key():
     """Of two calls with one key, whichever comes second finds the first at work."""
     for code, exception_class in ((None, ReferenceException), ("30001002", IdempotenceException)):
         control("/online_payments/settings", {"in_progress_code": code})
-        control("/faults", {"platform": "online_payments", "route": "payments", "kind": "delay", "ms": 1000, "times": 2})
+        control("/faults", {"platform": "online_payments", "route": "payments", "kind": "delay", "ms": 3000, "times": 2})
         key, request, ids, errors = str(uuid4()), payment(), [], []
 
         def attempt():
@@ -224,12 +230,28 @@ def services():
     assert len(call(merchant.products().get_payment_product, 1, context_of(GetPaymentProductParams)).fields) == 4
     networks = call(merchant.products().get_payment_product_networks, 302, context_of(GetPaymentProductNetworksParams)).networks
     assert "VISA" in networks
+    # No product that is played has either, as with the merchant of the client's own tests.
+    products, directory = merchant.products(), context_of(GetProductDirectoryParams)
+    refused(ReferenceException, 404, lambda: call(products.get_product_directory, 809, directory))
+    session = PaymentProductSessionRequest()
+    refused(ValidationException, 400, lambda: call(products.create_payment_product_session, 302, session))
     groups = merchant.product_groups()
     assert call(groups.get_product_groups, context_of(GetProductGroupsParams)).payment_product_groups[0].id == "Cards"
     assert call(groups.get_product_group, "cards", context_of(GetProductGroupParams)).id == "Cards"
     policy = GetPrivacyPolicyParams()
     policy.locale = "nl_NL"
     assert call(merchant.privacy_policy().get_privacy_policy, policy).html_content
+
+
+def webhooks():
+    """The secret is sent as the signature of an empty body with it."""
+    tools, key = merchant.webhooks(), shop["webhook_key"]
+    signature = b64encode(hmac.digest(key["secret"].encode(), b"", "sha256")).decode()
+    for secret, result in ((signature, "Valid"), ("incorrect-secret", "Invalid")):
+        request = ValidateCredentialsRequest().from_dictionary({"key": key["key_id"], "secret": secret})
+        assert call(tools.validate_webhook_credentials, request).result == result
+    call(tools.send_test_webhook, SendTestRequest().from_dictionary({"url": control_url}))
+    refused(ValidationException, 400, lambda: tools.send_test_webhook(SendTestRequest().from_dictionary({"url": "x"})))
 
 
 def other_money():
@@ -260,7 +282,7 @@ def other_money():
 
 
 with client:
-    for flow in (one_key, a_payment, declines, mistakes, a_card, hosted_pages, services, other_money):
+    for flow in (one_key, a_payment, declines, mistakes, a_card, hosted_pages, services, webhooks, other_money):
         flow()
 
 print(json.dumps({"calls": sorted(set(calls)), "lost": sorted(marshaller.lost)}))
