@@ -139,7 +139,7 @@ export class CardsealError extends Error {
   readonly platform?: Platform;
   /** HTTP status, or the status inside the platform's answer. */
   readonly status?: number;
-  /** Whether the same call may succeed later without a change. Never after a payment. */
+  /** Whether the same call may succeed later without a change. Never after a payment whose answer was lost. */
   readonly retryable: boolean;
   /** With `card_invalid`: everything wrong with the card. */
   readonly problems?: Problem[];

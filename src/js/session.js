@@ -30,7 +30,10 @@ export function moment(session, name) {
 export function access(session, chosen, hosts) {
   const url = text(session.base_url, "base_url");
   const base = chosen ?? (url && sessionUrl(url, "base_url", hosts));
-  if (!base) throw failure("option_invalid", "environment");
+  if (!base) {
+    const message = "the session has no base_url, so the page must name the environment";
+    throw failure("option_invalid", "environment", { message });
+  }
   const token = member(session, "access_token");
   if (!fits(token, /^[!-~]{1,4096}$/)) throw failure("session_malformed", "access_token");
   return { base, authorization: `Bearer ${token}` };

@@ -116,6 +116,19 @@ for (const [platform, { field, hosts, request }] of Object.entries(PLATFORMS)) {
   });
 }
 
+test('a session that names no host needs a page that does, and the error says so', () => {
+  for (const work of [
+    () => new cardseal.GpApi({ now }).tokenizeRequest({ access_token: 't' }, CARD),
+    () => new cardseal.CcBill({ now }).threeDsRequiredRequest(
+      { access_token: 't', client_accnum: 1, client_subacc: 2, currency_code: 840 }, CARD,
+    ),
+  ]) {
+    const error = refusal(work);
+    assert.deepEqual([error.code, error.field], ['option_invalid', 'environment']);
+    assert.match(error.message, /session.*base_url.*environment/);
+  }
+});
+
 test('Online Payments: the page may say which environment it means', () => {
   const ask = (environment, clientApiUrl) =>
     refusal(() => new cardseal.OnlinePayments({ environment }).publicKeyRequest({ clientSessionId: 'c', customerId: '1', clientApiUrl }));
