@@ -83,7 +83,10 @@ async function demo(port, folder) {
     },
     database: { path: path.join(folder, 'cardseal.sqlite') },
     // One person at the demo page does more than a shopper would.
-    limits: { browser_requests_per_minute: 600, browser_burst: 200 },
+    limits: {
+      browser_requests_per_minute: 600, browser_burst: 200,
+      customer_attempts_per_minute: 120, customer_sessions_per_minute: 240,
+    },
     platforms: {
       ...platforms,
       // A bank's page has to know where people come back to, or it is never shown.

@@ -98,7 +98,11 @@ export async function startServer({ port, origins, platforms, www = path.join(ro
   writeFileSync(config, toml({
     server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey },
     database: { path: path.join(folder, 'cardseal.sqlite') },
-    limits: { browser_requests_per_minute: 6000 },
+    // Tests try more cards in a minute than any customer does.
+    limits: {
+      browser_requests_per_minute: 6000, customer_attempts_per_minute: 6000, attempts_per_minute: 6000,
+      customer_sessions_per_minute: 6000, sessions_per_minute: 6000,
+    },
     platforms,
     demo: { enabled: true, www, pkg },
   }), { mode: 0o600 });
