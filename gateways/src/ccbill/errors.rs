@@ -1,10 +1,11 @@
 //! What CCBill says when it does not do what was asked: numbers that mean one thing under 400 and another under 500.
 
 use cardseal::redact::card_digits;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::wire::lenient;
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::transport::Response;
 
@@ -151,24 +152,14 @@ impl Problem {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody {
-    #[serde(deserialize_with = "number_or_text")]
+    /// A text in some examples.
+    #[serde(deserialize_with = "lenient::needed_number")]
     error_code: u32,
     /// The rest is for people, and read as far as it can be.
     #[serde(default)]
     general_message: Value,
     #[serde(default)]
     errors: Value,
-}
-
-/// A number, which stands as a text in some examples.
-fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = match &value {
-        Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
-        Value::String(text) => text.parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    number.ok_or_else(|| serde::de::Error::custom("not a code"))
 }
 
 impl ErrorBody {

@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for LongId {
 }
 
 /// Members of an answer that may have another type than the documented one.
-mod lenient {
+pub(super) mod lenient {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer};
     use serde_json::Value;
@@ -78,11 +78,13 @@ mod lenient {
         Ok(id(deserializer)?.and_then(|id| id.as_str().parse().ok()))
     }
 
-    /// A number of an account, or its digits. There is no answer without it: it says whose it is.
-    pub(super) fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    /// A number, or its digits, without which there is no answer.
+    pub(in super::super) fn needed_number<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<u32, D::Error> {
         number(deserializer)?
             .and_then(|number| u32::try_from(number).ok())
-            .ok_or_else(|| D::Error::custom("not an account"))
+            .ok_or_else(|| D::Error::custom("not a number"))
     }
 }
 
@@ -99,10 +101,10 @@ pub struct TokenInfo {
     /// Letters and digits.
     pub payment_token_id: String,
     /// The account that it was made for.
-    #[serde(deserialize_with = "lenient::account")]
+    #[serde(deserialize_with = "lenient::needed_number")]
     pub client_accnum: u32,
     /// And the sub account.
-    #[serde(deserialize_with = "lenient::account")]
+    #[serde(deserialize_with = "lenient::needed_number")]
     pub client_subacc: u32,
     /// Hours from when it was made.
     #[serde(default, deserialize_with = "lenient::number")]
@@ -126,10 +128,10 @@ pub struct TokenInfo {
 #[serde(rename_all = "camelCase")]
 pub struct Sale {
     /// The account.
-    #[serde(deserialize_with = "lenient::account")]
+    #[serde(deserialize_with = "lenient::needed_number")]
     pub client_accnum: u32,
     /// The sub account.
-    #[serde(deserialize_with = "lenient::account")]
+    #[serde(deserialize_with = "lenient::needed_number")]
     pub client_subacc: u32,
     /// The sale; nothing if its id cannot be read.
     #[serde(default, deserialize_with = "lenient::id")]

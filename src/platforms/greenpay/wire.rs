@@ -160,14 +160,6 @@ impl<'de> Deserialize<'de> for ErrorEntry {
     }
 }
 
-/// A text that may come as a number. Anything else is as good as nothing: an answer about money must not become
-/// unreadable because of a field that nobody needs.
-fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Loose::deserialize(deserializer)?
-        .0
-        .map(|scalar| scalar.to_string()))
-}
-
 /// A number that may come as a text.
 fn lenient_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(Loose::deserialize(deserializer)?
@@ -382,14 +374,14 @@ pub struct OrderAnswer {
     /// Names the order to the checkout host.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub session: Option<String>,
     /// Authorizes the checkout call, in the header `liszt-token`.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub token: Option<String>,
@@ -408,28 +400,28 @@ pub struct TokenResult {
     /// The card token, a UUID. Always the one to store, also after an update.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub token: Option<String>,
     /// Last four digits.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub last_digits: Option<String>,
     /// First six digits.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub bin: Option<String>,
     /// BIN and fourteen more characters, in later versions of the platform only.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub khash: Option<String>,
@@ -455,21 +447,21 @@ pub struct TokenAnswer {
     /// `YYMM`.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub expiration_date: Option<String>,
     /// `Visa`, `Mastercard`, or `nd` for not determined.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub brand: Option<String>,
     /// The nickname that was in the card.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub nickname: Option<String>,
@@ -477,14 +469,14 @@ pub struct TokenAnswer {
     #[serde(
         rename = "cardHolder",
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub card_holder: Option<String>,
     /// Of orders made for a web form.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub callback: Option<String>,
@@ -495,7 +487,7 @@ pub struct TokenAnswer {
     #[serde(
         rename = "_signature",
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub signature: Option<String>,
@@ -519,54 +511,54 @@ pub struct PaymentResult {
     )]
     pub resp_code: Option<String>,
     /// The bank's text on a decline.
-    #[serde(default, deserialize_with = "lenient_text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub reserved_private4: Option<String>,
     /// Reference number of the bank.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub retrieval_ref_num: Option<String>,
     /// Local time, `hhmmss`.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub time_local_tran: Option<String>,
     /// Local date, `MMDD`.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub date_local_tran: Option<String>,
     /// Trace number.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub systems_trace_audit_number: Option<String>,
     /// Processing code.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub proc_code: Option<String>,
     /// Network.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub network_international_id: Option<String>,
     /// Message type.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub mti: Option<String>,
@@ -580,14 +572,14 @@ pub struct PaymentResult {
     /// The terminal at the bank.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub card_acceptor_terminal_id: Option<String>,
     /// The authorization of the bank.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub authorization_id_resp: Option<String>,
@@ -613,14 +605,14 @@ pub struct PaymentAnswer {
     /// Last four digits.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub last4: Option<String>,
     /// Brand.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub brand: Option<String>,
@@ -633,7 +625,7 @@ pub struct PaymentAnswer {
     /// Of orders made for a web form.
     #[serde(
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub callback: Option<String>,
@@ -641,7 +633,7 @@ pub struct PaymentAnswer {
     #[serde(
         rename = "_signature",
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub signature: Option<String>,
@@ -668,7 +660,7 @@ pub struct DeleteAnswer {
     #[serde(
         rename = "_signature",
         default,
-        deserialize_with = "lenient_text",
+        deserialize_with = "lenient::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub signature: Option<String>,
