@@ -1,7 +1,8 @@
 //! One id and one log line a request; one place that writes error bodies.
 //!
 //! A line has the method, the route's pattern, the status, the time, and the code and cause of a refusal. Never
-//! a body, an address with its values, or a header.
+//! a body, an address with its values, or a header. A refused preflight is the exception: its line has what the browser
+//! asked for, and the address where no route has it.
 
 use std::time::Instant;
 
@@ -137,7 +138,11 @@ pub async fn observe_preflights(request: Request, next: Next) -> Response {
         return next.run(request).await;
     };
     let headers = header(asked, header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
-    let path = printable(request.uri().path());
+    // The pattern of a route: some addresses hold a secret.
+    let path = request.extensions().get::<MatchedPath>().map_or_else(
+        || printable(request.uri().path()),
+        |route| route.as_str().to_owned(),
+    );
     let response = next.run(request).await;
     let allowed = |name| {
         header(response.headers(), name)

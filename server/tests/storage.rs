@@ -340,6 +340,47 @@ async fn readiness_tells_how_a_platform_answered_last_and_does_not_depend_on_it(
     assert_eq!(platforms().await, json!({ "greenpay": "reachable" }));
 }
 
+/// What the platform says could not be stored: it is asked once it can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_is_not_asked_for_what_cannot_be_stored() {
+    let shop = Shop::gp_api(&[
+        ("CARDSEAL__DATABASE__BUSY_TIMEOUT_MS", "20"),
+        ("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "1000"),
+    ])
+    .await;
+    let token = shop.gp_token(crate::gp_api::APPROVED).await;
+    shop.gp_fault("transactions", Kind::DropAfterCommit, 0, 0);
+    shop.gp_fault("transactions/list", Kind::Html, 0, 0);
+    let payment = shop.gp_pay(&token, "7.01", &json!({}), "k").await.is(202);
+    let lock = Lock::take(&shop.database()).await;
+    until("the database is seen to fail", async || {
+        shop.get("/healthz").await.status == 503
+    })
+    .await;
+    // What was being asked then has its answer by now.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let reached = async || shop.get("/readyz").await.json["platforms"]["gp_api"].clone();
+    let before = reached().await;
+    shop.sandbox.clear_faults();
+    // The next call would change what is said of the platform.
+    shop.gp_fault(
+        "*",
+        if before == "reachable" {
+            Kind::DropBefore
+        } else {
+            Kind::Html
+        },
+        0,
+        0,
+    );
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(reached().await, before);
+    shop.sandbox.clear_faults();
+    lock.release().await;
+    until("approved", async || status(&shop, &payment).await == "approved").await;
+    assert_eq!(shop.booked().len(), 1);
+}
+
 /// The real program, on a disk of its own.
 #[cfg(target_os = "linux")]
 mod disk {

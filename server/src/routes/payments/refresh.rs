@@ -362,6 +362,10 @@ async fn reconcile(app: Weak<Shared>, stopping: CancellationToken, platform: &'s
             .filter(|id| !busy.contains(id))
             .take(free)
             .collect();
+        // What the platform says could not be stored: it is asked once it can be.
+        if !due.is_empty() && !app.store.health(app.clock.now()).await.writer {
+            continue;
+        }
         for id in due {
             busy.insert(id.clone());
             let app = Arc::clone(&app);
