@@ -758,16 +758,16 @@ mod tests {
         };
         let (busy, claimed) = claim(&id, "a").await;
         let (left, dropped) = claim(&other, "b").await;
-        assert!(!store.has_abandoned().await.unwrap());
+        assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
         assert_eq!(store.recover(2).await.unwrap(), Recovered::default());
         drop(dropped);
-        assert!(store.has_abandoned().await.unwrap());
         let recovered = Recovered {
             payments: 1,
             changes: 0,
+            sessions: 1,
         };
-        assert_eq!(store.recover(2).await.unwrap(), recovered);
-        assert!(!store.has_abandoned().await.unwrap());
+        assert_eq!(store.recover_abandoned(2).await.unwrap(), Some(recovered));
+        assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
         let status = async |id: &str| store.payment(id).await.unwrap().unwrap().status;
         assert_eq!(
             (status(&busy).await, status(&left).await),
@@ -794,9 +794,47 @@ mod tests {
         store.recover(2).await.unwrap();
         assert_eq!(state(&card).await, SessionState::Busy);
         drop(next);
-        store.recover(2).await.unwrap();
+        let recovered = Recovered {
+            sessions: 1,
+            ..Recovered::default()
+        };
+        assert_eq!(store.recover_abandoned(2).await.unwrap(), Some(recovered));
         assert_eq!(state(&card).await, SessionState::Open);
         drop(claimed);
+    }
+
+    /// A payment that begins while the upkeep reads is not one that was left behind.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_begins_just_now_was_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("x.sqlite")).await.unwrap());
+        let amount = cardseal_gateways::Amount::parse("1.00", "USD").unwrap();
+        let tasks = Arc::clone(&store);
+        let claims = tokio::spawn(async move {
+            let mut claims = Vec::new();
+            for number in 0..400 {
+                let new = NewPayment {
+                    platform: "greenpay",
+                    amount: &amount,
+                    token_id: None,
+                    session_id: None,
+                    order_reference: &format!("order-{number}"),
+                    description: "x",
+                    customer: None,
+                    brand: None,
+                    bin: None,
+                    last4: None,
+                    capture_later: false,
+                    network_token: None,
+                };
+                claims.push(tasks.claim_payment(None, &new, &ATTEMPT, 0, 1).await.unwrap());
+            }
+            claims
+        });
+        while !claims.is_finished() {
+            assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
+        }
+        assert_eq!(claims.await.unwrap().len(), 400);
     }
 
     #[tokio::test]

@@ -108,11 +108,11 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
             .map(|(id, _)| *id)
             .collect();
         app.store.wipe_sessions(&pages, app.clock.now()).await?;
-        if app.store.has_abandoned().await? {
-            let left = app.store.recover(app.clock.now()).await?;
+        if let Some(left) = app.store.recover_abandoned(app.clock.now()).await? {
             tracing::error!(
                 payments = left.payments,
                 changes = left.changes,
+                sessions = left.sessions,
                 "work was left behind by a task that ended early; its outcome is unknown"
             );
         }

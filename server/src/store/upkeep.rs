@@ -70,6 +70,8 @@ pub struct Recovered {
     pub payments: u64,
     /// Captures, voids and refunds whose outcome is now unknown.
     pub changes: u64,
+    /// Sessions that are open again, or used.
+    pub sessions: u64,
 }
 
 impl Store {
@@ -112,7 +114,7 @@ impl Store {
         .await?
         .rows_affected();
         // A session whose card may have been charged is used; any other may be tried again.
-        sqlx::query(
+        let used = sqlx::query(
             "UPDATE sessions SET state = 'used', kept = NULL,
                 result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
              WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
@@ -121,24 +123,40 @@ impl Store {
         )
         .bind(&busy)
         .execute(&mut *tx)
-        .await?;
-        sqlx::query(
+        .await?
+        .rows_affected();
+        let reopened = sqlx::query(
             "UPDATE sessions SET state = 'open'
              WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
                 (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')",
         )
         .bind(&busy)
         .execute(&mut *tx)
-        .await?;
+        .await?
+        .rows_affected();
         tx.commit().await?;
-        Ok(Recovered { payments, changes })
+        Ok(Recovered {
+            payments,
+            changes,
+            sessions: used + reopened,
+        })
     }
 
-    /// Whether something is under way and belongs to nobody.
+    /// The same while tasks are at work. Nothing if there was nothing to recover.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn has_abandoned(&self) -> Result<bool> {
+    pub async fn recover_abandoned(&self, now: i64) -> Result<Option<Recovered>> {
+        if !self.has_abandoned().await? {
+            return Ok(None);
+        }
+        let left = self.recover(now).await?;
+        Ok((left != Recovered::default()).then_some(left))
+    }
+
+    /// Whether something seems to be under way and to belong to nobody. It may be wrong about what begins just now: only
+    /// [`Store::recover`] sees both sides at one moment.
+    async fn has_abandoned(&self) -> Result<bool> {
         let row = self
             .row(
                 sqlx::query(
