@@ -1,252 +1,511 @@
-// Charges against a simulated platform that loses one answer in five, and then compares the books.
+// Charges at simulated platforms that lose one answer in five, and then compares the books.
 //
-//   npm run faults                              1000 charges
-//   npm run faults -- --charges 10000 --json    {"charges","kills","lost_answers","missing","doubled","disagreeing"}
+//   npm run faults                              1000 charges at GP API
+//   npm run faults -- --platform all            at every platform at once; or the ids of some, with commas
 //   npm run faults -- --kills 30                the server is killed (SIGKILL) so often, and started anew, on the way
+//   npm run faults -- --disk-full               the disk of the database is full for a while, five times
+//   npm run faults -- --settle-after 20         the merchant settles by hand what is unknown so many seconds later
+//   npm run faults -- --charges 10000 --json    one object: charges, platforms (by id), kills, disk_full, lost_answers,
+//                                               missing, doubled, disagreeing
 //
-// A merchant whose call breaks sends it again with the same Idempotency-Key until it is answered.
+// A merchant whose call breaks, or whom the server tells that it cannot store anything, sends it again with the same
+// Idempotency-Key until it is answered.
 //
-// GP API: the connection cut after the charge, a 502 after the charge, the answer later than the time-out, and the
-// charge itself later than the time-out take turns. Every charge has to exist exactly once at the platform, and the
-// server's record has to say the same; else the exit code is 1.
+// The connection cut before and after the charge, a 502 after the charge, the answer later than the time-out, and the
+// charge itself later than the time-out take turns. What is unknown then becomes known as the documentation says: the
+// server asks the platform, the platform notifies, or the merchant looks into the platform's book and says it. In the
+// end every charge is at the platform once and for the same amount, or at neither of the two; else the exit code is 1.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { main, must, say, seconds, Stop, targetFolder } from './project.mjs';
+import { build } from './build.mjs';
+import { smallDisk } from './fault-disk.mjs';
+import { main, must, pkg, say, seconds, Stop, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
+const IDS = ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'];
 const KEY = randomBytes(24).toString('hex');
 const ORIGIN = 'https://shop.example';
 const LOSE_EVERY = 5;
 const TIMEOUT_MS = 1000;
 const LATE_MS = 1500;
-const KINDS = ['drop_after_commit', 'bad_gateway_after_commit', 'delay_after_commit', 'delay'];
-const TURN = 250;
-const AT_ONCE = 48;
-const SETTLE_WITHIN_MS = 120_000;
+const KINDS = ['drop_after_commit', 'bad_gateway_after_commit', 'delay_after_commit', 'delay', 'drop_before'];
+/** From so many charges on, every kind has two turns. */
+const LONG_RUN = 2000;
+/** In a short run fewer, so that charges begin all through a turn. */
+const AT_ONCE = 96;
+const AT_ONCE_PART = 5;
+/**
+ * Of this platform a server believes that a payment was never received two minutes after it has begun to ask. A restart
+ * begins them anew, so the kills come in the first part of the run, and the merchant has the last server ask at once:
+ * much of that time has then passed when the last charge is made.
+ */
+const SLOW = 'worldline_acquiring';
+const KILLS_PART = 0.75;
 /** How long a merchant goes on trying, and how long it waits in between. */
 const RETRY_WITHIN_MS = 60_000;
 const RETRY_AFTER_MS = 100;
+const PREPARE_TRIES = 5;
+/** What the documentation says may be repeated with the same key. */
+const AGAIN = ['idempotency_in_progress', 'storage_unavailable', 'platform_busy'];
+/** Refusals of a platform, or of the way to it: the charge is answered, and the books have to say the same. */
+const ANSWERED = /^platform_/;
+const DISK_FULL = 5;
+/** A full disk lasts at least so long, and until a merchant was refused. */
+const FULL_MS = 1500;
+const FULL_AT_MOST_MS = 20_000;
+const MEGABYTES = 16;
+const BYTES_A_CHARGE = 8192;
+const SETTLE_WITHIN_MS = 240_000;
+/** A platform that notifies has so long for it. */
+const NOTIFIES_WITHIN_MS = 5000;
+/** The merchant does not wait for the growing pauses of the server. */
+const REFRESH_EVERY_MS = 5000;
+
+const USAGE = 'usage: npm run faults -- [--charges N] [--platform all|<id>[,<id>…]] [--kills N] [--disk-full]'
+  + ' [--settle-after SECONDS] [--json]';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE * 2 });
 const children = [];
+const sums = ['lost_answers', 'missing', 'doubled', 'disagreeing'];
+let disk;
+let platforms;
 
 main(async () => {
-  const { charges, kills, json } = options(process.argv.slice(2));
+  const wanted = options(process.argv.slice(2));
+  if (!existsSync(path.join(pkg, 'node.js'))) await build();
+  const { load } = await import('../pkg/node.js');
+  ({ PLATFORMS: platforms } = await import('./fault-platforms.mjs'));
+  // Not every Node has one; what is encrypted for Online Payments describes the customer's device.
+  globalThis.navigator ??= { language: 'en', userAgent: `Node.js/${process.versions.node}` };
+  await load();
   say('Compiling the server and the sandbox.');
   await must('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox']);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-faults-'));
   let result;
   try {
-    result = await books(folder, charges, kills);
+    if (wanted.diskFull) disk = await smallDisk(folder, MEGABYTES + Math.ceil(wanted.charges * BYTES_A_CHARGE / 1e6));
+    result = await books(folder, wanted);
   } finally {
     await Promise.all(children.map(stop));
+    disk?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-  process.stdout.write(
-    json ? `${JSON.stringify(result)}\n` : `${Object.entries(result).map(([name, count]) => `${name.padEnd(13)} ${count}`).join('\n')}\n`,
-  );
+  process.stdout.write(wanted.json ? `${JSON.stringify(result)}\n` : table(result));
   return result.missing + result.doubled + result.disagreeing === 0 ? 0 : 1;
 });
 
 function options(args) {
-  const found = { charges: 1000, kills: 0, json: false };
-  for (let index = 0; index < args.length; index += 1) {
-    if (args[index] === '--json') found.json = true;
-    else if (args[index] === '--charges' && /^[1-9]\d{0,6}$/.test(args[index + 1] ?? '')) found.charges = Number(args[++index]);
-    else if (args[index] === '--kills' && /^\d{1,4}$/.test(args[index + 1] ?? '')) found.kills = Number(args[++index]);
-    else throw new Stop('usage: npm run faults -- [--charges N] [--kills N] [--json]');
+  const found = { charges: 1000, kills: 0, ids: ['gp_api'], diskFull: 0, settleAfter: null, json: false };
+  const usage = () => new Stop(`${USAGE}\nplatforms: ${IDS.join(', ')}`);
+  const given = [...args];
+  const value = (pattern) => {
+    const text = given.shift() ?? '';
+    if (!pattern.test(text)) throw usage();
+    return text;
+  };
+  while (given.length > 0) {
+    switch (given.shift()) {
+      case '--json': found.json = true; break;
+      case '--charges': found.charges = Number(value(/^[1-9]\d{0,6}$/)); break;
+      case '--kills': found.kills = Number(value(/^\d{1,4}$/)); break;
+      case '--settle-after': found.settleAfter = 1000 * Number(value(/^\d{1,4}$/)); break;
+      case '--disk-full': found.diskFull = DISK_FULL; break;
+      case '--platform': {
+        const named = value(/^[a-z_,]+$/).split(',');
+        found.ids = named.includes('all') ? IDS : IDS.filter((id) => named.includes(id));
+        if (named.some((id) => id !== 'all' && !IDS.includes(id))) throw usage();
+        break;
+      }
+      default: throw usage();
+    }
   }
-  if (found.kills > found.charges) throw new Stop('There are more kills than charges.');
+  const { charges, kills, diskFull } = found;
+  if (kills + diskFull > charges) throw new Stop('There are fewer charges than kills and full disks.');
   return found;
 }
 
-async function books(folder, charges, kills) {
-  let calls = 0;
-  const sandbox = start('cardseal-sandbox', ['--listen', '127.0.0.1:0', '--exit-with-stdin', '--log-calls'], ['pipe', 'pipe', 'pipe']);
-  // It notes every call, also those whose answer it then loses.
+async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const base = `http://${listen}`;
+  const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin', '--log-calls', '--server-url', base];
+  const sandbox = start('cardseal-sandbox', args, ['pipe', 'pipe', 'pipe']);
+  const calls = Object.fromEntries(ids.map((id) => [id, 0]));
   createInterface({ input: sandbox.stderr }).on('line', (line) => {
-    if (/route="?transactions"?(?![/\w])/.test(strip(line))) calls += 1;
+    const [, id, route] = /cardseal_sandbox::(\w+).* route="?([\w/-]+)/.exec(strip(line)) ?? [];
+    if (platforms[id]?.route === route && id in calls) calls[id] += 1;
   });
-  const { control_url: control, server_settings: { gp_api: platform } } = await firstLine(sandbox);
+  const { control_url: control, server_settings: settings } = await firstLine(sandbox);
   const config = path.join(folder, 'cardseal.toml');
-  const configure = (listen) => writeFileSync(config, toml({
+  writeFileSync(config, toml({
     server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
-    database: { path: path.join(folder, 'cardseal.sqlite') },
+    database: { path: path.join(disk?.folder ?? folder, 'cardseal.sqlite') },
+    // One merchant has more customers here than a minute has room for.
+    limits: {
+      browser_requests_per_minute: 1_000_000, browser_burst: 100_000,
+      attempts_per_minute: 1_000_000, sessions_per_minute: 1_000_000,
+    },
     http: { request_timeout_ms: TIMEOUT_MS },
     log: { level: 'error' },
-    platforms: { gp_api: platform },
+    platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
   }), { mode: 0o600 });
-  const open = () => start('cardseal-server', ['--config', config], ['ignore', 'pipe', 'inherit'], folder);
-  configure('127.0.0.1:0');
-  let server = open();
-  const { listen } = await firstLine(server);
-  const base = `http://${listen}`;
-  // The next ones listen at the same address, where the merchant goes on trying.
-  configure(listen);
-  let killed = 0;
-  let restarting = Promise.resolve();
-  const restart = async () => {
-    const gone = once(server, 'exit');
-    server.kill('SIGKILL');
-    await gone;
-    killed += 1;
-    server = open();
-    await firstLine(server);
-  };
+  const shop = new Shop(base, folder, config);
+  await shop.open();
 
-  const token = await storedCard(base);
-  const faults = `${control}/faults`;
+  const made = await Promise.all(ids.map((id) => prepared(shop, id)));
   const began = performance.now();
-  let lost = 0;
-  for (let from = 0, turn = 0; from < charges; from += TURN, turn += 1) {
-    const kind = KINDS[turn % KINDS.length];
-    const before = calls;
-    await call('POST', faults, { platform: 'gp_api', route: 'transactions', kind, times: 0, every: LOSE_EVERY, ms: LATE_MS });
-    await pool(Math.min(TURN, charges - from), async (index) => {
+  const lost = Object.fromEntries(ids.map((id) => [id, 0]));
+  const turn = Math.ceil(charges / (KINDS.length * (charges >= LONG_RUN ? 2 : 1)));
+  const disturbances = schedule(charges, ids.includes(SLOW) ? KILLS_PART : 1, kills, diskFull);
+  let disturbing = Promise.resolve();
+  let answered = 0;
+  for (let from = 0; from < charges; from += turn) {
+    const kind = KINDS[(from / turn) % KINDS.length];
+    const before = { ...calls };
+    await Promise.all(ids.map((id) => request('POST', `${control}/faults`, {
+      platform: id, route: platforms[id].route, kind, times: 0, every: LOSE_EVERY, ms: LATE_MS,
+    })));
+    await pool(Math.min(AT_ONCE, Math.ceil(turn / AT_ONCE_PART)), Math.min(turn, charges - from), async (index) => {
       const number = from + index;
-      // Spread evenly, and while others are under way.
-      if (Math.floor(number * (kills + 1) / charges) > Math.floor((number - 1) * (kills + 1) / charges) && number > 0) {
-        restarting = restarting.then(restart);
+      await shop.charge(made[number % ids.length], number);
+      answered += 1;
+      // While others are under way, and one after the other.
+      const what = disturbances.get(answered);
+      if (what) {
+        disturbing = disturbing.then(async () => {
+          await shop[what]();
+          if (what === 'kill' && shop.disturbed.killed === kills) await shop.refresh(await shop.unknown());
+        });
+        // Whoever waits for it below is told.
+        disturbing.catch(() => {});
       }
-      await charge(base, token, number);
     });
-    await restarting;
-    await call('DELETE', faults);
-    // What is late is noted late.
+    await disturbing;
+    await request('DELETE', `${control}/faults`);
+    // What is late is booked late.
     await pause(LATE_MS);
-    lost += Math.floor((calls - before) / LOSE_EVERY);
-    if (turn % 8 === 7) say(`${Math.min(from + TURN, charges)} charges, ${seconds(began)}`);
+    // A call that was cut off before it began is not noted.
+    const noted = kind === 'drop_before' ? LOSE_EVERY - 1 : LOSE_EVERY;
+    for (const id of ids) lost[id] += Math.floor((calls[id] - before[id]) / noted);
+    say(`${Math.min(from + turn, charges)} charges, ${seconds(began)} (${kind})`);
   }
-  await settled(base);
+  const byHand = await shop.settle(control, settleAfter);
   say(`${charges} charges, settled after ${seconds(began)}`);
-  const payments = await list(base);
-  const { gp_api: { transactions } } = await call('GET', `${control}/state`);
-  return { charges, kills: killed, lost_answers: lost, ...compare(charges, payments, transactions) };
+  const payments = await shop.list();
+  shop.close();
+  const state = await request('GET', `${control}/state`);
+  const rows = Object.fromEntries(ids.map((id, which) => {
+    const count = Math.ceil((charges - which) / ids.length);
+    const numbers = Array.from({ length: count }, (_, index) => which + index * ids.length);
+    const own = payments.filter(({ platform }) => platform === id);
+    return [id, {
+      charges: count, lost_answers: lost[id], settled_by_hand: byHand[id] ?? 0,
+      ...compare(numbers, own, platforms[id].book(state[id])),
+    }];
+  }));
+  const sum = (name) => Object.values(rows).reduce((total, row) => total + row[name], 0);
+  const { killed, full, refused } = shop.disturbed;
+  return {
+    charges, platforms: rows, kills: killed, ...(diskFull ? { disk_full: full, refused_by_full_disk: refused } : {}),
+    ...Object.fromEntries(sums.map((name) => [name, sum(name)])),
+  };
 }
 
-const reference = (index) => `order-${String(index).padStart(7, '0')}`;
-/** Prices that floating-point arithmetic gets wrong are among them. */
-const cents = (index) => 29 + index % 9000;
-const amount = (index) => `${Math.floor(cents(index) / 100)}.${String(cents(index) % 100).padStart(2, '0')}`;
-
-function compare(charges, payments, transactions) {
-  const booked = new Map();
-  for (const transaction of transactions) {
-    booked.set(transaction.reference, [...(booked.get(transaction.reference) ?? []), transaction]);
-  }
-  const known = new Map(payments.map((payment) => [payment.order_reference, payment]));
-  const counts = { missing: 0, doubled: 0, disagreeing: 0 };
-  for (let index = 0; index < charges; index += 1) {
-    const [first, ...more] = booked.get(reference(index)) ?? [];
-    const payment = known.get(reference(index));
-    if (!first) counts.missing += 1;
-    if (more.length) counts.doubled += 1;
-    const agree = first && payment?.status === 'approved' && first.status === 'CAPTURED'
-      && payment.amount === amount(index) && payment.captured === amount(index) && String(first.amount) === String(cents(index));
-    if (!agree) counts.disagreeing += 1;
-  }
-  // Whatever only one of the two knows.
-  for (const name of booked.keys()) if (!known.has(name)) counts.disagreeing += 1;
-  if (payments.length !== charges) counts.disagreeing += Math.abs(payments.length - charges);
-  return counts;
-}
-
-/** A card as a page would make one: a session of the server, then the platform itself. */
-async function storedCard(base) {
-  const session = await call('POST', `${base}/v1/sessions`, { platform: 'gp_api' }, { origin: ORIGIN });
-  const answer = await call('POST', `${session.base_url}/payment-methods`, {
-    reference: session.reference, usage_mode: 'SINGLE', card: {
-      number: '4263970000005262', cvv: '123', expiry_month: '12', expiry_year: '35',
-    },
-  }, { authorization: `Bearer ${session.access_token}`, 'x-gp-version': '2021-03-22' });
-  const token = await call('POST', `${base}/v1/tokens`, { session: session.id, answer }, { origin: ORIGIN });
-  return token.id;
-}
-
-async function charge(base, token, index) {
-  const body = { token, amount: amount(index), currency: 'USD', order_reference: reference(index) };
-  const until = performance.now() + RETRY_WITHIN_MS;
-  for (;;) {
+/** On a busy machine a platform may be late before anything begins: a shopper would try again. */
+async function prepared(shop, id) {
+  for (let tries = 1; ; tries += 1) {
     try {
-      await call('POST', `${base}/v1/payments`, body, { 'idempotency-key': `charge-${index}` });
-      return;
+      return await platforms[id].prepare(shop, id);
     } catch (error) {
-      // Broken by a kill, or the first request is still under way. Anything else is a finding.
-      const again = !(error instanceof Stop) || /idempotency_in_progress/.test(error.message);
-      if (!again || performance.now() > until) throw error;
-      await pause(RETRY_AFTER_MS);
+      if (tries === PREPARE_TRIES) throw error;
+      await pause(LATE_MS);
     }
   }
 }
 
-/** Waits until nothing is unknown any more. */
-async function settled(base) {
-  const until = performance.now() + SETTLE_WITHIN_MS;
-  for (;;) {
-    const open = (await list(base)).filter((payment) => payment.status === 'unknown');
-    if (open.length === 0 || performance.now() > until) return;
-    await pause(500);
+/** By how many charges are answered, what happens to the server then: spread evenly. */
+function schedule(charges, part, kills, fulls) {
+  const found = new Map();
+  const add = (count, what, charged, shift) => {
+    for (let index = 0; index < count; index += 1) {
+      let number = Math.ceil((index + shift) * charged / count);
+      while (found.has(number)) number = number % charges + 1;
+      found.set(number, what);
+    }
+  };
+  add(kills, 'kill', charges * part, 0.5);
+  add(fulls, 'fillDisk', charges, 0.4);
+  return found;
+}
+
+const reference = (index) => `order-${String(index).padStart(7, '0')}`;
+/** Cents by which no simulated bank decides. Prices that floating-point arithmetic gets wrong are among the amounts. */
+const CENTS = [10, 13, 14, 19, 20, 28, 30, 35, 40, 48, 53, 57, 60, 70, 74, 79, 80, 81, 90, 95, 99];
+const cents = (index) => (1 + index % 89) * 100 + CENTS[index % CENTS.length];
+const amount = (index) => `${Math.floor(cents(index) / 100)}.${String(cents(index) % 100).padStart(2, '0')}`;
+
+/** Statuses that say that no money was taken. */
+const NOTHING = ['failed', 'declined', 'voided'];
+
+function compare(numbers, payments, booked) {
+  const at = new Map();
+  for (const one of booked) at.set(one.reference, [...(at.get(one.reference) ?? []), one]);
+  const known = new Map(payments.map((payment) => [payment.order_reference, payment]));
+  const counts = { not_charged: 0, missing: 0, doubled: 0, disagreeing: 0 };
+  for (const index of numbers) {
+    const name = reference(index);
+    const [first, ...more] = at.get(name) ?? [];
+    const payment = known.get(name);
+    at.delete(name);
+    known.delete(name);
+    if (more.length) counts.doubled += 1;
+    if (!payment) counts.missing += 1;
+    else if (NOTHING.includes(payment.status) && !first) counts.not_charged += 1;
+    else if (payment.status === 'approved' && !first) counts.missing += 1;
+    else if (!agrees(payment, first, index)) {
+      counts.disagreeing += 1;
+      const there = first ? `${first.cents} cents` : 'nothing';
+      say(`${name}: ${payment.platform} has ${there}, the server ${JSON.stringify(payment)}`);
+    }
+  }
+  // Whatever only one of the two knows.
+  counts.disagreeing += at.size + known.size;
+  return counts;
+}
+
+function agrees({ status, amount: charged, captured }, booked, index) {
+  const whole = amount(index);
+  return status === 'approved' && charged === whole && captured === whole && booked.cents === cents(index);
+}
+
+/** The merchant, with the server that may be away at any time. */
+class Shop {
+  disturbed = { killed: 0, full: 0, refused: 0 };
+  #base;
+  #folder;
+  #config;
+  #server;
+  #broken;
+
+  constructor(base, folder, config) {
+    this.#base = base;
+    this.#folder = folder;
+    this.#config = config;
+  }
+
+  async open() {
+    // A full disk is an error with every try to store something; it would bury everything else.
+    const log = disk ? openSync(path.join(this.#folder, 'server.log'), 'a') : 'inherit';
+    const args = ['--config', this.#config];
+    const server = start('cardseal-server', args, ['ignore', 'pipe', log], this.#folder, disk?.command);
+    this.#server = server;
+    server.on('exit', () => {
+      if (this.#server !== server) return;
+      if (disk) say(readFileSync(path.join(this.#folder, 'server.log'), 'utf8').split('\n').slice(-20).join('\n'));
+      this.#broken = new Stop('The server stopped by itself; what it said is above.');
+    });
+    await firstLine(server);
+  }
+
+  async kill() {
+    const server = this.#server;
+    const gone = once(server, 'exit');
+    this.#server = null;
+    server.kill('SIGKILL');
+    await gone;
+    this.disturbed.killed += 1;
+    await this.open();
+  }
+
+  /** From now on it may end. */
+  close() {
+    this.#server = null;
+  }
+
+  async fillDisk() {
+    const { refused } = this.disturbed;
+    const { pid } = this.#server;
+    const began = performance.now();
+    try {
+      while (performance.now() - began < FULL_MS || this.disturbed.refused === refused) {
+        if (performance.now() - began > FULL_AT_MOST_MS) throw new Stop('The disk was full, and nobody was refused.');
+        disk.fill(pid);
+        await (performance.now() - began < FULL_MS ? pause(5) : this.#store());
+      }
+    } finally {
+      disk.free(pid);
+    }
+    this.disturbed.full += 1;
+  }
+
+  /** Asks for something that has to be stored, if the charges are all under way already. */
+  async #store() {
+    try {
+      await request('POST', `${this.#base}/v1/sessions`, {}, { authorization: `Bearer ${KEY}` });
+    } catch (error) {
+      if (error.problem?.code !== 'storage_unavailable') throw error;
+      this.disturbed.refused += 1;
+    }
+  }
+
+  /** Until it is answered, and by whatever server is there then. */
+  async #sent(method, url, body, headers) {
+    const until = performance.now() + RETRY_WITHIN_MS;
+    for (;;) {
+      try {
+        return await request(method, this.#base + url, body, headers);
+      } catch (error) {
+        const { code } = error.problem ?? {};
+        if (code === 'storage_unavailable') this.disturbed.refused += 1;
+        // Broken by a kill, or told to try again. Anything else is a finding.
+        const again = !(error instanceof Stop) || AGAIN.includes(code);
+        if (this.#broken) throw this.#broken;
+        if (!again || performance.now() > until) throw error;
+        await pause(RETRY_AFTER_MS);
+      }
+    }
+  }
+
+  merchant(method, url, body, headers) {
+    return this.#sent(method, url, body, { authorization: `Bearer ${KEY}`, ...headers });
+  }
+
+  page(url, body, headers) {
+    return this.#sent('POST', url, body, { origin: ORIGIN, ...headers });
+  }
+
+  /** A request that the package made for a page. */
+  send({ url, body }) {
+    return this.page(url, JSON.parse(body));
+  }
+
+  async charge(make, index) {
+    const order = { amount: amount(index), currency: 'USD', order_reference: reference(index) };
+    const { body, fromPage } = await make(order);
+    const key = { 'idempotency-key': `charge-${index}` };
+    try {
+      await (fromPage ? this.page('/v1/payments', body, key) : this.merchant('POST', '/v1/payments', body, key));
+    } catch (error) {
+      if (!ANSWERED.test(error.problem?.code)) throw error;
+    }
+  }
+
+  async list() {
+    const all = [];
+    for (let after = ''; ;) {
+      const page = await this.merchant('GET', `/v1/payments?limit=100${after && `&after=${after}`}`);
+      all.push(...page.data);
+      if (!page.next) return all;
+      after = page.next;
+    }
+  }
+
+  async unknown() {
+    return (await this.list()).filter(({ status }) => status === 'unknown');
+  }
+
+  /** Has the server ask the platform now. */
+  async refresh(payments) {
+    const slow = payments.filter(({ platform }) => platform === SLOW);
+    await pool(AT_ONCE, slow.length, (index) => this.merchant('POST', `/v1/payments/${slow[index].id}/refresh`));
+  }
+
+  /** Waits until nothing is unknown any more. Gives how many the merchant had to settle by hand, by platform. */
+  async settle(control, settleAfter) {
+    const began = performance.now();
+    const passed = () => performance.now() - began;
+    const byHand = {};
+    let open = await this.unknown();
+    let refreshed = 0;
+    while (open.length > 0 && passed() < SETTLE_WITHIN_MS) {
+      await pause(500);
+      const left = [];
+      await pool(AT_ONCE, open.length, async (index) => {
+        const payment = await this.merchant('GET', `/v1/payments/${open[index].id}`);
+        if (payment.status === 'unknown') left.push(payment);
+      });
+      open = left;
+      const patience = { server: settleAfter ?? Infinity, notification: NOTIFIES_WITHIN_MS, merchant: 0 };
+      const due = open.filter(({ platform }) => passed() >= patience[platforms[platform].settles]);
+      if (due.length > 0) {
+        const state = await request('GET', `${control}/state`);
+        await pool(AT_ONCE, due.length, async (index) => {
+          const { id, platform, order_reference: name } = due[index];
+          const booked = platforms[platform].book(state[platform]).find((one) => one.reference === name);
+          if (await this.#resolve(id, booked)) byHand[platform] = (byHand[platform] ?? 0) + 1;
+        });
+      }
+      if (passed() - refreshed > REFRESH_EVERY_MS) {
+        refreshed = passed();
+        await this.refresh(open);
+      }
+    }
+    return byHand;
+  }
+
+  /** The merchant's word, by what stands in the platform's book. */
+  async #resolve(id, booked) {
+    const word = booked ? { status: 'approved', authorization: booked.authorization } : { status: 'failed' };
+    try {
+      await this.merchant('POST', `/v1/payments/${id}/resolve`, word);
+      return true;
+    } catch (error) {
+      // It has become known in the meantime, or the platform is being asked.
+      if (error.problem?.code !== 'payment_state') throw error;
+      return false;
+    }
   }
 }
 
-async function list(base) {
-  const all = [];
-  for (let after = ''; ;) {
-    const page = await call('GET', `${base}/v1/payments?limit=100${after && `&after=${after}`}`);
-    all.push(...page.data);
-    if (!page.next) return all;
-    after = page.next;
-  }
-}
-
-async function pool(count, work) {
+async function pool(atOnce, count, work) {
   let next = 0;
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, async () => {
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, async () => {
     while (next < count) await work(next++);
   }));
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const strip = (line) => line.replace(/\u001b\[[0-9;]*m/g, '');
+// eslint-disable-next-line no-control-regex
+const strip = (line) => line.replace(/\x1b\[[0-9;]*m/g, '');
 
-function call(method, url, body, headers = {}) {
+function request(method, url, body, headers = {}) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body);
-    const request = http.request(url, {
-      method, agent, headers: {
-        authorization: `Bearer ${KEY}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text),
-        ...headers,
-      },
+    const sent = http.request(url, {
+      method, agent,
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers },
     }, (response) => {
       let answer = '';
       response.setEncoding('utf8').on('data', (chunk) => {
         answer += chunk;
       });
+      response.on('error', reject);
       response.on('end', () => {
-        if (response.statusCode >= 300) return reject(new Stop(
-          `${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`,
-        ));
-        return resolve(answer && JSON.parse(answer));
+        if (response.statusCode < 300) return resolve(answer && JSON.parse(answer));
+        const failure = new Stop(`${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`);
+        if (response.headers['content-type'] === 'application/problem+json') failure.problem = JSON.parse(answer);
+        return reject(failure);
       });
     });
-    request.on('error', reject);
-    request.end(text);
+    sent.on('error', reject);
+    sent.end(text);
   });
 }
 
-function start(binary, args, stdio, cwd) {
+function start(binary, args, stdio, cwd, before = []) {
   const file = path.join(targetFolder(), 'debug', process.platform === 'win32' ? `${binary}.exe` : binary);
   // Settings that a person has for another server must not reach this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
-  const child = spawn(file, args, { cwd, env, stdio });
+  const [program, ...rest] = [...before, file, ...args];
+  const child = spawn(program, rest, { cwd, env, stdio });
   children.push(child);
   return child;
 }
@@ -260,6 +519,16 @@ async function firstLine(child) {
   return JSON.parse(line);
 }
 
+/** Known before the sandbox starts, which has to know where the server takes notifications. */
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 function stop(child) {
   return new Promise((resolve) => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
@@ -270,4 +539,12 @@ function stop(child) {
     });
     return child.kill('SIGTERM');
   });
+}
+
+function table({ platforms: rows, ...whole }) {
+  const names = ['charges', 'lost_answers', 'settled_by_hand', 'not_charged', 'missing', 'doubled', 'disagreeing'];
+  const line = (id, row) => [id.padEnd(20), ...names.map((name) => String(row[name]).padStart(name.length))].join('  ');
+  const head = ['platform'.padEnd(20), ...names].join('  ');
+  const totals = Object.entries(whole).map(([name, count]) => `${name.padEnd(20)}  ${count}`);
+  return `${[head, ...Object.entries(rows).map(([id, row]) => line(id, row)), '', ...totals].join('\n')}\n`;
 }
