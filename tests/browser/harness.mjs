@@ -100,7 +100,7 @@ export async function startServer({ port, origins, platforms, www = path.join(ro
     database: { path: path.join(folder, 'cardseal.sqlite') },
     // Tests try more cards in a minute than any customer does.
     limits: {
-      browser_requests_per_minute: 6000, customer_attempts_per_minute: 6000, attempts_per_minute: 6000,
+      browser_requests_per_minute: 6000, session_attempts: 100, customer_attempts_per_minute: 6000, attempts_per_minute: 6000,
       customer_sessions_per_minute: 6000, sessions_per_minute: 6000,
     },
     platforms,
