@@ -101,6 +101,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Level::WARN
     };
     tracing_subscriber::fmt()
+        // Else a log that cannot be written would end the calls that are logged.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_max_level(level)

@@ -35,6 +35,9 @@ pub fn start(config: &Config) {
     };
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
+        // An event that cannot be written would be reported on standard error by a macro that panics if that fails, too:
+        // a full disk below the log would end the work that logs.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second start, as in tests, keeps the first one.
     let _ = if config.json_logs {

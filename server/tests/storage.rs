@@ -553,6 +553,24 @@ mod disk {
             .await;
     }
 
+    /// As when the log is on the full disk, too.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_that_cannot_be_written_ends_no_work() {
+        let server = Server::start(|_| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "trap '' XFSZ && exec \"$@\" 2>/dev/full", "sh", SERVER]);
+            command
+        })
+        .await;
+        let id = server.program.id();
+        server
+            .survives(
+                async || limit(id, "1:unlimited"),
+                async || limit(id, "unlimited:unlimited"),
+            )
+            .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_disk_that_is_full_for_a_while_is_survived() {
         if !can_mount() {
