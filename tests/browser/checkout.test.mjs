@@ -157,14 +157,18 @@ test('a payment of a card that was not saved is refunded with its first six digi
 
 test('a saved card is charged, voided, charged again and refunded', withPage(async ({ page, grown }) => {
   await payWith(page, VISA);
-  const status = async (wanted) => until(`a payment that is ${wanted}`, async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === wanted);
+  const newest = (attribute) => page.locator('#payments > li').first().getAttribute(attribute);
   for (const [words, wanted] of [['Void', 'voided'], ['Refund', 'refunded']]) {
     await until('the charge button', () => firstCard(page).getByRole('button', { name: /^Charge/ }).isEnabled());
+    const before = await newest('data-payment');
     await firstCard(page).getByRole('button', { name: /^Charge/ }).click();
-    await status('approved');
-    await page.locator('#payments > li').first().getByRole('button', { name: words }).click();
+    // The payment before it is approved, too, and stays in the list.
+    await until('a new payment', async () => (await newest('data-payment')) !== before);
+    const payment = page.locator(`[data-payment="${await newest('data-payment')}"]`);
+    await until('its approval', async () => (await payment.getAttribute('data-status')) === 'approved');
+    await payment.getByRole('button', { name: words }).click();
     await page.locator('#ask').getByRole('button', { name: `${words} it` }).click();
-    await status(wanted);
+    await until(`a payment that is ${wanted}`, async () => (await payment.getAttribute('data-status')) === wanted);
   }
   assert.deepEqual((await grown()).transactions.map((transaction) => transaction.state), ['approved', 'voided', 'refunded']);
   // The first one, from the saved card's own buttons: its last payment is the refunded one, so there are none.
