@@ -541,9 +541,8 @@ mod disk {
         assert!(status.success());
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_disk_that_fails_for_a_while_is_survived() {
-        let server = Server::start(limited).await;
+    /// Every write fails for a while.
+    async fn survives_a_disk_that_fails(server: &Server) {
         let id = server.program.id();
         server
             .survives(
@@ -551,6 +550,12 @@ mod disk {
                 async || limit(id, "unlimited:unlimited"),
             )
             .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_disk_that_fails_for_a_while_is_survived() {
+        let server = Server::start(limited).await;
+        survives_a_disk_that_fails(&server).await;
     }
 
     /// As when the log is on the full disk, too.
@@ -562,13 +567,7 @@ mod disk {
             command
         })
         .await;
-        let id = server.program.id();
-        server
-            .survives(
-                async || limit(id, "1:unlimited"),
-                async || limit(id, "unlimited:unlimited"),
-            )
-            .await;
+        survives_a_disk_that_fails(&server).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,9 @@ impl State {
     /// stayed. A plain refusal is one all the same.
     #[must_use]
     pub const fn where_read(self, read: bool) -> Self {
+        if read {
+            return self;
+        }
         match self {
             Self::Captured
             | Self::Authorized
@@ -51,19 +54,8 @@ impl State {
             | Self::CaptureRejected
             | Self::Refunded
             | Self::RefundRejected
-            | Self::CancelRejected
-                if !read =>
-            {
-                Self::Pending
-            }
-            Self::Captured
-            | Self::Authorized
-            | Self::Cancelled
-            | Self::CaptureRejected
-            | Self::Refunded
-            | Self::RefundRejected
-            | Self::CancelRejected
-            | Self::Rejected
+            | Self::CancelRejected => Self::Pending,
+            Self::Rejected
             | Self::Abandoned
             | Self::Redirected
             | Self::Pending
