@@ -51,7 +51,11 @@ async fn every_route_refuses_what_is_not_strict_json() {
                 (status, code),
                 "{path} {body:?}"
             );
-            assert!(!answer.text.contains("4242"));
+            assert!(
+                !["4242 4242", "42424242"]
+                    .iter()
+                    .any(|part| answer.text.contains(part))
+            );
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         raw(&shop, path, "application/json", deep)

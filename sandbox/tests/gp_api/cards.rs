@@ -346,7 +346,7 @@ async fn refuses_what_is_no_card() {
         let body = json!({ "usage_mode": "SINGLE", "card": bad });
         let answer = merchant.post("/payment-methods", &body).await;
         assert_eq!(answer.refusal(), (status, code, detailed), "{field} {value}");
-        assert!(!answer.told().contains("4263"), "{}", answer.told());
+        assert!(!answer.told().contains("42639700"), "{}", answer.told());
         if field != "number" || !value.is_null() {
             let sale = with(
                 sale_by_card("bad", "4263970000005262"),
@@ -391,7 +391,7 @@ async fn never_tells_a_whole_number() {
         .post("/transactions", &sale_by_id("pan", "4263970000005262"))
         .await;
     assert_eq!(answer.refusal(), (400, "INVALID_REQUEST_DATA", "40213"));
-    assert!(!answer.told().contains("0000"), "{}", answer.told());
+    assert!(!answer.told().contains("42639700"), "{}", answer.told());
     let state = merchant.sandbox.state().to_string();
     for number in ["4263970000005262", "4000120000001154"] {
         assert!(!state.contains(number) && state.contains(&number[12..]));
