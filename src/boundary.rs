@@ -11,7 +11,6 @@ use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
 use crate::json::push_decimal;
 use crate::platform::Platform;
-use crate::prelude::*;
 use crate::random::Random;
 use crate::wiped::Wiped;
 
@@ -155,7 +154,7 @@ impl Module {
                 .problems(error.problems());
             output
         });
-        core::mem::take(&mut *output.0)
+        std::mem::take(&mut *output.0)
     }
 
     fn result(&mut self, mut parts: Parts<'_>, random: &mut dyn Random) -> Result<Output> {
@@ -163,11 +162,7 @@ impl Module {
         match parts.next() {
             "key" => {
                 let byte = |c: char| u8::try_from(u32::from(c)).map_err(|_| Code::KeyMalformed);
-                let der: Vec<u8> = parts
-                    .0
-                    .chars()
-                    .map(byte)
-                    .collect::<core::result::Result<_, _>>()?;
+                let der: Vec<u8> = parts.0.chars().map(byte).collect::<std::result::Result<_, _>>()?;
                 let key = PublicKey::from_der(&der)?;
                 output = Output::new(16 + 2 * der.len());
                 output

@@ -2,12 +2,11 @@
 //!
 //! Nothing here can be printed: no type that holds card data has a `Debug` that shows it.
 
-use crate::prelude::*;
 pub mod brand;
 mod check;
 pub mod expiry;
 
-use core::fmt;
+use std::fmt;
 
 use crate::wiped::Wiped;
 use serde::Serialize;

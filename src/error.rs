@@ -3,12 +3,11 @@
 //! A code is data: it never changes and is what callers compare and translate. The message is prose for a
 //! developer. Neither ever holds card data, a key or a token.
 
-use crate::prelude::*;
-use alloc::borrow::Cow;
-use core::fmt;
+use std::borrow::Cow;
+use std::fmt;
 
 /// Shorthand for results of this crate.
-pub type Result<T, E = Error> = core::result::Result<T, E>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $message:literal;)+) => {
@@ -209,4 +208,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl std::error::Error for Error {}

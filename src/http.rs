@@ -1,6 +1,5 @@
 //! A request as a plain value. Nothing here sends anything.
 
-use crate::prelude::*;
 use serde::{Serialize, Serializer};
 
 /// What a caller hands to `fetch`, or looks at.

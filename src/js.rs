@@ -1,4 +1,4 @@
-//! The shipped module: [`Module`] behind `wasm-bindgen`, an allocator that wipes, and no `std`.
+//! The shipped module: [`Module`] behind `wasm-bindgen`, and an allocator that wipes.
 //!
 //! Every call ends by overwriting the stack that it used, and the allocator overwrites every heap block as it is
 //! freed. Together they leave no card and no key in linear memory.
@@ -9,7 +9,6 @@ use spin::Mutex;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::boundary::Module;
-use crate::prelude::*;
 use crate::random::SystemRandom;
 
 /// Wipes every block as it is freed, whoever allocated it: our code, a library, or the glue that brings strings in.
@@ -19,13 +18,6 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<lol_alloc::LockedAllocator<lol_allo
     zeroizing_alloc::ZeroAlloc(lol_alloc::LockedAllocator::new(
         lol_alloc::FreeListAllocator::new(),
     ));
-
-/// Nothing is said of a panic: it cannot be caught, and its text would cost more bytes than the rest of the module.
-#[cfg(feature = "bare")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    core::arch::wasm32::unreachable()
-}
 
 /// More than the deepest call needs; the memory scan in the tests would find the rest.
 const STACK_TO_WIPE: usize = 48 * 1024;
@@ -48,7 +40,7 @@ fn run(input: &str) -> String {
     match MODULE.try_lock() {
         Some(mut module) => module.call(input, &mut SystemRandom),
         // A call before this one has trapped.
-        None => core::arch::wasm32::unreachable(),
+        None => std::arch::wasm32::unreachable(),
     }
 }
 
@@ -56,5 +48,5 @@ fn run(input: &str) -> String {
 fn wipe_stack() {
     let mut area = [0_u8; STACK_TO_WIPE];
     // Keeps the optimiser from seeing that nobody reads it.
-    core::hint::black_box(&mut area);
+    std::hint::black_box(&mut area);
 }

@@ -7,8 +7,6 @@
 
 use crate::wiped::Wiped;
 
-use crate::prelude::*;
-
 /// A growing JSON text, wiped when dropped.
 ///
 /// Room is reserved once, so that no shorter copy of a card is left behind by growing.
@@ -104,11 +102,11 @@ impl Json {
     }
 
     pub(crate) fn into_bytes(mut self) -> Wiped<Vec<u8>> {
-        Wiped::new(core::mem::take(&mut *self.0).into_bytes())
+        Wiped::new(std::mem::take(&mut *self.0).into_bytes())
     }
 
     pub(crate) fn into_string(mut self) -> String {
-        core::mem::take(&mut *self.0)
+        std::mem::take(&mut *self.0)
     }
 }
 

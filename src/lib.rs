@@ -4,10 +4,6 @@
 //! typed results. It performs no input or output. Compiled to WebAssembly it is the npm package `cardseal`;
 //! the server and the sandbox of this workspace use the same definitions natively.
 
-#![cfg_attr(feature = "bare", no_std)]
-
-extern crate alloc;
-
 pub mod boundary;
 pub mod card;
 pub mod crypto;
@@ -16,7 +12,6 @@ pub mod http;
 mod json;
 pub mod platform;
 pub mod platforms;
-mod prelude;
 pub mod random;
 pub mod redact;
 pub mod session;

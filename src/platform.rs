@@ -1,6 +1,6 @@
 //! The platforms, from one table.
 
-use core::fmt;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 

@@ -9,11 +9,10 @@
 //! A digit is a decimal digit of any of twelve scripts, and the separators that people put between groups of digits are
 //! skipped. None of the three touches UUIDs, by which platforms name things.
 
-use crate::prelude::*;
 use crate::wiped::Wiped;
 
 /// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
-const PAN_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
+const PAN_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
 
 /// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same
 /// way: what is only looked for, and not masked, has one more.
@@ -147,7 +146,7 @@ fn begins_in_identifier(text: &str) -> bool {
 }
 
 /// Whether the first so many groups of digits make a number.
-fn begins_with_number<const IDS: bool>(after_letter: bool, text: core::str::Chars<'_>) -> bool {
+fn begins_with_number<const IDS: bool>(after_letter: bool, text: std::str::Chars<'_>) -> bool {
     let mut number = Wiped::new(String::with_capacity(*PAN_DIGITS.end()));
     let mut rest = text;
     // Digits of the first and the current group, and whether blanks stand between groups.
@@ -211,7 +210,7 @@ fn flush(out: &mut String, run: &mut String) {
     let digits = run.chars().filter(|c| digit(*c).is_some()).count();
     if digits >= *PAN_DIGITS.start() {
         let tail = run.trim_end_matches(is_separator).len();
-        out.extend(core::iter::repeat_n('*', digits));
+        out.extend(std::iter::repeat_n('*', digits));
         out.push_str(&run[tail..]);
     } else {
         out.push_str(run);

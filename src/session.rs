@@ -1,6 +1,5 @@
 //! The session that the merchant's server opens and the page uses. One definition for both.
 
-use crate::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;

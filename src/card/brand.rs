@@ -5,7 +5,6 @@
 //! recognition on a page; issuers get new ranges all the time, so an empty list never makes a card invalid.
 //! Cartes Bancaires publishes none: its ranges here are issuers' well-known ones and not complete.
 
-use crate::prelude::*;
 use serde::{Serialize, Serializer};
 
 macro_rules! brands {

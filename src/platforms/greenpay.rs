@@ -10,7 +10,6 @@
 //! the only protection there.
 
 mod answer;
-use crate::prelude::*;
 mod request;
 pub mod signature;
 pub mod wire;

@@ -4,9 +4,8 @@
 //! nothing is as good as missing, and one that decides is [`UNREADABLE`], which is no word of any platform, so that
 //! nothing is approved or declined for the lack of it.
 
-use crate::prelude::*;
-use core::fmt;
-use core::marker::PhantomData;
+use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};

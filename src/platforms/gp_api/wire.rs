@@ -1,7 +1,6 @@
 //! JSON shapes of GP API that more than one part needs, in both directions. The names are the platform's own.
 //! Shapes that carry a secret have no `Debug`.
 
-use crate::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::platforms::lenient;

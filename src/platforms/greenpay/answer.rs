@@ -1,6 +1,5 @@
 //! What the checkout host answered, as typed results. HTTP status and body status both count.
 
-use crate::prelude::*;
 use serde::Serialize;
 
 use super::signature::{self, Candidate};
@@ -221,7 +220,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase();
     TEXTS
         .iter()
-        .find(|(part, _)| split_once(&text, part).is_some())
+        .find(|(part, _)| text.contains(part))
         .map(|(_, code)| *code)
 }
 
@@ -282,7 +281,7 @@ fn brand(text: &str) -> Option<String> {
 }
 
 /// Digits of the expected length only, so that nothing longer is ever passed on.
-fn digits(text: Option<&str>, length: core::ops::RangeInclusive<usize>) -> Option<String> {
+fn digits(text: Option<&str>, length: std::ops::RangeInclusive<usize>) -> Option<String> {
     let text = text?;
     (length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.into())
 }

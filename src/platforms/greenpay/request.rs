@@ -3,7 +3,6 @@
 use super::Packed;
 use crate::http::{Request, json_headers};
 use crate::json::Json;
-use crate::prelude::*;
 
 /// Where the checkout host is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! fields. **It covers those two fields only**: neither the card token nor an amount nor a time. A signed
 //! answer that a browser hands on proves nothing about the token in it.
 
-use crate::prelude::*;
 use serde::Serialize;
 
 use super::wire::Scalar;

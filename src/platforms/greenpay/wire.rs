@@ -2,8 +2,7 @@
 //!
 //! The names are the platform's own. Shapes that carry the merchant's secret or a card have no `Debug`.
 
-use crate::prelude::*;
-use core::fmt;
+use std::fmt;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
