@@ -110,6 +110,7 @@ pub struct Error {
 /// Facts beside the code. Boxed, so that a `Result` stays small.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Details {
+    message: Option<Cow<'static, str>>,
     field: Option<&'static str>,
     status: Option<u16>,
     platform_code: Option<Cow<'static, str>>,
@@ -139,6 +140,13 @@ impl Error {
         self
     }
 
+    /// Says more than the code's own sentence. The text must not hold card data, a key or a token.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.details().message = Some(message.into());
+        self
+    }
+
     /// Adds the HTTP status, or the status in the platform's body.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
@@ -163,6 +171,16 @@ impl Error {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// A sentence for the developer.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        let own = self
+            .details
+            .as_ref()
+            .and_then(|details| details.message.as_deref());
+        own.unwrap_or_else(|| self.code.message())
     }
 
     /// The input field or option at fault.
@@ -204,7 +222,7 @@ impl From<Code> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.message())
+        f.write_str(self.message())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod boundary;
 pub mod card;
 pub mod crypto;
 pub mod error;
+pub mod hosts;
 pub mod http;
 mod json;
 pub mod platform;
