@@ -4,8 +4,16 @@
 //! are here because a platform's format demands them.
 
 pub(crate) mod aes_ctr;
+#[cfg(any(test, target_arch = "wasm32"))]
+#[allow(dead_code, reason = "no export reaches it yet")]
+pub(crate) mod jwe;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod proofs;
 pub mod public_key;
 pub(crate) mod rsa_verify;
 pub(crate) mod rsa_wrap;
+#[cfg(any(test, target_arch = "wasm32"))]
+#[allow(dead_code, reason = "no export reaches it yet")]
+pub(crate) mod seal;
+#[cfg(target_arch = "wasm32")]
+mod subtle;

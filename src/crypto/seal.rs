@@ -1,0 +1,137 @@
+//! Sealing to the merchant's own key: compact JWE with ECDH-ES on P-256, used directly, and A256GCM (RFC 7516; RFC 7518,
+//! 4.6 and 5.3).
+
+use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
+use crypto_bigint::{U256, const_monty_params};
+use zeroize::Zeroizing;
+
+use super::jwe::base64url;
+#[cfg(target_arch = "wasm32")]
+use super::jwe::compact;
+#[cfg(target_arch = "wasm32")]
+use super::subtle::{Subtle, parameters, public_bytes};
+use crate::error::{Code, Error, Result};
+use crate::json::{Json, push_decimal};
+#[cfg(target_arch = "wasm32")]
+use crate::random::{Random, SystemRandom};
+
+/// The merchant's public key, a point of P-256.
+pub(crate) struct SealingKey {
+    kid: String,
+    x: [u8; 32],
+    y: [u8; 32],
+}
+
+const_monty_params!(
+    Field,
+    U256,
+    "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff",
+    "The field of P-256 (FIPS 186-5, SP 800-186)."
+);
+
+/// The curve is y² = x³ − 3x + B.
+const B: U256 = U256::from_be_hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b");
+
+impl SealingKey {
+    /// Checks that it is a point of the curve, because WebKit does not.
+    ///
+    /// # Errors
+    /// `session_malformed` at `seal`, because a session is where a page has the key from.
+    pub(crate) fn new(kid: String, x: [u8; 32], y: [u8; 32]) -> Result<Self> {
+        if on_curve(&x, &y) {
+            Ok(Self { kid, x, y })
+        } else {
+            Err(Error::new(Code::SessionMalformed).at("seal"))
+        }
+    }
+}
+
+fn on_curve(x: &[u8; 32], y: &[u8; 32]) -> bool {
+    let element = |number: &U256| ConstMontyForm::<Field, { U256::LIMBS }>::new(number);
+    let modulus = Field::PARAMS.modulus();
+    let (x, y) = (U256::from_be_slice(x), U256::from_be_slice(y));
+    if x >= *modulus.as_ref() || y >= *modulus.as_ref() {
+        return false;
+    }
+    let (x, y) = (element(&x), element(&y));
+    y.square() == (x.square() - element(&U256::from_u8(3))) * x + element(&B)
+}
+
+/// Seals `text` for the session `sid`, until `exp`, in seconds since 1970.
+///
+/// # Errors
+/// `random_unavailable`; `encryption_failed` if the browser has no cryptography.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> Result<String> {
+    // More than the vector needs, so that a source that fills only half of it is noticed.
+    let mut iv = [0; 24];
+    SystemRandom.fill(&mut iv)?;
+    let (iv, _) = iv.split_at(12);
+
+    let subtle = Subtle::find()?;
+    let curve = parameters(&[("name", "ECDH".into()), ("namedCurve", "P-256".into())])?;
+    let point = [&[4], &key.x[..], &key.y[..]].concat();
+    let receiver = subtle.import("raw", &point, &curve, None).await?;
+    let pair = subtle.generate(&curve).await?;
+    let ephemeral = subtle.export(&pair.get_public_key()).await?;
+    let header = header(&key.kid, &ephemeral, sid, exp).ok_or(Code::EncryptionFailed)?;
+
+    let agreement = parameters(&[("name", "ECDH".into()), ("public", receiver.into())])?;
+    let agreed = subtle.derive(&agreement, &pair.get_private_key(), 256).await?;
+    let sha256 = parameters(&[("name", "SHA-256".into())])?;
+    let content_key = subtle
+        .digest(&sha256, &derivation("A256GCM", "", sid, 256, &agreed))
+        .await?;
+
+    let gcm = parameters(&[
+        ("name", "AES-GCM".into()),
+        ("iv", public_bytes(iv)),
+        ("additionalData", public_bytes(header.as_bytes())),
+        ("tagLength", 128.into()),
+    ])?;
+    let aes = subtle.import("raw", &content_key, &gcm, Some("encrypt")).await?;
+    let sealed = subtle.encrypt(&gcm, &aes, text).await?;
+    let end = sealed.len().checked_sub(16).ok_or(Code::EncryptionFailed)?;
+    let (cipher, tag) = sealed.split_at(end);
+    Ok(compact(&header, [&[], iv, cipher, tag]))
+}
+
+/// The protected header, encoded. Nothing, if `ephemeral` is not an uncompressed point.
+fn header(kid: &str, ephemeral: &[u8], sid: &str, exp: i64) -> Option<String> {
+    let [4, point @ ..] = ephemeral else { return None };
+    let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
+    let mut number = String::new();
+    push_decimal(&mut number, exp);
+    let mut json = Json::with_capacity(320 + 6 * kid.len() + 8 * sid.len());
+    json.raw(r#"{"alg":"ECDH-ES","enc":"A256GCM","kid":"#)
+        .text(kid)
+        .raw(r#","epk":{"kty":"EC","crv":"P-256","x":"#)
+        .text(&base64url(x))
+        .raw(r#","y":"#)
+        .text(&base64url(y))
+        .raw(r#"},"apv":"#)
+        .text(&base64url(sid.as_bytes()))
+        .raw(r#","typ":"cardseal-card+jwe","exp":"#)
+        .raw(&number)
+        .raw(r#","sid":"#)
+        .text(sid)
+        .raw("}");
+    Some(base64url(&json.into_bytes()))
+}
+
+/// What Concat KDF hashes in its only round (RFC 7518, 4.6.2): the round's number, what was agreed on, then each with its
+/// length the algorithm and the two parties, and the number of bits wanted.
+fn derivation(algorithm: &str, sender: &str, receiver: &str, bits: u32, agreed: &[u8]) -> Zeroizing<Vec<u8>> {
+    let texts = [algorithm, sender, receiver];
+    let length: usize = texts.iter().map(|text| 4 + text.len()).sum();
+    let mut hashed = Zeroizing::new(Vec::with_capacity(4 + agreed.len() + length + 4));
+    hashed.extend(1_u32.to_be_bytes());
+    hashed.extend(agreed);
+    for text in texts {
+        #[expect(clippy::cast_possible_truncation, reason = "names of a few bytes")]
+        hashed.extend((text.len() as u32).to_be_bytes());
+        hashed.extend(text.as_bytes());
+    }
+    hashed.extend(bits.to_be_bytes());
+    hashed
+}
