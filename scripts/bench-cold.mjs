@@ -7,8 +7,23 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { CARD, check, fromPkg, inPkg, keyPair, launch, median, option, PAIR, PLAINTEXT, prepared, quantile, rounded, serve } from './bench-shared.mjs';
-import { main, pkg, say, Stop } from './project.mjs';
+import {
+  CARD,
+  check,
+  fromPkg,
+  inPkg,
+  keyPair,
+  launch,
+  median,
+  option,
+  PAIR,
+  PLAINTEXT,
+  prepared,
+  quantile,
+  rounded,
+  serve,
+} from './bench-shared.mjs';
+import { main, pkg, Stop, say } from './project.mjs';
 import { bundle } from './size.mjs';
 
 /** Lighthouse's figures of its mobile presets. */
@@ -30,7 +45,8 @@ const page = (prepare, pack) => `
   const packed = performance.now();
   fetch('/tell' + location.pathname + location.search, { method: 'POST', body: JSON.stringify({ script, ready, packed, ld, lk }) });`;
 
-const ours = (entry, source = '') => bundle(`
+const ours = (entry, source = '') =>
+  bundle(`
   import { load, GreenPay } from ${inPkg(entry)};
   ${page(`await load(${source});`, 'new GreenPay({ publicKey }).pack({ card })')}`);
 
@@ -49,10 +65,17 @@ async function contenders() {
     const alone = await ours('index.js', module('greenpay_bg.wasm'));
     rows.push(
       { name: 'GreenPay alone', script: alone, fetches: 'greenpay_bg.wasm' },
-      { name: 'GreenPay alone, preload', script: alone, head: PRELOAD('greenpay_bg.wasm'), fetches: 'greenpay_bg.wasm' },
+      {
+        name: 'GreenPay alone, preload',
+        script: alone,
+        head: PRELOAD('greenpay_bg.wasm'),
+        fetches: 'greenpay_bg.wasm',
+      },
     );
   }
-  const pair = await bundle(`import { packer } from './scripts/peers.mjs'; ${page('const pack = packer(publicKey);', 'pack(card)')}`);
+  const pair = await bundle(
+    `import { packer } from './scripts/peers.mjs'; ${page('const pack = packer(publicKey);', 'pack(card)')}`,
+  );
   return [...rows, { name: PAIR, script: pair, card: PLAINTEXT }];
 }
 
@@ -66,13 +89,18 @@ async function visit(browser, server, { name, place, files }, { cpu, network }, 
     if (network) {
       const bytes = (kilobits) => (kilobits * 1000) / 8;
       await devtools.send('Network.emulateNetworkConditions', {
-        offline: false, latency: network.latency, downloadThroughput: bytes(network.down), uploadThroughput: bytes(network.up),
+        offline: false,
+        latency: network.latency,
+        downloadThroughput: bytes(network.down),
+        uploadThroughput: bytes(network.up),
       });
     }
     if (cpu > 1) await devtools.send('Emulation.setCPUThrottlingRate', { rate: cpu });
     const problems = [];
     tab.on('pageerror', (error) => problems.push(error.message));
-    tab.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+    tab.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
     server.requests.length = 0;
     const answer = told(place);
     await tab.goto(server.url + place, { waitUntil: 'commit' });
@@ -80,7 +108,10 @@ async function visit(browser, server, { name, place, files }, { cpu, network }, 
     if (!result) throw new Stop(`${name} packed no card in ${PATIENCE / 1000} s: ${problems.join('; ')}`);
     // Each file once: a hint that the browser cannot use would make it fetch the module twice.
     const wanted = [...files].sort().join(' ');
-    const got = server.requests.filter((request) => request !== '/favicon.ico').sort().join(' ');
+    const got = server.requests
+      .filter((request) => request !== '/favicon.ico')
+      .sort()
+      .join(' ');
     if (got !== wanted) throw new Stop(`${name} fetched ${got} instead of ${wanted}.`);
     return result;
   } finally {
@@ -92,7 +123,8 @@ main(async () => {
   const runs = Number(option('runs', '20'));
   const cpu = Number(option('cpu', '4'));
   const named = option('network', 'slow-4g');
-  if (!(runs >= 1 && cpu >= 1 && named in NETWORKS)) throw new Stop(`--runs and --cpu take a number from 1 on, --network one of ${Object.keys(NETWORKS).join(', ')}.`);
+  if (!(runs >= 1 && cpu >= 1 && named in NETWORKS))
+    throw new Stop(`--runs and --cpu take a number from 1 on, --network one of ${Object.keys(NETWORKS).join(', ')}.`);
   await prepared();
 
   const { publicKey, privateKey } = keyPair(BITS);
@@ -100,7 +132,10 @@ main(async () => {
   const rows = (await contenders()).map((row, index) => {
     const place = `/${index}`;
     const data = JSON.stringify({ publicKey, card: row.card ?? CARD });
-    files.set(place, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${row.head ?? ''}<script type="application/json" id="data">${data}</script><script type="module" src="/${index}.js"></script>`);
+    files.set(
+      place,
+      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${row.head ?? ''}<script type="application/json" id="data">${data}</script><script type="module" src="/${index}.js"></script>`,
+    );
     files.set(`/${index}.js`, row.script);
     if (row.fetches) files.set(`/${row.fetches}`, fromPkg(row.fetches));
     return { ...row, place, files: [place, `/${index}.js`, ...(row.fetches ? [`/${row.fetches}`] : [])], results: [] };
@@ -108,7 +143,10 @@ main(async () => {
 
   const waiting = new Map();
   const server = await serve(files, { told: (place, result) => waiting.get(place)?.(result) });
-  const told = (place) => new Promise((resolve) => { waiting.set(`/tell${place}`, resolve); });
+  const told = (place) =>
+    new Promise((resolve) => {
+      waiting.set(`/tell${place}`, resolve);
+    });
   const browser = await launch();
   try {
     // Round by round, so that a slow moment of the machine meets all of them; the first warms the machine's own caches.
@@ -131,9 +169,18 @@ main(async () => {
     const of = (key) => results.map((result) => result[key]);
     const packed = of('packed');
     return {
-      name, bits: BITS, runs, cpu, network: named, median_ms: rounded(median(packed)), min_ms: rounded(Math.min(...packed)),
-      p10_ms: rounded(quantile(packed, 0.1)), p90_ms: rounded(quantile(packed, 0.9)), ratio: rounded(median(packed) / pair, 3),
-      script_ms: rounded(median(of('script'))), ready_ms: rounded(median(of('ready'))),
+      name,
+      bits: BITS,
+      runs,
+      cpu,
+      network: named,
+      median_ms: rounded(median(packed)),
+      min_ms: rounded(Math.min(...packed)),
+      p10_ms: rounded(quantile(packed, 0.1)),
+      p90_ms: rounded(quantile(packed, 0.9)),
+      ratio: rounded(median(packed) / pair, 3),
+      script_ms: rounded(median(of('script'))),
+      ready_ms: rounded(median(of('ready'))),
       bytes: fetched.slice(1).reduce((sum, place) => sum + server.size(place), 0),
     };
   });
@@ -142,10 +189,23 @@ main(async () => {
     return;
   }
   const cell = (value) => String(value).padStart(10);
-  process.stdout.write(`\nFrom navigation to the first packed card, an empty cache, ms. Network ${named}, processor ÷ ${cpu}, key of ${BITS} bits.\n\n`);
-  process.stdout.write(`${''.padEnd(26)}${['median', 'ratio', 'min', 'p10', 'p90', 'script at', 'ready at', 'bytes'].map(cell).join('')}\n`);
+  process.stdout.write(
+    `\nFrom navigation to the first packed card, an empty cache, ms. Network ${named}, processor ÷ ${cpu}, key of ${BITS} bits.\n\n`,
+  );
+  process.stdout.write(
+    `${''.padEnd(26)}${['median', 'ratio', 'min', 'p10', 'p90', 'script at', 'ready at', 'bytes'].map(cell).join('')}\n`,
+  );
   for (const row of measured) {
-    const cells = [row.median_ms.toFixed(0), row.ratio.toFixed(2), row.min_ms.toFixed(0), row.p10_ms.toFixed(0), row.p90_ms.toFixed(0), row.script_ms.toFixed(0), row.ready_ms.toFixed(0), row.bytes.toLocaleString('en')];
+    const cells = [
+      row.median_ms.toFixed(0),
+      row.ratio.toFixed(2),
+      row.min_ms.toFixed(0),
+      row.p10_ms.toFixed(0),
+      row.p90_ms.toFixed(0),
+      row.script_ms.toFixed(0),
+      row.ready_ms.toFixed(0),
+      row.bytes.toLocaleString('en'),
+    ];
     process.stdout.write(`${row.name.padEnd(26)}${cells.map(cell).join('')}\n`);
   }
   process.stdout.write(`\n${runs} runs in turn, each in a new browser context. Ratio: median divided by that of ${PAIR}. Script at: the page's script

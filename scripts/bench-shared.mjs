@@ -6,21 +6,41 @@ import http from 'node:http';
 import path from 'node:path';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import { build } from './build.mjs';
-import { chromium, isRoot, pkg, say, Stop } from './project.mjs';
+import { chromium, isRoot, pkg, Stop, say } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-export const CARD = { number: '4242424242424242', expiry: { month: 12, year: 2035 }, cvc: '123', holder: 'Ana Núñez Solís', nickname: 'My first card' };
+export const CARD = {
+  number: '4242424242424242',
+  expiry: { month: 12, year: 2035 },
+  cvc: '123',
+  holder: 'Ana Núñez Solís',
+  nickname: 'My first card',
+};
 /** The same card in the platform's own form, which a page without the package writes by itself. */
-export const PLAINTEXT = { card: { cardHolder: CARD.holder, expirationDate: { month: 12, year: 35 }, cardNumber: CARD.number, cvc: CARD.cvc, nickname: CARD.nickname } };
+export const PLAINTEXT = {
+  card: {
+    cardHolder: CARD.holder,
+    expirationDate: { month: 12, year: 35 },
+    cardNumber: CARD.number,
+    cvc: CARD.cvc,
+    nickname: CARD.nickname,
+  },
+};
 export const PAIR = 'aes-js+jsencrypt';
 
-export const keyPair = (modulusLength) => generateKeyPairSync('rsa', {
-  modulusLength, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-});
+export const keyPair = (modulusLength) =>
+  generateKeyPairSync('rsa', {
+    modulusLength,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
 
 /** What is inside; throws if it cannot be opened. By hand, because some builds of Node refuse this padding. */
 export function unpack({ ld, lk }, privateKey) {
-  const block = privateDecrypt({ key: createPrivateKey(privateKey), padding: constants.RSA_NO_PADDING }, Buffer.from(lk, 'base64'));
+  const block = privateDecrypt(
+    { key: createPrivateKey(privateKey), padding: constants.RSA_NO_PADDING },
+    Buffer.from(lk, 'base64'),
+  );
   const end = block.indexOf(0, 2);
   if (block[0] !== 0 || block[1] !== 2 || end < 10) throw new Error('the padding of lk is wrong');
   const { k, s } = JSON.parse(block.subarray(end + 1).toString('utf8'));
@@ -64,19 +84,35 @@ export async function launch() {
   const executablePath = chromium();
   if (!executablePath) throw new Stop('Chromium is missing; `npm run setup` installs it.');
   const { chromium: playwright } = await import('playwright-core');
-  const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
+  const args = [
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-gpu',
+  ];
   if (isRoot) args.push('--no-sandbox');
   const browser = await playwright.launch({ executablePath, args });
   say(`Chromium ${browser.version()}, Node ${process.versions.node}.`);
   return browser;
 }
 
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.wasm': 'application/wasm' };
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.wasm': 'application/wasm',
+};
 
 /** Compressed once, as strongly as it goes: what a host of static files does at deployment. */
-export const compressed = (body) => brotliCompressSync(body, { params: {
-  [zlib.BROTLI_PARAM_QUALITY]: 11, [zlib.BROTLI_PARAM_LGWIN]: 24, [zlib.BROTLI_PARAM_SIZE_HINT]: body.length,
-} });
+export const compressed = (body) =>
+  brotliCompressSync(body, {
+    params: {
+      [zlib.BROTLI_PARAM_QUALITY]: 11,
+      [zlib.BROTLI_PARAM_LGWIN]: 24,
+      [zlib.BROTLI_PARAM_SIZE_HINT]: body.length,
+    },
+  });
 
 /**
  * Serves `files`, a map of paths to bodies, in brotli. `requests` are the paths asked for; what is posted to a path that
@@ -89,10 +125,15 @@ export async function serve(files, { headers = {}, told = () => {} } = {}) {
     const place = request.url.split('?')[0];
     if (request.method === 'POST' && place.startsWith('/tell/')) {
       let text = '';
-      request.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => {
-        response.writeHead(204).end();
-        told(place, JSON.parse(text));
-      });
+      request
+        .setEncoding('utf8')
+        .on('data', (chunk) => {
+          text += chunk;
+        })
+        .on('end', () => {
+          response.writeHead(204).end();
+          told(place, JSON.parse(text));
+        });
       return;
     }
     requests.push(place);
@@ -101,17 +142,27 @@ export async function serve(files, { headers = {}, told = () => {} } = {}) {
       response.writeHead(body ? 406 : 404).end();
       return;
     }
-    response.writeHead(200, {
-      'content-type': TYPES[path.extname(place) || '.html'], 'content-encoding': 'br', 'content-length': body.length,
-      'cache-control': 'public, max-age=31536000, immutable', vary: 'accept-encoding', 'x-content-type-options': 'nosniff', ...headers,
-    }).end(body);
+    response
+      .writeHead(200, {
+        'content-type': TYPES[path.extname(place) || '.html'],
+        'content-encoding': 'br',
+        'content-length': body.length,
+        'cache-control': 'public, max-age=31536000, immutable',
+        vary: 'accept-encoding',
+        'x-content-type-options': 'nosniff',
+        ...headers,
+      })
+      .end(body);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     requests,
     size: (place) => stored.get(place).length,
-    stop: () => { server.closeAllConnections(); server.close(); },
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
   };
 }
 

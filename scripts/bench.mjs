@@ -9,7 +9,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { CARD, check, inPkg, keyPair, launch, median, PAIR, PLAINTEXT, prepared, rounded, serve } from './bench-shared.mjs';
+import {
+  CARD,
+  check,
+  inPkg,
+  keyPair,
+  launch,
+  median,
+  PAIR,
+  PLAINTEXT,
+  prepared,
+  rounded,
+  serve,
+} from './bench-shared.mjs';
 import { main, pkg, say, targetFolder } from './project.mjs';
 import { bundle } from './size.mjs';
 
@@ -30,7 +42,12 @@ function native(pem) {
     block[15] = s;
     const cipher = createCipheriv('aes-128-ctr', k, block);
     const ld = cipher.update(JSON.stringify(PLAINTEXT), 'utf8', 'hex') + cipher.final('hex');
-    return { ld, lk: publicEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, JSON.stringify({ k: [...k], s })).toString('base64') };
+    return {
+      ld,
+      lk: publicEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, JSON.stringify({ k: [...k], s })).toString(
+        'base64',
+      ),
+    };
   };
 }
 
@@ -47,16 +64,22 @@ async function inNode(keys, folder) {
   for (const { bits, publicKey, privateKey } of keys) {
     const ours = new cardseal.GreenPay({ publicKey });
     const theirs = packer(publicKey);
-    const packs = { cardseal: () => ours.pack({ card: CARD }), [PAIR]: () => theirs(PLAINTEXT), 'node:crypto': native(publicKey) };
+    const packs = {
+      cardseal: () => ours.pack({ card: CARD }),
+      [PAIR]: () => theirs(PLAINTEXT),
+      'node:crypto': native(publicKey),
+    };
     for (const [name, pack] of Object.entries(packs)) check(name, pack(), privateKey);
-    rows.push(...await contest('node', bits, Object.keys(packs), (name, calls) => {
-      const pack = packs[name];
-      const began = performance.now();
-      const used = process.cpuUsage();
-      for (let call = 0; call < calls; call += 1) pack();
-      const { user, system } = process.cpuUsage(used);
-      return [performance.now() - began, (user + system) / 1000];
-    }));
+    rows.push(
+      ...(await contest('node', bits, Object.keys(packs), (name, calls) => {
+        const pack = packs[name];
+        const began = performance.now();
+        const used = process.cpuUsage();
+        for (let call = 0; call < calls; call += 1) pack();
+        const { user, system } = process.cpuUsage(used);
+        return [performance.now() - began, (user + system) / 1000];
+      })),
+    );
   }
   return rows;
 }
@@ -79,7 +102,13 @@ async function inChromium(keys) {
     };`);
   // The browser's clock is fine enough only in pages that are alone in their process.
   const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
-  const server = await serve(new Map([['/', '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>'], ['/bench.js', page]]), { headers });
+  const server = await serve(
+    new Map([
+      ['/', '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>'],
+      ['/bench.js', page],
+    ]),
+    { headers },
+  );
   const browser = await launch();
   try {
     const rows = [];
@@ -87,14 +116,20 @@ async function inChromium(keys) {
       const context = await browser.newContext();
       const tab = await context.newPage();
       await tab.goto(server.url);
-      await tab.evaluate(([key, card, plaintext]) => globalThis.prepare(key, card, plaintext), [publicKey, CARD, PLAINTEXT]);
-      for (const name of ['cardseal', PAIR]) check(name, await tab.evaluate((which) => globalThis.packs[which](), name), privateKey);
+      await tab.evaluate(
+        ([key, card, plaintext]) => globalThis.prepare(key, card, plaintext),
+        [publicKey, CARD, PLAINTEXT],
+      );
+      for (const name of ['cardseal', PAIR])
+        check(name, await tab.evaluate((which) => globalThis.packs[which](), name), privateKey);
       const used = await processor(browser);
-      rows.push(...await contest('chromium', bits, ['cardseal', PAIR], async (name, calls) => {
-        const before = used();
-        const wall = await tab.evaluate(([which, times]) => globalThis.repeat(which, times), [name, calls]);
-        return [wall, used() - before];
-      }));
+      rows.push(
+        ...(await contest('chromium', bits, ['cardseal', PAIR], async (name, calls) => {
+          const before = used();
+          const wall = await tab.evaluate(([which, times]) => globalThis.repeat(which, times), [name, calls]);
+          return [wall, used() - before];
+        })),
+      );
       await context.close();
     }
     return rows;
@@ -110,7 +145,9 @@ async function processor(browser) {
   const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
   await devtools.detach();
   const files = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => `/proc/${id}/schedstat`);
-  return () => files.reduce((sum, file) => sum + (existsSync(file) ? Number(readFileSync(file, 'utf8').split(' ')[0]) : NaN), 0) / 1e6;
+  return () =>
+    files.reduce((sum, file) => sum + (existsSync(file) ? Number(readFileSync(file, 'utf8').split(' ')[0]) : NaN), 0) /
+    1e6;
 }
 
 /** Slice by slice in turn, so that a slow moment of the machine meets all of them. */
@@ -130,15 +167,23 @@ async function contest(place, bits, names, repeat) {
   }
   const slices = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < SLICES; round += 1) {
-    for (const name of names) slices[name].push((await repeat(name, calls[name])).map((ms) => (ms * 1000) / calls[name]));
+    for (const name of names)
+      slices[name].push((await repeat(name, calls[name])).map((ms) => (ms * 1000) / calls[name]));
   }
   return names.map((name) => {
     const wall = slices[name].map(([time]) => time);
     const cpu = slices[name].map(([, time]) => time);
     const known = (value) => (Number.isFinite(value) ? rounded(value) : null);
     return {
-      place, name, bits, median_us: rounded(median(wall)), min_us: rounded(Math.min(...wall)),
-      cpu_median_us: known(median(cpu)), cpu_min_us: known(Math.min(...cpu)), runs: SLICES, calls_per_run: calls[name],
+      place,
+      name,
+      bits,
+      median_us: rounded(median(wall)),
+      min_us: rounded(Math.min(...wall)),
+      cpu_median_us: known(median(cpu)),
+      cpu_min_us: known(Math.min(...cpu)),
+      runs: SLICES,
+      calls_per_run: calls[name],
     };
   });
 }
@@ -153,7 +198,8 @@ main(async () => {
   const keys = BITS.map((bits) => ({ bits, ...keyPair(bits) }));
 
   const rows = [...(await inNode(keys, folder)), ...(await inChromium(keys))];
-  const fellow = (row, name) => rows.find((other) => other.place === row.place && other.bits === row.bits && other.name === name);
+  const fellow = (row, name) =>
+    rows.find((other) => other.place === row.place && other.bits === row.bits && other.name === name);
   const ratio = (row, name, measure) => {
     const other = fellow(row, name);
     return other?.[measure] ? rounded(row[measure] / other[measure], 2) : null;
@@ -169,13 +215,25 @@ main(async () => {
     return;
   }
   const cell = (value, width = 10) => String(value ?? '').padStart(width);
-  process.stdout.write(`\nOne pack in µs, the key parsed before. Ratios are divided by ${PAIR} of the same place and key.\n\n`);
-  process.stdout.write(`${''.padEnd(10)}${cell('', 5)}  ${''.padEnd(18)}${cell('wall time', 20)}${cell('processor', 20)}${cell('ratio', 30)}${cell('/ node:', 10)}\n`);
-  process.stdout.write(`${'place'.padEnd(10)}${cell('bits', 5)}  ${''.padEnd(18)}${['median', 'min', 'median', 'min', 'wall', 'wall min', 'processor', 'crypto'].map((text) => cell(text)).join('')}\n`);
+  process.stdout.write(
+    `\nOne pack in µs, the key parsed before. Ratios are divided by ${PAIR} of the same place and key.\n\n`,
+  );
+  process.stdout.write(
+    `${''.padEnd(10)}${cell('', 5)}  ${''.padEnd(18)}${cell('wall time', 20)}${cell('processor', 20)}${cell('ratio', 30)}${cell('/ node:', 10)}\n`,
+  );
+  process.stdout.write(
+    `${'place'.padEnd(10)}${cell('bits', 5)}  ${''.padEnd(18)}${['median', 'min', 'median', 'min', 'wall', 'wall min', 'processor', 'crypto'].map((text) => cell(text)).join('')}\n`,
+  );
   for (const row of rows) {
-    const times = [row.median_us, row.min_us, row.cpu_median_us, row.cpu_min_us].map((value) => cell(value?.toFixed(0)));
+    const times = [row.median_us, row.min_us, row.cpu_median_us, row.cpu_min_us].map((value) =>
+      cell(value?.toFixed(0)),
+    );
     const ratios = [row.ratio, row.ratio_min, row.ratio_cpu, row.ratio_native].map((value) => cell(value?.toFixed(2)));
-    process.stdout.write(`${row.place.padEnd(10)}${cell(row.bits, 5)}  ${row.name.padEnd(18)}${times.join('')}${ratios.join('')}\n`);
+    process.stdout.write(
+      `${row.place.padEnd(10)}${cell(row.bits, 5)}  ${row.name.padEnd(18)}${times.join('')}${ratios.join('')}\n`,
+    );
   }
-  process.stdout.write(`\n${SLICES} measurements of about ${SLICE.node} ms (Node) and ${SLICE.chromium} ms (Chromium) each, in turn.\n`);
+  process.stdout.write(
+    `\n${SLICES} measurements of about ${SLICE.node} ms (Node) and ${SLICE.chromium} ms (Chromium) each, in turn.\n`,
+  );
 });

@@ -7,7 +7,16 @@
 // would not be applied to the module.
 
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -22,8 +31,14 @@ const LOADERS = path.join(root, 'src', 'js');
 
 // What this rustc emits, by name: `--all-features` lets the optimiser use what current engines refuse.
 const FEATURES = [
-  'bulk-memory', 'bulk-memory-opt', 'call-indirect-overlong', 'multivalue', 'mutable-globals',
-  'nontrapping-float-to-int', 'reference-types', 'sign-ext',
+  'bulk-memory',
+  'bulk-memory-opt',
+  'call-indirect-overlong',
+  'multivalue',
+  'mutable-globals',
+  'nontrapping-float-to-int',
+  'reference-types',
+  'sign-ext',
 ];
 
 export async function build({ force = false } = {}) {
@@ -32,14 +47,25 @@ export async function build({ force = false } = {}) {
   const profile = path.join(target, TARGET, 'wasm');
 
   say('Compiling the library to WebAssembly.');
-  await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...PARTS], { env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) } });
+  await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...PARTS], {
+    env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) },
+  });
   await must('cargo', ['build', '-p', 'wasm-build']);
 
   const library = path.join(profile, 'cardseal.wasm');
   const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
   const stamp = path.join(profile, 'pkg.stamp');
-  const loaders = readdirSync(LOADERS).filter((name) => /\.(js|d\.ts)$/.test(name)).sort();
-  const inputs = [library, tool, fileURLToPath(import.meta.url), path.join(root, 'package-lock.json'), ...PUBLISHED, ...loaders.map((name) => path.join(LOADERS, name))];
+  const loaders = readdirSync(LOADERS)
+    .filter((name) => /\.(js|d\.ts)$/.test(name))
+    .sort();
+  const inputs = [
+    library,
+    tool,
+    fileURLToPath(import.meta.url),
+    path.join(root, 'package-lock.json'),
+    ...PUBLISHED,
+    ...loaders.map((name) => path.join(LOADERS, name)),
+  ];
   if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(inputs)) {
     say(`pkg is up to date (${seconds(began)}).`);
     return;
@@ -57,8 +83,18 @@ export async function build({ force = false } = {}) {
   const module = path.join(work, 'cardseal_bg.wasm');
   await must(process.execPath, [
     // From the flat form on, twice: after compression one in a hundred bytes smaller than `-Oz` alone.
-    path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'), module, '-o', module, '--flatten', '--rereloop', '-Oz', '-Oz',
-    ...FEATURES.map((name) => `--enable-${name}`), '--strip-debug', '--strip-producers', '--strip-target-features',
+    path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'),
+    module,
+    '-o',
+    module,
+    '--flatten',
+    '--rereloop',
+    '-Oz',
+    '-Oz',
+    ...FEATURES.map((name) => `--enable-${name}`),
+    '--strip-debug',
+    '--strip-producers',
+    '--strip-target-features',
   ]);
   // The glue that wasm-bindgen writes goes: cardseal.js is ours.
   for (const name of loaders) copyFileSync(path.join(LOADERS, name), path.join(work, name));
@@ -77,7 +113,9 @@ export async function build({ force = false } = {}) {
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
   writeFileSync(stamp, fingerprint(inputs));
   rmSync(work, { recursive: true, force: true });
-  say(`pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`);
+  say(
+    `pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`,
+  );
 }
 
 /** Stands before a character that means 128 more. */
@@ -98,7 +136,12 @@ export function asText(bytes) {
   const distances = [...count.keys()];
   const distance = distances.reduce((best, next) => (total(next) < total(best) ? next : best));
   const ESCAPES = { '\0': '\\x00', '\n': '\\n', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
-  const char = (code) => (code === MORE ? '\\u013f' : code > 127 ? String.fromCharCode(MORE) + char(code - 128) : (ESCAPES[String.fromCharCode(code)] ?? String.fromCharCode(code)));
+  const char = (code) =>
+    code === MORE
+      ? '\\u013f'
+      : code > 127
+        ? String.fromCharCode(MORE) + char(code - 128)
+        : (ESCAPES[String.fromCharCode(code)] ?? String.fromCharCode(code));
   const text = Array.from(bytes, (byte) => char((byte + distance) & 255)).join('');
   // A loop: four times as fast as `Uint8Array.from`, and a slow telephone notices. What is above 255 is cut by the array.
   return `export default () => {const t="${text}",b=new Uint8Array(${bytes.length});for(let i=0,j=0,c;i<t.length;b[j++]=c-${distance})if((c=t.charCodeAt(i++))==${MORE})c=t.charCodeAt(i++)+128;return b}\n`;
@@ -107,12 +150,21 @@ export function asText(bytes) {
 /** The files that must stand alone: for CommonJS, for a plain script tag, and the one that runs in the worker. */
 async function bundles(work) {
   const { build: esbuild } = await import('esbuild');
-  const make = (entry, out, options) => esbuild({
-    entryPoints: [path.join(work, entry)], outfile: path.join(work, out), allowOverwrite: true, bundle: true, minify: true,
-    target: 'es2022', legalComments: 'none', charset: 'utf8', logLevel: 'warning',
-    // As a template literal, which is shorter where the module's text has line ends, Parcel would print it wrong.
-    supported: { 'template-literal': false }, ...options,
-  });
+  const make = (entry, out, options) =>
+    esbuild({
+      entryPoints: [path.join(work, entry)],
+      outfile: path.join(work, out),
+      allowOverwrite: true,
+      bundle: true,
+      minify: true,
+      target: 'es2022',
+      legalComments: 'none',
+      charset: 'utf8',
+      logLevel: 'warning',
+      // As a template literal, which is shorter where the module's text has line ends, Parcel would print it wrong.
+      supported: { 'template-literal': false },
+      ...options,
+    });
   await make('inline.js', 'node.cjs', { format: 'cjs', platform: 'node' });
   // ASCII: a script tag takes the character set of its page.
   await make('inline.js', 'cardseal.global.js', { format: 'iife', globalName: 'Cardseal', charset: 'ascii' });
@@ -130,7 +182,8 @@ function rustFlags(target) {
   return [
     ...own.filter(Boolean),
     // The small form of the cipher, and limbs of the width that wasm can multiply in one instruction.
-    '--cfg=aes_compact', '--cfg=cpubits="32"',
+    '--cfg=aes_compact',
+    '--cfg=cpubits="32"',
     // The crate in random/ is the source.
     '--cfg=getrandom_backend="custom"',
     // The last match wins, so the widest folder goes first.
@@ -144,7 +197,11 @@ function rustFlags(target) {
 /** Of everything that pkg is made from and of pkg itself, so that a file changed or lost there is made again. */
 function fingerprint(inputs) {
   const hash = createHash('sha256');
-  const outputs = existsSync(pkg) ? readdirSync(pkg).sort().map((name) => path.join(pkg, name)) : [];
+  const outputs = existsSync(pkg)
+    ? readdirSync(pkg)
+        .sort()
+        .map((name) => path.join(pkg, name))
+    : [];
   for (const file of [...inputs, ...outputs]) {
     hash.update(`${path.basename(file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
   }

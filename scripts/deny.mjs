@@ -2,7 +2,7 @@
 //
 //   npm run deny
 
-import { isMain, main, run, say, Stop, which } from './project.mjs';
+import { isMain, main, run, Stop, say, which } from './project.mjs';
 
 /** What can be told without the network. */
 export const OFFLINE = ['licenses', 'bans', 'sources'];
@@ -17,7 +17,8 @@ if (isMain(import.meta.url)) {
     if (!which('cargo-deny')) throw new Stop('cargo-deny is missing: `cargo install --locked cargo-deny` brings it.');
     const offline = await run('cargo', denyArguments(OFFLINE));
     const advisories = await run('cargo', denyArguments(['advisories']));
-    if (advisories.code !== 0) say('The advisories failed, or their database (github.com/RustSec/advisory-db) could not be fetched; see above.');
+    if (advisories.code !== 0)
+      say('The advisories failed, or their database (github.com/RustSec/advisory-db) could not be fetched; see above.');
     return offline.code || advisories.code;
   });
 }

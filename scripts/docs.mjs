@@ -20,9 +20,20 @@ export async function reference() {
       plugin: ['typedoc-plugin-markdown'],
       entryPoints: [path.join(root, 'src', 'js', 'index.d.ts')],
       tsconfig: path.join(root, 'tests', 'package', 'types', 'tsconfig.json'),
-      name: 'API reference', readme: 'none', disableSources: true, out: folder, router: 'module', logLevel: 'Warn',
-      hidePageHeader: true, hideBreadcrumbs: true, useCodeBlocks: true, parametersFormat: 'table', interfacePropertiesFormat: 'table',
-      skipErrorChecking: true, entryFileName: 'api', sort: ['source-order'],
+      name: 'API reference',
+      readme: 'none',
+      disableSources: true,
+      out: folder,
+      router: 'module',
+      logLevel: 'Warn',
+      hidePageHeader: true,
+      hideBreadcrumbs: true,
+      useCodeBlocks: true,
+      parametersFormat: 'table',
+      interfacePropertiesFormat: 'table',
+      skipErrorChecking: true,
+      entryFileName: 'api',
+      sort: ['source-order'],
     });
     const project = await app.convert();
     if (!project) throw new Error('the declarations could not be read');

@@ -33,8 +33,10 @@ export const PLATFORMS = {
       const card = { number: '4242424242424242', expiry: EXPIRY, cvc: '123', holder: 'Ana Mora', nickname: 'My Visa' };
       return new GreenPay({ publicKey: session.public_key }).tokenizeRequest(session, card);
     }),
-    book: ({ transactions }) => transactions.filter(({ state }) => state === 'approved')
-      .map((one) => ({ reference: one.order_reference, cents: cents(one.amount), authorization: one.authorization })),
+    book: ({ transactions }) =>
+      transactions
+        .filter(({ state }) => state === 'approved')
+        .map((one) => ({ reference: one.order_reference, cents: cents(one.amount), authorization: one.authorization })),
   },
   gp_api: {
     route: 'transactions',
@@ -44,8 +46,10 @@ export const PLATFORMS = {
       const card = { number: '4263970000005262', expiry: EXPIRY, cvc: '123' };
       return client.confirmTokenRequest(session, await client.tokenize(session, card));
     }),
-    book: ({ transactions }) => transactions.filter(({ status }) => status === 'CAPTURED')
-      .map((one) => ({ reference: one.reference, cents: Number(one.captured) })),
+    book: ({ transactions }) =>
+      transactions
+        .filter(({ status }) => status === 'CAPTURED')
+        .map((one) => ({ reference: one.reference, cents: Number(one.captured) })),
   },
   online_payments: {
     route: 'payments',
@@ -54,8 +58,10 @@ export const PLATFORMS = {
       const card = { number: '4567350000427977', expiry: EXPIRY, cvc: '123', holder: 'Ana Mora' };
       return new OnlinePayments().tokenizeRequest(session, card, { paymentProductId: 1 });
     }),
-    book: ({ payments }) => payments.filter(({ status }) => status === 'CAPTURED')
-      .map((one) => ({ reference: one.merchant_reference, cents: one.amount })),
+    book: ({ payments }) =>
+      payments
+        .filter(({ status }) => status === 'CAPTURED')
+        .map((one) => ({ reference: one.merchant_reference, cents: one.amount })),
   },
   worldline_acquiring: {
     route: 'payments',
@@ -69,20 +75,27 @@ export const PLATFORMS = {
         return { body: JSON.parse(body), fromPage: true };
       };
     },
-    book: ({ payments }) => payments.filter(({ captured }) => captured > 0)
-      .map((one) => ({ reference: one.merchant_reference, cents: one.captured })),
+    book: ({ payments }) =>
+      payments
+        .filter(({ captured }) => captured > 0)
+        .map((one) => ({ reference: one.merchant_reference, cents: one.captured })),
   },
   ccbill: {
     route: 'transactions',
     settles: 'merchant',
-    ...stored(async (session) => {
-      const client = new CcBill({ environment: { base: session.base_url } });
-      const card = { number: '4473707989493598', expiry: EXPIRY, cvc: '123', holder: 'Ana Mora' };
-      const token = await client.createPaymentToken(session, card, { customer: CUSTOMER });
-      return client.confirmTokenRequest(session, token);
-    }, { customer_ip: CUSTOMER_IP }),
-    book: ({ transactions }) => transactions.filter(({ approved }) => approved)
-      .map((one) => ({ reference: one.pass_through[0].value, cents: one.cents })),
+    ...stored(
+      async (session) => {
+        const client = new CcBill({ environment: { base: session.base_url } });
+        const card = { number: '4473707989493598', expiry: EXPIRY, cvc: '123', holder: 'Ana Mora' };
+        const token = await client.createPaymentToken(session, card, { customer: CUSTOMER });
+        return client.confirmTokenRequest(session, token);
+      },
+      { customer_ip: CUSTOMER_IP },
+    ),
+    book: ({ transactions }) =>
+      transactions
+        .filter(({ approved }) => approved)
+        .map((one) => ({ reference: one.pass_through[0].value, cents: one.cents })),
   },
 };
 

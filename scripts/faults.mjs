@@ -28,7 +28,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
-import { main, must, pkg, say, seconds, Stop, targetFolder } from './project.mjs';
+import { main, must, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
 const IDS = ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'];
@@ -70,8 +70,9 @@ const NOTIFIES_WITHIN_MS = 5000;
 /** The merchant does not wait for the growing pauses of the server. */
 const REFRESH_EVERY_MS = 5000;
 
-const USAGE = 'usage: npm run faults -- [--charges N] [--platform all|<id>[,<id>…]] [--kills N] [--disk-full]'
-  + ' [--settle-after SECONDS] [--json]';
+const USAGE =
+  'usage: npm run faults -- [--charges N] [--platform all|<id>[,<id>…]] [--kills N] [--disk-full]' +
+  ' [--settle-after SECONDS] [--json]';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE * 2 });
 const children = [];
@@ -92,7 +93,7 @@ main(async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-faults-'));
   let result;
   try {
-    if (wanted.diskFull) disk = await smallDisk(folder, MEGABYTES + Math.ceil(wanted.charges * BYTES_A_CHARGE / 1e6));
+    if (wanted.diskFull) disk = await smallDisk(folder, MEGABYTES + Math.ceil((wanted.charges * BYTES_A_CHARGE) / 1e6));
     result = await books(folder, wanted);
   } finally {
     await Promise.all(children.map(stop));
@@ -114,18 +115,29 @@ function options(args) {
   };
   while (given.length > 0) {
     switch (given.shift()) {
-      case '--json': found.json = true; break;
-      case '--charges': found.charges = Number(value(/^[1-9]\d{0,6}$/)); break;
-      case '--kills': found.kills = Number(value(/^\d{1,4}$/)); break;
-      case '--settle-after': found.settleAfter = 1000 * Number(value(/^\d{1,4}$/)); break;
-      case '--disk-full': found.diskFull = DISK_FULL; break;
+      case '--json':
+        found.json = true;
+        break;
+      case '--charges':
+        found.charges = Number(value(/^[1-9]\d{0,6}$/));
+        break;
+      case '--kills':
+        found.kills = Number(value(/^\d{1,4}$/));
+        break;
+      case '--settle-after':
+        found.settleAfter = 1000 * Number(value(/^\d{1,4}$/));
+        break;
+      case '--disk-full':
+        found.diskFull = DISK_FULL;
+        break;
       case '--platform': {
         const named = value(/^[a-z_,]+$/).split(',');
         found.ids = named.includes('all') ? IDS : IDS.filter((id) => named.includes(id));
         if (named.some((id) => id !== 'all' && !IDS.includes(id))) throw usage();
         break;
       }
-      default: throw usage();
+      default:
+        throw usage();
     }
   }
   const { charges, kills, diskFull } = found;
@@ -145,18 +157,24 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   });
   const { control_url: control, server_settings: settings } = await firstLine(sandbox);
   const config = path.join(folder, 'cardseal.toml');
-  writeFileSync(config, toml({
-    server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
-    database: { path: path.join(disk?.folder ?? folder, 'cardseal.sqlite') },
-    // One merchant has more customers here than a minute has room for.
-    limits: {
-      browser_requests_per_minute: 1_000_000, browser_burst: 100_000,
-      attempts_per_minute: 1_000_000, sessions_per_minute: 1_000_000,
-    },
-    http: { request_timeout_ms: TIMEOUT_MS },
-    log: { level: 'error' },
-    platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
-  }), { mode: 0o600 });
+  writeFileSync(
+    config,
+    toml({
+      server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
+      database: { path: path.join(disk?.folder ?? folder, 'cardseal.sqlite') },
+      // One merchant has more customers here than a minute has room for.
+      limits: {
+        browser_requests_per_minute: 1_000_000,
+        browser_burst: 100_000,
+        attempts_per_minute: 1_000_000,
+        sessions_per_minute: 1_000_000,
+      },
+      http: { request_timeout_ms: TIMEOUT_MS },
+      log: { level: 'error' },
+      platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
+    }),
+    { mode: 0o600 },
+  );
   const shop = new Shop(base, folder, config);
   await shop.open();
 
@@ -170,9 +188,18 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   for (let from = 0; from < charges; from += turn) {
     const kind = KINDS[(from / turn) % KINDS.length];
     const before = { ...calls };
-    await Promise.all(ids.map((id) => request('POST', `${control}/faults`, {
-      platform: id, route: platforms[id].route, kind, times: 0, every: LOSE_EVERY, ms: LATE_MS,
-    })));
+    await Promise.all(
+      ids.map((id) =>
+        request('POST', `${control}/faults`, {
+          platform: id,
+          route: platforms[id].route,
+          kind,
+          times: 0,
+          every: LOSE_EVERY,
+          ms: LATE_MS,
+        }),
+      ),
+    );
     await pool(Math.min(AT_ONCE, Math.ceil(turn / AT_ONCE_PART)), Math.min(turn, charges - from), async (index) => {
       const number = from + index;
       await shop.charge(made[number % ids.length], number);
@@ -202,19 +229,29 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   const payments = await shop.list();
   shop.close();
   const state = await request('GET', `${control}/state`);
-  const rows = Object.fromEntries(ids.map((id, which) => {
-    const count = Math.ceil((charges - which) / ids.length);
-    const numbers = Array.from({ length: count }, (_, index) => which + index * ids.length);
-    const own = payments.filter(({ platform }) => platform === id);
-    return [id, {
-      charges: count, lost_answers: lost[id], settled_by_hand: byHand[id] ?? 0,
-      ...compare(numbers, own, platforms[id].book(state[id])),
-    }];
-  }));
+  const rows = Object.fromEntries(
+    ids.map((id, which) => {
+      const count = Math.ceil((charges - which) / ids.length);
+      const numbers = Array.from({ length: count }, (_, index) => which + index * ids.length);
+      const own = payments.filter(({ platform }) => platform === id);
+      return [
+        id,
+        {
+          charges: count,
+          lost_answers: lost[id],
+          settled_by_hand: byHand[id] ?? 0,
+          ...compare(numbers, own, platforms[id].book(state[id])),
+        },
+      ];
+    }),
+  );
   const sum = (name) => Object.values(rows).reduce((total, row) => total + row[name], 0);
   const { killed, full, refused } = shop.disturbed;
   return {
-    charges, platforms: rows, kills: killed, ...(diskFull ? { disk_full: full, refused_by_full_disk: refused } : {}),
+    charges,
+    platforms: rows,
+    kills: killed,
+    ...(diskFull ? { disk_full: full, refused_by_full_disk: refused } : {}),
     ...Object.fromEntries(sums.map((name) => [name, sum(name)])),
   };
 }
@@ -236,8 +273,8 @@ function schedule(charges, part, kills, fulls) {
   const found = new Map();
   const add = (count, what, charged, shift) => {
     for (let index = 0; index < count; index += 1) {
-      let number = Math.ceil((index + shift) * charged / count);
-      while (found.has(number)) number = number % charges + 1;
+      let number = Math.ceil(((index + shift) * charged) / count);
+      while (found.has(number)) number = (number % charges) + 1;
       found.set(number, what);
     }
   };
@@ -249,7 +286,7 @@ function schedule(charges, part, kills, fulls) {
 const reference = (index) => `order-${String(index).padStart(7, '0')}`;
 /** Cents by which no simulated bank decides. Prices that floating-point arithmetic gets wrong are among the amounts. */
 const CENTS = [10, 13, 14, 19, 20, 28, 30, 35, 40, 48, 53, 57, 60, 70, 74, 79, 80, 81, 90, 95, 99];
-const cents = (index) => (1 + index % 89) * 100 + CENTS[index % CENTS.length];
+const cents = (index) => (1 + (index % 89)) * 100 + CENTS[index % CENTS.length];
 const amount = (index) => `${Math.floor(cents(index) / 100)}.${String(cents(index) % 100).padStart(2, '0')}`;
 
 /** Statuses that say that no money was taken. */
@@ -400,7 +437,7 @@ class Shop {
 
   async list() {
     const all = [];
-    for (let after = ''; ;) {
+    for (let after = ''; ; ) {
       const page = await this.merchant('GET', `/v1/payments?limit=100${after && `&after=${after}`}`);
       all.push(...page.data);
       if (!page.next) return all;
@@ -467,9 +504,11 @@ class Shop {
 
 async function pool(atOnce, count, work) {
   let next = 0;
-  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, async () => {
-    while (next < count) await work(next++);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(atOnce, count) }, async () => {
+      while (next < count) await work(next++);
+    }),
+  );
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -479,22 +518,27 @@ const strip = (line) => line.replace(/\x1b\[[0-9;]*m/g, '');
 function request(method, url, body, headers = {}) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body);
-    const sent = http.request(url, {
-      method, agent,
-      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers },
-    }, (response) => {
-      let answer = '';
-      response.setEncoding('utf8').on('data', (chunk) => {
-        answer += chunk;
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        if (response.statusCode < 300) return resolve(answer && JSON.parse(answer));
-        const failure = new Stop(`${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`);
-        if (response.headers['content-type'] === 'application/problem+json') failure.problem = JSON.parse(answer);
-        return reject(failure);
-      });
-    });
+    const sent = http.request(
+      url,
+      {
+        method,
+        agent,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers },
+      },
+      (response) => {
+        let answer = '';
+        response.setEncoding('utf8').on('data', (chunk) => {
+          answer += chunk;
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          if (response.statusCode < 300) return resolve(answer && JSON.parse(answer));
+          const failure = new Stop(`${method} ${new URL(url).pathname} answered ${response.statusCode}: ${answer}`);
+          if (response.headers['content-type'] === 'application/problem+json') failure.problem = JSON.parse(answer);
+          return reject(failure);
+        });
+      },
+    );
     sent.on('error', reject);
     sent.end(text);
   });

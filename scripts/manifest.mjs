@@ -10,10 +10,18 @@ import { sbom } from './sbom.mjs';
 import { sri } from './verify.mjs';
 
 const VERIFY = path.join(root, 'scripts', 'verify.mjs');
-const beside = readdirSync(root).filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE)/.test(name)).sort();
+const beside = readdirSync(root)
+  .filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE)/.test(name))
+  .sort();
 
 /** Of what is made here, the inputs beside those of the module: a change of one of them is a new build. */
-export const PUBLISHED = [...beside, 'scripts/manifest.mjs', 'scripts/sbom.mjs', 'scripts/verify.mjs', 'Cargo.lock'].map((name) => path.join(root, name));
+export const PUBLISHED = [
+  ...beside,
+  'scripts/manifest.mjs',
+  'scripts/sbom.mjs',
+  'scripts/verify.mjs',
+  'Cargo.lock',
+].map((name) => path.join(root, name));
 
 /** What the generated files are for; the others say it in their first sentence. */
 const PURPOSES = {
@@ -27,23 +35,40 @@ const PURPOSES = {
 
 /** integrity.js: the hash of each module, for the entry that fetches it. */
 export function integrity(work) {
-  const modules = readdirSync(work).filter((name) => name.endsWith('_bg.wasm')).sort();
-  const lines = modules.map((name) => `export const ${name.replace('_bg.wasm', '')} = "${sri(readFileSync(path.join(work, name)))}";\n`);
-  writeFileSync(path.join(work, 'integrity.js'), `// What a fetched module must hash to; made by the build.\n${lines.join('')}`);
+  const modules = readdirSync(work)
+    .filter((name) => name.endsWith('_bg.wasm'))
+    .sort();
+  const lines = modules.map(
+    (name) => `export const ${name.replace('_bg.wasm', '')} = "${sri(readFileSync(path.join(work, name)))}";\n`,
+  );
+  writeFileSync(
+    path.join(work, 'integrity.js'),
+    `// What a fetched module must hash to; made by the build.\n${lines.join('')}`,
+  );
 }
 
 /** The rest, from what the build has made in `work`; `parts` are what it told cargo to compile. */
 export async function describe(work, parts) {
   const about = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-  const rustc = Object.fromEntries((ask('rustc', ['-vV']) ?? '').split('\n').slice(1).map((line) => line.split(': ')));
+  const rustc = Object.fromEntries(
+    (ask('rustc', ['-vV']) ?? '')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(': ')),
+  );
   if (!rustc.release) throw new Stop('rustc does not tell its version.');
   const write = (name, value) => writeFileSync(path.join(work, name), `${JSON.stringify(value, null, 2)}\n`);
 
   copyFileSync(VERIFY, path.join(work, 'verify.mjs'));
   write('sbom.cdx.json', sbom(about, parts, rustc));
 
-  const made = readdirSync(work).filter((name) => name !== 'manifest.json').sort();
-  const files = [...beside.map((name) => [name, path.join(root, name)]), ...made.map((name) => [`pkg/${name}`, path.join(work, name)])];
+  const made = readdirSync(work)
+    .filter((name) => name !== 'manifest.json')
+    .sort();
+  const files = [
+    ...beside.map((name) => [name, path.join(root, name)]),
+    ...made.map((name) => [`pkg/${name}`, path.join(work, name)]),
+  ];
   write('manifest.json', {
     name: about.name,
     version: about.version,
@@ -51,16 +76,21 @@ export async function describe(work, parts) {
       rustc: rustc.release,
       rustc_commit: rustc['commit-hash'],
       'wasm-bindgen': lockedVersion('wasm-bindgen'),
-      'wasm-opt': ask(process.execPath, [path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'), '--version'])?.replace(/^wasm-opt version /, ''),
+      'wasm-opt': ask(process.execPath, [
+        path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'),
+        '--version',
+      ])?.replace(/^wasm-opt version /, ''),
       esbuild: JSON.parse(readFileSync(path.join(root, 'node_modules', 'esbuild', 'package.json'), 'utf8')).version,
       cargo_arguments: parts.join(' '),
     },
     entries: await reach(work, about),
-    files: Object.fromEntries(files.map(([name, file]) => {
-      const bytes = readFileSync(file);
-      const purpose = what(path.basename(name));
-      return [name, { size: bytes.length, integrity: sri(bytes), ...(purpose ? { purpose } : {}) }];
-    })),
+    files: Object.fromEntries(
+      files.map(([name, file]) => {
+        const bytes = readFileSync(file);
+        const purpose = what(path.basename(name));
+        return [name, { size: bytes.length, integrity: sri(bytes), ...(purpose ? { purpose } : {}) }];
+      }),
+    ),
   });
 }
 
@@ -68,17 +98,31 @@ export async function describe(work, parts) {
 async function reach(work, { exports }) {
   const { build } = await import('esbuild');
   const leaves = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(leaves));
-  const names = [...new Set(leaves(exports))].map((file) => /^\.\/pkg\/(.+\.c?js)$/.exec(file)?.[1]).filter(Boolean).sort();
+  const names = [...new Set(leaves(exports))]
+    .map((file) => /^\.\/pkg\/(.+\.c?js)$/.exec(file)?.[1])
+    .filter(Boolean)
+    .sort();
   const all = {};
   for (const name of names) {
     const { metafile } = await build({
-      entryPoints: [path.join(work, name)], absWorkingDir: work, bundle: true, write: false, metafile: true, format: 'esm', outdir: work,
-      platform: 'node', loader: { '.wasm': 'binary' }, logLevel: 'error',
+      entryPoints: [path.join(work, name)],
+      absWorkingDir: work,
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: 'esm',
+      outdir: work,
+      platform: 'node',
+      loader: { '.wasm': 'binary' },
+      logLevel: 'error',
     });
     const files = new Set(Object.keys(metafile.inputs));
     for (const file of files) {
       if (file.endsWith('.wasm') || file.endsWith('.wasm.js')) continue;
-      for (const [, more] of readFileSync(path.join(work, file), 'utf8').matchAll(/new URL\("\.\/([\w.-]+)", ?import\.meta\.url\)/g)) files.add(more);
+      for (const [, more] of readFileSync(path.join(work, file), 'utf8').matchAll(
+        /new URL\("\.\/([\w.-]+)", ?import\.meta\.url\)/g,
+      ))
+        files.add(more);
     }
     all[name] = [...files].sort();
   }
@@ -89,7 +133,9 @@ async function reach(work, { exports }) {
 function what(name) {
   if (!/\.(c?js|mjs|wasm)$/.test(name)) return undefined;
   const source = path.join(root, 'src', 'js', name);
-  const first = existsSync(source) && /^\/(?:\/|\*\*) ([^]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
+  const first =
+    existsSync(source) &&
+    /^\/(?:\/|\*\*) ([^]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
   const purpose = PURPOSES[name] ?? first;
   if (!purpose) throw new Stop(`Nothing says what ${name} is for.`);
   return purpose;

@@ -89,7 +89,9 @@ export function run(program, args, { cwd = root, env = {}, keep = false } = {}) 
 export async function must(program, args, options) {
   const { code, signal } = await run(program, args, options);
   if (code !== 0) {
-    throw new Stop(`\`${[program, ...args].join(' ')}\` ${signal ? `was stopped by ${signal}` : `failed with exit code ${code}`}; see above.`);
+    throw new Stop(
+      `\`${[program, ...args].join(' ')}\` ${signal ? `was stopped by ${signal}` : `failed with exit code ${code}`}; see above.`,
+    );
   }
 }
 
@@ -108,7 +110,9 @@ let target;
 /** Cargo's target folder, which a person may have moved. */
 export function targetFolder() {
   if (!target) {
-    const text = ask('cargo', ['metadata', '--format-version', '1', '--no-deps'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const text = ask('cargo', ['metadata', '--format-version', '1', '--no-deps'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     if (!text) throw new Stop('cargo cannot read the workspace; see above.');
     target = JSON.parse(text).target_directory;
   }
@@ -117,7 +121,10 @@ export function targetFolder() {
 
 /** The browser for tests and measurements: `CHROMIUM`, or what is on PATH. */
 export function chromium() {
-  return process.env.CHROMIUM || ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'].map(which).find(Boolean);
+  return (
+    process.env.CHROMIUM ||
+    ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'].map(which).find(Boolean)
+  );
 }
 
 /** The browser's driver: `CHROMEDRIVER`, or what is on PATH. */
@@ -139,9 +146,21 @@ export function geckodriver() {
 /** WebKitGTK's own small browser, which no distribution puts on PATH: `MINIBROWSER`, or where Debian has it. */
 export function webkitBrowser() {
   if (process.env.MINIBROWSER) return process.env.MINIBROWSER;
-  const folders = ['/usr/lib', '/usr/libexec', '/usr/lib64'].flatMap((base) => [base, ...subfolders(base).filter((name) => /-linux-/.test(name)).map((name) => path.join(base, name))]);
-  const programs = folders.flatMap((base) => subfolders(base).filter((name) => /^webkit(2)?gtk-/.test(name)).map((name) => path.join(base, name, 'MiniBrowser')));
-  return programs.filter((file) => existsSync(file)).sort().at(-1);
+  const folders = ['/usr/lib', '/usr/libexec', '/usr/lib64'].flatMap((base) => [
+    base,
+    ...subfolders(base)
+      .filter((name) => /-linux-/.test(name))
+      .map((name) => path.join(base, name)),
+  ]);
+  const programs = folders.flatMap((base) =>
+    subfolders(base)
+      .filter((name) => /^webkit(2)?gtk-/.test(name))
+      .map((name) => path.join(base, name, 'MiniBrowser')),
+  );
+  return programs
+    .filter((file) => existsSync(file))
+    .sort()
+    .at(-1);
 }
 
 function subfolders(folder) {

@@ -31,7 +31,13 @@ export async function reproduce({ keep = false } = {}) {
     const began = performance.now();
     await must(process.execPath, [path.join(copy, 'scripts', 'build.mjs'), '--force'], {
       cwd: folder,
-      env: { CARGO_HOME: home, CARGO_TARGET_DIR: path.join(folder, 'target'), TZ: 'Pacific/Chatham', LC_ALL: 'C', SOURCE_DATE_EPOCH: '1' },
+      env: {
+        CARGO_HOME: home,
+        CARGO_TARGET_DIR: path.join(folder, 'target'),
+        TZ: 'Pacific/Chatham',
+        LC_ALL: 'C',
+        SOURCE_DATE_EPOCH: '1',
+      },
     });
     say(`The second build took ${seconds(began)}.`);
     return differences(pkg, path.join(copy, 'pkg'));
@@ -44,7 +50,9 @@ export async function reproduce({ keep = false } = {}) {
 /** The names of the files that are not the same in both folders. */
 export function differences(one, other) {
   const [left, right] = [one, other].map((folder) => list(folder).files);
-  return [...new Set([...Object.keys(left), ...Object.keys(right)])].filter((name) => left[name]?.integrity !== right[name]?.integrity).sort();
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])]
+    .filter((name) => left[name]?.integrity !== right[name]?.integrity)
+    .sort();
 }
 
 if (isMain(import.meta.url)) {
@@ -54,7 +62,9 @@ if (isMain(import.meta.url)) {
     const differing = await reproduce({ keep: process.argv.includes('--keep') });
     for (const name of differing) process.stdout.write(`differs: ${name}\n`);
     const { built_with: tools } = JSON.parse(readFileSync(path.join(pkg, 'manifest.json'), 'utf8'));
-    process.stdout.write(`${differing.length === 0 ? 'Both builds are the same, byte for byte' : 'The builds differ'} (rustc ${tools.rustc}, ${ask('uname', ['-sm']) ?? process.platform}).\n`);
+    process.stdout.write(
+      `${differing.length === 0 ? 'Both builds are the same, byte for byte' : 'The builds differ'} (rustc ${tools.rustc}, ${ask('uname', ['-sm']) ?? process.platform}).\n`,
+    );
     return differing.length === 0 ? 0 : 1;
   });
 }

@@ -36,8 +36,13 @@ export function sbom({ name, version, description, license }, parts, rustc) {
     version: 1,
     metadata: {
       component: {
-        type: 'library', 'bom-ref': `pkg:npm/${name}@${version}`, name, version, description,
-        licenses: [{ expression: license }], purl: `pkg:npm/${name}@${version}`,
+        type: 'library',
+        'bom-ref': `pkg:npm/${name}@${version}`,
+        name,
+        version,
+        description,
+        licenses: [{ expression: license }],
+        purl: `pkg:npm/${name}@${version}`,
       },
     },
     components: [
@@ -55,7 +60,10 @@ export function sbom({ name, version, description, license }, parts, rustc) {
     ],
     dependencies: [
       { ref: `pkg:npm/${name}@${version}`, dependsOn: [purl(crates.get(own))] },
-      ...[...crates.values()].map((crate) => ({ ref: purl(crate), dependsOn: [...[...crate.needs].sort().map((id) => purl(crates.get(id))), standard.ref] })),
+      ...[...crates.values()].map((crate) => ({
+        ref: purl(crate),
+        dependsOn: [...[...crate.needs].sort().map((id) => purl(crates.get(id))), standard.ref],
+      })),
       { ref: standard.ref, dependsOn: [] },
     ],
   };
@@ -65,7 +73,19 @@ const purl = ({ name, version }) => `pkg:cargo/${name}@${version}`;
 
 /** The crates by `name version`, the library itself first: what cargo resolves for this target and these features. */
 function linked(parts) {
-  const text = ask('cargo', ['tree', '-p', 'cardseal', ...parts, '--edges', 'normal,no-proc-macro', '--prefix', 'depth', '--no-dedupe', '--format', '\t{p}\t{l}\t{r}']);
+  const text = ask('cargo', [
+    'tree',
+    '-p',
+    'cardseal',
+    ...parts,
+    '--edges',
+    'normal,no-proc-macro',
+    '--prefix',
+    'depth',
+    '--no-dedupe',
+    '--format',
+    '\t{p}\t{l}\t{r}',
+  ]);
   if (!text) throw new Stop('cargo cannot list the crates of the module.');
   const crates = new Map();
   const above = [];
@@ -75,7 +95,8 @@ function linked(parts) {
     const id = `${name} ${version}`;
     // Older manifests write a slash for "or".
     if (!license) throw new Stop(`${id} states no licence.`);
-    if (!crates.has(id)) crates.set(id, { id, name, version, license: license.replaceAll('/', ' OR '), repository, needs: new Set() });
+    if (!crates.has(id))
+      crates.set(id, { id, name, version, license: license.replaceAll('/', ' OR '), repository, needs: new Set() });
     above[Number(depth)] = id;
     if (Number(depth) > 0) crates.get(above[depth - 1]).needs.add(id);
   }

@@ -8,8 +8,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import {
-  ask, chromedriver, chromium, firefox, geckodriver, isMain, isRoot, lockedVersion, main, must, root, run, say, Stop,
-  webkitBrowser, which,
+  ask,
+  chromedriver,
+  chromium,
+  firefox,
+  geckodriver,
+  isMain,
+  isRoot,
+  lockedVersion,
+  main,
+  must,
+  root,
+  run,
+  Stop,
+  say,
+  webkitBrowser,
+  which,
 } from './project.mjs';
 
 const WASM_TARGET = 'wasm32-unknown-unknown';
@@ -18,7 +32,18 @@ const GECKODRIVER = '0.37.1';
 
 /** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
 const THINGS = {
-  node, rust, compiler, formatter, linter, wasmTarget, packages, python, browser, otherBrowsers, wasmBindgen, wasmPack,
+  node,
+  rust,
+  compiler,
+  formatter,
+  linter,
+  wasmTarget,
+  packages,
+  python,
+  browser,
+  otherBrowsers,
+  wasmBindgen,
+  wasmPack,
   firefoxDriver,
 };
 
@@ -42,7 +67,9 @@ function rust() {
   const wanted = /^rust-version = "([^"]+)"/m.exec(readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))?.[1] ?? '1.94';
   const version = ask('rustc', ['--version'])?.split(' ')[1];
   if (!version || !which('cargo')) {
-    throw new Stop(`Rust is missing: install Rust ${wanted} or newer with rustup (https://rustup.rs), then run this again.`);
+    throw new Stop(
+      `Rust is missing: install Rust ${wanted} or newer with rustup (https://rustup.rs), then run this again.`,
+    );
   }
   const [major, minor] = version.split('.').map(Number);
   const [wantedMajor, wantedMinor] = wanted.split('.').map(Number);
@@ -77,7 +104,8 @@ async function wasmTarget() {
 }
 
 async function rustup(args, what) {
-  if (!which('rustup')) throw new Stop(`${what} is missing and rustup is not here to add it: install it the way Rust was installed.`);
+  if (!which('rustup'))
+    throw new Stop(`${what} is missing and rustup is not here to add it: install it the way Rust was installed.`);
   await must('rustup', args);
 }
 
@@ -97,7 +125,8 @@ function packagesFit() {
     return false;
   }
   return Object.entries(read('package-lock.json')).every(
-    ([place, entry]) => place === '' || (installed[place] ? installed[place].version === entry.version : entry.optional === true),
+    ([place, entry]) =>
+      place === '' || (installed[place] ? installed[place].version === entry.version : entry.optional === true),
   );
 }
 
@@ -133,7 +162,7 @@ async function apt(what, names) {
   if (!able) {
     throw new Stop(
       `${what} is missing, and this script may not install it here: please install ${names.join(' and ')} ` +
-      `(on Debian: apt-get install ${names.join(' ')}), then run this again.`,
+        `(on Debian: apt-get install ${names.join(' ')}), then run this again.`,
     );
   }
   const command = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q'];
@@ -158,13 +187,15 @@ async function wasmBindgen() {
     process.env.PATH = `${path.join(folder, 'bin')}${path.delimiter}${process.env.PATH}`;
     if (fits()) return;
     const where = path.relative(root, folder);
-    say(`Installing wasm-bindgen ${wanted} into ${where}, beside the version that is here; this takes some minutes, once.`);
+    say(
+      `Installing wasm-bindgen ${wanted} into ${where}, beside the version that is here; this takes some minutes, once.`,
+    );
     await must('cargo', [...install, '--root', folder]);
   } else {
     say(`Installing wasm-bindgen ${wanted} with cargo; this takes some minutes, once.`);
     await must('cargo', install);
   }
-  if (!fits()) throw new Stop('wasm-bindgen was installed but is not found; is cargo\'s bin folder on PATH?');
+  if (!fits()) throw new Stop("wasm-bindgen was installed but is not found; is cargo's bin folder on PATH?");
 }
 
 async function wasmPack() {

@@ -15,8 +15,15 @@ import { ensure, TO_BUILD } from './setup.mjs';
 export async function bundle(source, options = {}) {
   const { build: esbuild } = await import('esbuild');
   const result = await esbuild({
-    stdin: { contents: source, resolveDir: root }, bundle: true, minify: true, format: 'esm', target: 'es2022',
-    legalComments: 'none', write: false, logLevel: 'warning', ...options,
+    stdin: { contents: source, resolveDir: root },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    write: false,
+    logLevel: 'warning',
+    ...options,
   });
   return Buffer.from(result.outputFiles[0].contents);
 }
@@ -28,15 +35,23 @@ function weigh(name, files) {
     name,
     raw: sum((file) => file),
     gzip: sum((file) => gzipSync(file, { level: 9 })),
-    brotli: sum((file) => brotliCompressSync(file, { params: {
-      [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: file.length,
-    } })),
+    brotli: sum((file) =>
+      brotliCompressSync(file, {
+        params: {
+          [constants.BROTLI_PARAM_QUALITY]: 11,
+          [constants.BROTLI_PARAM_LGWIN]: 24,
+          [constants.BROTLI_PARAM_SIZE_HINT]: file.length,
+        },
+      }),
+    ),
   };
 }
 
 /** The names that a page of one platform imports. */
 const partOf = (name, platform) =>
-  bundle(`export { load, ${platform}, openSession, validateCard, CardsealError } from ${JSON.stringify(path.join(pkg, name))};`);
+  bundle(
+    `export { load, ${platform}, openSession, validateCard, CardsealError } from ${JSON.stringify(path.join(pkg, name))};`,
+  );
 const everythingOf = (name) => bundle(`export * from ${JSON.stringify(path.join(pkg, name))};`);
 
 export async function sizes() {
@@ -67,11 +82,17 @@ if (isMain(import.meta.url)) {
     }
     const reference = rows.at(-1);
     const line = ({ name, ...row }, ratio) => {
-      const columns = ['raw', 'gzip', 'brotli'].map((key) => row[key].toLocaleString('en').padStart(9) + (ratio ? ` (${(row[key] / reference[key]).toFixed(2)})` : '       '));
+      const columns = ['raw', 'gzip', 'brotli'].map(
+        (key) =>
+          row[key].toLocaleString('en').padStart(9) +
+          (ratio ? ` (${(row[key] / reference[key]).toFixed(2)})` : '       '),
+      );
       process.stdout.write(`${name.padEnd(20)}${columns.join('')}\n`);
     };
     process.stdout.write('\nBytes that a page downloads. In brackets: divided by aes-js+jsencrypt.\n\n');
-    process.stdout.write(`${''.padEnd(20)}${['raw', 'gzip -9', 'brotli 11'].map((text) => text.padStart(9) + '       ').join('')}\n`);
+    process.stdout.write(
+      `${''.padEnd(20)}${['raw', 'gzip -9', 'brotli 11'].map((text) => text.padStart(9) + '       ').join('')}\n`,
+    );
     line(rows[0], true);
     for (const part of parts) line({ ...part, name: `  ${part.name}` }, false);
     for (const row of rows.slice(1)) line(row, true);

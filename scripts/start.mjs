@@ -15,7 +15,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { build } from './build.mjs';
-import { main, must, pkg, root, say, Stop, targetFolder } from './project.mjs';
+import { main, must, pkg, root, Stop, say, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 import { toml } from './toml.mjs';
 
@@ -44,7 +44,8 @@ main(async () => {
 
   const folder = demoFolder();
   mkdirSync(folder, { recursive: true });
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path.join(folder, `cardseal.sqlite${suffix}`), { force: true });
+  for (const suffix of ['', '-wal', '-shm', '-journal'])
+    rmSync(path.join(folder, `cardseal.sqlite${suffix}`), { force: true });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end({ signal }));
   watchParent();
@@ -62,45 +63,66 @@ main(async () => {
     return 0;
   }
   if (outcome.name === 'sandbox') say(readFileSync(sandboxLog(), 'utf8').split('\n').slice(-20).join('\n'));
-  throw new Stop(`The ${outcome.name} stopped by itself (${outcome.how}); what it said is above. Everything else was stopped too.`);
+  throw new Stop(
+    `The ${outcome.name} stopped by itself (${outcome.how}); what it said is above. Everything else was stopped too.`,
+  );
 });
 
 async function demo(port, folder) {
-  const sandbox = start('sandbox', 'cardseal-sandbox', [
-    '--listen', `${HOST}:0`, '--exit-with-stdin', '--server-url', `http://${HOST}:${port}`,
-  ], { stdio: ['pipe', 'pipe', openSync(sandboxLog(), 'w')] });
+  const sandbox = start(
+    'sandbox',
+    'cardseal-sandbox',
+    ['--listen', `${HOST}:0`, '--exit-with-stdin', '--server-url', `http://${HOST}:${port}`],
+    { stdio: ['pipe', 'pipe', openSync(sandboxLog(), 'w')] },
+  );
   const { control_url: control, server_settings: platforms } = await firstLine(sandbox);
   for (const [id, settings] of Object.entries(SANDBOX_SETTINGS)) {
-    await fetch(`${control}/${id}/settings`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(settings) });
+    await fetch(`${control}/${id}/settings`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(settings),
+    });
   }
 
   const config = path.join(folder, 'cardseal.toml');
-  writeFileSync(config, `# Made by \`npm start\`, anew each time.\n${toml({
-    server: {
-      listen: `${HOST}:${port}`,
-      allowed_origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
-      api_key: randomBytes(24).toString('hex'),
-    },
-    database: { path: path.join(folder, 'cardseal.sqlite') },
-    // One person at the demo page does more than a shopper would.
-    limits: {
-      browser_requests_per_minute: 600, browser_burst: 200,
-      customer_attempts_per_minute: 120, customer_sessions_per_minute: 240,
-    },
-    platforms: {
-      ...platforms,
-      // A bank's page has to know where people come back to, or it is never shown.
-      online_payments: { ...platforms.online_payments, return_url: `http://${HOST}:${port}/` },
-    },
-    demo: { enabled: true, www: path.join(root, 'www'), pkg },
-  })}`, { mode: 0o600 });
+  writeFileSync(
+    config,
+    `# Made by \`npm start\`, anew each time.\n${toml({
+      server: {
+        listen: `${HOST}:${port}`,
+        allowed_origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
+        api_key: randomBytes(24).toString('hex'),
+      },
+      database: { path: path.join(folder, 'cardseal.sqlite') },
+      // One person at the demo page does more than a shopper would.
+      limits: {
+        browser_requests_per_minute: 600,
+        browser_burst: 200,
+        customer_attempts_per_minute: 120,
+        customer_sessions_per_minute: 240,
+      },
+      platforms: {
+        ...platforms,
+        // A bank's page has to know where people come back to, or it is never shown.
+        online_payments: { ...platforms.online_payments, return_url: `http://${HOST}:${port}/` },
+      },
+      demo: { enabled: true, www: path.join(root, 'www'), pkg },
+    })}`,
+    { mode: 0o600 },
+  );
   // Settings that a person has for another server must not reach this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
-  start('server', 'cardseal-server', ['--config', config], { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, env });
+  start('server', 'cardseal-server', ['--config', config], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    cwd: folder,
+    env,
+  });
   if (!(await healthy(port))) return;
 
   process.stdout.write(`\nCardseal is ready: http://${HOST}:${port}/\n`);
-  process.stdout.write(`Simulated platforms, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`);
+  process.stdout.write(
+    `Simulated platforms, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`,
+  );
 }
 
 const demoFolder = () => path.join(targetFolder(), 'demo');
@@ -140,11 +162,14 @@ async function healthy(port) {
 
 /** Refuses a port that is taken before anything is compiled; 0 means any free one. */
 function choosePort(text) {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new Stop(`PORT is ${JSON.stringify(text)}; it must be a number from 0 to 65535.`);
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new Stop(`PORT is ${JSON.stringify(text)}; it must be a number from 0 to 65535.`);
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
     probe.on('error', (error) => {
-      const why = { EADDRINUSE: 'is in use by another program', EACCES: 'may not be used by this account' }[error.code] ?? `cannot be used (${error.code})`;
+      const why =
+        { EADDRINUSE: 'is in use by another program', EACCES: 'may not be used by this account' }[error.code] ??
+        `cannot be used (${error.code})`;
       reject(new Stop(`Port ${text} on ${HOST} ${why}. Choose another: PORT=8081 npm start`));
     });
     probe.listen(Number(text), HOST, () => {
@@ -182,14 +207,19 @@ function deferred() {
 }
 
 async function stopAll() {
-  stopping ??= Promise.all(children.map((child) => new Promise((resolve) => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
-    const last = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-    child.on('exit', () => {
-      clearTimeout(last);
-      resolve();
-    });
-    child.kill('SIGTERM');
-  })));
+  stopping ??= Promise.all(
+    children.map(
+      (child) =>
+        new Promise((resolve) => {
+          if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
+          const last = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+          child.on('exit', () => {
+            clearTimeout(last);
+            resolve();
+          });
+          child.kill('SIGTERM');
+        }),
+    ),
+  );
   await stopping;
 }

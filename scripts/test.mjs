@@ -10,12 +10,24 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { installClients } from '../tests/interop/clients/install.mjs';
 import { build } from './build.mjs';
 import { denyArguments, OFFLINE } from './deny.mjs';
 import { LINTS } from './lint.mjs';
-import { chromedriver, chromium, geckodriver, main, root, run, say, seconds, Stop, targetFolder, which } from './project.mjs';
-import { ensure, EVERYTHING } from './setup.mjs';
-import { installClients } from '../tests/interop/clients/install.mjs';
+import {
+  chromedriver,
+  chromium,
+  geckodriver,
+  main,
+  root,
+  run,
+  Stop,
+  say,
+  seconds,
+  targetFolder,
+  which,
+} from './project.mjs';
+import { EVERYTHING, ensure } from './setup.mjs';
 
 /** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
 const STEPS = [
@@ -42,7 +54,9 @@ function lint([name, args, env]) {
 
 /** The hand-written declarations against a sample that uses all of them. */
 async function types() {
-  return single((await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code);
+  return single(
+    (await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code,
+  );
 }
 
 /** The reference of the API against the declarations that it is made from. */
@@ -75,7 +89,10 @@ async function servers() {
  * becomes known after two minutes alone the merchant settles by hand here.
  */
 async function faults() {
-  const kinds = [['--charges', '250', '--kills', '3'], ['--charges', '100', '--disk-full']];
+  const kinds = [
+    ['--charges', '250', '--kills', '3'],
+    ['--charges', '100', '--disk-full'],
+  ];
   let [passed, failed] = [0, 0];
   for (const kind of process.platform === 'linux' ? kinds : kinds.slice(0, 1)) {
     const args = ['scripts/faults.mjs', ...kind, '--platform', 'all', '--settle-after', '20', '--json'];
@@ -99,13 +116,20 @@ async function wasm(name, browser) {
   const result = counted(code, output);
   // The runner passes over such a suite and is content.
   const missed = output.match(/only configured to run in node\.js/g)?.length ?? 0;
-  if (missed) return {
-    ...result, failed: result.failed + missed, note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)`,
-  };
+  if (missed)
+    return {
+      ...result,
+      failed: result.failed + missed,
+      note: `${missed} suite(s) lack wasm_bindgen_test_configure!(run_in_browser)`,
+    };
   const ran = [...output.matchAll(/Running headless tests in (\S+)/g)].map(([, where]) => where);
-  return ran.length > 0 && ran.every((where) => where === name) ? result : {
-    ...result, failed: result.failed + 1, note: `not every suite ran in ${name}`,
-  };
+  return ran.length > 0 && ran.every((where) => where === name)
+    ? result
+    : {
+        ...result,
+        failed: result.failed + 1,
+        note: `not every suite ran in ${name}`,
+      };
 }
 
 /** `together` is how many files run at once: the tests of the browser mostly wait, for pages and for servers. */
@@ -117,17 +141,31 @@ async function nodeTests(folder, together) {
   try {
     const tap = path.join(report, 'report.tap');
     const failures = path.join(report, 'failures');
-    const { code } = await run(process.execPath, [
-      '--test', ...(together ? [`--test-concurrency=${together}`] : []),
-      '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`,
-      '--test-reporter=./scripts/failures.mjs', `--test-reporter-destination=${failures}`,
-      ...files.map((name) => path.join(folder, name)),
-    ], { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } });
+    const { code } = await run(
+      process.execPath,
+      [
+        '--test',
+        ...(together ? [`--test-concurrency=${together}`] : []),
+        '--test-reporter=spec',
+        '--test-reporter-destination=stdout',
+        '--test-reporter=tap',
+        `--test-reporter-destination=${tap}`,
+        '--test-reporter=./scripts/failures.mjs',
+        `--test-reporter-destination=${failures}`,
+        ...files.map((name) => path.join(folder, name)),
+      ],
+      { env: { CHROMIUM: chromium(), CARDSEAL_TARGET: targetFolder() } },
+    );
     const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(readFileSync(tap, 'utf8'))?.[1] ?? 0);
-    const names = readFileSync(failures, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
+    const names = readFileSync(failures, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
       .map(({ name, at, why }) => `${name} (${at}): ${why.replace(/\s+/g, ' ').slice(0, 300)}`);
     return whole(code, {
-      passed: count('pass'), failed: count('fail') + count('cancelled'), names,
+      passed: count('pass'),
+      failed: count('fail') + count('cancelled'),
+      names,
       note: count('skipped') ? `${count('skipped')} skipped` : '',
     });
   } finally {
@@ -167,9 +205,8 @@ function whole(code, result) {
 main(async () => {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
-  if (unknown.length > 0) throw new Stop(
-    `There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`,
-  );
+  if (unknown.length > 0)
+    throw new Stop(`There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`);
 
   const began = performance.now();
   await ensure(EVERYTHING);
@@ -195,7 +232,9 @@ main(async () => {
     }
     result.time = seconds(started);
     results.set(name, result);
-    say(`=== ${name}: ${result.passed} passed, ${result.failed} failed, ${result.time}${result.note ? ` (${result.note})` : ''}`);
+    say(
+      `=== ${name}: ${result.passed} passed, ${result.failed} failed, ${result.time}${result.note ? ` (${result.note})` : ''}`,
+    );
   }
 
   let [passed, failed] = [0, 0];
@@ -204,7 +243,9 @@ main(async () => {
     passed += result.passed;
     failed += result.failed;
     const columns = [
-      name.padEnd(14), `${result.passed} passed`.padStart(12), `${result.failed} failed`.padStart(10),
+      name.padEnd(14),
+      `${result.passed} passed`.padStart(12),
+      `${result.failed} failed`.padStart(10),
       result.time.padStart(9),
     ];
     process.stdout.write(

@@ -14,7 +14,7 @@
 // Uses nothing but Node itself. The list is taken from beside this program, never from where the copy is.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -27,9 +27,19 @@ const PATIENCE = 20_000;
 
 /** The headers that decide what a page may run, load and reveal. */
 const HEADERS = [
-  'content-security-policy', 'content-security-policy-report-only', 'cross-origin-embedder-policy', 'cross-origin-opener-policy',
-  'cross-origin-resource-policy', 'integrity-policy', 'integrity-policy-report-only', 'permissions-policy', 'referrer-policy',
-  'reporting-endpoints', 'strict-transport-security', 'x-content-type-options', 'x-frame-options',
+  'content-security-policy',
+  'content-security-policy-report-only',
+  'cross-origin-embedder-policy',
+  'cross-origin-opener-policy',
+  'cross-origin-resource-policy',
+  'integrity-policy',
+  'integrity-policy-report-only',
+  'permissions-policy',
+  'referrer-policy',
+  'reporting-endpoints',
+  'strict-transport-security',
+  'x-content-type-options',
+  'x-frame-options',
 ];
 
 /** A hash as the `integrity` attribute of a script has it. */
@@ -38,7 +48,9 @@ export const sri = (bytes) => `sha384-${createHash('sha384').update(bytes).diges
 class Usage extends Error {}
 
 /** A list of hashes, and the hash of the list itself. */
-export function readManifest(file = [path.join(here, MANIFEST), path.join(here, '..', 'pkg', MANIFEST)].find((name) => existsSync(name))) {
+export function readManifest(
+  file = [path.join(here, MANIFEST), path.join(here, '..', 'pkg', MANIFEST)].find((name) => existsSync(name)),
+) {
   if (!file) throw new Usage(`there is no ${MANIFEST} beside this program: give one with --manifest`);
   const bytes = readFileSync(file);
   const manifest = JSON.parse(bytes.toString('utf8'));
@@ -53,12 +65,21 @@ function wanted(manifest, entries, whole) {
   if (entries.length === 0) {
     if (!packaged) return files;
     const all = { ...files, [`pkg/${MANIFEST}`]: manifest.own };
-    return whole ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith('pkg/')).map(([name, file]) => [name.slice(4), file]));
+    return whole
+      ? all
+      : Object.fromEntries(
+          Object.entries(all)
+            .filter(([name]) => name.startsWith('pkg/'))
+            .map(([name, file]) => [name.slice(4), file]),
+        );
   }
   const chosen = {};
   for (const entry of entries) {
     const reached = manifest.entries?.[entry];
-    if (!reached) throw new Usage(`there is no entry ${entry}; there are: ${Object.keys(manifest.entries ?? {}).join(', ') || 'none'}`);
+    if (!reached)
+      throw new Usage(
+        `there is no entry ${entry}; there are: ${Object.keys(manifest.entries ?? {}).join(', ') || 'none'}`,
+      );
     for (const name of reached) chosen[whole ? `pkg/${name}` : name] = files[`pkg/${name}`];
   }
   return chosen;
@@ -66,7 +87,10 @@ function wanted(manifest, entries, whole) {
 
 /** What the browser of a shopper would get, whatever the server says about its age. */
 async function get(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE), headers: { 'cache-control': 'no-cache' } });
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(PATIENCE),
+    headers: { 'cache-control': 'no-cache' },
+  });
   const chunks = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
@@ -80,11 +104,15 @@ async function get(url) {
 /** Compares a deployed copy with the list. Gives plain data: the evidence. */
 export async function verify(base, { manifest = readManifest(), entries = [], page, baseline } = {}) {
   const remote = /^https?:/i.test(base);
-  if (!remote && !statSync(base, { throwIfNoEntry: false })?.isDirectory()) throw new Usage(`${base} is neither a folder nor an http address`);
+  if (!remote && !statSync(base, { throwIfNoEntry: false })?.isDirectory())
+    throw new Usage(`${base} is neither a folder nor an http address`);
   const root = remote ? new URL(base.endsWith('/') ? base : `${base}/`) : path.resolve(base);
-  const whole = !remote && Boolean(manifest.name) && parsed(text(path.join(root, 'package.json')))?.name === manifest.name;
+  const whole =
+    !remote && Boolean(manifest.name) && parsed(text(path.join(root, 'package.json')))?.name === manifest.name;
   const expected = wanted(manifest, entries, whole);
-  const files = await mapped(Object.entries(expected), 6, ([name, file]) => (remote ? fetched(root, name, file) : read(root, name, file)));
+  const files = await mapped(Object.entries(expected), 6, ([name, file]) =>
+    remote ? fetched(root, name, file) : read(root, name, file),
+  );
   // A part of the package may lie among other files; the whole of it may not.
   if (!remote && entries.length === 0) {
     for (const name of within(root)) {
@@ -113,7 +141,12 @@ async function fetched(root, name, { size, integrity, purpose }) {
   try {
     const { response, bytes } = await get(address);
     const where = { http_status: response.status, ...(response.redirected ? { redirected_to: response.url } : {}) };
-    if (!response.ok) return { ...expected, status: response.status === 404 || response.status === 410 ? 'missing' : 'unreachable', ...where };
+    if (!response.ok)
+      return {
+        ...expected,
+        status: response.status === 404 || response.status === 410 ? 'missing' : 'unreachable',
+        ...where,
+      };
     return { ...expected, ...compared(bytes, size, integrity), ...where };
   } catch (error) {
     return { ...expected, status: 'unreachable', reason: String(error.cause?.code ?? error.message) };
@@ -134,20 +167,23 @@ function compared(bytes, size, integrity) {
 
 /** The files below a folder, with `/` between the parts of a name. */
 function within(folder, prefix = '') {
-  return readdirSync(path.join(folder, prefix), { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? within(folder, `${prefix}${entry.name}/`) : [`${prefix}${entry.name}`]).sort();
+  return readdirSync(path.join(folder, prefix), { withFileTypes: true })
+    .flatMap((entry) => (entry.isDirectory() ? within(folder, `${prefix}${entry.name}/`) : [`${prefix}${entry.name}`]))
+    .sort();
 }
 
 /** `Array.map` of an async function, at most `width` at once. */
 async function mapped(list, width, work) {
   const results = [];
   let next = 0;
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (next < list.length) {
-      const at = next++;
-      results[at] = await work(list[at]);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      while (next < list.length) {
+        const at = next++;
+        results[at] = await work(list[at]);
+      }
+    }),
+  );
   return results;
 }
 
@@ -157,15 +193,22 @@ async function mapped(list, width, work) {
  */
 async function look(url, root, expected, before) {
   const { response, bytes } = await get(url);
-  const headers = Object.fromEntries(HEADERS.map((name) => [name, response.headers.get(name)]).filter(([, value]) => value !== null)
-    // These change with every answer.
-    .map(([name, value]) => [name, value.replace(/'nonce-[^']*'/g, "'nonce-*'")]));
+  const headers = Object.fromEntries(
+    HEADERS.map((name) => [name, response.headers.get(name)])
+      .filter(([, value]) => value !== null)
+      // These change with every answer.
+      .map(([name, value]) => [name, value.replace(/'nonce-[^']*'/g, "'nonce-*'")]),
+  );
   const html = bytes.toString('utf8').replace(/<!--[^]*?-->/g, '');
   const scripts = [];
   const stated = [];
   for (const [, tag, body] of html.matchAll(/<script\b((?:[^>"']|"[^"]*"|'[^']*')*)>([^]*?)<\/script\s*>/gi)) {
-    const attributes = Object.fromEntries([...tag.matchAll(/([^\s=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/g)]
-      .map(([, name, ...values]) => [name.toLowerCase(), (values.find((value) => value !== undefined) ?? '').replaceAll('&amp;', '&')]));
+    const attributes = Object.fromEntries(
+      [...tag.matchAll(/([^\s=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/g)].map(([, name, ...values]) => [
+        name.toLowerCase(),
+        (values.find((value) => value !== undefined) ?? '').replaceAll('&amp;', '&'),
+      ]),
+    );
     const type = attributes.type ? { type: attributes.type } : {};
     if (attributes.src !== undefined) {
       const src = new URL(attributes.src, response.url).href;
@@ -174,22 +217,32 @@ async function look(url, root, expected, before) {
     } else {
       scripts.push({ inline: sri(body), ...type });
       if (attributes.type === 'importmap') {
-        for (const [address, hash] of Object.entries(parsed(body)?.integrity ?? {})) stated.push([new URL(address, response.url).href, hash]);
+        for (const [address, hash] of Object.entries(parsed(body)?.integrity ?? {}))
+          stated.push([new URL(address, response.url).href, hash]);
       }
     }
   }
   const differences = response.ok ? [] : [{ what: 'page', http_status: response.status }];
   const ours = new Map(Object.entries(expected).map(([name, { integrity }]) => [new URL(name, root).href, integrity]));
   for (const [address, hash] of stated) {
-    if (ours.has(address) && !hash.split(/\s+/).includes(ours.get(address))) differences.push({ what: 'integrity in the page', address, expected: ours.get(address), found: hash });
+    if (ours.has(address) && !hash.split(/\s+/).includes(ours.get(address)))
+      differences.push({ what: 'integrity in the page', address, expected: ours.get(address), found: hash });
   }
   if (before) {
     for (const name of HEADERS) {
-      if (before.headers[name] !== headers[name]) differences.push({ what: 'header', name, expected: before.headers[name] ?? null, found: headers[name] ?? null });
+      if (before.headers[name] !== headers[name])
+        differences.push({
+          what: 'header',
+          name,
+          expected: before.headers[name] ?? null,
+          found: headers[name] ?? null,
+        });
     }
     const [earlier, now] = [before.scripts, scripts].map((list) => list.map((script) => JSON.stringify(script)));
-    for (const script of earlier) if (!now.includes(script)) differences.push({ what: 'script', expected: JSON.parse(script), found: null });
-    for (const script of now) if (!earlier.includes(script)) differences.push({ what: 'script', expected: null, found: JSON.parse(script) });
+    for (const script of earlier)
+      if (!now.includes(script)) differences.push({ what: 'script', expected: JSON.parse(script), found: null });
+    for (const script of now)
+      if (!earlier.includes(script)) differences.push({ what: 'script', expected: null, found: JSON.parse(script) });
   }
   return { address: url, http_status: response.status, headers, scripts, differences };
 }
@@ -210,7 +263,9 @@ function parsed(text) {
 /** An import map that names the package and holds the hash of every module that the entry needs. */
 export function importMap(address, { manifest = readManifest(), entry = 'index.js' } = {}) {
   const at = address.endsWith('/') ? address : `${address}/`;
-  const modules = Object.entries(wanted(manifest, [entry], false)).filter(([name]) => name.endsWith('.js') && name !== 'worker-host.js');
+  const modules = Object.entries(wanted(manifest, [entry], false)).filter(
+    ([name]) => name.endsWith('.js') && name !== 'worker-host.js',
+  );
   return {
     imports: { [entry === 'worker.js' ? 'cardseal/worker' : 'cardseal']: at + entry },
     integrity: Object.fromEntries(modules.map(([name, { integrity }]) => [at + name, integrity])),
@@ -219,32 +274,54 @@ export function importMap(address, { manifest = readManifest(), entry = 'index.j
 
 /** A list of whatever is in a folder. */
 export function list(folder) {
-  return { files: Object.fromEntries(within(folder).map((name) => {
-    const bytes = readFileSync(path.join(folder, name));
-    return [name, { size: bytes.length, integrity: sri(bytes) }];
-  })) };
+  return {
+    files: Object.fromEntries(
+      within(folder).map((name) => {
+        const bytes = readFileSync(path.join(folder, name));
+        return [name, { size: bytes.length, integrity: sri(bytes) }];
+      }),
+    ),
+  };
 }
 
 function told(evidence) {
-  const lines = evidence.files.filter(({ status }) => status !== 'same').map(({ file, status, reason, http_status }) =>
-    `${status.padEnd(11)} ${file}${reason ? ` (${reason})` : http_status && http_status !== 200 ? ` (${http_status})` : ''}`);
+  const lines = evidence.files
+    .filter(({ status }) => status !== 'same')
+    .map(
+      ({ file, status, reason, http_status }) =>
+        `${status.padEnd(11)} ${file}${reason ? ` (${reason})` : http_status && http_status !== 200 ? ` (${http_status})` : ''}`,
+    );
   for (const { what, name, address, expected, found } of evidence.page?.differences ?? []) {
-    const text = (value) => (value === null || value === undefined ? 'nothing' : typeof value === 'string' ? value : JSON.stringify(value));
-    lines.push(`${'page'.padEnd(11)} ${[what, name, address].filter(Boolean).join(' ')}: expected ${text(expected)}, found ${text(found)}`);
+    const text = (value) =>
+      value === null || value === undefined ? 'nothing' : typeof value === 'string' ? value : JSON.stringify(value);
+    lines.push(
+      `${'page'.padEnd(11)} ${[what, name, address].filter(Boolean).join(' ')}: expected ${text(expected)}, found ${text(found)}`,
+    );
   }
   const same = evidence.files.filter(({ status }) => status === 'same').length;
-  return [...lines, `${same} of ${evidence.files.length} files are as listed; ${evidence.differing} differences.`].join('\n');
+  return [...lines, `${same} of ${evidence.files.length} files are as listed; ${evidence.differing} differences.`].join(
+    '\n',
+  );
 }
 
 async function run([command, ...rest]) {
   const text = { type: 'string' };
   const { values, positionals } = parseArgs({
-    args: rest, allowPositionals: true,
-    options: { entry: { ...text, multiple: true, default: [] }, manifest: text, page: text, baseline: text, json: { type: 'boolean', default: false } },
+    args: rest,
+    allowPositionals: true,
+    options: {
+      entry: { ...text, multiple: true, default: [] },
+      manifest: text,
+      page: text,
+      baseline: text,
+      json: { type: 'boolean', default: false },
+    },
   });
-  const print = (value) => process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value, null, 2)}\n`);
+  const print = (value) =>
+    process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value, null, 2)}\n`);
   const [place] = positionals;
-  if (!['verify', 'import-map', 'list'].includes(command) || positionals.length !== 1) throw new Usage('what shall be checked?');
+  if (!['verify', 'import-map', 'list'].includes(command) || positionals.length !== 1)
+    throw new Usage('what shall be checked?');
   if (command === 'list') {
     print(list(place));
     return 0;
@@ -255,7 +332,8 @@ async function run([command, ...rest]) {
     return 0;
   }
   const baseline = values.baseline && JSON.parse(readFileSync(values.baseline, 'utf8'));
-  if (baseline && (!values.page || !baseline.page)) throw new Usage('--baseline takes the output of an earlier call with --page, and needs --page');
+  if (baseline && (!values.page || !baseline.page))
+    throw new Usage('--baseline takes the output of an earlier call with --page, and needs --page');
   const evidence = await verify(place, { manifest, entries: values.entry, page: values.page, baseline });
   print(values.json ? evidence : told(evidence));
   return evidence.result === 'same' ? 0 : 1;
@@ -267,7 +345,9 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
     process.exitCode = await run(process.argv.slice(2));
   } catch (error) {
     const usage = error instanceof Usage || String(error.code).startsWith('ERR_PARSE_ARGS');
-    const help = /^(?:\/\/.*\n)+/m.exec(readFileSync(fileURLToPath(import.meta.url), 'utf8'))[0].replace(/^\/\/ ?/gm, '');
+    const help = /^(?:\/\/.*\n)+/m
+      .exec(readFileSync(fileURLToPath(import.meta.url), 'utf8'))[0]
+      .replace(/^\/\/ ?/gm, '');
     process.stderr.write(usage ? `${error.message}\n\n${help}` : `${error.message}\n`);
     process.exitCode = 2;
   }

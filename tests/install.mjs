@@ -16,13 +16,20 @@ export function run(program, args, { cwd, env, input, ms = 420_000 } = {}) {
     const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     const texts = ['', ''];
-    [child.stdout, child.stderr].forEach((stream, index) => stream.setEncoding('utf8').on('data', (chunk) => { texts[index] += chunk; }));
+    [child.stdout, child.stderr].forEach((stream, index) =>
+      stream.setEncoding('utf8').on('data', (chunk) => {
+        texts[index] += chunk;
+      }),
+    );
     child.on('error', reject);
     child.stdin.on('error', () => {}).end(input);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       if (code === 0) resolve(texts[0]);
-      else reject(new Error(`${path.basename(program)} ${args.join(' ')}: ${signal ?? code}\n${texts.join('\n').slice(-6000)}`));
+      else
+        reject(
+          new Error(`${path.basename(program)} ${args.join(' ')}: ${signal ?? code}\n${texts.join('\n').slice(-6000)}`),
+        );
     });
   });
 }
@@ -33,7 +40,8 @@ export function run(program, args, { cwd, env, input, ms = 420_000 } = {}) {
  */
 export async function installed(name, from, names, install) {
   const hash = createHash('sha256');
-  for (const file of names.flatMap((entry) => filesOf(from, entry))) hash.update(file).update(readFileSync(path.join(from, file)));
+  for (const file of names.flatMap((entry) => filesOf(from, entry)))
+    hash.update(file).update(readFileSync(path.join(from, file)));
   const base = path.join(process.env.CARDSEAL_TARGET ?? targetFolder(), name);
   const folder = path.join(base, hash.digest('hex').slice(0, 16));
   const done = path.join(folder, 'installed');
@@ -48,5 +56,7 @@ export async function installed(name, from, names, install) {
 
 function filesOf(from, entry) {
   if (!statSync(path.join(from, entry)).isDirectory()) return [entry];
-  return readdirSync(path.join(from, entry)).sort().flatMap((name) => filesOf(from, path.join(entry, name)));
+  return readdirSync(path.join(from, entry))
+    .sort()
+    .flatMap((name) => filesOf(from, path.join(entry, name)));
 }

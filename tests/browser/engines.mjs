@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GP_VISA, VISA, leaks, startAll, until } from './harness.mjs';
+import { GP_VISA, leaks, startAll, until, VISA } from './harness.mjs';
 import { PATIENCE } from './webdriver.mjs';
 
 const LIMIT = { timeout: 5 * PATIENCE };
@@ -31,7 +31,11 @@ export function checkoutIn(engine, launch) {
     const before = await all.sandbox.of(platform).state();
     all.front.requests.length = 0;
     await page.open(all.url);
-    await until('the form', () => page.run(`() => document.getElementById('pay-form').dataset.ready === 'true'`), PATIENCE);
+    await until(
+      'the form',
+      () => page.run(`() => document.getElementById('pay-form').dataset.ready === 'true'`),
+      PATIENCE,
+    );
     await page.run(`() => {
       window.broken = [];
       addEventListener('securitypolicyviolation', (event) => window.broken.push(event.violatedDirective + ' ' + event.blockedURI));
@@ -56,13 +60,20 @@ export function checkoutIn(engine, launch) {
     await page.shows('#result-heading', /^Paid \$24\.50$/);
     await page.shows('#result-lines', /Visa •••• 4242/);
     const { transactions, cards } = await grown();
-    assert.deepEqual(transactions.map(({ amount, currency, last4, state }) => [Number(amount), currency, last4, state]), [[24.5, 'USD', '4242', 'approved']]);
+    assert.deepEqual(
+      transactions.map(({ amount, currency, last4, state }) => [Number(amount), currency, last4, state]),
+      [[24.5, 'USD', '4242', 'approved']],
+    );
     // That the platform could open the card says that random numbers and arithmetic are right in this engine.
-    assert.deepEqual(cards.map(({ bin, last4, expiry, holder }) => [bin, last4, expiry, holder]), [['424242', '4242', '3012', VISA.holder]]);
+    assert.deepEqual(
+      cards.map(({ bin, last4, expiry, holder }) => [bin, last4, expiry, holder]),
+      [['424242', '4242', '3012', VISA.holder]],
+    );
     await page.shows('#saved > li', /•••• 4242/);
     await page.shows('#payments > li', /24\.50/);
     assert.equal(await page.run(`() => document.querySelector('#payments > li').dataset.status`), 'approved');
-    for (const field of ['number', 'expiry', 'cvc', 'holder']) assert.equal(await page.value(`#card-${field}`), '', `${field} is cleared`);
+    for (const field of ['number', 'expiry', 'cvc', 'holder'])
+      assert.equal(await page.value(`#card-${field}`), '', `${field} is cleared`);
     await quiet();
     assert.deepEqual(leaks(all.front.requests, VISA), [], 'the shop sees nothing of the card');
   });
@@ -75,7 +86,10 @@ export function checkoutIn(engine, launch) {
     await page.shows('#result-heading', /^Paid \$24\.50$/);
     const { transactions, cards } = await grown();
     assert.equal(transactions.filter(({ approved }) => approved).length, 1);
-    assert.deepEqual(cards.map(({ holder }) => holder), ['Žofie Ångström']);
+    assert.deepEqual(
+      cards.map(({ holder }) => holder),
+      ['Žofie Ångström'],
+    );
     await quiet();
     assert.deepEqual(leaks(all.front.requests, VISA), []);
   });
@@ -86,7 +100,10 @@ export function checkoutIn(engine, launch) {
     await page.click('#pay');
     await page.shows('#card-expiry-error', /\S/);
     // The session is opened while the shopper types.
-    assert.deepEqual(all.front.requests.filter(({ method, url }) => method === 'POST' && url !== '/v1/sessions').map(({ url }) => url), []);
+    assert.deepEqual(
+      all.front.requests.filter(({ method, url }) => method === 'POST' && url !== '/v1/sessions').map(({ url }) => url),
+      [],
+    );
     assert.deepEqual((await grown()).transactions, []);
     await quiet();
   });
@@ -108,11 +125,15 @@ export function checkoutIn(engine, launch) {
     await page.click('#pay');
     // That the server could open it says that this engine's keys, derivation and encryption are those of the others.
     await page.shows('#result-heading', /^Paid \$24\.50$/);
-    assert.deepEqual((await grown()).payments.map(({ last4, captured }) => [last4, captured]), [['4242', 2450]]);
+    assert.deepEqual(
+      (await grown()).payments.map(({ last4, captured }) => [last4, captured]),
+      [['4242', 2450]],
+    );
     await quiet();
     assert.deepEqual(leaks(all.front.requests, VISA), []);
     // And it knows what is no point of the curve.
-    await page.run(`(card) => {
+    await page.run(
+      `(card) => {
       (async () => {
         const { WorldlineAcquiring, load, openSession } = await import('/pkg/index.js');
         await load();
@@ -121,7 +142,12 @@ export function checkoutIn(engine, launch) {
         session.seal.key = { ...key, x: key.y, y: key.x };
         return new WorldlineAcquiring().seal(session, card);
       })().then(() => 'sealed', ({ code, field }) => code + ' ' + field).then((said) => { window.said = said; });
-    }`, { ...VISA, expiry: '12/30' });
-    assert.equal(await until('the refusal', () => page.run('() => window.said ?? null'), PATIENCE), 'session_malformed seal');
+    }`,
+      { ...VISA, expiry: '12/30' },
+    );
+    assert.equal(
+      await until('the refusal', () => page.run('() => window.said ?? null'), PATIENCE),
+      'session_malformed seal',
+    );
   });
 }

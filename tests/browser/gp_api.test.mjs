@@ -4,10 +4,27 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { GP_AMEX, GP_DECLINED, GP_VISA, VISA, failure, found, leaks, passesLuhn, payWith, processMemory, resultHeading, startAll, typeCard, until } from './harness.mjs';
+import {
+  failure,
+  found,
+  GP_AMEX,
+  GP_DECLINED,
+  GP_VISA,
+  leaks,
+  passesLuhn,
+  payWith,
+  processMemory,
+  resultHeading,
+  startAll,
+  typeCard,
+  until,
+  VISA,
+} from './harness.mjs';
 
 let all;
-before(async () => { all = await startAll({ platforms: ['greenpay', 'gp_api'] }); });
+before(async () => {
+  all = await startAll({ platforms: ['greenpay', 'gp_api'] });
+});
 after(() => all?.stop());
 
 /** A fresh page with GP API chosen, and what the sandbox and the wire got since. */
@@ -17,12 +34,24 @@ const withPage = (body, options) => async () => {
   const from = { gp: all.gp.requests.length, front: all.front.requests.length };
   const grown = async () => {
     const now = await all.sandbox.gp.state();
-    return { transactions: now.transactions.slice(before.transactions.length), verifications: now.verifications_made - before.verifications_made };
+    return {
+      transactions: now.transactions.slice(before.transactions.length),
+      verifications: now.verifications_made - before.verifications_made,
+    };
   };
   try {
     await opened.page.check('#platform-gp_api');
-    await body({ ...opened, grown, gp: () => all.gp.requests.slice(from.gp), front: () => all.front.requests.slice(from.front) });
-    assert.deepEqual(opened.problems.filter((text) => !/^Failed to load resource/.test(text)), [], 'the console stays quiet');
+    await body({
+      ...opened,
+      grown,
+      gp: () => all.gp.requests.slice(from.gp),
+      front: () => all.front.requests.slice(from.front),
+    });
+    assert.deepEqual(
+      opened.problems.filter((text) => !/^Failed to load resource/.test(text)),
+      [],
+      'the console stays quiet',
+    );
     assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), [], 'nothing breaks the policy');
   } finally {
     all.front.cut = () => false;
@@ -33,378 +62,589 @@ const withPage = (body, options) => async () => {
 
 const firstCard = (page) => page.locator('#saved > li').first();
 const firstPayment = (page) => page.locator('#payments > li').first();
-const becomes = (page, status, ms) => until(`a payment that is ${status}`, async () => (await firstPayment(page).getAttribute('data-status').catch(() => null)) === status, ms);
+const becomes = (page, status, ms) =>
+  until(
+    `a payment that is ${status}`,
+    async () =>
+      (await firstPayment(page)
+        .getAttribute('data-status')
+        .catch(() => null)) === status,
+    ms,
+  );
 /** Below the platform's address, or the server's. */
-const pathOf = (url) => [all.gp.url, all.url].reduce((path, base) => (path.startsWith(base) ? path.slice(base.length) : path), url);
+const pathOf = (url) =>
+  [all.gp.url, all.url].reduce((path, base) => (path.startsWith(base) ? path.slice(base.length) : path), url);
 const posts = (requests, path) => requests.filter(({ method, url }) => method === 'POST' && pathOf(url) === path);
 const press = async (page, verb, amount) => {
-  await firstPayment(page).getByRole('button', { name: new RegExp(`^${verb}`) }).click();
+  await firstPayment(page)
+    .getByRole('button', { name: new RegExp(`^${verb}`) })
+    .click();
   if (amount) await page.fill('#ask-amount', amount);
   await page.click('#ask-yes');
 };
 
 // ------------------------------------------------------------------------------------------------- the choice
 
-test('both platforms are offered, and the same form serves either', withPage(async ({ page, sent }) => {
-  const choice = page.getByRole('group', { name: 'Who takes the payment' });
-  assert.deepEqual(await choice.getByRole('radio').evaluateAll((radios) => radios.map(({ value, checked }) => [value, checked])), [['greenpay', false], ['gp_api', true]]);
-  assert.equal(await page.isVisible('#card-nickname'), false, 'only GreenPay names a card');
-  assert.equal(await page.isVisible('#save-card'), false);
-  assert.equal(await page.isDisabled('#way-relay'), true);
-  assert.equal(await page.isChecked('#way-direct'), true);
-  assert.match(await page.locator('#card-holder-optional').innerText(), /optional/);
-  assert.match(await page.locator('#promise').innerText(), /goes to Global Payments only/);
-  assert.doesNotMatch(await page.locator('main').innerText(), /[Ee]ncrypted by WebAssembly/, 'nothing is promised that this platform does not keep');
-  await page.selectOption('#currency', 'EUR');
+test(
+  'both platforms are offered, and the same form serves either',
+  withPage(async ({ page, sent }) => {
+    const choice = page.getByRole('group', { name: 'Who takes the payment' });
+    assert.deepEqual(
+      await choice.getByRole('radio').evaluateAll((radios) => radios.map(({ value, checked }) => [value, checked])),
+      [
+        ['greenpay', false],
+        ['gp_api', true],
+      ],
+    );
+    assert.equal(await page.isVisible('#card-nickname'), false, 'only GreenPay names a card');
+    assert.equal(await page.isVisible('#save-card'), false);
+    assert.equal(await page.isDisabled('#way-relay'), true);
+    assert.equal(await page.isChecked('#way-direct'), true);
+    assert.match(await page.locator('#card-holder-optional').innerText(), /optional/);
+    assert.match(await page.locator('#promise').innerText(), /goes to Global Payments only/);
+    assert.doesNotMatch(
+      await page.locator('main').innerText(),
+      /[Ee]ncrypted by WebAssembly/,
+      'nothing is promised that this platform does not keep',
+    );
+    await page.selectOption('#currency', 'EUR');
 
-  await page.check('#platform-greenpay');
-  assert.equal(await page.inputValue('#currency'), 'USD');
-  assert.equal(await page.isChecked('#way-relay'), true, 'the way that was chosen before');
-  assert.equal(await page.isVisible('#card-nickname'), true);
-  assert.equal(await page.isVisible('#capture-later'), false);
-  assert.equal(await payWith(page, VISA), 'Paid $24.50');
-  await page.click('#result-next');
+    await page.check('#platform-greenpay');
+    assert.equal(await page.inputValue('#currency'), 'USD');
+    assert.equal(await page.isChecked('#way-relay'), true, 'the way that was chosen before');
+    assert.equal(await page.isVisible('#card-nickname'), true);
+    assert.equal(await page.isVisible('#capture-later'), false);
+    assert.equal(await payWith(page, VISA), 'Paid $24.50');
+    await page.click('#result-next');
 
-  await page.check('#platform-gp_api');
-  assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
-  const labels = page.locator('#saved [data-platform]');
-  await until('cards of both', async () => (await labels.count()) >= 2);
-  assert.deepEqual(await labels.evaluateAll((all) => all.slice(0, 2).map(({ textContent }) => textContent)), ['Global Payments', 'GreenPay']);
-  assert.equal(await firstCard(page).getByRole('button', { name: /^Update/ }).count(), 0, 'only GreenPay replaces a stored card');
-  assert.equal(posts(sent, '/v1/sessions').length, 2);
-}));
+    await page.check('#platform-gp_api');
+    assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
+    const labels = page.locator('#saved [data-platform]');
+    await until('cards of both', async () => (await labels.count()) >= 2);
+    assert.deepEqual(await labels.evaluateAll((all) => all.slice(0, 2).map(({ textContent }) => textContent)), [
+      'Global Payments',
+      'GreenPay',
+    ]);
+    assert.equal(
+      await firstCard(page)
+        .getByRole('button', { name: /^Update/ })
+        .count(),
+      0,
+      'only GreenPay replaces a stored card',
+    );
+    assert.equal(posts(sent, '/v1/sessions').length, 2);
+  }),
+);
 
-test('a press on a test card of the platform fills the form', withPage(async ({ page }) => {
-  await page.locator('[data-last4="0608"]').click();
-  assert.equal(await page.inputValue('#card-number'), '3741 010000 00608');
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  assert.match(await page.locator('#result-lines').innerText(), /American Express •••• 0608/);
-}));
+test(
+  'a press on a test card of the platform fills the form',
+  withPage(async ({ page }) => {
+    await page.locator('[data-last4="0608"]').click();
+    assert.equal(await page.inputValue('#card-number'), '3741 010000 00608');
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.match(await page.locator('#result-lines').innerText(), /American Express •••• 0608/);
+  }),
+);
 
-test('a wrong check digit only warns: one of the platform’s test cards has one', withPage(async ({ page }) => {
-  assert.equal(await payWith(page, { ...GP_VISA, number: '5425233424241200' }), 'Paid $24.50');
-  assert.match(await page.locator('#result-lines').innerText(), /Mastercard •••• 1200/);
-}));
+test(
+  'a wrong check digit only warns: one of the platform’s test cards has one',
+  withPage(async ({ page }) => {
+    assert.equal(await payWith(page, { ...GP_VISA, number: '5425233424241200' }), 'Paid $24.50');
+    assert.match(await page.locator('#result-lines').innerText(), /Mastercard •••• 1200/);
+  }),
+);
 
-test('a number that is too short stops here', withPage(async ({ page, sent }) => {
-  await typeCard(page, { ...GP_VISA, number: '542523342424' });
-  await page.click('#pay');
-  assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), 'true');
-  assert.equal(sent.some(({ url }) => url.startsWith(all.gp.url)), false);
-}));
+test(
+  'a number that is too short stops here',
+  withPage(async ({ page, sent }) => {
+    await typeCard(page, { ...GP_VISA, number: '542523342424' });
+    await page.click('#pay');
+    assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), 'true');
+    assert.equal(
+      sent.some(({ url }) => url.startsWith(all.gp.url)),
+      false,
+    );
+  }),
+);
 
 // ---------------------------------------------------------------------------------------------------- money
 
-test('a card becomes a single-use token in the browser, a stored network token and a charge', withPage(async ({ page, gp, grown }) => {
-  assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
-  assert.match(await page.locator('#result-lines').innerText(), /Visa •••• 5262[\s\S]*Authorization[\s\S]*Saved for next time\s*Yes/);
-  const { transactions, verifications } = await grown();
-  assert.equal(verifications, 1);
-  assert.deepEqual(transactions.map(({ amount, currency, status, usage_mode: mode, last4 }) => [amount, currency, status, mode, last4]), [['2450', 'USD', 'CAPTURED', 'USE_NETWORK_TOKEN', '5262']]);
-  const [single] = posts(gp(), '/payment-methods');
-  assert.equal(JSON.parse(single.body).usage_mode, 'SINGLE');
-  assert.notEqual(JSON.parse(posts(gp(), '/transactions')[0].body).payment_method.id, undefined);
-  await becomes(page, 'approved');
-  for (const field of ['number', 'expiry', 'cvc', 'holder']) assert.equal(await page.inputValue(`#card-${field}`), '', `${field} is cleared`);
-}));
+test(
+  'a card becomes a single-use token in the browser, a stored network token and a charge',
+  withPage(async ({ page, gp, grown }) => {
+    assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
+    assert.match(
+      await page.locator('#result-lines').innerText(),
+      /Visa •••• 5262[\s\S]*Authorization[\s\S]*Saved for next time\s*Yes/,
+    );
+    const { transactions, verifications } = await grown();
+    assert.equal(verifications, 1);
+    assert.deepEqual(
+      transactions.map(({ amount, currency, status, usage_mode: mode, last4 }) => [
+        amount,
+        currency,
+        status,
+        mode,
+        last4,
+      ]),
+      [['2450', 'USD', 'CAPTURED', 'USE_NETWORK_TOKEN', '5262']],
+    );
+    const [single] = posts(gp(), '/payment-methods');
+    assert.equal(JSON.parse(single.body).usage_mode, 'SINGLE');
+    assert.notEqual(JSON.parse(posts(gp(), '/transactions')[0].body).payment_method.id, undefined);
+    await becomes(page, 'approved');
+    for (const field of ['number', 'expiry', 'cvc', 'holder'])
+      assert.equal(await page.inputValue(`#card-${field}`), '', `${field} is cleared`);
+  }),
+);
 
-test('19.99 is charged to the cent, and the yen has no cents', withPage(async ({ page, grown }) => {
-  await page.fill('#amount', '19.99');
-  assert.equal(await payWith(page, GP_VISA), 'Paid $19.99');
-  await page.click('#result-next');
-  await page.selectOption('#currency', 'JPY');
-  await page.fill('#amount', '3600.5');
-  await page.click('#pay');
-  assert.match(await page.locator('#amount-error').innerText(), /like 3600,/);
-  await page.fill('#amount', '3600');
-  assert.equal(await payWith(page, GP_AMEX), 'Paid ¥3,600');
-  assert.deepEqual((await grown()).transactions.map(({ amount, currency }) => [amount, currency]), [['1999', 'USD'], ['3600', 'JPY']]);
-}));
-
-test('a saved card is charged, refunded in parts and voided', withPage(async ({ page, grown }) => {
-  await payWith(page, GP_VISA);
-  await becomes(page, 'approved');
-  await page.fill('#amount', '30.00');
-  await firstCard(page).getByRole('button', { name: /^Charge \$30\.00/ }).click();
-  await until('the second charge', async () => (await page.locator('#payments .row-name').first().innerText()).startsWith('$30.00'));
-  await becomes(page, 'approved');
-  assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00/);
-
-  await firstPayment(page).getByRole('button', { name: /^Refund/ }).click();
-  assert.equal(await page.inputValue('#ask-amount'), '30.00', 'all of it is proposed');
-  await page.fill('#ask-amount', '30.01');
-  await page.keyboard.press('Enter');
-  assert.match(await page.locator('#ask-amount-error').innerText(), /At most \$30\.00/);
-  await page.fill('#ask-amount', '10.10');
-  await page.keyboard.press('Enter');
-  await becomes(page, 'partially_refunded');
-  assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00, refunded \$10\.10[\s\S]*Partly refunded/);
-
-  await firstPayment(page).getByRole('button', { name: /^Refund/ }).click();
-  assert.equal(await page.inputValue('#ask-amount'), '19.90', 'what is left is proposed');
-  await page.click('#ask-yes');
-  await becomes(page, 'refunded');
-  const { transactions } = await grown();
-  assert.deepEqual(transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount), ['1010', '1990']);
-
-  await page.locator('#payments > li').nth(1).getByRole('button', { name: /^Void/ }).click();
-  await page.click('#ask-yes');
-  await until('the void', async () => (await page.locator('#payments > li').nth(1).getAttribute('data-status')) === 'voided');
-}));
-
-test('two refunds of the same part are two refunds', withPage(async ({ page, grown }) => {
-  await payWith(page, GP_VISA);
-  await becomes(page, 'approved');
-  for (const refunded of ['$5.00', '$10.00']) {
-    await press(page, 'Refund', '5');
-    await until(`${refunded} refunded`, async () => (await firstPayment(page).innerText()).includes(`refunded ${refunded}`));
-  }
-  assert.deepEqual((await grown()).transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount), ['500', '500']);
-}));
-
-test('authorized now, captured later, in part', withPage(async ({ page, grown }) => {
-  await page.check('#capture-later');
-  assert.equal(await page.locator('#pay').innerText(), 'Authorize $24.50');
-  assert.equal(await payWith(page, GP_VISA), 'Authorized $24.50');
-  await becomes(page, 'authorized');
-  assert.match(await firstPayment(page).innerText(), /captured \$0\.00 of \$24\.50/);
-  assert.equal((await grown()).transactions[0].status, 'PREAUTHORIZED');
-  await press(page, 'Capture', '20');
-  await becomes(page, 'approved');
-  assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
-  const [transaction] = (await grown()).transactions;
-  assert.deepEqual([transaction.status, transaction.captured], ['CAPTURED', '2000']);
-  await firstPayment(page).getByRole('button', { name: /^Refund/ }).click();
-  assert.equal(await page.inputValue('#ask-amount'), '20.00', 'no more than was captured');
-}));
-
-test('an authorized payment is voided', withPage(async ({ page, grown }) => {
-  await page.check('#capture-later');
-  await payWith(page, GP_VISA);
-  await becomes(page, 'authorized');
-  await press(page, 'Void');
-  await becomes(page, 'voided');
-  assert.equal((await grown()).transactions[0].status, 'REVERSED');
-}));
-
-for (const [number, words] of [[GP_DECLINED.number, /declined/], ['4000160000004147', /blocked/], ['4242420000000091', /confirm/]]) {
-  test(`a declined card says why, •••• ${number.slice(-4)}`, withPage(async ({ page, grown }) => {
-    await typeCard(page, { ...GP_DECLINED, number });
+test(
+  '19.99 is charged to the cent, and the yen has no cents',
+  withPage(async ({ page, grown }) => {
+    await page.fill('#amount', '19.99');
+    assert.equal(await payWith(page, GP_VISA), 'Paid $19.99');
+    await page.click('#result-next');
+    await page.selectOption('#currency', 'JPY');
+    await page.fill('#amount', '3600.5');
     await page.click('#pay');
-    const said = await failure(page);
-    assert.match(said, words);
-    assert.match(said, /Nothing was charged/);
-    assert.doesNotMatch(said, /undefined|null|\bcode:/);
-    assert.equal((await grown()).transactions.filter(({ status }) => status === 'CAPTURED').length, 0);
-    // Another card on the same page works.
-    await page.fill('#card-number', GP_VISA.number);
-    await page.click('#pay');
-    assert.equal(await resultHeading(page), 'Paid $24.50');
-  }));
+    assert.match(await page.locator('#amount-error').innerText(), /like 3600,/);
+    await page.fill('#amount', '3600');
+    assert.equal(await payWith(page, GP_AMEX), 'Paid ¥3,600');
+    assert.deepEqual(
+      (await grown()).transactions.map(({ amount, currency }) => [amount, currency]),
+      [
+        ['1999', 'USD'],
+        ['3600', 'JPY'],
+      ],
+    );
+  }),
+);
+
+test(
+  'a saved card is charged, refunded in parts and voided',
+  withPage(async ({ page, grown }) => {
+    await payWith(page, GP_VISA);
+    await becomes(page, 'approved');
+    await page.fill('#amount', '30.00');
+    await firstCard(page)
+      .getByRole('button', { name: /^Charge \$30\.00/ })
+      .click();
+    await until('the second charge', async () =>
+      (await page.locator('#payments .row-name').first().innerText()).startsWith('$30.00'),
+    );
+    await becomes(page, 'approved');
+    assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00/);
+
+    await firstPayment(page)
+      .getByRole('button', { name: /^Refund/ })
+      .click();
+    assert.equal(await page.inputValue('#ask-amount'), '30.00', 'all of it is proposed');
+    await page.fill('#ask-amount', '30.01');
+    await page.keyboard.press('Enter');
+    assert.match(await page.locator('#ask-amount-error').innerText(), /At most \$30\.00/);
+    await page.fill('#ask-amount', '10.10');
+    await page.keyboard.press('Enter');
+    await becomes(page, 'partially_refunded');
+    assert.match(
+      await firstPayment(page).innerText(),
+      /captured \$30\.00 of \$30\.00, refunded \$10\.10[\s\S]*Partly refunded/,
+    );
+
+    await firstPayment(page)
+      .getByRole('button', { name: /^Refund/ })
+      .click();
+    assert.equal(await page.inputValue('#ask-amount'), '19.90', 'what is left is proposed');
+    await page.click('#ask-yes');
+    await becomes(page, 'refunded');
+    const { transactions } = await grown();
+    assert.deepEqual(
+      transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount),
+      ['1010', '1990'],
+    );
+
+    await page.locator('#payments > li').nth(1).getByRole('button', { name: /^Void/ }).click();
+    await page.click('#ask-yes');
+    await until(
+      'the void',
+      async () => (await page.locator('#payments > li').nth(1).getAttribute('data-status')) === 'voided',
+    );
+  }),
+);
+
+test(
+  'two refunds of the same part are two refunds',
+  withPage(async ({ page, grown }) => {
+    await payWith(page, GP_VISA);
+    await becomes(page, 'approved');
+    for (const refunded of ['$5.00', '$10.00']) {
+      await press(page, 'Refund', '5');
+      await until(`${refunded} refunded`, async () =>
+        (await firstPayment(page).innerText()).includes(`refunded ${refunded}`),
+      );
+    }
+    assert.deepEqual(
+      (await grown()).transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount),
+      ['500', '500'],
+    );
+  }),
+);
+
+test(
+  'authorized now, captured later, in part',
+  withPage(async ({ page, grown }) => {
+    await page.check('#capture-later');
+    assert.equal(await page.locator('#pay').innerText(), 'Authorize $24.50');
+    assert.equal(await payWith(page, GP_VISA), 'Authorized $24.50');
+    await becomes(page, 'authorized');
+    assert.match(await firstPayment(page).innerText(), /captured \$0\.00 of \$24\.50/);
+    assert.equal((await grown()).transactions[0].status, 'PREAUTHORIZED');
+    await press(page, 'Capture', '20');
+    await becomes(page, 'approved');
+    assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
+    const [transaction] = (await grown()).transactions;
+    assert.deepEqual([transaction.status, transaction.captured], ['CAPTURED', '2000']);
+    await firstPayment(page)
+      .getByRole('button', { name: /^Refund/ })
+      .click();
+    assert.equal(await page.inputValue('#ask-amount'), '20.00', 'no more than was captured');
+  }),
+);
+
+test(
+  'an authorized payment is voided',
+  withPage(async ({ page, grown }) => {
+    await page.check('#capture-later');
+    await payWith(page, GP_VISA);
+    await becomes(page, 'authorized');
+    await press(page, 'Void');
+    await becomes(page, 'voided');
+    assert.equal((await grown()).transactions[0].status, 'REVERSED');
+  }),
+);
+
+for (const [number, words] of [
+  [GP_DECLINED.number, /declined/],
+  ['4000160000004147', /blocked/],
+  ['4242420000000091', /confirm/],
+]) {
+  test(
+    `a declined card says why, •••• ${number.slice(-4)}`,
+    withPage(async ({ page, grown }) => {
+      await typeCard(page, { ...GP_DECLINED, number });
+      await page.click('#pay');
+      const said = await failure(page);
+      assert.match(said, words);
+      assert.match(said, /Nothing was charged/);
+      assert.doesNotMatch(said, /undefined|null|\bcode:/);
+      assert.equal((await grown()).transactions.filter(({ status }) => status === 'CAPTURED').length, 0);
+      // Another card on the same page works.
+      await page.fill('#card-number', GP_VISA.number);
+      await page.click('#pay');
+      assert.equal(await resultHeading(page), 'Paid $24.50');
+    }),
+  );
 }
 
-test('a card that is good but was not kept by the platform says so', withPage(async ({ page, grown }) => {
-  await all.sandbox.gp.settings({ verification_returns_id: false });
-  try {
+test(
+  'a card that is good but was not kept by the platform says so',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.gp.settings({ verification_returns_id: false });
+    try {
+      await typeCard(page, GP_VISA);
+      await page.click('#pay');
+      assert.match(await failure(page), /did not keep it[\s\S]*Nothing was charged/);
+      assert.equal((await grown()).transactions.length, 0);
+    } finally {
+      await all.sandbox.gp.settings({ verification_returns_id: true });
+    }
+  }),
+);
+
+test(
+  'a charge that is declined after the card was kept says so, and the card is not kept twice',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.gp.fault({ route: 'transactions', kind: 'resp_code', value: '101', times: 1 });
     await typeCard(page, GP_VISA);
     await page.click('#pay');
-    assert.match(await failure(page), /did not keep it[\s\S]*Nothing was charged/);
-    assert.equal((await grown()).transactions.length, 0);
-  } finally {
-    await all.sandbox.gp.settings({ verification_returns_id: true });
-  }
-}));
+    assert.match(
+      await failure(page),
+      /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was saved all the same/,
+    );
+    assert.equal(await firstPayment(page).getAttribute('data-status'), 'declined');
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    const { transactions, verifications } = await grown();
+    assert.deepEqual([transactions.map(({ status }) => status), verifications], [['DECLINED', 'CAPTURED'], 1]);
+  }),
+);
 
-test('a charge that is declined after the card was kept says so, and the card is not kept twice', withPage(async ({ page, grown }) => {
-  await all.sandbox.gp.fault({ route: 'transactions', kind: 'resp_code', value: '101', times: 1 });
-  await typeCard(page, GP_VISA);
-  await page.click('#pay');
-  assert.match(await failure(page), /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was saved all the same/);
-  assert.equal(await firstPayment(page).getAttribute('data-status'), 'declined');
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  const { transactions, verifications } = await grown();
-  assert.deepEqual([transactions.map(({ status }) => status), verifications], [['DECLINED', 'CAPTURED'], 1]);
-}));
-
-test('a saved card is deleted, at the platform too if the account may', withPage(async ({ page }) => {
-  await payWith(page, GP_VISA);
-  await until('the list', () => firstCard(page).isVisible());
-  const id = await firstCard(page).getAttribute('data-token');
-  const remove = async () => {
-    await page.locator(`[data-token="${id}"]`).getByRole('button', { name: /^Delete/ }).click();
-    await page.click('#ask-yes');
-  };
-  await remove();
-  await page.waitForSelector('#saved-notice.notice-bad');
-  assert.match(await page.locator('#saved-notice').innerText(), /account may not do this/);
-  await all.sandbox.gp.settings({ delete_permission: true });
-  try {
+test(
+  'a saved card is deleted, at the platform too if the account may',
+  withPage(async ({ page }) => {
+    await payWith(page, GP_VISA);
+    await until('the list', () => firstCard(page).isVisible());
+    const id = await firstCard(page).getAttribute('data-token');
+    const remove = async () => {
+      await page
+        .locator(`[data-token="${id}"]`)
+        .getByRole('button', { name: /^Delete/ })
+        .click();
+      await page.click('#ask-yes');
+    };
     await remove();
-    await page.locator(`[data-token="${id}"]`).waitFor({ state: 'detached' });
-    assert.equal((await all.sandbox.gp.state()).payment_methods.at(-1).status, 'DELETED');
-  } finally {
-    await all.sandbox.gp.settings({ delete_permission: false });
-  }
-}));
+    await page.waitForSelector('#saved-notice.notice-bad');
+    assert.match(await page.locator('#saved-notice').innerText(), /account may not do this/);
+    await all.sandbox.gp.settings({ delete_permission: true });
+    try {
+      await remove();
+      await page.locator(`[data-token="${id}"]`).waitFor({ state: 'detached' });
+      assert.equal((await all.sandbox.gp.state()).payment_methods.at(-1).status, 'DELETED');
+    } finally {
+      await all.sandbox.gp.settings({ delete_permission: false });
+    }
+  }),
+);
 
 // ------------------------------------------------------------------------------------------------- trouble
 
-test('an access token that expired is renewed without a word', withPage(async ({ page, sessionOpened, sent, grown }) => {
-  await typeCard(page, GP_VISA);
-  await sessionOpened();
-  await all.sandbox.gp.command('expire_tokens');
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  assert.equal(posts(sent, '/v1/sessions').length, 2);
-  assert.equal(posts(sent, '/payment-methods').length, 2);
-  assert.equal((await grown()).transactions.length, 1);
-}));
+test(
+  'an access token that expired is renewed without a word',
+  withPage(async ({ page, sessionOpened, sent, grown }) => {
+    await typeCard(page, GP_VISA);
+    await sessionOpened();
+    await all.sandbox.gp.command('expire_tokens');
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.equal(posts(sent, '/v1/sessions').length, 2);
+    assert.equal(posts(sent, '/payment-methods').length, 2);
+    assert.equal((await grown()).transactions.length, 1);
+  }),
+);
 
-test('a session that grew old in the page sends no card', withPage(async ({ page, sessionOpened, sent, grown }) => {
-  await typeCard(page, GP_VISA);
-  await sessionOpened();
-  await page.evaluate(() => { globalThis.__skew = 11 * 60_000; });
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  assert.equal(posts(sent, '/v1/sessions').length, 2);
-  assert.equal(posts(sent, '/payment-methods').length, 1);
-  assert.equal((await grown()).transactions.length, 1);
-}));
+test(
+  'a session that grew old in the page sends no card',
+  withPage(async ({ page, sessionOpened, sent, grown }) => {
+    await typeCard(page, GP_VISA);
+    await sessionOpened();
+    await page.evaluate(() => {
+      globalThis.__skew = 11 * 60_000;
+    });
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.equal(posts(sent, '/v1/sessions').length, 2);
+    assert.equal(posts(sent, '/payment-methods').length, 1);
+    assert.equal((await grown()).transactions.length, 1);
+  }),
+);
 
 for (const kind of ['bad_gateway_after_commit', 'drop_after_commit', 'gateway_timeout_after_commit']) {
-  test(`a charge whose answer is lost (${kind.replaceAll('_', ' ')}) ends approved and is made once`, withPage(async ({ page, grown }) => {
-    await all.sandbox.gp.fault({ route: 'transactions', kind, times: 1 });
-    await payWith(page, GP_VISA);
-    await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-    await becomes(page, 'approved');
-    assert.equal((await grown()).transactions.length, 1);
-  }));
+  test(
+    `a charge whose answer is lost (${kind.replaceAll('_', ' ')}) ends approved and is made once`,
+    withPage(async ({ page, grown }) => {
+      await all.sandbox.gp.fault({ route: 'transactions', kind, times: 1 });
+      await payWith(page, GP_VISA);
+      await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+      await becomes(page, 'approved');
+      assert.equal((await grown()).transactions.length, 1);
+    }),
+  );
 }
 
-test('an outcome that is not known for a while shows by itself', withPage(async ({ page, grown }) => {
-  await all.sandbox.gp.settings({ readable_after_ms: 3_600_000 });
-  try {
-    await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
+test(
+  'an outcome that is not known for a while shows by itself',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.gp.settings({ readable_after_ms: 3_600_000 });
+    try {
+      await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
+      assert.equal(await payWith(page, GP_VISA), 'We do not know yet');
+      assert.match(await page.locator('#result-text').innerText(), /do not pay again[\s\S]*asking Global Payments/);
+      assert.equal(await page.isVisible('#pay'), false);
+      await all.sandbox.gp.settings({ readable_after_ms: 0 });
+      await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+      await becomes(page, 'approved');
+      assert.equal((await grown()).transactions.length, 1);
+    } finally {
+      await all.sandbox.gp.settings({ readable_after_ms: 0 });
+    }
+  }),
+);
+
+test(
+  'an answer of the shop that is lost is asked for again and charges once',
+  withPage(async ({ page, grown }) => {
+    let lost = 0;
+    all.front.cut = (request) =>
+      request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'half-way';
     assert.equal(await payWith(page, GP_VISA), 'We do not know yet');
-    assert.match(await page.locator('#result-text').innerText(), /do not pay again[\s\S]*asking Global Payments/);
-    assert.equal(await page.isVisible('#pay'), false);
-    await all.sandbox.gp.settings({ readable_after_ms: 0 });
+    await page.click('#result-check');
     await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-    await becomes(page, 'approved');
     assert.equal((await grown()).transactions.length, 1);
-  } finally {
-    await all.sandbox.gp.settings({ readable_after_ms: 0 });
-  }
-}));
+  }),
+);
 
-test('an answer of the shop that is lost is asked for again and charges once', withPage(async ({ page, grown }) => {
-  let lost = 0;
-  all.front.cut = (request) => request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'half-way';
-  assert.equal(await payWith(page, GP_VISA), 'We do not know yet');
-  await page.click('#result-check');
-  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-  assert.equal((await grown()).transactions.length, 1);
-}));
+test(
+  'a refund whose answer is lost is made once',
+  withPage(async ({ page, grown }) => {
+    await payWith(page, GP_VISA);
+    await becomes(page, 'approved');
+    await all.sandbox.gp.fault({ route: 'transactions/refund', kind: 'drop_after_commit', times: 1 });
+    await press(page, 'Refund', '5');
+    await becomes(page, 'partially_refunded');
+    assert.deepEqual(
+      (await grown()).transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount),
+      ['500'],
+    );
+  }),
+);
 
-test('a refund whose answer is lost is made once', withPage(async ({ page, grown }) => {
-  await payWith(page, GP_VISA);
-  await becomes(page, 'approved');
-  await all.sandbox.gp.fault({ route: 'transactions/refund', kind: 'drop_after_commit', times: 1 });
-  await press(page, 'Refund', '5');
-  await becomes(page, 'partially_refunded');
-  assert.deepEqual((await grown()).transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount), ['500']);
-}));
+test(
+  'a double click on Pay charges once',
+  withPage(async ({ page, grown }) => {
+    await typeCard(page, GP_VISA);
+    await page.dblclick('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    await page.waitForTimeout(300);
+    assert.equal((await grown()).transactions.length, 1);
+  }),
+);
 
-test('a double click on Pay charges once', withPage(async ({ page, grown }) => {
-  await typeCard(page, GP_VISA);
-  await page.dblclick('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  await page.waitForTimeout(300);
-  assert.equal((await grown()).transactions.length, 1);
-}));
-
-test('a platform that does not answer a card gets words, and the next press works', withPage(async ({ page, grown }) => {
-  for (const kind of ['drop_before', 'server_error', 'html', 'bad_gateway_before_commit']) {
+test(
+  'a platform that does not answer a card gets words, and the next press works',
+  withPage(async ({ page, grown }) => {
+    for (const kind of ['drop_before', 'server_error', 'html', 'bad_gateway_before_commit']) {
+      await all.sandbox.clearFaults();
+      await all.sandbox.gp.fault({ route: 'payment-methods', kind, times: 0 });
+      if (kind === 'drop_before') await typeCard(page, GP_VISA);
+      await page.click('#pay');
+      const said = await failure(page);
+      assert.match(said, /Nothing was charged/, kind);
+      assert.doesNotMatch(said, /undefined|null|\bcode:/, kind);
+    }
+    assert.equal((await grown()).transactions.length, 0);
     await all.sandbox.clearFaults();
-    await all.sandbox.gp.fault({ route: 'payment-methods', kind, times: 0 });
-    if (kind === 'drop_before') await typeCard(page, GP_VISA);
     await page.click('#pay');
-    const said = await failure(page);
-    assert.match(said, /Nothing was charged/, kind);
-    assert.doesNotMatch(said, /undefined|null|\bcode:/, kind);
-  }
-  assert.equal((await grown()).transactions.length, 0);
-  await all.sandbox.clearFaults();
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-}));
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+  }),
+);
 
 // ------------------------------------------------------------------------------------------------- secrecy
 
-test('the card goes to the platform, once, and nowhere else', withPage(async ({ page, sent, gp, front }) => {
-  for (const card of [GP_VISA, GP_AMEX]) {
-    await payWith(page, card);
-    await page.click('#result-next');
-  }
-  await becomes(page, 'approved');
-  await press(page, 'Refund', '1');
-  await becomes(page, 'partially_refunded');
-  for (const card of [GP_VISA, GP_AMEX]) {
-    const holding = sent.filter((request) => found([request.url, request.headers, request.body].join('\n'), card.number).length > 0);
-    assert.deepEqual(holding.map(({ method, url }) => `${method} ${url}`), [`POST ${all.gp.url}/payment-methods`]);
-    const onWire = gp().filter((request) => found([request.url, request.headers, request.body].join('\n'), card.number).length > 0);
-    assert.deepEqual(onWire.map(({ method, url, status }) => [method, url, status]), [['POST', '/payment-methods', 200]]);
-    assert.match(onWire[0].headers, new RegExp(`origin\\n${all.url}`, 'i'), 'sent by the browser itself');
-    assert.deepEqual(leaks(front(), card), [], 'what the shop got');
-    assert.deepEqual(leaks(sent.filter(({ url }) => new URL(url).origin === all.url), card), []);
-  }
-  assert.deepEqual([...new Set(sent.map(({ url }) => new URL(url).origin))].sort(), [all.url, all.gp.origin].sort());
-}));
+test(
+  'the card goes to the platform, once, and nowhere else',
+  withPage(async ({ page, sent, gp, front }) => {
+    for (const card of [GP_VISA, GP_AMEX]) {
+      await payWith(page, card);
+      await page.click('#result-next');
+    }
+    await becomes(page, 'approved');
+    await press(page, 'Refund', '1');
+    await becomes(page, 'partially_refunded');
+    for (const card of [GP_VISA, GP_AMEX]) {
+      const holding = sent.filter(
+        (request) => found([request.url, request.headers, request.body].join('\n'), card.number).length > 0,
+      );
+      assert.deepEqual(
+        holding.map(({ method, url }) => `${method} ${url}`),
+        [`POST ${all.gp.url}/payment-methods`],
+      );
+      const onWire = gp().filter(
+        (request) => found([request.url, request.headers, request.body].join('\n'), card.number).length > 0,
+      );
+      assert.deepEqual(
+        onWire.map(({ method, url, status }) => [method, url, status]),
+        [['POST', '/payment-methods', 200]],
+      );
+      assert.match(onWire[0].headers, new RegExp(`origin\\n${all.url}`, 'i'), 'sent by the browser itself');
+      assert.deepEqual(leaks(front(), card), [], 'what the shop got');
+      assert.deepEqual(
+        leaks(
+          sent.filter(({ url }) => new URL(url).origin === all.url),
+          card,
+        ),
+        [],
+      );
+    }
+    assert.deepEqual([...new Set(sent.map(({ url }) => new URL(url).origin))].sort(), [all.url, all.gp.origin].sort());
+  }),
+);
 
-test('the browser’s access token may create single-use payment methods and nothing else', withPage(async ({ page, gp }) => {
-  await payWith(page, GP_VISA);
-  const [{ headers }] = posts(gp(), '/payment-methods');
-  const bearer = /authorization\n(Bearer \S+)/i.exec(headers)[1];
-  for (const [method, path, body] of [['POST', '/transactions', {}], ['GET', '/transactions', null], ['GET', '/payment-methods', null]]) {
-    const answer = await fetch(all.gp.url + path, { method, headers: { authorization: bearer, 'x-gp-version': '2021-03-22' }, body: body && JSON.stringify(body) });
-    assert.equal(answer.status, 403, `${method} ${path}`);
-  }
-  const asked = gp().filter(({ url }) => url === '/accesstoken').map(({ body }) => JSON.parse(body));
-  for (const { permissions, secret } of asked) assert.ok(secret && (permissions === undefined || permissions.join() === 'PMT_POST_Create_Single'));
-}));
+test(
+  'the browser’s access token may create single-use payment methods and nothing else',
+  withPage(async ({ page, gp }) => {
+    await payWith(page, GP_VISA);
+    const [{ headers }] = posts(gp(), '/payment-methods');
+    const bearer = /authorization\n(Bearer \S+)/i.exec(headers)[1];
+    for (const [method, path, body] of [
+      ['POST', '/transactions', {}],
+      ['GET', '/transactions', null],
+      ['GET', '/payment-methods', null],
+    ]) {
+      const answer = await fetch(all.gp.url + path, {
+        method,
+        headers: { authorization: bearer, 'x-gp-version': '2021-03-22' },
+        body: body && JSON.stringify(body),
+      });
+      assert.equal(answer.status, 403, `${method} ${path}`);
+    }
+    const asked = gp()
+      .filter(({ url }) => url === '/accesstoken')
+      .map(({ body }) => JSON.parse(body));
+    for (const { permissions, secret } of asked)
+      assert.ok(secret && (permissions === undefined || permissions.join() === 'PMT_POST_Create_Single'));
+  }),
+);
 
-test('the panel shows the request with the card masked, and says what this platform’s format is', withPage(async ({ page }) => {
-  await payWith(page, GP_AMEX);
-  await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
-  const shown = await page.locator('#wire').innerText();
-  assert.match(shown, /POST \/v1\/sessions[\s\S]*POST http[^\n]*\/payment-methods[\s\S]*POST \/v1\/tokens[\s\S]*POST \/v1\/payments/);
-  assert.match(shown, /Global Payments takes the card as clear JSON: only TLS protects it[\s\S]*never touches the shop’s server/);
-  assert.match(shown, /"number": "•{11}0608"/);
-  assert.match(shown, /"cvv": "••••"/);
-  assert.match(shown, /"usage_mode": "SINGLE"/);
-  assert.match(shown, /x-gp-version: 2021-03-22/);
-  assert.match(shown, /authorization: Bearer \S{6}… \(/, 'the access token is cut short');
-  assert.equal((shown.match(/Looked for your card number/g) ?? []).length >= 3, true);
-  assert.equal(await page.locator('.proof-bad').count(), 0);
-  const everything = await page.content();
-  assert.deepEqual(found(everything, GP_AMEX.number), [], 'nor is the number anywhere else in the document');
-  assert.doesNotMatch(shown, new RegExp(`"${GP_AMEX.cvc}"`));
-}));
+test(
+  'the panel shows the request with the card masked, and says what this platform’s format is',
+  withPage(async ({ page }) => {
+    await payWith(page, GP_AMEX);
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
+    const shown = await page.locator('#wire').innerText();
+    assert.match(
+      shown,
+      /POST \/v1\/sessions[\s\S]*POST http[^\n]*\/payment-methods[\s\S]*POST \/v1\/tokens[\s\S]*POST \/v1\/payments/,
+    );
+    assert.match(
+      shown,
+      /Global Payments takes the card as clear JSON: only TLS protects it[\s\S]*never touches the shop’s server/,
+    );
+    assert.match(shown, /"number": "•{11}0608"/);
+    assert.match(shown, /"cvv": "••••"/);
+    assert.match(shown, /"usage_mode": "SINGLE"/);
+    assert.match(shown, /x-gp-version: 2021-03-22/);
+    assert.match(shown, /authorization: Bearer \S{6}… \(/, 'the access token is cut short');
+    assert.equal((shown.match(/Looked for your card number/g) ?? []).length >= 3, true);
+    assert.equal(await page.locator('.proof-bad').count(), 0);
+    const everything = await page.content();
+    assert.deepEqual(found(everything, GP_AMEX.number), [], 'nor is the number anywhere else in the document');
+    assert.doesNotMatch(shown, new RegExp(`"${GP_AMEX.cvc}"`));
+  }),
+);
 
-test('the panel would say so if the card went elsewhere', withPage(async ({ page }) => {
-  await typeCard(page, GP_VISA);
-  await page.route('**/v1/tokens', (route) => route.abort());
-  await page.evaluate((number) => fetch('/v1/tokens', { method: 'POST', body: JSON.stringify({ card: { number } }) }).catch(() => {}), GP_VISA.number);
-  await page.waitForSelector('.proof-bad', { state: 'attached' });
-  assert.deepEqual(found(await page.locator('#wire').innerHTML(), GP_VISA.number), [], 'masked all the same');
-  await page.unroute('**/v1/tokens');
-}));
+test(
+  'the panel would say so if the card went elsewhere',
+  withPage(async ({ page }) => {
+    await typeCard(page, GP_VISA);
+    await page.route('**/v1/tokens', (route) => route.abort());
+    await page.evaluate(
+      (number) => fetch('/v1/tokens', { method: 'POST', body: JSON.stringify({ card: { number } }) }).catch(() => {}),
+      GP_VISA.number,
+    );
+    await page.waitForSelector('.proof-bad', { state: 'attached' });
+    assert.deepEqual(found(await page.locator('#wire').innerHTML(), GP_VISA.number), [], 'masked all the same');
+    await page.unroute('**/v1/tokens');
+  }),
+);
 
 test('the policy lets the page reach the two platforms and nobody else', async () => {
   const policy = (await fetch(all.url)).headers.get('content-security-policy');
-  const connect = /connect-src ([^;]*)/.exec(policy)[1].split(' ').filter((source) => source !== "'self'");
+  const connect = /connect-src ([^;]*)/
+    .exec(policy)[1]
+    .split(' ')
+    .filter((source) => source !== "'self'");
   assert.deepEqual(connect.map((source) => new URL(source).origin).sort(), [all.checkout.origin, all.gp.origin].sort());
 });
 
@@ -414,18 +654,22 @@ test('neither the server nor the wasm module keeps the card', async () => {
   const { page, close } = await all.open();
   await page.check('#platform-gp_api');
   await payWith(page, card);
-  const memories = await page.evaluate(() => globalThis.__memories.map((memory) => {
-    const bytes = new Uint8Array(memory.buffer);
-    let text = '';
-    for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-    return btoa(text);
-  }));
+  const memories = await page.evaluate(() =>
+    globalThis.__memories.map((memory) => {
+      const bytes = new Uint8Array(memory.buffer);
+      let text = '';
+      for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+      return btoa(text);
+    }),
+  );
   assert.ok(memories.length > 0);
-  for (const memory of memories) assert.deepEqual(found(Buffer.from(memory, 'base64'), card.number), [], 'the wasm module');
+  for (const memory of memories)
+    assert.deepEqual(found(Buffer.from(memory, 'base64'), card.number), [], 'the wasm module');
   await close();
   assert.deepEqual(found(all.server.log(), card.number), [], 'the log');
   assert.deepEqual(found(all.server.database(), card.number), [], 'the database');
-  for (const { bytes, name } of processMemory(all.server.pid)) assert.deepEqual(found(bytes, card.number), [], `memory, in ${name}`);
+  for (const { bytes, name } of processMemory(all.server.pid))
+    assert.deepEqual(found(bytes, card.number), [], `memory, in ${name}`);
 });
 
 // --------------------------------------------------------------------------- the sample's own contract, in a page
@@ -459,7 +703,12 @@ test('a page written for the back end of the network-token sample works unchange
     const before = await all.sandbox.gp.state();
     all.front.pages['/sample.html'] = SAMPLE;
     const typed = { number: '4622943123052970', expiry: '12/30', cvc: '999', holder: '' };
-    const asked = { base: all.gp.url, card: typed, declined: { ...typed, number: GP_DECLINED.number, cvc: '123' }, amount: 19.99 };
+    const asked = {
+      base: all.gp.url,
+      card: typed,
+      declined: { ...typed, number: GP_DECLINED.number, cvc: '123' },
+      amount: 19.99,
+    };
     await page.goto(`${all.url}/sample.html#${encodeURIComponent(JSON.stringify(asked))}`);
     const out = JSON.parse(await until('the sample to end', () => page.locator('#out').textContent()));
     assert.equal(out.error, undefined);
@@ -473,7 +722,10 @@ test('a page written for the back end of the network-token sample works unchange
     assert.deepEqual(rest, { brand: 'VISA', masked_card: '2970', usage_mode: 'USE_NETWORK_TOKEN', status: 'Active' });
     assert.ok(!Number.isNaN(Date.parse(at)));
     assert.deepEqual([out.created.success, out.created.message], [true, 'Network token created successfully']);
-    assert.deepEqual(out.listed.data.find((token) => token.id === id), out.created.data);
+    assert.deepEqual(
+      out.listed.data.find((token) => token.id === id),
+      out.created.data,
+    );
 
     const { transactionId, authCode, ...paid } = out.paid.data;
     assert.match(transactionId, /^TRN_/);
@@ -481,14 +733,24 @@ test('a page written for the back end of the network-token sample works unchange
     assert.deepEqual(paid, { status: 'SUCCESS', amount: 19.99, currency: 'USD', tokenUsageMode: 'USE_NETWORK_TOKEN' });
     assert.deepEqual([out.paid.success, out.paid.message], [true, 'Payment processed successfully']);
     const made = (await all.sandbox.gp.state()).transactions.slice(before.transactions.length);
-    assert.deepEqual(made.map(({ amount, usage_mode: mode }) => [amount, mode]), [['1999', 'USE_NETWORK_TOKEN']], '19.99 and not 19.98');
+    assert.deepEqual(
+      made.map(({ amount, usage_mode: mode }) => [amount, mode]),
+      [['1999', 'USE_NETWORK_TOKEN']],
+      '19.99 and not 19.98',
+    );
 
     for (const answer of [out.unknown, out.refused]) {
       assert.deepEqual(Object.keys(answer).sort(), ['message', 'success']);
       assert.equal(answer.success, false);
     }
     const own = sent.filter(({ url }) => new URL(url).origin === all.url);
-    assert.deepEqual(leaks(own.filter(({ url }) => !url.includes('/sample.html')), typed), []);
+    assert.deepEqual(
+      leaks(
+        own.filter(({ url }) => !url.includes('/sample.html')),
+        typed,
+      ),
+      [],
+    );
   } finally {
     await close();
   }
@@ -505,61 +767,103 @@ const axe = (() => {
 })();
 
 for (const colorScheme of ['light', 'dark']) {
-  test(`axe finds nothing with GP API chosen, ${colorScheme}`, { skip: axe === null && 'axe-core is not installed' }, withPage(async ({ page, context }) => {
-    const cdp = await context.newCDPSession(page);
-    await cdp.send('Runtime.evaluate', { expression: axe });
-    const check = async (state) => {
-      const violations = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`)));
-      assert.deepEqual(violations, [], state);
-    };
-    await check('chosen');
-    await page.check('#capture-later');
-    await payWith(page, GP_VISA);
-    await becomes(page, 'authorized');
-    await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
-    await check('authorized, everything open');
-    await firstPayment(page).getByRole('button', { name: /^Capture/ }).click();
-    await page.fill('#ask-amount', '99');
-    await page.click('#ask-yes');
-    await check('a question with a mistake');
-    await page.fill('#ask-amount', '24.50');
-    await page.click('#ask-yes');
-    await becomes(page, 'approved');
-    await press(page, 'Refund', '1');
-    await becomes(page, 'partially_refunded');
-    await check('partly refunded');
-  }, { colorScheme }));
+  test(
+    `axe finds nothing with GP API chosen, ${colorScheme}`,
+    { skip: axe === null && 'axe-core is not installed' },
+    withPage(
+      async ({ page, context }) => {
+        const cdp = await context.newCDPSession(page);
+        await cdp.send('Runtime.evaluate', { expression: axe });
+        const check = async (state) => {
+          const violations = await page.evaluate(() =>
+            globalThis.axe
+              .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+              .then((result) =>
+                result.violations.map(
+                  ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
+                ),
+              ),
+          );
+          assert.deepEqual(violations, [], state);
+        };
+        await check('chosen');
+        await page.check('#capture-later');
+        await payWith(page, GP_VISA);
+        await becomes(page, 'authorized');
+        await page.evaluate(() => {
+          for (const details of document.querySelectorAll('details')) details.open = true;
+        });
+        await check('authorized, everything open');
+        await firstPayment(page)
+          .getByRole('button', { name: /^Capture/ })
+          .click();
+        await page.fill('#ask-amount', '99');
+        await page.click('#ask-yes');
+        await check('a question with a mistake');
+        await page.fill('#ask-amount', '24.50');
+        await page.click('#ask-yes');
+        await becomes(page, 'approved');
+        await press(page, 'Refund', '1');
+        await becomes(page, 'partially_refunded');
+        await check('partly refunded');
+      },
+      { colorScheme },
+    ),
+  );
 }
 
 for (const width of [320, 1280]) {
-  test(`nothing sticks out at ${width} px with GP API chosen`, withPage(async ({ page }) => {
-    const sticksOut = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth
-      || [...document.querySelectorAll('main *')].some((element) => element.checkVisibility() && !element.matches('.visually-hidden, .visually-hidden *') && element.getBoundingClientRect().right > innerWidth + 0.5));
-    assert.equal(await sticksOut(), false);
-    await payWith(page, GP_VISA);
-    await becomes(page, 'approved');
-    await press(page, 'Refund', '1');
-    await becomes(page, 'partially_refunded');
-    await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
-    assert.equal(await sticksOut(), false, 'partly refunded, everything open');
-  }, { viewport: { width, height: 800 } }));
+  test(
+    `nothing sticks out at ${width} px with GP API chosen`,
+    withPage(
+      async ({ page }) => {
+        const sticksOut = () =>
+          page.evaluate(
+            () =>
+              document.documentElement.scrollWidth > innerWidth ||
+              [...document.querySelectorAll('main *')].some(
+                (element) =>
+                  element.checkVisibility() &&
+                  !element.matches('.visually-hidden, .visually-hidden *') &&
+                  element.getBoundingClientRect().right > innerWidth + 0.5,
+              ),
+          );
+        assert.equal(await sticksOut(), false);
+        await payWith(page, GP_VISA);
+        await becomes(page, 'approved');
+        await press(page, 'Refund', '1');
+        await becomes(page, 'partially_refunded');
+        await page.evaluate(() => {
+          for (const details of document.querySelectorAll('details')) details.open = true;
+        });
+        assert.equal(await sticksOut(), false, 'partly refunded, everything open');
+      },
+      { viewport: { width, height: 800 } },
+    ),
+  );
 }
 
-test('the choice is reached by keyboard before the card, and Enter in a question says yes', withPage(async ({ page }) => {
-  await page.evaluate(() => { document.activeElement.blur(); });
-  await page.locator('#currency').focus();
-  await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'platform-gp_api');
-  await page.keyboard.press('ArrowLeft');
-  assert.equal(await page.isChecked('#platform-greenpay'), true);
-  await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'card-number');
-  await payWith(page, GP_VISA);
-  await becomes(page, 'approved');
-  await firstPayment(page).getByRole('button', { name: /^Refund/ }).click();
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'ask-amount');
-  await page.keyboard.press('Enter');
-  await becomes(page, 'refunded');
-}));
+test(
+  'the choice is reached by keyboard before the card, and Enter in a question says yes',
+  withPage(async ({ page }) => {
+    await page.evaluate(() => {
+      document.activeElement.blur();
+    });
+    await page.locator('#currency').focus();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'platform-gp_api');
+    await page.keyboard.press('ArrowLeft');
+    assert.equal(await page.isChecked('#platform-greenpay'), true);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'card-number');
+    await payWith(page, GP_VISA);
+    await becomes(page, 'approved');
+    await firstPayment(page)
+      .getByRole('button', { name: /^Refund/ })
+      .click();
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'ask-amount');
+    await page.keyboard.press('Enter');
+    await becomes(page, 'refunded');
+  }),
+);

@@ -6,7 +6,17 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import os from 'node:os';
@@ -39,7 +49,10 @@ async function stopped(child) {
 
 function keepOutput(child) {
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { text += chunk; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
   return () => text;
 }
 
@@ -51,9 +64,18 @@ export async function startSandbox({ serverUrl, keyBits } = {}) {
   const child = spawn(binary('cardseal-sandbox'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const log = keepOutput(child);
   const line = once(createInterface({ input: child.stdout }), 'line').then(([text]) => JSON.parse(text));
-  const info = await Promise.race([line, once(child, 'exit').then(() => { throw new Error(`the sandbox ended:\n${log()}`); })]);
+  const info = await Promise.race([
+    line,
+    once(child, 'exit').then(() => {
+      throw new Error(`the sandbox ended:\n${log()}`);
+    }),
+  ]);
   const control = async (method, route, body) => {
-    const response = await fetch(info.control_url + route, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
+    const response = await fetch(info.control_url + route, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
     if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${await response.text()}`);
     const text = await response.text();
     return text ? JSON.parse(text) : null;
@@ -91,24 +113,42 @@ export async function freePort() {
 }
 
 /** `platforms` are the tables below `[platforms]`, such as the sandbox tells. */
-export async function startServer({ port, origins, platforms, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
+export async function startServer({
+  port,
+  origins,
+  platforms,
+  www = path.join(root, 'www'),
+  pkg = path.join(root, 'pkg'),
+}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
   const config = path.join(folder, 'cardseal.toml');
   const apiKey = randomBytes(24).toString('hex');
-  writeFileSync(config, toml({
-    server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey },
-    database: { path: path.join(folder, 'cardseal.sqlite') },
-    // Tests try more cards in a minute than any customer does.
-    limits: {
-      browser_requests_per_minute: 6000, session_attempts: 100, customer_attempts_per_minute: 6000, attempts_per_minute: 6000,
-      customer_sessions_per_minute: 6000, sessions_per_minute: 6000,
-    },
-    platforms,
-    demo: { enabled: true, www, pkg },
-  }), { mode: 0o600 });
+  writeFileSync(
+    config,
+    toml({
+      server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey },
+      database: { path: path.join(folder, 'cardseal.sqlite') },
+      // Tests try more cards in a minute than any customer does.
+      limits: {
+        browser_requests_per_minute: 6000,
+        session_attempts: 100,
+        customer_attempts_per_minute: 6000,
+        attempts_per_minute: 6000,
+        customer_sessions_per_minute: 6000,
+        sessions_per_minute: 6000,
+      },
+      platforms,
+      demo: { enabled: true, www, pkg },
+    }),
+    { mode: 0o600 },
+  );
 
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CARDSEAL_')));
-  const child = spawn(binary('cardseal-server'), ['--config', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env });
+  const child = spawn(binary('cardseal-server'), ['--config', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: folder,
+    env,
+  });
   const log = keepOutput(child);
   const url = `http://127.0.0.1:${port}`;
   for (let tries = 0; ; tries++) {
@@ -123,7 +163,12 @@ export async function startServer({ port, origins, platforms, www = path.join(ro
     log,
     apiKey,
     /** Every byte of the database and of what lies beside it. */
-    database: () => Buffer.concat(readdirSync(folder).filter((name) => name.startsWith('cardseal.sqlite')).map((name) => readFileSync(path.join(folder, name)))),
+    database: () =>
+      Buffer.concat(
+        readdirSync(folder)
+          .filter((name) => name.startsWith('cardseal.sqlite'))
+          .map((name) => readFileSync(path.join(folder, name))),
+      ),
     stop: async () => {
       await stopped(child);
       rmSync(folder, { recursive: true, force: true });
@@ -138,7 +183,7 @@ const PATIENCE = 60_000;
 
 /** Waits until `check` gives something; tells what was waited for if it never does. */
 export async function until(what, check, ms = PATIENCE) {
-  for (const end = Date.now() + ms; ;) {
+  for (const end = Date.now() + ms; ; ) {
     const value = await check();
     if (value) return value;
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for: ${what}`);
@@ -161,7 +206,9 @@ export async function startRecorder(target, port = 0) {
   const recorder = { requests, cut: () => false, pages: {}, target };
   recorder.hold = () => {
     let open;
-    gate = new Promise((resolve) => { open = resolve; });
+    gate = new Promise((resolve) => {
+      open = resolve;
+    });
     return open;
   };
   const server = http.createServer((request, response) => {
@@ -174,25 +221,34 @@ export async function startRecorder(target, port = 0) {
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', async () => {
       const body = Buffer.concat(chunks);
-      const record = { method: request.method, url, headers: request.rawHeaders.join('\n'), body: body.toString('utf8'), status: null };
+      const record = {
+        method: request.method,
+        url,
+        headers: request.rawHeaders.join('\n'),
+        body: body.toString('utf8'),
+        status: null,
+      };
       requests.push(record);
       await gate;
       const to = new URL(recorder.target);
-      const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-        record.status = answer.statusCode;
-        const cut = recorder.cut(record);
-        if (cut) {
-          if (cut === 'half-way') {
-            response.writeHead(answer.statusCode, { ...answer.headers, 'content-length': '100000' });
-            response.write('{');
+      const onward = http.request(
+        { host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers },
+        (answer) => {
+          record.status = answer.statusCode;
+          const cut = recorder.cut(record);
+          if (cut) {
+            if (cut === 'half-way') {
+              response.writeHead(answer.statusCode, { ...answer.headers, 'content-length': '100000' });
+              response.write('{');
+            }
+            answer.resume();
+            answer.on('end', () => setTimeout(() => response.destroy(), 50));
+            return;
           }
-          answer.resume();
-          answer.on('end', () => setTimeout(() => response.destroy(), 50));
-          return;
-        }
-        response.writeHead(answer.statusCode, answer.headers);
-        answer.pipe(response);
-      });
+          response.writeHead(answer.statusCode, answer.headers);
+          answer.pipe(response);
+        },
+      );
       onward.on('error', () => response.destroy());
       onward.end(body);
     });
@@ -212,9 +268,20 @@ export async function startRecorder(target, port = 0) {
 // -------------------------------------------------------------------------------------------------- browser
 
 export async function launch(more = []) {
-  const args = [...more, '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run', '--disable-gpu'];
+  const args = [
+    ...more,
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-gpu',
+  ];
   if (process.getuid?.() === 0) args.push('--no-sandbox');
-  return chromium.launch({ executablePath: process.env.CHROME_BIN ?? process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  return chromium.launch({
+    executablePath: process.env.CHROME_BIN ?? process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args,
+  });
 }
 
 /**
@@ -223,7 +290,13 @@ export async function launch(more = []) {
  * server for what the platforms tell it. `settings`, by platform,
  * may override what the sandbox tells the server, and may be a function of `{ page }`, the address that the browser opens; `browser` starts another one than Chromium.
  */
-export async function startAll({ platforms: ids = ['greenpay'], settings = {}, www, pkg, browser: begin = launch } = {}) {
+export async function startAll({
+  platforms: ids = ['greenpay'],
+  settings = {},
+  www,
+  pkg,
+  browser: begin = launch,
+} = {}) {
   const things = [];
   try {
     const port = await freePort();
@@ -251,9 +324,19 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
     const browser = await begin();
     things.push({ stop: () => browser.close() });
     return {
-      url: front.url, sandbox, wire, hooks, checkout: wire.greenpay?.checkout_url, gp: wire.gp_api?.base_url, front, server, browser,
+      url: front.url,
+      sandbox,
+      wire,
+      hooks,
+      checkout: wire.greenpay?.checkout_url,
+      gp: wire.gp_api?.base_url,
+      front,
+      server,
+      browser,
       open: (options) => openPage(browser, front.url, options),
-      stop: async () => { for (const thing of things.reverse()) await thing.stop(); },
+      stop: async () => {
+        for (const thing of things.reverse()) await thing.stop();
+      },
     };
   } catch (error) {
     for (const thing of things.reverse()) await thing.stop();
@@ -265,10 +348,13 @@ export async function startAll({ platforms: ids = ['greenpay'], settings = {}, w
 // and lets a test move the page's clock.
 function watchPage() {
   globalThis.__violations = [];
-  document.addEventListener('securitypolicyviolation', (event) => globalThis.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+  document.addEventListener('securitypolicyviolation', (event) =>
+    globalThis.__violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+  );
   globalThis.__memories = [];
   const keep = (instance) => {
-    for (const value of Object.values(instance.exports)) if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
+    for (const value of Object.values(instance.exports))
+      if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
   };
   // However it is made: by the constructor, or by a function that gives the instance alone or with its module.
   WebAssembly.Instance = class extends WebAssembly.Instance {
@@ -298,8 +384,17 @@ async function openPage(browser, url, { ready = true, ...options } = {}) {
   const problems = [];
   const finished = [];
   page.on('requestfinished', (request) => finished.push(request.url()));
-  page.on('request', (request) => sent.push({ method: request.method(), url: request.url(), headers: JSON.stringify(request.headers()), body: request.postData() ?? '' }));
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()); });
+  page.on('request', (request) =>
+    sent.push({
+      method: request.method(),
+      url: request.url(),
+      headers: JSON.stringify(request.headers()),
+      body: request.postData() ?? '',
+    }),
+  );
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
   page.on('pageerror', (error) => problems.push(String(error)));
   await page.addInitScript(watchPage);
   await page.goto(url);
@@ -340,7 +435,8 @@ export async function typeCustomer(page, customer = CUSTOMER) {
 }
 
 /** The lists show what the server says now: whoever sees a result sees that they are being read, too. */
-export const listsRead = (page) => page.locator(':is(#saved, #payments)[aria-busy="true"]').first().waitFor({ state: 'detached' });
+export const listsRead = (page) =>
+  page.locator(':is(#saved, #payments)[aria-busy="true"]').first().waitFor({ state: 'detached' });
 
 export async function resultHeading(page) {
   await page.waitForSelector('#result:not([hidden])');
@@ -375,11 +471,18 @@ export const passesLuhn = (digits) => {
 /** The ways in which a text may hide in bytes. */
 export function disguises(text) {
   const bytes = Buffer.from(text);
-  const forms = { plain: bytes, wide: Buffer.from(text, 'utf16le'), hex: Buffer.from(bytes.toString('hex')), reversed: Buffer.from([...text].reverse().join('')) };
+  const forms = {
+    plain: bytes,
+    wide: Buffer.from(text, 'utf16le'),
+    hex: Buffer.from(bytes.toString('hex')),
+    reversed: Buffer.from([...text].reverse().join('')),
+  };
   for (const shift of [0, 1, 2]) {
     const whole = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
     // Without the characters that depend on what stands before and after.
-    forms[`base64 at ${shift}`] = Buffer.from(whole.slice(shift ? shift + 1 : 0, Math.floor(((shift + bytes.length) * 8) / 6)));
+    forms[`base64 at ${shift}`] = Buffer.from(
+      whole.slice(shift ? shift + 1 : 0, Math.floor(((shift + bytes.length) * 8) / 6)),
+    );
   }
   if (/^\d{12,19}$/.test(text)) {
     const grouped = text.length === 15 ? text.replace(/^(.{4})(.{6})/, '$1 $2 ') : text.replace(/(.{4})(?=.)/g, '$1 ');
@@ -395,19 +498,22 @@ export function disguises(text) {
 /** Names of the disguises in which `text` is in `bytes`. */
 export function found(bytes, text) {
   const haystack = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
-  return Object.entries(disguises(text)).filter(([, form]) => haystack.includes(form)).map(([name]) => name);
+  return Object.entries(disguises(text))
+    .filter(([, form]) => haystack.includes(form))
+    .map(([name]) => name);
 }
 
 /**
  * Ciphertext, random ids and fractions of a second may hold any digits by chance, so they are taken out before looking for
  * runs of digits, and so is what stands inside a longer word. The number itself is looked for everywhere, in every disguise.
  */
-const withoutChance = (text) => text
-  .replace(/"(ld|lk|encrypted_customer_input|sealed|public_key|_signature|khash|paymentTokenId)":"[^"]*"/g, '"$1":""')
-  .replace(/\bBearer [\w.~+/=-]+/g, 'Bearer')
-  .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
-  .replace(/T\d\d:\d\d:\d\d\.\d+/g, 'time')
-  .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
+const withoutChance = (text) =>
+  text
+    .replace(/"(ld|lk|encrypted_customer_input|sealed|public_key|_signature|khash|paymentTokenId)":"[^"]*"/g, '"$1":""')
+    .replace(/\bBearer [\w.~+/=-]+/g, 'Bearer')
+    .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
+    .replace(/T\d\d:\d\d:\d\d\.\d+/g, 'time')
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, 'uuid');
 
 /** What of a card is in these requests, as sentences; empty if nothing is. */
 export function leaks(requests, card) {
@@ -423,7 +529,8 @@ export function leaks(requests, card) {
     }
     const body = withoutChance(request.body);
     if (new RegExp(`(?<![\\w+/])${card.cvc}(?![\\w+/])`).test(body)) said.push(`${where}: the security code`);
-    if (/"(cvc|cvv|cardNumber|card_number|pan|expiry|expirationDate)"/i.test(body)) said.push(`${where}: a field for card data`);
+    if (/"(cvc|cvv|cardNumber|card_number|pan|expiry|expirationDate)"/i.test(body))
+      said.push(`${where}: a field for card data`);
   }
   return said;
 }

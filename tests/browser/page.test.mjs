@@ -9,10 +9,13 @@ import { Checkout, InDoubt } from '../../www/modules/checkout.js';
 import { failureWords } from '../../www/modules/words.js';
 
 const { fetch } = globalThis;
-afterEach(() => { globalThis.fetch = fetch; });
+afterEach(() => {
+  globalThis.fetch = fetch;
+});
 
 /** What the page itself cannot cause: they are faults of a program, for which the code in the message is enough. */
-const PROGRAMS = `bad_json duplicate_field body_too_large unsupported_media_type unknown_field field_missing field_type api_key_invalid
+const PROGRAMS =
+  `bad_json duplicate_field body_too_large unsupported_media_type unknown_field field_missing field_type api_key_invalid
   sealed_oversized sealed_malformed sealed_algorithm sealed_wrong_session sealed_ephemeral_key idempotency_key_invalid
   idempotency_in_progress not_found method_not_allowed key_missing key_is_private key_is_certificate key_not_rsa key_exponent_invalid
   key_too_short key_modulus_invalid counter_does_not_fit type_invalid option_invalid session_malformed session_wrong_platform
@@ -20,9 +23,12 @@ const PROGRAMS = `bad_json duplicate_field body_too_large unsupported_media_type
 
 test('every code that a shopper can meet has words of its own', () => {
   for (const file of ['server/src/error.rs', 'src/error.rs']) {
-    const codes = [...readFileSync(path.join(root, file), 'utf8').matchAll(/^\s*\w+ = "([a-z0-9_]+)",/gm)].map(([, code]) => code);
+    const codes = [...readFileSync(path.join(root, file), 'utf8').matchAll(/^\s*\w+ = "([a-z0-9_]+)",/gm)].map(
+      ([, code]) => code,
+    );
     assert.ok(codes.length > 25, file);
-    for (const code of codes) assert.equal(failureWords([code]).heading === 'That did not work.', PROGRAMS.includes(code), code);
+    for (const code of codes)
+      assert.equal(failureWords([code]).heading === 'That did not work.', PROGRAMS.includes(code), code);
   }
 });
 
@@ -39,7 +45,10 @@ test('a repeated charge that the server did not look at leaves the first one in 
   assert.ok(doubt instanceof InDoubt);
   let { askAgain } = doubt;
   for (const [status, code] of [
-    [503, 'storage_unavailable'], [503, 'platform_busy'], [429, 'rate_limited'], [500, 'record_unreadable'],
+    [503, 'storage_unavailable'],
+    [503, 'platform_busy'],
+    [429, 'rate_limited'],
+    [500, 'record_unreadable'],
     [500, 'internal'],
   ]) {
     answers.push(refusal(status, code));
@@ -52,7 +61,11 @@ test('a repeated charge that the server did not look at leaves the first one in 
   answers.push({ status: 201, id: 'pay_1' });
   assert.equal((await askAgain()).id, 'pay_1');
   // Of a first try they are an answer: nothing was charged, and the next one has a key of its own.
-  for (const [status, code] of [[503, 'storage_unavailable'], [503, 'platform_busy'], [429, 'rate_limited']]) {
+  for (const [status, code] of [
+    [503, 'storage_unavailable'],
+    [503, 'platform_busy'],
+    [429, 'rate_limited'],
+  ]) {
     const { key } = intent;
     answers.push(refusal(status, code));
     const refused = await new Checkout({}, () => {}).charge(intent).catch((error) => error);

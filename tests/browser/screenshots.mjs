@@ -9,7 +9,21 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { AMEX, CC_VISA, GP_AMEX, GP_DECLINED, GP_VISA, NO_MONEY, VISA, failure, payWith, startAll, typeCard, typeCustomer, until } from './harness.mjs';
+import {
+  AMEX,
+  CC_VISA,
+  failure,
+  GP_AMEX,
+  GP_DECLINED,
+  GP_VISA,
+  NO_MONEY,
+  payWith,
+  startAll,
+  typeCard,
+  typeCustomer,
+  until,
+  VISA,
+} from './harness.mjs';
 
 const [folder, beginning = ''] = process.argv.slice(2);
 if (!folder) {
@@ -24,28 +38,70 @@ const listed = (page) => until('the lists', () => page.locator('#payments > li')
 /** Name, and what to do with a page; the picture is of the whole page unless `only` names a part. */
 const STATES = {
   start: async () => {},
-  mistakes: async (page) => { await typeCard(page, { ...VISA, number: '4242', expiry: '0120', cvc: '1', holder: '' }); await page.click('#pay'); },
-  'several-brands': async (page) => { await page.fill('#card-number', '6'); },
-  paid: async (page) => { await payWith(page, VISA); await listed(page); },
-  declined: async (page) => { await typeCard(page, NO_MONEY); await page.click('#pay'); await failure(page); await listed(page); },
+  mistakes: async (page) => {
+    await typeCard(page, { ...VISA, number: '4242', expiry: '0120', cvc: '1', holder: '' });
+    await page.click('#pay');
+  },
+  'several-brands': async (page) => {
+    await page.fill('#card-number', '6');
+  },
+  paid: async (page) => {
+    await payWith(page, VISA);
+    await listed(page);
+  },
+  declined: async (page) => {
+    await typeCard(page, NO_MONEY);
+    await page.click('#pay');
+    await failure(page);
+    await listed(page);
+  },
   'saved-cards': async (page) => {
     await page.fill('#card-nickname', 'Travel card');
     await payWith(page, AMEX);
     await listed(page);
-    await page.locator('#payments').getByRole('button', { name: /^Refund/ }).first().click();
+    await page
+      .locator('#payments')
+      .getByRole('button', { name: /^Refund/ })
+      .first()
+      .click();
     await page.locator('#ask-yes').click();
     await until('the refund', () => page.locator('[data-status="refunded"]').first().isVisible());
     await page.click('#result-next');
     await page.evaluate(() => document.activeElement.blur());
   },
-  question: async (page) => { await payWith(page, VISA); await listed(page); await page.locator('#saved').getByRole('button', { name: /^Delete/ }).first().click(); },
-  updating: async (page) => { await payWith(page, VISA); await listed(page); await page.locator('#saved').getByRole('button', { name: /^Update/ }).first().click(); },
+  question: async (page) => {
+    await payWith(page, VISA);
+    await listed(page);
+    await page
+      .locator('#saved')
+      .getByRole('button', { name: /^Delete/ })
+      .first()
+      .click();
+  },
+  updating: async (page) => {
+    await payWith(page, VISA);
+    await listed(page);
+    await page
+      .locator('#saved')
+      .getByRole('button', { name: /^Update/ })
+      .first()
+      .click();
+  },
   unknown: async (page, all) => {
-    await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1, webhook_after_ms: 4000 });
+    await all.sandbox.fault({
+      route: 'merchant/tokenPayment',
+      kind: 'gateway_timeout_after_commit',
+      times: 1,
+      webhook_after_ms: 4000,
+    });
     await payWith(page, VISA);
     await listed(page);
   },
-  direct: async (page) => { await page.check('#way-direct'); await payWith(page, VISA); await listed(page); },
+  direct: async (page) => {
+    await page.check('#way-direct');
+    await payWith(page, VISA);
+    await listed(page);
+  },
   busy: async (page, all) => {
     await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'delay', times: 1, ms: 1500 });
     await typeCard(page, VISA);
@@ -60,20 +116,44 @@ const STATES = {
   },
 };
 
-const openPanel = (page) => page.evaluate(() => { for (const details of document.querySelectorAll('#wire details')) details.open = true; });
-const gpPayment = (page, status) => until(status, () => page.locator(`#payments > li[data-status="${status}"]`).first().isVisible(), 20_000);
+const openPanel = (page) =>
+  page.evaluate(() => {
+    for (const details of document.querySelectorAll('#wire details')) details.open = true;
+  });
+const gpPayment = (page, status) =>
+  until(status, () => page.locator(`#payments > li[data-status="${status}"]`).first().isVisible(), 20_000);
 const gpRefund = async (page, amount) => {
-  await page.locator('#payments').getByRole('button', { name: /^Refund/ }).first().click();
+  await page
+    .locator('#payments')
+    .getByRole('button', { name: /^Refund/ })
+    .first()
+    .click();
   await page.fill('#ask-amount', amount);
 };
 
 /** The same with GP API chosen. */
 const GP_STATES = {
   start: async () => {},
-  mistakes: async (page) => { await typeCard(page, { ...GP_VISA, number: '5425233424241200', expiry: '0120', cvc: '1' }); await page.click('#pay'); },
-  paid: async (page) => { await payWith(page, GP_AMEX); await gpPayment(page, 'approved'); await openPanel(page); },
-  authorized: async (page) => { await page.check('#capture-later'); await payWith(page, GP_VISA); await gpPayment(page, 'authorized'); },
-  'refund-question': async (page) => { await payWith(page, GP_VISA); await gpPayment(page, 'approved'); await gpRefund(page, '99'); await page.click('#ask-yes'); },
+  mistakes: async (page) => {
+    await typeCard(page, { ...GP_VISA, number: '5425233424241200', expiry: '0120', cvc: '1' });
+    await page.click('#pay');
+  },
+  paid: async (page) => {
+    await payWith(page, GP_AMEX);
+    await gpPayment(page, 'approved');
+    await openPanel(page);
+  },
+  authorized: async (page) => {
+    await page.check('#capture-later');
+    await payWith(page, GP_VISA);
+    await gpPayment(page, 'authorized');
+  },
+  'refund-question': async (page) => {
+    await payWith(page, GP_VISA);
+    await gpPayment(page, 'approved');
+    await gpRefund(page, '99');
+    await page.click('#ask-yes');
+  },
   'partly-refunded': async (page) => {
     await payWith(page, GP_VISA);
     await gpPayment(page, 'approved');
@@ -92,7 +172,11 @@ const GP_STATES = {
     await page.selectOption('#currency', 'EUR');
     await page.evaluate(() => document.activeElement.blur());
   },
-  declined: async (page) => { await typeCard(page, GP_DECLINED); await page.click('#pay'); await failure(page); },
+  declined: async (page) => {
+    await typeCard(page, GP_DECLINED);
+    await page.click('#pay');
+    await failure(page);
+  },
   unknown: async (page, all) => {
     await all.sandbox.gp.settings({ readable_after_ms: 8000 });
     await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
@@ -113,9 +197,18 @@ for (const [name, prepare] of Object.entries(GP_STATES)) {
 const OP_VISA = { ...VISA, number: '4012000033330026' };
 const OP_STATES = {
   start: async () => {},
-  paid: async (page) => { await payWith(page, OP_VISA); await listed(page); await openPanel(page); },
-  page: async (page) => { await page.check('#way-page'); },
-  frame: async (page) => { await page.check('#way-frame'); await page.waitForSelector('#frame[data-ready]'); },
+  paid: async (page) => {
+    await payWith(page, OP_VISA);
+    await listed(page);
+    await openPanel(page);
+  },
+  page: async (page) => {
+    await page.check('#way-page');
+  },
+  frame: async (page) => {
+    await page.check('#way-frame');
+    await page.waitForSelector('#frame[data-ready]');
+  },
   'turned-back': async (page, all) => {
     await page.check('#way-page');
     await page.click('#pay');
@@ -143,8 +236,16 @@ for (const [name, prepare] of Object.entries(OP_STATES)) {
 const WA_VISA = { ...VISA, number: '4176669999000104' };
 const WA_STATES = {
   start: async () => {},
-  paid: async (page) => { await payWith(page, WA_VISA); await gpPayment(page, 'approved'); await openPanel(page); },
-  declined: async (page) => { await typeCard(page, { ...WA_VISA, number: '4176669999000203' }); await page.click('#pay'); await failure(page); },
+  paid: async (page) => {
+    await payWith(page, WA_VISA);
+    await gpPayment(page, 'approved');
+    await openPanel(page);
+  },
+  declined: async (page) => {
+    await typeCard(page, { ...WA_VISA, number: '4176669999000203' });
+    await page.click('#pay');
+    await failure(page);
+  },
   'authorized-and-refunded': async (page) => {
     await payWith(page, WA_VISA);
     await gpPayment(page, 'approved');
@@ -166,14 +267,46 @@ for (const [name, prepare] of Object.entries(WA_STATES)) {
 }
 
 /** The same with CCBill. */
-const once = async (page) => { await page.uncheck('#save-card'); await page.selectOption('#currency', 'EUR'); await typeCard(page, CC_VISA); await page.click('#pay'); await page.waitForSelector('#ask[open]'); };
+const once = async (page) => {
+  await page.uncheck('#save-card');
+  await page.selectOption('#currency', 'EUR');
+  await typeCard(page, CC_VISA);
+  await page.click('#pay');
+  await page.waitForSelector('#ask[open]');
+};
 const CC_STATES = {
-  start: async (page) => { await page.evaluate(() => { document.querySelector('details.more').open = true; }); },
-  mistakes: async (page) => { await typeCustomer(page, { 'first-name': 'José', email: 'ana', 'postal-code': '' }); await typeCard(page, { ...CC_VISA, holder: 'Ana 2' }); await page.click('#pay'); },
-  paid: async (page) => { await payWith(page, CC_VISA); await listed(page); await openPanel(page); },
-  question: async (page) => { await once(page); },
-  'paid-3ds': async (page) => { await once(page); await page.click('#ask-yes'); await page.waitForSelector('#result:not([hidden])'); await listed(page); await openPanel(page); },
-  declined: async (page) => { await page.fill('#amount', '24.31'); await typeCard(page, CC_VISA); await page.click('#pay'); await failure(page); await listed(page); },
+  start: async (page) => {
+    await page.evaluate(() => {
+      document.querySelector('details.more').open = true;
+    });
+  },
+  mistakes: async (page) => {
+    await typeCustomer(page, { 'first-name': 'José', email: 'ana', 'postal-code': '' });
+    await typeCard(page, { ...CC_VISA, holder: 'Ana 2' });
+    await page.click('#pay');
+  },
+  paid: async (page) => {
+    await payWith(page, CC_VISA);
+    await listed(page);
+    await openPanel(page);
+  },
+  question: async (page) => {
+    await once(page);
+  },
+  'paid-3ds': async (page) => {
+    await once(page);
+    await page.click('#ask-yes');
+    await page.waitForSelector('#result:not([hidden])');
+    await listed(page);
+    await openPanel(page);
+  },
+  declined: async (page) => {
+    await page.fill('#amount', '24.31');
+    await typeCard(page, CC_VISA);
+    await page.click('#pay');
+    await failure(page);
+    await listed(page);
+  },
 };
 for (const [name, prepare] of Object.entries(CC_STATES)) {
   STATES[`cc-${name}`] = async (page, all) => {
@@ -188,19 +321,31 @@ const all = await startAll({
   settings: ({ page }) => ({ online_payments: { return_url: page } }),
 });
 try {
-  for (const [width, height] of [[1280, 860], [390, 740]]) {
+  for (const [width, height] of [
+    [1280, 860],
+    [390, 740],
+  ]) {
     for (const colorScheme of ['light', 'dark']) {
       for (const [name, prepare] of Object.entries(STATES).filter(([state]) => state.startsWith(beginning))) {
         const { page, close } = await all.open({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
         await prepare(page, all);
         await settled(page);
         const file = path.join(folder, `${name}-${width}-${colorScheme}.png`);
-        await page.screenshot({ path: file, fullPage: !['question', 'busy', 'gp-refund-question', 'cc-question'].includes(name), animations: 'disabled' });
+        await page.screenshot({
+          path: file,
+          fullPage: !['question', 'busy', 'gp-refund-question', 'cc-question'].includes(name),
+          animations: 'disabled',
+        });
         process.stdout.write(`${file}\n`);
         await close();
       }
       if (beginning) continue;
-      const { page, close } = await all.open({ viewport: { width, height }, colorScheme, ready: false, javaScriptEnabled: false });
+      const { page, close } = await all.open({
+        viewport: { width, height },
+        colorScheme,
+        ready: false,
+        javaScriptEnabled: false,
+      });
       await page.screenshot({ path: path.join(folder, `without-script-${width}-${colorScheme}.png`) });
       await close();
       const context = await all.browser.newContext({ viewport: { width, height }, colorScheme });

@@ -2,23 +2,47 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { AMEX, NO_MONEY, VISA, failure, found, leaks, passesLuhn, payWith, processMemory, startAll, typeCard, until } from './harness.mjs';
+import {
+  AMEX,
+  failure,
+  found,
+  leaks,
+  NO_MONEY,
+  passesLuhn,
+  payWith,
+  processMemory,
+  startAll,
+  typeCard,
+  until,
+  VISA,
+} from './harness.mjs';
 
 let all;
-before(async () => { all = await startAll(); });
+before(async () => {
+  all = await startAll();
+});
 after(() => all?.stop());
 
 const wire = () => [...all.front.requests, ...all.checkout.requests];
 
 test('the search finds a card in every disguise', () => {
   const { number } = VISA;
-  for (const text of [number, '4242 4242 4242 4242', Buffer.from(number).toString('hex'), Buffer.from(`{"a":"${number}"}`).toString('base64'), `x${Buffer.from(` ${number}`).toString('base64')}`]) {
+  for (const text of [
+    number,
+    '4242 4242 4242 4242',
+    Buffer.from(number).toString('hex'),
+    Buffer.from(`{"a":"${number}"}`).toString('base64'),
+    `x${Buffer.from(` ${number}`).toString('base64')}`,
+  ]) {
     assert.notDeepEqual(found(text, number), [], text);
   }
   const request = (body) => [{ method: 'POST', url: '/v1/tokens', headers: '', body }];
   assert.notDeepEqual(leaks(request('{"card":{"cvc":"739"}}'), VISA), []);
   assert.notDeepEqual(leaks(request('{"note":"5555-5555-5555-4444"}'), VISA), []);
-  assert.deepEqual(leaks(request('{"session":"ses_00112233445566778899aabbccddeeff","ld":"4242424242424200","lk":"QQ=="}'), VISA), []);
+  assert.deepEqual(
+    leaks(request('{"session":"ses_00112233445566778899aabbccddeeff","ld":"4242424242424200","lk":"QQ=="}'), VISA),
+    [],
+  );
 });
 
 // Everything that a person can do on the page, once each way, with nothing but the wire looked at.
@@ -45,7 +69,10 @@ test('no number, security code or run of digits like a card leaves in clear, in 
           await page.locator('#ask-yes').click();
           await until('the delete', () => sent.some((request) => request.method === 'DELETE'));
         }
-        assert.ok(sent.some((request) => request.body.includes('"ld"')), 'a sealed card went out');
+        assert.ok(
+          sent.some((request) => request.body.includes('"ld"')),
+          'a sealed card went out',
+        );
         assert.deepEqual(leaks(sent, card), [], `what the page sent, ${way}`);
         assert.deepEqual(leaks(wire().slice(from), card), [], `what was on the wire, ${way}`);
         await close();
@@ -60,17 +87,30 @@ test('the page asks nobody but the shop, and in the direct way the platform', as
   await page.click('#result-next');
   await page.check('#way-direct');
   await payWith(page, VISA);
-  assert.deepEqual([...new Set(sent.map((request) => new URL(request.url).origin))].sort(), [all.url, all.checkout.origin].sort());
+  assert.deepEqual(
+    [...new Set(sent.map((request) => new URL(request.url).origin))].sort(),
+    [all.url, all.checkout.origin].sort(),
+  );
   await close();
 });
 
 test('the card is not in the address, in storage, in cookies, in history or in a field name', async () => {
   const { page, context, close } = await all.open();
   await typeCard(page, VISA);
-  const kept = async () => JSON.stringify(await page.evaluate(async () => ({
-    address: location.href, state: history.state, local: { ...localStorage }, session: { ...sessionStorage },
-    databases: await indexedDB.databases(), caches: await caches.keys(), title: document.title, cookie: document.cookie, name: window.name,
-  }))) + JSON.stringify(await context.cookies());
+  const kept = async () =>
+    JSON.stringify(
+      await page.evaluate(async () => ({
+        address: location.href,
+        state: history.state,
+        local: { ...localStorage },
+        session: { ...sessionStorage },
+        databases: await indexedDB.databases(),
+        caches: await caches.keys(),
+        title: document.title,
+        cookie: document.cookie,
+        name: window.name,
+      })),
+    ) + JSON.stringify(await context.cookies());
   assert.deepEqual(found(await kept(), VISA.number), []);
   assert.equal(await page.locator('#pay-form [name]').count(), 0);
   assert.equal(await page.locator('#pay-form').getAttribute('method'), 'post');
@@ -87,7 +127,9 @@ test('the card is not in the address, in storage, in cookies, in history or in a
 test('the panel shows the request and the answer, and nothing of the card', async () => {
   const { page, sent, close } = await all.open();
   await payWith(page, AMEX);
-  await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
+  await page.evaluate(() => {
+    for (const details of document.querySelectorAll('details')) details.open = true;
+  });
   const shown = await page.locator('#wire').innerText();
   const { body } = sent.find((request) => request.url.endsWith('/v1/tokens') && request.method === 'POST');
   const { ld, lk } = JSON.parse(body);
@@ -107,7 +149,15 @@ test('the panel would say so if a card number left', async () => {
   const { page, close } = await all.open();
   await typeCard(page, VISA);
   await page.route('**/v1/tokens', (route) => route.abort()); // it must not reach the server even here
-  await page.evaluate((number) => fetch('/v1/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ oops: number }) }).catch(() => {}), VISA.number);
+  await page.evaluate(
+    (number) =>
+      fetch('/v1/tokens', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ oops: number }),
+      }).catch(() => {}),
+    VISA.number,
+  );
   await page.waitForSelector('.proof-bad', { state: 'attached' });
   await close();
 });
@@ -136,22 +186,40 @@ test('a script that fails leaves a form that sends nothing', async () => {
     document.getElementById('pay-form').requestSubmit();
   }, VISA.number);
   await page.waitForTimeout(400);
-  for (const request of sent) assert.deepEqual(found([request.url(), request.postData() ?? ''].join('\n'), VISA.number), []);
+  for (const request of sent)
+    assert.deepEqual(found([request.url(), request.postData() ?? ''].join('\n'), VISA.number), []);
   await context.close();
 });
 
 test('the policy is strict and is kept', async () => {
   const response = await fetch(all.url);
-  const policy = Object.fromEntries(response.headers.get('content-security-policy').split(';').map((directive) => {
-    const [name, ...sources] = directive.trim().split(/\s+/);
-    return [name, sources];
-  }));
+  const policy = Object.fromEntries(
+    response.headers
+      .get('content-security-policy')
+      .split(';')
+      .map((directive) => {
+        const [name, ...sources] = directive.trim().split(/\s+/);
+        return [name, sources];
+      }),
+  );
   assert.deepEqual(policy['default-src'], ["'none'"]);
   assert.deepEqual([...policy['script-src']].sort(), ["'self'", "'wasm-unsafe-eval'"]);
   assert.deepEqual(policy['style-src'], ["'self'"]);
-  assert.deepEqual(policy['connect-src'].filter((source) => source !== "'self'").map((source) => new URL(source).origin), [all.checkout.origin]);
-  for (const name of ['base-uri', 'frame-ancestors', 'form-action']) assert.deepEqual(policy[name]?.filter((source) => source !== "'self'"), ["'none'"].filter(() => policy[name]?.includes("'none'")), name);
-  for (const sources of Object.values(policy)) assert.ok(!sources.some((source) => /unsafe-inline|unsafe-eval'$|\*/.test(source.replace("'wasm-unsafe-eval'", ''))), JSON.stringify(policy));
+  assert.deepEqual(
+    policy['connect-src'].filter((source) => source !== "'self'").map((source) => new URL(source).origin),
+    [all.checkout.origin],
+  );
+  for (const name of ['base-uri', 'frame-ancestors', 'form-action'])
+    assert.deepEqual(
+      policy[name]?.filter((source) => source !== "'self'"),
+      ["'none'"].filter(() => policy[name]?.includes("'none'")),
+      name,
+    );
+  for (const sources of Object.values(policy))
+    assert.ok(
+      !sources.some((source) => /unsafe-inline|unsafe-eval'$|\*/.test(source.replace("'wasm-unsafe-eval'", ''))),
+      JSON.stringify(policy),
+    );
   assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
   const page = await response.text();
   assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|https?:\/\//);
@@ -164,23 +232,38 @@ test('the policy is strict and is kept', async () => {
 
 /** Every wasm memory of the page, as one buffer. */
 const wasmMemory = async (page) => {
-  const parts = await page.evaluate(() => globalThis.__memories.map((memory) => {
-    const bytes = new Uint8Array(memory.buffer);
-    let text = '';
-    for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-    return btoa(text);
-  }));
+  const parts = await page.evaluate(() =>
+    globalThis.__memories.map((memory) => {
+      const bytes = new Uint8Array(memory.buffer);
+      let text = '';
+      for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+      return btoa(text);
+    }),
+  );
   assert.ok(parts.length > 0, 'the memory was caught');
   return Buffer.concat(parts.map((part) => Buffer.from(part, 'base64')));
 };
 
 const AFTERWARDS = {
   'a stored and charged card': async () => {},
-  'a declined card': async (page, card) => { card.number = NO_MONEY.number; card.cvc = '7391'; },
-  'a session that is too old': async (page) => { await page.evaluate(() => { globalThis.__skew = 31 * 60_000; }); },
-  'a card with a wrong expiry': async (page, card) => { card.expiry = '0120'; },
-  'a platform that fails': async () => { await all.sandbox.fault({ route: 'checkout/tokenize', kind: 'server_error', times: 1 }); },
-  'a payment without saving': async (page) => { await page.uncheck('#save-card'); },
+  'a declined card': async (page, card) => {
+    card.number = NO_MONEY.number;
+    card.cvc = '7391';
+  },
+  'a session that is too old': async (page) => {
+    await page.evaluate(() => {
+      globalThis.__skew = 31 * 60_000;
+    });
+  },
+  'a card with a wrong expiry': async (page, card) => {
+    card.expiry = '0120';
+  },
+  'a platform that fails': async () => {
+    await all.sandbox.fault({ route: 'checkout/tokenize', kind: 'server_error', times: 1 });
+  },
+  'a payment without saving': async (page) => {
+    await page.uncheck('#save-card');
+  },
 };
 
 for (const [what, prepare] of Object.entries(AFTERWARDS)) {
@@ -198,7 +281,8 @@ for (const [what, prepare] of Object.entries(AFTERWARDS)) {
         await page.waitForSelector('#result:not([hidden]), #notice.notice-bad, [aria-invalid="true"]');
         const memory = await wasmMemory(page);
         assert.ok(memory.length > 65_536);
-        for (const text of [card.number, card.number.slice(0, 12), card.number.slice(-12)]) assert.deepEqual(found(memory, text), []);
+        for (const text of [card.number, card.number.slice(0, 12), card.number.slice(-12)])
+          assert.deepEqual(found(memory, text), []);
         assert.equal(memory.includes(Buffer.from(`"${card.cvc}"`)), false, 'the code as JSON');
         if (memory.includes(Buffer.from(card.cvc))) codeFound += 1;
       } finally {
@@ -222,11 +306,19 @@ test('the scan of the wasm memory sees a number that is there', async () => {
 
 test('the server has the card neither in memory nor in its log nor in its database', async () => {
   // Not the numbers of the test cards: the server has those in its hands when it serves the page's own files.
-  const cards = [{ ...VISA, number: '4716108999716531' }, { ...AMEX, number: '371449635398431' }];
+  const cards = [
+    { ...VISA, number: '4716108999716531' },
+    { ...AMEX, number: '371449635398431' },
+  ];
   for (const card of cards) assert.ok(passesLuhn(card.number));
   const { page, close } = await all.open();
   for (const card of cards) {
-    for (const [way, save] of [['relay', true], ['relay', false], ['direct', true], ['direct', false]]) {
+    for (const [way, save] of [
+      ['relay', true],
+      ['relay', false],
+      ['direct', true],
+      ['direct', false],
+    ]) {
       await page.check(`#way-${way}`);
       await page.setChecked('#save-card', save);
       await payWith(page, card);

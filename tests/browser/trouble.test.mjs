@@ -7,17 +7,22 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { VISA, failure, freePort, payWith, resultHeading, root, startAll, typeCard, until } from './harness.mjs';
+import { failure, freePort, payWith, resultHeading, root, startAll, typeCard, until, VISA } from './harness.mjs';
 
 let all;
-before(async () => { all = await startAll(); });
+before(async () => {
+  all = await startAll();
+});
 after(() => all?.stop());
 
 const withPage = (body) => async () => {
   const opened = await all.open();
   const before = await all.sandbox.state();
   try {
-    await body({ ...opened, grown: async () => (await all.sandbox.state()).transactions.slice(before.transactions.length) });
+    await body({
+      ...opened,
+      grown: async () => (await all.sandbox.state()).transactions.slice(before.transactions.length),
+    });
     assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), []);
   } finally {
     all.front.cut = () => false;
@@ -27,120 +32,166 @@ const withPage = (body) => async () => {
   }
 };
 
-const posts = (sent, path) => sent.filter((request) => request.method === 'POST' && new URL(request.url).pathname === path);
+const posts = (sent, path) =>
+  sent.filter((request) => request.method === 'POST' && new URL(request.url).pathname === path);
 
-test('a session that grew old in the page is refused before the card is encrypted, and renewed', withPage(async ({ page, sessionOpened, sent, grown }) => {
-  await typeCard(page, VISA);
-  await sessionOpened();
-  await page.evaluate(() => { globalThis.__skew = 31 * 60_000; });
-  await page.click('#pay');
-  assert.equal(await resultHeading(page), 'Paid $24.50');
-  assert.equal(posts(sent, '/v1/sessions').length, 2);
-  assert.equal(posts(sent, '/v1/tokens').length, 1, 'nothing went out with the old session');
-  assert.equal((await grown()).length, 1);
-}));
-
-for (const way of ['relay', 'direct']) {
-  test(`a session that the platform let go is renewed, ${way} way`, withPage(async ({ page, sessionOpened, sent, grown }) => {
-    await page.check(`#way-${way}`);
+test(
+  'a session that grew old in the page is refused before the card is encrypted, and renewed',
+  withPage(async ({ page, sessionOpened, sent, grown }) => {
     await typeCard(page, VISA);
     await sessionOpened();
-    await all.sandbox.clock({ advance_seconds: 1801 });
-    try {
-      await page.click('#pay');
-      assert.equal(await resultHeading(page), 'Paid $24.50');
-      assert.equal(posts(sent, '/v1/sessions').length, 2);
-      assert.equal((await grown()).length, 1);
-    } finally {
-      await all.sandbox.clock({ reset: true });
-    }
-  }));
+    await page.evaluate(() => {
+      globalThis.__skew = 31 * 60_000;
+    });
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    assert.equal(posts(sent, '/v1/sessions').length, 2);
+    assert.equal(posts(sent, '/v1/tokens').length, 1, 'nothing went out with the old session');
+    assert.equal((await grown()).length, 1);
+  }),
+);
+
+for (const way of ['relay', 'direct']) {
+  test(
+    `a session that the platform let go is renewed, ${way} way`,
+    withPage(async ({ page, sessionOpened, sent, grown }) => {
+      await page.check(`#way-${way}`);
+      await typeCard(page, VISA);
+      await sessionOpened();
+      await all.sandbox.clock({ advance_seconds: 1801 });
+      try {
+        await page.click('#pay');
+        assert.equal(await resultHeading(page), 'Paid $24.50');
+        assert.equal(posts(sent, '/v1/sessions').length, 2);
+        assert.equal((await grown()).length, 1);
+      } finally {
+        await all.sandbox.clock({ reset: true });
+      }
+    }),
+  );
 }
 
-test('an unknown outcome says so, and turns into a receipt when the notification comes', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1 });
-  const release = all.hooks.hold();
-  assert.equal(await payWith(page, VISA), 'We do not know yet');
-  assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
-  assert.equal(await page.isVisible('#pay'), false);
-  await until('the list', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'unknown');
-  release();
-  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-  await until('the list', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved');
-  assert.equal((await grown()).length, 1);
-}));
-
-test('an unknown outcome without saving resolves too', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
-  const release = all.hooks.hold();
-  await page.uncheck('#save-card');
-  assert.equal(await payWith(page, VISA), 'We do not know yet');
-  release();
-  await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-  assert.equal((await grown()).length, 1);
-}));
-
-test('an unknown outcome of the direct way says so, and the list learns of it', withPage(async ({ page, grown }) => {
-  await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
-  const release = all.hooks.hold();
-  await page.check('#way-direct');
-  await page.uncheck('#save-card');
-  assert.equal(await payWith(page, { ...VISA, number: '4111111111111111' }), 'We do not know yet');
-  assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
-  release();
-  await until('the notification', async () => {
-    const first = page.locator('#payments > li').first();
-    return (await first.getAttribute('data-status')) === 'approved' && (await first.innerText()).includes('•••• 1111');
-  });
-  assert.equal((await grown()).length, 1);
-}));
-
-test('a browser that repeats a payment by itself straight at the platform pays once', withPage(async ({ page, grown }) => {
-  await page.check('#way-direct');
-  await page.uncheck('#save-card');
-  let lost = 0;
-  // The preflight has just used the connection, so the browser sends the payment again when it breaks.
-  all.checkout.cut = (request) => request.method === 'POST' && lost++ === 0 && 'before';
-  try {
+test(
+  'an unknown outcome says so, and turns into a receipt when the notification comes',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1 });
+    const release = all.hooks.hold();
     assert.equal(await payWith(page, VISA), 'We do not know yet');
-    await until('the notification', async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved');
+    assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
+    assert.equal(await page.isVisible('#pay'), false);
+    await until(
+      'the list',
+      async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'unknown',
+    );
+    release();
+    await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+    await until(
+      'the list',
+      async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved',
+    );
     assert.equal((await grown()).length, 1);
-  } finally {
-    all.checkout.cut = () => false;
-  }
-}));
+  }),
+);
+
+test(
+  'an unknown outcome without saving resolves too',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
+    const release = all.hooks.hold();
+    await page.uncheck('#save-card');
+    assert.equal(await payWith(page, VISA), 'We do not know yet');
+    release();
+    await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+    assert.equal((await grown()).length, 1);
+  }),
+);
+
+test(
+  'an unknown outcome of the direct way says so, and the list learns of it',
+  withPage(async ({ page, grown }) => {
+    await all.sandbox.fault({ route: 'checkout/', kind: 'gateway_timeout_after_commit', times: 1 });
+    const release = all.hooks.hold();
+    await page.check('#way-direct');
+    await page.uncheck('#save-card');
+    assert.equal(await payWith(page, { ...VISA, number: '4111111111111111' }), 'We do not know yet');
+    assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
+    release();
+    await until('the notification', async () => {
+      const first = page.locator('#payments > li').first();
+      return (
+        (await first.getAttribute('data-status')) === 'approved' && (await first.innerText()).includes('•••• 1111')
+      );
+    });
+    assert.equal((await grown()).length, 1);
+  }),
+);
+
+test(
+  'a browser that repeats a payment by itself straight at the platform pays once',
+  withPage(async ({ page, grown }) => {
+    await page.check('#way-direct');
+    await page.uncheck('#save-card');
+    let lost = 0;
+    // The preflight has just used the connection, so the browser sends the payment again when it breaks.
+    all.checkout.cut = (request) => request.method === 'POST' && lost++ === 0 && 'before';
+    try {
+      assert.equal(await payWith(page, VISA), 'We do not know yet');
+      await until(
+        'the notification',
+        async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved',
+      );
+      assert.equal((await grown()).length, 1);
+    } finally {
+      all.checkout.cut = () => false;
+    }
+  }),
+);
 
 for (const save of [true, false]) {
   const how = save ? 'saving' : 'without saving';
 
-  test(`an answer that is lost on its way is asked for again and charges once, ${how}`, withPage(async ({ page, grown }) => {
-    if (!save) await page.uncheck('#save-card');
-    let lost = 0;
-    all.front.cut = (request) => request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'half-way';
-    assert.equal(await payWith(page, VISA), 'We do not know yet');
-    assert.equal((await grown()).length, 1, 'the charge happened');
-    assert.equal(await page.inputValue('#card-number'), '', 'and nobody can press Pay again by mistake');
-    await page.click('#result-check');
-    await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-    assert.equal((await grown()).length, 1);
-  }));
+  test(
+    `an answer that is lost on its way is asked for again and charges once, ${how}`,
+    withPage(async ({ page, grown }) => {
+      if (!save) await page.uncheck('#save-card');
+      let lost = 0;
+      all.front.cut = (request) =>
+        request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'half-way';
+      assert.equal(await payWith(page, VISA), 'We do not know yet');
+      assert.equal((await grown()).length, 1, 'the charge happened');
+      assert.equal(await page.inputValue('#card-number'), '', 'and nobody can press Pay again by mistake');
+      await page.click('#result-check');
+      await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+      assert.equal((await grown()).length, 1);
+    }),
+  );
 
   // A browser repeats a request by itself when a kept connection is closed before the answer begins.
-  test(`a request that the browser repeats by itself charges once, ${how}`, withPage(async ({ page, grown }) => {
-    if (!save) await page.uncheck('#save-card');
-    const from = all.front.requests.length;
-    let lost = 0;
-    all.front.cut = (request) => request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'before';
-    await payWith(page, VISA);
-    if (await page.isVisible('#result-check')) await page.click('#result-check');
-    await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-    assert.equal(all.front.requests.slice(from).filter((request) => request.method === 'POST' && request.url === '/v1/payments').length, 2);
-    assert.equal((await grown()).length, 1);
-  }));
+  test(
+    `a request that the browser repeats by itself charges once, ${how}`,
+    withPage(async ({ page, grown }) => {
+      if (!save) await page.uncheck('#save-card');
+      const from = all.front.requests.length;
+      let lost = 0;
+      all.front.cut = (request) =>
+        request.method === 'POST' && request.url === '/v1/payments' && lost++ === 0 && 'before';
+      await payWith(page, VISA);
+      if (await page.isVisible('#result-check')) await page.click('#result-check');
+      await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
+      assert.equal(
+        all.front.requests.slice(from).filter((request) => request.method === 'POST' && request.url === '/v1/payments')
+          .length,
+        2,
+      );
+      assert.equal((await grown()).length, 1);
+    }),
+  );
 }
 
 test('a bank that says no to the key is told in words', async () => {
-  const wrong = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  const wrong = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    .publicKey.export({ type: 'spki', format: 'der' })
+    .toString('base64');
   const other = await startAll({ settings: { greenpay: { public_key: wrong } } });
   try {
     for (const way of ['relay', 'direct']) {
@@ -159,21 +210,29 @@ test('a bank that says no to the key is told in words', async () => {
 });
 
 for (const [kind, words] of [
-  ['html', /Nothing was charged/], ['truncated_json', /Nothing was charged/], ['not_json', /Nothing was charged/], ['huge', /Nothing was charged/],
-  ['server_error', /Nothing was charged/], ['bad_signature', /signature[\s\S]*Nothing was charged/], ['missing_signature', /signature[\s\S]*Nothing was charged/],
+  ['html', /Nothing was charged/],
+  ['truncated_json', /Nothing was charged/],
+  ['not_json', /Nothing was charged/],
+  ['huge', /Nothing was charged/],
+  ['server_error', /Nothing was charged/],
+  ['bad_signature', /signature[\s\S]*Nothing was charged/],
+  ['missing_signature', /signature[\s\S]*Nothing was charged/],
 ]) {
-  test(`a platform that answers a card with ${kind.replaceAll('_', ' ')} leaves a plain message and the typed card`, withPage(async ({ page, grown }) => {
-    await all.sandbox.fault({ route: 'checkout/tokenize', kind, times: 0 });
-    await typeCard(page, VISA);
-    await page.click('#pay');
-    assert.match(await failure(page), words);
-    assert.doesNotMatch(await failure(page), /undefined|null|\bcode:/);
-    assert.equal(await page.inputValue('#card-holder'), VISA.holder);
-    assert.equal((await grown()).length, 0);
-    await all.sandbox.clearFaults();
-    await page.click('#pay');
-    assert.equal(await resultHeading(page), 'Paid $24.50', 'and the next press works');
-  }));
+  test(
+    `a platform that answers a card with ${kind.replaceAll('_', ' ')} leaves a plain message and the typed card`,
+    withPage(async ({ page, grown }) => {
+      await all.sandbox.fault({ route: 'checkout/tokenize', kind, times: 0 });
+      await typeCard(page, VISA);
+      await page.click('#pay');
+      assert.match(await failure(page), words);
+      assert.doesNotMatch(await failure(page), /undefined|null|\bcode:/);
+      assert.equal(await page.inputValue('#card-holder'), VISA.holder);
+      assert.equal((await grown()).length, 0);
+      await all.sandbox.clearFaults();
+      await page.click('#pay');
+      assert.equal(await resultHeading(page), 'Paid $24.50', 'and the next press works');
+    }),
+  );
 }
 
 test('a platform that is down, and a shop that is down, each get words; nothing is charged', async () => {
@@ -188,7 +247,9 @@ test('a platform that is down, and a shop that is down, each get words; nothing 
     assert.equal(posts(sent, '/v1/sessions').length, 2, 'once while typing and once for the press, not once a key');
     await own.server.stop();
     await page.click('#pay');
-    await until('the other words', async () => /cannot reach the shop[\s\S]*Nothing was charged/.test(await failure(page)));
+    await until('the other words', async () =>
+      /cannot reach the shop[\s\S]*Nothing was charged/.test(await failure(page)),
+    );
     assert.match(await page.locator('#saved-notice').innerText(), /could not be read/);
     assert.equal(await page.inputValue('#card-holder'), VISA.holder);
     await close();
@@ -199,7 +260,8 @@ test('a platform that is down, and a shop that is down, each get words; nothing 
 
 test('a policy without wasm-unsafe-eval is named, and the form stays shut', async () => {
   const proxy = await altered((headers) => {
-    if (headers['content-security-policy']) headers['content-security-policy'] = headers['content-security-policy'].replace(" 'wasm-unsafe-eval'", '');
+    if (headers['content-security-policy'])
+      headers['content-security-policy'] = headers['content-security-policy'].replace(" 'wasm-unsafe-eval'", '');
     return headers;
   });
   const context = await all.browser.newContext();
@@ -221,14 +283,24 @@ async function altered(change) {
   const port = await freePort();
   const server = http.createServer((request, response) => {
     const to = new URL(all.front.url);
-    const onward = http.request({ host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode, change({ ...answer.headers }));
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      { host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers },
+      (answer) => {
+        response.writeHead(answer.statusCode, change({ ...answer.headers }));
+        answer.pipe(response);
+      },
+    );
     request.pipe(onward);
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
-  return { url: `http://127.0.0.1:${port}`, stop: () => new Promise((done) => { server.closeAllConnections(); server.close(done); }) };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(done);
+      }),
+  };
 }
 
 for (const [what, broken] of [

@@ -20,10 +20,14 @@ export class WebDriver {
 
   async send(method, path, body) {
     const response = await fetch(`${this.url}${path}`, {
-      method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE),
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     const { value } = await response.json();
-    if (!response.ok) throw Object.assign(new Error(`${method} ${path}: ${value?.error}: ${value?.message}`), { code: value?.error });
+    if (!response.ok)
+      throw Object.assign(new Error(`${method} ${path}: ${value?.error}: ${value?.message}`), { code: value?.error });
     return value;
   }
 
@@ -42,7 +46,10 @@ export class WebDriver {
 
   /** The result of `body`, a function that is sent to the page as text. */
   run(body, ...args) {
-    return this.send('POST', `${this.session}/execute/sync`, { script: `return (${body}).apply(null, arguments);`, args });
+    return this.send('POST', `${this.session}/execute/sync`, {
+      script: `return (${body}).apply(null, arguments);`,
+      args,
+    });
   }
 
   async find(selector) {
@@ -51,7 +58,9 @@ export class WebDriver {
 
   /** Waits until it is there and lets itself be pressed. */
   async click(selector) {
-    await this.trying(`a press on ${selector}`, async () => this.send('POST', `${this.session}/element/${await this.find(selector)}/click`, {}));
+    await this.trying(`a press on ${selector}`, async () =>
+      this.send('POST', `${this.session}/element/${await this.find(selector)}/click`, {}),
+    );
   }
 
   /** Key by key, as the form's own handling of keys is part of what is tested. */
@@ -62,10 +71,13 @@ export class WebDriver {
 
   /** What the page shows there; null while there is no such element or it is hidden. */
   text(selector) {
-    return this.run(`(selector) => {
+    return this.run(
+      `(selector) => {
       const element = document.querySelector(selector);
       return element && element.getClientRects().length ? element.innerText : null;
-    }`, selector);
+    }`,
+      selector,
+    );
   }
 
   value(selector) {
@@ -74,23 +86,44 @@ export class WebDriver {
 
   /** Waits until the text there is as `expected`, and gives it. */
   shows(selector, expected) {
-    return until(`${expected} in ${selector}`, async () => {
-      const text = await this.text(selector);
-      return text !== null && expected.test(text) ? text : null;
-    }, PATIENCE);
+    return until(
+      `${expected} in ${selector}`,
+      async () => {
+        const text = await this.text(selector);
+        return text !== null && expected.test(text) ? text : null;
+      },
+      PATIENCE,
+    );
   }
 
   async trying(what, step) {
     let problem;
-    return until(what, async () => {
-      try {
-        return [await step()];
-      } catch (error) {
-        if (!['no such element', 'element not interactable', 'element click intercepted', 'stale element reference'].includes(error.code)) throw error;
-        problem = error;
-        return null;
-      }
-    }, PATIENCE).then(([value]) => value, (error) => { throw Object.assign(error, { cause: problem }); });
+    return until(
+      what,
+      async () => {
+        try {
+          return [await step()];
+        } catch (error) {
+          if (
+            ![
+              'no such element',
+              'element not interactable',
+              'element click intercepted',
+              'stale element reference',
+            ].includes(error.code)
+          )
+            throw error;
+          problem = error;
+          return null;
+        }
+      },
+      PATIENCE,
+    ).then(
+      ([value]) => value,
+      (error) => {
+        throw Object.assign(error, { cause: problem });
+      },
+    );
   }
 
   async close() {
@@ -104,9 +137,17 @@ function started(program, args, { env = {}, stdio = ['ignore', 'pipe', 'pipe'] }
   const child = spawn(program, args, { stdio, detached: true, env: { ...process.env, ...env } });
   let output = '';
   let ended = false;
-  child.on('exit', () => { ended = true; });
-  child.on('error', (error) => { output += error.message; ended = true; });
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => { output = (output + chunk).slice(-4000); });
+  child.on('exit', () => {
+    ended = true;
+  });
+  child.on('error', (error) => {
+    output += error.message;
+    ended = true;
+  });
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => {
+      output = (output + chunk).slice(-4000);
+    });
   const end = (signal) => {
     try {
       process.kill(-child.pid, signal);
@@ -139,10 +180,14 @@ async function driver(program, argumentsOf, capabilities, { env, stop = [] } = {
     const server = started(program, argumentsOf(port), { env });
     stop.push(server.stop);
     const session = new WebDriver(`http://127.0.0.1:${port}`, stop);
-    await until(`an answer of ${program}`, async () => {
-      if (server.gone()) throw new Error(`${program} ended:\n${server.output()}`);
-      return (await session.send('GET', '/status').catch(() => null))?.ready;
-    }, PATIENCE);
+    await until(
+      `an answer of ${program}`,
+      async () => {
+        if (server.gone()) throw new Error(`${program} ended:\n${server.output()}`);
+        return (await session.send('GET', '/status').catch(() => null))?.ready;
+      },
+      PATIENCE,
+    );
     try {
       return await session.begin(capabilities);
     } catch (error) {
@@ -156,30 +201,55 @@ async function driver(program, argumentsOf, capabilities, { env, stop = [] } = {
 
 export function launchFirefox() {
   return driver(geckodriver(), (port) => ['--host', '127.0.0.1', '--port', String(port)], {
-    browserName: 'firefox', 'moz:firefoxOptions': { binary: firefox(), args: ['-headless'] },
+    browserName: 'firefox',
+    'moz:firefoxOptions': { binary: firefox(), args: ['-headless'] },
   });
 }
 
 /** WebKit has no way to run without a screen, so it gets one that nobody sees. */
 export async function launchWebKit() {
-  const screen = started(which('Xvfb') ?? 'Xvfb', ['-displayfd', '3', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp', '-noreset'], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  const screen = started(
+    which('Xvfb') ?? 'Xvfb',
+    ['-displayfd', '3', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp', '-noreset'],
+    { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+  );
   let display = '';
-  screen.child.stdio[3].setEncoding('utf8').on('data', (text) => { display += text; });
+  screen.child.stdio[3].setEncoding('utf8').on('data', (text) => {
+    display += text;
+  });
   try {
-    await until('a screen', () => {
-      if (screen.gone()) throw new Error(`Xvfb ended:\n${screen.output()}`);
-      return display.endsWith('\n');
-    }, PATIENCE);
+    await until(
+      'a screen',
+      () => {
+        if (screen.gone()) throw new Error(`Xvfb ended:\n${screen.output()}`);
+        return display.endsWith('\n');
+      },
+      PATIENCE,
+    );
   } catch (error) {
     await screen.stop();
     throw error;
   }
-  return driver(which('WebKitWebDriver'), (port) => [`--port=${port}`, '--host=127.0.0.1'], {
-    browserName: 'MiniBrowser', 'webkitgtk:browserOptions': { binary: webkitBrowser(), args: ['--automation'] },
-  }, {
-    // No graphics hardware and no session bus: both are looked for in vain, and that takes time.
-    env: { DISPLAY: `:${display.trim()}`, WAYLAND_DISPLAY: '', GDK_BACKEND: 'x11', LIBGL_ALWAYS_SOFTWARE: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1', NO_AT_BRIDGE: '1', GTK_A11Y: 'none', GSETTINGS_BACKEND: 'memory' },
-    stop: [screen.stop],
-  });
+  return driver(
+    which('WebKitWebDriver'),
+    (port) => [`--port=${port}`, '--host=127.0.0.1'],
+    {
+      browserName: 'MiniBrowser',
+      'webkitgtk:browserOptions': { binary: webkitBrowser(), args: ['--automation'] },
+    },
+    {
+      // No graphics hardware and no session bus: both are looked for in vain, and that takes time.
+      env: {
+        DISPLAY: `:${display.trim()}`,
+        WAYLAND_DISPLAY: '',
+        GDK_BACKEND: 'x11',
+        LIBGL_ALWAYS_SOFTWARE: '1',
+        WEBKIT_DISABLE_COMPOSITING_MODE: '1',
+        NO_AT_BRIDGE: '1',
+        GTK_A11Y: 'none',
+        GSETTINGS_BACKEND: 'memory',
+      },
+      stop: [screen.stop],
+    },
+  );
 }
-

@@ -14,7 +14,8 @@ const pages = process.cwd();
 const names = ['main', 'inline', 'fetch', 'worker'];
 const scripts = Object.fromEntries(names.map((name) => [name, path.join(pages, `${name}.js`)]));
 const html = () => {
-  for (const name of readdirSync(pages).filter((file) => file.endsWith('.html'))) copyFileSync(path.join(pages, name), path.join(out, name));
+  for (const name of readdirSync(pages).filter((file) => file.endsWith('.html')))
+    copyFileSync(path.join(pages, name), path.join(out, name));
 };
 
 async function rollup(resolving, entry, output) {
@@ -28,11 +29,24 @@ async function rollup(resolving, entry, output) {
 const TOOLS = {
   async vite() {
     const { build } = await load('vite');
-    await build({ root: pages, logLevel: 'warn', build: { outDir: out, emptyOutDir: true, rollupOptions: { input: names.map((name) => path.join(pages, `${name}.html`)) } } });
+    await build({
+      root: pages,
+      logLevel: 'warn',
+      build: {
+        outDir: out,
+        emptyOutDir: true,
+        rollupOptions: { input: names.map((name) => path.join(pages, `${name}.html`)) },
+      },
+    });
   },
   async 'vite dev'() {
     const { createServer } = await load('vite');
-    const server = await createServer({ root: pages, cacheDir: path.join(out, 'cache'), logLevel: 'warn', server: { host: '127.0.0.1', port: 0, fs: { strict: false } } });
+    const server = await createServer({
+      root: pages,
+      cacheDir: path.join(out, 'cache'),
+      logLevel: 'warn',
+      server: { host: '127.0.0.1', port: 0, fs: { strict: false } },
+    });
     await server.listen();
     process.stdout.write(`${server.resolvedUrls.local[0]}\n`);
     process.stdin.resume().on('end', () => server.close().then(() => process.exit()));
@@ -40,7 +54,10 @@ const TOOLS = {
   async webpack() {
     const { default: webpack } = await load('webpack');
     const stats = await new Promise((resolve, reject) => {
-      webpack({ context: pages, mode: 'production', entry: scripts, output: { path: out, filename: '[name].js' } }, (error, result) => (error ? reject(error) : resolve(result)));
+      webpack(
+        { context: pages, mode: 'production', entry: scripts, output: { path: out, filename: '[name].js' } },
+        (error, result) => (error ? reject(error) : resolve(result)),
+      );
     });
     const text = stats.toString({ all: false, errors: true, warnings: true });
     if (stats.hasErrors()) throw new Error(text);

@@ -11,9 +11,11 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
 
 /** Runs a command as continuous integration would; none of the tools reports home or asks. */
-export const run = (program, args, { env, ...options } = {}) => plain(program, args, {
-  ...options, env: { NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env },
-});
+export const run = (program, args, { env, ...options } = {}) =>
+  plain(program, args, {
+    ...options,
+    env: { NEXT_TELEMETRY_DISABLED: '1', CI: 'true', ...env },
+  });
 
 /** The folder whose node_modules has the tools. */
 export function tools() {
@@ -30,7 +32,13 @@ export async function workplace(install) {
   }
   const folder = mkdtempSync(path.join(install, 'run-'));
   cpSync(path.join(here, 'apps'), folder, { recursive: true });
-  const [packed] = JSON.parse(await run('npm', ['pack', process.env.CARDSEAL_PACKAGE ?? root, '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: folder }));
+  const [packed] = JSON.parse(
+    await run(
+      'npm',
+      ['pack', process.env.CARDSEAL_PACKAGE ?? root, '--ignore-scripts', '--json', '--pack-destination', folder],
+      { cwd: folder },
+    ),
+  );
   const modules = path.join(folder, 'node_modules');
   mkdirSync(modules);
   // The package depends on nothing, so unpacking is all that an installation does.
@@ -42,8 +50,10 @@ export async function workplace(install) {
 /** The program of a package that is a launcher for a platform package, without what its install script would do. */
 export function platformProgram(install, scope, start, name) {
   const modules = path.join(install, 'node_modules', scope);
-  const found = readdirSync(modules).filter((folder) => folder.startsWith(start))
-    .map((folder) => ['', 'bin'].map((sub) => path.join(modules, folder, sub, name)).find((file) => existsSync(file))).find(Boolean);
+  const found = readdirSync(modules)
+    .filter((folder) => folder.startsWith(start))
+    .map((folder) => ['', 'bin'].map((sub) => path.join(modules, folder, sub, name)).find((file) => existsSync(file)))
+    .find(Boolean);
   if (!found) throw new Error(`there is no ${name} for this machine in ${modules}`);
   return found;
 }

@@ -4,7 +4,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -13,8 +22,8 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
 import { launch } from '../browser/harness.mjs';
+import { generator, plaintext, randomCard, seed } from '../interop/cards.mjs';
 import { OPENERS, unwrap, vectors } from '../interop/libraries.mjs';
-import { plaintext, randomCard, generator, seed } from '../interop/cards.mjs';
 import { platformProgram, run, tools, workplace } from './install.mjs';
 import { serve } from './serve.mjs';
 
@@ -39,10 +48,12 @@ before(async () => {
 after(async () => {
   await browser?.close();
   if (work) rmSync(work, { recursive: true, force: true });
-  const line = (cells) => process.stderr.write(`| ${cells.map((cell, index) => String(cell).padEnd(index ? 15 : 24)).join(' | ')} |\n`);
+  const line = (cells) =>
+    process.stderr.write(`| ${cells.map((cell, index) => String(cell).padEnd(index ? 15 : 24)).join(' | ')} |\n`);
   line(['', ...Object.values(ENTRIES), 'more', 'build']);
   line(Array(Object.keys(ENTRIES).length + 3).fill('---'));
-  for (const [name, { build, more = '', ...cells }] of rows) line([name, ...Object.keys(ENTRIES).map((entry) => cells[entry] ?? '-'), more, build ?? '-']);
+  for (const [name, { build, more = '', ...cells }] of rows)
+    line([name, ...Object.keys(ENTRIES).map((entry) => cells[entry] ?? '-'), more, build ?? '-']);
 });
 
 /** Something that no answer made beforehand fits. */
@@ -67,7 +78,8 @@ function row(name, cells, prepare = () => {}) {
         noted[cell in ENTRIES ? cell : 'more'] = 'FAILED';
         await body(ready);
         done.push(cell);
-        noted[cell in ENTRIES ? cell : 'more'] = cell in ENTRIES ? 'ok' : `${done.filter((name) => !(name in ENTRIES)).join(', ')}: ok`;
+        noted[cell in ENTRIES ? cell : 'more'] =
+          cell in ENTRIES ? 'ok' : `${done.filter((name) => !(name in ENTRIES)).join(', ')}: ok`;
       });
     }
   });
@@ -80,11 +92,24 @@ async function inBrowser(url) {
     const page = await context.newPage();
     const problems = [];
     page.on('pageerror', (error) => problems.push(error.stack));
-    page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()); });
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+    });
     await page.goto(url);
-    await page.waitForFunction(() => globalThis.use, null, { timeout: 120_000 }).catch((error) => { throw new Error(`${error.message}\n${problems.join('\n')}`); });
+    await page
+      .waitForFunction(() => globalThis.use, null, { timeout: 120_000 })
+      .catch((error) => {
+        throw new Error(`${error.message}\n${problems.join('\n')}`);
+      });
     const it = given();
-    opens(await page.evaluate((value) => globalThis.use(value), it).catch((error) => { throw new Error(`${error.message}\n${problems.join('\n')}`); }), it.card);
+    opens(
+      await page
+        .evaluate((value) => globalThis.use(value), it)
+        .catch((error) => {
+          throw new Error(`${error.message}\n${problems.join('\n')}`);
+        }),
+      it.card,
+    );
     assert.deepEqual(problems, []);
   } finally {
     await context.close();
@@ -106,12 +131,14 @@ function folderFor(name) {
   return folder;
 }
 
-const bundled = (tool, finish = () => {}) => async (t) => {
-  const out = folderFor(tool);
-  await run(process.execPath, [path.join(here, 'bundle.mjs'), tool, install, out], { cwd: path.join(work, 'pages') });
-  finish(out);
-  return served(t, out);
-};
+const bundled =
+  (tool, finish = () => {}) =>
+  async (t) => {
+    const out = folderFor(tool);
+    await run(process.execPath, [path.join(here, 'bundle.mjs'), tool, install, out], { cwd: path.join(work, 'pages') });
+    finish(out);
+    return served(t, out);
+  };
 
 /** These two do not follow the URL of a file: it is copied beside what they write. */
 const copied = (out) => {
@@ -119,20 +146,28 @@ const copied = (out) => {
 };
 
 describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
-  const next = (name, options) => row(name, {
-    main: pages.main,
-    inline: pages.inline,
-    worker: pages.worker,
-    prerendered() {
-      const text = readFileSync(path.join(work, name, 'out/server.html'), 'utf8');
-      opens(JSON.parse(/<output>(.*?)<\/output>/s.exec(text)[1].replace(/&quot;/g, '"')), prerendered.card);
-    },
-  }, async (t) => {
-    const folder = path.join(work, name);
-    cpSync(path.join(work, 'next'), folder, { recursive: true });
-    await run(process.execPath, [path.join(install, 'node_modules/next/dist/bin/next'), 'build', ...options], { cwd: folder, env: { CARDSEAL_GIVEN: JSON.stringify(prerendered) } });
-    return served(t, path.join(folder, 'out'));
-  });
+  const next = (name, options) =>
+    row(
+      name,
+      {
+        main: pages.main,
+        inline: pages.inline,
+        worker: pages.worker,
+        prerendered() {
+          const text = readFileSync(path.join(work, name, 'out/server.html'), 'utf8');
+          opens(JSON.parse(/<output>(.*?)<\/output>/s.exec(text)[1].replace(/&quot;/g, '"')), prerendered.card);
+        },
+      },
+      async (t) => {
+        const folder = path.join(work, name);
+        cpSync(path.join(work, 'next'), folder, { recursive: true });
+        await run(process.execPath, [path.join(install, 'node_modules/next/dist/bin/next'), 'build', ...options], {
+          cwd: folder,
+          env: { CARDSEAL_GIVEN: JSON.stringify(prerendered) },
+        });
+        return served(t, path.join(folder, 'out'));
+      },
+    );
   const prerendered = given();
 
   next('Next.js (Turbopack)', ['--turbopack']);
@@ -141,7 +176,20 @@ describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
   row('Parcel', pages, async (t) => {
     const out = folderFor('parcel');
     const folder = path.join(work, 'pages');
-    await run(process.execPath, [path.join(install, 'node_modules/parcel/lib/bin.js'), 'build', ...Object.keys(ENTRIES).map((name) => `${name}.html`), '--dist-dir', out, '--cache-dir', path.join(out, '.cache'), '--no-source-maps'], { cwd: folder });
+    await run(
+      process.execPath,
+      [
+        path.join(install, 'node_modules/parcel/lib/bin.js'),
+        'build',
+        ...Object.keys(ENTRIES).map((name) => `${name}.html`),
+        '--dist-dir',
+        out,
+        '--cache-dir',
+        path.join(out, '.cache'),
+        '--no-source-maps',
+      ],
+      { cwd: folder },
+    );
     return served(t, out);
   });
 
@@ -152,7 +200,10 @@ describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
   row('esbuild', pages, bundled('esbuild', copied));
 
   row('Vite, development', pages, async (t) => {
-    const child = spawn(process.execPath, [path.join(here, 'bundle.mjs'), 'vite dev', install, folderFor('vite-dev')], { cwd: path.join(work, 'pages'), stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [path.join(here, 'bundle.mjs'), 'vite dev', install, folderFor('vite-dev')], {
+      cwd: path.join(work, 'pages'),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     t.after(async () => {
       child.stdin.end();
       await once(child, 'exit');
@@ -161,32 +212,53 @@ describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
     return url.replace(/\/$/, '');
   });
 
-  row('no bundler', {
-    ...pages,
-    'script tag': page('tag'),
-    'own Worker': page('module-worker'),
-  }, async (t) => {
-    const out = folderFor('plain');
-    cpSync(pkg, path.join(out, 'cardseal'), { recursive: true });
-    for (const name of Object.keys(ENTRIES)) {
-      copyFileSync(path.join(work, `pages/${name}.js`), path.join(out, `${name}.js`));
-      const imports = { cardseal: '/cardseal/index.js', 'cardseal/inline': '/cardseal/inline.js', 'cardseal/fetch': '/cardseal/index.js', 'cardseal/worker': '/cardseal/worker.js' };
-      writeFileSync(path.join(out, `${name}.html`), `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="${name}.js"></script>`);
-    }
-    // No character set is said here, and the page's own is not Unicode.
-    writeFileSync(path.join(out, 'tag.html'), `<!doctype html><meta charset="windows-1252"><link rel="icon" href="data:,"><script src="cardseal/cardseal.global.js"></script><script>
-      globalThis.use = async ({ publicKey, card }) => { await Cardseal.load(); return new Cardseal.GreenPay({ publicKey }).pack({ card }); };</script>`);
-    writeFileSync(path.join(out, 'own-worker.js'), `import { GreenPay, load } from '/cardseal/index.js';
-      self.onmessage = async ({ data: { publicKey, card } }) => { await load(); postMessage(new GreenPay({ publicKey }).pack({ card })); };`);
-    writeFileSync(path.join(out, 'module-worker.html'), `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script>
+  row(
+    'no bundler',
+    {
+      ...pages,
+      'script tag': page('tag'),
+      'own Worker': page('module-worker'),
+    },
+    async (t) => {
+      const out = folderFor('plain');
+      cpSync(pkg, path.join(out, 'cardseal'), { recursive: true });
+      for (const name of Object.keys(ENTRIES)) {
+        copyFileSync(path.join(work, `pages/${name}.js`), path.join(out, `${name}.js`));
+        const imports = {
+          cardseal: '/cardseal/index.js',
+          'cardseal/inline': '/cardseal/inline.js',
+          'cardseal/fetch': '/cardseal/index.js',
+          'cardseal/worker': '/cardseal/worker.js',
+        };
+        writeFileSync(
+          path.join(out, `${name}.html`),
+          `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="${name}.js"></script>`,
+        );
+      }
+      // No character set is said here, and the page's own is not Unicode.
+      writeFileSync(
+        path.join(out, 'tag.html'),
+        `<!doctype html><meta charset="windows-1252"><link rel="icon" href="data:,"><script src="cardseal/cardseal.global.js"></script><script>
+      globalThis.use = async ({ publicKey, card }) => { await Cardseal.load(); return new Cardseal.GreenPay({ publicKey }).pack({ card }); };</script>`,
+      );
+      writeFileSync(
+        path.join(out, 'own-worker.js'),
+        `import { GreenPay, load } from '/cardseal/index.js';
+      self.onmessage = async ({ data: { publicKey, card } }) => { await load(); postMessage(new GreenPay({ publicKey }).pack({ card })); };`,
+      );
+      writeFileSync(
+        path.join(out, 'module-worker.html'),
+        `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script>
       globalThis.use = (given) => new Promise((resolve, reject) => {
         const worker = new Worker('own-worker.js', { type: 'module' });
         worker.onmessage = ({ data }) => resolve(data);
         worker.onerror = reject;
         worker.postMessage(given);
-      });</script>`);
-    return served(t, out);
-  });
+      });</script>`,
+      );
+      return served(t, out);
+    },
+  );
 
   // ---------------------------------------------------------------------------------------------- runtimes
 
@@ -196,50 +268,112 @@ describe('the matrix', { concurrency: 2, timeout: 1_200_000 }, () => {
     writeFileSync(file, readFileSync(path.join(work, 'runtimes', source), 'utf8').replace('ENTRY', ENTRIES[entry]));
     return file;
   }
-  const runtime = (name, source, command) => row(name, Object.fromEntries(['main', 'inline'].map((entry) => [entry, async () => {
-    const [program, args, env] = command();
-    const it = given();
-    const text = await run(program, [...args, script(source, entry, `${name.replace(/\W/g, '-')}-${entry}`)], { cwd: path.join(work, 'runtimes'), env: { ...env, CARDSEAL_GIVEN: JSON.stringify(it) } });
-    opens(JSON.parse(text), it.card);
-  }])));
+  const runtime = (name, source, command) =>
+    row(
+      name,
+      Object.fromEntries(
+        ['main', 'inline'].map((entry) => [
+          entry,
+          async () => {
+            const [program, args, env] = command();
+            const it = given();
+            const text = await run(program, [...args, script(source, entry, `${name.replace(/\W/g, '-')}-${entry}`)], {
+              cwd: path.join(work, 'runtimes'),
+              env: { ...env, CARDSEAL_GIVEN: JSON.stringify(it) },
+            });
+            opens(JSON.parse(text), it.card);
+          },
+        ]),
+      ),
+    );
 
   runtime('Node, import', 'use.mjs', () => [process.execPath, []]);
   runtime('Node, require', 'use.cjs', () => [process.execPath, ['--no-experimental-require-module']]);
   // Nothing but the environment may be touched: the module is not read from disk.
-  runtime('Deno', 'use.mjs', () => [platformProgram(install, '@deno', '', 'deno'), ['run', '--no-prompt', '--no-remote', '--node-modules-dir=manual', '--allow-env'], { DENO_DIR: folderFor('deno'), DENO_NO_UPDATE_CHECK: '1' }]);
+  runtime('Deno', 'use.mjs', () => [
+    platformProgram(install, '@deno', '', 'deno'),
+    ['run', '--no-prompt', '--no-remote', '--node-modules-dir=manual', '--allow-env'],
+    { DENO_DIR: folderFor('deno'), DENO_NO_UPDATE_CHECK: '1' },
+  ]);
   runtime('Bun', 'use.mjs', () => [platformProgram(install, '@oven', 'bun-', 'bun'), ['run', '--no-install']]);
 
   // A server's own bundle, moved to where the package is not.
-  const away = (name, write) => [name, async () => {
-    const out = mkdtempSync(path.join(os.tmpdir(), 'cardseal-server-'));
-    try {
-      await write(script('use.mjs', 'main', `server-${name.replace(/\W/g, '-')}`), out);
-      const it = given();
-      const env = { CARDSEAL_GIVEN: JSON.stringify(it) };
-      opens(JSON.parse(await run(process.execPath, [path.join(out, readdirSync(out).find((file) => file.startsWith('server')))], { cwd: out, env })), it.card);
-    } finally {
-      rmSync(out, { recursive: true, force: true });
-    }
-  }];
-  row('bundled for Node', Object.fromEntries([
-    away('esbuild', (input, out) => esbuild({ entryPoints: [input], outfile: path.join(out, 'server.mjs'), bundle: true, platform: 'node', format: 'esm', logLevel: 'silent' })),
-    away('Rollup', (input, out) => run(process.execPath, [path.join(here, 'bundle.mjs'), 'rollup for node', install, out, input], { cwd: work })),
-  ]));
-
-  row('workerd', Object.fromEntries(['main', 'inline'].map((entry) => [entry, async () => {
-    const out = folderFor(`workerd-${entry}`);
-    // As wrangler bundles: the conditions, and compiled modules left for the runtime.
-    await esbuild({
-      entryPoints: [script('workerd.mjs', entry, `workerd-${entry}`)], outfile: path.join(out, 'main.js'), bundle: true, format: 'esm', conditions: ['workerd', 'worker', 'browser'], logLevel: 'silent',
-      plugins: [{
-        name: 'compiled-modules',
-        setup: (build) => build.onResolve({ filter: /\.wasm$/ }, ({ path: name, resolveDir }) => {
-          copyFileSync(path.join(resolveDir, name), path.join(out, path.basename(name)));
-          return { path: `./${path.basename(name)}`, external: true };
+  const away = (name, write) => [
+    name,
+    async () => {
+      const out = mkdtempSync(path.join(os.tmpdir(), 'cardseal-server-'));
+      try {
+        await write(script('use.mjs', 'main', `server-${name.replace(/\W/g, '-')}`), out);
+        const it = given();
+        const env = { CARDSEAL_GIVEN: JSON.stringify(it) };
+        opens(
+          JSON.parse(
+            await run(
+              process.execPath,
+              [
+                path.join(
+                  out,
+                  readdirSync(out).find((file) => file.startsWith('server')),
+                ),
+              ],
+              { cwd: out, env },
+            ),
+          ),
+          it.card,
+        );
+      } finally {
+        rmSync(out, { recursive: true, force: true });
+      }
+    },
+  ];
+  row(
+    'bundled for Node',
+    Object.fromEntries([
+      away('esbuild', (input, out) =>
+        esbuild({
+          entryPoints: [input],
+          outfile: path.join(out, 'server.mjs'),
+          bundle: true,
+          platform: 'node',
+          format: 'esm',
+          logLevel: 'silent',
         }),
-      }],
-    });
-    writeFileSync(path.join(out, 'config.capnp'), `using Workerd = import "/workerd/workerd.capnp";
+      ),
+      away('Rollup', (input, out) =>
+        run(process.execPath, [path.join(here, 'bundle.mjs'), 'rollup for node', install, out, input], { cwd: work }),
+      ),
+    ]),
+  );
+
+  row(
+    'workerd',
+    Object.fromEntries(
+      ['main', 'inline'].map((entry) => [
+        entry,
+        async () => {
+          const out = folderFor(`workerd-${entry}`);
+          // As wrangler bundles: the conditions, and compiled modules left for the runtime.
+          await esbuild({
+            entryPoints: [script('workerd.mjs', entry, `workerd-${entry}`)],
+            outfile: path.join(out, 'main.js'),
+            bundle: true,
+            format: 'esm',
+            conditions: ['workerd', 'worker', 'browser'],
+            logLevel: 'silent',
+            plugins: [
+              {
+                name: 'compiled-modules',
+                setup: (build) =>
+                  build.onResolve({ filter: /\.wasm$/ }, ({ path: name, resolveDir }) => {
+                    copyFileSync(path.join(resolveDir, name), path.join(out, path.basename(name)));
+                    return { path: `./${path.basename(name)}`, external: true };
+                  }),
+              },
+            ],
+          });
+          writeFileSync(
+            path.join(out, 'config.capnp'),
+            `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = (
     modules = [(name = "main.js", esModule = embed "main.js"), (name = "cardseal_bg.wasm", wasm = embed "cardseal_bg.wasm")],
@@ -247,19 +381,37 @@ const config :Workerd.Config = (
   ))],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
-`);
-    const child = spawn(platformProgram(install, '@cloudflare', 'workerd-', 'workerd'), ['serve', '--control-fd=3', 'config.capnp'], { cwd: out, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
-    let log = '';
-    child.stderr.on('data', (chunk) => { log += chunk; });
-    try {
-      const [line] = await Promise.race([once(createInterface({ input: child.stdio[3] }), 'line'), once(child, 'exit').then(() => { throw new Error(log); })]);
-      const it = given();
-      const answer = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/`, { method: 'POST', body: JSON.stringify(it) });
-      const text = await answer.text();
-      assert.equal(answer.status, 200, text + log);
-      opens(JSON.parse(text), it.card);
-    } finally {
-      child.kill();
-    }
-  }])));
+`,
+          );
+          const child = spawn(
+            platformProgram(install, '@cloudflare', 'workerd-', 'workerd'),
+            ['serve', '--control-fd=3', 'config.capnp'],
+            { cwd: out, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] },
+          );
+          let log = '';
+          child.stderr.on('data', (chunk) => {
+            log += chunk;
+          });
+          try {
+            const [line] = await Promise.race([
+              once(createInterface({ input: child.stdio[3] }), 'line'),
+              once(child, 'exit').then(() => {
+                throw new Error(log);
+              }),
+            ]);
+            const it = given();
+            const answer = await fetch(`http://127.0.0.1:${JSON.parse(line).port}/`, {
+              method: 'POST',
+              body: JSON.stringify(it),
+            });
+            const text = await answer.text();
+            assert.equal(answer.status, 200, text + log);
+            opens(JSON.parse(text), it.card);
+          } finally {
+            child.kill();
+          }
+        },
+      ]),
+    ),
+  );
 });

@@ -94,9 +94,7 @@ test('a card becomes a payment token, and a sale that names no address', async (
   // It asks for version 1, where ids are numbers, that JavaScript rounds.
   assert.equal(typeof sale.subscriptionId, 'number');
   const charge = sent.at(-1);
-  assert.ok(
-    !Object.keys(charge.headers).some((name) => /^x-origin-ip$/i.test(name)) && !('ipAddress' in charge.data),
-  );
+  assert.ok(!Object.keys(charge.headers).some((name) => /^x-origin-ip$/i.test(name)) && !('ipAddress' in charge.data));
   assert.equal((await sales()).at(-1).ip_address, customer.ipAddress);
 });
 
@@ -125,10 +123,7 @@ test('one-time and recurring subscriptions, with what is passed through', async 
 test('declines are answers, everything else is an error with its code', async () => {
   const { paymentTokenId: id } = await gateway.createPaymentToken(customer, card);
   const declined = await gateway.createAndChargePayment(id, new PaymentTypes.oneTimeSubscription(9.31));
-  assert.deepEqual(
-    [declined.approved, declined.declineCode, declined.declineText],
-    [false, 31, 'Insufficient funds'],
-  );
+  assert.deepEqual([declined.approved, declined.declineCode, declined.declineText], [false, 31, 'Insufficient funds']);
   assert.equal(declined.subscriptionId, null);
 
   const { errors } = await refused(

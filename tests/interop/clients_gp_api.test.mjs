@@ -169,10 +169,7 @@ test('Node: more on an authorization, another amount, and a reversed charge once
 
   const sale = await charge(10).execute();
   const manage = (type) => new gp.ManagementBuilder(type).withPaymentMethod(sale.transactionReference);
-  const edited = good(
-    await manage(gp.TransactionType.Edit).withAmount(10.01).withGratuity(5.01).execute(),
-    'CAPTURED',
-  );
+  const edited = good(await manage(gp.TransactionType.Edit).withAmount(10.01).withGratuity(5.01).execute(), 'CAPTURED');
   assert.equal(edited.balanceAmount, '10.01');
   good(await manage(gp.TransactionType.Edit).withGratuity(1).execute(), 'CAPTURED');
   await refused(
@@ -358,13 +355,7 @@ test('Node: access tokens with all permissions, some, none that there are, and t
     ['settlement_reporting', 'dispute_management', 'tokenization', 'transaction_processing'],
   );
   const some = await ask({
-    permissions: [
-      'PMT_POST_Create',
-      'TRN_POST_Authorize',
-      'DIS_POST_Accept',
-      'TRN_GET_List_Funded',
-      'RAS_POST_Create',
-    ],
+    permissions: ['PMT_POST_Create', 'TRN_POST_Authorize', 'DIS_POST_Accept', 'TRN_GET_List_Funded', 'RAS_POST_Create'],
   });
   assert.ok(some.riskAssessmentAccountID && some.dataAccountID);
   const few = await ask({ permissions: ['PMT_POST_Create', 'TRN_POST_Authorize'] });

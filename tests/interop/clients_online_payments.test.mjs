@@ -19,18 +19,29 @@ before(async () => {
   sdk = require('onlinepayments-sdk-nodejs');
   const { hostname: host, port } = new URL(shop.base_url);
   client = sdk.init({
-    host, port: Number(port), scheme: 'http', integrator: 'Cardseal tests', authorizationType: 'V1HMAC',
-    apiKeyId: shop.credentials.api_key_id, secretApiKey: shop.credentials.secret_api_key,
+    host,
+    port: Number(port),
+    scheme: 'http',
+    integrator: 'Cardseal tests',
+    authorizationType: 'V1HMAC',
+    apiKeyId: shop.credentials.api_key_id,
+    secretApiKey: shop.credentials.secret_api_key,
   });
 });
 after(() => sandbox?.stop());
 
 const merchant = () => shop.merchant_id;
-const order = (amount = 1000) => ({ amountOfMoney: { amount, currencyCode: 'EUR' }, references: { merchantReference: 'order-1' } });
+const order = (amount = 1000) => ({
+  amountOfMoney: { amount, currencyCode: 'EUR' },
+  references: { merchantReference: 'order-1' },
+});
 const card = { cardNumber: '4012000033330026', cardholderName: 'Wile E. Coyote', cvv: '123', expiryDate: '0530' };
 const payment = (change) => ({
-  order: order(), cardPaymentMethodSpecificInput: {
-    paymentProductId: 1, authorizationMode: 'FINAL_AUTHORIZATION', card: { ...card, ...change },
+  order: order(),
+  cardPaymentMethodSpecificInput: {
+    paymentProductId: 1,
+    authorizationMode: 'FINAL_AUTHORIZATION',
+    card: { ...card, ...change },
   },
 });
 
@@ -47,7 +58,9 @@ function bad({ isSuccess, status, body }, wanted, id) {
 
 async function control(path, body) {
   const response = await fetch(`${sandbox.info.control_url}${path}`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
   });
   assert.ok(response.ok, `${path}: ${response.status}`);
 }
@@ -61,7 +74,10 @@ test("the platform's own Node client: a payment, from the connection to the refu
   const again = good(await payments.createPayment(merchant(), payment(), context), 201);
   assert.equal(again.payment.id, id);
   assert.match(String(context.idempotence.requestTimestamp), /^\d{13}$/);
-  assert.equal(good(await payments.capturePayment(merchant(), id, { amount: 1000, isFinal: true }, null), 201).status, 'CAPTURE_REQUESTED');
+  assert.equal(
+    good(await payments.capturePayment(merchant(), id, { amount: 1000, isFinal: true }, null), 201).status,
+    'CAPTURE_REQUESTED',
+  );
   assert.equal(good(await payments.getPayment(merchant(), id, null), 200).status, 'CAPTURED');
   assert.equal(good(await captures.getCaptures(merchant(), id, null), 200).captures.length, 1);
   const part = (amount) => ({ amountOfMoney: { amount, currencyCode: 'EUR' } });
@@ -72,7 +88,10 @@ test("the platform's own Node client: a payment, from the connection to the refu
   const held = good(await payments.createPayment(merchant(), payment(), null), 201).payment.id;
   assert.equal(good(await payments.cancelPayment(merchant(), held, {}, null), 200).payment.status, 'CANCELLED');
 
-  const stored = good(await tokens.createToken(merchant(), { paymentProductId: 1, card: { data: { card } } }, null), 201);
+  const stored = good(
+    await tokens.createToken(merchant(), { paymentProductId: 1, card: { data: { card } } }, null),
+    201,
+  );
   assert.equal(typeof stored.externalTokenLinked.ComputedToken, 'string');
   assert.equal(good(await tokens.getToken(merchant(), stored.token, null), 200).id, stored.token);
   assert.ok(good(await sessions.createSession(merchant(), { tokens: [stored.token] }, null), 201).clientSessionId);
@@ -83,7 +102,10 @@ test("the platform's own Node client: a payment, from the connection to the refu
 test("the platform's own Node client: declines and mistakes", async () => {
   const { payments, payouts } = client;
   const declined = await payments.createPayment(merchant(), payment({ cardNumber: '4321456998744563' }), null);
-  assert.deepEqual([declined.isSuccess, declined.status, declined.body.paymentResult.payment.status], [false, 402, 'REJECTED']);
+  assert.deepEqual(
+    [declined.isSuccess, declined.status, declined.body.paymentResult.payment.status],
+    [false, 402, 'REJECTED'],
+  );
   bad(await payments.createPayment(merchant(), payment({ cardNumber: '123' }), null), 400, 'INVALID_VALUE');
   bad(await payments.createPayment('000000', payment(), null), 403, 'ACCESS_TO_MERCHANT_NOT_ALLOWED');
   bad(await payments.getPayment(merchant(), '9999999999_0', null), 404, 'UNKNOWN_PAYMENT_ID');
@@ -102,10 +124,21 @@ test("the platform's own Node client: declines and mistakes", async () => {
 });
 
 test("the platform's own Node client: hosted pages, services, payouts, links, mandates", async () => {
-  const { hostedCheckout, hostedTokenization, products, productGroups, services, privacyPolicy, payouts, paymentLinks, mandates } = client;
+  const {
+    hostedCheckout,
+    hostedTokenization,
+    products,
+    productGroups,
+    services,
+    privacyPolicy,
+    payouts,
+    paymentLinks,
+    mandates,
+  } = client;
   const checkout = good(
     await hostedCheckout.createHostedCheckout(
-      merchant(), { order: order(), hostedCheckoutSpecificInput: { locale: 'en_GB', returnUrl: 'https://shop.example' } },
+      merchant(),
+      { order: order(), hostedCheckoutSpecificInput: { locale: 'en_GB', returnUrl: 'https://shop.example' } },
       null,
     ),
     200,
@@ -114,7 +147,10 @@ test("the platform's own Node client: hosted pages, services, payouts, links, ma
   assert.equal(progress.status, 'IN_PROGRESS');
   assert.ok(progress.createdPaymentOutput);
   const hosted = good(await hostedTokenization.createHostedTokenization(merchant(), { locale: 'de_DE' }, null), 201);
-  assert.deepEqual(good(await hostedTokenization.getHostedTokenization(merchant(), hosted.hostedTokenizationId, null), 200), {});
+  assert.deepEqual(
+    good(await hostedTokenization.getHostedTokenization(merchant(), hosted.hostedTokenizationId, null), 200),
+    {},
+  );
   const context = { countryCode: 'DE', currencyCode: 'EUR' };
   assert.ok(good(await products.getPaymentProducts(merchant(), context), 200).paymentProducts.length > 2);
   assert.equal(good(await products.getPaymentProduct(merchant(), 1, context), 200).id, 1);
@@ -124,31 +160,44 @@ test("the platform's own Node client: hosted pages, services, payouts, links, ma
   const cardSource = { card: { cardNumber: '5425233430109903' } };
   assert.equal(
     good(
-      await services.surchargeCalculation(merchant(), { amountOfMoney: order().amountOfMoney, cardSource }, null), 200,
+      await services.surchargeCalculation(merchant(), { amountOfMoney: order().amountOfMoney, cardSource }, null),
+      200,
     ).surcharges[0].result,
     'OK',
   );
-  const conversion = { transaction: { amount: order().amountOfMoney }, cardSource: { card: { cardNumber: card.cardNumber } } };
+  const conversion = {
+    transaction: { amount: order().amountOfMoney },
+    cardSource: { card: { cardNumber: card.cardNumber } },
+  };
   assert.equal(good(await services.getDccRateInquiry(merchant(), conversion, null), 200).result.result, 'Allowed');
-  assert.ok(good(await privacyPolicy.getPrivacyPolicy(merchant(), { locale: 'fr_FR', paymentProductId: 1 }), 200).htmlContent);
+  assert.ok(
+    good(await privacyPolicy.getPrivacyPolicy(merchant(), { locale: 'fr_FR', paymentProductId: 1 }), 200).htmlContent,
+  );
 
   const payout = good(
     await payouts.createPayout(
-      merchant(), { amountOfMoney: order().amountOfMoney, cardPayoutMethodSpecificInput: { paymentProductId: 1, card } },
+      merchant(),
+      { amountOfMoney: order().amountOfMoney, cardPayoutMethodSpecificInput: { paymentProductId: 1, card } },
       null,
     ),
     201,
   );
   assert.equal(good(await payouts.getPayout(merchant(), payout.id, null), 200).statusOutput.statusCode, 8);
-  const link = good(await paymentLinks.createPaymentLink(merchant(), { order: order(), isReusableLink: true }, null), 201);
+  const link = good(
+    await paymentLinks.createPaymentLink(merchant(), { order: order(), isReusableLink: true }, null),
+    201,
+  );
   good(await paymentLinks.cancelPaymentLinkById(merchant(), link.paymentLinkId, null), 204);
   assert.equal(
     good(await paymentLinks.getPaymentLinkById(merchant(), link.paymentLinkId, null), 200).paymentLinkEvents[1].type,
     'CANCELLED',
   );
   const request = {
-    customer: { bankAccountIban: { iban: 'BE45000253450589' } }, customerReference: 'c', recurrenceType: 'UNIQUE',
-    signatureType: 'UNSIGNED', uniqueMandateReference: 'NODE1',
+    customer: { bankAccountIban: { iban: 'BE45000253450589' } },
+    customerReference: 'c',
+    recurrenceType: 'UNIQUE',
+    signatureType: 'UNSIGNED',
+    uniqueMandateReference: 'NODE1',
   };
   assert.equal(good(await mandates.createMandate(merchant(), request, null), 201).mandate.status, 'ACTIVE');
   assert.equal(good(await mandates.blockMandate(merchant(), 'NODE1', null), 200).mandate.status, 'BLOCKED');
@@ -172,12 +221,14 @@ test("the platform's own Node client accepts the signatures of the events, and n
     const webhooks = sdk.webhooks.init(sdk.webhooks.inMemorySecretKeyStore);
     good(await client.payments.createPayment(merchant(), payment(), null), 201);
     while (requests.length < 2) await once(server, 'event');
-    const types = await Promise.all(requests.map(async ({ headers, body }) => {
-      const event = await webhooks.unmarshal(body, headers);
-      assert.equal(event.merchantId, merchant());
-      await assert.rejects(webhooks.unmarshal(`${body} `, headers));
-      return event.type;
-    }));
+    const types = await Promise.all(
+      requests.map(async ({ headers, body }) => {
+        const event = await webhooks.unmarshal(body, headers);
+        assert.equal(event.merchantId, merchant());
+        await assert.rejects(webhooks.unmarshal(`${body} `, headers));
+        return event.type;
+      }),
+    );
     assert.deepEqual(types, ['payment.created', 'payment.pending_capture']);
   } finally {
     await control('/online_payments/settings', { webhook_url: null });
@@ -190,16 +241,52 @@ test("the platform's own Python client makes its main calls, and its types have 
   const input = JSON.stringify({ shop, control_url: sandbox.info.control_url });
   const told = JSON.parse(await python('online_payments.py', [], { input, ms: 120_000 }));
   // `status` of errors was recorded of the platform, though its client has no such member.
-  assert.deepEqual(told.lost.filter((path) => !/^(?:Payment|Payout|Refund)?ErrorResponse\.status$/.test(path)), []);
+  assert.deepEqual(
+    told.lost.filter((path) => !/^(?:Payment|Payout|Refund)?ErrorResponse\.status$/.test(path)),
+    [],
+  );
   assert.deepEqual(told.calls, [
-    'block_mandate', 'cancel_payment', 'cancel_payment_link_by_id', 'capture_payment', 'complete_payment', 'create_hosted_checkout',
-    'create_hosted_tokenization', 'create_mandate', 'create_payment', 'create_payment_link',
-    'create_payment_product_session', 'create_payout', 'create_session', 'create_token',
-    'delete_token', 'get_captures', 'get_dcc_rate_inquiry', 'get_hosted_checkout', 'get_hosted_tokenization',
-    'get_iin_details', 'get_mandate',
-    'get_payment', 'get_payment_details', 'get_payment_link_by_id', 'get_payment_product', 'get_payment_product_networks',
-    'get_payment_products', 'get_payout', 'get_privacy_policy', 'get_product_directory', 'get_product_group',
-    'get_product_groups', 'get_refunds', 'get_token', 'refund_payment', 'revoke_mandate', 'send_test_webhook',
-    'subsequent_payment', 'surcharge_calculation', 'test_connection', 'unblock_mandate', 'validate_webhook_credentials',
+    'block_mandate',
+    'cancel_payment',
+    'cancel_payment_link_by_id',
+    'capture_payment',
+    'complete_payment',
+    'create_hosted_checkout',
+    'create_hosted_tokenization',
+    'create_mandate',
+    'create_payment',
+    'create_payment_link',
+    'create_payment_product_session',
+    'create_payout',
+    'create_session',
+    'create_token',
+    'delete_token',
+    'get_captures',
+    'get_dcc_rate_inquiry',
+    'get_hosted_checkout',
+    'get_hosted_tokenization',
+    'get_iin_details',
+    'get_mandate',
+    'get_payment',
+    'get_payment_details',
+    'get_payment_link_by_id',
+    'get_payment_product',
+    'get_payment_product_networks',
+    'get_payment_products',
+    'get_payout',
+    'get_privacy_policy',
+    'get_product_directory',
+    'get_product_group',
+    'get_product_groups',
+    'get_refunds',
+    'get_token',
+    'refund_payment',
+    'revoke_mandate',
+    'send_test_webhook',
+    'subsequent_payment',
+    'surcharge_calculation',
+    'test_connection',
+    'unblock_mandate',
+    'validate_webhook_credentials',
   ]);
 });

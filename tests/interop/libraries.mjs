@@ -24,8 +24,19 @@ export const AES = {
 function jsencrypt(name) {
   const file = require.resolve(name);
   const module = { exports: {} };
-  const page = { module, exports: module.exports, crypto: webcrypto, console, Uint8Array, Uint32Array, setTimeout, addEventListener() {}, removeEventListener() {},
-    navigator: { appName: 'Netscape', appVersion: '5.0', userAgent: '' }, location: { protocol: 'https:' } };
+  const page = {
+    module,
+    exports: module.exports,
+    crypto: webcrypto,
+    console,
+    Uint8Array,
+    Uint32Array,
+    setTimeout,
+    addEventListener() {},
+    removeEventListener() {},
+    navigator: { appName: 'Netscape', appVersion: '5.0', userAgent: '' },
+    location: { protocol: 'https:' },
+  };
   Object.assign(page, { window: page, self: page });
   vm.runInNewContext(readFileSync(file, 'utf8'), page, { filename: file });
   const found = module.exports.JSEncrypt ?? module.exports.default ?? module.exports;
@@ -60,15 +71,22 @@ export function unwrap(privatePem, lk) {
 
 /** What each receiver reads; they differ in arithmetic and in UTF-8. */
 export const OPENERS = {
-  ...Object.fromEntries(Object.entries(AES).map(([name, aes]) => [name, (k, s, ld) => {
-    const ctr = new aes.ModeOfOperation.ctr(k, new aes.Counter(s));
-    return aes.fromUtf8(ctr.decrypt([...Buffer.from(ld, 'hex')]));
-  }])),
+  ...Object.fromEntries(
+    Object.entries(AES).map(([name, aes]) => [
+      name,
+      (k, s, ld) => {
+        const ctr = new aes.ModeOfOperation.ctr(k, new aes.Counter(s));
+        return aes.fromUtf8(ctr.decrypt([...Buffer.from(ld, 'hex')]));
+      },
+    ]),
+  ),
   'node:crypto': (k, s, ld) => {
     const block = Buffer.alloc(16);
     if (Array.isArray(s)) block.set(s);
     else block.writeUInt32BE(s, 12);
     const cipher = createDecipheriv('aes-128-ctr', Buffer.from(k), block);
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat([cipher.update(ld, 'hex'), cipher.final()]));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+      Buffer.concat([cipher.update(ld, 'hex'), cipher.final()]),
+    );
   },
 };

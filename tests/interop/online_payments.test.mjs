@@ -2,11 +2,20 @@
 // client library and the sandbox.
 
 import assert from 'node:assert/strict';
-import { constants, createDecipheriv, createHmac, createPrivateKey, generateKeyPairSync, privateDecrypt, randomFillSync, webcrypto } from 'node:crypto';
+import {
+  constants,
+  createDecipheriv,
+  createHmac,
+  createPrivateKey,
+  generateKeyPairSync,
+  privateDecrypt,
+  randomFillSync,
+  webcrypto,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { after, before, mock, test } from 'node:test';
-import { OnlinePayments, checkField, load, maskField } from 'cardseal';
+import { checkField, load, maskField, OnlinePayments } from 'cardseal';
 import { CompactEncrypt, compactDecrypt, importPKCS8, importSPKI } from 'jose';
 import { jwe } from '../../pkg/jwe.js';
 import { generator, randomCard, seed } from './cards.mjs';
@@ -21,7 +30,8 @@ const { key_id: keyId, public_key_base64_spki: publicKey, private_key_pem_pkcs8:
 const key = { keyId, publicKey };
 const privateKey = createPrivateKey(pem);
 const SESSION = {
-  clientSessionId: '0123456789abcdef0123456789abcdef', customerId: '9991-0',
+  clientSessionId: '0123456789abcdef0123456789abcdef',
+  customerId: '9991-0',
   clientApiUrl: 'https://payment.payone.com/client',
 };
 
@@ -42,15 +52,25 @@ function open(token, rsa = privateKey) {
   const parts = token.split('.');
   assert.equal(parts.length, 5);
   const [header, wrapped, iv, cipher, tag] = parts.map((part) => Buffer.from(part, 'base64url'));
-  assert.deepEqual(parts, [header, wrapped, iv, cipher, tag].map((part) => part.toString('base64url')));
+  assert.deepEqual(
+    parts,
+    [header, wrapped, iv, cipher, tag].map((part) => part.toString('base64url')),
+  );
   const cek = privateDecrypt({ key: rsa, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }, wrapped);
   assert.equal(cek.length, 64);
   const length = Buffer.alloc(8);
   length.writeUInt32BE(8 * parts[0].length, 4);
-  const signed = createHmac('sha512', cek.subarray(0, 32)).update(parts[0]).update(iv).update(cipher).update(length).digest();
+  const signed = createHmac('sha512', cek.subarray(0, 32))
+    .update(parts[0])
+    .update(iv)
+    .update(cipher)
+    .update(length)
+    .digest();
   assert.deepEqual(tag, signed.subarray(0, 32));
   const aes = createDecipheriv('aes-256-cbc', cek.subarray(32), iv);
-  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat([aes.update(cipher), aes.final()]));
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+    Buffer.concat([aes.update(cipher), aes.final()]),
+  );
   return { header: header.toString(), text, cek, iv };
 }
 
@@ -75,16 +95,29 @@ test('with the key and the vector of the vectors every part is theirs, byte for 
   }
 });
 
-test('for the card and the browser of a vector the payload is the vector\'s, character by character', async () => {
-  const whole = vectors.jwe.filter(({ plaintext_json: { paymentValues } }) => paymentValues.every(({ value }) => value !== undefined));
+test("for the card and the browser of a vector the payload is the vector's, character by character", async () => {
+  const whole = vectors.jwe.filter(({ plaintext_json: { paymentValues } }) =>
+    paymentValues.every(({ value }) => value !== undefined),
+  );
   // The one that is left out has a number alone; no card is sent so here.
   assert.equal(whole.length, vectors.jwe.length - 1);
   for (const { id, plaintext_json: payload, plaintext_utf8: text } of whole) {
     const [number, holder, expiry, cvc] = payload.paymentValues.map(({ value }) => value);
-    const short = { id: payload.paymentProductId, fields: [{ id: 'expiryDate', displayHints: { mask: '{{99}}/{{99}}' } }] };
-    const options = { product: expiry.length === 4 ? short : { id: payload.paymentProductId }, tokenize: payload.tokenize, kind: payload.tokenize === undefined ? 'tokenize' : 'payment' };
+    const short = {
+      id: payload.paymentProductId,
+      fields: [{ id: 'expiryDate', displayHints: { mask: '{{99}}/{{99}}' } }],
+    };
+    const options = {
+      product: expiry.length === 4 ? short : { id: payload.paymentProductId },
+      tokenize: payload.tokenize,
+      kind: payload.tokenize === undefined ? 'tokenize' : 'payment',
+    };
     const client = offline({ device: payload.collectedDeviceInformation });
-    const token = await client.encrypt({ ...SESSION, clientSessionId: payload.clientSessionId }, { number, holder, cvc, expiry: `${expiry.slice(0, 2)}/${expiry.slice(2)}` }, options);
+    const token = await client.encrypt(
+      { ...SESSION, clientSessionId: payload.clientSessionId },
+      { number, holder, cvc, expiry: `${expiry.slice(0, 2)}/${expiry.slice(2)}` },
+      options,
+    );
     const without = (json) => json.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""');
     assert.equal(without(open(token).text), without(text), id);
     assert.notEqual(open(token).text, text, 'its nonce is its own');
@@ -120,11 +153,26 @@ test('keys of every size that the platform may have', async () => {
     assert.equal(JSON.parse(open(token, pair.privateKey).text).paymentProductId, 1);
   }
   for (const wrong of [
-    { keyId: 'k', publicKey: generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'der' }).toString('base64') },
-    { keyId: 'k', publicKey: 'AAAA' }, { keyId: 'a b', publicKey }, { keyId }, { publicKey }, [], null, 'x',
+    {
+      keyId: 'k',
+      publicKey: generateKeyPairSync('rsa', { modulusLength: 1024 })
+        .publicKey.export({ type: 'spki', format: 'der' })
+        .toString('base64'),
+    },
+    { keyId: 'k', publicKey: 'AAAA' },
+    { keyId: 'a b', publicKey },
+    { keyId },
+    { publicKey },
+    [],
+    null,
+    'x',
   ]) {
     const client = new OnlinePayments({ fetch: async () => Response.json(wrong) });
-    await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId: 1 }), { code: 'answer_malformed' }, JSON.stringify(wrong));
+    await assert.rejects(
+      client.encrypt(SESSION, VISA, { paymentProductId: 1 }),
+      { code: 'answer_malformed' },
+      JSON.stringify(wrong),
+    );
   }
 });
 
@@ -152,13 +200,28 @@ test(`random cards are in the payload as they were typed (seed ${seed})`, async 
 });
 
 test('tells of the browser that is there and of no other', async () => {
-  const told = async (options) => JSON.parse(open(await offline(options).encrypt(SESSION, VISA, { paymentProductId: 1 })).text).collectedDeviceInformation;
+  const told = async (options) =>
+    JSON.parse(open(await offline(options).encrypt(SESSION, VISA, { paymentProductId: 1 })).text)
+      .collectedDeviceInformation;
   assert.deepEqual(await told(), {
-    timezoneOffsetUtcMinutes: new Date().getTimezoneOffset(), locale: navigator.language, browserData: { javaScriptEnabled: true },
+    timezoneOffsetUtcMinutes: new Date().getTimezoneOffset(),
+    locale: navigator.language,
+    browserData: { javaScriptEnabled: true },
   });
-  Object.assign(globalThis, { screen: { colorDepth: 30, height: 1117, width: 1728 }, innerHeight: 900, innerWidth: 1400 });
+  Object.assign(globalThis, {
+    screen: { colorDepth: 30, height: 1117, width: 1728 },
+    innerHeight: 900,
+    innerWidth: 1400,
+  });
   try {
-    assert.deepEqual((await told()).browserData, { javaScriptEnabled: true, colorDepth: 30, screenHeight: 1117, screenWidth: 1728, innerHeight: 900, innerWidth: 1400 });
+    assert.deepEqual((await told()).browserData, {
+      javaScriptEnabled: true,
+      colorDepth: 30,
+      screenHeight: 1117,
+      screenWidth: 1728,
+      innerHeight: 900,
+      innerWidth: 1400,
+    });
     const { headers } = offline().publicKeyRequest(SESSION);
     const meta = JSON.parse(Buffer.from(headers['x-gcs-clientmetainfo'], 'base64'));
     assert.equal(meta.screenSize, '1400x900');
@@ -171,16 +234,19 @@ test('tells of the browser that is there and of no other', async () => {
 
 test('asks for key and product once, and neither sends nor keeps more than the first eight digits', async () => {
   const calls = [];
-  const client = new OnlinePayments({ fetch: async (url, options) => {
-    calls.push(JSON.stringify([url, options]));
-    return Response.json(url.endsWith('IINdetails') ? { paymentProductId: 1 } : key);
-  } });
+  const client = new OnlinePayments({
+    fetch: async (url, options) => {
+      calls.push(JSON.stringify([url, options]));
+      return Response.json(url.endsWith('IINdetails') ? { paymentProductId: 1 } : key);
+    },
+  });
   for (let index = 0; index < 3; index += 1) await client.encrypt(SESSION, { ...VISA, expiry: `1${index}/2030` });
   assert.equal(calls.length, 2);
   assert.ok(calls.some((call) => call.includes('45673500')));
   for (const call of calls) assert.ok(!call.includes('456735000'), call);
   // A typed beginning is asked for when it has six digits, and again when it has eight.
-  for (const typed of ['4', '45673', '456735', '4567350', '45673500', '4567 3500 0']) await client.iinDetails(SESSION, typed);
+  for (const typed of ['4', '45673', '456735', '4567350', '45673500', '4567 3500 0'])
+    await client.iinDetails(SESSION, typed);
   assert.equal(calls.length, 3);
   assert.equal((await client.iinDetails(SESSION, '4567')).status, 'not_enough_digits');
   assert.equal(client.iinDetailsRequest(SESSION, '45673'), null);
@@ -211,8 +277,15 @@ test('without secure cryptography there is an error and nothing weaker', async (
 test('refuses what it must not use', async () => {
   const client = offline();
   const own = (more) => ({
-    ...SESSION, id: 'ses_1', platform: 'online_payments', kind: 'payment', mode: 'relay', created_at: new Date().toISOString(),
-    expires_at: new Date(Date.now() + 60_000).toISOString(), expires_in: 60, ...more,
+    ...SESSION,
+    id: 'ses_1',
+    platform: 'online_payments',
+    kind: 'payment',
+    mode: 'relay',
+    created_at: new Date().toISOString(),
+    expires_at: new Date(Date.now() + 60_000).toISOString(),
+    expires_in: 60,
+    ...more,
   });
   for (const [session, code] of [
     [{ ...SESSION, clientApiUrl: 'http://payment.payone.com/client' }, 'session_malformed'],
@@ -223,12 +296,14 @@ test('refuses what it must not use', async () => {
     [null, 'session_malformed'],
     [own({ expires_at: new Date(Date.now() - 1).toISOString() }), 'session_expired'],
     [own({ platform: 'greenpay' }), 'session_wrong_platform'],
-  ]) await assert.rejects(client.encrypt(session, VISA, { paymentProductId: 1 }), { code }, JSON.stringify(session));
+  ])
+    await assert.rejects(client.encrypt(session, VISA, { paymentProductId: 1 }), { code }, JSON.stringify(session));
   await assert.rejects(client.tokenize(own(), VISA), { code: 'session_wrong_kind' });
   await assert.rejects(client.pay(own({ kind: 'tokenize' }), VISA), { code: 'session_wrong_kind' });
   await assert.rejects(client.pay(SESSION, VISA), { code: 'type_invalid', field: 'session' });
   await assert.rejects(client.pay(own(), { ...VISA, number: '4567350000427978' }), { code: 'card_invalid' });
-  for (const paymentProductId of [0, -1, 1.5, '1']) await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId }), { code: 'option_invalid' });
+  for (const paymentProductId of [0, -1, 1.5, '1'])
+    await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId }), { code: 'option_invalid' });
   assert.equal(
     client.publicKeyRequest({ ...SESSION, clientApiUrl: 'https://payment.payone.com' }).url,
     'https://payment.payone.com/client/v1/9991-0/crypto/publickey',
@@ -243,7 +318,11 @@ async function server(method, path, body) {
   const signature = createHmac('sha256', shop.credentials.secret_api_key).update(text).digest('base64');
   const response = await fetch(shop.base_url + resource, {
     method,
-    headers: { date, authorization: `GCS v1HMAC:${shop.credentials.api_key_id}:${signature}`, ...(body && { 'content-type': 'application/json' }) },
+    headers: {
+      date,
+      authorization: `GCS v1HMAC:${shop.credentials.api_key_id}:${signature}`,
+      ...(body && { 'content-type': 'application/json' }),
+    },
     body: body && JSON.stringify(body),
   });
   return { status: response.status, body: await response.json() };
@@ -274,7 +353,11 @@ test(`the sandbox opens what Cardseal encrypts: ${CARDS} random cards (seed ${se
       assert.equal(body.card.expiryDate, `${String(card.expiry.month).padStart(2, '0')}${card.expiry.year % 100}`);
     } else {
       const encryptedCustomerInput = await client.encrypt(session, card, options);
-      const { status, body } = await server('POST', '/payments', { order, encryptedCustomerInput, cardPaymentMethodSpecificInput: { authorizationMode: 'SALE' } });
+      const { status, body } = await server('POST', '/payments', {
+        order,
+        encryptedCustomerInput,
+        cardPaymentMethodSpecificInput: { authorizationMode: 'SALE' },
+      });
       assert.equal(status, 201, JSON.stringify(body));
       assert.equal(body.payment.statusOutput.statusCode, 9);
     }
@@ -286,12 +369,20 @@ test('what jose encrypts of our payload the sandbox opens, too', async () => {
   const client = new OnlinePayments();
   const { keyId: kid, publicKey: spki } = await client.publicKey(session);
   const token = await client.encrypt(session, VISA, { paymentProductId: 1, kind: 'tokenize' });
-  const rsa = await importSPKI(`-----BEGIN PUBLIC KEY-----\n${spki.replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----`, 'RSA-OAEP');
+  const rsa = await importSPKI(
+    `-----BEGIN PUBLIC KEY-----\n${spki.replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----`,
+    'RSA-OAEP',
+  );
   const vector = vectors.jwe.find(({ id }) => id.includes('token')).plaintext_json;
   const payload = { ...vector, clientSessionId: session.clientSessionId };
-  const theirs = await new CompactEncrypt(Buffer.from(JSON.stringify(payload))).setProtectedHeader({ alg: 'RSA-OAEP', enc: 'A256CBC-HS512', kid }).encrypt(rsa);
+  const theirs = await new CompactEncrypt(Buffer.from(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: 'RSA-OAEP', enc: 'A256CBC-HS512', kid })
+    .encrypt(rsa);
   assert.equal(theirs.split('.')[0], token.split('.')[0]);
-  assert.deepEqual([1, 2, 4].map((part) => theirs.split('.')[part].length), [1, 2, 4].map((part) => token.split('.')[part].length));
+  assert.deepEqual(
+    [1, 2, 4].map((part) => theirs.split('.')[part].length),
+    [1, 2, 4].map((part) => token.split('.')[part].length),
+  );
   for (const encryptedCustomerInput of [token, theirs]) {
     const { status, body } = await server('POST', '/tokens', { paymentProductId: 1, encryptedCustomerInput });
     assert.ok(status === 200 || status === 201, JSON.stringify(body));
@@ -307,29 +398,48 @@ test("the platform's own library asks the same, and encrypts the same", async ()
   const asked = [];
   const real = globalThis.fetch;
   globalThis.fetch = (url, options) => {
-    asked.push({ url: String(url?.url ?? url), method: options?.method ?? url?.method ?? 'GET', headers: new Headers(options?.headers ?? url?.headers) });
+    asked.push({
+      url: String(url?.url ?? url),
+      method: options?.method ?? url?.method ?? 'GET',
+      headers: new Headers(options?.headers ?? url?.headers),
+    });
     return real(url, options);
   };
   try {
     // Where it finds Node it wants Node's own source of random numbers, which its bundle lacks.
     const versions = Object.getOwnPropertyDescriptor(process, 'versions');
     Object.defineProperty(process, 'versions', { ...versions, value: {} });
-    const { CreditCardTokenRequest, PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(() => Object.defineProperty(process, 'versions', versions));
+    const { CreditCardTokenRequest, PaymentRequest, Session } = await import('onlinepayments-sdk-client-js').finally(
+      () => Object.defineProperty(process, 'versions', versions),
+    );
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const session = await clientSession();
     const theirs = new Session(session);
-    const details = { countryCode: CONTEXT.countryCode, amountOfMoney: { amount: CONTEXT.amount, currencyCode: CONTEXT.currencyCode }, isRecurring: false };
+    const details = {
+      countryCode: CONTEXT.countryCode,
+      amountOfMoney: { amount: CONTEXT.amount, currencyCode: CONTEXT.currencyCode },
+      isRecurring: false,
+    };
     const product = await theirs.getPaymentProduct(1, details);
     const request = new PaymentRequest();
     request.setPaymentProduct(product);
-    for (const [name, value] of [['cardNumber', '4567 3500 0042 7977'], ['cardholderName', VISA.holder], ['expiryDate', '12/2030'], ['cvv', '123']]) request.setValue(name, value);
+    for (const [name, value] of [
+      ['cardNumber', '4567 3500 0042 7977'],
+      ['cardholderName', VISA.holder],
+      ['expiryDate', '12/2030'],
+      ['cvv', '123'],
+    ])
+      request.setValue(name, value);
     assert.deepEqual(request.getErrorMessageIds?.() ?? [], []);
     const their = await theirs.getEncryptor().encrypt(request);
     const client = new OnlinePayments();
     const our = await client.encrypt(session, VISA, { product: await client.product(session, 1, CONTEXT) });
     const [a, b] = [their, our].map((token) => token.split('.'));
     assert.equal(a[0], b[0]);
-    assert.deepEqual([1, 2, 3, 4].map((part) => a[part].length), [1, 2, 3, 4].map((part) => b[part].length));
+    assert.deepEqual(
+      [1, 2, 3, 4].map((part) => a[part].length),
+      [1, 2, 3, 4].map((part) => b[part].length),
+    );
     for (const encryptedCustomerInput of [their, our]) {
       const { status, body } = await server('POST', '/payments', { order, encryptedCustomerInput });
       assert.equal(status, 201, JSON.stringify(body));
@@ -344,7 +454,10 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     }
     // The same in full, with a key that can be opened here.
     const spki = rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
-    globalThis.fetch = async (url, options) => (String(url?.url ?? url).includes('publickey') ? Response.json({ keyId: 'k', publicKey: spki }) : real(url, options));
+    globalThis.fetch = async (url, options) =>
+      String(url?.url ?? url).includes('publickey')
+        ? Response.json({ keyId: 'k', publicKey: spki })
+        : real(url, options);
     const fresh = new Session(session);
     const token = new CreditCardTokenRequest();
     token.setCardNumber('4567350000427977');
@@ -355,23 +468,40 @@ test("the platform's own library asks the same, and encrypts the same", async ()
     const ours = new OnlinePayments();
     for (const [official, own] of [
       [await fresh.getEncryptor().encrypt(request), await ours.encrypt(session, VISA, { paymentProductId: 1 })],
-      [await fresh.getEncryptor().encryptTokenRequest(token), await ours.encrypt(session, VISA, { paymentProductId: 1, kind: 'tokenize' })],
+      [
+        await fresh.getEncryptor().encryptTokenRequest(token),
+        await ours.encrypt(session, VISA, { paymentProductId: 1, kind: 'tokenize' }),
+      ],
     ]) {
-      const [theirText, ourText] = [official, own].map((input) => open(input, rsa.privateKey).text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'));
+      const [theirText, ourText] = [official, own].map((input) =>
+        open(input, rsa.privateKey).text.replace(/"nonce":"[0-9a-f]{32}"/, '"nonce":""'),
+      );
       assert.match(theirText, /"nonce":""/);
       assert.equal(ourText, theirText);
     }
     // What else it asks for, of a shopper with a stored card.
-    const { body: { token: stored } } = await server('POST', '/tokens', {
-      paymentProductId: 1, card: { data: { card: {
-        cardNumber: '4567350000427977', cardholderName: VISA.holder, expiryDate: '1230', cvv: '123',
-      } } },
+    const {
+      body: { token: stored },
+    } = await server('POST', '/tokens', {
+      paymentProductId: 1,
+      card: {
+        data: {
+          card: {
+            cardNumber: '4567350000427977',
+            cardholderName: VISA.holder,
+            expiryDate: '1230',
+            cvv: '123',
+          },
+        },
+      },
     });
     const { body: known } = await server('POST', '/sessions', { tokens: [stored] });
     const shopper = new Session(known);
     const [account] = (await shopper.getPaymentProduct(1, details)).accountsOnFile;
     assert.deepEqual(
-      ['cardNumber', 'cardholderName', 'expiryDate'].map((name) => account.attributes.find(({ key: id }) => id === name).value),
+      ['cardNumber', 'cardholderName', 'expiryDate'].map(
+        (name) => account.attributes.find(({ key: id }) => id === name).value,
+      ),
       ['456735XXXXXX7977', VISA.holder, '1230'],
     );
     assert.equal((await shopper.getIinDetails('4567 3500 0042', details)).status, 'SUPPORTED');
@@ -380,7 +510,9 @@ test("the platform's own library asks the same, and encrypts the same", async ()
       (await shopper.getSurchargeCalculation(details.amountOfMoney, card)).surcharges.map(({ result }) => result);
     assert.deepEqual(await surcharges({ partialCreditCardNumber: '53000000', paymentProductId: 3 }), ['OK']);
     assert.deepEqual(await surcharges(stored), ['NO_SURCHARGE']);
-    const quote = await shopper.getCurrencyConversionQuote(details.amountOfMoney, { partialCreditCardNumber: '40120000' });
+    const quote = await shopper.getCurrencyConversionQuote(details.amountOfMoney, {
+      partialCreditCardNumber: '40120000',
+    });
     assert.deepEqual([quote.result.result, quote.proposal.baseAmount], ['Allowed', details.amountOfMoney]);
   } finally {
     globalThis.fetch = real;
@@ -392,15 +524,35 @@ test('says which product a card belongs to, and why it is refused', async () => 
   const client = new OnlinePayments();
   const session = await clientSession();
   const details = await client.iinDetails(session, '4567350000427977', CONTEXT);
-  assert.deepEqual(details, { status: 'supported', paymentProductId: 1, countryCode: '99', cardType: 'Credit', coBrands: [] });
+  assert.deepEqual(details, {
+    status: 'supported',
+    paymentProductId: 1,
+    countryCode: '99',
+    cardType: 'Credit',
+    coBrands: [],
+  });
   assert.equal((await client.iinDetails(session, '999999', CONTEXT)).status, 'unknown');
   const products = await client.products(session, CONTEXT);
   assert.ok(products.length > 2 && products.every(({ id, fields }) => id > 0 && fields === undefined));
-  await assert.rejects(client.product(session, 9999, CONTEXT), { code: 'platform_rejected', platformCode: '1007', status: 404 });
+  await assert.rejects(client.product(session, 9999, CONTEXT), {
+    code: 'platform_rejected',
+    platformCode: '1007',
+    status: 404,
+  });
   await assert.rejects(client.product(session, 1, {}), { code: 'platform_rejected', status: 400 });
-  await assert.rejects(client.publicKey({ ...session, customerId: '9991-0' }), { code: 'session_expired', status: 403 });
-  await assert.rejects(client.publicKey({ ...session, clientSessionId: 'x' }), { code: 'platform_rejected', platformCode: '9002', status: 403 });
-  await assert.rejects(client.encrypt(session, { ...VISA, number: '2200 0000 0000 0004' }, { context: CONTEXT }), { code: 'platform_rejected', platformCode: 'unknown' });
+  await assert.rejects(client.publicKey({ ...session, customerId: '9991-0' }), {
+    code: 'session_expired',
+    status: 403,
+  });
+  await assert.rejects(client.publicKey({ ...session, clientSessionId: 'x' }), {
+    code: 'platform_rejected',
+    platformCode: '9002',
+    status: 403,
+  });
+  await assert.rejects(client.encrypt(session, { ...VISA, number: '2200 0000 0000 0004' }, { context: CONTEXT }), {
+    code: 'platform_rejected',
+    platformCode: 'unknown',
+  });
 });
 
 test("a product's own validators are applied to what would be sent", async () => {
@@ -424,8 +576,10 @@ test("a product's own validators are applied to what would be sent", async () =>
 });
 
 test('a description that cannot be read here is left to the platform', async () => {
-  const encrypted = async (fields) => JSON.parse(open(await offline().encrypt(SESSION, VISA, { product: { id: 1, fields } })).text).paymentValues;
-  for (const fields of [undefined, null, {}, [null], [{ id: 'cvv' }], [{}]]) assert.equal((await encrypted(fields))[2].value, '122030');
+  const encrypted = async (fields) =>
+    JSON.parse(open(await offline().encrypt(SESSION, VISA, { product: { id: 1, fields } })).text).paymentValues;
+  for (const fields of [undefined, null, {}, [null], [{ id: 'cvv' }], [{}]])
+    assert.equal((await encrypted(fields))[2].value, '122030');
   // Patterns of other languages, which JavaScript does not know.
   for (const pattern of ['^[0-9]++$', '(?i)x(', '[', '^(?<!a']) {
     const validators = { regularExpression: { regularExpression: pattern } };
@@ -449,12 +603,26 @@ test('the content key and the payload are wiped once they are encrypted, and als
   });
   try {
     const client = offline();
-    const wiped = () => arrays.splice(0).filter(({ length }) => length !== 16).map((bytes) => [bytes.length > 32, bytes.every((byte) => byte === 0)]);
+    const wiped = () =>
+      arrays
+        .splice(0)
+        .filter(({ length }) => length !== 16)
+        .map((bytes) => [bytes.length > 32, bytes.every((byte) => byte === 0)]);
     await client.encrypt(SESSION, VISA, { paymentProductId: 1 });
-    assert.deepEqual(wiped(), [[true, true], [true, true]]);
-    const broken = mock.method(crypto.subtle, 'sign', async () => { throw new Error('no'); });
-    await assert.rejects(client.encrypt(SESSION, VISA, { paymentProductId: 1 }), { code: 'encryption_failed' }).finally(() => broken.mock.restore());
-    assert.deepEqual(wiped(), [[true, true], [true, true]]);
+    assert.deepEqual(wiped(), [
+      [true, true],
+      [true, true],
+    ]);
+    const broken = mock.method(crypto.subtle, 'sign', async () => {
+      throw new Error('no');
+    });
+    await assert
+      .rejects(client.encrypt(SESSION, VISA, { paymentProductId: 1 }), { code: 'encryption_failed' })
+      .finally(() => broken.mock.restore());
+    assert.deepEqual(wiped(), [
+      [true, true],
+      [true, true],
+    ]);
   } finally {
     random.mock.restore();
     text.mock.restore();
@@ -465,7 +633,11 @@ test('masks and validators, as the platform describes them', () => {
   const masked = (mask, text, caret) => maskField({ id: 'x', displayHints: { mask } }, text, caret);
   const AMEX = '{{9999}} {{999999}} {{99999}}';
   assert.deepEqual(masked(AMEX, '378282246310005'), { text: '3782 822463 10005', value: '378282246310005', caret: 17 });
-  assert.deepEqual(masked(AMEX, '3782 822463 10005 99'), { text: '3782 822463 10005', value: '378282246310005', caret: 17 });
+  assert.deepEqual(masked(AMEX, '3782 822463 10005 99'), {
+    text: '3782 822463 10005',
+    value: '378282246310005',
+    caret: 17,
+  });
   assert.deepEqual(masked(AMEX, '37a82'), { text: '3782', value: '3782', caret: 4 });
   assert.deepEqual(masked(AMEX, '37828', 4), { text: '3782 8', value: '37828', caret: 5 });
   assert.deepEqual(masked('{{9999}} {{9999}}', '4567XXXX'), { text: '4567 XXXX', value: '4567XXXX', caret: 9 });
@@ -474,7 +646,8 @@ test('masks and validators, as the platform describes them', () => {
   assert.deepEqual(masked(undefined, 'a b'), { text: 'a b', value: 'a b', caret: 3 });
   assert.deepEqual(masked(AMEX, ''), { text: '', value: '', caret: 0 });
   const now = () => Date.UTC(2026, 10, 21, 12);
-  const check = (validators, value, isRequired = true) => checkField({ id: 'x', dataRestrictions: { isRequired, validators } }, value, { now });
+  const check = (validators, value, isRequired = true) =>
+    checkField({ id: 'x', dataRestrictions: { isRequired, validators } }, value, { now });
   assert.deepEqual(check({ luhn: {} }, ''), ['required']);
   assert.deepEqual(check({ luhn: {} }, undefined, false), []);
   for (const [validators, good, bad] of [
@@ -482,7 +655,11 @@ test('masks and validators, as the platform describes them', () => {
     [{ length: { minLength: 2, maxLength: 4 } }, ['12', '1234'], ['1', '12345']],
     [{ range: { minValue: 5, maxValue: 9 } }, ['5', '9'], ['4', '10', 'x']],
     [{ regularExpression: { regularExpression: '^[0-9]*$' } }, ['1'], ['a']],
-    [{ expirationDate: {} }, ['1126', '112026', '112051', '1227'], ['1026', '102026', '122051', '1326', '0030', '12/30', '12']],
+    [
+      { expirationDate: {} },
+      ['1126', '112026', '112051', '1227'],
+      ['1026', '102026', '122051', '1326', '0030', '12/30', '12'],
+    ],
     [{ emailAddress: {} }, ['a@b.example'], ['a@b', 'a b@c.example', '@b.example']],
     [{ fixedList: { allowedValues: ['a', 'b'] } }, ['a'], ['c']],
     [{ iban: {} }, ['DE89 3704 0044 0532 0130 00', 'gb82west12345698765432'], ['DE89370400440532013001', 'DE', '12']],

@@ -57,7 +57,12 @@ test('every byte value occurs in the AES keys, and every counter from 0 to 254',
 
 test('the other forms of the counter are opened too', () => {
   const random = generator(seed + 7);
-  for (const [id, counter] of [['t1023', 'integer'], ['t1024', 'integer'], ['t2048', 'integer'], ['t2048', 'block']]) {
+  for (const [id, counter] of [
+    ['t1023', 'integer'],
+    ['t1024', 'integer'],
+    ['t2048', 'integer'],
+    ['t2048', 'block'],
+  ]) {
     const key = vectors.rsa_keys[id];
     const greenpay = new GreenPay({ publicKey: key.public_spki_pem });
     for (let index = 0; index < 100; index += 1) {
@@ -66,7 +71,8 @@ test('the other forms of the counter are opened too', () => {
       const { k, s } = JSON.parse(unwrap(key.private_pkcs8_pem, lk));
       if (counter === 'block') assert.ok(s.length === 16 && s.every((byte) => byte >= 0 && byte <= 255));
       else assert.ok(Number.isInteger(s) && s >= 0 && s <= 2 ** 31 - 1);
-      for (const [name, open] of Object.entries(OPENERS)) assert.equal(open(k, s, ld), escapedJson(plaintext(card)), name);
+      for (const [name, open] of Object.entries(OPENERS))
+        assert.equal(open(k, s, ld), escapedJson(plaintext(card)), name);
     }
   }
 });
@@ -74,15 +80,24 @@ test('the other forms of the counter are opened too', () => {
 test('the sixteen-byte counter is refused where the key has no room for it', () => {
   const greenpay = new GreenPay({ publicKey: vectors.rsa_keys.t1024.public_spki_pem });
   const card = randomCard(generator(seed));
-  assert.throws(() => greenpay.pack({ card }, { counter: 'block' }), { name: 'CardsealError', code: 'counter_does_not_fit' });
+  assert.throws(() => greenpay.pack({ card }, { counter: 'block' }), {
+    name: 'CardsealError',
+    code: 'counter_does_not_fit',
+  });
 });
 
 test('a lone surrogate in a name is refused, not sent as something else', () => {
   const greenpay = new GreenPay({ publicKey: vectors.rsa_keys.t1024.public_spki_pem });
   const card = { ...randomCard(generator(seed)), holder: 'Ana \ud83d Mora' };
-  assert.throws(() => greenpay.pack({ card }), (error) => {
-    assert.equal(error.code, 'card_invalid');
-    assert.deepEqual(error.problems.map(({ code }) => code), ['holder_characters']);
-    return true;
-  });
+  assert.throws(
+    () => greenpay.pack({ card }),
+    (error) => {
+      assert.equal(error.code, 'card_invalid');
+      assert.deepEqual(
+        error.problems.map(({ code }) => code),
+        ['holder_characters'],
+      );
+      return true;
+    },
+  );
 });

@@ -25,12 +25,15 @@ function replaceCrypto(value) {
 }
 
 function refuses() {
-  assert.throws(() => greenpay.pack({ card }), (error) => {
-    assert.ok(error instanceof CardsealError);
-    assert.equal(error.code, 'random_unavailable');
-    assert.ok(!JSON.stringify([error.message, error.stack]).includes(card.number));
-    return true;
-  });
+  assert.throws(
+    () => greenpay.pack({ card }),
+    (error) => {
+      assert.ok(error instanceof CardsealError);
+      assert.equal(error.code, 'random_unavailable');
+      assert.ok(!JSON.stringify([error.message, error.stack]).includes(card.number));
+      return true;
+    },
+  );
 }
 
 test('Math.random is never called', () => {
@@ -43,10 +46,12 @@ test('Math.random is never called', () => {
 test('getRandomValues is called for every pack', () => {
   const real = globalThis.crypto;
   let bytes = 0;
-  replaceCrypto({ getRandomValues: (array) => {
-    bytes += array.byteLength;
-    return real.getRandomValues(array);
-  } });
+  replaceCrypto({
+    getRandomValues: (array) => {
+      bytes += array.byteLength;
+      return real.getRandomValues(array);
+    },
+  });
   greenpay.pack({ card });
   const once = bytes;
   greenpay.pack({ card });
@@ -65,9 +70,11 @@ test('without getRandomValues: random_unavailable', () => {
 });
 
 test('when getRandomValues throws: random_unavailable', () => {
-  replaceCrypto({ getRandomValues: () => {
-    throw new DOMException('no entropy', 'OperationError');
-  } });
+  replaceCrypto({
+    getRandomValues: () => {
+      throw new DOMException('no entropy', 'OperationError');
+    },
+  });
   refuses();
 });
 

@@ -29,7 +29,10 @@ function assertToken(answer, card, requestId, greenpay) {
   assert.equal(body.result.bin, card.number.slice(0, 6));
   assert.equal(body.result.last_digits, card.number.slice(-4));
   assert.equal(body.nickname, card.nickname);
-  assert.equal(body.expiration_date, `${String(card.expiry.year % 100).padStart(2, '0')}${String(card.expiry.month).padStart(2, '0')}`);
+  assert.equal(
+    body.expiration_date,
+    `${String(card.expiry.year % 100).padStart(2, '0')}${String(card.expiry.month).padStart(2, '0')}`,
+  );
   const key = `-----BEGIN PUBLIC KEY-----\n${greenpay.public_key}\n-----END PUBLIC KEY-----\n`;
   assert.ok(createVerify('RSA-SHA256').update(`status:201,requestId:${requestId}`).verify(key, body._signature, 'hex'));
 }
@@ -45,7 +48,11 @@ for (const [rsaName, Rsa] of Object.entries(JSENCRYPT)) {
         const order = await openOrder(greenpay, requestId);
         const { ld, lk } = packLikeTheSample(aes, Rsa, greenpay.public_key, plaintext(card));
         assert.equal(typeof lk, 'string');
-        const answer = await post(`${greenpay.checkout_url}/tokenize`, { session: order.session, ld, lk }, { 'liszt-token': order.token });
+        const answer = await post(
+          `${greenpay.checkout_url}/tokenize`,
+          { session: order.session, ld, lk },
+          { 'liszt-token': order.token },
+        );
         assertToken(answer, card, requestId, greenpay);
       }
     });
@@ -100,7 +107,11 @@ test('a payment, a decline and a second attempt with the same order', async () =
   await assert.rejects(seal.pay(order, card), { name: 'CardsealError', code: 'platform_rejected' });
 
   // The platform's own test card for insufficient funds.
-  const declined = await seal.pay(await openPayment(greenpay, randomUUID()), { ...card, number: '4094394314664828' }, { kountSession: randomUUID() });
+  const declined = await seal.pay(
+    await openPayment(greenpay, randomUUID()),
+    { ...card, number: '4094394314664828' },
+    { kountSession: randomUUID() },
+  );
   assert.equal(declined.status, 'declined');
   assert.equal(declined.decline.code, '51');
 });

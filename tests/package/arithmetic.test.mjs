@@ -14,12 +14,19 @@ before(async () => {
   await load();
   Object.defineProperty(globalThis, 'crypto', {
     configurable: true,
-    value: { getRandomValues: (array) => { webcrypto.getRandomValues(array); drawn.push(Buffer.from(array)); return array; } },
+    value: {
+      getRandomValues: (array) => {
+        webcrypto.getRandomValues(array);
+        drawn.push(Buffer.from(array));
+        return array;
+      },
+    },
   });
 });
 after(() => Object.defineProperty(globalThis, 'crypto', real));
 
-const bytesOf = (number) => Buffer.from(number.toString(16).padStart(number.toString(16).length + (number.toString(16).length % 2), '0'), 'hex');
+const bytesOf = (number) =>
+  Buffer.from(number.toString(16).padStart(number.toString(16).length + (number.toString(16).length % 2), '0'), 'hex');
 const numberOf = (bytes) => BigInt(`0x${bytes.toString('hex')}`);
 
 /** DER of PKCS #1, in hex. */
@@ -76,10 +83,19 @@ const EXPONENTS = [3n, 17n, 65537n, (1n << 33n) - 1n];
 
 test('extreme moduli', () => {
   const two = (bits) => 1n << BigInt(bits);
-  for (const bits of [1016, 1017, 1023, 1024, 1025, 1055, 1056, 1057, 1087, 1088, 1089, 2047, 2048, 2049, 3071, 4100, 8192]) {
+  for (const bits of [
+    1016, 1017, 1023, 1024, 1025, 1055, 1056, 1057, 1087, 1088, 1089, 2047, 2048, 2049, 3071, 4100, 8192,
+  ]) {
     for (const modulus of [
-      two(bits) - 1n, two(bits - 1) + 1n, two(bits) - two(32) + 1n, two(bits) - two(31) - 1n, two(bits) - two(64) + 1n,
-      two(bits - 1) + two(32) - 1n, two(bits - 1) + two(bits >> 1) + 1n, two(bits) - two(bits >> 1) + 1n, ((two(bits) - 1n) / 3n) | 1n | two(bits - 1),
+      two(bits) - 1n,
+      two(bits - 1) + 1n,
+      two(bits) - two(32) + 1n,
+      two(bits) - two(31) - 1n,
+      two(bits) - two(64) + 1n,
+      two(bits - 1) + two(32) - 1n,
+      two(bits - 1) + two(bits >> 1) + 1n,
+      two(bits) - two(bits >> 1) + 1n,
+      ((two(bits) - 1n) / 3n) | 1n | two(bits - 1),
     ]) {
       for (const exponent of bits > 4000 ? [65537n] : EXPONENTS) check(modulus, exponent);
     }

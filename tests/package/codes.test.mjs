@@ -1,7 +1,7 @@
 // The codes are written once in Rust. What is written again for people and for the compiler must be the same.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { root } from '../../scripts/project.mjs';
@@ -42,7 +42,9 @@ test('what the package says of the codes is what the crate says, in its order: t
   const said = (file, macro) => {
     const text = read(file);
     const start = text.search(new RegExp(`^\\s*${macro}! \\{`, 'm'));
-    return [...text.slice(start).matchAll(/^\s*\w+ = "([a-z0-9_]+)",(?: \w+,)? "([^"]*)";/gm)].map(([, code, words]) => [code, words]);
+    return [...text.slice(start).matchAll(/^\s*\w+ = "([a-z0-9_]+)",(?: \w+,)? "([^"]*)";/gm)].map(
+      ([, code, words]) => [code, words],
+    );
   };
   assert.deepEqual(Object.entries(CODES), said('src/error.rs', 'codes'));
   assert.deepEqual(Object.entries(PROBLEMS), said('src/card.rs', 'problems'));
@@ -72,12 +74,23 @@ test('every entry exports what the declarations declare', async () => {
 });
 
 test('a documented table of error codes names all of them', () => {
-  const documents = ['README.md', ...(existsSync(path.join(root, 'docs')) ? readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`) : [])].filter((file) => existsSync(path.join(root, file)));
+  const documents = [
+    'README.md',
+    ...(existsSync(path.join(root, 'docs'))
+      ? readdirSync(path.join(root, 'docs'))
+          .filter((name) => name.endsWith('.md'))
+          .map((name) => `docs/${name}`)
+      : []),
+  ].filter((file) => existsSync(path.join(root, file)));
   const codes = table('src/error.rs', 'codes');
   for (const file of documents) {
     const rows = [...read(file).matchAll(/^\| `([a-z0-9_]+)` \|/gm)].map(([, code]) => code);
     // A table of something else shares no more than a few names with ours.
     if (rows.filter((code) => codes.includes(code)).length < codes.length / 2) continue;
-    assert.deepEqual(codes.filter((code) => !rows.includes(code)), [], `${file} lacks codes`);
+    assert.deepEqual(
+      codes.filter((code) => !rows.includes(code)),
+      [],
+      `${file} lacks codes`,
+    );
   }
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -45,7 +45,9 @@ function run(program, args, options = {}) {
 
 before(() => {
   folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-package-'));
-  const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root }));
+  const [packed] = JSON.parse(
+    run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root }),
+  );
   files = packed.files.map((file) => file.path).sort();
   writeFileSync(path.join(folder, 'package.json'), '{ "name": "shop", "private": true, "type": "module" }\n');
   // Offline: the package has no dependency, so nothing but the tarball may be needed.
@@ -60,13 +62,50 @@ test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
     ...[
-      'api.js', 'cardseal.global.js', 'card.js', 'cardseal.js', 'cardseal_bg.wasm', 'cardseal_bg.wasm.js', 'ccbill.js',
-      'core.js', 'customer.js', 'device.js', 'error.js', 'fields.js', 'gp_api.js', 'greenpay-answer.js', 'greenpay.js',
+      'api.js',
+      'cardseal.global.js',
+      'card.js',
+      'cardseal.js',
+      'cardseal_bg.wasm',
+      'cardseal_bg.wasm.js',
+      'ccbill.js',
+      'core.js',
+      'customer.js',
+      'device.js',
+      'error.js',
+      'fields.js',
+      'gp_api.js',
+      'greenpay-answer.js',
+      'greenpay.js',
       'hosts.js',
-      'index.d.cts', 'index.d.ts', 'index.js', 'inline.js', 'integrity.js', 'jwe.js', 'key.js', 'load.js',
-      'manifest.json', 'mask.js', 'node.cjs', 'node.js', 'online_payments.js', 'platform.js', 'product.js', 'random.js',
-      'sbom.cdx.json', 'seal.js', 'send.js', 'session.js', 'value.js', 'verify.mjs',
-      'worker-host.js', 'worker.d.ts', 'words.js', 'worker.js', 'workerd.js', 'worldline_acquiring.js',
+      'index.d.cts',
+      'index.d.ts',
+      'index.js',
+      'inline.js',
+      'integrity.js',
+      'jwe.js',
+      'key.js',
+      'load.js',
+      'manifest.json',
+      'mask.js',
+      'node.cjs',
+      'node.js',
+      'online_payments.js',
+      'platform.js',
+      'product.js',
+      'random.js',
+      'sbom.cdx.json',
+      'seal.js',
+      'send.js',
+      'session.js',
+      'value.js',
+      'verify.mjs',
+      'worker-host.js',
+      'worker.d.ts',
+      'words.js',
+      'worker.js',
+      'workerd.js',
+      'worldline_acquiring.js',
     ].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),
   ].sort();
@@ -75,10 +114,16 @@ test('the tarball holds the files of the list and no other', () => {
 
 test('the manifest has no runtime dependency and nothing that runs at installation', () => {
   const installed = JSON.parse(readFileSync(path.join(folder, 'node_modules/cardseal/package.json'), 'utf8'));
-  for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies', 'bundleDependencies']) assert.equal(installed[field], undefined, field);
-  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(installed.scripts[name], undefined, name);
-  assert.deepEqual(readdirSync(path.join(folder, 'node_modules')).filter((name) => !name.startsWith('.')), ['cardseal']);
-  for (const version of Object.values(manifest.devDependencies)) assert.match(version, /^(npm:[a-z-]+@)?\d+\.\d+\.\d+$/, 'development packages are pinned');
+  for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies', 'bundleDependencies'])
+    assert.equal(installed[field], undefined, field);
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
+    assert.equal(installed.scripts[name], undefined, name);
+  assert.deepEqual(
+    readdirSync(path.join(folder, 'node_modules')).filter((name) => !name.startsWith('.')),
+    ['cardseal'],
+  );
+  for (const version of Object.values(manifest.devDependencies))
+    assert.match(version, /^(npm:[a-z-]+@)?\d+\.\d+\.\d+$/, 'development packages are pinned');
 });
 
 test('the versions of the npm package and of the crate are the same', () => {
@@ -95,10 +140,13 @@ test('no file holds a folder of the machine that built it', async () => {
   }
 });
 
-const inlined = async () => (await import(pathToFileURL(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm.js')))).default();
+const inlined = async () =>
+  (await import(pathToFileURL(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm.js')))).default();
 
 test('the inline module is the module', async () => {
-  assert.ok(Buffer.from(await inlined()).equals(readFileSync(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm'))));
+  assert.ok(
+    Buffer.from(await inlined()).equals(readFileSync(path.join(folder, 'node_modules/cardseal/pkg/cardseal_bg.wasm'))),
+  );
 });
 
 test('any bytes survive as text, in few characters', async () => {
@@ -126,61 +174,120 @@ test('Node imports it', () => {
 });
 
 test('Node finds the module by its exported path, as bytes and compiled', () => {
-  writeFileSync(path.join(folder, 'bytes.js'), `
+  writeFileSync(
+    path.join(folder, 'bytes.js'),
+    `
     import { readFile } from 'node:fs/promises';
     import { use } from './use.js';
     const bytes = await readFile(new URL(import.meta.resolve('cardseal/cardseal_bg.wasm')));
-    console.log(JSON.stringify(await use(process.argv[2] === 'bytes' ? bytes : await WebAssembly.compile(bytes))));`);
-  for (const form of ['bytes', 'compiled']) assert.equal(run(process.execPath, ['bytes.js', form]).trim(), EXPECTED, form);
+    console.log(JSON.stringify(await use(process.argv[2] === 'bytes' ? bytes : await WebAssembly.compile(bytes))));`,
+  );
+  for (const form of ['bytes', 'compiled'])
+    assert.equal(run(process.execPath, ['bytes.js', form]).trim(), EXPECTED, form);
 });
 
 test('Node requires it, and imports the entry for pages that use a worker', () => {
   const body = `const { GreenPay, candidateBrands, load } = require('cardseal'); load().then(() => console.log(typeof GreenPay, ...candidateBrands('4242')));`;
-  assert.equal(run(process.execPath, ['--no-experimental-require-module', '--input-type=commonjs', '--eval', body]).trim(), 'function visa');
+  assert.equal(
+    run(process.execPath, ['--no-experimental-require-module', '--input-type=commonjs', '--eval', body]).trim(),
+    'function visa',
+  );
   const page = `import { load } from 'cardseal/worker'; await load().catch(({ code, message }) => console.log(code, message));`;
-  assert.equal(run(process.execPath, ['--input-type=module', '--eval', page]).trim(), 'load_failed could not load: there are no workers here');
+  assert.equal(
+    run(process.execPath, ['--input-type=module', '--eval', page]).trim(),
+    'load_failed could not load: there are no workers here',
+  );
 });
 
 test('a worker thread imports it', () => {
-  writeFileSync(path.join(folder, 'worker.js'), `import { parentPort } from 'node:worker_threads'; import { use } from './use.js'; parentPort.postMessage(await use());`);
-  writeFileSync(path.join(folder, 'main.js'), `
+  writeFileSync(
+    path.join(folder, 'worker.js'),
+    `import { parentPort } from 'node:worker_threads'; import { use } from './use.js'; parentPort.postMessage(await use());`,
+  );
+  writeFileSync(
+    path.join(folder, 'main.js'),
+    `
     import { Worker } from 'node:worker_threads';
     const worker = new Worker(new URL('./worker.js', import.meta.url));
     worker.on('message', (message) => console.log(JSON.stringify(message)));
-    worker.on('error', (error) => { console.error(error); process.exitCode = 1; });`);
+    worker.on('error', (error) => { console.error(error); process.exitCode = 1; });`,
+  );
   assert.equal(run(process.execPath, ['main.js']).trim(), EXPECTED);
 });
 
 test('a module that cannot be loaded is a typed error, and the next attempt may succeed', () => {
-  writeFileSync(path.join(folder, 'again.js'), `
+  writeFileSync(
+    path.join(folder, 'again.js'),
+    `
     import { CardsealError, load } from 'cardseal';
     const failed = await load(new Uint8Array([1, 2, 3])).catch((error) => error);
     if (!(failed instanceof CardsealError)) throw failed;
     await load();
-    console.log(failed.code);`);
+    console.log(failed.code);`,
+  );
   assert.equal(run(process.execPath, ['again.js']).trim(), 'load_failed');
 });
 
 test('esbuild bundles the inline entry into one file that runs', async () => {
   const outfile = path.join(folder, 'inline-bundle.mjs');
-  const { metafile } = await build({ entryPoints: [path.join(folder, 'use-inline.js')], bundle: true, minify: true, format: 'esm', platform: 'browser', outfile, metafile: true, logLevel: 'silent' });
+  const { metafile } = await build({
+    entryPoints: [path.join(folder, 'use-inline.js')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    outfile,
+    metafile: true,
+    logLevel: 'silent',
+  });
   assert.equal(Object.keys(metafile.outputs).length, 1);
   const elsewhere = path.join(folder, 'elsewhere');
   mkdirSync(elsewhere);
   writeFileSync(path.join(elsewhere, 'bundle.mjs'), readFileSync(outfile));
-  assert.equal(run(process.execPath, ['--input-type=module', '--eval', `import { use } from './bundle.mjs'; console.log(JSON.stringify(await use()));`], { cwd: elsewhere }).trim(), EXPECTED);
+  assert.equal(
+    run(
+      process.execPath,
+      [
+        '--input-type=module',
+        '--eval',
+        `import { use } from './bundle.mjs'; console.log(JSON.stringify(await use()));`,
+      ],
+      { cwd: elsewhere },
+    ).trim(),
+    EXPECTED,
+  );
 });
 
 test('esbuild, which would lose a .wasm file, takes the inline entry by itself', async () => {
-  const { metafile } = await build({ entryPoints: [path.join(folder, 'use.js')], bundle: true, format: 'esm', outdir: folder, write: false, metafile: true, logLevel: 'silent' });
+  const { metafile } = await build({
+    entryPoints: [path.join(folder, 'use.js')],
+    bundle: true,
+    format: 'esm',
+    outdir: folder,
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  });
   assert.ok(Object.keys(metafile.inputs).some((name) => name.endsWith('pkg/inline.js')));
 });
 
 test('esbuild bundles the entry that fetches, which takes the module from where the page says', async () => {
   const outfile = path.join(folder, 'page-bundle.mjs');
-  const { metafile } = await build({ entryPoints: [path.join(folder, 'use-fetch.js')], bundle: true, minify: true, format: 'esm', platform: 'browser', outfile, metafile: true, logLevel: 'silent' });
+  const { metafile } = await build({
+    entryPoints: [path.join(folder, 'use-fetch.js')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    outfile,
+    metafile: true,
+    logLevel: 'silent',
+  });
   assert.ok(Object.keys(metafile.inputs).some((name) => name.endsWith('pkg/index.js')));
-  assert.ok(!Object.keys(metafile.inputs).some((name) => name.endsWith('cardseal_bg.wasm.js')), 'without the inline module');
+  assert.ok(
+    !Object.keys(metafile.inputs).some((name) => name.endsWith('cardseal_bg.wasm.js')),
+    'without the inline module',
+  );
   const body = `
     import { readFile } from 'node:fs/promises'; import { use } from './page-bundle.mjs';
     console.log(JSON.stringify(await use(await readFile('node_modules/cardseal/pkg/cardseal_bg.wasm'))));`;
@@ -188,15 +295,36 @@ test('esbuild bundles the entry that fetches, which takes the module from where 
 });
 
 test('an unused package leaves nothing in a bundle', async () => {
-  const { outputFiles } = await build({ stdin: { contents: `import { GreenPay } from 'cardseal';`, resolveDir: folder }, bundle: true, minify: true, format: 'esm', platform: 'browser', write: false, logLevel: 'silent' });
+  const { outputFiles } = await build({
+    stdin: { contents: `import { GreenPay } from 'cardseal';`, resolveDir: folder },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+    logLevel: 'silent',
+  });
   assert.equal(outputFiles[0].text.trim(), '');
 });
 
 test('the type samples compile against the installed package, for bundlers and for Node, as modules and as CommonJS', () => {
-  for (const name of ['sample', 'worker']) writeFileSync(path.join(folder, `${name}.ts`), readFileSync(path.join(root, `tests/package/types/${name}.ts`)));
-  writeFileSync(path.join(folder, 'common.cts'), `import { GreenPay, load } from "cardseal";\nexport const loaded: Promise<void> = load();\nexport const made: GreenPay[] = [];\n`);
+  for (const name of ['sample', 'worker'])
+    writeFileSync(path.join(folder, `${name}.ts`), readFileSync(path.join(root, `tests/package/types/${name}.ts`)));
+  writeFileSync(
+    path.join(folder, 'common.cts'),
+    `import { GreenPay, load } from "cardseal";\nexport const loaded: Promise<void> = load();\nexport const made: GreenPay[] = [];\n`,
+  );
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
-  run(process.execPath, [tsc, ...strict, '--module', 'esnext', '--moduleResolution', 'bundler', 'sample.ts', 'worker.ts']);
+  run(process.execPath, [
+    tsc,
+    ...strict,
+    '--module',
+    'esnext',
+    '--moduleResolution',
+    'bundler',
+    'sample.ts',
+    'worker.ts',
+  ]);
   run(process.execPath, [tsc, ...strict, '--module', 'nodenext', 'sample.ts', 'worker.ts', 'common.cts']);
 });

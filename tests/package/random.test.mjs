@@ -5,16 +5,23 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import { CardsealError, GpApi, GreenPay, WorldlineAcquiring, load, validateCard } from '../../pkg/node.js';
+import { CardsealError, GpApi, GreenPay, load, validateCard, WorldlineAcquiring } from '../../pkg/node.js';
 import { BROKEN } from './sources.mjs';
 
 const { rsa_keys: KEYS } = JSON.parse(readFileSync(new URL('../vectors/greenpay.json', import.meta.url), 'utf8'));
-const { key: { kid, jwk } } = JSON.parse(readFileSync(new URL('../vectors/sealing.json', import.meta.url), 'utf8'));
+const {
+  key: { kid, jwk },
+} = JSON.parse(readFileSync(new URL('../vectors/sealing.json', import.meta.url), 'utf8'));
 const CARD = { number: '4242424242424242', expiry: '12/30', cvc: '739', holder: 'Ana Núñez', nickname: 'My Visa' };
 const ORDER = { session: '2b1f0c52-6f0c-4d7c-8b0e-9a1d3a5c7e90', token: '7d9cc4a3-0b4e-4a7c-9a66-2f3a1c0d5e11' };
 
 const SESSION = {
-  id: 'ses_1', platform: 'worldline_acquiring', kind: 'payment', mode: 'relay', created_at: Date.now(), expires_at: Date.now() + 3_600_000,
+  id: 'ses_1',
+  platform: 'worldline_acquiring',
+  kind: 'payment',
+  mode: 'relay',
+  created_at: Date.now(),
+  expires_at: Date.now() + 3_600_000,
   seal: { kid, alg: 'ECDH-ES', enc: 'A256GCM', key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } },
 };
 
@@ -26,17 +33,24 @@ let sent = 0;
 const options = (key) => ({
   publicKey: KEYS[key].public_spki_pem,
   environment: { checkout: 'https://checkout.example' },
-  fetch: () => { sent += 1; throw new Error('sent'); },
+  fetch: () => {
+    sent += 1;
+    throw new Error('sent');
+  },
 });
 
 before(async () => {
-  Math.random = () => { throw new Error('Math.random was called'); };
+  Math.random = () => {
+    throw new Error('Math.random was called');
+  };
   // Even the module is loaded while there is no source: it is asked for when it is needed, not before.
   replace(undefined);
   await load();
 });
 afterEach(() => Object.defineProperty(globalThis, 'crypto', real));
-after(() => { Math.random = random; });
+after(() => {
+  Math.random = random;
+});
 
 /** What was thrown is the one typed error, with nothing in it. */
 function typed(error, platform = 'greenpay', code = 'random_unavailable') {
@@ -106,7 +120,12 @@ test('what needs no random bytes works without a source', () => {
 
 test('every byte that is random comes from getRandomValues, and each pack draws its own', () => {
   const drawn = [];
-  replace({ getRandomValues: (array) => { drawn.push(array.length); return webcrypto.getRandomValues(array); } });
+  replace({
+    getRandomValues: (array) => {
+      drawn.push(array.length);
+      return webcrypto.getRandomValues(array);
+    },
+  });
   const greenpay = new GreenPay(options('t1024'));
   const seen = new Set();
   for (let round = 0; round < 200; round++) {
@@ -124,7 +143,13 @@ test('the same bytes give the same result: there is no other source', () => {
   const greenpay = new GreenPay(options('t2048'));
   const pack = () => {
     let state = 1;
-    replace({ getRandomValues: (array) => array.forEach((_, at) => { state = (state * 48271) % 2147483647; array[at] = state >> 8; }) ?? array });
+    replace({
+      getRandomValues: (array) =>
+        array.forEach((_, at) => {
+          state = (state * 48271) % 2147483647;
+          array[at] = state >> 8;
+        }) ?? array,
+    });
     return greenpay.pack({ card: CARD });
   };
   assert.deepEqual(pack(), pack());

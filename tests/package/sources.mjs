@@ -6,13 +6,31 @@ export const BROKEN = {
   'crypto is null': () => null,
   'no getRandomValues': (real) => ({ subtle: real.subtle }),
   'getRandomValues is no function': () => ({ getRandomValues: 'native code' }),
-  'getRandomValues throws': () => ({ getRandomValues() { throw new DOMException('no entropy', 'OperationError'); } }),
-  'getRandomValues throws a text': () => ({ getRandomValues() { throw 'no entropy'; } }),
-  'getRandomValues throws nothing': () => ({ getRandomValues() { throw undefined; } }),
-  'crypto throws when it is read': () => ({ get getRandomValues() { throw new TypeError('not for you'); } }),
+  'getRandomValues throws': () => ({
+    getRandomValues() {
+      throw new DOMException('no entropy', 'OperationError');
+    },
+  }),
+  'getRandomValues throws a text': () => ({
+    getRandomValues() {
+      throw 'no entropy';
+    },
+  }),
+  'getRandomValues throws nothing': () => ({
+    getRandomValues() {
+      throw undefined;
+    },
+  }),
+  'crypto throws when it is read': () => ({
+    get getRandomValues() {
+      throw new TypeError('not for you');
+    },
+  }),
   'getRandomValues fills nothing': () => ({ getRandomValues: (array) => array }),
   'getRandomValues fills with zeros': () => ({ getRandomValues: (array) => array.fill(0) }),
-  'getRandomValues fills another array': (real) => ({ getRandomValues: (array) => real.getRandomValues(new Uint8Array(array.length)) }),
+  'getRandomValues fills another array': (real) => ({
+    getRandomValues: (array) => real.getRandomValues(new Uint8Array(array.length)),
+  }),
   'getRandomValues fills the first half': (real) => ({
     getRandomValues(array) {
       real.getRandomValues(array.subarray(0, array.length >> 1));

@@ -164,7 +164,9 @@ export class CardForm {
   #showBrands(brands) {
     if (brands.join() === this.#brands.join() && byId('card-brands').childElementCount > 0) return;
     this.#brands = brands;
-    byId('card-brands').replaceChildren(...(brands.length > 0 ? brands.map((brand) => brandMark(brand)) : [brandMark(null)]));
+    byId('card-brands').replaceChildren(
+      ...(brands.length > 0 ? brands.map((brand) => brandMark(brand)) : [brandMark(null)]),
+    );
     const four = brands.length > 0 && brands.every((brand) => brand === 'amex');
     byId('card-cvc-hint').textContent = four ? '4 digits on the front' : '3 digits on the back';
     this.#inputs.cvc.placeholder = four ? '1234' : '123';

@@ -11,7 +11,13 @@ function load(url, integrity) {
   const name = `${integrity} ${url}`;
   if (!scripts.has(name)) {
     const loading = new Promise((done, fail) => {
-      const script = make('script', { src: url, integrity, crossorigin: 'anonymous', onload: done, onerror: () => fail(new ServerError('frame_script_refused')) });
+      const script = make('script', {
+        src: url,
+        integrity,
+        crossorigin: 'anonymous',
+        onload: done,
+        onerror: () => fail(new ServerError('frame_script_refused')),
+      });
       document.head.append(script);
     });
     loading.catch(() => scripts.delete(name));
@@ -45,7 +51,9 @@ export class CardFrame {
       if (!session.sri || !session.hostedTokenizationUrl || !script) throw new ServerError('platform_answer_invalid');
       await load(script, session.sri);
       if (turn !== this.#turn) return;
-      const tokenizer = new globalThis.Tokenizer(session.hostedTokenizationUrl, this.#place, { hideCardholderName: false });
+      const tokenizer = new globalThis.Tokenizer(session.hostedTokenizationUrl, this.#place, {
+        hideCardholderName: false,
+      });
       this.#tokenizer = tokenizer;
       await tokenizer.initialize();
       if (turn !== this.#turn) return;
@@ -55,8 +63,10 @@ export class CardFrame {
     } catch (error) {
       if (turn !== this.#turn) return;
       const { heading, advice } = failureWords(codesOf(error));
-      this.#note.replaceChildren(`The form of the platform could not be shown. ${heading} ${advice} `,
-        make('button', { type: 'button', class: 'link', onclick: () => this.mount(open, script) }, 'Try again'));
+      this.#note.replaceChildren(
+        `The form of the platform could not be shown. ${heading} ${advice} `,
+        make('button', { type: 'button', class: 'link', onclick: () => this.mount(open, script) }, 'Try again'),
+      );
     }
   }
 

@@ -1,16 +1,27 @@
 // What happens between a press on Pay and a receipt, without a word about how it looks.
 
 import { platformOf } from './platforms.js';
-import { ServerError, chargeRequest, send, token as readToken } from './server.js';
+import { chargeRequest, token as readToken, ServerError, send } from './server.js';
 import { codesOf } from './words.js';
 
 const SESSION_GONE = new Set([
-  'session_expired', 'session_used', 'session_not_found', 'invalid_session_token', 'sealed_expired', 'sealed_key_unknown',
+  'session_expired',
+  'session_used',
+  'session_not_found',
+  'invalid_session_token',
+  'sealed_expired',
+  'sealed_key_unknown',
 ]);
 // After these nobody can say from here whether money moved.
 const IN_DOUBT = new Set([
-  'server_unreachable', 'network_failed', 'request_timeout', 'answer_malformed', 'internal', 'record_unreadable',
-  'platform_answer_invalid', 'signature_invalid',
+  'server_unreachable',
+  'network_failed',
+  'request_timeout',
+  'answer_malformed',
+  'internal',
+  'record_unreadable',
+  'platform_answer_invalid',
+  'signature_invalid',
 ]);
 // These mean that a request was not looked at. They say nothing of an earlier one with the same key.
 const UNREAD = new Set([...IN_DOUBT, 'storage_unavailable', 'platform_busy', 'rate_limited']);
@@ -61,14 +72,19 @@ export class Checkout {
 
   /** Opens a session while the person is still typing. A failure shows when the session is needed. */
   warmUp(options) {
-    if (Date.now() - this.#failedAt > QUIET_MS) this.#open(options).catch(() => { this.#failedAt = Date.now(); });
+    if (Date.now() - this.#failedAt > QUIET_MS)
+      this.#open(options).catch(() => {
+        this.#failedAt = Date.now();
+      });
   }
 
   #open(options) {
     const name = JSON.stringify(options);
     if (!this.#sessions.has(name)) {
       const opening = this.#cardseal.openSession({ ...options, ...SEND });
-      opening.catch(() => { if (this.#sessions.get(name) === opening) this.#sessions.delete(name); });
+      opening.catch(() => {
+        if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
+      });
       this.#sessions.set(name, opening);
     }
     return this.#sessions.get(name);
@@ -103,10 +119,19 @@ export class Checkout {
       // with the card in clear is not kept; it can only make a token, which may be done anew. Nor is what is asked of
       // a platform before: no money moves with it.
       const keeping = (url, init) => {
-        const asks = init.method === 'GET' || platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
-        if (!asks) this.#sent = platform.takesClearCard && !isOwn(url) ? null : {
-          method: init.method, url: String(url), headers: init.headers, body: init.body,
-        };
+        const asks =
+          init.method === 'GET' ||
+          platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
+        if (!asks)
+          this.#sent =
+            platform.takesClearCard && !isOwn(url)
+              ? null
+              : {
+                  method: init.method,
+                  url: String(url),
+                  headers: init.headers,
+                  body: init.body,
+                };
         return fetch(url, init);
       };
       const client = platform.client(this.#cardseal, session, { fetch: keeping });
@@ -200,8 +225,17 @@ export class Checkout {
         if (payment) return payment;
       }
       return {
-        id: outcome.id, platform, status: outcome.status, amount, currency, token: null, order_reference: outcome.orderReference,
-        redirect: outcome.redirect, authorization: outcome.authorization, last4: outcome.last4, brand: outcome.brand,
+        id: outcome.id,
+        platform,
+        status: outcome.status,
+        amount,
+        currency,
+        token: null,
+        order_reference: outcome.orderReference,
+        redirect: outcome.redirect,
+        authorization: outcome.authorization,
+        last4: outcome.last4,
+        brand: outcome.brand,
         decline: outcome.decline,
       };
     });
@@ -211,7 +245,13 @@ export class Checkout {
   async openPage({ platform, amount, currency, description, customer }, returnUrl) {
     this.#onStep('session');
     const request = this.#cardseal.openSessionRequest({
-      platform, kind: 'payment', mode: 'direct', amount, currency, description, customer,
+      platform,
+      kind: 'payment',
+      mode: 'direct',
+      amount,
+      currency,
+      description,
+      customer,
     });
     // Where people come back to is the merchant's to say, so the package does not ask.
     return send({ ...request, body: JSON.stringify({ ...JSON.parse(request.body), return_url: returnUrl }) });

@@ -3,7 +3,13 @@
 import { byId, make } from './dom.js';
 import { customerWords } from './words.js';
 
-const IDS = { firstName: 'first-name', lastName: 'last-name', email: 'email', postalCode: 'postal-code', country: 'country' };
+const IDS = {
+  firstName: 'first-name',
+  lastName: 'last-name',
+  email: 'email',
+  postalCode: 'postal-code',
+  country: 'country',
+};
 const FIELDS = Object.keys(IDS);
 /** Where the shop sends to. */
 const COUNTRIES = ['US', 'CA', 'CR', 'GT', 'MX', 'GB', 'IE', 'DE', 'FR', 'ES', 'AU', 'JP'];

@@ -17,7 +17,10 @@ export function make(name, attributes = {}, ...children) {
 /** A box that stays in the document; a screen reader reads what is put into it. */
 export function fillNotice(box, tone, heading, ...rest) {
   box.className = tone ? `notice notice-${tone}` : 'notice';
-  box.replaceChildren(...(heading ? [make('p', {}, make('strong', {}, heading))] : []), ...rest.filter(Boolean).map((item) => (typeof item === 'string' ? make('p', {}, item) : item)));
+  box.replaceChildren(
+    ...(heading ? [make('p', {}, make('strong', {}, heading))] : []),
+    ...rest.filter(Boolean).map((item) => (typeof item === 'string' ? make('p', {}, item) : item)),
+  );
 }
 
 export const clearNotice = (box) => fillNotice(box, '');
@@ -27,7 +30,9 @@ export function announce(words) {
   const live = byId('live');
   live.textContent = '';
   // In two steps, or the same words twice would be read once.
-  setTimeout(() => { live.textContent = words; }, 30);
+  setTimeout(() => {
+    live.textContent = words;
+  }, 30);
 }
 
 /**
@@ -77,12 +82,18 @@ export function ask({ heading, text, yes, no = 'Keep it', tone = 'danger', digit
   form.addEventListener('submit', onSubmit);
   form.addEventListener('keydown', onKey);
   dialog.showModal();
-  return new Promise((answer) => dialog.addEventListener('close', () => {
-    form.removeEventListener('submit', onSubmit);
-    form.removeEventListener('keydown', onKey);
-    if (dialog.returnValue !== 'yes') answer(null);
-    else answer(digits > 0 ? input.value : amount ? read : true);
-  }, { once: true }));
+  return new Promise((answer) =>
+    dialog.addEventListener(
+      'close',
+      () => {
+        form.removeEventListener('submit', onSubmit);
+        form.removeEventListener('keydown', onKey);
+        if (dialog.returnValue !== 'yes') answer(null);
+        else answer(digits > 0 ? input.value : amount ? read : true);
+      },
+      { once: true },
+    ),
+  );
 }
 
 function showPart(words) {

@@ -37,7 +37,8 @@ export function minus(left, right, currency) {
 export const isZero = (amount) => !/[1-9]/.test(amount);
 
 /** Whether `left` is more than `right`. */
-export const exceeds = (left, right, currency) => units(left, decimalsOf(currency)) > units(right, decimalsOf(currency));
+export const exceeds = (left, right, currency) =>
+  units(left, decimalsOf(currency)) > units(right, decimalsOf(currency));
 
 /** For people: `$24.50`. */
 export function showMoney(amount, currency) {
@@ -48,7 +49,16 @@ export function showMoney(amount, currency) {
   }
 }
 
-const PRICES = { USD: '24.50', CRC: '12500.00', GTQ: '190.00', EUR: '22.50', GBP: '19.50', CAD: '33.00', JPY: '3600', KWD: '7.500' };
+const PRICES = {
+  USD: '24.50',
+  CRC: '12500.00',
+  GTQ: '190.00',
+  EUR: '22.50',
+  GBP: '19.50',
+  CAD: '33.00',
+  JPY: '3600',
+  KWD: '7.500',
+};
 
 /** What the order costs until somebody changes it. */
 export const priceIn = (currency) => PRICES[currency] ?? parseAmount('24', currency);

@@ -21,7 +21,14 @@ export async function send({ method, url, headers = {}, body }) {
   let response;
   let text;
   try {
-    response = await fetch(url, { method, headers, body, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(url, {
+      method,
+      headers,
+      body,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
     text = await response.text();
   } catch (cause) {
     throw new ServerError(cause?.name === 'TimeoutError' ? 'request_timeout' : 'server_unreachable');
@@ -64,7 +71,8 @@ export const payment = (id) => read(`/v1/payments/${path(id)}`);
 /** Has the server ask the platform about a payment whose outcome is not known. */
 export const refresh = (id) => post(`/v1/payments/${path(id)}/refresh`, {});
 /** `capture`, `void` or `refund`. The same `key` again does it once. */
-export const follow = (id, how, details, key) => post(`/v1/payments/${path(id)}/${how}`, details, { 'idempotency-key': key });
+export const follow = (id, how, details, key) =>
+  post(`/v1/payments/${path(id)}/${how}`, details, { 'idempotency-key': key });
 
 /** A charge of a stored card, as a value: the same value sent again with the same key charges once. */
 export function chargeRequest({ token: id, amount, currency, description, customer, capture }, key) {

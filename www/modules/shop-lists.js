@@ -1,15 +1,16 @@
 // The lists of saved cards and payments. They show what the server says and nothing that the page remembers.
 
-import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
 import { isPage } from './away.js';
 import { brandMark } from './card-form.js';
+import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
 import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
 import * as server from './server.js';
 import { brandName, codesOf, declineWords, failureWords, stateWords } from './words.js';
 
 const when = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
-const expiryText = (expiry) => (expiry ? `${String(expiry.month).padStart(2, '0')} / ${String(expiry.year % 100).padStart(2, '0')}` : 'unknown');
+const expiryText = (expiry) =>
+  expiry ? `${String(expiry.month).padStart(2, '0')} / ${String(expiry.year % 100).padStart(2, '0')}` : 'unknown';
 /** More than these are folded away. */
 const FIRST = 5;
 /** What nobody knows yet. */
@@ -68,15 +69,23 @@ export class ShopLists {
       if (this.#unreachable) clearNotice(byId('saved-notice'));
       this.#unreachable = false;
       this.draw();
-      if (payments.some((payment) => isOpen(payment.status)) || tokens.some((token) => token.status === 'unconfirmed')) {
+      if (
+        payments.some((payment) => isOpen(payment.status)) ||
+        tokens.some((token) => token.status === 'unconfirmed')
+      ) {
         this.#timer = setTimeout(() => this.refresh(), 4000);
       }
     } catch (error) {
       if (reading !== this.#readings) return;
       this.#unreachable = true;
       const { heading, advice } = failureWords(codesOf(error));
-      fillNotice(byId('saved-notice'), 'bad', 'The saved cards could not be read.', `${heading} ${advice}`,
-        make('button', { type: 'button', class: 'link', onclick: () => this.refresh() }, 'Read again'));
+      fillNotice(
+        byId('saved-notice'),
+        'bad',
+        'The saved cards could not be read.',
+        `${heading} ${advice}`,
+        make('button', { type: 'button', class: 'link', onclick: () => this.refresh() }, 'Read again'),
+      );
     } finally {
       if (reading === this.#readings) this.#reads(false);
     }
@@ -122,12 +131,25 @@ export class ShopLists {
   }
 
   #freeze() {
-    for (const button of document.querySelectorAll('#saved button, #payments button')) button.disabled = this.#busy || 'never' in button.dataset;
+    for (const button of document.querySelectorAll('#saved button, #payments button'))
+      button.disabled = this.#busy || 'never' in button.dataset;
   }
 
   /** `more` is for those who hear the button without seeing what it stands beside. */
   #button(key, words, more, action, tone = 'small', never = false) {
-    return make('button', { type: 'button', class: tone, 'data-key': key, 'data-never': never, disabled: this.#busy || never, onclick: action }, words, make('span', { class: 'visually-hidden' }, ` ${more}`));
+    return make(
+      'button',
+      {
+        type: 'button',
+        class: tone,
+        'data-key': key,
+        'data-never': never,
+        disabled: this.#busy || never,
+        onclick: action,
+      },
+      words,
+      make('span', { class: 'visually-hidden' }, ` ${more}`),
+    );
   }
 
   #card(token) {
@@ -138,20 +160,48 @@ export class ShopLists {
     const { charge, offered } = this.#money(token.platform);
     const platform = platformOf(token.platform);
     const last = this.#payments.find((payment) => payment.token === token.id);
-    return make('li', { class: 'row', 'data-token': token.id },
-      make('div', { class: 'row-head' },
+    return make(
+      'li',
+      { class: 'row', 'data-token': token.id },
+      make(
+        'div',
+        { class: 'row-head' },
         brandMark(brand),
-        make('div', { class: 'row-words' },
+        make(
+          'div',
+          { class: 'row-words' },
           make('p', { class: 'row-name' }, name, this.#label(platform)),
-          make('p', { class: 'quiet small' }, token.last4 ? `${brandName(brand)} •••• ${token.last4}, expires ${expiryText(token.expiry)}` : `${platform.name} does not tell its digits, ${saved}`)),
-        token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null),
+          make(
+            'p',
+            { class: 'quiet small' },
+            token.last4
+              ? `${brandName(brand)} •••• ${token.last4}, expires ${expiryText(token.expiry)}`
+              : `${platform.name} does not tell its digits, ${saved}`,
+          ),
+        ),
+        token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null,
+      ),
       platform.savedNote ? make('p', { class: 'quiet small' }, platform.savedNote) : null,
-      last ? make('p', { class: 'quiet small' }, `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`) : null,
-      make('div', { class: 'row-buttons' },
+      last
+        ? make(
+            'p',
+            { class: 'quiet small' },
+            `Last payment: ${showMoney(last.amount, last.currency)}, ${stateWords(last.status).words.toLowerCase()}`,
+          )
+        : null,
+      make(
+        'div',
+        { class: 'row-buttons' },
         this.#button(`charge-${token.id}`, charge, `to ${which}`, () => this.#onCharge(token), 'small', !offered),
-        ...(last ? followUpsOf(last) : []).map((how) => this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () => this.#follow(last, how))),
+        ...(last ? followUpsOf(last) : []).map((how) =>
+          this.#button(`card-${how}-${last.id}`, `${VERBS[how]} last`, `payment of ${which}`, () =>
+            this.#follow(last, how),
+          ),
+        ),
         platform.updates ? this.#button(`update-${token.id}`, 'Update', which, () => this.#onUpdate(token)) : null,
-        this.#button(`delete-${token.id}`, 'Delete', which, () => this.#delete(token, which), 'small small-danger')));
+        this.#button(`delete-${token.id}`, 'Delete', which, () => this.#delete(token, which), 'small small-danger'),
+      ),
+    );
   }
 
   #payment(payment) {
@@ -162,25 +212,61 @@ export class ShopLists {
       payment.last4 ? `${brandName(brand)} •••• ${payment.last4}` : null,
       payment.created_at ? when.format(new Date(payment.created_at)) : null,
       payment.authorization ? `authorization ${payment.authorization}` : null,
-    ].filter(Boolean).join(', ');
+    ]
+      .filter(Boolean)
+      .join(', ');
     const open = isOpen(payment.status);
     const waits = payment.status === 'unknown' && isPage(payment.redirect?.url);
     const followUps = followUpsOf(payment);
-    return make('li', { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
-      make('div', { class: 'row-head' },
-        make('div', { class: 'row-words' },
+    return make(
+      'li',
+      { class: 'row', 'data-payment': payment.id, 'data-status': payment.status },
+      make(
+        'div',
+        { class: 'row-head' },
+        make(
+          'div',
+          { class: 'row-words' },
           make('p', { class: 'row-name' }, money, this.#label(platformOf(payment.platform))),
           make('p', { class: 'quiet small' }, facts),
           partsOf(payment),
-          payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null),
-        make('span', { class: `chip chip-${tone}` }, words)),
-      payment.decline ? make('p', { class: 'small' }, declineWords(payment.decline), payment.decline.code ? ` (code ${payment.decline.code})` : '') : null,
-      waits ? make('p', { class: 'small' }, 'Your bank wants you to confirm this payment on its page.')
-        : payment.status === 'unknown' ? make('p', { class: 'small' }, 'The bank’s answer has not come yet. Do not pay again; this line changes by itself.') : null,
-      followUps.length > 0 || open ? make('div', { class: 'row-buttons' },
-        ...followUps.map((how) => this.#button(`${how}-${payment.id}`, VERBS[how], money, () => this.#follow(payment, how))),
-        waits ? this.#button(`go-${payment.id}`, 'Go to your bank', `to confirm ${money}`, () => this.#onGo(payment)) : null,
-        open ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment)) : null) : null);
+          payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null,
+        ),
+        make('span', { class: `chip chip-${tone}` }, words),
+      ),
+      payment.decline
+        ? make(
+            'p',
+            { class: 'small' },
+            declineWords(payment.decline),
+            payment.decline.code ? ` (code ${payment.decline.code})` : '',
+          )
+        : null,
+      waits
+        ? make('p', { class: 'small' }, 'Your bank wants you to confirm this payment on its page.')
+        : payment.status === 'unknown'
+          ? make(
+              'p',
+              { class: 'small' },
+              'The bank’s answer has not come yet. Do not pay again; this line changes by itself.',
+            )
+          : null,
+      followUps.length > 0 || open
+        ? make(
+            'div',
+            { class: 'row-buttons' },
+            ...followUps.map((how) =>
+              this.#button(`${how}-${payment.id}`, VERBS[how], money, () => this.#follow(payment, how)),
+            ),
+            waits
+              ? this.#button(`go-${payment.id}`, 'Go to your bank', `to confirm ${money}`, () => this.#onGo(payment))
+              : null,
+            open
+              ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment))
+              : null,
+          )
+        : null,
+    );
   }
 
   /** Whose it is, where that is a question. */
@@ -192,9 +278,15 @@ export class ShopLists {
     const platform = platformOf(payment.platform);
     const inParts = platform.parts && how !== 'void';
     const { currency } = payment;
-    const most = how === 'refund' ? minus(payment.captured ?? payment.amount, payment.refunded ?? '0', currency) : payment.amount;
+    const most =
+      how === 'refund' ? minus(payment.captured ?? payment.amount, payment.refunded ?? '0', currency) : payment.amount;
     const money = showMoney(inParts ? most : payment.amount, currency);
-    const words = { heading: inParts ? `${VERBS[how]} up to ${money}` : `${VERBS[how]} ${money}?`, text: platform.undo?.[how] ?? '', yes: `${VERBS[how]} it`, no: 'Leave it' };
+    const words = {
+      heading: inParts ? `${VERBS[how]} up to ${money}` : `${VERBS[how]} ${money}?`,
+      text: platform.undo?.[how] ?? '',
+      yes: `${VERBS[how]} it`,
+      no: 'Leave it',
+    };
     const read = (text) => {
       const amount = parseAmount(text, currency);
       if (amount === null) throw new Error(`Type an amount above zero, like ${most}.`);
@@ -208,17 +300,28 @@ export class ShopLists {
     const wish = JSON.stringify([payment.id, how, details, payment.refunded]);
     const key = this.#keys.get(wish) ?? crypto.randomUUID();
     this.#keys.set(wish, key);
-    await this.#act(platform, byId('payments-notice'), 'payments-heading', async () => {
-      const now = await server.follow(payment.id, how, details, key).catch(async (error) => {
-        if (error.code !== 'field_missing' || error.field !== 'bin') throw error;
-        const bin = await ask({
-          heading: 'Which card was it?', yes: words.yes, no: 'Leave it', digits: 6,
-          text: 'This card was not saved, so the shop knows its last four digits only. The platform also wants the first six.',
+    await this.#act(
+      platform,
+      byId('payments-notice'),
+      'payments-heading',
+      async () => {
+        const now = await server.follow(payment.id, how, details, key).catch(async (error) => {
+          if (error.code !== 'field_missing' || error.field !== 'bin') throw error;
+          const bin = await ask({
+            heading: 'Which card was it?',
+            yes: words.yes,
+            no: 'Leave it',
+            digits: 6,
+            text: 'This card was not saved, so the shop knows its last four digits only. The platform also wants the first six.',
+          });
+          return bin && server.follow(payment.id, how, { bin }, crypto.randomUUID());
         });
-        return bin && server.follow(payment.id, how, { bin }, crypto.randomUUID());
-      });
-      if (now) announce(`${money}: ${stateWords(now.status).words}.`);
-    }, (error) => { if (error.status > 0 && error.status < 500) this.#keys.delete(wish); });
+        if (now) announce(`${money}: ${stateWords(now.status).words}.`);
+      },
+      (error) => {
+        if (error.status > 0 && error.status < 500) this.#keys.delete(wish);
+      },
+    );
   }
 
   async #askAgain({ id, platform }) {
@@ -228,7 +331,14 @@ export class ShopLists {
 
   async #delete(token, which) {
     const platform = platformOf(token.platform);
-    if (!(await ask({ heading: 'Delete this card?', text: `${which}. ${platform.deleting ?? 'It is deleted at the payment platform too.'}`, yes: 'Delete it' }))) return;
+    if (
+      !(await ask({
+        heading: 'Delete this card?',
+        text: `${which}. ${platform.deleting ?? 'It is deleted at the payment platform too.'}`,
+        yes: 'Delete it',
+      }))
+    )
+      return;
     await this.#act(platform, byId('saved-notice'), 'saved-heading', async () => {
       await server.deleteToken(token.id);
       announce(`${which} was deleted.`);
@@ -257,7 +367,13 @@ export class ShopLists {
 
 /** How much of a payment was taken and given back, where that is not simply all or nothing. */
 function partsOf({ platform, amount, captured, refunded, currency, status }) {
-  if (!platformOf(platform).parts || captured === undefined || captured === null || ['unknown', 'declined', 'failed', 'voided'].includes(status)) return null;
+  if (
+    !platformOf(platform).parts ||
+    captured === undefined ||
+    captured === null ||
+    ['unknown', 'declined', 'failed', 'voided'].includes(status)
+  )
+    return null;
   const parts = [`captured ${showMoney(captured, currency)} of ${showMoney(amount, currency)}`];
   if (refunded && !isZero(refunded)) parts.push(`refunded ${showMoney(refunded, currency)}`);
   return make('p', { class: 'small parts' }, parts.join(', '));

@@ -15,7 +15,11 @@ const base64Parts = (digits) => {
 export function holdsDigits(text, digits) {
   const packed = text.replace(/(\d)[\s-]+(?=\d)/g, '$1');
   const hex = Array.from(digits, (digit) => '3' + digit).join('');
-  return packed.includes(digits) || text.toLowerCase().includes(hex) || base64Parts(digits).some((part) => text.includes(part));
+  return (
+    packed.includes(digits) ||
+    text.toLowerCase().includes(hex) ||
+    base64Parts(digits).some((part) => text.includes(part))
+  );
 }
 
 const luhn = (digits) => {
@@ -28,7 +32,9 @@ const luhn = (digits) => {
 };
 
 const masked = (text) =>
-  text.replace(/(?<![0-9a-zA-Z])\d(?:[ -]?\d){12,18}(?![0-9a-zA-Z])/g, (run) => (luhn(run.replace(/\D/g, '')) ? run.replace(/\d/g, '•') : run));
+  text.replace(/(?<![0-9a-zA-Z])\d(?:[ -]?\d){12,18}(?![0-9a-zA-Z])/g, (run) =>
+    luhn(run.replace(/\D/g, '')) ? run.replace(/\d/g, '•') : run,
+  );
 
 const lastFour = (text) => '•'.repeat(Math.max(text.length - 4, 0)) + text.slice(-4);
 /** Names under which platforms take a card in clear, and how much of each may be seen. */
@@ -43,7 +49,12 @@ function withoutSecrets(text, secrets) {
   try {
     value = JSON.parse(text, function (key, inner) {
       if (typeof inner !== 'string') return inner;
-      const hide = key === 'access_token' || secrets.includes(key) ? beginning : /^[\d\s-]+$/.test(inner) ? CARD_FIELDS[key] : undefined;
+      const hide =
+        key === 'access_token' || secrets.includes(key)
+          ? beginning
+          : /^[\d\s-]+$/.test(inner)
+            ? CARD_FIELDS[key]
+            : undefined;
       if (!hide) return inner;
       changed = true;
       return hide(inner);
@@ -63,8 +74,16 @@ function describe(request, digits, clear, secrets) {
   const [, scheme, credentials] = /^(\S+) (.+)$/.exec(headers.authorization ?? '') ?? [];
   if (credentials) headers.authorization = `${scheme} ${beginning(credentials)}`;
   return {
-    ...request, headers, body: withoutSecrets(body, secrets), bytes: new TextEncoder().encode(body).length,
-    clear, cardNumberFound, status: null, answer: null, failed: null, milliseconds: null,
+    ...request,
+    headers,
+    body: withoutSecrets(body, secrets),
+    bytes: new TextEncoder().encode(body).length,
+    clear,
+    cardNumberFound,
+    status: null,
+    answer: null,
+    failed: null,
+    milliseconds: null,
   };
 }
 
@@ -93,7 +112,10 @@ export function watch({ cardDigits, takesClearCard, secrets, callOf, onChange })
       record.answer = withoutSecrets(masked(await response.clone().text()), secrets());
       return response;
     } catch (error) {
-      record.failed = error?.name === 'TimeoutError' || error?.name === 'AbortError' ? 'No answer in time.' : 'No answer: the connection failed.';
+      record.failed =
+        error?.name === 'TimeoutError' || error?.name === 'AbortError'
+          ? 'No answer in time.'
+          : 'No answer: the connection failed.';
       throw error;
     } finally {
       record.milliseconds = Math.round(performance.now() - started);

@@ -32,7 +32,10 @@ export class WirePanel {
   /** A new action begins: what the last one sent makes room. A session opened meanwhile belongs to the new one. */
   begin() {
     const last = [...this.#shown.keys()].at(-1);
-    const opened = last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300 ? [last] : [];
+    const opened =
+      last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300
+        ? [last]
+        : [];
     for (const record of this.#shown.keys()) if (!opened.includes(record)) this.#gone.add(record);
     this.#shown.clear();
     byId('wire').replaceChildren();
@@ -61,28 +64,66 @@ export class WirePanel {
     const own = url.origin === this.#origin;
     const body = parsed(record.body);
     const sealed = this.#sealedIn(body);
-    const what = WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1]
-      ?? (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
-    const heading = record.clear ? `The card goes straight to ${record.clear}, and to nobody else`
-      : !own ? this.#callOf(url) ?? 'The sealed card goes straight to the payment platform'
-      : sealed && this.#wordsOf(body) ? this.#wordsOf(body)
-      : body?.answer ? 'The platform’s answer is handed to the shop' : sealed && url.pathname === '/v1/payments' ? 'The sealed card goes to the shop’s server to be charged' : what;
+    const what =
+      WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1] ??
+      (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
+    const heading = record.clear
+      ? `The card goes straight to ${record.clear}, and to nobody else`
+      : !own
+        ? (this.#callOf(url) ?? 'The sealed card goes straight to the payment platform')
+        : sealed && this.#wordsOf(body)
+          ? this.#wordsOf(body)
+          : body?.answer
+            ? 'The platform’s answer is handed to the shop'
+            : sealed && url.pathname === '/v1/payments'
+              ? 'The sealed card goes to the shop’s server to be charged'
+              : what;
 
-    return make('details', { class: 'step', 'data-step': step, open: sealed !== null || record.clear !== null },
-      make('summary', {},
+    return make(
+      'details',
+      { class: 'step', 'data-step': step, open: sealed !== null || record.clear !== null },
+      make(
+        'summary',
+        {},
         make('span', { class: 'step-number', 'aria-hidden': 'true' }, step),
-        make('span', { class: 'step-words' }, make('span', { class: 'step-what' }, heading), make('span', { class: 'step-url' }, `${record.method} ${own ? url.pathname : record.url}`)),
-        statusChip(record)),
-      make('div', { class: 'step-body' },
+        make(
+          'span',
+          { class: 'step-words' },
+          make('span', { class: 'step-what' }, heading),
+          make('span', { class: 'step-url' }, `${record.method} ${own ? url.pathname : record.url}`),
+        ),
+        statusChip(record),
+      ),
+      make(
+        'div',
+        { class: 'step-body' },
         ...proof(record),
-        sealed ? make('dl', { class: 'sealed-parts' }, ...sealed.flatMap(([name, explained, text]) => [
-          make('dt', {}, make('code', {}, name), ' ', make('span', { class: 'quiet' }, explained)),
-          make('dd', {}, make('code', { class: 'blob' }, text)),
-        ])) : null,
+        sealed
+          ? make(
+              'dl',
+              { class: 'sealed-parts' },
+              ...sealed.flatMap(([name, explained, text]) => [
+                make('dt', {}, make('code', {}, name), ' ', make('span', { class: 'quiet' }, explained)),
+                make('dd', {}, make('code', { class: 'blob' }, text)),
+              ]),
+            )
+          : null,
         part('Address', record.url),
-        part('Headers', Object.entries(record.headers).map(([name, value]) => `${name}: ${value}`).join('\n') || 'none of its own'),
-        record.method === 'GET' ? null : part(`Body, ${record.bytes} bytes${record.clear ? ', shown with number and security code masked' : ''}`, body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2)),
-        answer(record)));
+        part(
+          'Headers',
+          Object.entries(record.headers)
+            .map(([name, value]) => `${name}: ${value}`)
+            .join('\n') || 'none of its own',
+        ),
+        record.method === 'GET'
+          ? null
+          : part(
+              `Body, ${record.bytes} bytes${record.clear ? ', shown with number and security code masked' : ''}`,
+              body === undefined ? record.body || 'empty' : JSON.stringify(body, null, 2),
+            ),
+        answer(record),
+      ),
+    );
   }
 }
 
@@ -94,11 +135,29 @@ function statusChip(record) {
 
 function proof(record) {
   const { clear, cardNumberFound } = record;
-  const clearWords = clear && make('p', { class: 'proof proof-clear' },
-    `${clear} takes the card as clear JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`);
-  const search = cardNumberFound === null ? make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.')
-    : cardNumberFound ? make('p', { class: 'proof proof-bad' }, 'Your card number was found in this request. That must never happen: please report it.')
-      : make('p', { class: 'proof' }, clear ? 'Looked for your card number in address and headers too: not there.' : 'Looked for your card number in address, headers and body, also as hex and base64: not there.');
+  const clearWords =
+    clear &&
+    make(
+      'p',
+      { class: 'proof proof-clear' },
+      `${clear} takes the card as clear JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`,
+    );
+  const search =
+    cardNumberFound === null
+      ? make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.')
+      : cardNumberFound
+        ? make(
+            'p',
+            { class: 'proof proof-bad' },
+            'Your card number was found in this request. That must never happen: please report it.',
+          )
+        : make(
+            'p',
+            { class: 'proof' },
+            clear
+              ? 'Looked for your card number in address and headers too: not there.'
+              : 'Looked for your card number in address, headers and body, also as hex and base64: not there.',
+          );
   return [clearWords, search];
 }
 
@@ -110,7 +169,10 @@ function answer(record) {
   if (record.failed) return part('Answer', record.failed);
   if (record.status === null) return null;
   const value = parsed(record.answer);
-  return part(`Answer, status ${record.status}, after ${record.milliseconds} ms`, value === undefined ? record.answer || 'empty' : JSON.stringify(value, null, 2));
+  return part(
+    `Answer, status ${record.status}, after ${record.milliseconds} ms`,
+    value === undefined ? record.answer || 'empty' : JSON.stringify(value, null, 2),
+  );
 }
 
 function parsed(text) {

@@ -35,8 +35,11 @@ export function problemWords(problem) {
 
 const CUSTOMER_PROBLEMS = {
   missing: {
-    firstName: 'Type your first name.', lastName: 'Type your last name.', email: 'Type your email address.',
-    postalCode: 'Type your postal code.', country: 'Choose your country.',
+    firstName: 'Type your first name.',
+    lastName: 'Type your last name.',
+    email: 'Type your email address.',
+    postalCode: 'Type your postal code.',
+    country: 'Choose your country.',
   },
   malformed: { email: 'This is not an email address.', postalCode: 'This is not a postal code of that country.' },
 };
@@ -109,16 +112,29 @@ const FAILURES = {
   session_expired: ['This page was open for too long.', 'We have renewed it. Please press the button again.'],
   session_used: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   session_not_found: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
-  page_open: ['You have not finished on the payment platform’s page yet.', 'Please finish there, or start a new payment here.'],
+  page_open: [
+    'You have not finished on the payment platform’s page yet.',
+    'Please finish there, or start a new payment here.',
+  ],
   page_cancelled: ['You left the payment platform’s page without paying.', 'You can pay whenever you like.'],
   session_host_refused: [
-    'The shop wanted to send your card to an address that is not the payment platform’s.', 'Nothing was sent. Please tell the shop.',
+    'The shop wanted to send your card to an address that is not the payment platform’s.',
+    'Nothing was sent. Please tell the shop.',
   ],
   session_wrong_kind: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
-  platform_unavailable: ['The payment platform cannot be reached.', 'This is not your fault. Please try again in a few minutes.'],
+  platform_unavailable: [
+    'The payment platform cannot be reached.',
+    'This is not your fault. Please try again in a few minutes.',
+  ],
   platform_busy: ['The payment platform is very busy.', 'Nothing was sent to it. Please try again in a moment.'],
-  platform_timeout: ['The payment platform did not answer in time.', 'This is not your fault. Please try again in a few minutes.'],
-  platform_answer_invalid: ['The payment platform answered with something we do not understand.', 'Please try again in a few minutes.'],
+  platform_timeout: [
+    'The payment platform did not answer in time.',
+    'This is not your fault. Please try again in a few minutes.',
+  ],
+  platform_answer_invalid: [
+    'The payment platform answered with something we do not understand.',
+    'Please try again in a few minutes.',
+  ],
   answer_malformed: ['We got an answer that we do not understand.', 'Please try again in a few minutes.'],
   signature_invalid: [
     'The answer did not carry the payment platform’s signature, so we do not trust it.',
@@ -131,19 +147,32 @@ const FAILURES = {
   ],
   sealed_expired: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   sealed_key_unknown: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
-  sealed_changed: ['The sealed card was changed on its way.', 'Please try again. If it happens once more, tell the shop.'],
+  sealed_changed: [
+    'The sealed card was changed on its way.',
+    'Please try again. If it happens once more, tell the shop.',
+  ],
   sealed_not_a_card: ['The shop could not use these card details.', 'Please check them, or use another card.'],
-  invalid_pan: ['The payment platform does not know this card number.', 'Please check the number, or use another card.'],
+  invalid_pan: [
+    'The payment platform does not know this card number.',
+    'Please check the number, or use another card.',
+  ],
   invalid_card_token: ['The payment platform does not know this saved card any more.', 'Please pay with a new card.'],
   invalid_session_token: ['This page was out of date.', 'Please press the button again.'],
-  merchant_unknown: ['The payment platform does not know this shop.', 'Please tell the shop; another try will not help.'],
+  merchant_unknown: [
+    'The payment platform does not know this shop.',
+    'Please tell the shop; another try will not help.',
+  ],
   terminal_unknown: ['The shop cannot take this currency.', 'Please choose another one.'],
-  too_late: ['It is too late for this.', 'The platform takes back a payment for a few hours only, and refunds it for a few days.'],
+  too_late: [
+    'It is too late for this.',
+    'The platform takes back a payment for a few hours only, and refunds it for a few days.',
+  ],
   transaction_not_found: ['The payment platform does not know this payment.', 'Please tell the shop.'],
   token_not_found: ['This saved card is gone.', 'The list has been read again.'],
   token_deleted: ['This saved card was deleted.', 'The list has been read again.'],
   token_belongs_elsewhere: [
-    'This card belongs to another customer or another page.', 'It was not used. Please reload the page and type the card again.',
+    'This card belongs to another customer or another page.',
+    'It was not used. Please reload the page and type the card again.',
   ],
   token_unconfirmed: ['The payment platform has not confirmed this card yet.', 'Please try again in a moment.'],
   order_reference_used: ['This order was already paid.', 'Please look at the list of payments.'],
@@ -154,11 +183,18 @@ const FAILURES = {
   amount_invalid: ['The shop does not accept this amount.', 'Please change it.'],
   currency_not_supported: ['The shop cannot take this currency.', 'Please choose another one.'],
   not_offered: ['The payment platform does not offer this.', ''],
-  idempotency_key_reused: ['This payment was already asked for with other details.', 'Please reload the page before you pay.'],
-  origin_not_allowed: [
-    'The shop’s server does not accept calls from this address.', 'Add the address of this page to server.allowed_origins.',
+  idempotency_key_reused: [
+    'This payment was already asked for with other details.',
+    'Please reload the page before you pay.',
   ],
-  api_key_missing: ['The shop’s server wants its key for this.', 'Start it with demo.enabled, or call it from the shop’s own server.'],
+  origin_not_allowed: [
+    'The shop’s server does not accept calls from this address.',
+    'Add the address of this page to server.allowed_origins.',
+  ],
+  api_key_missing: [
+    'The shop’s server wants its key for this.',
+    'Start it with demo.enabled, or call it from the shop’s own server.',
+  ],
   clear_card_data: [
     'Stopped: something that looks like a card number was about to be stored in clear.',
     'Please keep card numbers out of the other fields.',
@@ -168,13 +204,19 @@ const FAILURES = {
     'Browsers offer that on https pages only. Please tell the shop, or use another browser.',
   ],
   frame_not_ready: ['The form is not there yet.', 'Please wait a moment.'],
-  frame_script_refused: ['The platform’s script did not load, or is not the one that the platform has named.', 'Nothing of it was run.'],
+  frame_script_refused: [
+    'The platform’s script did not load, or is not the one that the platform has named.',
+    'Nothing of it was run.',
+  ],
   random_unavailable: [
     'This browser offers no secure random numbers.',
     'Without them a card is not encrypted here. Please use another browser.',
   ],
   key_malformed: ['The shop’s key is damaged.', 'Please tell the shop; another try will not help.'],
-  storage_unavailable: ['The shop cannot take orders for the moment.', 'This is not your fault. Please try again in a few minutes.'],
+  storage_unavailable: [
+    'The shop cannot take orders for the moment.',
+    'This is not your fault. Please try again in a few minutes.',
+  ],
   record_unreadable: ['Something broke at the shop.', 'Please tell the shop; another try will not help.'],
   internal: ['Something broke at the shop.', 'Please try again in a few minutes.'],
 };
@@ -219,9 +261,20 @@ export function stateWords(status) {
 }
 
 const BRANDS = {
-  visa: 'Visa', mastercard: 'Mastercard', amex: 'American Express', discover: 'Discover', diners: 'Diners Club',
-  jcb: 'JCB', unionpay: 'UnionPay', maestro: 'Maestro', elo: 'Elo', mir: 'Mir', hipercard: 'Hipercard',
-  cartes_bancaires: 'Cartes Bancaires', bancontact: 'Bancontact', dankort: 'Dankort',
+  visa: 'Visa',
+  mastercard: 'Mastercard',
+  amex: 'American Express',
+  discover: 'Discover',
+  diners: 'Diners Club',
+  jcb: 'JCB',
+  unionpay: 'UnionPay',
+  maestro: 'Maestro',
+  elo: 'Elo',
+  mir: 'Mir',
+  hipercard: 'Hipercard',
+  cartes_bancaires: 'Cartes Bancaires',
+  bancontact: 'Bancontact',
+  dankort: 'Dankort',
 };
 
 export function brandName(brand) {

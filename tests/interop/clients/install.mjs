@@ -22,14 +22,22 @@ export async function npmClients() {
 /** Runs a program of this folder on the Python clients, and gives what it printed: `python('gp_api.py', [url])`. */
 export async function python(program, args = [], options = {}) {
   const folder = await pythonFolder();
-  return run(path.join(folder, 'venv', 'bin', 'python'), ['-B', path.join(here, program), ...args], { cwd: folder, ...options });
+  return run(path.join(folder, 'venv', 'bin', 'python'), ['-B', path.join(here, program), ...args], {
+    cwd: folder,
+    ...options,
+  });
 }
 
 function npmFolder() {
-  return installed('npm-clients', here, ['package.json', 'package-lock.json', '.npmrc', 'greenpay-sdk-core'], async (folder) => {
-    process.stderr.write('Installing the clients that the platforms publish for Node, once.\n');
-    await run('npm', NPM_INSTALL, { cwd: folder });
-  });
+  return installed(
+    'npm-clients',
+    here,
+    ['package.json', 'package-lock.json', '.npmrc', 'greenpay-sdk-core'],
+    async (folder) => {
+      process.stderr.write('Installing the clients that the platforms publish for Node, once.\n');
+      await run('npm', NPM_INSTALL, { cwd: folder });
+    },
+  );
 }
 
 function pythonFolder() {
@@ -37,7 +45,14 @@ function pythonFolder() {
     process.stderr.write('Installing the clients that the platforms publish for Python, once.\n');
     const venv = path.join(folder, 'venv');
     await run('python3', ['-m', 'venv', venv]);
-    const pip = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--requirement', path.join(folder, 'requirements.txt')];
+    const pip = [
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '--no-deps',
+      '--requirement',
+      path.join(folder, 'requirements.txt'),
+    ];
     await run(path.join(venv, 'bin', 'pip'), pip);
   });
 }

@@ -1,35 +1,72 @@
 // Compiled only, never run: the worker's API as a page uses it.
 
-import * as page from "cardseal";
+import * as page from 'cardseal';
+import type {
+  Brand,
+  CardInput,
+  CardsealRequest,
+  CardToken,
+  KeyWarning,
+  Packed,
+  PaymentOutcome,
+  Validation,
+} from 'cardseal/worker';
 import {
-  CardsealError, CcBill, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring, candidateBrands, checkCustomer, checkField, formatCardNumber, formatCardNumberInput, formatExpiry, formatExpiryInput,
-  formatSecurityCode, formatSecurityCodeInput, load, maskField, openSession, openSessionRequest, terminate, validateCard,
-} from "cardseal/worker";
-import type { Brand, CardInput, CardToken, CardsealRequest, KeyWarning, Packed, PaymentOutcome, Validation } from "cardseal/worker";
+  CardsealError,
+  CcBill,
+  candidateBrands,
+  checkCustomer,
+  checkField,
+  formatCardNumber,
+  formatCardNumberInput,
+  formatExpiry,
+  formatExpiryInput,
+  formatSecurityCode,
+  formatSecurityCodeInput,
+  GpApi,
+  GreenPay,
+  load,
+  maskField,
+  OnlinePayments,
+  openSession,
+  openSessionRequest,
+  terminate,
+  validateCard,
+  WorldlineAcquiring,
+} from 'cardseal/worker';
 
 /** Nothing of the page's API may be missing. */
-type Missing = Exclude<keyof typeof page, keyof typeof import("cardseal/worker")>;
+type Missing = Exclude<keyof typeof page, keyof typeof import('cardseal/worker')>;
 export const missing: Missing[] = [];
 
-const trusted = { toString: () => "/worker-host.js", toJSON: () => "/worker-host.js" };
-export const loaded: Promise<void>[] = [load(), load({ worker: "/worker-host.js" }), load({ worker: new URL("https://shop.example/w.js") }), load({ worker: trusted })];
-export const own: Promise<void> = load({ worker: new Worker("/worker-host.js", { type: "module" }) });
+const trusted = { toString: () => '/worker-host.js', toJSON: () => '/worker-host.js' };
+export const loaded: Promise<void>[] = [
+  load(),
+  load({ worker: '/worker-host.js' }),
+  load({ worker: new URL('https://shop.example/w.js') }),
+  load({ worker: trusted }),
+];
+export const own: Promise<void> = load({ worker: new Worker('/worker-host.js', { type: 'module' }) });
 
 export async function checkout(card: CardInput, input: HTMLInputElement): Promise<CardToken | PaymentOutcome> {
-  const validation: Validation = await validateCard(card, { platform: "greenpay" });
-  const brands: Brand[] = await candidateBrands("4242");
-  const texts: string[] = [(await formatCardNumber("42")).text, (await formatExpiry("12")).text, (await formatSecurityCode("1")).text];
+  const validation: Validation = await validateCard(card, { platform: 'greenpay' });
+  const brands: Brand[] = await candidateBrands('4242');
+  const texts: string[] = [
+    (await formatCardNumber('42')).text,
+    (await formatExpiry('12')).text,
+    (await formatSecurityCode('1')).text,
+  ];
   const typed: Brand[] = await formatCardNumberInput(input);
   await formatExpiryInput(input);
-  await formatSecurityCodeInput(input, "4242");
-  const session = await openSession({ kind: "tokenize" });
-  const request: CardsealRequest = await openSessionRequest({ kind: "tokenize" });
+  await formatSecurityCodeInput(input, '4242');
+  const session = await openSession({ kind: 'tokenize' });
+  const request: CardsealRequest = await openSessionRequest({ kind: 'tokenize' });
   const greenpay = new GreenPay({ publicKey: session.public_key });
   // @ts-expect-error A function cannot be handed to a worker.
-  new GreenPay({ publicKey: "", now: Date.now });
+  new GreenPay({ publicKey: '', now: Date.now });
   // @ts-expect-error Whatever is asked of the worker comes later.
   const early: Packed = greenpay.pack({ card });
-  const packed: Packed = await greenpay.pack({ card }, { counter: "byte" });
+  const packed: Packed = await greenpay.pack({ card }, { counter: 'byte' });
   const warnings: KeyWarning[] = await greenpay.warnings;
   const token: CardToken = await greenpay.tokenize(session, card, { signal: new AbortController().signal });
   const gp: GpApi = new GpApi();
@@ -37,7 +74,11 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   await gp.free();
   const ccbill: CcBill = new CcBill();
   const needed: boolean = await ccbill.threeDsRequired(session, card);
-  console.log(needed, checkCustomer({}).length, (await ccbill.createPaymentToken(session, card, { threeDs: needed })).subscriptionId);
+  console.log(
+    needed,
+    checkCustomer({}).length,
+    (await ccbill.createPaymentToken(session, card, { threeDs: needed })).subscriptionId,
+  );
   await ccbill.free();
   const online: OnlinePayments = new OnlinePayments();
   const sealed: string = await online.encrypt(session, card, { paymentProductId: 1 });
@@ -45,11 +86,22 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const acquiring: WorldlineAcquiring = new WorldlineAcquiring();
   const jwe: string = await acquiring.seal(session, card);
   await acquiring.free();
-  console.log(jwe, sealed, maskField({ id: "cvv" }, "1").text, checkField({ id: "cvv" }, "1"));
+  console.log(jwe, sealed, maskField({ id: 'cvv' }, '1').text, checkField({ id: 'cvv' }, '1'));
   const outcome: PaymentOutcome = await greenpay.pay(session, card);
   const own: GreenPay = greenpay;
   await own.free();
   terminate();
-  console.log(validation.valid, brands, texts, typed, request.url, early, packed.ld, warnings.length, clear.url, CardsealError);
+  console.log(
+    validation.valid,
+    brands,
+    texts,
+    typed,
+    request.url,
+    early,
+    packed.ld,
+    warnings.length,
+    clear.url,
+    CardsealError,
+  );
   return outcome.id ? outcome : token;
 }

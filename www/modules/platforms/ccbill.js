@@ -16,13 +16,18 @@ async function authenticate(session, fetch) {
   const confirmed = await ask({
     heading: 'Your bank asks you',
     text: `Do you want to pay ${showMoney(session.amount, session.currency)} at Cerro Alto Coffee? This question stands in for your bank’s and for CCBill’s own script.`,
-    yes: 'Confirm', no: 'Refuse', tone: 'good',
+    yes: 'Confirm',
+    no: 'Refuse',
+    tone: 'good',
   });
   const response = await fetch(`${session.base_url}/_stub/authenticate-customer`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${session.access_token}` },
     body: JSON.stringify({
-      clientAccnum: session.client_accnum, clientSubacc: session.client_subacc_3ds ?? session.client_subacc, amount: session.amount, currencyCode: session.currency_code,
+      clientAccnum: session.client_accnum,
+      clientSubacc: session.client_subacc_3ds ?? session.client_subacc,
+      amount: session.amount,
+      currencyCode: session.currency_code,
       outcome: confirmed ? 'Y' : 'N',
     }),
     signal: AbortSignal.timeout(60_000),
@@ -51,14 +56,21 @@ export const platform = {
   steps: { seal: 'Sending your card to CCBill…', verify: 'Asking CCBill about the card…' },
   unknown: 'CCBill cannot be asked about a single payment: the shop looks it up by hand, and what it finds shows',
   keeps: 'The shop keeps a token, never the number; not even its last digits.',
-  deleting: 'The shop forgets it. CCBill cannot be told: there it is of no use to anybody without the shop’s credentials.',
+  deleting:
+    'The shop forgets it. CCBill cannot be told: there it is of no use to anybody without the shop’s credentials.',
 
   failures: {
-    100106: ['The shop’s account at CCBill is not set up for this.', 'Please tell the shop; another try will not help.'],
+    100106: [
+      'The shop’s account at CCBill is not set up for this.',
+      'Please tell the shop; another try will not help.',
+    ],
     100107: ['CCBill does not take calls from the shop’s address.', 'Please tell the shop; another try will not help.'],
     100110: ['CCBill takes no more payments of this shop for a while.', 'Please try again later.'],
     200000: ['CCBill does not accept what was typed.', 'Please check the card and your details.'],
-    threeds_missing: ['Your bank wants to be asked first.', 'That is done by CCBill’s own script, which this demo does not load. Please choose another currency or save the card.'],
+    threeds_missing: [
+      'Your bank wants to be asked first.',
+      'That is done by CCBill’s own script, which this demo does not load. Please choose another currency or save the card.',
+    ],
     threeds_failed: ['Your bank could not be asked.', 'Please try again in a moment.'],
   },
 
@@ -81,10 +93,15 @@ export const platform = {
   clientKey: () => '',
 
   /** Where the platform's own format wants the card in clear. Anywhere else a card number in clear is a mistake. */
-  takesClearCard: (facts, url) => typeof facts.base_url === 'string' && /^\/payment-tokens\/merchant-only(-verify)?$/.test(url.replace(facts.base_url.replace(/\/+$/, ''), '')),
+  takesClearCard: (facts, url) =>
+    typeof facts.base_url === 'string' &&
+    /^\/payment-tokens\/merchant-only(-verify)?$/.test(url.replace(facts.base_url.replace(/\/+$/, ''), '')),
   /** What else the page asks the platform. */
   calls: [
-    [/\/payment-tokens\/threeds-required$/, 'CCBill says whether your bank wants to be asked, by ten digits of the card'],
+    [
+      /\/payment-tokens\/threeds-required$/,
+      'CCBill says whether your bank wants to be asked, by ten digits of the card',
+    ],
     [/\/_stub\/authenticate-customer$/, 'What came of the question goes to the stand-in for CCBill’s own script'],
   ],
 

@@ -30,19 +30,29 @@ export const platform = {
   /** For result codes when it declines while the card is verified, and for detailed error codes. */
   failures: {
     101: ['Your bank declined this card.', 'Please use another card.'],
-    102: ['Your bank wants to speak with you first.', 'Please call the number on the back of the card, or use another card.'],
+    102: [
+      'Your bank wants to speak with you first.',
+      'Please call the number on the back of the card, or use another card.',
+    ],
     103: ['Your bank has blocked this card.', 'Please call the number on its back.'],
     111: ['Your bank wants you to confirm with it.', 'This shop does not offer that yet. Please use another card.'],
-    40212: ['The shop’s account may not do this at the platform.', 'The platform has to enable it first. Please tell the shop.'],
+    40212: [
+      'The shop’s account may not do this at the platform.',
+      'The platform has to enable it first. Please tell the shop.',
+    ],
     not_verified: ['Your bank did not confirm this card.', 'Please use another card.'],
-    no_token_returned: ['The card is good, but the platform did not keep it.', 'The shop’s account may lack network tokens. Please tell the shop.'],
+    no_token_returned: [
+      'The card is good, but the platform did not keep it.',
+      'The shop’s account may lack network tokens. Please tell the shop.',
+    ],
   },
 
   client: ({ GpApi }, session, options) => new GpApi(options),
   clientKey: () => '',
 
   /** Where the platform's own format wants the card in clear. Anywhere else a card number in clear is a mistake. */
-  takesClearCard: (facts, url) => typeof facts.base_url === 'string' && url === `${facts.base_url.replace(/\/+$/, '')}/payment-methods`,
+  takesClearCard: (facts, url) =>
+    typeof facts.base_url === 'string' && url === `${facts.base_url.replace(/\/+$/, '')}/payment-methods`,
 
   cards: {
     approved: [

@@ -35,10 +35,13 @@ export const platform = {
   clientKey: (session) => session.public_key,
 
   /** What is sealed in a request, part by part, or null. */
-  sealed: (body) => (typeof body?.ld === 'string' && typeof body?.lk === 'string' ? [
-    ['ld', `the card, AES-128-CTR encrypted: ${body.ld.length / 2} bytes, as hex`, body.ld],
-    ['lk', `the key of ld, wrapped with the shop’s RSA key: ${atob(body.lk).length} bytes, as base64`, body.lk],
-  ] : null),
+  sealed: (body) =>
+    typeof body?.ld === 'string' && typeof body?.lk === 'string'
+      ? [
+          ['ld', `the card, AES-128-CTR encrypted: ${body.ld.length / 2} bytes, as hex`, body.ld],
+          ['lk', `the key of ld, wrapped with the shop’s RSA key: ${atob(body.lk).length} bytes, as base64`, body.lk],
+        ]
+      : null,
 
   cards: {
     approved: [

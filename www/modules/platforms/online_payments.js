@@ -61,7 +61,8 @@ export const platform = {
   },
 
   /** What is sealed in a request, part by part, or null. */
-  sealed: (body) => (typeof body?.encrypted_customer_input === 'string' ? partsOf(body.encrypted_customer_input) : null),
+  sealed: (body) =>
+    typeof body?.encrypted_customer_input === 'string' ? partsOf(body.encrypted_customer_input) : null,
   /** Members that nobody should read over a shoulder. */
   secrets: ['clientSessionId', 'RETURNMAC'],
   /** What the page asks the platform itself. */

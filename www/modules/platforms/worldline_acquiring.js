@@ -8,7 +8,11 @@ function partsOf(sealed) {
   const [header, , vector, text, tag] = sealed.split('.');
   const bytes = (part) => Math.floor((part.length * 3) / 4);
   return [
-    ['header', 'for which session, to which key of the shop’s, and the key made for this card alone, as base64url', header],
+    [
+      'header',
+      'for which session, to which key of the shop’s, and the key made for this card alone, as base64url',
+      header,
+    ],
     ['vector', `what the text begins with, new each time: ${bytes(vector)} bytes`, vector],
     ['text', `the card, AES-256-GCM encrypted: ${bytes(text)} bytes`, text],
     ['tag', `shows that nobody has changed it, nor the header: ${bytes(tag)} bytes`, tag],
@@ -20,11 +24,14 @@ export const platform = {
   name: 'Worldline Acquiring',
   hint: 'The card is sealed on this page to the shop’s own key.',
   /** What the person who runs the shop has to know before anything else. */
-  warning: 'With this platform the shop’s server opens the card and hands it on: it is in full PCI DSS scope (SAQ D). This way is off until a shop turns it on.',
+  warning:
+    'With this platform the shop’s server opens the card and hands it on: it is in full PCI DSS scope (SAQ D). This way is off until a shop turns it on.',
   promise: 'Your card is sealed to this shop',
-  promiseAtButton: 'Sealed in this page for this one use. The shop’s server opens it to hand it to Worldline, and does not keep it.',
+  promiseAtButton:
+    'Sealed in this page for this one use. The shop’s server opens it to hand it to Worldline, and does not keep it.',
   relayHint: 'The shop’s server opens the sealed card for the one call to Worldline.',
-  saveHint: 'The bank checks the card. The shop keeps what its next payments refer to and the last four digits, never the number.',
+  saveHint:
+    'The bank checks the card. The shop keeps what its next payments refer to and the last four digits, never the number.',
   savedLine: 'To refer to; you type it again',
   savedNote: 'Cannot be charged by itself: Worldline wants the card again for each payment.',
   deleting: 'The shop alone has kept what it knows of it.',
@@ -48,7 +55,8 @@ export const platform = {
   undo: {
     void: 'The bank lets go of the amount that it has set aside.',
     refund: 'The money goes back to the card. You can refund the rest later.',
-    capture: 'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller: the rest is let go.',
+    capture:
+      'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller: the rest is let go.',
   },
   unknown: 'If the answer stays lost, the shop has this very payment undone; what it hears shows',
 
@@ -63,10 +71,7 @@ export const platform = {
   sealed: (body) => (typeof body?.sealed === 'string' ? partsOf(body.sealed) : null),
 
   cards: {
-    approved: [
-      testCard('4176669999000104', 'Visa', '012'),
-      testCard('5555555555554444', 'Mastercard'),
-    ],
+    approved: [testCard('4176669999000104', 'Visa', '012'), testCard('5555555555554444', 'Mastercard')],
     declined: [
       testCard('4176669999000203', 'Visa, declined (5)'),
       testCard('5555559999000204', 'Mastercard, declined (5)'),

@@ -1,8 +1,8 @@
 // The sandbox's stand-in for the platform's script of the same path. Class, methods and results are those that
 // shops use; the messages between this script and the frame are the sandbox's own, as the platform's are not known.
 (() => {
-  "use strict";
-  const PREFIX = "cardseal-sandbox:";
+  'use strict';
+  const PREFIX = 'cardseal-sandbox:';
   const PATIENCE_MS = 30000;
 
   class Tokenizer {
@@ -24,18 +24,18 @@
 
     initialize() {
       this.destroy();
-      const place = typeof this.#target === "string" ? document.getElementById(this.#target) : this.#target;
-      if (!place) return Promise.reject(new Error("there is no element to put the frame into"));
-      window.addEventListener("message", this.receive);
-      const frame = document.createElement("iframe");
-      frame.title = "Card";
-      frame.style.cssText = "border:0;width:100%;min-height:24rem";
+      const place = typeof this.#target === 'string' ? document.getElementById(this.#target) : this.#target;
+      if (!place) return Promise.reject(new Error('there is no element to put the frame into'));
+      window.addEventListener('message', this.receive);
+      const frame = document.createElement('iframe');
+      frame.title = 'Card';
+      frame.style.cssText = 'border:0;width:100%;min-height:24rem';
       frame.src = this.#url.href;
       this.#frame = frame;
-      const loaded = this.#answer("ready").then((ready) => {
+      const loaded = this.#answer('ready').then((ready) => {
         if (this.#options.hideCardholderName || this.#options.hideTokenFields || this.#token) {
           this.#post({
-            type: "options",
+            type: 'options',
             hideCardholderName: Boolean(this.#options.hideCardholderName),
             hideTokenFields: Boolean(this.#options.hideTokenFields),
             token: this.#token ?? null,
@@ -48,25 +48,25 @@
     }
 
     submitTokenization(options = {}) {
-      if (!this.#frame) return Promise.reject(new Error("initialize() comes first"));
+      if (!this.#frame) return Promise.reject(new Error('initialize() comes first'));
       const id = `submit-${++this.#last}`;
       const answer = this.#answer(id);
-      this.#post({ type: "submit", id, storePermanently: options.storePermanently });
+      this.#post({ type: 'submit', id, storePermanently: options.storePermanently });
       return answer;
     }
 
     useToken(token) {
       this.#token = token;
-      this.#post({ type: "options", token: token ?? null });
+      this.#post({ type: 'options', token: token ?? null });
     }
 
     destroy() {
-      window.removeEventListener("message", this.receive);
+      window.removeEventListener('message', this.receive);
       this.#frame?.remove();
       this.#frame = null;
       for (const { reject, timer } of this.#waiting.values()) {
         clearTimeout(timer);
-        reject(new Error("the frame was removed"));
+        reject(new Error('the frame was removed'));
       }
       this.#waiting.clear();
     }
@@ -86,7 +86,7 @@
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           this.#waiting.delete(id);
-          reject(new Error("the frame does not answer"));
+          reject(new Error('the frame does not answer'));
         }, PATIENCE_MS);
         this.#waiting.set(id, { resolve, reject, timer });
       });

@@ -1,4 +1,4 @@
-import { GreenPay, load } from "cardseal/fetch";
+import { GreenPay, load } from 'cardseal/fetch';
 
 globalThis.use = async ({ publicKey, card }) => {
   await Promise.all([load(), load()]);

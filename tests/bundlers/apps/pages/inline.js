@@ -1,4 +1,4 @@
-import { GreenPay, load } from "cardseal/inline";
+import { GreenPay, load } from 'cardseal/inline';
 
 globalThis.use = async ({ publicKey, card }) => {
   await Promise.all([load(), load()]);

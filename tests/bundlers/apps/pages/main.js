@@ -1,4 +1,4 @@
-import { GreenPay, load } from "cardseal";
+import { GreenPay, load } from 'cardseal';
 
 globalThis.use = async ({ publicKey, card }) => {
   await Promise.all([load(), load()]);

@@ -1,4 +1,4 @@
-import { GreenPay, load, terminate } from "cardseal/worker";
+import { GreenPay, load, terminate } from 'cardseal/worker';
 
 globalThis.use = async ({ publicKey, card, worker }) => {
   await Promise.all([load({ worker }), load({ worker })]);

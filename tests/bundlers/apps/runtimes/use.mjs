@@ -1,4 +1,4 @@
-import { GreenPay, load } from "ENTRY";
+import { GreenPay, load } from 'ENTRY';
 
 const { publicKey, card } = JSON.parse(process.env.CARDSEAL_GIVEN);
 await Promise.all([load(), load()]);

@@ -1,4 +1,4 @@
-import { GreenPay, load } from "ENTRY";
+import { GreenPay, load } from 'ENTRY';
 
 export default {
   async fetch(request) {

@@ -1,5 +1,5 @@
 // Runs on the server, here while the page is built.
-import { GreenPay, load } from "cardseal";
+import { GreenPay, load } from 'cardseal';
 
 export default async function Page() {
   const { publicKey, card } = JSON.parse(process.env.CARDSEAL_GIVEN);

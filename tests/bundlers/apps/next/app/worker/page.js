@@ -1,6 +1,6 @@
-"use client";
-import { useEffect } from "react";
-import { GreenPay, load } from "cardseal/worker";
+'use client';
+import { GreenPay, load } from 'cardseal/worker';
+import { useEffect } from 'react';
 
 async function use({ publicKey, card }) {
   await Promise.all([load(), load()]);
@@ -8,6 +8,8 @@ async function use({ publicKey, card }) {
 }
 
 export default function Page() {
-  useEffect(() => { globalThis.use = use; }, []);
+  useEffect(() => {
+    globalThis.use = use;
+  }, []);
   return <p>{typeof load}</p>;
 }
