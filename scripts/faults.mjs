@@ -26,6 +26,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
 import { main, must, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
@@ -152,7 +153,7 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   const sandbox = start('cardseal-sandbox', args, ['pipe', 'pipe', 'pipe']);
   const calls = Object.fromEntries(ids.map((id) => [id, 0]));
   createInterface({ input: sandbox.stderr }).on('line', (line) => {
-    const [, id, route] = /cardseal_sandbox::(\w+).* route="?([\w/-]+)/.exec(strip(line)) ?? [];
+    const [, id, route] = /cardseal_sandbox::(\w+).* route="?([\w/-]+)/.exec(stripVTControlCharacters(line)) ?? [];
     if (platforms[id]?.route === route && id in calls) calls[id] += 1;
   });
   const { control_url: control, server_settings: settings } = await firstLine(sandbox);
@@ -303,7 +304,7 @@ function compare(numbers, payments, booked) {
     const payment = known.get(name);
     at.delete(name);
     known.delete(name);
-    if (more.length) counts.doubled += 1;
+    if (more.length > 0) counts.doubled += 1;
     if (!payment) counts.missing += 1;
     else if (NOTHING.includes(payment.status) && !first) counts.not_charged += 1;
     else if (payment.status === 'approved' && !first) counts.missing += 1;
@@ -512,8 +513,6 @@ async function pool(atOnce, count, work) {
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-// eslint-disable-next-line no-control-regex
-const strip = (line) => line.replace(/\x1b\[[0-9;]*m/g, '');
 
 function request(method, url, body, headers = {}) {
   return new Promise((resolve, reject) => {

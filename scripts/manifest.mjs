@@ -135,7 +135,7 @@ function what(name) {
   const source = path.join(root, 'src', 'js', name);
   const first =
     existsSync(source) &&
-    /^\/(?:\/|\*\*) ([^]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
+    /^\/(?:\/|\*\*) ([\s\S]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
   const purpose = PURPOSES[name] ?? first;
   if (!purpose) throw new Stop(`Nothing says what ${name} is for.`);
   return purpose;

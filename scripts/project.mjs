@@ -17,14 +17,17 @@ process.env.PATH = `${process.env.PATH ?? ''}${path.delimiter}${path.join(cargoH
 /** A failure whose message is all that the person needs; no stack is printed for it. */
 export class Stop extends Error {}
 
-/** Runs a script's main function and turns its failure into a message and an exit code. */
-export async function main(body) {
-  try {
-    process.exitCode = (await body()) ?? 0;
-  } catch (error) {
-    process.stderr.write(error instanceof Stop ? `\n${error.message}\n` : `\n${error.stack}\n`);
-    process.exitCode = 1;
-  }
+/** Runs a script's main function and turns its failure into a message and an exit code; there is nothing to wait for. */
+export function main(body) {
+  body().then(
+    (code) => {
+      process.exitCode = code ?? 0;
+    },
+    (error) => {
+      process.stderr.write(error instanceof Stop ? `\n${error.message}\n` : `\n${error.stack}\n`);
+      process.exitCode = 1;
+    },
+  );
 }
 
 /** Whether `url` (an `import.meta.url`) is the script that was started. */

@@ -91,7 +91,7 @@ if (isMain(import.meta.url)) {
     };
     process.stdout.write('\nBytes that a page downloads. In brackets: divided by aes-js+jsencrypt.\n\n');
     process.stdout.write(
-      `${''.padEnd(20)}${['raw', 'gzip -9', 'brotli 11'].map((text) => text.padStart(9) + '       ').join('')}\n`,
+      `${''.padEnd(20)}${['raw', 'gzip -9', 'brotli 11'].map((text) => `${text.padStart(9)}       `).join('')}\n`,
     );
     line(rows[0], true);
     for (const part of parts) line({ ...part, name: `  ${part.name}` }, false);

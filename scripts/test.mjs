@@ -10,6 +10,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { stripVTControlCharacters } from 'node:util';
 import { installClients } from '../tests/interop/clients/install.mjs';
 import { build } from './build.mjs';
 import { denyArguments, OFFLINE } from './deny.mjs';
@@ -184,8 +185,7 @@ function skipped(note) {
 /** Sums the result lines of the Rust test harness and of wasm-bindgen's, which has the same form. */
 function counted(code, output) {
   let [passed, failed, ignored] = [0, 0, 0];
-  // eslint-disable-next-line no-control-regex
-  const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
+  const plain = stripVTControlCharacters(output);
   for (const line of plain.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
     passed += Number(line[1]);
     failed += Number(line[2]);

@@ -199,10 +199,10 @@ async function look(url, root, expected, before) {
       // These change with every answer.
       .map(([name, value]) => [name, value.replace(/'nonce-[^']*'/g, "'nonce-*'")]),
   );
-  const html = bytes.toString('utf8').replace(/<!--[^]*?-->/g, '');
+  const html = bytes.toString('utf8').replace(/<!--[\s\S]*?-->/g, '');
   const scripts = [];
   const stated = [];
-  for (const [, tag, body] of html.matchAll(/<script\b((?:[^>"']|"[^"]*"|'[^']*')*)>([^]*?)<\/script\s*>/gi)) {
+  for (const [, tag, body] of html.matchAll(/<script\b((?:[^>"']|"[^"]*"|'[^']*')*)>([\s\S]*?)<\/script\s*>/gi)) {
     const attributes = Object.fromEntries(
       [...tag.matchAll(/([^\s=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/g)].map(([, name, ...values]) => [
         name.toLowerCase(),

@@ -16,11 +16,11 @@ export function run(program, args, { cwd, env, input, ms = 420_000 } = {}) {
     const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     const texts = ['', ''];
-    [child.stdout, child.stderr].forEach((stream, index) =>
+    for (const [index, stream] of [child.stdout, child.stderr].entries()) {
       stream.setEncoding('utf8').on('data', (chunk) => {
         texts[index] += chunk;
-      }),
-    );
+      });
+    }
     child.on('error', reject);
     child.stdin.on('error', () => {}).end(input);
     child.on('close', (code, signal) => {

@@ -48,10 +48,10 @@ let updating = null;
 // Whatever happens later, the form itself never sends anything.
 payForm.addEventListener('submit', (event) => {
   event.preventDefault();
-  if (form) press();
+  if (form) void press();
 });
 
-boot();
+void boot();
 
 async function boot() {
   watch({
@@ -103,7 +103,7 @@ async function boot() {
   wireControls();
   choosePlatform(platform);
   addEventListener('pageshow', (event) => {
-    if (event.persisted) welcome();
+    if (event.persisted) void welcome();
   });
   await welcome();
 }
@@ -276,7 +276,7 @@ function drawFrame({ anew = false } = {}) {
     frame.unmount();
   } else if (anew || !frame.mounted) {
     const { id } = platform;
-    frame.mount(
+    void frame.mount(
       () => checkout.openFrame({ platform: id, customer: CUSTOMER }),
       platform.frameScript(factsOf(platform)),
     );
@@ -860,7 +860,7 @@ function showUnknown(payment, lines) {
           showOutcome(now, { saved: false });
         }
         forgetAway();
-        lists.refresh();
+        void lists.refresh();
         return true;
       }
     : null;
@@ -891,7 +891,7 @@ function showDoubt(error, asked, { saved }) {
         : '. The shop will hear from the platform; look at the list below.'),
     lines: [],
     check: error.askAgain
-      ? async (pressed, left) => {
+      ? async (_pressed, left) => {
           let payment;
           try {
             payment = await error.askAgain();
@@ -918,7 +918,7 @@ function showDoubt(error, asked, { saved }) {
             showOutcome(payment, { saved });
           }
           forgetAway();
-          lists.refresh();
+          void lists.refresh();
           return true;
         }
       : null,

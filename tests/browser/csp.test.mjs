@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { compactDecrypt, importJWK, importPKCS8 } from 'jose';
 import { serve } from '../bundlers/serve.mjs';
@@ -522,7 +521,7 @@ async function amongEvil({ entry, key, card, api }) {
     url: evil,
     tokenize: evil,
     update: evil,
-    payment: `.evil.example/`,
+    payment: '.evil.example/',
     number: '4000000000000002',
     cvc: '000',
     expiry: '01/30',

@@ -97,7 +97,7 @@ before(async () => {
   proxy = await startProxy();
   // Another origin, which says yes to everything and whose page listens to messages.
   other = http
-    .createServer((request, response) => {
+    .createServer((_request, response) => {
       response
         .writeHead(200, {
           'content-type': 'text/html',
@@ -242,7 +242,7 @@ for (const [name, way] of Object.entries(WAYS)) {
     own('<body>');
     await watched(async ({ page, out }) => {
       assert.deepEqual(leaks(out(), VISA), []);
-      await page.evaluate(({ way, number, origin }) => (0, eval)(`(${way})`)(number, origin), {
+      await page.evaluate(({ way, number, origin }) => globalThis.eval(`(${way})`)(number, origin), {
         way: String(way),
         number: VISA.number,
         origin: other.origin,
@@ -484,7 +484,7 @@ async function everything({ entry, key, seal, card, other: origin, gp, op, pay, 
   await attempt('a wrong card', () => greenpay.tokenize(order, { ...card, expiry: '01/20' }));
   await attempt('a number for a name', () => greenpay.tokenize(order, { ...card, holder: card.number }));
   await attempt('a number for a token', () => greenpay.updateToken(order, card, { token: `${card.number} ` }));
-  await attempt('a wrong session', () => greenpay.tokenize({ session: card.number + '/..', token: 'x' }, card));
+  await attempt('a wrong session', () => greenpay.tokenize({ session: `${card.number}/..`, token: 'x' }, card));
   await attempt('gp: wrong token', () => gpApi.tokenize(access, card));
   await attempt('gp: a wrong card', () => gpApi.tokenize(access, { ...card, cvc: '' }));
   await attempt('gp: no base', () => gpApi.tokenize({ access_token: 't', reference: 'r' }, card));
@@ -592,7 +592,7 @@ for (const entry of ['index', 'inline', 'worker']) {
         { authorization: `Bearer ${all.server.apiKey}` },
       );
       assert.ok(op.clientSessionId && pay.clientSessionId, JSON.stringify([op, pay]));
-      const said = await page.evaluate(({ everything, args }) => (0, eval)(`(${everything})`)(args), {
+      const said = await page.evaluate(({ everything, args }) => globalThis.eval(`(${everything})`)(args), {
         everything: String(everything),
         args: {
           entry,

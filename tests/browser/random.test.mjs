@@ -127,7 +127,7 @@ const PLACES = {
   window: async (page, index, args) => {
     if (index !== undefined) await page.addScriptTag({ url: `/broken-${index}.js`, type: 'module' });
     return page.evaluate(
-      async ({ attempts, args }) => (0, eval)(`(${attempts})`)(await import('/pkg/index.js'), undefined, ...args),
+      async ({ attempts, args }) => globalThis.eval(`(${attempts})`)(await import('/pkg/index.js'), undefined, ...args),
       { attempts: String(attempts), args },
     );
   },
@@ -135,7 +135,7 @@ const PLACES = {
     page.evaluate(
       async ({ attempts, args, url }) => {
         const cardseal = await import('/pkg/worker.js');
-        const result = await (0, eval)(`(${attempts})`)(
+        const result = await globalThis.eval(`(${attempts})`)(
           cardseal,
           { worker: new Worker(url, { type: 'module' }) },
           ...args,

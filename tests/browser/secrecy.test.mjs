@@ -246,7 +246,7 @@ const wasmMemory = async (page) => {
 
 const AFTERWARDS = {
   'a stored and charged card': async () => {},
-  'a declined card': async (page, card) => {
+  'a declined card': async (_page, card) => {
     card.number = NO_MONEY.number;
     card.cvc = '7391';
   },
@@ -255,7 +255,7 @@ const AFTERWARDS = {
       globalThis.__skew = 31 * 60_000;
     });
   },
-  'a card with a wrong expiry': async (page, card) => {
+  'a card with a wrong expiry': async (_page, card) => {
     card.expiry = '0120';
   },
   'a platform that fails': async () => {

@@ -51,7 +51,7 @@ after(async () => {
   const line = (cells) =>
     process.stderr.write(`| ${cells.map((cell, index) => String(cell).padEnd(index ? 15 : 24)).join(' | ')} |\n`);
   line(['', ...Object.values(ENTRIES), 'more', 'build']);
-  line(Array(Object.keys(ENTRIES).length + 3).fill('---'));
+  line(new Array(Object.keys(ENTRIES).length + 3).fill('---'));
   for (const [name, { build, more = '', ...cells }] of rows)
     line([name, ...Object.keys(ENTRIES).map((entry) => cells[entry] ?? '-'), more, build ?? '-']);
 });

@@ -429,7 +429,9 @@ test('a card number in a name or an address is what the name on the card calls o
   };
   for (const beginning of beginnings()) {
     for (let length = 11; length <= 20; length += 1) {
-      const digits = [...Array(length - 1).keys()].map((at) => beginning[at] ?? `${(7 * at + length) % 10}`).join('');
+      const digits = [...new Array(length - 1).keys()]
+        .map((at) => beginning[at] ?? `${(7 * at + length) % 10}`)
+        .join('');
       compare(checked(digits));
       compare(`${digits}${(+checked(digits).at(-1) + 1) % 10}`);
     }
@@ -772,8 +774,8 @@ test('a charge whose answer was lost is not to be tried again', async () => {
     async () => {
       throw new Error('broken');
     },
-    (url, { signal }) =>
-      new Promise((resolve, reject) => {
+    (_url, { signal }) =>
+      new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('late')));
       }),
   ]) {

@@ -411,7 +411,7 @@ test('the document has the lines that the program writes', async () => {
         ['--keep', '--force'].includes(option),
       option,
     );
-  const [, block] = /```html\n<script type="importmap">\n([^]*?)<\/script>/.exec(text);
+  const [, block] = /```html\n<script type="importmap">\n([\s\S]*?)<\/script>/.exec(text);
   const shown = JSON.parse(block);
   const real = importMap('/cardseal/', { manifest });
   assert.deepEqual(shown.imports, real.imports);

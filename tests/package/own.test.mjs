@@ -65,7 +65,7 @@ const NAMES = (() => {
     '=',
   ]);
   for (const file of readdirSync(path.join(root, 'src/js')).filter((name) => name.endsWith('.js'))) {
-    const text = readFileSync(path.join(root, 'src/js', file), 'utf8').replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+    const text = readFileSync(path.join(root, 'src/js', file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
     for (const [word] of text.matchAll(/[a-zA-Z_$][\w$]*/g)) words.add(word);
   }
   // What every object has already, and what the language itself asks of every object: it stops any program.

@@ -14,7 +14,7 @@ const base64Parts = (digits) => {
 /** Whether a text holds the digits in clear, spaced, as hex or as base64. */
 export function holdsDigits(text, digits) {
   const packed = text.replace(/(\d)[\s-]+(?=\d)/g, '$1');
-  const hex = Array.from(digits, (digit) => '3' + digit).join('');
+  const hex = Array.from(digits, (digit) => `3${digit}`).join('');
   return (
     packed.includes(digits) ||
     text.toLowerCase().includes(hex) ||
@@ -47,7 +47,7 @@ function withoutSecrets(text, secrets) {
   let changed = false;
   let value;
   try {
-    value = JSON.parse(text, function (key, inner) {
+    value = JSON.parse(text, (key, inner) => {
       if (typeof inner !== 'string') return inner;
       const hide =
         key === 'access_token' || secrets.includes(key)

@@ -229,7 +229,7 @@ export function failureWords(codes, { failures = {} } = {}) {
   }
   return {
     heading: 'That did not work.',
-    advice: 'Please try again. If it happens once more, tell the shop this code: ' + (codes[0] ?? 'unknown') + '.',
+    advice: `Please try again. If it happens once more, tell the shop this code: ${codes[0] ?? 'unknown'}.`,
   };
 }
 

@@ -1,6 +1,6 @@
 // Compiled only, never run: the worker's API as a page uses it.
 
-import * as page from 'cardseal';
+import type * as page from 'cardseal';
 import type {
   Brand,
   CardInput,

@@ -74,7 +74,7 @@ export const platform = {
     threeds_failed: ['Your bank could not be asked.', 'Please try again in a moment.'],
   },
 
-  client({ CcBill }, session, options) {
+  client({ CcBill }, _session, options) {
     const ccbill = new CcBill(options);
     return {
       tokenize: (of, card, { person, ...more }) => ccbill.createPaymentToken(of, card, { ...more, customer: person }),

@@ -47,7 +47,7 @@ export const platform = {
     ],
   },
 
-  client: ({ GpApi }, session, options) => new GpApi(options),
+  client: ({ GpApi }, _session, options) => new GpApi(options),
   clientKey: () => '',
 
   /** Where the platform's own format wants the card in clear. Anywhere else a card number in clear is a mistake. */

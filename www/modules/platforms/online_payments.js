@@ -50,7 +50,7 @@ export const platform = {
     not_enough_digits: ['The card number is not complete.', 'Please check it.'],
   },
 
-  client: ({ OnlinePayments }, session, options) => new OnlinePayments(options),
+  client: ({ OnlinePayments }, _session, options) => new OnlinePayments(options),
   /** What the platform said of a session is of no use to another, and is forgotten with it. */
   clientKey: () => null,
 

@@ -64,7 +64,7 @@ export const platform = {
     5: ['Your bank declined this card.', 'Please use another card.'],
   },
 
-  client: ({ WorldlineAcquiring }, session, options) => new WorldlineAcquiring(options),
+  client: ({ WorldlineAcquiring }, _session, options) => new WorldlineAcquiring(options),
   clientKey: () => '',
 
   /** What is sealed in a request, part by part, or null. */
