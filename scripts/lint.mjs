@@ -1,31 +1,34 @@
 // Formatting, lints and documentation, every warning an error. `npm test` runs the same list.
 //
-//   npm run lint             --fix formats and applies clippy's own suggestions
+//   npm run lint             --fix formats and applies Biome's and clippy's own suggestions
 
 import process from 'node:process';
 import { isMain, main, run, say } from './project.mjs';
 import { ensure } from './setup.mjs';
 
+const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 const WASM = ['-p', 'cardseal', '--target', 'wasm32-unknown-unknown'];
 
-/** Name, cargo arguments, environment; cheap ones first. */
+/** Name, program, arguments, environment; cheap ones first. */
 export const LINTS = [
-  ['rustfmt', ['fmt', '--all', '--check']],
-  ['clippy', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']],
-  ['clippy wasm32', ['clippy', ...WASM, '--all-targets', '--', '-D', 'warnings']],
-  ['rustdoc', ['doc', '--workspace', '--no-deps'], { RUSTDOCFLAGS: '-D warnings' }],
+  ['rustfmt', 'cargo', ['fmt', '--all', '--check']],
+  ['biome', process.execPath, [BIOME, 'ci', '--error-on-warnings', '--colors=off']],
+  ['clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']],
+  ['clippy wasm32', 'cargo', ['clippy', ...WASM, '--all-targets', '--', '-D', 'warnings']],
+  ['rustdoc', 'cargo', ['doc', '--workspace', '--no-deps'], { RUSTDOCFLAGS: '-D warnings' }],
 ];
 
 if (isMain(import.meta.url)) {
   main(async () => {
-    await ensure(['node', 'rust', 'compiler', 'formatter', 'linter', 'wasmTarget']);
+    await ensure(['node', 'rust', 'compiler', 'formatter', 'linter', 'wasmTarget', 'packages']);
     if (process.argv.includes('--fix')) {
       await run('cargo', ['fmt', '--all']);
+      await run(process.execPath, [BIOME, 'check', '--write', '--colors=off']);
       await run('cargo', ['clippy', '--workspace', '--all-targets', '--fix', '--allow-dirty', '--allow-staged']);
     }
     let failed = 0;
-    for (const [name, args, env] of LINTS) {
-      const { code } = await run('cargo', args, { env });
+    for (const [name, program, args, env] of LINTS) {
+      const { code } = await run(program, args, { env });
       if (code !== 0) failed += 1;
       say(`${name}: ${code === 0 ? 'ok' : 'FAILED'}`);
     }

@@ -32,10 +32,10 @@ import { EVERYTHING, ensure } from './setup.mjs';
 
 /** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
 const STEPS = [
-  ...LINTS.slice(0, 1).map(lint),
+  ...LINTS.slice(0, 2).map(lint),
   ['types', types],
   ['reference', reference],
-  ...LINTS.slice(1).map(lint),
+  ...LINTS.slice(2).map(lint),
   ['deny', deny],
   ['build', built],
   ['package', () => nodeTests('tests/package'), ['build']],
@@ -49,8 +49,8 @@ const STEPS = [
   ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
 ];
 
-function lint([name, args, env]) {
-  return [name, async () => single((await run('cargo', args, { env })).code)];
+function lint([name, program, args, env]) {
+  return [name, async () => single((await run(program, args, { env })).code)];
 }
 
 /** The hand-written declarations against a sample that uses all of them. */
