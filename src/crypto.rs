@@ -17,3 +17,5 @@ pub(crate) mod rsa_wrap;
 pub(crate) mod seal;
 #[cfg(target_arch = "wasm32")]
 mod subtle;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod subtle_tests;
