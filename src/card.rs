@@ -4,6 +4,7 @@
 
 pub mod brand;
 mod check;
+pub mod digits;
 pub mod expiry;
 
 use std::fmt;
@@ -161,11 +162,11 @@ impl fmt::Debug for Secret {
 /// What a person typed, nothing checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct CardInput {
-    /// Digits, with blanks and dashes as typed.
+    /// Digits of any script, with blanks and dashes as typed.
     pub number: Secret,
-    /// `MM/YY`, `MM/YYYY`, `MMYY` or `MMYYYY`, with blanks as typed.
+    /// A month and a year in any form that [`Expiry::parse`] knows.
     pub expiry: Secret,
-    /// Digits.
+    /// Digits of any script.
     pub cvc: Secret,
     /// The name on the card.
     pub holder: Secret,
@@ -212,12 +213,12 @@ pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The digits of a number as typed; `None` if there is something else than digits, blanks and dashes.
+/// The digits of a number as typed, in ASCII; `None` if there is something else than digits, blanks and dashes.
 pub(crate) fn digits(text: &str) -> Option<Wiped<String>> {
     let mut digits = Wiped::new(String::with_capacity(text.len()));
     for c in text.chars() {
-        if c.is_ascii_digit() {
-            digits.push(c);
+        if let Some(digit) = digits::ascii_digit(c) {
+            digits.push(digit);
         } else if !is_separator(c) {
             return None;
         }
@@ -225,11 +226,25 @@ pub(crate) fn digits(text: &str) -> Option<Wiped<String>> {
     Some(digits)
 }
 
-/// Blanks of every width, and the dashes that keyboards and word processors make.
+/// Blanks of every width, marks that nobody sees, and the dashes that keyboards and word processors make.
 pub(crate) fn is_separator(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}' | '\u{feff}'
-        )
+    c.is_whitespace() || is_invisible(c) || is_dash(c)
+}
+
+/// Dashes, those of East Asian keyboards included: there the mark of a long vowel is on the same key.
+pub(crate) const fn is_dash(c: char) -> bool {
+    matches!(
+        c,
+        '-' | '\u{2010}'
+            ..='\u{2015}' | '\u{2212}' | '\u{30fc}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{ff70}'
+    )
+}
+
+/// Marks that come along with pasted text and that nobody sees: joiners, directions, soft hyphens, byte order marks.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
 }

@@ -6,9 +6,10 @@
 //! - [`holds_card_number`] judges what a program sent. It lets identifiers pass: in hex, base64url, ULIDs and order
 //!   numbers, digits follow one another by chance, but they touch letters.
 //!
-//! A digit is a decimal digit of any of twelve scripts, and the separators that people put between groups of digits are
+//! A digit is a decimal digit of any script, and the separators that people put between groups of digits are
 //! skipped. None of the three touches UUIDs, by which platforms name things.
 
+use crate::card::digits::{ascii_digit, digit};
 use crate::wiped::Wiped;
 
 /// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
@@ -154,7 +155,7 @@ fn begins_with_number<const IDS: bool>(after_letter: bool, text: std::str::Chars
     loop {
         let here = rest.as_str();
         let c = rest.next().unwrap_or('\0');
-        if let Some(digit) = digit(c).and_then(|digit| char::from_digit(digit, 10)) {
+        if let Some(digit) = ascii_digit(c) {
             if number.len() == *PAN_DIGITS.end() {
                 return false;
             }
@@ -190,16 +191,6 @@ fn is_number(digits: &str) -> bool {
     digits.len() >= FEWEST_READ
         && crate::card::luhn(digits.bytes().map(|byte| u32::from(byte - b'0')))
         && of_brand()
-}
-
-/// The value of a decimal digit of the scripts that keyboards write.
-fn digit(c: char) -> Option<u32> {
-    const ZEROS: [u32; 12] = [
-        0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xe50, 0xed0, 0xff10,
-    ];
-    ZEROS
-        .iter()
-        .find_map(|zero| u32::from(c).checked_sub(*zero).filter(|value| *value < 10))
 }
 
 fn is_separator(c: char) -> bool {
@@ -246,12 +237,14 @@ mod tests {
             "4242.4242.4242.4242",
             "4242/4242/4242/4242",
             "４２４２４２４２４２４２４２４２",
+            "𝟒𝟐𝟒𝟐𝟒𝟐𝟒𝟐𝟒𝟐𝟒𝟐𝟒𝟐𝟒𝟐",
+            "4242\u{202d}4242\u{200b}4242\u{ff0d}4242",
             "order 7 4242424242424242",
             "4242 4242 4242 4242 12/30 123",
         ] {
             assert!(holds_card_number(text), "{text}");
             assert!(
-                !card_digits(text).contains("4242") && !card_digits(text).contains('４'),
+                !card_digits(text).contains("4242") && !card_digits(text).contains(['４', '𝟒']),
                 "{text}"
             );
         }

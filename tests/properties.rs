@@ -70,8 +70,8 @@ proptest! {
         month in 1..=12_u16,
         year in 27..=51_u16,
         cvc in "[0-9]{4}",
-        holder in "[\\PC&&[^0-9]]{5,60}",
-        nickname in "[\\PC&&[^0-9]]{6,24}",
+        holder in "[\\PC&&[^0-9\u{fffd}]]{5,60}",
+        nickname in "[\\PC&&[^0-9\u{fffd}]]{6,24}",
         wide in any::<bool>(),
     ) {
         let (key, private) = keys();

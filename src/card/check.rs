@@ -1,7 +1,11 @@
 //! Everything that can be wrong with a card, found in one pass.
 
-use super::{Brand, Card, CardInput, Expiry, Field, Problem, ProblemCode, Secret, Severity, digits, luhn};
+use super::digits::ascii_digit;
+use super::{
+    Brand, Card, CardInput, Expiry, Problem, ProblemCode, Secret, Severity, digits, is_invisible, luhn,
+};
 use crate::redact;
+use crate::wiped::Wiped;
 
 /// What a platform asks of a card beyond what is common.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +93,7 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
         found.error(code);
     }
 
-    let cvc = input.cvc.expose().trim();
+    let cvc = security_code(input.cvc.expose());
     if cvc.is_empty() {
         if rules.cvc {
             found.error(ProblemCode::CvcMissing);
@@ -106,30 +110,20 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
     }
 
     let holder = input.holder.expose().trim();
-    found.name(
-        holder,
-        input.broken.contains(&Field::Holder),
-        rules.holder,
-        &HOLDER,
-    );
+    found.name(holder, rules.holder, &HOLDER);
     let nickname = input
         .nickname
         .as_ref()
         .map(|nickname| nickname.expose().trim())
         .unwrap_or_default();
-    found.name(
-        nickname,
-        input.broken.contains(&Field::Nickname),
-        rules.nickname,
-        &NICKNAME,
-    );
+    found.name(nickname, rules.nickname, &NICKNAME);
 
     let stopped = found.0.iter().any(|problem| problem.severity == Severity::Error);
     let card = match (number, expiry) {
         (Some(number), Ok(expiry)) if !stopped => Some(Card {
             number: Secret::new(number.to_string()),
             expiry,
-            cvc: cvc.into(),
+            cvc: Secret::new(cvc.to_string()),
             holder: holder.into(),
             nickname: (!nickname.is_empty()).then(|| nickname.into()),
         }),
@@ -140,6 +134,15 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
         brands,
         problems: found.0,
     }
+}
+
+/// A security code without what surrounds it and without marks that nobody sees, its digits in ASCII.
+fn security_code(text: &str) -> Wiped<String> {
+    let mut code = Wiped::new(String::with_capacity(text.len()));
+    let blank = |c: char| c.is_whitespace() || is_invisible(c);
+    let visible = text.trim_matches(blank).chars().filter(|c| !is_invisible(*c));
+    code.extend(visible.map(|c| ascii_digit(c).unwrap_or(c)));
+    code
 }
 
 /// How many characters. Counted by the bytes that begin one, because the library's count is made for long texts and is
@@ -185,9 +188,10 @@ impl Found {
         self.0.push(Problem { code, severity });
     }
 
-    fn name(&mut self, name: &str, broken: bool, rule: NameRule, codes: &NameCodes) {
+    fn name(&mut self, name: &str, rule: NameRule, codes: &NameCodes) {
         let strange = |c: char| c.is_ascii() && !matches!(c, 'a'..='z' | 'A'..='Z' | ' ' | '.' | '\'' | '-');
-        if broken || name.chars().any(char::is_control) {
+        // What was half a surrogate pair arrives as U+FFFD: no encoding can carry it.
+        if name.chars().any(|c| c.is_control() || c == '\u{fffd}') {
             self.error(codes.characters);
         } else if name.is_empty() {
             if rule.required {
@@ -245,7 +249,7 @@ mod tests {
         CardInput {
             number: number.into(),
             expiry: expiry.into(),
-            cvc: cvc.into(),
+            cvc: Secret::new(cvc.to_string()),
             holder: holder.into(),
             nickname: nickname.map(Secret::from),
             broken: Vec::new(),
@@ -273,6 +277,89 @@ mod tests {
         assert!(checked.problems.is_empty());
         assert_eq!(checked.card.unwrap().number.expose(), "4242424242424242");
         assert_eq!(checked.brands, [Brand::Visa]);
+    }
+
+    #[test]
+    fn digits_of_other_scripts_are_sent_in_ascii() {
+        for zero in [
+            '\u{ff10}',
+            '\u{660}',
+            '\u{6f0}',
+            '\u{966}',
+            '\u{1d7ce}',
+            '\u{104a0}',
+        ] {
+            let other = |text: &str| -> String {
+                text.chars()
+                    .map(|c| {
+                        c.to_digit(10)
+                            .map_or(c, |digit| char::from_u32(u32::from(zero) + digit).unwrap())
+                    })
+                    .collect()
+            };
+            let input = typed(
+                &other("4242 4242\u{ff0d}4242\u{30fc}4242"),
+                &other("12/30"),
+                &other("123"),
+                "Ana Mora",
+                None,
+            );
+            let card = check(&input, &Rules::COMMON, NOW).card.unwrap();
+            assert_eq!(card.number.expose(), "4242424242424242");
+            assert_eq!((card.expiry.month(), card.expiry.year()), (12, 2030));
+            assert_eq!(card.cvc.expose(), "123");
+        }
+    }
+
+    #[test]
+    fn marks_that_nobody_sees_are_passed_over() {
+        let input = typed(
+            "\u{202d}4242\u{200b}4242\u{ad}4242\u{2066}4242\u{202c}",
+            "\u{200e}12/30\u{feff}",
+            "\u{202d}12\u{200b}3 \u{202c}",
+            "Ana Mora",
+            None,
+        );
+        let card = check(&input, &Rules::COMMON, NOW).card.unwrap();
+        assert_eq!(
+            (card.number.expose(), card.cvc.expose()),
+            ("4242424242424242", "123")
+        );
+        let empty = typed("\u{200b}", "\u{feff}", " \u{202c}", "Ana Mora", None);
+        assert_eq!(
+            codes(&empty, &Rules::COMMON),
+            ["number_missing", "expiry_missing", "cvc_missing"]
+        );
+        for (cvc, code) in [
+            ("1 23", "cvc_not_digits"),
+            ("12\u{bd}", "cvc_not_digits"),
+            ("\u{661}\u{662}", "cvc_length"),
+        ] {
+            assert_eq!(
+                codes(
+                    &typed("4242424242424242", "12/30", cvc, "Ana Mora", None),
+                    &Rules::COMMON
+                ),
+                [code]
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_a_problem_of_the_name() {
+        let mut input = typed(
+            "4242424242424242",
+            "12/30",
+            "123",
+            "Ana \u{fffd} Mora",
+            Some("My \u{fffd}"),
+        );
+        assert_eq!(
+            codes(&input, &Rules::COMMON),
+            ["holder_characters", "nickname_characters"]
+        );
+        (input.holder, input.nickname) = ("\u{fffd}".into(), Some("Mi \u{1f4b3}".into()));
+        assert_eq!(codes(&input, &Rules::COMMON), ["holder_characters"]);
     }
 
     #[test]

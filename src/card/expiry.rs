@@ -1,6 +1,7 @@
 //! Expiry dates, against a clock that the caller gives.
 
-use super::ProblemCode;
+use super::digits::ascii_digit;
+use super::{ProblemCode, is_dash, is_invisible};
 use crate::wiped::Wiped;
 
 /// A month of the calendar.
@@ -57,37 +58,73 @@ impl std::fmt::Debug for Expiry {
 }
 
 impl Expiry {
-    /// Reads `MM/YY`, `MM/YYYY`, `M/YY`, `MMYY` or `MMYYYY`; blanks anywhere, any of `/`, `-` and `.` between.
+    /// Reads a month and a year as people, password managers and date inputs write them, with digits of any script:
+    ///
+    /// - With a separator, the month is first: `5/30`, `05 - 2030`, `05.30`.
+    /// - The year is first where it has four digits, stands before `年`, or has two digits that are more than 12:
+    ///   `2030-05`, `2030年5月`, `30/05`. (So `13/30` is a wrong month either way, and `12/13` is December.)
+    /// - After a year of four digits or with `年`, a day may follow the month, which says nothing: `2030-05-31`.
+    /// - Without a separator: `MMYY`, `MMYYYY`, and `YYYYMM` where the first two digits are more than 12.
+    /// - Blanks separate only what reads as no date without them: `5 2030`, `2030 5`.
+    ///
+    /// A separator is any run of the usual marks; blanks around it, marks that nobody sees, and a separator at the end
+    /// are passed over.
     ///
     /// # Errors
     /// The problem, as a code.
     pub fn parse(text: &str) -> Result<Self, ProblemCode> {
-        let text: Wiped<String> = text
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect::<String>()
-            .into();
+        let text = normalized(text).ok_or(ProblemCode::ExpiryMalformed)?;
         if text.is_empty() {
             return Err(ProblemCode::ExpiryMissing);
         }
-        let parts = text.split_once(['/', '-', '.', '\u{2013}', '\u{2044}']);
-        let (month, year) = match parts {
-            Some(parts) => parts,
-            None if matches!(text.len(), 4 | 6) => {
-                text.split_at_checked(2).ok_or(ProblemCode::ExpiryMalformed)?
+        let without_blanks = || text.chars().filter(|c| *c != ' ');
+        let mut dense = Wiped::new(String::with_capacity(text.len()));
+        dense.extend(without_blanks());
+        if dense.contains([DIVIDED, AFTER_YEAR]) {
+            return Self::of_groups(&dense);
+        }
+        let undivided = match dense.split_at_checked(2) {
+            Some((year, _)) if dense.len() == 6 && value(year) > Some(12) => {
+                dense.split_at_checked(4).map(|(year, month)| (month, year))
             }
-            None => return Err(ProblemCode::ExpiryMalformed),
+            Some(parts) if matches!(dense.len(), 4 | 6) => Some(parts),
+            _ => None,
         };
-        let number = |text: &str| -> Option<u16> {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| text.parse().ok())?
-        };
-        if !matches!(month.len(), 1 | 2) || !matches!(year.len(), 2 | 4) {
+        match undivided.map(|(month, year)| Self::of_parts(month, year)) {
+            Some(Ok(expiry)) => Ok(expiry),
+            // A single group gives the error of a malformed date here.
+            Some(Err(code)) => Self::of_groups(&text).map_err(|_| code),
+            None => Self::of_groups(&text),
+        }
+    }
+
+    /// From digits with something between them.
+    fn of_groups(text: &str) -> Result<Self, ProblemCode> {
+        let mut groups = text.split([DIVIDED, AFTER_YEAR, ' ']);
+        let mut group = || groups.next().unwrap_or_default();
+        let (first, second, day, more) = (group(), group(), group(), group());
+        let marked = text
+            .get(first.len()..)
+            .is_some_and(|rest| rest.starts_with(AFTER_YEAR));
+        let certain = marked || first.len() == 4;
+        let year_first = certain || first.len() == 2 && second.len() <= 2 && value(first) > Some(12);
+        // Two digits before a month and a day may be another day: `30/01/15`.
+        let is_day = || certain && day.len() <= 2 && matches!(value(day), Some(1..=31));
+        if !more.is_empty() || !day.is_empty() && !is_day() {
             return Err(ProblemCode::ExpiryMalformed);
         }
-        match (number(month), number(year)) {
-            (Some(month), Some(year)) => Self::new(month, year),
+        if year_first {
+            Self::of_parts(second, first)
+        } else {
+            Self::of_parts(first, second)
+        }
+    }
+
+    fn of_parts(month: &str, year: &str) -> Result<Self, ProblemCode> {
+        match (value(month), value(year)) {
+            (Some(number), Some(of_year)) if month.len() <= 2 && matches!(year.len(), 2 | 4) => {
+                Self::new(number, of_year)
+            }
             _ => Err(ProblemCode::ExpiryMalformed),
         }
     }
@@ -139,6 +176,70 @@ impl Expiry {
     }
 }
 
+/// Stands in a normalized date for a separator.
+const DIVIDED: char = '/';
+/// Stands in a normalized date for a separator that says that a year is before it.
+const AFTER_YEAR: char = 'Y';
+
+/// What a character is in a date.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// A digit, in ASCII.
+    Digit(char),
+    /// A blank of any width.
+    Blank,
+    /// What people write between month and year.
+    Divided,
+    /// The character for a year, behind one.
+    AfterYear,
+    /// Nothing that anybody sees.
+    Invisible,
+    /// What stands in no date.
+    Other,
+}
+
+impl Mark {
+    pub(super) fn of(c: char) -> Self {
+        match c {
+            _ if is_invisible(c) => Self::Invisible,
+            _ if c.is_whitespace() => Self::Blank,
+            '/' | '.' | ',' | '\\' | '|' | '\u{b7}' | '\u{60c}' | '\u{2044}' | '\u{2215}' | '\u{3001}'
+            | '\u{3002}' | '\u{30fb}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff0f}' | '\u{ff3c}' | '\u{ff5c}'
+            | '\u{ff65}' | '月' | '日' | '월' | '일' => Self::Divided,
+            '年' | '년' => Self::AfterYear,
+            _ => ascii_digit(c).map_or(if is_dash(c) { Self::Divided } else { Self::Other }, Self::Digit),
+        }
+    }
+}
+
+/// Groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a blank. `None` if something else is in
+/// the text, or a separator before all digits.
+fn normalized(text: &str) -> Option<Wiped<String>> {
+    let mut out = Wiped::new(String::with_capacity(text.len()));
+    let mut between = None;
+    for c in text.chars() {
+        match (Mark::of(c), between) {
+            (Mark::Digit(digit), _) => {
+                out.extend(between.take());
+                out.push(digit);
+            }
+            (Mark::Invisible, _) | (Mark::Blank, Some(_)) | (Mark::Divided, Some(AFTER_YEAR)) => {}
+            (Mark::Blank, None) => between = (!out.is_empty()).then_some(' '),
+            (Mark::Other, _) => return None,
+            (Mark::Divided | Mark::AfterYear, _) if out.is_empty() => return None,
+            (Mark::AfterYear, _) => between = Some(AFTER_YEAR),
+            (Mark::Divided, _) => between = Some(DIVIDED),
+        }
+    }
+    Some(out)
+}
+
+/// The number of up to four digits.
+fn value(digits: &str) -> Option<u16> {
+    let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
+    matches!(digits.len(), 1..=4).then(|| digits.bytes().fold(0, |sum, byte| sum * 10 + digit(byte)))
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -153,9 +254,132 @@ mod tests {
     fn reads_what_people_type() {
         let expected = Expiry::new(5, 2030);
         for text in [
-            "05/30", "5/30", "05 / 30", "05/2030", "0530", "052030", " 05-30 ", "05.30",
+            "05/30",
+            "5/30",
+            "05 / 30",
+            "05/2030",
+            "0530",
+            "052030",
+            " 05-30 ",
+            "05.30",
+            "0 5 / 3 0",
+            "05 30",
+            "5 2030",
+            "05 2030",
+            "5,30",
+            "5\\30",
+            "5|30",
+            "5 – 30",
+            "5—30",
+            "5⁄30",
+            "5∕30",
+            "５／３０",
+            "5・30",
+            "5\u{a0}/\u{3000}30",
+            "5//30",
+            "05/30/",
+            "0530 -",
+            "2030-05",
+            "2030/5",
+            "203005",
+            "2030-05-31",
+            "2030/5/1",
+            "2030 05",
+            "2030 5 1",
+            "30/05",
+            "30 05",
+            "30-5",
+            "2030年5月",
+            "2030年05月31日",
+            "30年5月",
+            "5月30日",
+            "2030년 5월",
+            "5月2030年",
+            "\u{202d}05\u{200b}/\u{200e}30\u{202c}\u{feff}",
+            "٠٥/٣٠",
+            "०५/२०३०",
+            "𝟎𝟓𝟑𝟎",
         ] {
             assert_eq!(Expiry::parse(text), expected, "{text}");
+        }
+    }
+
+    /// Every form of every month of every year of the century.
+    #[test]
+    fn every_written_form_gives_its_month_and_year() {
+        let separators = [
+            "/",
+            "-",
+            ".",
+            ",",
+            "\\",
+            "|",
+            "–",
+            "—",
+            "⁄",
+            "∕",
+            "／",
+            "・",
+            " / ",
+            "\u{2009}-\u{3000}",
+            "\u{200f}/",
+        ];
+        for (month, year) in (1..=12).flat_map(|month| (2000..2100).map(move |year| (month, year))) {
+            let expected = Expiry::new(month, year);
+            let read = |text: String| assert_eq!(Expiry::parse(&text), expected, "{text}");
+            let short = year % 100;
+            read(format!("{month:02}{short:02}"));
+            read(format!("{month:02}{year}"));
+            read(format!("{year}{month:02}"));
+            read(format!("{year}年{month}月"));
+            read(format!("{year}年{month:02}月28日"));
+            read(format!("{short:02}年{month}月"));
+            read(format!("{month} {year}"));
+            read(format!("{month:02}\u{a0}\u{a0}{short:02}"));
+            read(format!("{year} {month:02}"));
+            for between in separators {
+                read(format!("{month}{between}{short:02}"));
+                read(format!("{month:02}{between}{short:02}"));
+                read(format!("{month}{between}{year}"));
+                read(format!("{month:02}{between}{year}{between}"));
+                read(format!("{year}{between}{month}"));
+                read(format!("{year}{between}{month:02}"));
+                read(format!("{year}{between}{month:02}{between}31"));
+                if short > 12 {
+                    read(format!("{short}{between}{month:02}"));
+                    read(format!("{short}{between}{month}"));
+                }
+            }
+        }
+    }
+
+    /// The rule as it was before dates could have other forms: what it read is still read so.
+    fn month_first(text: &str) -> Result<Expiry, ProblemCode> {
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let parts = text.split_once(['/', '-', '.', '\u{2013}', '\u{2044}']);
+        let undivided = || matches!(text.len(), 4 | 6).then(|| text.split_at(2));
+        let (month, year) = parts.or_else(undivided).ok_or(ProblemCode::ExpiryMalformed)?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !matches!(month.len(), 1 | 2) || !matches!(year.len(), 2 | 4) || !digits(month) || !digits(year) {
+            return Err(ProblemCode::ExpiryMalformed);
+        }
+        Expiry::new(month.parse().unwrap(), year.parse().unwrap())
+    }
+
+    #[test]
+    fn what_has_the_month_first_is_read_so() {
+        // Every text of up to seven of these characters.
+        let characters = ['0', '1', '3', ' ', '/'];
+        let mut texts = vec![String::new()];
+        for _ in 0..7 {
+            texts = texts
+                .iter()
+                .flat_map(|text| characters.iter().map(move |c| format!("{text}{c}")))
+                .collect();
+            for text in &texts {
+                let before = month_first(text);
+                assert!(before.is_err() || Expiry::parse(text) == before, "{text}");
+            }
         }
     }
 
@@ -172,8 +396,32 @@ mod tests {
             ("+1/30", ProblemCode::ExpiryMalformed),
             ("12/30/1", ProblemCode::ExpiryMalformed),
             ("1\u{e9}\u{e9}", ProblemCode::ExpiryMalformed),
+            ("\u{200b}", ProblemCode::ExpiryMissing),
+            ("13/2030", ProblemCode::ExpiryMonth),
+            ("13 30", ProblemCode::ExpiryMonth),
+            ("3001", ProblemCode::ExpiryMonth),
+            ("30/00", ProblemCode::ExpiryMonth),
+            ("2030-13", ProblemCode::ExpiryMonth),
+            ("203013", ProblemCode::ExpiryMonth),
+            ("12年05月", ProblemCode::ExpiryPast),
+            ("2030", ProblemCode::ExpiryMonth),
+            ("12/3", ProblemCode::ExpiryMalformed),
+            ("12/300", ProblemCode::ExpiryMalformed),
+            ("/", ProblemCode::ExpiryMalformed),
+            ("/0530", ProblemCode::ExpiryMalformed),
+            ("2030", ProblemCode::ExpiryMonth),
+            ("2030-05-32", ProblemCode::ExpiryMalformed),
+            ("2030-05-00", ProblemCode::ExpiryMalformed),
+            ("2030-05-01-01", ProblemCode::ExpiryMalformed),
+            ("2030-05-01T00:00", ProblemCode::ExpiryMalformed),
+            ("30/05/31", ProblemCode::ExpiryMalformed),
+            ("05/31/2030", ProblemCode::ExpiryMalformed),
+            ("2030/2030", ProblemCode::ExpiryMalformed),
+            ("12030", ProblemCode::ExpiryMalformed),
+            ("05/30\u{fffd}", ProblemCode::ExpiryMalformed),
         ] {
-            assert_eq!(Expiry::parse(text), Err(code), "{text}");
+            let read = Expiry::parse(text).and_then(|expiry| expiry.check(NOW));
+            assert_eq!(read, Err(code), "{text}");
         }
     }
 
