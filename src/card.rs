@@ -6,6 +6,7 @@ pub mod brand;
 mod check;
 pub mod digits;
 pub mod expiry;
+pub mod format;
 
 use std::fmt;
 

@@ -1,0 +1,149 @@
+//! Live formatting: what an input field shows while a person types.
+//!
+//! Each function takes the text after a keystroke and where the caret is in it, and gives the text to show and where the
+//! caret belongs: behind the same digit as before. Carets count UTF-16 units, as `selectionStart` does; without one, or
+//! with one beyond the text, the caret is at the end. Whatever is no digit is dropped; digits of any script become ASCII.
+
+use super::digits::ascii_digit;
+use super::expiry::Mark;
+use super::{Brand, Expiry, Secret};
+use crate::wiped::Wiped;
+
+/// A text to show, and where the caret belongs in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formatted {
+    /// The text, all of it ASCII.
+    pub text: Secret,
+    /// How many characters stand before the caret.
+    pub caret: usize,
+}
+
+/// Longest number (ISO/IEC 7812).
+const MOST_DIGITS: usize = 19;
+
+/// The number in the groups that stand on the card, and every brand that it may be.
+#[must_use]
+pub fn card_number(text: &str, caret: Option<usize>) -> (Formatted, Vec<Brand>) {
+    let typed = Typed::read(text, caret, MOST_DIGITS);
+    let brands = Brand::candidates(&typed.digits);
+    let in_three_groups = match brands.first() {
+        Some(Brand::Amex) => true,
+        Some(Brand::Diners) => typed.digits.len() < 15,
+        _ => false,
+    };
+    let breaks: &[usize] = if in_three_groups {
+        &[4, 10]
+    } else {
+        &[4, 8, 12, 16]
+    };
+    (typed.grouped(breaks, " "), brands)
+}
+
+/// `MM / YY`, or `MM / YYYY` where four digits of the year were typed.
+///
+/// A whole date that is written otherwise, as a password manager or a paste gives it at once, becomes `MM / YY` with the
+/// caret at the end: `2029-03`, `1 2030`, every form that [`Expiry::parse`] reads.
+#[must_use]
+pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
+    let typed = expiry_as_typed(text, caret);
+    match Expiry::parse(text) {
+        // The field has room for the years of this century.
+        Ok(whole) if whole.year() / 100 == 20 && Expiry::parse(typed.text.expose()) != Ok(whole) => {
+            let mut digits = Wiped::new(String::with_capacity(4));
+            let pairs = [u32::from(whole.month()), u32::from(whole.short_year())];
+            digits.extend(
+                pairs
+                    .into_iter()
+                    .flat_map(|pair| [pair / 10, pair % 10])
+                    .filter_map(|digit| char::from_digit(digit, 10)),
+            );
+            let before = digits.len();
+            Typed { digits, before }.grouped(&[2], EXPIRY_SEPARATOR)
+        }
+        _ => typed,
+    }
+}
+
+const EXPIRY_SEPARATOR: &str = " / ";
+
+/// The digits in their order: two of the month, the others of the year.
+fn expiry_as_typed(text: &str, caret: Option<usize>) -> Formatted {
+    let mut typed = Typed::read(text, caret, 6);
+    // A single digit followed by a separator, or that no month begins with, is a month.
+    if begins_with_month_of_one_digit(text) || typed.digits.starts_with(|c| ('2'..='9').contains(&c)) {
+        let mut padded = Wiped::new(String::with_capacity(7));
+        padded.push('0');
+        padded.push_str(&typed.digits);
+        typed.digits = padded;
+        typed.before += usize::from(typed.before > 0);
+    }
+    let four_of_year = typed.digits.get(2..4) == Some("20");
+    typed.cut(if four_of_year { 6 } else { 4 });
+    typed.grouped(&[2], EXPIRY_SEPARATOR)
+}
+
+fn begins_with_month_of_one_digit(text: &str) -> bool {
+    let passed_over = |mark: &Mark| matches!(mark, Mark::Blank | Mark::Invisible);
+    let mut marks = text.chars().map(Mark::of).filter(|mark| !passed_over(mark));
+    matches!(marks.next(), Some(Mark::Digit('1'..='9'))) && marks.next() == Some(Mark::Divided)
+}
+
+/// Digits only, no more than the longest code of the brands that the number may be: American Express has four, the others
+/// three.
+#[must_use]
+pub fn security_code(text: &str, caret: Option<usize>, number: &str) -> Formatted {
+    let brands = Brand::candidates(&Typed::read(number, None, MOST_DIGITS).digits);
+    let most = brands.iter().map(|brand| brand.cvc_length()).max().unwrap_or(4);
+    Typed::read(text, caret, most.into()).grouped(&[], "")
+}
+
+/// The digits of a text.
+struct Typed {
+    digits: Wiped<String>,
+    /// How many of them stand before the caret.
+    before: usize,
+}
+
+impl Typed {
+    /// The first so many digits of a text.
+    fn read(text: &str, caret: Option<usize>, most: usize) -> Self {
+        let mut digits = Wiped::new(String::with_capacity(most));
+        let (mut before, mut at) = (0, 0);
+        for c in text.chars() {
+            at += c.len_utf16();
+            let Some(digit) = ascii_digit(c) else { continue };
+            if digits.len() == most {
+                break;
+            }
+            digits.push(digit);
+            if caret.is_none_or(|caret| at <= caret) {
+                before = digits.len();
+            }
+        }
+        Self { digits, before }
+    }
+
+    fn cut(&mut self, most: usize) {
+        self.digits.truncate(most);
+        self.before = self.before.min(self.digits.len());
+    }
+
+    /// With a separator before each digit at one of the places. None stands behind the last digit: it could not be deleted.
+    fn grouped(&self, breaks: &[usize], separator: &str) -> Formatted {
+        let mut text = String::with_capacity(self.digits.len() + breaks.len() * separator.len());
+        for (at, digit) in self.digits.chars().enumerate() {
+            if breaks.contains(&at) {
+                text.push_str(separator);
+            }
+            text.push(digit);
+        }
+        let inserted = breaks.iter().filter(|at| **at < self.before).count();
+        Formatted {
+            text: Secret::new(text),
+            caret: self.before + inserted * separator.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
