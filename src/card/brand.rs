@@ -3,7 +3,9 @@
 //! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and a
 //! beginning of a number may still become several. The ranges are those that the schemes publish for
 //! recognition on a page; issuers get new ranges all the time, so an empty list never makes a card invalid.
-//! Cartes Bancaires publishes none: its ranges here are issuers' well-known ones and not complete.
+//! Not complete are those of Cartes Bancaires, which publishes none: here are issuers' well-known ones; of Troy, whose cards
+//! shared with Discover begin with 65 in many small ranges that it does not publish either; and of RuPay, whose cards shared
+//! with JCB are JCB here. Discover and JCB are then the candidates, and the card is taken all the same.
 
 use serde::{Serialize, Serializer};
 
@@ -63,6 +65,13 @@ brands! {
     Jcb = "jcb", lengths [16, 17, 18, 19], cvc 3, luhn true, [3528..=3589];
     /// UnionPay. Some of its issuers' numbers have no valid check digit.
     UnionPay = "unionpay", lengths [14, 15, 16, 17, 18, 19], cvc 3, luhn false, [62, 8100..=8171];
+    /// Verve. Its ranges, which its owner Interswitch names, lie within Maestro's and Discover's.
+    Verve = "verve", lengths [16, 18, 19], cvc 3, luhn true, [506099..=506198, 507865..=507964, 650002..=650027];
+    /// RuPay. Its ranges, which its owner NPCI names, lie partly within Maestro's and Discover's.
+    RuPay = "rupay", lengths [16], cvc 3, luhn true,
+        [508500..=508999, 606985..=607984, 608001..=608500, 652150..=653149, 817200..=820199];
+    /// Troy, by the number that ISO/IEC 7812 gives Turkey's national cards. Not complete: see the module.
+    Troy = "troy", lengths [16], cvc 3, luhn true, [9792];
     /// Maestro.
     Maestro = "maestro", lengths [12, 13, 14, 15, 16, 17, 18, 19], cvc 3, luhn true,
         [500000..=504174, 504176..=506698, 506779..=508999, 56..=59, 61, 63, 67, 690000..=699999, 493698];
@@ -112,7 +121,8 @@ impl Brand {
         self.facts().luhn
     }
 
-    /// Every brand that a number, or the beginning of one, may be: the narrowest range first.
+    /// Every brand that a number, or the beginning of one, may be: the narrowest range first, and of ranges of the same
+    /// number of digits the one that is earlier in the table.
     #[must_use]
     pub fn candidates(digits: &str) -> Vec<Self> {
         let mut found: Vec<(usize, Self)> = Vec::new();
@@ -171,6 +181,14 @@ mod tests {
             ("6759649826438453", "maestro"),
             ("2200000000000004", "mir"),
             ("6062825624254001", "hipercard"),
+            ("6069850000000003", "rupay"),
+            ("6079840000000000", "rupay"),
+            ("6080010000000000", "rupay"),
+            ("6085000000000000", "rupay"),
+            ("8172000000000000", "rupay"),
+            ("8201990000000000", "rupay"),
+            ("9792000000000001", "troy"),
+            ("9792999999999999", "troy"),
         ] {
             assert_eq!(ids(digits), [brand], "{digits}");
         }
@@ -185,6 +203,46 @@ mod tests {
         assert_eq!(ids("6221260000000000"), ["discover", "unionpay"]);
         assert_eq!(ids("6362970000457013"), ["elo", "maestro"]);
         assert_eq!(ids("5066991111111118"), ["elo"]);
+        assert_eq!(ids("5085000000000000"), ["rupay", "maestro"]);
+        assert_eq!(ids("6521500000000000"), ["rupay", "discover"]);
+        assert_eq!(ids("6531490000000000"), ["rupay", "discover"]);
+        assert_eq!(ids("5060990000000000"), ["verve", "maestro"]);
+        assert_eq!(ids("5061989999999999999"), ["verve", "maestro"]);
+        assert_eq!(ids("5078650000000000"), ["verve", "maestro"]);
+        assert_eq!(ids("6500020000000000"), ["verve", "discover"]);
+        assert_eq!(ids("6500279999999999"), ["verve", "discover"]);
+    }
+
+    #[test]
+    fn the_neighbours_of_a_range_are_not_of_the_brand() {
+        for (brand, outside) in [
+            (
+                "verve",
+                &["506098", "506199", "507864", "507965", "650001", "650028"][..],
+            ),
+            (
+                "rupay",
+                &[
+                    "508499", "509000", "606984", "607985", "608000", "608501", "652149", "653150", "817199",
+                    "820200",
+                ],
+            ),
+            ("troy", &["9791", "9793", "65"]),
+        ] {
+            for digits in outside {
+                assert!(!ids(digits).contains(&brand), "{digits}");
+            }
+        }
+        assert_eq!(ids("8171"), ["unionpay"]);
+        assert_eq!(ids("8172"), ["rupay"]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_number_may_still_become_several() {
+        assert_eq!(ids("5060"), ["verve", "maestro"]);
+        assert_eq!(ids("506"), ["verve", "maestro", "elo"]);
+        assert_eq!(ids("97"), ["troy"]);
+        assert_eq!(ids("81"), ["unionpay", "rupay"]);
     }
 
     #[test]
@@ -200,6 +258,6 @@ mod tests {
     #[test]
     fn says_nothing_of_an_empty_number() {
         assert!(ids("").is_empty());
-        assert!(ids("9").is_empty());
+        assert!(ids("7").is_empty());
     }
 }

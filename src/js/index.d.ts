@@ -24,8 +24,8 @@ export function load(source?: LoadSource): Promise<void>;
 
 /** A card brand. Co-badged cards have several. */
 export type Brand =
-  | "visa" | "mastercard" | "amex" | "discover" | "diners" | "jcb" | "unionpay" | "maestro" | "elo" | "mir"
-  | "hipercard" | "cartes_bancaires" | "bancontact" | "dankort";
+  | "visa" | "mastercard" | "amex" | "discover" | "diners" | "jcb" | "unionpay" | "verve" | "rupay" | "troy" | "maestro"
+  | "elo" | "mir" | "hipercard" | "cartes_bancaires" | "bancontact" | "dankort";
 
 /** Month 1 to 12; year with two or four digits (two mean 2000 to 2099). */
 export interface Expiry {
