@@ -9,7 +9,6 @@ use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
-use crate::json::push_decimal;
 use crate::platform::Platform;
 use crate::random::Random;
 use crate::wiped::Wiped;
@@ -106,7 +105,7 @@ impl Output {
     }
 
     fn number(&mut self, value: usize) -> &mut Self {
-        push_decimal(&mut self.0, i64::try_from(value).unwrap_or_default());
+        self.0.push_str(&value.to_string());
         self
     }
 

@@ -20,6 +20,10 @@ macro_rules! codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// Every code as a type of TypeScript.
+            pub const TYPESCRIPT: &'static str =
+                concat!("/** Stable codes of {@link CardsealError}. */\nexport type ErrorCode =", $("\n  | \"", $code, "\"",)+ ";\n");
+
             /// The stable text that crosses into JavaScript and onto the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

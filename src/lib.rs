@@ -21,8 +21,10 @@ mod wiped;
 pub use error::{Code, Error, Result};
 pub use platforms::*;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "bare"))]
 mod js;
+#[cfg(all(target_arch = "wasm32", not(feature = "bare")))]
+mod wasm;
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

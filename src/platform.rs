@@ -14,6 +14,10 @@ macro_rules! platforms {
             /// Every platform.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// Every id as a type of TypeScript.
+            pub const TYPESCRIPT: &'static str =
+                concat!("/** The platforms. */\nexport type Platform =", $(" | \"", $id, "\"",)+ ";\n");
+
             /// The id in JSON, configuration and TypeScript.
             #[must_use]
             pub const fn id(self) -> &'static str {

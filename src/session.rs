@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 
 /// What a session is for.
@@ -24,6 +25,15 @@ impl Kind {
             Self::Tokenize => "tokenize",
             Self::Update => "update",
             Self::Payment => "payment",
+        }
+    }
+
+    /// Where the merchant's server takes what a session of this kind came to.
+    #[must_use]
+    pub const fn server_path(self) -> &'static str {
+        match self {
+            Self::Tokenize | Self::Update => "/v1/tokens",
+            Self::Payment => "/v1/payments",
         }
     }
 }
@@ -56,4 +66,158 @@ pub struct Session {
     pub expires_at: String,
     /// Seconds from `created_at` to `expires_at`.
     pub expires_in: u32,
+}
+
+/// The same members as a page hands them over, nothing checked: of the merchant's server, of a back end of the page's own,
+/// or of something else. Times are milliseconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub struct GivenSession {
+    /// See [`Session::id`].
+    pub id: Option<String>,
+    /// See [`Session::platform`].
+    pub platform: Option<String>,
+    /// See [`Session::kind`].
+    pub kind: Option<String>,
+    /// See [`Session::mode`]. Only sessions of the merchant's server have it.
+    pub mode: Option<String>,
+    /// See [`Session::created_at`].
+    pub created_at: Option<f64>,
+    /// See [`Session::expires_at`], by this machine's clock.
+    pub expires_at: Option<f64>,
+}
+
+/// A session of the merchant's server that fits what is asked for, and has not expired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerSession {
+    /// The server's id of the session.
+    pub id: String,
+    /// Who sends.
+    pub mode: Mode,
+    /// Milliseconds since 1970, by this machine's clock.
+    pub expires_at: f64,
+}
+
+impl GivenSession {
+    /// The session, if it is one of the merchant's server. Of something else nothing is known but what the platform says.
+    ///
+    /// # Errors
+    /// `session_malformed` with the member at fault, `session_wrong_platform`, `session_wrong_kind`, `session_expired`.
+    pub fn of_server(&self, platform: Platform, kind: Kind, now_ms: f64) -> Result<Option<ServerSession>> {
+        let mode = match self.mode.as_deref() {
+            None => return Ok(None),
+            Some("relay") => Mode::Relay,
+            Some("direct") => Mode::Direct,
+            Some(_) => return Err(malformed("mode")),
+        };
+        if self.platform.as_deref().is_some_and(|id| id != platform.id()) {
+            return Err(Code::SessionWrongPlatform.into());
+        }
+        match self.kind.as_deref() {
+            None => return Err(malformed("kind")),
+            Some(other) if other != kind.as_str() => return Err(Code::SessionWrongKind.into()),
+            Some(_) => {}
+        }
+        if self.created_at.is_none() {
+            return Err(malformed("created_at"));
+        }
+        let expires_at = self.expires_at.ok_or_else(|| malformed("expires_at"))?;
+        fresh(expires_at, now_ms)?;
+        let id = self.id.clone().ok_or_else(|| malformed("id"))?;
+        Ok(Some(ServerSession { id, mode, expires_at }))
+    }
+}
+
+/// Whether it is still before that time.
+///
+/// # Errors
+/// `session_expired`.
+pub(crate) fn fresh(expires_at_ms: f64, now_ms: f64) -> Result<()> {
+    if now_ms < expires_at_ms {
+        Ok(())
+    } else {
+        Err(Code::SessionExpired.into())
+    }
+}
+
+/// An id that is safe in a header, a path and a log.
+///
+/// # Errors
+/// `code` at `field`.
+pub(crate) fn id(text: String, field: &'static str, code: Code) -> Result<String> {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if (1..=80).contains(&text.len()) && text.bytes().all(safe) {
+        Ok(text)
+    } else {
+        Err(Error::new(code).at(field))
+    }
+}
+
+/// Visible ASCII that is safe in a header.
+///
+/// # Errors
+/// `code` at `field`.
+pub(crate) fn visible(text: String, longest: usize, field: &'static str, code: Code) -> Result<String> {
+    if (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text)
+    } else {
+        Err(Error::new(code).at(field))
+    }
+}
+
+/// The error that names a member of a session.
+pub(crate) fn malformed(field: &'static str) -> Error {
+    Error::new(Code::SessionMalformed).at(field)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const NOW: f64 = 1_795_219_200_000.0;
+
+    #[test]
+    fn a_session_of_the_server_is_taken_for_its_own_platform_and_kind_alone() {
+        let own = GivenSession {
+            id: Some("ses_1".into()),
+            platform: Some("greenpay".into()),
+            kind: Some("tokenize".into()),
+            mode: Some("relay".into()),
+            created_at: Some(NOW),
+            expires_at: Some(NOW + 1000.0),
+        };
+        let read = |change: fn(&mut GivenSession)| {
+            let mut session = own.clone();
+            change(&mut session);
+            session
+                .of_server(Platform::GreenPay, Kind::Tokenize, NOW)
+                .map_err(|error| (error.code(), error.field()))
+        };
+        assert_eq!(read(|_| {}).unwrap().unwrap().mode, Mode::Relay);
+        assert_eq!(read(|session| session.mode = None), Ok(None));
+        let malformed = |field| Err((Code::SessionMalformed, Some(field)));
+        assert_eq!(
+            read(|session| session.mode = Some("both".into())),
+            malformed("mode")
+        );
+        assert_eq!(read(|session| session.kind = None), malformed("kind"));
+        assert_eq!(read(|session| session.created_at = None), malformed("created_at"));
+        assert_eq!(read(|session| session.expires_at = None), malformed("expires_at"));
+        assert_eq!(read(|session| session.id = None), malformed("id"));
+        let is = |code| Err((code, None));
+        assert_eq!(
+            read(|session| session.platform = Some("gp_api".into())),
+            is(Code::SessionWrongPlatform)
+        );
+        assert_eq!(
+            read(|session| session.kind = Some("payment".into())),
+            is(Code::SessionWrongKind)
+        );
+        assert_eq!(
+            read(|session| session.expires_at = Some(NOW)),
+            is(Code::SessionExpired)
+        );
+    }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::subtle::{Subtle, parameters, public_bytes};
 #[cfg(target_arch = "wasm32")]
 use crate::error::{Code, Result};
-use crate::json::Json;
+use crate::json;
 #[cfg(target_arch = "wasm32")]
 use crate::random::{Random, SystemRandom};
 
@@ -56,11 +56,13 @@ pub(super) fn base64url(bytes: &[u8]) -> String {
 
 /// The protected header, encoded.
 fn header(kid: &str) -> String {
-    let mut json = Json::with_capacity(64 + 6 * kid.len());
-    json.raw(r#"{"alg":"RSA-OAEP","enc":"A256CBC-HS512","kid":"#)
-        .text(kid)
-        .raw("}");
-    base64url(&json.into_bytes())
+    let json = json::object(|header| {
+        header
+            .text("alg", "RSA-OAEP")
+            .text("enc", "A256CBC-HS512")
+            .text("kid", kid);
+    });
+    base64url(json.as_bytes())
 }
 
 /// What the tag is computed over: the header, the initial vector, the ciphertext, and the header's length in bits as a

@@ -11,7 +11,7 @@ use super::jwe::compact;
 #[cfg(target_arch = "wasm32")]
 use super::subtle::{Subtle, parameters, public_bytes};
 use crate::error::{Code, Error, Result};
-use crate::json::{Json, push_decimal};
+use crate::json;
 #[cfg(target_arch = "wasm32")]
 use crate::random::{Random, SystemRandom};
 
@@ -100,23 +100,23 @@ pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> 
 fn header(kid: &str, ephemeral: &[u8], sid: &str, exp: i64) -> Option<String> {
     let [4, point @ ..] = ephemeral else { return None };
     let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
-    let mut number = String::new();
-    push_decimal(&mut number, exp);
-    let mut json = Json::with_capacity(320 + 6 * kid.len() + 8 * sid.len());
-    json.raw(r#"{"alg":"ECDH-ES","enc":"A256GCM","kid":"#)
-        .text(kid)
-        .raw(r#","epk":{"kty":"EC","crv":"P-256","x":"#)
-        .text(&base64url(x))
-        .raw(r#","y":"#)
-        .text(&base64url(y))
-        .raw(r#"},"apv":"#)
-        .text(&base64url(sid.as_bytes()))
-        .raw(r#","typ":"cardseal-card+jwe","exp":"#)
-        .raw(&number)
-        .raw(r#","sid":"#)
-        .text(sid)
-        .raw("}");
-    Some(base64url(&json.into_bytes()))
+    let json = json::object(|header| {
+        header
+            .text("alg", "ECDH-ES")
+            .text("enc", "A256GCM")
+            .text("kid", kid)
+            .object("epk", |key| {
+                key.text("kty", "EC")
+                    .text("crv", "P-256")
+                    .text("x", &base64url(x))
+                    .text("y", &base64url(y));
+            })
+            .text("apv", &base64url(sid.as_bytes()))
+            .text("typ", "cardseal-card+jwe")
+            .number("exp", u64::try_from(exp).unwrap_or_default())
+            .text("sid", sid);
+    });
+    Some(base64url(json.as_bytes()))
 }
 
 /// What Concat KDF hashes in its only round (RFC 7518, 4.6.2): the round's number, what was agreed on, then each with its

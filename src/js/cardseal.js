@@ -21,6 +21,9 @@ const IMPORTS = {
   fill: (start, length) => fill(bytes(start, length)),
   // The module keeps no value of JavaScript's.
   init_externref_table() {},
+  __wbindgen_throw(start, length) {
+    throw new Error(text(start, length));
+  },
 };
 
 export function start(module) {

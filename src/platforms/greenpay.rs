@@ -18,17 +18,17 @@ use crate::wiped::Wiped;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
-use crate::card::{Card, NameRule, Rules, Severity};
+use crate::card::{Card, NameRule, Rules, Secret, Severity};
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::{aes_ctr, rsa_wrap};
 use crate::error::{Code, Result};
-use crate::json::Json;
+use crate::json;
 use crate::random::Random;
 
 pub use answer::{
     CardToken, Decline, Outcome, Payment, Verified, decline_reason, platform_code, read_payment, read_token,
 };
-pub use request::{Hosts, Target, Verb};
+pub use request::{GivenOrder, Hosts, Place, Target, Verb};
 
 /// How long a session may be used, from the creation of its order.
 pub const SESSION_MS: f64 = 30.0 * 60_000.0;
@@ -134,7 +134,11 @@ impl GreenPay {
         counter: Counter,
         random: &mut dyn Random,
     ) -> Result<(String, Vec<u8>)> {
-        self.seal(plaintext(payload).into_bytes(), counter, random)
+        self.seal(
+            Wiped::new(std::mem::take(&mut *plaintext(payload)).into_bytes()),
+            counter,
+            random,
+        )
     }
 
     fn seal(
@@ -147,7 +151,7 @@ impl GreenPay {
             return Err(Code::CounterDoesNotFit.into());
         }
         let pair = Pair::draw(counter, random)?;
-        let lk = rsa_wrap::encrypt(&self.key, &pair.to_json().into_bytes(), random)?;
+        let lk = rsa_wrap::encrypt(&self.key, pair.to_json().as_bytes(), random)?;
         aes_ctr::apply(&pair.key, &pair.start.block(), &mut text);
         Ok((hex::encode(&*text), lk))
     }
@@ -156,53 +160,39 @@ impl GreenPay {
 /// `{"k":[` and `],"s":[` and `]}` with 32 numbers of three digits and 30 commas.
 const LONGEST_BLOCK_WRAP: usize = 15 + 32 * 3 + 30;
 
-fn plaintext(payload: Payload<'_>) -> Json {
-    let (card, token, payment) = match payload {
-        Payload::NewToken(card) => (card, None, None),
-        Payload::UpdateToken(card, token) => (card, Some(token), None),
+/// What is encrypted, by the platform's names. The year has two digits.
+fn plaintext(payload: Payload<'_>) -> Wiped<String> {
+    let (card, token, tokenize, kount) = match payload {
+        Payload::NewToken(card) => (card, None, None, None),
+        Payload::UpdateToken(card, token) => (card, Some(token), None, None),
         Payload::Payment {
             card,
             tokenize,
             kount_session,
-        } => (card, None, Some((tokenize, kount_session))),
+        } => {
+            let tokenize = (tokenize || kount_session.is_some()).then_some(tokenize);
+            (card, None, tokenize, kount_session)
+        }
     };
-    let kount = payment.and_then(|(_, kount)| kount);
-    let texts = [
-        Some(card.holder.expose()),
-        card.nickname.as_ref().map(|name| name.expose()),
-        token,
-        kount,
-    ];
-    // Six bytes for every one is the longest that escaping makes of a text.
-    let mut json =
-        Json::with_capacity(256 + texts.iter().flatten().map(|text| 6 * text.len()).sum::<usize>());
-    json.raw("{\"card\":{\"cardHolder\":").text(card.holder.expose());
-    json.raw(",\"expirationDate\":{\"month\":")
-        .integer(card.expiry.month().into());
-    json.raw(",\"year\":").integer(card.expiry.short_year().into());
-    json.raw("},\"cardNumber\":").text(card.number.expose());
-    json.raw(",\"cvc\":").text(card.cvc.expose());
-    if let Some(nickname) = &card.nickname {
-        json.raw(",\"nickname\":").text(nickname.expose());
-    }
-    json.raw("}");
-    if let Some(token) = token {
-        json.raw(",\"token\":").text(token);
-    }
-    if let Some((tokenize, kount)) = payment {
-        if tokenize || kount.is_some() {
-            json.raw(if tokenize {
-                ",\"tokenize\":true"
-            } else {
-                ",\"tokenize\":false"
-            });
+    json::object(|object| {
+        object.object("card", |object| {
+            object
+                .text("cardHolder", card.holder.expose())
+                .object("expirationDate", |object| {
+                    object
+                        .number("month", card.expiry.month().into())
+                        .number("year", card.expiry.short_year().into());
+                })
+                .text("cardNumber", card.number.expose())
+                .text("cvc", card.cvc.expose())
+                .optional("nickname", card.nickname.as_ref().map(Secret::expose));
+        });
+        object.optional("token", token);
+        if let Some(tokenize) = tokenize {
+            object.flag("tokenize", tokenize);
         }
-        if let Some(kount) = kount {
-            json.raw(",\"kountSession\":").text(kount);
-        }
-    }
-    json.raw("}");
-    json
+        object.optional("kountSession", kount);
+    })
 }
 
 /// The AES key and the counter start, drawn anew for every message.
@@ -253,15 +243,14 @@ impl Pair {
         Ok(Self { key, start })
     }
 
-    fn to_json(&self) -> Json {
-        let mut json = Json::with_capacity(LONGEST_BLOCK_WRAP);
-        json.raw("{\"k\":").bytes(&*self.key).raw(",\"s\":");
-        match &self.start {
-            Start::Integer(value) => json.integer(*value),
-            Start::Block(block) => json.bytes(block),
-        };
-        json.raw("}");
-        json
+    fn to_json(&self) -> Wiped<String> {
+        json::object(|object| {
+            object.bytes("k", &*self.key);
+            match &self.start {
+                Start::Integer(value) => object.number("s", (*value).into()),
+                Start::Block(block) => object.bytes("s", block),
+            };
+        })
     }
 }
 

@@ -84,13 +84,14 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
 }
 
 /// What became of a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The bank approved.
     Approved,
     /// The bank or the platform declined; nothing was charged.
     Declined,
+    #[default]
     /// The answer does not say. The platform's notification will; charging again could charge twice.
     Unknown,
 }

@@ -1,8 +1,11 @@
 //! Requests to the checkout host, or to the merchant's own server that relays them.
 
 use super::Packed;
-use crate::http::{Request, json_headers};
-use crate::json::Json;
+use crate::error::{Code, Result};
+use crate::hosts::BaseUrl;
+use crate::http::Request;
+use crate::platform::Platform;
+use crate::session::{self, GivenSession, Kind, Mode, ServerSession};
 
 /// Where the checkout host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,48 +90,117 @@ pub enum Target {
     },
 }
 
+/// What a page hands over as the session: of the merchant's server, or the platform's own order.
+#[derive(Clone, Debug, Default)]
+pub struct GivenOrder {
+    /// What every session has.
+    pub common: GivenSession,
+    /// The order's session.
+    pub session: Option<String>,
+    /// The order's token.
+    pub token: Option<String>,
+    /// Where the checkout host is.
+    pub checkout_url: Option<String>,
+    /// The stored card whose place is taken.
+    pub card_token: Option<String>,
+}
+
+impl GivenOrder {
+    /// Who gets the encrypted card. Everything of the session is checked, its age first, before a card is encrypted.
+    ///
+    /// # Errors
+    /// Those of a session; `session_host_refused`.
+    pub fn target(
+        &self,
+        kind: Kind,
+        idempotency_key: Option<String>,
+        place: &Place,
+        now_ms: f64,
+    ) -> Result<Target> {
+        let own = self.common.of_server(Platform::GreenPay, kind, now_ms)?;
+        if let Some(created_at) = self.common.created_at {
+            session::fresh(created_at + super::SESSION_MS, now_ms)?;
+        }
+        if let Some(ServerSession {
+            id,
+            mode: Mode::Relay,
+            ..
+        }) = own
+        {
+            return Ok(Target::Relay {
+                server: place.server.as_str().into(),
+                session: session::id(id, "id", Code::SessionMalformed)?,
+                idempotency_key,
+            });
+        }
+        let hosts = match &self.checkout_url {
+            None => place.hosts.clone(),
+            Some(url) => {
+                let known = [
+                    place.hosts.checkout(),
+                    Hosts::Sandbox.checkout(),
+                    Hosts::Production.checkout(),
+                ];
+                let url = BaseUrl::of_session(url, "checkout_url", &known, place.local, Code::OptionInvalid)?;
+                Hosts::Custom(url.as_str().into())
+            }
+        };
+        let id = |value: &Option<String>, name| {
+            let value = value.clone().ok_or_else(|| session::malformed(name))?;
+            session::id(value, name, Code::SessionMalformed)
+        };
+        Ok(Target::Direct {
+            hosts,
+            session: id(&self.session, "session")?,
+            token: id(&self.token, "token")?,
+        })
+    }
+}
+
+/// Where requests may go.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Of the platform.
+    pub hosts: Hosts,
+    /// Of the merchant.
+    pub server: BaseUrl,
+    /// Whether the page came from this machine.
+    pub local: bool,
+}
+
 impl Verb {
     /// The request that hands over an encrypted card.
     #[must_use]
     pub fn request(self, target: &Target, packed: &Packed) -> Request {
-        let mut headers = json_headers();
         let (url, session) = match target {
-            Target::Relay {
-                server,
+            Target::Relay { server, session, .. } => (
+                [server.trim_end_matches('/'), self.server_path()].concat(),
                 session,
-                idempotency_key,
-            } => {
-                if let Some(key) = idempotency_key {
-                    headers.push(("idempotency-key", key.clone()));
-                }
-                let path = match self {
-                    Self::Tokenize | Self::UpdateToken => "/v1/tokens",
-                    Self::Pay { .. } => "/v1/payments",
-                };
-                ([server.trim_end_matches('/'), path].concat(), session)
-            }
-            Target::Direct {
-                hosts,
-                session,
-                token,
-            } => {
-                headers.push((super::wire::LISZT_TOKEN, token.clone()));
-                ([hosts.checkout(), self.path()].concat(), session)
-            }
+            ),
+            Target::Direct { hosts, session, .. } => ([hosts.checkout(), self.path()].concat(), session),
         };
-        let mut body = Json::with_capacity(64 + session.len() + packed.ld.len() + packed.lk.len());
-        body.raw("{\"session\":").text(session);
-        body.raw(",\"ld\":").text(&packed.ld);
-        body.raw(",\"lk\":").text(&packed.lk);
-        if let (Self::Pay { kount: true }, Target::Relay { .. }) = (self, target) {
-            body.raw(",\"kount\":true");
+        let relayed = matches!(target, Target::Relay { .. });
+        let request = Request::post(url, |body| {
+            body.text("session", session)
+                .text("ld", &packed.ld)
+                .text("lk", &packed.lk);
+            // The server has to choose the platform's path.
+            if relayed && self == (Self::Pay { kount: true }) {
+                body.flag("kount", true);
+            }
+        });
+        match target {
+            Target::Relay { idempotency_key, .. } => request.idempotent(idempotency_key.clone()),
+            Target::Direct { token, .. } => request.header(super::wire::LISZT_TOKEN, token.clone()),
         }
-        body.raw("}");
-        Request {
-            method: "POST",
-            url,
-            headers,
-            body: body.into_string(),
+    }
+
+    /// Path on the merchant's server.
+    const fn server_path(self) -> &'static str {
+        match self {
+            Self::Tokenize => Kind::Tokenize.server_path(),
+            Self::UpdateToken => Kind::Update.server_path(),
+            Self::Pay { .. } => Kind::Payment.server_path(),
         }
     }
 }

@@ -111,7 +111,7 @@ fn every_counter_and_wrapped_text_in_our_range_is_byte_exact() {
             vector["initial_counter_block_hex"].as_str().unwrap()
         );
         assert_eq!(
-            pair.to_json().into_string(),
+            *pair.to_json(),
             vector["lk_plaintext"].as_str().unwrap(),
             "{}",
             vector["id"]
@@ -236,7 +236,7 @@ fn every_request_is_the_vectors() {
 #[test]
 fn the_plaintexts_have_the_platforms_shape() {
     let card = card(Some("nickname"));
-    let json = |payload| plaintext(payload).into_string();
+    let json = |payload| plaintext(payload).to_string();
     let inner = r#"{"cardHolder":"Tico payment user","expirationDate":{"month":12,"year":30},"cardNumber":"4242424242424242","cvc":"123","nickname":"nickname"}"#;
     assert_eq!(json(Payload::NewToken(&card)), format!(r#"{{"card":{inner}}}"#));
     assert_eq!(

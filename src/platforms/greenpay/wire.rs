@@ -7,7 +7,6 @@ use std::fmt;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::push_decimal;
 use crate::platforms::lenient::{self, integral};
 
 /// A number or a text, kept as it was printed.
@@ -42,11 +41,7 @@ impl Scalar {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Integer(value) => {
-                let mut text = String::new();
-                push_decimal(&mut text, *value);
-                text
-            }
+            Self::Integer(value) => value.to_string(),
             Self::Text(value) => value.clone(),
         }
     }

@@ -1,0 +1,84 @@
+//! What JavaScript calls: one class a platform, and free functions for forms. Conversions only; what they do is in the
+//! modules that every target shares.
+//!
+//! Every call ends by overwriting the stack that it used, and the allocator overwrites every heap block as it is freed.
+//! Together they leave no card and no key in linear memory.
+
+#![allow(unreachable_pub, reason = "wasm-bindgen exports what is public")]
+
+mod card;
+mod client;
+mod error;
+mod read;
+
+#[cfg(feature = "greenpay")]
+mod greenpay;
+
+use js_sys::JsString;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use crate::error::Result;
+use crate::platform::Platform;
+use error::Thrown;
+
+/// Wipes every block as it is freed, whoever allocated it: our code, a library, or the glue that brings texts in. The
+/// allocator under it is chosen for its size; a page makes few calls and each frees what it allocates.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator>> =
+    zeroizing_alloc::ZeroAlloc(lol_alloc::LockedAllocator::new(
+        lol_alloc::FreeListAllocator::new(),
+    ));
+
+/// The types that a page hands in and gets, beside the generated classes and functions.
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("wasm/types.ts");
+
+#[wasm_bindgen(typescript_custom_section)]
+const ERROR_CODES: &str = crate::error::Code::TYPESCRIPT;
+
+#[wasm_bindgen(typescript_custom_section)]
+const PLATFORMS: &str = Platform::TYPESCRIPT;
+
+/// More than the deepest call needs; the memory scan in the tests would find the rest.
+const STACK_TO_WIPE: usize = 48 * 1024;
+
+/// Does `work` for a platform, and wipes the stack that it used.
+fn run<T>(platform: Platform, work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
+    let result = apart(work);
+    wipe_stack();
+    result.map_err(|error| Thrown::new(error, Some(platform)))
+}
+
+/// The same for no platform.
+fn run_free<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
+    let result = apart(work);
+    wipe_stack();
+    result.map_err(|error| Thrown::new(error, None))
+}
+
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe_stack() {
+    let mut area = [0_u8; STACK_TO_WIPE];
+    // Keeps the optimiser from seeing that nobody reads it.
+    std::hint::black_box(&mut area);
+}
+
+/// A value as a plain object of JavaScript.
+fn to_js(value: &impl Serialize) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    // No value of this crate has what it refuses.
+    value.serialize(&serializer).unwrap_or_default()
+}
+
+/// A text with every run of digits that could be a card number masked.
+#[wasm_bindgen]
+#[must_use]
+pub fn mask(text: &JsString) -> String {
+    crate::redact::card_digits(&String::from(text))
+}

@@ -1,0 +1,63 @@
+//! What the classes of all platforms have in common: a clock, and the merchant's server.
+
+use js_sys::{Date, Function, JSON};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+use super::read::{Members, not_offered, wrong_type};
+use crate::error::Result;
+use crate::hosts::BaseUrl;
+use crate::http::Request;
+
+pub(crate) struct Client {
+    now: Option<Function>,
+    pub(crate) server: BaseUrl,
+}
+
+impl Client {
+    /// By the options `now` and `server`.
+    pub(crate) fn new(options: &Members) -> Result<Self> {
+        let now = options.value("now")?.map(|now| now.dyn_into::<Function>());
+        let server = options.text("server")?.unwrap_or_default();
+        Ok(Self {
+            now: now.transpose().map_err(|_| wrong_type("now"))?,
+            server: BaseUrl::parse_server(&server).ok_or_else(|| not_offered("server"))?,
+        })
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now(&self) -> Result<f64> {
+        clock(self.now.as_ref())
+    }
+
+    /// Hands the platform's answer to the merchant's server.
+    pub(crate) fn hand_over(
+        &self,
+        path: &str,
+        session: &JsValue,
+        answer: Option<&JsValue>,
+    ) -> Result<Request> {
+        let id = Members::of(session).text("id")?.ok_or_else(|| {
+            wrong_type("session").with_message("only a session of the Cardseal server takes an answer")
+        })?;
+        let answer = answer.ok_or_else(|| {
+            wrong_type("raw").with_message("there is no answer of the platform to hand over")
+        })?;
+        let answer = JSON::stringify(answer).ok().and_then(|text| text.as_string());
+        let answer = answer.ok_or_else(|| wrong_type("raw"))?;
+        Ok(Request::post(self.server.join(path), |body| {
+            body.text("session", &id).raw("answer", &answer);
+        }))
+    }
+}
+
+/// The time by a page's own clock, or by the browser's.
+pub(crate) fn clock(now: Option<&Function>) -> Result<f64> {
+    let time = match now {
+        Some(now) => now.call0(&JsValue::UNDEFINED).ok().and_then(|time| time.as_f64()),
+        None => Some(Date::now()),
+    };
+    time.filter(|time| time.is_finite())
+        .map(|time| time.floor().max(0.0))
+        .ok_or_else(|| wrong_type("now"))
+}

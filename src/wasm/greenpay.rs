@@ -1,0 +1,495 @@
+//! GreenPay's class.
+
+use js_sys::{Array, Object};
+use serde::Serialize;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+use super::client::Client;
+use super::error::Thrown;
+use super::read::{Environment, Members, is_local, is_object, not_offered};
+use super::{card, run, to_js};
+use crate::crypto::public_key::PublicKey;
+use crate::error::{Code, Error, Result};
+use crate::greenpay::wire::{ErrorEntry, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
+use crate::greenpay::{
+    self, CardToken, Counter, Decline, GivenOrder, Hosts, Outcome, PAYMENT_RULES, Packed, Payload, Payment,
+    Place, TOKEN_RULES, Verb, Verified,
+};
+use crate::http::Request;
+use crate::platform::Platform;
+use crate::platforms::lenient::{UNREADABLE, integral};
+use crate::session::{self, Kind};
+
+/// GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key).
+#[wasm_bindgen]
+pub struct GreenPay {
+    client: Client,
+    greenpay: greenpay::GreenPay,
+    hosts: Hosts,
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct KeyWarning {
+    code: &'static str,
+    bits: usize,
+    message: String,
+}
+
+fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
+    run(Platform::GreenPay, work)
+}
+
+fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
+    within(|| work().map(|request| to_js(&request)))
+}
+
+#[wasm_bindgen]
+impl GreenPay {
+    /// Reads the key. Throws where it cannot serve.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_param_type = "GreenPayOptions")] options: &JsValue,
+    ) -> Result<Self, Thrown> {
+        within(|| {
+            let options = Members::of(options);
+            let names = [("sandbox", false), ("production", true)];
+            let hosts = match options.environment("checkout", &names)? {
+                None | Some(Environment::Named(false)) => Hosts::Sandbox,
+                Some(Environment::Named(true)) => Hosts::Production,
+                Some(Environment::At(url)) => Hosts::Custom(url.as_str().into()),
+            };
+            let key = options.text("publicKey")?.ok_or(Code::KeyMissing)?;
+            Ok(Self {
+                client: Client::new(&options)?,
+                hosts,
+                strict: options.choice("signature", &[("required", true), ("warn", false)])?,
+                greenpay: greenpay::GreenPay::new(PublicKey::parse(&key)?),
+            })
+        })
+    }
+
+    /// What is worth knowing about the key.
+    #[wasm_bindgen(getter, unchecked_return_type = "KeyWarning[]")]
+    #[must_use]
+    pub fn warnings(&self) -> JsValue {
+        let key = self.greenpay.key();
+        let bits = key.bits();
+        let warning = KeyWarning {
+            code: "key_below_2048_bits",
+            bits,
+            message: format!("the RSA key has {bits} bits; 2048 are recommended"),
+        };
+        to_js(&key.is_short().then_some(warning).into_iter().collect::<Vec<_>>())
+    }
+
+    /// Encrypts without making a request, for a backend of your own.
+    #[wasm_bindgen(unchecked_return_type = "Packed")]
+    pub fn pack(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "PackInput")] input: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "PackOptions")] options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        within(|| {
+            let input = Members::of(input);
+            let token = input.text("token")?;
+            let token = token
+                .map(|token| session::id(token, "token", Code::OptionInvalid))
+                .transpose()?;
+            let tokenize = input.flag("tokenize")?;
+            let kount = input.visible("kountSession")?;
+            let paid = tokenize.is_some() || kount.is_some();
+            if token.is_some() && paid {
+                return Err(not_offered("token"));
+            }
+            let extras = Extras {
+                token,
+                paid,
+                tokenize: tokenize.unwrap_or_default(),
+                kount,
+            };
+            let card = input.value("card")?.unwrap_or_default();
+            let packed = self.packed(&card, &extras, &Members::of(options), self.client.now()?)?;
+            Ok(to_js(&packed))
+        })
+    }
+
+    /// The request that makes a token of a card.
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn tokenize_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions")] options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| self.request(Kind::Tokenize, session, card, options))
+    }
+
+    /// The request that stores a card in the place of a token. `token` is needed with a `GreenPayOrder`; a server session
+    /// of kind `update` brings it.
+    #[wasm_bindgen(js_name = updateTokenRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn update_token_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & { token?: string }")]
+        options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| self.request(Kind::Update, session, card, options))
+    }
+
+    /// The request that charges a card.
+    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn pay_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & GreenPayPayOptions")]
+        options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| self.request(Kind::Payment, session, card, options))
+    }
+
+    /// The request that hands a direct answer to the Cardseal server, for a token.
+    #[wasm_bindgen(js_name = confirmTokenRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn confirm_token_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Pick<CardToken, \"raw\">")] token: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| self.confirm(Kind::Tokenize, session, token))
+    }
+
+    /// The request that hands a direct answer to the Cardseal server, for a payment.
+    #[wasm_bindgen(js_name = confirmPaymentRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn confirm_payment_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Pick<PaymentOutcome, \"raw\">")] outcome: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "IdempotencyOptions")] options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| {
+            let key = Members::of(options).visible("idempotencyKey")?;
+            Ok(self.confirm(Kind::Payment, session, outcome)?.idempotent(key))
+        })
+    }
+
+    /// Reads the platform's answer to a request of [`Self::tokenize_request`] or [`Self::update_token_request`] that was
+    /// sent to the platform itself.
+    #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
+    pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
+        within(|| {
+            let answer = token_answer(answer).ok_or_else(|| unreadable(status))?;
+            let token = greenpay::read_token(self.greenpay.key(), status, &answer)?;
+            if self.strict && !token.signature.verified {
+                return Err(Error::new(Code::SignatureInvalid).with_status(status));
+            }
+            Ok(to_js(&ReadToken::from(token)))
+        })
+    }
+
+    /// Reads the platform's answer to a request of [`Self::pay_request`] that was sent to the platform itself. What cannot
+    /// be read says nothing, and a decline is no error.
+    #[wasm_bindgen(js_name = readPayment, unchecked_return_type = "ReadPayment")]
+    pub fn read_payment(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
+        within(|| {
+            let read = match payment_answer(answer) {
+                Some(answer) => {
+                    greenpay::read_payment(self.greenpay.key(), status, &answer).map(ReadPayment::from)?
+                }
+                None => ReadPayment::default(),
+            };
+            Ok(to_js(&read))
+        })
+    }
+}
+
+/// What is encrypted beside the card. Unless it is paid, the card is to become a token, or to take the place of one.
+#[derive(Default)]
+struct Extras {
+    token: Option<String>,
+    paid: bool,
+    tokenize: bool,
+    kount: Option<String>,
+}
+
+impl GreenPay {
+    fn packed(&self, card: &JsValue, extras: &Extras, options: &Members, now_ms: f64) -> Result<Packed> {
+        let counters = [
+            ("byte", Counter::Byte),
+            ("integer", Counter::Integer),
+            ("block", Counter::Block),
+        ];
+        let counter = options.choice("counter", &counters)?;
+        let rules = if extras.paid && !extras.tokenize {
+            PAYMENT_RULES
+        } else {
+            TOKEN_RULES
+        };
+        let card = card::parse(card, &rules, now_ms)?;
+        let payload = match extras {
+            Extras {
+                token: Some(token), ..
+            } => Payload::UpdateToken(&card, token),
+            Extras {
+                paid: true,
+                tokenize,
+                kount,
+                ..
+            } => Payload::Payment {
+                card: &card,
+                tokenize: *tokenize,
+                kount_session: kount.as_deref(),
+            },
+            Extras { .. } => Payload::NewToken(&card),
+        };
+        self.greenpay
+            .pack(payload, counter, &mut crate::random::SystemRandom)
+    }
+
+    fn request(&self, kind: Kind, session: &JsValue, card: &JsValue, options: &JsValue) -> Result<Request> {
+        let now = self.client.now()?;
+        let session = Members::of_session(session)?;
+        let options = Members::of(options);
+        let given = GivenOrder {
+            common: session.session()?,
+            session: session.text("session")?,
+            token: session.text("token")?,
+            checkout_url: session.text("checkout_url")?,
+            card_token: session.text("card_token")?,
+        };
+        let place = Place {
+            hosts: self.hosts.clone(),
+            server: self.client.server.clone(),
+            local: is_local(),
+        };
+        let target = given.target(kind, options.visible("idempotencyKey")?, &place, now)?;
+        let mut extras = Extras::default();
+        let verb = match kind {
+            Kind::Tokenize => Verb::Tokenize,
+            Kind::Update => {
+                let token = options.text("token")?.or(given.card_token);
+                let token = token.ok_or_else(|| not_offered("token"))?;
+                extras.token = Some(session::id(token, "token", Code::OptionInvalid)?);
+                Verb::UpdateToken
+            }
+            Kind::Payment => {
+                extras = Extras {
+                    token: None,
+                    paid: true,
+                    tokenize: options.flag("tokenize")?.unwrap_or_default(),
+                    kount: options.visible("kountSession")?,
+                };
+                Verb::Pay {
+                    kount: extras.kount.is_some(),
+                }
+            }
+        };
+        let packed = self.packed(card, &extras, &options, now)?;
+        Ok(verb.request(&target, &packed))
+    }
+
+    fn confirm(&self, kind: Kind, session: &JsValue, answered: &JsValue) -> Result<Request> {
+        let raw = Members::of(answered).value("raw")?;
+        self.client.hand_over(kind.server_path(), session, raw.as_ref())
+    }
+}
+
+#[derive(Serialize)]
+struct ReadToken {
+    id: String,
+    brand: Option<String>,
+    bin: Option<String>,
+    last4: Option<String>,
+    expiry: Option<ReadExpiry>,
+    holder: Option<String>,
+    nickname: Option<String>,
+    signature: Verified,
+}
+
+#[derive(Serialize)]
+struct ReadExpiry {
+    month: u8,
+    year: u16,
+}
+
+impl From<CardToken> for ReadToken {
+    fn from(token: CardToken) -> Self {
+        Self {
+            id: token.token,
+            brand: token.brand,
+            bin: token.bin,
+            last4: token.last4,
+            expiry: token.expiry.map(|(month, year)| ReadExpiry { month, year }),
+            holder: token.holder,
+            nickname: token.nickname,
+            signature: token.signature,
+        }
+    }
+}
+
+/// Without an answer nothing is known.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReadPayment {
+    status: Outcome,
+    order_reference: Option<String>,
+    authorization: Option<String>,
+    brand: Option<String>,
+    last4: Option<String>,
+    decline: Option<Decline>,
+    signature: Option<Verified>,
+}
+
+impl From<Payment> for ReadPayment {
+    fn from(payment: Payment) -> Self {
+        Self {
+            status: payment.outcome,
+            order_reference: payment.order_reference,
+            authorization: payment.authorization,
+            brand: payment.brand,
+            last4: payment.last4,
+            decline: payment.decline,
+            signature: Some(payment.signature),
+        }
+    }
+}
+
+/// A platform's answer that has not the form of one.
+fn unreadable(status: u16) -> Error {
+    let code = match status {
+        502..=504 => Code::PlatformUnavailable,
+        _ => Code::AnswerMalformed,
+    };
+    Error::new(code).with_status(status)
+}
+
+/// A number or a text; whatever else stands there is nothing.
+fn scalar(value: Option<JsValue>) -> Option<Scalar> {
+    let value = value?;
+    if let Some(text) = value.as_string() {
+        return Some(Scalar::Text(text));
+    }
+    integral(value.as_f64()?).map(Scalar::Integer)
+}
+
+/// The members of an answer, by the rules of `crate::platforms::lenient`.
+struct Answer(Members);
+
+impl Answer {
+    /// An object is an answer if its status can be read.
+    fn of(value: &JsValue) -> Option<Self> {
+        let answer = Self(Members::of(value));
+        (is_object(value) && answer.scalar("status").is_some()).then_some(answer)
+    }
+
+    fn value(&self, name: &'static str) -> Option<JsValue> {
+        self.0.value(name).ok().flatten()
+    }
+
+    fn scalar(&self, name: &'static str) -> Option<Scalar> {
+        scalar(self.value(name))
+    }
+
+    fn text(&self, name: &'static str) -> Option<String> {
+        self.scalar(name).map(|scalar| scalar.text())
+    }
+
+    /// A text that decides.
+    fn deciding(&self, name: &'static str) -> Option<String> {
+        let value = self.value(name)?;
+        Some(scalar(Some(value)).map_or_else(|| UNREADABLE.into(), |scalar| scalar.text()))
+    }
+
+    /// One entry of a list of errors, or one alone.
+    fn errors(&self) -> Option<Vec<ErrorEntry>> {
+        let value = self.value("errors")?;
+        let entries: Vec<JsValue> = match value.dyn_ref::<Array>() {
+            Some(list) => list.iter().collect(),
+            None => vec![value],
+        };
+        Some(
+            entries
+                .iter()
+                .map(|entry| ErrorEntry(words(entry, DEEPEST)))
+                .collect(),
+        )
+    }
+}
+
+/// Deeper no answer is read.
+const DEEPEST: u32 = 20;
+
+/// Everything readable in an entry of `errors`.
+fn words(value: &JsValue, depth: u32) -> String {
+    if let Some(scalar) = scalar(Some(value.clone())) {
+        return scalar.text();
+    }
+    let Some(object) = value.dyn_ref::<Object>().filter(|_| depth > 0) else {
+        return String::new();
+    };
+    let texts = Object::values(object)
+        .into_iter()
+        .map(|item| words(&item, depth - 1));
+    texts
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn token_answer(answer: &JsValue) -> Option<TokenAnswer> {
+    let answer = Answer::of(answer)?;
+    let result = answer.value("result").filter(is_object).map(|result| {
+        let result = Answer(Members::of(&result));
+        TokenResult {
+            token: result.text("token"),
+            last_digits: result.text("last_digits"),
+            bin: result.text("bin"),
+            ..TokenResult::default()
+        }
+    });
+    Some(TokenAnswer {
+        status: answer.scalar("status")?,
+        request_id: answer.scalar("requestId"),
+        result,
+        expiration_date: answer.text("expiration_date"),
+        brand: answer.text("brand"),
+        nickname: answer.text("nickname"),
+        card_holder: answer.text("cardHolder"),
+        callback: None,
+        errors: answer.errors(),
+        signature: answer.text("_signature"),
+    })
+}
+
+fn payment_answer(answer: &JsValue) -> Option<PaymentAnswer> {
+    let answer = Answer::of(answer)?;
+    // What the bank said and cannot be read was no approval.
+    let result = answer.value("result").map(|result| {
+        let said = Answer(Members::of(&result));
+        PaymentResult {
+            success: said
+                .value("success")
+                .map(|success| success.as_bool().unwrap_or_default()),
+            resp_code: if is_object(&result) {
+                said.deciding("resp_code")
+            } else {
+                Some(UNREADABLE.into())
+            },
+            reserved_private4: said.text("reserved_private4"),
+            ..PaymentResult::default()
+        }
+    });
+    Some(PaymentAnswer {
+        status: answer.scalar("status")?,
+        order_id: answer.scalar("orderId"),
+        authorization: answer.deciding("authorization"),
+        last4: answer.text("last4"),
+        brand: answer.text("brand"),
+        result,
+        errors: answer.errors(),
+        callback: None,
+        signature: answer.text("_signature"),
+    })
+}
