@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
+use crate::hosts::BaseUrl;
 use crate::platform::Platform;
 
 /// What a session is for.
@@ -127,6 +128,51 @@ impl GivenSession {
     }
 }
 
+/// Where a platform is that the page itself calls with a token, nothing checked yet.
+#[derive(Clone, Default)]
+pub struct GivenAccess {
+    /// Base URL of the platform.
+    pub base_url: Option<String>,
+    /// The token.
+    pub access_token: Option<String>,
+}
+
+/// Where a platform is, and with what right it is called.
+#[derive(Clone)]
+pub struct Access {
+    /// Base URL of the platform.
+    pub base: BaseUrl,
+    /// Value of the header `authorization`.
+    pub authorization: String,
+}
+
+impl GivenAccess {
+    /// What the page has chosen goes first; a session may name one of the `published` hosts, or this machine where `local`
+    /// says that the page came from it.
+    ///
+    /// # Errors
+    /// `option_invalid` without a host; `session_host_refused`; `session_malformed` with the member at fault.
+    pub fn open(&self, chosen: Option<&BaseUrl>, published: &[&str], local: bool) -> Result<Access> {
+        let named = self.base_url.as_deref().filter(|url| !url.is_empty());
+        let base = match (chosen, named) {
+            (Some(base), _) => base.clone(),
+            (None, Some(url)) => BaseUrl::of_session(url, "base_url", published, local, Code::OptionInvalid)?,
+            (None, None) => {
+                return Err(Error::new(Code::OptionInvalid)
+                    .at("environment")
+                    .with_message("the session has no base_url, so the page must name the environment"));
+            }
+        };
+        const TOKEN: &str = "access_token";
+        let token = self.access_token.clone().ok_or_else(|| malformed(TOKEN))?;
+        let token = visible(token, 4096, TOKEN, Code::SessionMalformed)?;
+        Ok(Access {
+            base,
+            authorization: ["Bearer ", &token].concat(),
+        })
+    }
+}
+
 /// Whether it is still before that time.
 ///
 /// # Errors
@@ -219,5 +265,47 @@ mod tests {
             read(|session| session.expires_at = Some(NOW)),
             is(Code::SessionExpired)
         );
+    }
+
+    #[test]
+    fn a_platform_is_called_where_the_page_or_a_session_says_with_a_token_that_fits_a_header() {
+        let open = |base_url: &str, token: Option<&str>, chosen: Option<&str>| {
+            let given = GivenAccess {
+                base_url: Some(base_url.into()),
+                access_token: token.map(Into::into),
+            };
+            let chosen = chosen.and_then(BaseUrl::parse);
+            given
+                .open(chosen.as_ref(), &["https://api.example/ucp"], false)
+                .map(|access| [access.base.as_str(), "|", &access.authorization].concat())
+                .map_err(|error| (error.code(), error.field()))
+        };
+        assert_eq!(
+            open("https://api.example/v2/", Some("t0"), None).unwrap(),
+            "https://api.example/v2|Bearer t0"
+        );
+        assert_eq!(
+            open("https://evil.example", Some("t0"), Some("https://own.example/x/")).unwrap(),
+            "https://own.example/x|Bearer t0"
+        );
+        assert_eq!(
+            open("https://evil.example", Some("t0"), None),
+            Err((Code::SessionHostRefused, Some("base_url")))
+        );
+        assert_eq!(
+            open("http://api.example", Some("t0"), None),
+            Err((Code::OptionInvalid, Some("base_url")))
+        );
+        assert_eq!(
+            open("", Some("t0"), None),
+            Err((Code::OptionInvalid, Some("environment")))
+        );
+        let long = "t".repeat(4097);
+        for token in [None, Some(""), Some("a\r\nb"), Some("a b"), Some(long.as_str())] {
+            assert_eq!(
+                open("https://api.example", token, None),
+                Err((Code::SessionMalformed, Some("access_token")))
+            );
+        }
     }
 }

@@ -6,11 +6,15 @@
 
 #![allow(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 
+#[cfg(any(feature = "greenpay", feature = "gp-api", feature = "ccbill"))]
+mod answer;
 mod card;
 mod client;
 mod error;
 mod read;
 
+#[cfg(feature = "gp-api")]
+mod gp_api;
 #[cfg(feature = "greenpay")]
 mod greenpay;
 

@@ -174,6 +174,26 @@ impl Expiry {
     pub const fn short_year(self) -> u16 {
         self.0.year % 100
     }
+
+    /// The month as two digits.
+    pub(crate) fn month_digits(self) -> Wiped<String> {
+        two_digits(self.month().into())
+    }
+
+    /// The last two digits of the year.
+    pub(crate) fn short_year_digits(self) -> Wiped<String> {
+        two_digits(self.short_year())
+    }
+}
+
+fn two_digits(number: u16) -> Wiped<String> {
+    let digits = [number / 10 % 10, number % 10];
+    Wiped::new(
+        digits
+            .iter()
+            .filter_map(|digit| char::from_digit((*digit).into(), 10))
+            .collect(),
+    )
 }
 
 /// Stands in a normalized date for a separator.

@@ -4,14 +4,17 @@
 //! `POST {base}/payment-methods`, authorised by a short-lived token that may do nothing else. The answer names
 //! the card by a single-use `PMT_…` id. Every request is therefore as sensitive as the card itself.
 
+mod request;
 pub mod wire;
 
 use sha2::{Digest, Sha512};
 
 use crate::card::{NameRule, Rules, Severity};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::redact;
-use wire::PaymentMethod;
+use wire::{ErrorBody, PaymentMethod};
+
+pub use request::{GivenAccess, Options, Place, Tokenize};
 
 /// Value of the header `X-GP-Version`.
 pub const VERSION: &str = "2021-03-22";
@@ -48,14 +51,19 @@ pub enum Hosts {
 }
 
 impl Hosts {
+    const SANDBOX: &str = "https://apis.sandbox.globalpay.com/ucp";
+    const PRODUCTION: &str = "https://apis.globalpay.com/ucp";
+    const SANDBOX_EU: &str = "https://apis.sandbox.eu.globalpay.com/ucp";
+    const PRODUCTION_EU: &str = "https://apis.eu.globalpay.com/ucp";
+
     /// Base URL, without a slash at the end.
     #[must_use]
     pub fn base(&self) -> &str {
         match self {
-            Self::Sandbox => "https://apis.sandbox.globalpay.com/ucp",
-            Self::Production => "https://apis.globalpay.com/ucp",
-            Self::SandboxEu => "https://apis.sandbox.eu.globalpay.com/ucp",
-            Self::ProductionEu => "https://apis.eu.globalpay.com/ucp",
+            Self::Sandbox => Self::SANDBOX,
+            Self::Production => Self::PRODUCTION,
+            Self::SandboxEu => Self::SANDBOX_EU,
+            Self::ProductionEu => Self::PRODUCTION_EU,
             Self::Custom(url) => url.trim_end_matches('/'),
         }
     }
@@ -118,7 +126,8 @@ pub fn read_payment_method(answer: &PaymentMethod) -> Result<CardToken> {
                 .parse()
                 .ok()
                 .filter(|month| (1..=12).contains(month))?;
-            let year: u16 = card.expiry_year.as_deref()?.parse().ok()?;
+            let year = card.expiry_year.as_deref()?.parse().ok();
+            let year: u16 = year.filter(|year| *year < 10_000)?;
             Some((month, if year < 100 { 2000 + year } else { year }))
         }),
         holder: answer
@@ -127,6 +136,32 @@ pub fn read_payment_method(answer: &PaymentMethod) -> Result<CardToken> {
             .filter(|name| !name.is_empty())
             .map(redact::card_digits),
     })
+}
+
+/// What an answer says that is none of a payment method. A token that is no longer good is a session that has expired.
+#[must_use]
+pub fn read_error(status: u16, answer: &ErrorBody) -> Error {
+    let detailed = answer.detailed_error_code.as_deref();
+    let said = detailed
+        .filter(|code| !code.is_empty())
+        .or(answer.error_code.as_deref());
+    let code = match (detailed, status) {
+        (Some("40001" | "40002"), _) => Code::SessionExpired,
+        (_, 500..) => Code::PlatformUnavailable,
+        _ if said.is_none() => Code::AnswerMalformed,
+        _ => Code::PlatformRejected,
+    };
+    let is_word = |text: &&str| {
+        text.len() <= 40
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let description = answer.detailed_error_description.as_deref();
+    Error::new(code).with_status(status).with_platform(
+        said.filter(is_word).map(redact::card_digits),
+        description.unwrap_or_default(),
+    )
 }
 
 /// Whether a text is one of the platform's ids, safe in a path.
@@ -179,6 +214,9 @@ mod tests {
         assert_eq!(token.last4.as_deref(), Some("5262"));
         assert_eq!(token.expiry, Some((5, 2030)));
         assert_eq!(token.holder.as_deref(), Some("Jane ****************"));
+        let mut strange = answer.clone();
+        strange["card"]["expiry_year"] = json!("20301");
+        assert_eq!(read(strange).unwrap().expiry, None);
         let mut echo = answer.clone();
         echo["card"]["brand"] = json!("4263970000005262");
         assert_eq!(read(echo).unwrap().brand.as_deref(), Some("****************"));
@@ -193,5 +231,45 @@ mod tests {
             broken[name] = value;
             assert_eq!(read(broken).unwrap_err().code(), Code::AnswerMalformed, "{name}");
         }
+    }
+
+    #[test]
+    fn an_error_keeps_the_platforms_word_and_nothing_of_the_card() {
+        let read = |status, error: Value| {
+            let error = read_error(status, &serde_json::from_value(error).unwrap());
+            assert_eq!(error.status(), Some(status));
+            let said = [error.platform_code(), error.platform_message()];
+            (error.code(), said.map(|text| text.map(str::to_owned)))
+        };
+        let said = |code: &str, message: &str| [Some(code.into()), Some(message.into())];
+        assert_eq!(
+            read(
+                400,
+                json!({"error_code": "MANDATORY_DATA_MISSING", "detailed_error_code": "40005",
+                    "detailed_error_description": "number 4242424242424242"})
+            ),
+            (Code::PlatformRejected, said("40005", "number ****************"))
+        );
+        assert_eq!(
+            read(400, json!({"error_code": "4263970000005262"})),
+            (Code::PlatformRejected, said("****************", ""))
+        );
+        for detail in ["40001", "40002"] {
+            let error = json!({"error_code": "NOT_AUTHENTICATED", "detailed_error_code": detail});
+            assert_eq!(read(401, error), (Code::SessionExpired, said(detail, "")));
+        }
+        assert_eq!(
+            read(
+                502,
+                json!({"error_code": "SYSTEM_ERROR", "detailed_error_code": ""})
+            ),
+            (Code::PlatformUnavailable, said("SYSTEM_ERROR", ""))
+        );
+        assert_eq!(
+            read(400, json!({"error_code": "<b>no word</b>"})),
+            (Code::PlatformRejected, [None, Some(String::new())])
+        );
+        assert_eq!(read(400, json!({})).0, Code::AnswerMalformed);
+        assert_eq!(read(503, json!({})).0, Code::PlatformUnavailable);
     }
 }

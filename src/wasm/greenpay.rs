@@ -5,6 +5,7 @@ use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
+use super::answer::{ReadExpiry, ReadToken, unreadable};
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object, not_offered};
@@ -296,24 +297,6 @@ impl GreenPay {
     }
 }
 
-#[derive(Serialize)]
-struct ReadToken {
-    id: String,
-    brand: Option<String>,
-    bin: Option<String>,
-    last4: Option<String>,
-    expiry: Option<ReadExpiry>,
-    holder: Option<String>,
-    nickname: Option<String>,
-    signature: Verified,
-}
-
-#[derive(Serialize)]
-struct ReadExpiry {
-    month: u8,
-    year: u16,
-}
-
 impl From<CardToken> for ReadToken {
     fn from(token: CardToken) -> Self {
         Self {
@@ -324,7 +307,8 @@ impl From<CardToken> for ReadToken {
             expiry: token.expiry.map(|(month, year)| ReadExpiry { month, year }),
             holder: token.holder,
             nickname: token.nickname,
-            signature: token.signature,
+            signature: Some(token.signature),
+            ..Self::default()
         }
     }
 }
@@ -354,15 +338,6 @@ impl From<Payment> for ReadPayment {
             signature: Some(payment.signature),
         }
     }
-}
-
-/// A platform's answer that has not the form of one.
-fn unreadable(status: u16) -> Error {
-    let code = match status {
-        502..=504 => Code::PlatformUnavailable,
-        _ => Code::AnswerMalformed,
-    };
-    Error::new(code).with_status(status)
 }
 
 /// A number or a text; whatever else stands there is nothing.

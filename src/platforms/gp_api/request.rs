@@ -1,0 +1,306 @@
+//! The request that makes a payment method of a card. It *is* the card, in clear, and goes to the platform itself.
+
+use super::{Hosts, VERSION, VERSION_HEADER};
+use crate::card::Card;
+use crate::error::Result;
+use crate::hosts::BaseUrl;
+use crate::http::Request;
+use crate::platform::Platform;
+use crate::random::Random;
+use crate::session::{self, Access, GivenSession, Kind};
+
+/// The official library's value: the platform names no other that it takes.
+const LIBRARY: &str = "javascript;version=5.0.1";
+
+/// Every host that a session may name. The last is of the platform under another name, which the official libraries know;
+/// it is not an environment of ours.
+const PUBLISHED: [&str; 5] = [
+    Hosts::SANDBOX,
+    Hosts::PRODUCTION,
+    Hosts::SANDBOX_EU,
+    Hosts::PRODUCTION_EU,
+    "https://apis.sandbox.boipagateway.com/ucp",
+];
+
+/// What a page hands over as the session: of the merchant's server, or a token of its own back end.
+#[derive(Clone, Default)]
+pub struct GivenAccess {
+    /// What every session has.
+    pub common: GivenSession,
+    /// Where, and with what right.
+    pub access: session::GivenAccess,
+    /// The merchant's reference of the payment method.
+    pub reference: Option<String>,
+    /// The merchant's account.
+    pub account_name: Option<String>,
+}
+
+/// What a page may say of the request.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// In place of the session's reference.
+    pub reference: Option<String>,
+    /// Whether a network token is wanted, and not one for a single use.
+    pub network_token: bool,
+}
+
+/// Where requests may go.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// What the page has chosen; it goes before what a session says.
+    pub chosen: Option<BaseUrl>,
+    /// Whether the page came from this machine.
+    pub local: bool,
+}
+
+/// All that is known before the card.
+#[derive(Clone)]
+pub struct Tokenize {
+    access: Access,
+    reference: String,
+    account_name: Option<String>,
+    network_token: bool,
+}
+
+impl GivenAccess {
+    /// Checks the session, its age first. The age of a token that is not of the merchant's server is the platform's to
+    /// judge. Without a reference a random one is made, as in the official library.
+    ///
+    /// # Errors
+    /// Those of a session; `option_invalid`; `random_unavailable`.
+    pub fn open(
+        self,
+        options: Options,
+        place: &Place,
+        now_ms: f64,
+        random: &mut dyn Random,
+    ) -> Result<Tokenize> {
+        self.common.of_server(Platform::GpApi, Kind::Tokenize, now_ms)?;
+        let access = self.access.open(place.chosen.as_ref(), &PUBLISHED, place.local)?;
+        let reference = match options.reference.or(self.reference) {
+            Some(reference) => reference,
+            None => random_uuid(random)?,
+        };
+        Ok(Tokenize {
+            access,
+            reference,
+            account_name: self.account_name,
+            network_token: options.network_token,
+        })
+    }
+}
+
+impl Tokenize {
+    /// `POST /payment-methods` with a card.
+    #[must_use]
+    pub fn request(&self, card: &Card) -> Request {
+        let usage = if self.network_token {
+            "USE_NETWORK_TOKEN"
+        } else {
+            "SINGLE"
+        };
+        let holder = Some(card.holder.expose()).filter(|holder| !holder.is_empty());
+        let request = Request::post(self.access.base.join("/payment-methods"), |body| {
+            body.text("reference", &self.reference)
+                .text("usage_mode", usage)
+                .optional("account_name", self.account_name.as_deref())
+                .object("card", |body| {
+                    body.text("number", card.number.expose())
+                        .text("cvv", card.cvc.expose())
+                        .text("expiry_month", &card.expiry.month_digits())
+                        .text("expiry_year", &card.expiry.short_year_digits());
+                })
+                .optional("name", holder);
+        });
+        request
+            .header("authorization", self.access.authorization.clone())
+            .header(VERSION_HEADER, VERSION)
+            .header("x-gp-library", LIBRARY)
+    }
+}
+
+/// A random UUID, version 4.
+fn random_uuid(random: &mut dyn Random) -> Result<String> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes)?;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let high = match index {
+            6 => 4,
+            8 => 8,
+            _ => byte >> 4,
+        };
+        for digit in [high, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::card::{CardInput, Secret};
+    use crate::error::Code;
+    use crate::gp_api::RULES;
+
+    const NOW: f64 = 1_795_219_200_000.0;
+
+    struct Counting;
+    impl Random for Counting {
+        fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+            for (index, byte) in (0..).zip(bytes) {
+                *byte = 0xf0 + index;
+            }
+            Ok(())
+        }
+    }
+    struct Broken;
+    impl Random for Broken {
+        fn fill(&mut self, _: &mut [u8]) -> Result<()> {
+            Err(Code::RandomUnavailable.into())
+        }
+    }
+
+    fn card(holder: &str) -> Card {
+        let input = CardInput {
+            number: "4242 4242 4242 4242".into(),
+            expiry: "5/2030".into(),
+            cvc: Secret::from("123"),
+            holder: holder.into(),
+            ..CardInput::default()
+        };
+        Card::parse(&input, &RULES, NOW).unwrap()
+    }
+
+    fn access() -> GivenAccess {
+        GivenAccess {
+            access: session::GivenAccess {
+                base_url: Some("https://apis.sandbox.globalpay.com/ucp".into()),
+                access_token: Some("t0".into()),
+            },
+            reference: Some("r-1".into()),
+            ..GivenAccess::default()
+        }
+    }
+
+    const PLACE: Place = Place {
+        chosen: None,
+        local: false,
+    };
+
+    fn open(given: GivenAccess, options: Options) -> Tokenize {
+        given.open(options, &PLACE, NOW, &mut Broken).unwrap()
+    }
+
+    #[test]
+    fn the_request_is_the_official_librarys_byte_for_byte() {
+        let request = open(access(), Options::default()).request(&card("Ana Mora"));
+        assert_eq!(request.method, "POST");
+        assert_eq!(
+            request.url,
+            "https://apis.sandbox.globalpay.com/ucp/payment-methods"
+        );
+        let headers: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        assert_eq!(
+            headers,
+            [
+                ("accept", "application/json"),
+                ("content-type", "application/json"),
+                ("authorization", "Bearer t0"),
+                ("x-gp-version", "2021-03-22"),
+                ("x-gp-library", "javascript;version=5.0.1"),
+            ]
+        );
+        assert_eq!(
+            request.body,
+            r#"{"reference":"r-1","usage_mode":"SINGLE","card":{"number":"4242424242424242","cvv":"123","expiry_month":"05","expiry_year":"30"},"name":"Ana Mora"}"#
+        );
+    }
+
+    #[test]
+    fn an_option_goes_before_the_session_and_a_missing_name_is_left_out() {
+        let given = GivenAccess {
+            account_name: Some("a".into()),
+            ..access()
+        };
+        let options = Options {
+            reference: Some("mine".into()),
+            network_token: true,
+        };
+        assert_eq!(
+            open(given, options).request(&card("")).body,
+            r#"{"reference":"mine","usage_mode":"USE_NETWORK_TOKEN","account_name":"a","card":{"number":"4242424242424242","cvv":"123","expiry_month":"05","expiry_year":"30"}}"#
+        );
+    }
+
+    #[test]
+    fn without_a_reference_a_random_one_is_made_and_nothing_weaker() {
+        let given = GivenAccess {
+            reference: None,
+            ..access()
+        };
+        let made = given
+            .clone()
+            .open(Options::default(), &PLACE, NOW, &mut Counting)
+            .unwrap();
+        assert_eq!(made.reference, "f0f1f2f3-f4f5-46f7-88f9-fafbfcfdfeff");
+        let refused = given
+            .open(Options::default(), &PLACE, NOW, &mut Broken)
+            .map(|_| ());
+        assert_eq!(refused, Err(Code::RandomUnavailable.into()));
+    }
+
+    #[test]
+    fn a_session_of_the_server_is_checked_first() {
+        let open = |change: fn(&mut GivenAccess)| {
+            let mut given = GivenAccess {
+                common: GivenSession {
+                    id: Some("ses_1".into()),
+                    platform: Some("gp_api".into()),
+                    kind: Some("tokenize".into()),
+                    mode: Some("direct".into()),
+                    created_at: Some(NOW),
+                    expires_at: Some(NOW + 1000.0),
+                },
+                ..access()
+            };
+            change(&mut given);
+            given
+                .open(Options::default(), &PLACE, NOW, &mut Broken)
+                .map(|opened| opened.access.base.as_str().to_owned())
+                .map_err(|error| (error.code(), error.field()))
+        };
+        assert!(open(|_| {}).is_ok());
+        assert_eq!(
+            open(|given| {
+                given.common.expires_at = Some(NOW);
+                given.access = session::GivenAccess::default();
+            }),
+            Err((Code::SessionExpired, None))
+        );
+        assert_eq!(
+            open(|given| given.common.kind = Some("payment".into())),
+            Err((Code::SessionWrongKind, None))
+        );
+        assert_eq!(
+            open(|given| given.access.base_url = Some("https://evil.example".into())),
+            Err((Code::SessionHostRefused, Some("base_url")))
+        );
+        assert_eq!(
+            open(|given| given.access.base_url = Some("https://apis.sandbox.boipagateway.com/ucp".into()))
+                .unwrap(),
+            "https://apis.sandbox.boipagateway.com/ucp"
+        );
+    }
+}

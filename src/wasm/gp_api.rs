@@ -1,0 +1,206 @@
+//! The class of Global Payments GP API.
+
+use wasm_bindgen::prelude::*;
+
+use super::answer::{ReadExpiry, ReadToken, unreadable};
+use super::client::Client;
+use super::error::Thrown;
+use super::read::{Environment, Members, is_local, is_object};
+use super::{card, run, to_js};
+use crate::error::{Error, Result};
+use crate::gp_api::wire::{Action, ErrorBody, PaymentMethod, PaymentMethodCard};
+use crate::gp_api::{self, CardToken, GivenAccess, Hosts, Options, Place, RULES};
+use crate::hosts::BaseUrl;
+use crate::http::Request;
+use crate::platform::Platform;
+use crate::random::SystemRandom;
+use crate::session::{self, Kind};
+
+/// Global Payments GP API. The platform has no encryption in the page: each request holds the card in clear and goes to the
+/// platform itself, with a token that may do nothing but store a card.
+#[wasm_bindgen]
+pub struct GpApi {
+    client: Client,
+    chosen: Option<BaseUrl>,
+}
+
+fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
+    run(Platform::GpApi, work)
+}
+
+fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
+    within(|| work().map(|request| to_js(&request)))
+}
+
+#[wasm_bindgen]
+impl GpApi {
+    /// Reads the options. Throws where one of them cannot serve.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_optional_param_type = "GpApiOptions")] options: &JsValue,
+    ) -> Result<Self, Thrown> {
+        within(|| {
+            let options = Members::of(options);
+            let names = [
+                ("sandbox", Hosts::Sandbox),
+                ("production", Hosts::Production),
+                ("sandbox_eu", Hosts::SandboxEu),
+                ("production_eu", Hosts::ProductionEu),
+            ];
+            let names = names.each_ref().map(|(name, hosts)| (*name, hosts.base()));
+            let chosen = match options.environment("base", &names)? {
+                None => None,
+                Some(Environment::At(url)) => Some(url),
+                Some(Environment::Named(url)) => BaseUrl::parse(url),
+            };
+            Ok(Self {
+                client: Client::new(&options)?,
+                chosen,
+            })
+        })
+    }
+
+    /// The request that makes a single-use token of a card.
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn tokenize_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession | GpApiAccess")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GpApiRequestOptions")] options: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| {
+            let now = self.client.now()?;
+            let session = Members::of_session(session)?;
+            let given = GivenAccess {
+                common: session.session()?,
+                access: session::GivenAccess {
+                    base_url: session.text("base_url")?,
+                    access_token: session.text("access_token")?,
+                },
+                reference: session.text("reference")?,
+                account_name: session.text("account_name")?,
+            };
+            let options = Members::of(options);
+            let options = Options {
+                reference: options.text("reference")?,
+                network_token: options.flag("useNetworkToken")?.unwrap_or_default(),
+            };
+            let place = Place {
+                chosen: self.chosen.clone(),
+                local: is_local(),
+            };
+            let opened = given.open(options, &place, now, &mut SystemRandom)?;
+            Ok(opened.request(&card::parse(card, &RULES, now)?))
+        })
+    }
+
+    /// The request that hands the platform's answer to the Cardseal server, which verifies the card and stores a lasting
+    /// token.
+    #[wasm_bindgen(js_name = confirmTokenRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn confirm_token_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Pick<CardToken, \"raw\">")] token: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        sent(|| {
+            let raw = Members::of(token).value("raw")?;
+            self.client
+                .hand_over(Kind::Tokenize.server_path(), session, raw.as_ref())
+        })
+    }
+
+    /// Reads the platform's answer to a request of [`Self::tokenize_request`]. The token is good for one use.
+    #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
+    pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
+        within(|| read_token(status, answer).map(|token| to_js(&token)))
+    }
+}
+
+/// In the official library the JSON decides and not the status. Here both count, so that an error is never taken for a card.
+fn read_token(status: u16, answer: &JsValue) -> Result<ReadToken> {
+    if !is_object(answer) {
+        return Err(unreadable(status));
+    }
+    let answer = Answer {
+        status,
+        members: Members::of(answer),
+    };
+    if !(200..300).contains(&status) || answer.value("error_code").is_some() {
+        let error = ErrorBody {
+            error_code: answer.text("error_code")?,
+            detailed_error_code: answer.text("detailed_error_code")?,
+            detailed_error_description: answer.text("detailed_error_description")?,
+        };
+        return Err(gp_api::read_error(status, &error));
+    }
+    let method = PaymentMethod {
+        id: answer.text("id")?,
+        status: answer.text("status")?,
+        name: answer.text("name")?,
+        card: answer.object("card", |card| {
+            Ok(PaymentMethodCard {
+                masked_number_last4: card.text("masked_number_last4")?,
+                number_last4: card.text("number_last4")?,
+                brand: card.text("brand")?,
+                expiry_month: card.text("expiry_month")?,
+                expiry_year: card.text("expiry_year")?,
+            })
+        })?,
+        action: answer.object("action", |action| {
+            Ok(Action {
+                result_code: action.text("result_code")?,
+                ..Action::default()
+            })
+        })?,
+        ..PaymentMethod::default()
+    };
+    let token = gp_api::read_payment_method(&method).map_err(|error| error.with_status(status))?;
+    Ok(token.into())
+}
+
+/// An answer whose members, where they are there, must have the documented type.
+struct Answer {
+    status: u16,
+    members: Members,
+}
+
+impl Answer {
+    fn value(&self, name: &'static str) -> Option<JsValue> {
+        self.members.value(name).ok().flatten()
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<String>> {
+        self.members.text(name).map_err(|_| self.unreadable())
+    }
+
+    fn object<T>(&self, name: &'static str, read: impl FnOnce(&Self) -> Result<T>) -> Result<Option<T>> {
+        let Some(value) = self.value(name) else {
+            return Ok(None);
+        };
+        if !is_object(&value) {
+            return Err(self.unreadable());
+        }
+        let inner = Self {
+            status: self.status,
+            members: Members::of(&value),
+        };
+        read(&inner).map(Some)
+    }
+
+    fn unreadable(&self) -> Error {
+        unreadable(self.status)
+    }
+}
+
+impl From<CardToken> for ReadToken {
+    fn from(token: CardToken) -> Self {
+        Self {
+            id: token.id,
+            brand: token.brand,
+            last4: token.last4,
+            expiry: token.expiry.map(|(month, year)| ReadExpiry { month, year }),
+            holder: token.holder,
+            ..Self::default()
+        }
+    }
+}
