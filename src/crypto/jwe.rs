@@ -81,3 +81,63 @@ pub(super) fn compact(header: &str, parts: [&[u8]; 4]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn vectors() -> Vec<Value> {
+        let mut file: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/online-payments.json")).unwrap();
+        serde_json::from_value(file["jwe"].take()).unwrap()
+    }
+
+    fn bytes(vector: &Value, member: &str) -> Vec<u8> {
+        hex::decode(vector[member].as_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_put_together_as_the_official_client_does() {
+        let vectors = vectors();
+        assert_eq!(vectors.len(), 4);
+        for vector in vectors {
+            let id = vector["id"].as_str().unwrap();
+            let protected: Value =
+                serde_json::from_str(vector["protected_header_json"].as_str().unwrap()).unwrap();
+            let header = header(protected["kid"].as_str().unwrap());
+            assert_eq!(header, vector["aad_ascii"].as_str().unwrap(), "{id}");
+
+            let (iv, cipher) = (bytes(&vector, "iv_hex"), bytes(&vector, "ciphertext_hex"));
+            let length = bytes(&vector, "al_hex");
+            let expected = [header.as_bytes(), &iv, &cipher, &length].concat();
+            assert_eq!(authenticated(&header, &iv, &cipher), expected, "{id}");
+
+            let token = vector["token"].as_str().unwrap();
+            let wrapped = token.split('.').nth(1).unwrap();
+            let wrapped = Base64UrlUnpadded::decode_vec(wrapped).unwrap();
+            let compact = compact(&header, [&wrapped, &iv, &cipher, &bytes(&vector, "tag_hex")]);
+            assert_eq!(compact, token, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_key_is_escaped_in_the_header() {
+        for kid in ["", "a\"b\\c\n\u{1}", "clé"] {
+            let json = Base64UrlUnpadded::decode_vec(&header(kid)).unwrap();
+            let kid = serde_json::to_string(kid).unwrap();
+            let expected = format!(r#"{{"alg":"RSA-OAEP","enc":"A256CBC-HS512","kid":{kid}}}"#);
+            assert_eq!(String::from_utf8(json).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_long_header_takes_more_than_one_byte() {
+        let header = "h".repeat(8192);
+        let text = authenticated(&header, &[], &[]);
+        assert_eq!(text.get(8192..), Some(&[0, 0, 0, 0, 0, 1, 0, 0][..]));
+    }
+}

@@ -135,3 +135,133 @@ fn derivation(algorithm: &str, sender: &str, receiver: &str, bits: u32, agreed: 
     hashed.extend(bits.to_be_bytes());
     hashed
 }
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    use serde_json::Value;
+    use sha2::{Digest, Sha256};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../tests/vectors/sealing.json")).unwrap()
+    }
+
+    fn bytes(value: &Value) -> Vec<u8> {
+        Base64UrlUnpadded::decode_vec(value.as_str().unwrap()).unwrap()
+    }
+
+    fn point(jwk: &Value) -> [[u8; 32]; 2] {
+        ["x", "y"].map(|name| bytes(&jwk[name]).try_into().unwrap())
+    }
+
+    fn number(hex: &str) -> [u8; 32] {
+        hex::decode(hex).unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn the_key_is_derived_as_rfc_7518_shows_it() {
+        let example = &vectors()["key_agreement"];
+        let agreed: Vec<u8> = serde_json::from_value(example["z"].clone()).unwrap();
+        let text = |name: &str| example[name].as_str().unwrap();
+        let hash = Sha256::digest(&*derivation(text("enc"), text("apu"), text("apv"), 128, &agreed));
+        assert_eq!(hash.get(..16), Some(&*bytes(&example["derived"])));
+    }
+
+    #[test]
+    fn the_header_is_that_of_the_known_card() {
+        let file = vectors();
+        let vector = &file["sealed"][2];
+        assert_eq!(vector["id"], "webcrypto-network-token");
+        let (expected, _) = vector["jwe"].as_str().unwrap().split_once('.').unwrap();
+        let json: Value = serde_json::from_slice(&bytes(&expected.into())).unwrap();
+        let ephemeral = [vec![4], point(&json["epk"]).concat()].concat();
+        let (sid, exp) = (
+            vector["session"].as_str().unwrap(),
+            vector["exp"].as_i64().unwrap(),
+        );
+        let header = header("vector-2026-11", &ephemeral, sid, exp);
+        assert_eq!(header.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_uncompressed_point_gives_no_header() {
+        for ephemeral in [&[][..], &[4], &[4; 64], &[4; 66], &[3; 65]] {
+            assert_eq!(header("k", ephemeral, "s", 1), None);
+        }
+        assert!(header("k", &[4; 65], "s", 1).is_some());
+    }
+
+    #[test]
+    fn points_of_the_curve_are_taken() {
+        let file = vectors();
+        let agreement = &file["key_agreement"];
+        for jwk in [&file["key"]["jwk"], &agreement["alice"], &agreement["bob"]] {
+            let [x, y] = point(jwk);
+            assert!(SealingKey::new("k".into(), x, y).is_ok(), "{jwk}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_point_of_the_curve_is_refused() {
+        let file = vectors();
+        let [x, y] = point(&file["key"]["jwk"]);
+        let zero = [0; 32];
+        let mut wrong = vec![[y, x], [x, x], [x, zero], [zero, zero], [[0xff; 32], [0xff; 32]]];
+        for at in 0..64 {
+            let mut bent = [x, y];
+            bent[at / 32][at % 32] ^= 1;
+            wrong.push(bent);
+        }
+        for [x, y] in wrong {
+            let error = SealingKey::new("k".into(), x, y).err().unwrap();
+            assert_eq!(
+                (error.code(), error.field()),
+                (Code::SessionMalformed, Some("seal"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_coordinate_is_less_than_the_fields_modulus() {
+        // One point with x = 0 and one with y = 5, and the same numbers with the modulus added.
+        let root = number("66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4");
+        let modulus = number("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff");
+        assert!(on_curve(&[0; 32], &root));
+        assert!(!on_curve(&modulus, &root));
+
+        let x = number("d7325d7646cd60d80a92738ceb345f844cffaf35841022cab176f692de8de1d7");
+        let mut five = [0; 32];
+        five[31] = 5;
+        let more = number("ffffffff00000001000000000000000000000001000000000000000000000004");
+        assert!(on_curve(&x, &five));
+        assert!(!on_curve(&x, &more));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    use p256::elliptic_curve::sec1::ToSec1Point;
+
+    #[cfg(not(target_arch = "wasm32"))]
+    proptest::proptest! {
+        #[test]
+        fn points_are_those_of_the_other_crate(
+            scalar in proptest::array::uniform32(0_u8..), x: [u8; 32], y: [u8; 32], bent in 0..65_usize,
+        ) {
+            let theirs = |x: &[u8], y: &[u8]| p256::PublicKey::from_sec1_bytes(&[&[4], x, y].concat()).is_ok();
+            proptest::prop_assert_eq!(on_curve(&x, &y), theirs(&x, &y));
+            if let Ok(secret) = p256::SecretKey::from_slice(&scalar) {
+                let mut point = secret.public_key().to_sec1_point(false).as_bytes()[1..].to_vec();
+                if let Some(byte) = point.get_mut(bent) {
+                    *byte ^= 1;
+                }
+                let (x, y) = point.split_at(32);
+                let ours = on_curve(x.try_into().unwrap(), y.try_into().unwrap());
+                proptest::prop_assert_eq!(ours, bent == 64);
+                proptest::prop_assert_eq!(ours, theirs(x, y));
+            }
+        }
+    }
+}
