@@ -27,25 +27,22 @@ pub(crate) async fn encrypt(kid: &str, spki: &[u8], text: &[u8]) -> Result<Strin
     let header = header(kid);
 
     let subtle = Subtle::find()?;
-    // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
-    let oaep = parameters(&[("name", "RSA-OAEP".into()), ("hash", "SHA-1".into())])?;
-    let rsa = subtle.import("spki", spki, &oaep, Some("encrypt")).await?;
-    let oaep = parameters(&[("name", "RSA-OAEP".into()), ("label", public_bytes(&[]))])?;
-    let wrapped = subtle.encrypt(&oaep, &rsa, &content_key).await?;
-
-    let cbc = parameters(&[("name", "AES-CBC".into()), ("iv", public_bytes(&iv))])?;
-    let aes = subtle.import("raw", encryption, &cbc, Some("encrypt")).await?;
-    let cipher = subtle.encrypt(&cbc, &aes, text).await?;
-
+    let oaep = parameters(&[
+        ("name", "RSA-OAEP".into()),
+        // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
+        ("hash", "SHA-1".into()),
+        ("label", public_bytes(&[])),
+    ]);
+    let wrapped = subtle.encrypt("spki", spki, &oaep, &content_key).await?;
+    let cbc = parameters(&[("name", "AES-CBC".into()), ("iv", public_bytes(&iv))]);
+    let cipher = subtle.encrypt("raw", encryption, &cbc, text).await?;
     let hmac = parameters(&[
         ("name", "HMAC".into()),
         ("hash", "SHA-512".into()),
         ("length", 256.into()),
-    ])?;
-    let key = subtle.import("raw", authentication, &hmac, Some("sign")).await?;
-    let tag = subtle
-        .sign(&hmac, &key, &authenticated(&header, &iv, &cipher))
-        .await?;
+    ]);
+    let authenticated = authenticated(&header, &iv, &cipher);
+    let tag = subtle.authenticate(authentication, &hmac, &authenticated).await?;
     let tag = tag.get(..32).ok_or(Code::EncryptionFailed)?;
     Ok(compact(&header, [&wrapped, &iv, &cipher, tag]))
 }

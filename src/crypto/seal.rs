@@ -54,7 +54,7 @@ fn on_curve(x: &[u8; 32], y: &[u8; 32]) -> bool {
         return false;
     }
     let (x, y) = (element(&x), element(&y));
-    y.square() == (x.square() - element(&U256::from_u8(3))) * x + element(&B)
+    y * y == (x * x - element(&U256::from_u8(3))) * x + element(&B)
 }
 
 /// Seals `text` for the session `sid`, until `exp`, in seconds since 1970.
@@ -69,28 +69,19 @@ pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> 
     let (iv, _) = iv.split_at(12);
 
     let subtle = Subtle::find()?;
-    let curve = parameters(&[("name", "ECDH".into()), ("namedCurve", "P-256".into())])?;
-    let point = [&[4], &key.x[..], &key.y[..]].concat();
-    let receiver = subtle.import("raw", &point, &curve, None).await?;
-    let pair = subtle.generate(&curve).await?;
-    let ephemeral = subtle.export(&pair.get_public_key()).await?;
+    let receiver = [&[4], &key.x[..], &key.y[..]].concat();
+    let (ephemeral, agreed) = subtle.agree(&receiver).await?;
     let header = header(&key.kid, &ephemeral, sid, exp).ok_or(Code::EncryptionFailed)?;
-
-    let agreement = parameters(&[("name", "ECDH".into()), ("public", receiver.into())])?;
-    let agreed = subtle.derive(&agreement, &pair.get_private_key(), 256).await?;
-    let sha256 = parameters(&[("name", "SHA-256".into())])?;
     let content_key = subtle
-        .digest(&sha256, &derivation("A256GCM", "", sid, 256, &agreed))
+        .sha256(&derivation("A256GCM", "", sid, 256, &agreed))
         .await?;
-
     let gcm = parameters(&[
         ("name", "AES-GCM".into()),
         ("iv", public_bytes(iv)),
         ("additionalData", public_bytes(header.as_bytes())),
         ("tagLength", 128.into()),
-    ])?;
-    let aes = subtle.import("raw", &content_key, &gcm, Some("encrypt")).await?;
-    let sealed = subtle.encrypt(&gcm, &aes, text).await?;
+    ]);
+    let sealed = subtle.encrypt("raw", &content_key, &gcm, text).await?;
     let end = sealed.len().checked_sub(16).ok_or(Code::EncryptionFailed)?;
     let (cipher, tag) = sealed.split_at(end);
     Ok(compact(&header, [&[], iv, cipher, tag]))

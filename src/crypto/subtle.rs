@@ -6,18 +6,21 @@
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{CryptoKey, CryptoKeyPair, SubtleCrypto};
+use web_sys::{CryptoKey, SubtleCrypto};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
 
-/// Parameters as an object without a prototype.
-pub(super) fn parameters(members: &[(&str, JsValue)]) -> Result<Object> {
+/// What the browser has computed.
+pub(super) type Bytes = Zeroizing<Vec<u8>>;
+
+/// Parameters as an object without a prototype. A page that breaks `Reflect.set` gets objects that WebCrypto refuses.
+pub(super) fn parameters(members: &[(&str, JsValue)]) -> Object {
     let object = Object::create(JsValue::NULL.unchecked_ref::<Object>());
     for (name, value) in members {
-        Reflect::set(&object, &JsValue::from_str(name), value).map_err(failed)?;
+        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
     }
-    Ok(object)
+    object
 }
 
 /// Bytes as a parameter. They are copied, and the copy is not wiped: an initial vector, a header, never a secret.
@@ -27,8 +30,7 @@ pub(super) fn public_bytes(bytes: &[u8]) -> JsValue {
 
 /// `crypto.subtle`. Whatever it throws or rejects with becomes `encryption_failed`.
 ///
-/// Except for keys, what goes in is a view of the module's memory, which WebCrypto copies before it returns. What comes
-/// out is moved: the browser's buffer is overwritten once it is read.
+/// What goes in is a copy, and what comes out is one: JavaScript's is overwritten as soon as it has served.
 pub(super) struct Subtle(SubtleCrypto);
 
 impl Subtle {
@@ -44,68 +46,70 @@ impl Subtle {
         }
     }
 
-    /// Imports a key for one use, or for none, as WebCrypto has it for a public key of a key agreement.
-    pub(super) async fn import(
+    /// Encrypts with a key that is used once. The parameters are those of the key and those of the encryption.
+    pub(super) async fn encrypt(
         &self,
         format: &str,
         key: &[u8],
-        algorithm: &Object,
-        usage: Option<&str>,
-    ) -> Result<CryptoKey> {
-        let copy = Uint8Array::from(key);
-        let key = self
-            .0
-            .import_key_with_object(format, &copy, algorithm, false, &usages(usage));
-        copy.fill(0, 0, copy.length());
-        settled(key).await.map(JsCast::unchecked_into)
+        parameters: &Object,
+        data: &[u8],
+    ) -> Result<Bytes> {
+        let key = self.import(format, key, parameters, Some("encrypt")).await?;
+        let data = Crossing::new(data);
+        bytes(
+            self.0
+                .encrypt_with_object_and_js_u8_array(parameters, &key, &data.0),
+        )
+        .await
     }
 
-    /// Generates a key pair for a key agreement.
-    pub(super) async fn generate(&self, algorithm: &Object) -> Result<CryptoKeyPair> {
+    /// Computes a code of authentication with a key that is used once.
+    pub(super) async fn authenticate(&self, key: &[u8], parameters: &Object, data: &[u8]) -> Result<Bytes> {
+        let key = self.import("raw", key, parameters, Some("sign")).await?;
+        let data = Crossing::new(data);
+        bytes(self.0.sign_with_object_and_js_u8_array(parameters, &key, &data.0)).await
+    }
+
+    /// Hashes with SHA-256.
+    pub(super) async fn sha256(&self, data: &[u8]) -> Result<Bytes> {
+        let sha256 = parameters(&[("name", "SHA-256".into())]);
+        let data = Crossing::new(data);
+        bytes(self.0.digest_with_object_and_js_u8_array(&sha256, &data.0)).await
+    }
+
+    /// Agrees on a secret with whoever has the private key of a point of P-256: the point of the key pair that is
+    /// generated for it, and the secret.
+    pub(super) async fn agree(&self, receiver: &[u8]) -> Result<(Bytes, Bytes)> {
+        let curve = parameters(&[("name", "ECDH".into()), ("namedCurve", "P-256".into())]);
+        // A public key has no use of its own.
+        let receiver = self.import("raw", receiver, &curve, None).await?;
         let pair = self
             .0
-            .generate_key_with_object(algorithm, false, &usages(Some("deriveBits")));
-        settled(pair).await.map(JsCast::unchecked_into)
+            .generate_key_with_object(&curve, false, &usages(Some("deriveBits")));
+        let pair = settled(pair).await?;
+        let half = |name: &str| Reflect::get(&pair, &name.into()).map(CryptoKey::unchecked_from_js);
+        let (public, private) = (
+            half("publicKey").map_err(failed)?,
+            half("privateKey").map_err(failed)?,
+        );
+        let point = bytes(self.0.export_key("raw", &public)).await?;
+        let agreement = parameters(&[("name", "ECDH".into()), ("public", receiver.into())]);
+        let secret = self.0.derive_bits_with_object(&agreement, &private, 256);
+        Ok((point, bytes(secret).await?))
     }
 
-    /// Exports a public key as a point.
-    pub(super) async fn export(&self, key: &CryptoKey) -> Result<Zeroizing<Vec<u8>>> {
-        bytes(self.0.export_key("raw", key)).await
-    }
-
-    /// Derives so many bits.
-    pub(super) async fn derive(
+    async fn import(
         &self,
-        algorithm: &Object,
-        key: &CryptoKey,
-        bits: u32,
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        bytes(self.0.derive_bits_with_object(algorithm, key, bits)).await
-    }
-
-    /// Hashes.
-    pub(super) async fn digest(&self, algorithm: &Object, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        bytes(self.0.digest_with_object_and_u8_array(algorithm, data)).await
-    }
-
-    /// Encrypts.
-    pub(super) async fn encrypt(
-        &self,
-        algorithm: &Object,
-        key: &CryptoKey,
-        data: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        bytes(self.0.encrypt_with_object_and_u8_array(algorithm, key, data)).await
-    }
-
-    /// Signs, which for HMAC is to authenticate.
-    pub(super) async fn sign(
-        &self,
-        algorithm: &Object,
-        key: &CryptoKey,
-        data: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        bytes(self.0.sign_with_object_and_u8_array(algorithm, key, data)).await
+        format: &str,
+        key: &[u8],
+        parameters: &Object,
+        usage: Option<&str>,
+    ) -> Result<CryptoKey> {
+        let copy = Crossing::new(key);
+        let key = self
+            .0
+            .import_key_with_object(format, &copy.0, parameters, false, &usages(usage));
+        settled(key).await.map(JsCast::unchecked_into)
     }
 }
 
@@ -116,15 +120,35 @@ fn usages(usage: Option<&str>) -> JsValue {
         .into()
 }
 
-async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
-    promise.map_err(failed)?.await.map_err(failed)
+/// Bytes on JavaScript's side, overwritten when dropped. That is after the browser has answered: WebCrypto itself copies
+/// what it is given before it returns, but a page may have put something slower in its place.
+struct Crossing(Uint8Array);
+
+impl Crossing {
+    fn new(bytes: &[u8]) -> Self {
+        Self(Uint8Array::from(bytes))
+    }
 }
 
-async fn bytes(promise: Result<Promise, JsValue>) -> Result<Zeroizing<Vec<u8>>> {
-    let view = Uint8Array::new(&settled(promise).await?);
-    let bytes = Zeroizing::new(view.to_vec());
-    view.fill(0, 0, view.length());
-    Ok(bytes)
+impl Drop for Crossing {
+    fn drop(&mut self) {
+        self.0.fill(0, 0, self.0.length());
+    }
+}
+
+async fn bytes(promise: Result<Promise, JsValue>) -> Result<Bytes> {
+    let buffer = settled(promise).await?;
+    if buffer.is_object() {
+        Ok(Zeroizing::new(Crossing(Uint8Array::new(&buffer)).0.to_vec()))
+    } else {
+        Err(failed(buffer))
+    }
+}
+
+async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
+    // The browser returns a promise; a page's replacement may not.
+    let promise = Promise::resolve(&promise.map_err(failed)?);
+    promise.await.map_err(failed)
 }
 
 /// Nothing of what was thrown is told on: its text is the browser's, or a page's.
