@@ -5,7 +5,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 #[cfg(target_arch = "wasm32")]
-use super::subtle::{Subtle, parameters, public_bytes};
+use super::subtle::{Parameters, Subtle};
 #[cfg(target_arch = "wasm32")]
 use crate::error::{Code, Result};
 use crate::json;
@@ -27,20 +27,16 @@ pub(crate) async fn encrypt(kid: &str, spki: &[u8], text: &[u8]) -> Result<Strin
     let header = header(kid);
 
     let subtle = Subtle::find()?;
-    let oaep = parameters(&[
-        ("name", "RSA-OAEP".into()),
+    let oaep = Parameters::of("RSA-OAEP")
         // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
-        ("hash", "SHA-1".into()),
-        ("label", public_bytes(&[])),
-    ]);
+        .text("hash", "SHA-1")
+        .public("label", &[]);
     let wrapped = subtle.encrypt("spki", spki, &oaep, &content_key).await?;
-    let cbc = parameters(&[("name", "AES-CBC".into()), ("iv", public_bytes(&iv))]);
+    let cbc = Parameters::of("AES-CBC").public("iv", &iv);
     let cipher = subtle.encrypt("raw", encryption, &cbc, text).await?;
-    let hmac = parameters(&[
-        ("name", "HMAC".into()),
-        ("hash", "SHA-512".into()),
-        ("length", 256.into()),
-    ]);
+    let hmac = Parameters::of("HMAC")
+        .text("hash", "SHA-512")
+        .number("length", 256);
     let authenticated = authenticated(&header, &iv, &cipher);
     let tag = subtle.authenticate(authentication, &hmac, &authenticated).await?;
     let tag = tag.get(..32).ok_or(Code::EncryptionFailed)?;

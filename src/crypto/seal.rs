@@ -9,7 +9,7 @@ use super::jwe::base64url;
 #[cfg(target_arch = "wasm32")]
 use super::jwe::compact;
 #[cfg(target_arch = "wasm32")]
-use super::subtle::{Subtle, parameters, public_bytes};
+use super::subtle::{Parameters, Subtle};
 use crate::error::{Code, Error, Result};
 use crate::json;
 #[cfg(target_arch = "wasm32")]
@@ -75,12 +75,10 @@ pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> 
     let content_key = subtle
         .sha256(&derivation("A256GCM", "", sid, 256, &agreed))
         .await?;
-    let gcm = parameters(&[
-        ("name", "AES-GCM".into()),
-        ("iv", public_bytes(iv)),
-        ("additionalData", public_bytes(header.as_bytes())),
-        ("tagLength", 128.into()),
-    ]);
+    let gcm = Parameters::of("AES-GCM")
+        .public("iv", iv)
+        .public("additionalData", header.as_bytes())
+        .number("tagLength", 128);
     let sealed = subtle.encrypt("raw", &content_key, &gcm, text).await?;
     let end = sealed.len().checked_sub(16).ok_or(Code::EncryptionFailed)?;
     let (cipher, tag) = sealed.split_at(end);

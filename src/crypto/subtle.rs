@@ -14,18 +14,33 @@ use crate::error::{Code, Error, Result};
 /// What the browser has computed.
 pub(super) type Bytes = Zeroizing<Vec<u8>>;
 
-/// Parameters as an object without a prototype. A page that breaks `Reflect.set` gets objects that WebCrypto refuses.
-pub(super) fn parameters(members: &[(&str, JsValue)]) -> Object {
-    let object = Object::create(JsValue::NULL.unchecked_ref::<Object>());
-    for (name, value) in members {
-        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
-    }
-    object
-}
+/// The parameters of an algorithm, in an object without a prototype.
+pub(super) struct Parameters(Object);
 
-/// Bytes as a parameter. They are copied, and the copy is not wiped: an initial vector, a header, never a secret.
-pub(super) fn public_bytes(bytes: &[u8]) -> JsValue {
-    Uint8Array::from(bytes).into()
+impl Parameters {
+    pub(super) fn of(algorithm: &str) -> Self {
+        let object = Object::create(JsValue::NULL.unchecked_ref::<Object>());
+        Self(object).text("name", algorithm)
+    }
+
+    pub(super) fn text(self, name: &str, value: &str) -> Self {
+        self.with(name, &value.into())
+    }
+
+    pub(super) fn number(self, name: &str, value: u32) -> Self {
+        self.with(name, &value.into())
+    }
+
+    /// The bytes are copied, and the copy is not wiped: an initial vector, a header, never a secret.
+    pub(super) fn public(self, name: &str, bytes: &[u8]) -> Self {
+        self.with(name, &Uint8Array::from(bytes))
+    }
+
+    /// What a page that breaks `Reflect.set` leaves out, WebCrypto misses.
+    fn with(self, name: &str, value: &JsValue) -> Self {
+        let _ = Reflect::set(&self.0, &name.into(), value);
+        self
+    }
 }
 
 /// `crypto.subtle`. Whatever it throws or rejects with becomes `encryption_failed`.
@@ -51,41 +66,50 @@ impl Subtle {
         &self,
         format: &str,
         key: &[u8],
-        parameters: &Object,
+        parameters: &Parameters,
         data: &[u8],
     ) -> Result<Bytes> {
         let key = self.import(format, key, parameters, Some("encrypt")).await?;
         let data = Crossing::new(data);
         bytes(
             self.0
-                .encrypt_with_object_and_js_u8_array(parameters, &key, &data.0),
+                .encrypt_with_object_and_js_u8_array(&parameters.0, &key, &data.0),
         )
         .await
     }
 
     /// Computes a code of authentication with a key that is used once.
-    pub(super) async fn authenticate(&self, key: &[u8], parameters: &Object, data: &[u8]) -> Result<Bytes> {
+    pub(super) async fn authenticate(
+        &self,
+        key: &[u8],
+        parameters: &Parameters,
+        data: &[u8],
+    ) -> Result<Bytes> {
         let key = self.import("raw", key, parameters, Some("sign")).await?;
         let data = Crossing::new(data);
-        bytes(self.0.sign_with_object_and_js_u8_array(parameters, &key, &data.0)).await
+        bytes(
+            self.0
+                .sign_with_object_and_js_u8_array(&parameters.0, &key, &data.0),
+        )
+        .await
     }
 
     /// Hashes with SHA-256.
     pub(super) async fn sha256(&self, data: &[u8]) -> Result<Bytes> {
-        let sha256 = parameters(&[("name", "SHA-256".into())]);
+        let sha256 = Parameters::of("SHA-256");
         let data = Crossing::new(data);
-        bytes(self.0.digest_with_object_and_js_u8_array(&sha256, &data.0)).await
+        bytes(self.0.digest_with_object_and_js_u8_array(&sha256.0, &data.0)).await
     }
 
     /// Agrees on a secret with whoever has the private key of a point of P-256: the point of the key pair that is
     /// generated for it, and the secret.
     pub(super) async fn agree(&self, receiver: &[u8]) -> Result<(Bytes, Bytes)> {
-        let curve = parameters(&[("name", "ECDH".into()), ("namedCurve", "P-256".into())]);
+        let curve = Parameters::of("ECDH").text("namedCurve", "P-256");
         // A public key has no use of its own.
         let receiver = self.import("raw", receiver, &curve, None).await?;
         let pair = self
             .0
-            .generate_key_with_object(&curve, false, &usages(Some("deriveBits")));
+            .generate_key_with_object(&curve.0, false, &usages(Some("deriveBits")));
         let pair = settled(pair).await?;
         let half = |name: &str| Reflect::get(&pair, &name.into()).map(CryptoKey::unchecked_from_js);
         let (public, private) = (
@@ -93,8 +117,8 @@ impl Subtle {
             half("privateKey").map_err(failed)?,
         );
         let point = bytes(self.0.export_key("raw", &public)).await?;
-        let agreement = parameters(&[("name", "ECDH".into()), ("public", receiver.into())]);
-        let secret = self.0.derive_bits_with_object(&agreement, &private, 256);
+        let agreement = Parameters::of("ECDH").with("public", &receiver);
+        let secret = self.0.derive_bits_with_object(&agreement.0, &private, 256);
         Ok((point, bytes(secret).await?))
     }
 
@@ -102,13 +126,13 @@ impl Subtle {
         &self,
         format: &str,
         key: &[u8],
-        parameters: &Object,
+        parameters: &Parameters,
         usage: Option<&str>,
     ) -> Result<CryptoKey> {
         let copy = Crossing::new(key);
         let key = self
             .0
-            .import_key_with_object(format, &copy.0, parameters, false, &usages(usage));
+            .import_key_with_object(format, &copy.0, &parameters.0, false, &usages(usage));
         settled(key).await.map(JsCast::unchecked_into)
     }
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use js_sys::{Array, Function, Reflect, Symbol, Uint8Array};
+use js_sys::{Array, Function, Object, Reflect, Symbol, Uint8Array};
 use serde_json::Value;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -13,7 +13,6 @@ use web_sys::{CryptoKey, SubtleCrypto};
 
 use super::jwe;
 use super::seal::{SealingKey, seal};
-use super::subtle::{parameters, public_bytes};
 use crate::error::{Code, Error, Result};
 
 #[wasm_bindgen(inline_js = r#"
@@ -101,6 +100,19 @@ fn decoded(text: &str) -> Vec<u8> {
     Base64UrlUnpadded::decode_vec(text).unwrap()
 }
 
+/// An object without a prototype.
+fn parameters(members: &[(&str, JsValue)]) -> Object {
+    let object = Object::create(JsValue::NULL.unchecked_ref::<Object>());
+    for (name, value) in members {
+        Reflect::set(&object, &(*name).into(), value).unwrap();
+    }
+    object
+}
+
+fn copied(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
 fn own(object: &JsValue, name: &str) -> JsValue {
     Reflect::get(object, &name.into()).unwrap()
 }
@@ -173,7 +185,7 @@ async fn open(token: &str) -> Vec<u8> {
         .unwrap();
     assert_eq!(Uint8Array::new(&expected).to_vec()[..32], decoded(tag));
 
-    let cbc = [("name", "AES-CBC".into()), ("iv", public_bytes(&decoded(iv)))];
+    let cbc = [("name", "AES-CBC".into()), ("iv", copied(&decoded(iv)))];
     let aes = import("raw", &content_key[32..], &cbc, "decrypt").await;
     decrypt(&cbc, &aes, &decoded(cipher)).await
 }
@@ -239,8 +251,8 @@ async fn unseal(token: &str) -> Vec<u8> {
         .unwrap();
     let gcm = [
         ("name", "AES-GCM".into()),
-        ("iv", public_bytes(&decoded(iv))),
-        ("additionalData", public_bytes(header.as_bytes())),
+        ("iv", copied(&decoded(iv))),
+        ("additionalData", copied(header.as_bytes())),
     ];
     let aes = import("raw", &Uint8Array::new(&hash).to_vec(), &gcm, "decrypt").await;
     decrypt(&gcm, &aes, &[decoded(cipher), decoded(tag)].concat()).await
