@@ -67,4 +67,27 @@ mod tests {
         }
         assert_eq!(('\0'..=char::MAX).filter(|c| digit(*c).is_some()).count(), 770);
     }
+
+    /// Against the table of another library, which is of Unicode 16.0, and the standard library's, which has no `Nd` alone.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[test]
+    fn no_digit_is_missing_and_nothing_else_is_one() {
+        let parsed = regex_syntax::parse(r"\p{Nd}").unwrap();
+        let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) = parsed.kind()
+        else {
+            panic!("not a class");
+        };
+        let known = |c: char| {
+            class
+                .ranges()
+                .iter()
+                .any(|range| (range.start()..=range.end()).contains(&c))
+        };
+        for c in '\0'..=char::MAX {
+            // Tolong Siki came with Unicode 17.0.
+            let newer = ('\u{11de0}'..='\u{11de9}').contains(&c);
+            assert_eq!(digit(c).is_some(), known(c) || newer, "{c:?}");
+            assert!(digit(c).is_none() || c.is_numeric(), "{c:?}");
+        }
+    }
 }
