@@ -5,7 +5,7 @@
 //! that nothing has to be parsed and every export costs the page no glue; it also makes the whole boundary run, and be
 //! tested and fuzzed, without a browser. Everything here takes whatever a page may hand over.
 
-use crate::card::{Brand, Card, CardInput, Checked, Field, Problem, Rules, Secret, Severity, check};
+use crate::card::{Brand, Card, CardInput, Checked, Problem, Rules, Secret, Severity, check};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{Counter, GreenPay, Payload};
@@ -67,21 +67,18 @@ impl<'a> Parts<'a> {
         #[expect(clippy::cast_precision_loss, reason = "within 2^53")]
         let now = self.number().unwrap_or_default() as f64;
         let mut input = CardInput::default();
-        let mut broken = Vec::new();
-        let mut field = |field: Field| {
+        let mut field = || {
             let part = self.next();
             if part.starts_with('!') {
-                broken.push(field);
                 return Some(Secret::from("\u{fffd}"));
             }
             part.strip_prefix('=').map(Secret::from)
         };
-        input.number = field(Field::Number).unwrap_or_default();
-        input.expiry = field(Field::Expiry).unwrap_or_default();
-        input.cvc = field(Field::Cvc).unwrap_or_default();
-        input.holder = field(Field::Holder).unwrap_or_default();
-        input.nickname = field(Field::Nickname);
-        input.broken = broken;
+        input.number = field().unwrap_or_default();
+        input.expiry = field().unwrap_or_default();
+        input.cvc = field().unwrap_or_default();
+        input.holder = field().unwrap_or_default();
+        input.nickname = field();
         (now, input)
     }
 }

@@ -173,8 +173,6 @@ pub struct CardInput {
     pub holder: Secret,
     /// The name that the person gives the card; `None` where the form has no such field.
     pub nickname: Option<Secret>,
-    /// Fields whose text had unpaired surrogates, which no encoding can carry.
-    pub broken: Vec<Field>,
 }
 
 /// A checked card. The only way to one is [`check`].

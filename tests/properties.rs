@@ -83,7 +83,6 @@ proptest! {
             cvc: cvc.into(),
             holder: holder.as_str().into(),
             nickname: Some(nickname.as_str().into()),
-            broken: Vec::new(),
         };
         let (holder, nickname) = (holder.trim(), nickname.trim());
         prop_assume!(holder.chars().count() >= 5 && nickname.chars().count() >= 6);
@@ -115,7 +114,6 @@ proptest! {
             cvc: cvc.as_str().into(),
             holder: holder.as_str().into(),
             nickname: nickname.as_deref().map(Into::into),
-            broken: Vec::new(),
         };
         let checked = check(&input, &TOKEN_RULES, now);
         prop_assert_eq!(checked.card.is_some(), checked.problems.iter().all(|p| p.severity == cardseal::card::Severity::Warning));

@@ -399,7 +399,6 @@ pub(crate) fn seal(key: &GreenPay, session: &Value, number: &str) -> Value {
         cvc: "123".into(),
         holder: "Ana Núñez".into(),
         nickname: Some("My Visa".into()),
-        broken: Vec::new(),
     };
     let payment = session["kind"] == "payment";
     let rules = if payment { PAYMENT_RULES } else { TOKEN_RULES };

@@ -252,7 +252,6 @@ mod tests {
             cvc: Secret::new(cvc.to_string()),
             holder: holder.into(),
             nickname: nickname.map(Secret::from),
-            broken: Vec::new(),
         }
     }
 

@@ -26,7 +26,6 @@ pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
         cvc: members.secret("cvc")?,
         holder: members.secret("holder")?,
         nickname,
-        broken: Vec::new(),
     })
 }
 

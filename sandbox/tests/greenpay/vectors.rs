@@ -232,7 +232,6 @@ fn packed_card() -> Card {
         cvc: text("123"),
         holder: text("Ana 😀 Mora"),
         nickname: Some(text("visa 💳 mía")),
-        ..CardInput::default()
     };
     Card::parse(&input, &TOKEN_RULES, 1_790_000_000_000.0).unwrap()
 }

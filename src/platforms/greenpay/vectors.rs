@@ -68,7 +68,6 @@ fn card(nickname: Option<&str>) -> Card {
         cvc: "123".into(),
         holder: "Tico payment user".into(),
         nickname: nickname.map(Into::into),
-        broken: Vec::new(),
     };
     Card::parse(&input, &PAYMENT_RULES, NOW).unwrap()
 }
