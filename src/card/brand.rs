@@ -1,10 +1,11 @@
 //! Brands by BIN range.
 //!
-//! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and a
-//! beginning of a number may still become several. The ranges are those that the schemes publish for
-//! recognition on a page; issuers get new ranges all the time, so an empty list never makes a card invalid.
-//! Not complete are those of Cartes Bancaires, which publishes none: here are issuers' well-known ones; of Troy, whose cards
-//! shared with Discover begin with 65 in many small ranges that it does not publish either; and of RuPay, whose cards shared
+//! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and a beginning
+//! of a number may still become several. The ranges are those for recognition on a page, from the schemes unless a
+//! brand says otherwise;
+//! issuers get new ranges all the time, so an empty list never makes a card invalid. Not complete are those of
+//! Cartes Bancaires, which publishes none: here are issuers' well-known ones; of Troy, whose cards shared with
+//! Discover begin with 65 in many small ranges that it does not publish either; and of RuPay, whose cards shared
 //! with JCB are JCB here. Discover and JCB are then the candidates, and the card is taken all the same.
 
 use serde::{Serialize, Serializer};
@@ -45,8 +46,9 @@ struct Facts {
     lengths: &'static [u8],
     cvc: u8,
     luhn: bool,
-    /// First and last prefix, both of the same number of digits, with a comma behind. As text, because digits of the
-    /// same number compare as numbers do, and so neither a table of numbers nor a reader of them has to be downloaded.
+    /// First and last prefix, both of the same number of digits, with a comma behind. As text, because digits of
+    /// the same number compare as numbers do, and so neither a table of numbers nor a reader of them has to be
+    /// downloaded.
     ranges: &'static str,
 }
 
@@ -65,12 +67,14 @@ brands! {
     Jcb = "jcb", lengths [16, 17, 18, 19], cvc 3, luhn true, [3528..=3589];
     /// UnionPay. Some of its issuers' numbers have no valid check digit.
     UnionPay = "unionpay", lengths [14, 15, 16, 17, 18, 19], cvc 3, luhn false, [62, 8100..=8171];
-    /// Verve. Its ranges, which its owner Interswitch names, lie within Maestro's and Discover's.
+    /// Verve. The ranges are those that public lists give (`credit-card-type` has a part of them), not a publication of
+    /// the scheme; they lie within Maestro's and Discover's.
     Verve = "verve", lengths [16, 18, 19], cvc 3, luhn true, [506099..=506198, 507865..=507964, 650002..=650027];
-    /// RuPay. Its ranges, which its owner NPCI names, lie partly within Maestro's and Discover's.
+    /// RuPay. The ranges are those that public lists give, not a publication of the scheme, and 817200 to 820199 is in
+    /// few of them; they lie partly within Maestro's and Discover's.
     RuPay = "rupay", lengths [16], cvc 3, luhn true,
         [508500..=508999, 606985..=607984, 608001..=608500, 652150..=653149, 817200..=820199];
-    /// Troy, by the number that ISO/IEC 7812 gives Turkey's national cards. Not complete: see the module.
+    /// Troy: 9, which ISO/IEC 7812 leaves to each country, and Turkey's number 792. Not complete: see the module.
     Troy = "troy", lengths [16], cvc 3, luhn true, [9792];
     /// Maestro.
     Maestro = "maestro", lengths [12, 13, 14, 15, 16, 17, 18, 19], cvc 3, luhn true,
@@ -121,8 +125,8 @@ impl Brand {
         self.facts().luhn
     }
 
-    /// Every brand that a number, or the beginning of one, may be: the narrowest range first, and of ranges of the same
-    /// number of digits the one that is earlier in the table.
+    /// Every brand that a number, or the beginning of one, may be: the narrowest range first, and of ranges of the
+    /// same number of digits the one that is earlier in the table.
     #[must_use]
     pub fn candidates(digits: &str) -> Vec<Self> {
         let mut found: Vec<(usize, Self)> = Vec::new();

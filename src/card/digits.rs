@@ -1,7 +1,7 @@
 //! The decimal digits of every script.
 
-/// The zeros of all characters with the general category `Nd` in Unicode 17.0 (`DerivedGeneralCategory.txt`), ascending.
-/// One to nine follow each of them.
+/// The zeros of all characters with the general category `Nd` in Unicode 17.0 (`DerivedGeneralCategory.txt`),
+/// ascending. One to nine follow each of them.
 const ZEROS: [u32; 77] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
     0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(('\0'..=char::MAX).filter(|c| digit(*c).is_some()).count(), 770);
     }
 
-    /// Against the table of another library, which is of Unicode 16.0, and the standard library's, which has no `Nd` alone.
+    /// Against the table of another library, which is of Unicode 16.0, and the standard library's, which has no
+    /// `Nd` alone.
     #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn no_digit_is_missing_and_nothing_else_is_one() {

@@ -232,8 +232,8 @@ impl Mark {
     }
 }
 
-/// Groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a blank. `None` if something else is in
-/// the text, or a separator before all digits.
+/// Groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a blank. `None` if something else
+/// is in the text, or a separator before all digits.
 fn normalized(text: &str) -> Option<Wiped<String>> {
     let mut out = Wiped::new(String::with_capacity(text.len()));
     let mut between = None;

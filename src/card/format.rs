@@ -1,8 +1,9 @@
 //! Live formatting: what an input field shows while a person types.
 //!
-//! Each function takes the text after a keystroke and where the caret is in it, and gives the text to show and where the
-//! caret belongs: behind the same digit as before. Carets count UTF-16 units, as `selectionStart` does; without one, or
-//! with one beyond the text, the caret is at the end. Whatever is no digit is dropped; digits of any script become ASCII.
+//! Each function takes the text after a keystroke and where the caret is in it, and gives the text to show and where
+//! the caret belongs: behind the same digit as before. Carets count UTF-16 units, as `selectionStart` does; without
+//! one, or with one beyond the text, the caret is at the end. Whatever is no digit is dropped; digits of any script
+//! become ASCII.
 
 use super::digits::ascii_digit;
 use super::expiry::Mark;
@@ -41,8 +42,8 @@ pub fn card_number(text: &str, caret: Option<usize>) -> (Formatted, Vec<Brand>) 
 
 /// `MM / YY`, or `MM / YYYY` where four digits of the year were typed.
 ///
-/// A whole date that is written otherwise, as a password manager or a paste gives it at once, becomes `MM / YY` with the
-/// caret at the end: `2029-03`, `1 2030`, every form that [`Expiry::parse`] reads.
+/// A whole date that is written otherwise, as a password manager or a paste gives it at once, becomes `MM / YY` with
+/// the caret at the end: `2029-03`, `1 2030`, every form that [`Expiry::parse`] reads.
 #[must_use]
 pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
     let typed = expiry_as_typed(text, caret);
@@ -88,8 +89,8 @@ fn begins_with_month_of_one_digit(text: &str) -> bool {
     matches!(marks.next(), Some(Mark::Digit('1'..='9'))) && marks.next() == Some(Mark::Divided)
 }
 
-/// Digits only, no more than the longest code of the brands that the number may be: American Express has four, the others
-/// three.
+/// Digits only, no more than the longest code of the brands that the number may be: American Express has four, the
+/// others three.
 #[must_use]
 pub fn security_code(text: &str, caret: Option<usize>, number: &str) -> Formatted {
     let brands = Brand::candidates(&Typed::read(number, None, MOST_DIGITS).digits);
@@ -128,7 +129,8 @@ impl Typed {
         self.before = self.before.min(self.digits.len());
     }
 
-    /// With a separator before each digit at one of the places. None stands behind the last digit: it could not be deleted.
+    /// With a separator before each digit at one of the places. None stands behind the last digit: it could not be
+    /// deleted.
     fn grouped(&self, breaks: &[usize], separator: &str) -> Formatted {
         let mut text = String::with_capacity(self.digits.len() + breaks.len() * separator.len());
         for (at, digit) in self.digits.chars().enumerate() {
