@@ -5,7 +5,7 @@
 
 pub(crate) mod aes_ctr;
 #[cfg(any(test, target_arch = "wasm32"))]
-#[allow(dead_code, reason = "no export reaches it yet")]
+#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) mod jwe;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod proofs;
@@ -13,7 +13,7 @@ pub mod public_key;
 pub(crate) mod rsa_verify;
 pub(crate) mod rsa_wrap;
 #[cfg(any(test, target_arch = "wasm32"))]
-#[allow(dead_code, reason = "no export reaches it yet")]
+#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) mod seal;
 #[cfg(target_arch = "wasm32")]
 mod subtle;

@@ -17,6 +17,10 @@ mod read;
 mod gp_api;
 #[cfg(feature = "greenpay")]
 mod greenpay;
+#[cfg(feature = "worldline-acquiring")]
+mod promise;
+#[cfg(feature = "worldline-acquiring")]
+mod worldline_acquiring;
 
 use js_sys::JsString;
 use serde::Serialize;

@@ -23,11 +23,15 @@ const OID: u8 = 0x06;
 const NULL: u8 = 0x05;
 const SEQUENCE: u8 = 0x30;
 
-/// A checked RSA public key. There is no way to an encryptor without one.
+/// The numbers of an RSA public key, checked: enough for who does not compute with it, and without a library for that.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(rsa::PublicKey);
+pub struct Numbers {
+    /// Big-endian, without leading zeros.
+    modulus: Vec<u8>,
+    exponent: u64,
+}
 
-impl PublicKey {
+impl Numbers {
     /// Reads a key: SPKI or PKCS #1; PEM with any line ends, on one line or many, or bare base64, wrapped or
     /// not, or hex; blanks around and between, and a literal `\n` as a badly quoted setting has it, are fine.
     ///
@@ -75,22 +79,68 @@ impl PublicKey {
         let (modulus, rest) = element(content, INTEGER).ok_or(Code::KeyMalformed)?;
         let exponent = only(rest, INTEGER).ok_or(Code::KeyMalformed)?;
         let (modulus, exponent) = (positive(modulus)?, positive(exponent)?);
-        let value = exponent
-            .iter()
-            .take(8)
-            .fold(0, |value, byte| value << 8 | u64::from(*byte));
-        if exponent.len() > 5 || value % 2 == 0 || value < 3 || value >> 33 != 0 {
+        let value = number(exponent);
+        if exponent.len() > 5 || value.is_multiple_of(2) || value < 3 || value >> 33 != 0 {
             return Err(Code::KeyExponentInvalid.into());
         }
         if bits(modulus) < MIN_BITS {
             return Err(Code::KeyTooShort.into());
         }
-        if bits(modulus) > MAX_BITS {
+        if bits(modulus) > MAX_BITS || modulus.last().is_none_or(|byte| byte.is_multiple_of(2)) {
             return Err(Code::KeyModulusInvalid.into());
         }
-        let modulus = BoxedUint::from_be_slice_vartime(modulus);
+        Ok(Self {
+            modulus: modulus.into(),
+            exponent: value,
+        })
+    }
+
+    /// Length of the modulus in bits.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        bits(&self.modulus)
+    }
+
+    /// The key as `SubjectPublicKeyInfo` in DER, however it was written.
+    #[must_use]
+    pub fn to_spki(&self) -> Vec<u8> {
+        let exponent = self.exponent.to_be_bytes();
+        let zeros = exponent.iter().take_while(|byte| **byte == 0).count();
+        let exponent = exponent.get(zeros..).unwrap_or_default();
+        let numbers = [integer(&self.modulus), integer(exponent)].concat();
+        let key = [&[0], &*wrapped(SEQUENCE, &numbers)].concat();
+        let algorithm = wrapped(SEQUENCE, &[RSA_ENCRYPTION, &[NULL, 0]].concat());
+        wrapped(SEQUENCE, &[algorithm, wrapped(BIT_STRING, &key)].concat())
+    }
+}
+
+impl fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Numbers").field("bits", &self.bits()).finish()
+    }
+}
+
+/// A checked RSA public key. There is no way to an encryptor without one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey(rsa::PublicKey);
+
+impl PublicKey {
+    /// Reads a key in every form that [`Numbers::parse`] knows.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::new(&Numbers::parse(text)?)
+    }
+
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self> {
+        Self::new(&Numbers::from_der(der)?)
+    }
+
+    fn new(numbers: &Numbers) -> Result<Self> {
+        let modulus = BoxedUint::from_be_slice_vartime(&numbers.modulus);
         // The library's own limits begin at 1024 bits.
-        rsa::PublicKey::new_with_size_limits(modulus, value.into(), MIN_BITS..=MAX_BITS)
+        rsa::PublicKey::new_with_size_limits(modulus, numbers.exponent.into(), MIN_BITS..=MAX_BITS)
             .map(Self)
             .map_err(|_| Code::KeyModulusInvalid.into())
     }
@@ -103,11 +153,11 @@ impl PublicKey {
     /// The key as bare base64 of its SPKI, however it was written.
     #[must_use]
     pub fn to_spki_base64(&self) -> String {
-        let numbers = [integer(&self.modulus()), integer(&self.exponent())].concat();
-        let key = [&[0], &*wrapped(SEQUENCE, &numbers)].concat();
-        let algorithm = wrapped(SEQUENCE, &[RSA_ENCRYPTION, &[NULL, 0]].concat());
-        let info = wrapped(SEQUENCE, &[algorithm, wrapped(BIT_STRING, &key)].concat());
-        Base64::encode_string(&info)
+        let numbers = Numbers {
+            modulus: self.modulus().into(),
+            exponent: number(&self.exponent()),
+        };
+        Base64::encode_string(&numbers.to_spki())
     }
 
     /// Length of the modulus in bits.
@@ -173,6 +223,14 @@ fn positive(content: &[u8]) -> Result<&[u8]> {
         [1..=0x7f, ..] => Ok(content),
         _ => Err(Code::KeyMalformed.into()),
     }
+}
+
+/// The value of a number of few bytes.
+fn number(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .take(8)
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 fn bits(number: &[u8]) -> usize {

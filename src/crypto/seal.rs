@@ -1,6 +1,7 @@
 //! Sealing to the merchant's own key: compact JWE with ECDH-ES on P-256, used directly, and A256GCM (RFC 7516; RFC 7518,
 //! 4.6 and 5.3).
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, const_monty_params};
 use zeroize::Zeroizing;
@@ -32,7 +33,36 @@ const_monty_params!(
 /// The curve is y² = x³ − 3x + B.
 const B: U256 = U256::from_be_hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b");
 
+/// A sealing key as a session has it, nothing checked. What is no text is missing.
+#[derive(Clone, Default)]
+pub(crate) struct GivenKey {
+    pub(crate) kid: Option<String>,
+    pub(crate) alg: Option<String>,
+    pub(crate) enc: Option<String>,
+    pub(crate) kty: Option<String>,
+    pub(crate) crv: Option<String>,
+    pub(crate) x: Option<String>,
+    pub(crate) y: Option<String>,
+}
+
 impl SealingKey {
+    /// Reads a key: one algorithm, and no choice.
+    ///
+    /// # Errors
+    /// `session_malformed` at `seal`.
+    pub(crate) fn read(given: GivenKey) -> Result<Self> {
+        let words = [&given.alg, &given.enc, &given.kty, &given.crv].map(Option::as_deref);
+        let known = words == [Some("ECDH-ES"), Some("A256GCM"), Some("EC"), Some("P-256")];
+        let coordinate = |text: &Option<String>| -> Option<[u8; 32]> {
+            let text = text.as_deref().filter(|text| known && text.len() == 43)?;
+            Base64UrlUnpadded::decode_vec(text).ok()?.try_into().ok()
+        };
+        let (Some(x), Some(y), Some(kid)) = (coordinate(&given.x), coordinate(&given.y), given.kid) else {
+            return Err(Error::new(Code::SessionMalformed).at("seal"));
+        };
+        Self::new(kid, x, y)
+    }
+
     /// Checks that it is a point of the curve, because WebKit does not.
     ///
     /// # Errors
@@ -251,6 +281,53 @@ mod tests {
                 proptest::prop_assert_eq!(ours, bent == 64);
                 proptest::prop_assert_eq!(ours, theirs(x, y));
             }
+        }
+    }
+
+    #[test]
+    fn a_session_brings_a_point_of_the_curve_for_the_one_algorithm() {
+        let file = vectors();
+        let [x, y] = ["x", "y"].map(|name| Some(file["key"]["jwk"][name].as_str().unwrap().into()));
+        let word = |text: &str| Some(String::from(text));
+        let right = GivenKey {
+            kid: word("k"),
+            alg: word("ECDH-ES"),
+            enc: word("A256GCM"),
+            kty: word("EC"),
+            crv: word("P-256"),
+            x,
+            y,
+        };
+        let read = |change: &dyn Fn(&mut GivenKey)| {
+            let mut given = right.clone();
+            change(&mut given);
+            SealingKey::read(given)
+                .map(|key| key.kid)
+                .map_err(|error| (error.code(), error.field()))
+        };
+        assert_eq!(read(&|_| {}), Ok("k".into()));
+        let changes: [&dyn Fn(&mut GivenKey); 13] = [
+            &|given| given.kid = None,
+            &|given| given.alg = word("ECDH-ES+A256KW"),
+            &|given| given.alg = word("RSA-OAEP"),
+            &|given| given.enc = word("A128GCM"),
+            &|given| given.kty = word("OKP"),
+            &|given| given.crv = word("P-384"),
+            &|given| given.x = None,
+            &|given| given.y = given.y.as_ref().map(|y| [y, "A"].concat()),
+            &|given| given.y = given.y.as_ref().map(|y| [y, "="].concat()),
+            &|given| given.x = Some(["A".repeat(42).as_str(), "+"].concat()),
+            // Points of no curve.
+            &|given| std::mem::swap(&mut given.x, &mut given.y),
+            &|given| (given.x, given.y) = (Some("A".repeat(43)), Some("A".repeat(43))),
+            &|given| given.x = given.y.clone(),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            assert_eq!(
+                read(change),
+                Err((Code::SessionMalformed, Some("seal"))),
+                "{index}"
+            );
         }
     }
 }

@@ -37,9 +37,7 @@ impl Client {
         session: &JsValue,
         answer: Option<&JsValue>,
     ) -> Result<Request> {
-        let id = Members::of(session).text("id")?.ok_or_else(|| {
-            wrong_type("session").with_message("only a session of the Cardseal server takes an answer")
-        })?;
+        let id = server_session(session)?;
         let answer = answer.ok_or_else(|| {
             wrong_type("raw").with_message("there is no answer of the platform to hand over")
         })?;
@@ -49,6 +47,13 @@ impl Client {
             body.text("session", &id).raw("answer", &answer);
         }))
     }
+}
+
+/// The id of a session of the merchant's server, which alone takes what comes of it.
+pub(crate) fn server_session(session: &JsValue) -> Result<String> {
+    Members::of(session).text("id")?.ok_or_else(|| {
+        wrong_type("session").with_message("only a session of the Cardseal server takes an answer")
+    })
 }
 
 /// The time by a page's own clock, or by the browser's.

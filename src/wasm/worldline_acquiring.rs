@@ -1,0 +1,164 @@
+//! Worldline Acquiring's class.
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+use super::client::Client;
+use super::error::Thrown;
+use super::promise::{Rest, promised};
+use super::read::{Members, not_offered};
+use super::{card, run, to_js};
+use crate::crypto::seal::{GivenKey, SealingKey, seal};
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::session::{self, Kind};
+use crate::wiped::Wiped;
+use crate::worldline_acquiring::{self as acquiring, NetworkToken};
+
+/// Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key, for
+/// one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
+/// merchant's server opens it and sees the card in clear.** `holder` may be empty, and `nickname` is not sent.
+#[wasm_bindgen]
+pub struct WorldlineAcquiring {
+    client: Client,
+}
+
+/// A card that is ready to be sealed.
+struct Ready {
+    key: SealingKey,
+    session: String,
+    expires_at: i64,
+    text: Wiped<String>,
+}
+
+impl Ready {
+    async fn seal(&self) -> Result<String> {
+        seal(&self.key, &self.session, self.expires_at, self.text.as_bytes()).await
+    }
+}
+
+#[wasm_bindgen]
+impl WorldlineAcquiring {
+    /// Throws where an option cannot be used.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_optional_param_type = "WorldlineAcquiringOptions")] options: &JsValue,
+    ) -> Result<Self, Thrown> {
+        run(Platform::WorldlineAcquiring, || {
+            let client = Client::new(&Members::of(options))?;
+            Ok(Self { client })
+        })
+    }
+
+    /// The sealed card (JWE compact), for a request of your own. It can be used once, and must not be stored.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn seal(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "SealOptions")] options: &JsValue,
+    ) -> Promise {
+        promised(Platform::WorldlineAcquiring, || {
+            let kind = Members::of(session).value("kind")?;
+            let kind = match kind.and_then(|kind| kind.as_string()).as_deref() {
+                Some("tokenize") => Kind::Tokenize,
+                _ => Kind::Payment,
+            };
+            let ready = self.ready(kind, session, card, options)?;
+            Ok(Box::pin(async move { ready.seal().await.map(JsValue::from) }))
+        })
+    }
+
+    /// The request that has a card verified and stored.
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    pub fn tokenize_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+    ) -> Promise {
+        promised(Platform::WorldlineAcquiring, || {
+            self.request(Kind::Tokenize, session, card, &JsValue::UNDEFINED)
+        })
+    }
+
+    /// The request that charges a card.
+    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    pub fn pay_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "SealOptions & IdempotencyOptions")] options: &JsValue,
+    ) -> Promise {
+        promised(Platform::WorldlineAcquiring, || {
+            self.request(Kind::Payment, session, card, options)
+        })
+    }
+}
+
+impl WorldlineAcquiring {
+    fn ready(&self, kind: Kind, session: &JsValue, card: &JsValue, options: &JsValue) -> Result<Ready> {
+        let now = self.client.now()?;
+        let session = Members::of_session(session)?;
+        let own = acquiring::session(&session.session()?, kind, now)?;
+        let key = SealingKey::read(key(&session)?)?;
+        let network_token = network_token(options)?;
+        let card = card::parse(card, &acquiring::rules(network_token.as_ref()), now)?;
+        // The server's own clock is the one that counts.
+        let expires_at = session.moment("server_expires_at")?.unwrap_or(own.expires_at);
+        #[expect(clippy::cast_possible_truncation, reason = "a clock's seconds fit")]
+        let expires_at = (expires_at / 1000.0).floor() as i64;
+        Ok(Ready {
+            key,
+            session: own.id,
+            expires_at,
+            text: acquiring::plaintext(&card, network_token.as_ref()),
+        })
+    }
+
+    fn request(&self, kind: Kind, session: &JsValue, card: &JsValue, options: &JsValue) -> Result<Rest> {
+        let ready = self.ready(kind, session, card, options)?;
+        let key = Members::of(options).visible("idempotencyKey")?;
+        let server = self.client.server.clone();
+        Ok(Box::pin(async move {
+            let sealed = ready.seal().await?;
+            let request = acquiring::request(&server, kind, &ready.session, &sealed);
+            Ok(to_js(&request.idempotent(key)))
+        }))
+    }
+}
+
+/// The member `seal` of a session. What cannot be read in it is no key.
+fn key(session: &Members) -> Result<GivenKey> {
+    let inner = |members: &Members, name| -> Result<Members> {
+        Ok(Members::of(&members.value(name)?.unwrap_or_default()))
+    };
+    let read = || -> Result<GivenKey> {
+        let seal = inner(session, "seal")?;
+        let point = inner(&seal, "key")?;
+        Ok(GivenKey {
+            kid: seal.text("kid")?,
+            alg: seal.text("alg")?,
+            enc: seal.text("enc")?,
+            kty: point.text("kty")?,
+            crv: point.text("crv")?,
+            x: point.text("x")?,
+            y: point.text("y")?,
+        })
+    };
+    read().map_err(|_| session::malformed("seal"))
+}
+
+/// What comes with the token of a card network.
+fn network_token(options: &JsValue) -> Result<Option<NetworkToken>> {
+    let Some(given) = Members::of(options).value("networkToken")? else {
+        return Ok(None);
+    };
+    let given = Members::of(&given);
+    let cryptogram = given.visible("cryptogram")?;
+    let (eci, requestor_id) = (given.visible("eci")?, given.visible("requestorId")?);
+    Ok(Some(NetworkToken {
+        cryptogram: cryptogram.ok_or_else(|| not_offered("cryptogram"))?,
+        eci,
+        requestor_id,
+    }))
+}
