@@ -64,7 +64,7 @@ codes! {
     EncryptionFailed = "encryption_failed", "the card could not be encrypted";
     /// The card has problems; see the list.
     CardInvalid = "card_invalid", "the card details are not valid";
-    /// The customer's details have problems; JavaScript has the list.
+    /// The customer's details have problems; see the list.
     CustomerInvalid = "customer_invalid", "the customer's details are not valid";
     /// A value has the wrong JavaScript type.
     TypeInvalid = "type_invalid", "a value has the wrong type";
@@ -120,6 +120,7 @@ struct Details {
     platform_code: Option<Cow<'static, str>>,
     platform_message: Option<String>,
     problems: Vec<crate::card::Problem>,
+    customer_problems: Vec<crate::ccbill::CustomerProblem>,
 }
 
 impl Error {
@@ -134,6 +135,16 @@ impl Error {
     pub fn card(problems: Vec<crate::card::Problem>) -> Self {
         let mut error = Self::new(Code::CardInvalid);
         error.details().problems = problems;
+        error
+    }
+
+    /// The error that lists everything wrong with a customer's details. The first names the field at fault.
+    #[must_use]
+    pub fn customer(problems: Vec<crate::ccbill::CustomerProblem>) -> Self {
+        let mut error = Self::new(Code::CustomerInvalid);
+        let details = error.details();
+        details.field = problems.first().map(|problem| problem.field);
+        details.customer_problems = problems;
         error
     }
 
@@ -215,6 +226,14 @@ impl Error {
     #[must_use]
     pub fn problems(&self) -> &[crate::card::Problem] {
         self.details.as_ref().map_or(&[], |details| &details.problems)
+    }
+
+    /// Everything wrong with a customer's details, for [`Code::CustomerInvalid`].
+    #[must_use]
+    pub fn customer_problems(&self) -> &[crate::ccbill::CustomerProblem] {
+        self.details
+            .as_ref()
+            .map_or(&[], |details| &details.customer_problems)
     }
 }
 

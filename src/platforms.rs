@@ -7,6 +7,7 @@ pub mod lenient;
 pub mod worldline_acquiring;
 
 use crate::card::Rules;
+use crate::error::{Code, Error};
 use crate::platform::Platform;
 
 /// What a platform asks of a card, to be stored or to be charged at once.
@@ -21,4 +22,13 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         // It sends its own rules with each payment product.
         (Platform::OnlinePayments, _) => Rules::COMMON,
     }
+}
+
+/// A platform's answer that has not the form of one.
+pub(crate) fn unreadable(status: u16) -> Error {
+    let code = match status {
+        502..=504 => Code::PlatformUnavailable,
+        _ => Code::AnswerMalformed,
+    };
+    Error::new(code).with_status(status)
 }

@@ -5,14 +5,19 @@
 //! Together they leave no card and no key in linear memory.
 
 #![allow(unreachable_pub, reason = "wasm-bindgen exports what is public")]
+#![cfg_attr(
+    not(all(feature = "greenpay", feature = "gp-api", feature = "ccbill")),
+    allow(dead_code, reason = "what only the left-out platforms call")
+)]
 
-#[cfg(any(feature = "greenpay", feature = "gp-api", feature = "ccbill"))]
 mod answer;
 mod card;
 mod client;
 mod error;
 mod read;
 
+#[cfg(feature = "ccbill")]
+mod ccbill;
 #[cfg(feature = "gp-api")]
 mod gp_api;
 #[cfg(feature = "greenpay")]

@@ -184,6 +184,12 @@ impl Expiry {
     pub(crate) fn short_year_digits(self) -> Wiped<String> {
         two_digits(self.short_year())
     }
+
+    /// The four digits of the year.
+    pub(crate) fn year_digits(self) -> Wiped<String> {
+        let (century, year) = (two_digits(self.year() / 100), self.short_year_digits());
+        Wiped::new([century.as_str(), &year].concat())
+    }
 }
 
 fn two_digits(number: u16) -> Wiped<String> {

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::error::{Code, Error};
 use crate::greenpay::Verified;
 
 /// What an answer says of a token. What it does not say is `null`.
@@ -25,13 +24,4 @@ pub(crate) struct ReadToken {
 pub(crate) struct ReadExpiry {
     pub(crate) month: u8,
     pub(crate) year: u16,
-}
-
-/// A platform's answer that has not the form of one.
-pub(crate) fn unreadable(status: u16) -> Error {
-    let code = match status {
-        502..=504 => Code::PlatformUnavailable,
-        _ => Code::AnswerMalformed,
-    };
-    Error::new(code).with_status(status)
 }

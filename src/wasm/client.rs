@@ -43,9 +43,18 @@ impl Client {
         })?;
         let answer = JSON::stringify(answer).ok().and_then(|text| text.as_string());
         let answer = answer.ok_or_else(|| wrong_type("raw"))?;
-        Ok(Request::post(self.server.join(path), |body| {
-            body.text("session", &id).raw("answer", &answer);
-        }))
+        Ok(self.handed_over(path, &id, &answer))
+    }
+
+    /// The same with the answer as JSON.
+    pub(crate) fn hand_over_json(&self, path: &str, session: &JsValue, answer: &str) -> Result<Request> {
+        Ok(self.handed_over(path, &server_session(session)?, answer))
+    }
+
+    fn handed_over(&self, path: &str, session: &str, answer: &str) -> Request {
+        Request::post(self.server.join(path), |body| {
+            body.text("session", session).raw("answer", answer);
+        })
     }
 }
 

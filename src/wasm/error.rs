@@ -5,6 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::to_js;
 use crate::card::{Problem, Severity};
+use crate::ccbill::CustomerProblem;
 use crate::error::{Code, Error};
 use crate::platform::Platform;
 
@@ -46,6 +47,8 @@ struct Details<'a> {
     platform_message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<CardProblem>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_problems: Option<&'a [CustomerProblem]>,
 }
 
 /// A problem of a card, as a page shows it.
@@ -81,6 +84,7 @@ impl From<Thrown> for JsValue {
             platform_code: error.platform_code(),
             platform_message: error.platform_message(),
             problems: (error.code() == Code::CardInvalid).then_some(problems),
+            customer_problems: (error.code() == Code::CustomerInvalid).then(|| error.customer_problems()),
         };
         CardsealError::new(&to_js(&details)).into()
     }

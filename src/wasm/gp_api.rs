@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::answer::{ReadExpiry, ReadToken, unreadable};
+use super::answer::{ReadExpiry, ReadToken};
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
@@ -13,6 +13,7 @@ use crate::gp_api::{self, CardToken, GivenAccess, Hosts, Options, Place, RULES};
 use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::platform::Platform;
+use crate::platforms::unreadable;
 use crate::random::SystemRandom;
 use crate::session::{self, Kind};
 

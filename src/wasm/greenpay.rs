@@ -5,7 +5,7 @@ use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-use super::answer::{ReadExpiry, ReadToken, unreadable};
+use super::answer::{ReadExpiry, ReadToken};
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object, not_offered};
@@ -20,6 +20,7 @@ use crate::greenpay::{
 use crate::http::Request;
 use crate::platform::Platform;
 use crate::platforms::lenient::{UNREADABLE, integral};
+use crate::platforms::unreadable;
 use crate::session::{self, Kind};
 
 /// GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key).

@@ -532,3 +532,5 @@ export interface IdempotencyOptions {
 export type ReadToken = Omit<CardToken, "platform" | "status" | "raw">;
 /** What the module reads of a direct answer for a payment. */
 export type ReadPayment = Omit<PaymentOutcome, "id" | "platform" | "redirect" | "raw">;
+/** What the module reads of CCBill's answer for a payment token. */
+export type ReadCcBillToken = ReadToken & Pick<CcBillToken, "subscriptionId">;

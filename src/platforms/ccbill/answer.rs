@@ -1,0 +1,156 @@
+//! What the platform answers the page.
+
+use crate::card::digits::digit;
+use crate::error::{Code, Error, Result};
+use crate::platforms::unreadable;
+use crate::redact;
+
+/// The sale that a payment token is of, if it is of one.
+///
+/// # Errors
+/// `answer_malformed` if it is not digits.
+pub fn read_subscription(status: u16, id: Option<String>) -> Result<Option<String>> {
+    let is_id = |id: &String| (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    if id.as_ref().is_none_or(is_id) {
+        Ok(id)
+    } else {
+        Err(Error::new(Code::AnswerMalformed)
+            .at("subscriptionId")
+            .with_status(status))
+    }
+}
+
+/// What an answer says that is not what was asked for. The same number means different things under 400 and under 500: both
+/// are in the error.
+#[must_use]
+pub fn read_error(status: u16, code: Option<String>, words: &[String]) -> Error {
+    if status == 401 {
+        return Error::new(Code::SessionExpired).with_status(status);
+    }
+    let is_code =
+        |code: &String| (1..=9).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(number) = code.filter(is_code) else {
+        return unreadable(status);
+    };
+    // What no repeat of the same call repairs: an address or an account that may not, failed logins, too much at once.
+    let refused = status < 500
+        || matches!(
+            number.as_str(),
+            "100107" | "100108" | "100109" | "100110" | "100111"
+        );
+    let code = if refused {
+        Code::PlatformRejected
+    } else {
+        Code::PlatformUnavailable
+    };
+    Error::new(code)
+        .with_status(status)
+        .with_platform(Some(number), &without_numbers(&words.join(" ")))
+}
+
+/// Most characters of what the platform said.
+const MOST: usize = 500;
+
+/// A word is kept, a number of three digits or more is not: it could be of the card.
+fn without_numbers(text: &str) -> String {
+    let start: String = text.chars().take(MOST).collect();
+    let masked = redact::card_digits(&start);
+    let mut out = String::with_capacity(masked.len());
+    let mut number = String::new();
+    // The character at the end stops the last number.
+    for c in masked.chars().chain(['\0']) {
+        if digit(c).is_some() {
+            number.push(c);
+            continue;
+        }
+        let long = number.chars().count() >= 3;
+        out.push_str(if long { "***" } else { &number });
+        number.clear();
+        out.push(c);
+    }
+    out.pop();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_the_platforms_number_and_status() {
+        let words = ["Forbidden".to_owned()];
+        for (status, number, code) in [
+            (400, "100102", Code::PlatformRejected),
+            (403, "100020", Code::PlatformRejected),
+            (406, "100015", Code::PlatformRejected),
+            // The same number under another status is another fault.
+            (400, "100106", Code::PlatformRejected),
+            (500, "100106", Code::PlatformUnavailable),
+            (500, "100100", Code::PlatformUnavailable),
+            (503, "100112", Code::PlatformUnavailable),
+            (500, "100107", Code::PlatformRejected),
+            (500, "100109", Code::PlatformRejected),
+            (500, "100111", Code::PlatformRejected),
+        ] {
+            let error = read_error(status, Some(number.into()), &words);
+            assert_eq!(
+                (
+                    error.code(),
+                    error.status(),
+                    error.platform_code(),
+                    error.platform_message()
+                ),
+                (code, Some(status), Some(number), Some("Forbidden")),
+                "{status} {number}"
+            );
+        }
+        for (status, number, code) in [
+            (401, None, Code::SessionExpired),
+            (401, Some("100020"), Code::SessionExpired),
+            (403, None, Code::AnswerMalformed),
+            (400, Some("x"), Code::AnswerMalformed),
+            (400, Some("4473707989493598"), Code::AnswerMalformed),
+            (500, None, Code::AnswerMalformed),
+            (502, None, Code::PlatformUnavailable),
+        ] {
+            let error = read_error(status, number.map(Into::into), &[]);
+            assert_eq!((error.code(), error.status()), (code, Some(status)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_the_platform_says_keeps_nothing_of_the_card() {
+        let said = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            let error = read_error(400, Some("200000".into()), &words);
+            error.platform_message().unwrap().to_owned()
+        };
+        assert_eq!(
+            said(&[
+                "Forbidden",
+                "cvv2",
+                "rejected value [739] of 4473 7079 8949 3598, 44737079, 4473-7079"
+            ]),
+            "Forbidden cvv2 rejected value [***] of ****************, ***, ***-***"
+        );
+        assert_eq!(
+            said(&["12 of 12", "\u{ff17}\u{ff13}\u{ff19}", "739"]),
+            "12 of 12 *** ***"
+        );
+        assert_eq!(said(&[&"\u{e9}".repeat(600)]), "\u{e9}".repeat(500));
+        assert_eq!(said(&[]), "");
+    }
+
+    #[test]
+    fn a_sale_has_an_id_of_digits_or_there_is_none() {
+        let read = |id: &str| read_subscription(200, Some(id.into())).is_ok();
+        assert_eq!(read_subscription(200, None), Ok(None));
+        assert!(read("924313501000000101") && read("0") && read("18446744073709551615"));
+        for id in ["", "-1", "1.5", "x", "123456789012345678901"] {
+            assert!(!read(id), "{id}");
+        }
+    }
+}

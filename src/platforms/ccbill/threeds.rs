@@ -1,0 +1,339 @@
+//! What came of 3-D Secure in the page, checked as the merchant's server does before it is handed over.
+
+use super::{GivenAccount, PaymentToken};
+use crate::error::{Code, Error, Result};
+use crate::json::{self, Object};
+
+/// The texts of a result by their names, with what each has at most. The first three are always there; of the next two
+/// threes one is, by the version of the protocol.
+pub const AUTHENTICATION: [(&str, usize); 12] = [
+    ("eci", 2),
+    ("protocolVersion", 20),
+    ("clientTransactionId", 36),
+    ("dsTransId", 36),
+    ("acsTransId", 36),
+    ("authenticationValue", 36),
+    ("xid", 50),
+    ("cavv", 1024),
+    ("cavvAlgorithm", 28),
+    ("cardToken", 256),
+    ("sdkTransId", 36),
+    ("authenticationType", 36),
+];
+
+/// What the platform's script resolves to, nothing checked yet.
+#[derive(Clone, Default)]
+pub struct GivenAuthentication {
+    /// One letter.
+    pub status: Option<String>,
+    /// Whether the customer proved to be the owner of the card.
+    pub success: Option<bool>,
+    /// Whether it names an error.
+    pub error: bool,
+    /// In the order of [`AUTHENTICATION`]. What is no text is [`UNREADABLE`](crate::lenient::UNREADABLE).
+    pub texts: [Option<String>; AUTHENTICATION.len()],
+    /// Decimal.
+    pub amount: Option<String>,
+    /// Number of ISO 4217.
+    pub currency: Option<String>,
+}
+
+/// What a session says of the payment.
+#[derive(Clone, Debug, Default)]
+pub struct GivenPayment {
+    /// Whose it is.
+    pub account: GivenAccount,
+    /// Decimal.
+    pub amount: Option<String>,
+    /// Number of ISO 4217.
+    pub currency_code: Option<String>,
+}
+
+impl GivenPayment {
+    /// What the merchant's server charges by, as JSON: the token, with what came of 3-D Secure.
+    ///
+    /// # Errors
+    /// `option_invalid` if the token is of another account; `answer_malformed` with the member at fault.
+    pub fn answer(&self, token: &PaymentToken, result: Option<&GivenAuthentication>) -> Result<String> {
+        let subacc = self.account.subacc(result.is_some());
+        if (Some(token.client_accnum), Some(token.client_subacc)) != (self.account.client_accnum, subacc) {
+            return Err(Error::new(Code::OptionInvalid).at("threeDs"));
+        }
+        let Some(result) = result else {
+            return Ok(token.to_json());
+        };
+        let success = result.checked(self)?;
+        Ok(json::text(|body| {
+            body.object("paymentToken", |body| token.write(body))
+                .object("threedsInformation", |body| result.write(success, body));
+        }))
+    }
+}
+
+impl GivenAuthentication {
+    /// Whether it succeeded. What failed is handed over as failed, whatever else it holds: the server declines it.
+    fn checked(&self, payment: &GivenPayment) -> Result<bool> {
+        let check = |fine, name| {
+            if fine {
+                Ok(())
+            } else {
+                Err(Error::new(Code::AnswerMalformed).at(name))
+            }
+        };
+        let is_status = |text: &str| {
+            text.len() == 1
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let status = self.status.as_deref().unwrap_or_default();
+        check(is_status(status), "status")?;
+        check(self.success.is_some(), "success")?;
+        if self.success == Some(false) || self.error || !matches!(status, "Y" | "A") {
+            return Ok(false);
+        }
+        let first = self.text(1).starts_with("1.");
+        for (index, (name, longest)) in AUTHENTICATION.into_iter().enumerate() {
+            let needed = match index {
+                0..=2 => true,
+                3..=5 => !first,
+                6..=8 => first,
+                _ => false,
+            };
+            let text = self.text(index);
+            let fits = text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_graphic());
+            check(fits && !(needed && text.is_empty()), name)?;
+        }
+        check(same(&self.amount, &payment.amount), "amount")?;
+        check(same(&self.currency, &payment.currency_code), "currency")?;
+        Ok(true)
+    }
+
+    fn write(&self, success: bool, body: &mut Object<'_>) {
+        body.optional("status", self.status.as_deref())
+            .flag("success", success);
+        if !success {
+            return;
+        }
+        for (index, (name, _)) in AUTHENTICATION.into_iter().enumerate() {
+            body.optional(name, Some(self.text(index)).filter(|text| !text.is_empty()));
+        }
+        body.optional("amount", self.amount.as_deref())
+            .optional("currency", self.currency.as_deref());
+    }
+
+    fn text(&self, index: usize) -> &str {
+        self.texts
+            .get(index)
+            .and_then(Option::as_deref)
+            .unwrap_or_default()
+    }
+}
+
+/// Whether both are the same number, however many zeros surround it.
+fn same(one: &Option<String>, other: &Option<String>) -> bool {
+    let number =
+        |text: &Option<String>| decimal(text.as_deref()?).map(|(whole, part)| [whole, ".", part].concat());
+    number(one).is_some_and(|one| number(other) == Some(one))
+}
+
+/// A decimal number before and behind its point.
+fn decimal(text: &str) -> Option<(&str, &str)> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_digits(whole) && whole.len() <= 12 && is_digits(part))
+        .then(|| (whole.trim_start_matches('0'), part.trim_end_matches('0')))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::ccbill::GivenToken;
+
+    const TOKEN: &str = r#"{"paymentTokenId":"a1","clientAccnum":900684,"clientSubacc":1}"#;
+
+    fn token(subacc: u32) -> PaymentToken {
+        let given = GivenToken {
+            id: Some("a1".into()),
+            client_accnum: Some(900_684),
+            client_subacc: Some(subacc),
+        };
+        given.checked().unwrap()
+    }
+
+    fn payment() -> GivenPayment {
+        GivenPayment {
+            account: GivenAccount {
+                client_accnum: Some(900_684),
+                client_subacc: Some(0),
+                client_subacc_3ds: Some(1),
+            },
+            amount: Some("9.99".into()),
+            currency_code: Some("978".into()),
+        }
+    }
+
+    /// What the script resolves to, with these members in place of the usual ones.
+    fn result(change: &[(&str, &str)]) -> GivenAuthentication {
+        let usual = [
+            ("status", "Y"),
+            ("success", "true"),
+            ("eci", "05"),
+            ("protocolVersion", "2.1.0"),
+            ("amount", "9.99"),
+            ("currency", "978"),
+            ("clientTransactionId", "id-h76oy394utw"),
+            ("acsTransId", "d6f15aae-2c9d-4333-a920-954be07c0c76"),
+            ("dsTransId", "d65e93c3-35ab-41ba-b307-767bfc19eae3"),
+            ("authenticationType", "01"),
+            ("authenticationValue", "5VdhGOTXBJw9+kEBOTtaJiLUAr8="),
+        ];
+        let find = |name| {
+            let mut all = change.iter().chain(&usual);
+            all.find(|(other, _)| *other == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        GivenAuthentication {
+            status: find("status"),
+            success: find("success").and_then(|text| text.parse().ok()),
+            error: find("error").is_some(),
+            texts: AUTHENTICATION.map(|(name, _)| find(name)),
+            amount: find("amount"),
+            currency: find("currency"),
+        }
+    }
+
+    fn handed(change: &[(&str, &str)]) -> Result<String, (Code, Option<&'static str>)> {
+        payment()
+            .answer(&token(1), Some(&result(change)))
+            .map_err(|error| (error.code(), error.field()))
+    }
+
+    #[test]
+    fn is_handed_over_by_its_documented_members() {
+        let expected = |rest: &str| {
+            let before = [
+                r#"{"paymentToken":"#,
+                TOKEN,
+                r#","threedsInformation":{"status":"Y","success":"#,
+            ];
+            [before.concat().as_str(), rest, "}}"].concat()
+        };
+        assert_eq!(
+            handed(&[("xid", ""), ("sdkTransId", "")]).unwrap(),
+            expected(concat!(
+                r#"true,"eci":"05","protocolVersion":"2.1.0","clientTransactionId":"id-h76oy394utw","#,
+                r#""dsTransId":"d65e93c3-35ab-41ba-b307-767bfc19eae3","acsTransId":"d6f15aae-2c9d-4333-a920-954be07c0c76","#,
+                r#""authenticationValue":"5VdhGOTXBJw9+kEBOTtaJiLUAr8=","authenticationType":"01","amount":"9.99","currency":"978""#
+            ))
+        );
+        let old = [
+            ("protocolVersion", "1.0.2"),
+            ("dsTransId", ""),
+            ("acsTransId", ""),
+            ("authenticationValue", ""),
+            ("xid", "x"),
+            ("cavv", "y"),
+            ("cavvAlgorithm", "2"),
+        ];
+        assert!(
+            handed(&old)
+                .unwrap()
+                .contains(r#""xid":"x","cavv":"y","cavvAlgorithm":"2""#)
+        );
+        for name in ["xid", "cavv", "cavvAlgorithm"] {
+            let change = [[(name, "")].as_slice(), &old].concat();
+            assert_eq!(handed(&change), Err((Code::AnswerMalformed, Some(name))));
+        }
+    }
+
+    #[test]
+    fn a_failed_one_is_handed_over_as_failed_whatever_else_it_holds() {
+        for (change, status) in [
+            (("status", "N"), "N"),
+            (("status", "U"), "U"),
+            (("success", "false"), "Y"),
+            (("error", "AUTHENTICATION_FAILED"), "Y"),
+        ] {
+            let text = handed(&[change, ("eci", ""), ("amount", "")]).unwrap();
+            let expected = [r#"{"status":""#, status, r#"","success":false}}"#].concat();
+            assert!(text.ends_with(&expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn is_refused_where_the_server_would_refuse_it() {
+        let long = "x".repeat(37);
+        let longer = "x".repeat(1025);
+        for (name, value) in [
+            ("status", ""),
+            ("status", "YY"),
+            ("success", "yes"),
+            ("eci", ""),
+            ("eci", "055"),
+            ("eci", "0\n"),
+            ("protocolVersion", ""),
+            ("protocolVersion", long.as_str()),
+            ("clientTransactionId", &long),
+            ("dsTransId", "a b"),
+            ("acsTransId", ""),
+            ("authenticationValue", &long),
+            ("authenticationValue", "\u{e9}"),
+            ("authenticationType", crate::lenient::UNREADABLE),
+            ("cavv", &longer),
+            ("amount", "9.98"),
+            ("amount", "10"),
+            ("amount", "9,99"),
+            ("amount", "9.99."),
+            ("amount", ""),
+            ("amount", "9990000000000.99"),
+            ("currency", "840"),
+            ("currency", "EUR"),
+            ("currency", ""),
+        ] {
+            assert_eq!(
+                handed(&[(name, value)]),
+                Err((Code::AnswerMalformed, Some(name))),
+                "{name} {value}"
+            );
+        }
+        for amount in ["9.990", "09.99", "9.9900"] {
+            assert!(handed(&[("amount", amount)]).is_ok(), "{amount}");
+        }
+        let dollars = GivenPayment {
+            amount: Some("36.00".into()),
+            currency_code: Some("36".into()),
+            ..payment()
+        };
+        let change = [("amount", "36"), ("currency", "036")];
+        assert!(dollars.answer(&token(1), Some(&result(&change))).is_ok());
+        let unknown = GivenPayment {
+            amount: None,
+            ..payment()
+        };
+        let error = unknown.answer(&token(1), Some(&result(&[]))).unwrap_err();
+        assert_eq!(error.field(), Some("amount"));
+    }
+
+    #[test]
+    fn a_token_of_another_account_is_refused() {
+        let answer = |payment: &GivenPayment, subacc, authenticated: bool| {
+            payment
+                .answer(&token(subacc), authenticated.then(|| result(&[])).as_ref())
+                .map_err(|error| (error.code(), error.field()))
+        };
+        assert_eq!(answer(&payment(), 0, false).unwrap(), TOKEN.replace(":1}", ":0}"));
+        let refused = Err((Code::OptionInvalid, Some("threeDs")));
+        assert_eq!(answer(&payment(), 1, false), refused);
+        assert_eq!(answer(&payment(), 0, true), refused);
+        let mut one = payment();
+        one.account.client_subacc_3ds = None;
+        assert!(answer(&one, 0, true).is_ok());
+        one.account.client_accnum = Some(900_685);
+        assert_eq!(answer(&one, 0, false), refused);
+        assert_eq!(answer(&GivenPayment::default(), 0, false), refused);
+    }
+}
