@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cardseal::ccbill::ACCEPT;
 use cardseal::http::Request;
 use cardseal::platform::Platform;
 use cardseal::redact::card_digits;
@@ -40,9 +41,6 @@ use errors::{Problem, read};
 pub use threeds::{Threeds, Verdict};
 pub use wire::{ChargeAnswer, LongId, Recurring, Sale, TokenInfo, is_payment_token};
 use wire::{ChargeBody, Named, ThreedsBody};
-
-/// The answers that are asked for: ids as texts.
-const ACCEPT: &str = "application/vnd.mcn.transaction-service.api.v.2+json";
 
 /// For how long a page's session is good. The page's access token may live longer; how long is the platform's choice.
 const SESSION_SECONDS: u32 = 900;

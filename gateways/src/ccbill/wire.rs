@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 
 use super::threeds::Threeds;
 
+pub use cardseal::ccbill::is_payment_token;
+
 /// An id of up to nineteen digits. The platform's have eighteen, more than a double holds: the older answers send them
 /// as numbers, the newer ones as texts for that reason. Here they are always the digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +88,6 @@ pub(super) mod lenient {
             .and_then(|number| u32::try_from(number).ok())
             .ok_or_else(|| D::Error::custom("not a number"))
     }
-}
-
-/// Whether a text is a payment token by the documented pattern. It stands in a path.
-#[must_use]
-pub fn is_payment_token(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// `GET /payment-tokens/{id}`, and what the page is answered.
