@@ -74,6 +74,11 @@ impl BaseUrl {
         [&self.0, path].concat()
     }
 
+    /// What follows the host, if it names one.
+    pub(crate) fn path(&self) -> &str {
+        self.0.strip_prefix(self.origin()).unwrap_or_default()
+    }
+
     fn origin(&self) -> &str {
         origin(&self.0)
     }

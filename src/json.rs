@@ -95,7 +95,6 @@ impl Object<'_> {
     }
 
     /// A list of objects.
-    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn objects<T>(
         &mut self,
         name: &str,

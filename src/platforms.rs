@@ -4,6 +4,7 @@ pub mod ccbill;
 pub mod gp_api;
 pub mod greenpay;
 pub mod lenient;
+pub mod online_payments;
 pub mod worldline_acquiring;
 
 use crate::card::Rules;
@@ -20,7 +21,7 @@ pub const fn rules(platform: Platform, stored: bool) -> Rules {
         (Platform::CcBill, _) => ccbill::RULES,
         (Platform::WorldlineAcquiring, _) => worldline_acquiring::RULES,
         // It sends its own rules with each payment product.
-        (Platform::OnlinePayments, _) => Rules::COMMON,
+        (Platform::OnlinePayments, _) => online_payments::RULES,
     }
 }
 

@@ -18,11 +18,17 @@ mod read;
 
 #[cfg(feature = "ccbill")]
 mod ccbill;
+#[cfg(feature = "online-payments")]
+mod device;
 #[cfg(feature = "gp-api")]
 mod gp_api;
 #[cfg(feature = "greenpay")]
 mod greenpay;
-#[cfg(feature = "worldline-acquiring")]
+#[cfg(feature = "online-payments")]
+mod online_payments;
+#[cfg(feature = "online-payments")]
+mod product;
+#[cfg(any(feature = "online-payments", feature = "worldline-acquiring"))]
 mod promise;
 #[cfg(feature = "worldline-acquiring")]
 mod worldline_acquiring;

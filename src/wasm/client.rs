@@ -10,7 +10,7 @@ use crate::hosts::BaseUrl;
 use crate::http::Request;
 
 pub(crate) struct Client {
-    now: Option<Function>,
+    pub(crate) now: Option<Function>,
     pub(crate) server: BaseUrl,
 }
 
@@ -31,6 +31,7 @@ impl Client {
     }
 
     /// Hands the platform's answer to the merchant's server.
+    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn hand_over(
         &self,
         path: &str,
@@ -59,8 +60,10 @@ impl Client {
 }
 
 /// The id of a session of the merchant's server, which alone takes what comes of it.
+#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) fn server_session(session: &JsValue) -> Result<String> {
-    Members::of(session).text("id")?.ok_or_else(|| {
+    let id = Members::of(session).value("id")?;
+    id.and_then(|id| id.as_string()).ok_or_else(|| {
         wrong_type("session").with_message("only a session of the Cardseal server takes an answer")
     })
 }

@@ -15,8 +15,12 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Object, js_name = hasOwn)]
     fn has_own(object: &JsValue, name: &str) -> Result<bool, JsValue>;
 
+    #[cfg(feature = "online-payments")]
+    #[wasm_bindgen(catch, js_namespace = Object, js_name = keys)]
+    fn own_keys(object: &JsValue) -> Result<Array, JsValue>;
+
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
-    fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
+    pub(crate) fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 }
 
 /// The error for a value of the wrong type.
@@ -100,6 +104,7 @@ impl Members {
     }
 
     /// A whole number within bounds.
+    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn whole(&self, name: &'static str, least: f64, most: f64, code: Code) -> Result<Option<f64>> {
         let Some(value) = self.value(name)? else {
             return Ok(None);
@@ -140,6 +145,7 @@ impl Members {
     }
 
     /// Where a platform is, if the page says so: by a name, or by the member `base` of an object.
+    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn environment<T: Copy>(
         &self,
         base: &'static str,
@@ -159,9 +165,42 @@ impl Members {
 }
 
 /// Where a platform is.
+#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) enum Environment<T> {
     Named(T),
     At(BaseUrl),
+}
+
+/// A member of what the language or the browser has, wherever it stands.
+pub(crate) fn member(object: &JsValue, name: &str) -> Option<JsValue> {
+    get(object, name).ok().and_then(given)
+}
+
+/// The names of an object's own members.
+#[cfg(feature = "online-payments")]
+pub(crate) fn keys(object: &JsValue) -> Result<Vec<String>> {
+    let names = own_keys(object).map_err(|_| Code::TypeInvalid)?;
+    Ok(names.iter().filter_map(|name| name.as_string()).collect())
+}
+
+/// The items of a list. What is no list has none.
+#[cfg(feature = "online-payments")]
+pub(crate) fn items(list: &JsValue) -> Result<Vec<JsValue>> {
+    if !Array::is_array(list) {
+        return Ok(Vec::new());
+    }
+    let read = |name: &str| get(list, name).map_err(|_| Code::TypeInvalid);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no list is longer"
+    )]
+    let length = read("length")?.as_f64().unwrap_or_default() as u32;
+    let mut items = Vec::new();
+    for index in 0..length {
+        items.push(read(&index.to_string())?);
+    }
+    Ok(items)
 }
 
 /// Neither a list nor `null`.
@@ -176,10 +215,8 @@ pub(crate) fn text(value: &JsValue, field: &'static str) -> Result<String> {
 
 /// Whether the page came from this machine, or there is no page: only there does a session name this machine.
 pub(crate) fn is_local() -> bool {
-    let location = get(&js_sys::global(), "location").ok().and_then(given);
-    location.is_none_or(|location| {
-        get(&location, "origin")
-            .ok()
+    member(&js_sys::global(), "location").is_none_or(|location| {
+        member(&location, "origin")
             .and_then(|origin| origin.as_string())
             .is_some_and(|origin| hosts::is_loopback(&origin))
     })

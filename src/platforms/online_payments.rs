@@ -1,0 +1,23 @@
+//! Worldline Online Payments, the platform behind PAYONE E-Payment: the browser's half.
+//!
+//! The page itself asks the platform's client API for the key of a session and for the product that a card belongs to. The
+//! card goes as `encryptedCustomerInput`, a compact JWE (RSA-OAEP, A256CBC-HS512), to the merchant's server, which hands it on
+//! and cannot open it.
+
+mod payload;
+pub mod product;
+mod request;
+
+pub use payload::{Payload, Use, Values, nonce};
+pub use request::{
+    Browser, ClientSession, GivenClientSession, Hosts, Purchase, confirm_payment, confirm_token,
+    first_digits, hand_over,
+};
+
+use crate::card::Rules;
+
+/// What every card must fulfil; each product has rules of its own beside it.
+pub const RULES: Rules = Rules::COMMON;
+
+/// The shortest modulus of the platform's keys.
+pub const LEAST_KEY_BITS: usize = 2048;

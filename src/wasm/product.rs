@@ -1,0 +1,269 @@
+//! A product's fields as a page hands them over. What cannot be read in them is left to the platform.
+
+use js_sys::{Date, Function};
+use serde::Serialize;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+use super::client::clock;
+use super::error::Thrown;
+use super::read::{Members, get, is_object, items, keys, text, wrong_type};
+use super::{run_free, to_js};
+use crate::card::{Problem, Severity};
+use crate::error::{Code, Error, Result};
+use crate::online_payments::Values;
+use crate::online_payments::product::{
+    Language, Restrictions, Validator, card_field, masked, problem, short_year,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    type RegExp;
+
+    #[wasm_bindgen(catch, constructor)]
+    fn new(pattern: &str) -> Result<RegExp, JsValue>;
+
+    #[wasm_bindgen(catch, method)]
+    fn test(this: &RegExp, text: &str) -> Result<bool, JsValue>;
+}
+
+/// JavaScript itself, with the page's clock.
+pub(crate) struct Script<'a> {
+    pub(crate) now: Option<&'a Function>,
+}
+
+impl Language for Script<'_> {
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        let found = RegExp::new(pattern).and_then(|pattern| pattern.test(text));
+        // `RegExp.input` would go on showing every script what was tested last and matched.
+        let forgotten = RegExp::new("").and_then(|pattern| pattern.test(""));
+        forgotten.and(found).unwrap_or(true)
+    }
+
+    fn number(&self, text: &str) -> f64 {
+        JsValue::from_str(text).unchecked_into_f64()
+    }
+
+    fn month(&self) -> Result<f64> {
+        let now = Date::new(&clock(self.now)?.into());
+        Ok(12.0 * f64::from(now.get_full_year()) + f64::from(now.get_month()))
+    }
+}
+
+/// What a field says of one thing.
+fn described(field: &JsValue, name: &'static str) -> Result<Members> {
+    Ok(Members::of(&Members::of(field).value(name)?.unwrap_or_default()))
+}
+
+/// Does `work`, in which a member that cannot be read is the field's fault.
+fn in_field<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    work().map_err(|_| wrong_type("field"))
+}
+
+const PRODUCT: &str = "product";
+
+/// The same of a product.
+fn in_product<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    work().map_err(|_| wrong_type(PRODUCT))
+}
+
+fn word(members: &Members, name: &'static str) -> Result<Option<String>> {
+    Ok(members.value(name)?.and_then(|value| value.as_string()))
+}
+
+fn mask(field: &JsValue) -> Result<Option<String>> {
+    let hints = described(field, "displayHints")?;
+    in_field(|| word(&hints, "mask"))
+}
+
+fn pattern(field: &JsValue) -> Result<Option<String>> {
+    let validators = described(field, "dataRestrictions")?.value("validators")?;
+    let pattern = described(&validators.unwrap_or_default(), "regularExpression")?;
+    word(&pattern, "regularExpression")
+}
+
+fn restrictions(field: &JsValue) -> Result<Restrictions> {
+    let about = described(field, "dataRestrictions")?;
+    in_field(|| {
+        let required = about.value("isRequired")?;
+        let mut found = Restrictions {
+            required: required.is_some_and(|required| required.is_truthy()),
+            validators: Vec::new(),
+        };
+        let all = about.value("validators")?.unwrap_or_default();
+        if is_object(&all) {
+            for name in keys(&all)? {
+                found.validators.extend(validator(&name, &all)?);
+            }
+        }
+        Ok(found)
+    })
+}
+
+fn validator(name: &str, all: &JsValue) -> Result<Option<Validator>> {
+    let rule = get(all, name).map_err(|_| Code::TypeInvalid)?;
+    if !rule.is_truthy() {
+        return Ok(None);
+    }
+    let rule = Members::of(&rule);
+    // As JavaScript compares it with a number.
+    let bound = |name, none| -> Result<f64> {
+        let Some(value) = rule.value(name)? else {
+            return Ok(none);
+        };
+        let value = match value.as_bool() {
+            Some(flag) => f64::from(u8::from(flag)),
+            None if value.is_object() => f64::NAN,
+            None => value
+                .as_f64()
+                .or_else(|| value.is_string().then(|| value.unchecked_into_f64()))
+                .unwrap_or(f64::NAN),
+        };
+        Ok(value)
+    };
+    Ok(Some(match name {
+        "luhn" => Validator::Luhn,
+        "iban" => Validator::Iban,
+        "expirationDate" => Validator::ExpirationDate,
+        "length" => Validator::Length(bound("minLength", 0.0)?, bound("maxLength", f64::INFINITY)?),
+        "range" => Validator::Range(
+            bound("minValue", f64::NEG_INFINITY)?,
+            bound("maxValue", f64::INFINITY)?,
+        ),
+        "regularExpression" => Validator::RegularExpression(word(&rule, "regularExpression")?),
+        "emailAddress" => Validator::EmailAddress,
+        "fixedList" => {
+            let allowed = items(&rule.value("allowedValues")?.unwrap_or_default())?;
+            Validator::FixedList(allowed.iter().filter_map(JsValue::as_string).collect())
+        }
+        "termsAndConditions" => Validator::TermsAndConditions,
+        // What a later version of the platform asks is left to the platform.
+        _ => return Ok(None),
+    }))
+}
+
+/// A product, as far as it decides about a card.
+pub(crate) struct Product {
+    /// Its id, whatever it is.
+    pub(crate) id: Option<JsValue>,
+    fields: Vec<JsValue>,
+}
+
+impl Product {
+    /// The option `product`.
+    pub(crate) fn read(options: &Members) -> Result<Self> {
+        let given = Members::of(&options.value(PRODUCT)?.unwrap_or_default());
+        in_product(|| {
+            let fields = given.value("fields")?.unwrap_or_default();
+            let fields = if is_object(&fields) {
+                vec![fields]
+            } else {
+                items(&fields)?
+            };
+            Ok(Self {
+                id: given.value("id")?,
+                fields: fields.into_iter().filter(is_object).collect(),
+            })
+        })
+    }
+
+    /// Whether its year has two digits.
+    pub(crate) fn short_year(&self, script: &Script<'_>) -> Result<bool> {
+        for (id, field) in self.named()? {
+            if id == "expiryDate" {
+                let (mask, pattern) = in_product(|| Ok((mask(field)?, pattern(field)?)))?;
+                return Ok(short_year(mask.as_deref(), pattern.as_deref(), script));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Holds what would be sent to the rules of its fields.
+    pub(crate) fn check(&self, values: &Values, script: &Script<'_>) -> Result<()> {
+        let mut problems = Vec::new();
+        for (id, field) in self.named()? {
+            let Some(card_field) = card_field(&id) else {
+                continue;
+            };
+            let failed = in_product(|| restrictions(field))?.failed(values.get(card_field), script)?;
+            problems.extend(failed.into_iter().map(|failed| Problem {
+                code: problem(card_field, failed),
+                severity: Severity::Error,
+            }));
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::card(problems))
+        }
+    }
+
+    fn named(&self) -> Result<Vec<(String, &JsValue)>> {
+        let mut named = Vec::new();
+        for field in &self.fields {
+            if let Some(id) = in_product(|| word(&Members::of(field), "id"))? {
+                named.push((id, field));
+            }
+        }
+        Ok(named)
+    }
+}
+
+/// Names of the validators that an unmasked value fails, or `required`.
+#[wasm_bindgen(js_name = checkField, unchecked_return_type = "string[]")]
+pub fn check_field(
+    #[wasm_bindgen(unchecked_param_type = "ProductField")] field: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "string")] value: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "{ now?: () => number }")] options: &JsValue,
+) -> Result<JsValue, Thrown> {
+    run_free(|| {
+        let restrictions = restrictions(field)?;
+        let value = if value.is_null() || value.is_undefined() {
+            String::new()
+        } else {
+            text(value, "value")?
+        };
+        let now = Members::of(options).value("now")?;
+        let now = now.map(|now| now.dyn_into::<Function>()).transpose();
+        let now = now.map_err(|_| wrong_type("now"))?;
+        let script = Script { now: now.as_ref() };
+        Ok(to_js(&restrictions.failed(&value, &script)?))
+    })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    text: String,
+    value: String,
+    caret: f64,
+}
+
+/// What the field's mask makes of a typed text; `value` is what is in it without decoration.
+#[wasm_bindgen(js_name = maskField, unchecked_return_type = "Formatted & { value: string }")]
+pub fn mask_field(
+    #[wasm_bindgen(unchecked_param_type = "ProductField")] field: &JsValue,
+    #[wasm_bindgen(unchecked_param_type = "string")] typed: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
+) -> Result<JsValue, Thrown> {
+    run_free(|| {
+        let mask = mask(field)?.filter(|mask| !mask.is_empty());
+        let typed = text(typed, "text")?;
+        let caret = caret.as_f64();
+        let shown = match mask {
+            Some(mask) => {
+                let masked = masked(&mask, &typed, caret.unwrap_or(f64::INFINITY));
+                Shown {
+                    text: masked.text,
+                    value: masked.value,
+                    caret: masked.caret as f64,
+                }
+            }
+            None => Shown {
+                caret: caret.unwrap_or(typed.encode_utf16().count() as f64),
+                value: typed.clone(),
+                text: typed,
+            },
+        };
+        Ok(to_js(&shown))
+    })
+}
