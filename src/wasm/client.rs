@@ -31,7 +31,6 @@ impl Client {
     }
 
     /// Hands the platform's answer to the merchant's server.
-    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn hand_over(
         &self,
         path: &str,
@@ -60,7 +59,6 @@ impl Client {
 }
 
 /// The id of a session of the merchant's server, which alone takes what comes of it.
-#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) fn server_session(session: &JsValue) -> Result<String> {
     let id = Members::of(session).value("id")?;
     id.and_then(|id| id.as_string()).ok_or_else(|| {

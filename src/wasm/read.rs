@@ -15,7 +15,6 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Object, js_name = hasOwn)]
     fn has_own(object: &JsValue, name: &str) -> Result<bool, JsValue>;
 
-    #[cfg(feature = "online-payments")]
     #[wasm_bindgen(catch, js_namespace = Object, js_name = keys)]
     fn own_keys(object: &JsValue) -> Result<Array, JsValue>;
 
@@ -104,7 +103,6 @@ impl Members {
     }
 
     /// A whole number within bounds.
-    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn whole(&self, name: &'static str, least: f64, most: f64, code: Code) -> Result<Option<f64>> {
         let Some(value) = self.value(name)? else {
             return Ok(None);
@@ -145,7 +143,6 @@ impl Members {
     }
 
     /// Where a platform is, if the page says so: by a name, or by the member `base` of an object.
-    #[allow(dead_code, reason = "only the builds of their platforms call it")]
     pub(crate) fn environment<T: Copy>(
         &self,
         base: &'static str,
@@ -165,7 +162,6 @@ impl Members {
 }
 
 /// Where a platform is.
-#[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) enum Environment<T> {
     Named(T),
     At(BaseUrl),
@@ -177,14 +173,12 @@ pub(crate) fn member(object: &JsValue, name: &str) -> Option<JsValue> {
 }
 
 /// The names of an object's own members.
-#[cfg(feature = "online-payments")]
 pub(crate) fn keys(object: &JsValue) -> Result<Vec<String>> {
     let names = own_keys(object).map_err(|_| Code::TypeInvalid)?;
     Ok(names.iter().filter_map(|name| name.as_string()).collect())
 }
 
 /// The items of a list. What is no list has none.
-#[cfg(feature = "online-payments")]
 pub(crate) fn items(list: &JsValue) -> Result<Vec<JsValue>> {
     if !Array::is_array(list) {
         return Ok(Vec::new());
