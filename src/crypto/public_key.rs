@@ -48,6 +48,14 @@ impl Numbers {
         Self::from_der(&decode(body(text)?)?)
     }
 
+    /// Reads a key as a platform's answer has it: bare base64, wrapped or not. The other forms are a kilobyte more.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub fn parse_base64(text: &str) -> Result<Self> {
+        Self::from_der(&decode_base64(&compact(text))?)
+    }
+
     pub(crate) fn from_der(der: &[u8]) -> Result<Self> {
         let outer = only(der, SEQUENCE).ok_or(Code::KeyMalformed)?;
         if let Some((algorithm, rest)) = element(outer, SEQUENCE) {
@@ -300,9 +308,74 @@ fn body(text: &str) -> Result<&str> {
 
 /// Hex or base64. No key's base64 is all hex digits: it starts with `M`.
 fn decode(body: &str) -> Result<Vec<u8>> {
-    let compact: String = body.split_ascii_whitespace().collect();
+    let compact = compact(body);
     if let Ok(der) = hex::decode(&compact) {
         return Ok(der);
     }
+    decode_base64(&compact)
+}
+
+fn compact(text: &str) -> String {
+    text.split_ascii_whitespace().collect()
+}
+
+fn decode_base64(compact: &str) -> Result<Vec<u8>> {
     Base64Unpadded::decode_vec(compact.trim_end_matches('=')).map_err(|_| Code::KeyMalformed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn vector(name: &str) -> String {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/greenpay.json")).unwrap();
+        file["rsa_keys"][name]["public_spki_base64_one_line"]
+            .as_str()
+            .unwrap()
+            .into()
+    }
+
+    #[test]
+    fn the_numbers_of_a_key_are_those_of_the_key_and_give_the_same_spki() {
+        for (name, bits) in [("t1024", 1024), ("t2048", 2048)] {
+            let text = vector(name);
+            let numbers = Numbers::parse(&text).unwrap();
+            assert_eq!(numbers.bits(), bits);
+            assert_eq!(numbers, Numbers::parse_base64(&text).unwrap());
+            assert_eq!(Base64::encode_string(&numbers.to_spki()), text);
+            assert_eq!(PublicKey::parse(&text).unwrap().to_spki_base64(), text);
+            // As PKCS #1, on several lines and without padding, it is the same key.
+            let inner = [integer(&numbers.modulus), integer(&[1, 0, 1])].concat();
+            let pkcs1 = Base64::encode_string(&wrapped(SEQUENCE, &inner));
+            let (start, end) = pkcs1.split_at(64);
+            let wrapped = [start, "\r\n", end.trim_end_matches('='), "\n"].concat();
+            assert_eq!(Numbers::parse_base64(&wrapped).unwrap(), numbers);
+        }
+    }
+
+    #[test]
+    fn base64_alone_is_no_other_form_of_a_key() {
+        let text = vector("t2048");
+        let hex = hex::encode(Base64::decode_vec(&text).unwrap());
+        let pem = [
+            "-----BEGIN PUBLIC KEY-----\n",
+            &text,
+            "\n-----END PUBLIC KEY-----",
+        ]
+        .concat();
+        for other in ["", "AAAA", "x", &hex, &pem, &[&text, "AAAA"].concat()] {
+            assert!(Numbers::parse_base64(other).is_err(), "{other}");
+        }
+        let mut even = Numbers::parse(&text).unwrap();
+        if let Some(last) = even.modulus.last_mut() {
+            *last -= 1;
+        }
+        let even = Base64::encode_string(&even.to_spki());
+        let refused = Numbers::parse_base64(&even).map_err(|error| error.code());
+        assert_eq!(refused, Err(Code::KeyModulusInvalid));
+    }
 }

@@ -478,7 +478,7 @@ fn key(answer: &JsValue) -> Result<(Key, Vec<u8>)> {
     };
     let key_id = session::id(word("keyId")?, "keyId", Code::AnswerMalformed)?;
     let public_key = word("publicKey")?;
-    let numbers = Numbers::parse(&public_key).ok();
+    let numbers = Numbers::parse_base64(&public_key).ok();
     let spki = numbers
         .filter(|numbers| numbers.bits() >= LEAST_KEY_BITS)
         .map(|numbers| numbers.to_spki())
