@@ -245,11 +245,12 @@ fn composed(mut card: Card) -> Result<Card> {
 }
 
 fn order(session: &Members) -> Result<GivenOrder> {
+    let [base_url, access_token] = session.texts(["base_url", "access_token"])?;
     Ok(GivenOrder {
         common: session.session()?,
         access: GivenAccess {
-            base_url: session.text("base_url")?,
-            access_token: session.text("access_token")?,
+            base_url,
+            access_token,
         },
         account: account(session)?,
     })
@@ -336,13 +337,19 @@ fn read_error(status: u16, answer: &JsValue) -> Error {
     let members = Members::of(answer);
     let value = |name| members.value(name).ok().flatten();
     let code = value("errorCode").and_then(|code| scalar(&code));
-    let mut words = Vec::new();
-    words.extend(members.text("generalMessage").ok().flatten());
+    let mut words = String::new();
+    let mut say = |members: &Members, name| {
+        if let Ok(Some(text)) = members.text(name) {
+            words.push_str(&text);
+            words.push(' ');
+        }
+    };
+    say(&members, "generalMessage");
     if let Some(errors) = value("errors").and_then(|errors| errors.dyn_into::<Array>().ok()) {
         for error in errors.iter() {
             let error = Members::of(&error);
-            let texts = ["field", "message"].map(|name| error.text(name).ok().flatten());
-            words.extend(texts.into_iter().flatten());
+            say(&error, "field");
+            say(&error, "message");
         }
     }
     ccbill::read_error(status, code, &words)

@@ -1,5 +1,7 @@
 //! The class of Global Payments GP API.
 
+use std::cell::Cell;
+
 use wasm_bindgen::prelude::*;
 
 use super::answer::{ReadExpiry, ReadToken};
@@ -7,7 +9,7 @@ use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
 use super::{card, run, to_js};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gp_api::wire::{Action, ErrorBody, PaymentMethod, PaymentMethodCard};
 use crate::gp_api::{self, CardToken, GivenAccess, Hosts, Options, Place, RULES};
 use crate::hosts::BaseUrl;
@@ -72,14 +74,16 @@ impl GpApi {
         sent(|| {
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
+            let names = ["base_url", "access_token", "reference", "account_name"];
+            let [base_url, access_token, reference, account_name] = session.texts(names)?;
             let given = GivenAccess {
                 common: session.session()?,
                 access: session::GivenAccess {
-                    base_url: session.text("base_url")?,
-                    access_token: session.text("access_token")?,
+                    base_url,
+                    access_token,
                 },
-                reference: session.text("reference")?,
-                account_name: session.text("account_name")?,
+                reference,
+                account_name,
             };
             let options = Members::of(options);
             let options = Options {
@@ -122,74 +126,71 @@ fn read_token(status: u16, answer: &JsValue) -> Result<ReadToken> {
     if !is_object(answer) {
         return Err(unreadable(status));
     }
+    let broken = Cell::new(false);
     let answer = Answer {
-        status,
         members: Members::of(answer),
+        broken: &broken,
     };
     if !(200..300).contains(&status) || answer.value("error_code").is_some() {
         let error = ErrorBody {
-            error_code: answer.text("error_code")?,
-            detailed_error_code: answer.text("detailed_error_code")?,
-            detailed_error_description: answer.text("detailed_error_description")?,
+            error_code: answer.text("error_code"),
+            detailed_error_code: answer.text("detailed_error_code"),
+            detailed_error_description: answer.text("detailed_error_description"),
         };
-        return Err(gp_api::read_error(status, &error));
+        return Err(if broken.get() {
+            unreadable(status)
+        } else {
+            gp_api::read_error(status, &error)
+        });
     }
     let method = PaymentMethod {
-        id: answer.text("id")?,
-        status: answer.text("status")?,
-        name: answer.text("name")?,
-        card: answer.object("card", |card| {
-            Ok(PaymentMethodCard {
-                masked_number_last4: card.text("masked_number_last4")?,
-                number_last4: card.text("number_last4")?,
-                brand: card.text("brand")?,
-                expiry_month: card.text("expiry_month")?,
-                expiry_year: card.text("expiry_year")?,
-            })
-        })?,
-        action: answer.object("action", |action| {
-            Ok(Action {
-                result_code: action.text("result_code")?,
-                ..Action::default()
-            })
-        })?,
+        id: answer.text("id"),
+        status: answer.text("status"),
+        name: answer.text("name"),
+        card: answer.object("card").map(|card| PaymentMethodCard {
+            masked_number_last4: card.text("masked_number_last4"),
+            number_last4: card.text("number_last4"),
+            brand: card.text("brand"),
+            expiry_month: card.text("expiry_month"),
+            expiry_year: card.text("expiry_year"),
+        }),
+        action: answer.object("action").map(|action| Action {
+            result_code: action.text("result_code"),
+            ..Action::default()
+        }),
         ..PaymentMethod::default()
     };
+    if broken.get() {
+        return Err(unreadable(status));
+    }
     let token = gp_api::read_payment_method(&method).map_err(|error| error.with_status(status))?;
     Ok(token.into())
 }
 
-/// An answer whose members, where they are there, must have the documented type.
-struct Answer {
-    status: u16,
+/// An answer whose members, where they are there, must have the documented type: else it is broken.
+struct Answer<'a> {
     members: Members,
+    broken: &'a Cell<bool>,
 }
 
-impl Answer {
+impl Answer<'_> {
     fn value(&self, name: &'static str) -> Option<JsValue> {
         self.members.value(name).ok().flatten()
     }
 
-    fn text(&self, name: &'static str) -> Result<Option<String>> {
-        self.members.text(name).map_err(|_| self.unreadable())
+    fn text(&self, name: &'static str) -> Option<String> {
+        let text = self.members.text(name);
+        self.broken.set(self.broken.get() || text.is_err());
+        text.ok().flatten()
     }
 
-    fn object<T>(&self, name: &'static str, read: impl FnOnce(&Self) -> Result<T>) -> Result<Option<T>> {
-        let Some(value) = self.value(name) else {
-            return Ok(None);
-        };
-        if !is_object(&value) {
-            return Err(self.unreadable());
-        }
-        let inner = Self {
-            status: self.status,
+    fn object(&self, name: &'static str) -> Option<Self> {
+        let value = self.value(name)?;
+        self.broken.set(self.broken.get() || !is_object(&value));
+        Some(Self {
             members: Members::of(&value),
-        };
-        read(&inner).map(Some)
-    }
-
-    fn unreadable(&self) -> Error {
-        unreadable(self.status)
+            broken: self.broken,
+        })
     }
 }
 

@@ -74,6 +74,21 @@ impl Members {
         self.value(name)?.map(|value| text(&value, name)).transpose()
     }
 
+    /// Several texts. One way out for all of them is a fraction of the bytes of one each.
+    pub(crate) fn texts<const N: usize>(&self, names: [&'static str; N]) -> Result<[Option<String>; N]> {
+        let mut texts = [const { None }; N];
+        self.fill(&names, &mut texts)?;
+        Ok(texts)
+    }
+
+    #[inline(never)]
+    fn fill(&self, names: &[&'static str], texts: &mut [Option<String>]) -> Result<()> {
+        for (text, name) in texts.iter_mut().zip(names) {
+            *text = self.text(name)?;
+        }
+        Ok(())
+    }
+
     /// A text that is wiped when dropped; an empty one where there is none.
     pub(crate) fn secret(&self, name: &'static str) -> Result<Secret> {
         Ok(Secret::new(self.text(name)?.unwrap_or_default()))

@@ -23,7 +23,7 @@ pub fn read_subscription(status: u16, id: Option<String>) -> Result<Option<Strin
 /// What an answer says that is not what was asked for. The same number means different things under 400 and under 500: both
 /// are in the error.
 #[must_use]
-pub fn read_error(status: u16, code: Option<String>, words: &[String]) -> Error {
+pub fn read_error(status: u16, code: Option<String>, words: &str) -> Error {
     if status == 401 {
         return Error::new(Code::SessionExpired).with_status(status);
     }
@@ -45,7 +45,7 @@ pub fn read_error(status: u16, code: Option<String>, words: &[String]) -> Error 
     };
     Error::new(code)
         .with_status(status)
-        .with_platform(Some(number), &without_numbers(&words.join(" ")))
+        .with_platform(Some(number), &without_numbers(words.trim_end()))
 }
 
 /// Most characters of what the platform said.
@@ -53,19 +53,20 @@ const MOST: usize = 500;
 
 /// A word is kept, a number of three digits or more is not: it could be of the card.
 fn without_numbers(text: &str) -> String {
-    let start: String = text.chars().take(MOST).collect();
-    let masked = redact::card_digits(&start);
+    let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+    let masked = redact::card_digits(text.get(..end).unwrap_or_default());
     let mut out = String::with_capacity(masked.len());
-    let mut number = String::new();
+    let (mut number, mut digits) = (String::new(), 0);
     // The character at the end stops the last number.
     for c in masked.chars().chain(['\0']) {
         if digit(c).is_some() {
             number.push(c);
+            digits += 1;
             continue;
         }
-        let long = number.chars().count() >= 3;
-        out.push_str(if long { "***" } else { &number });
+        out.push_str(if digits >= 3 { "***" } else { &number });
         number.clear();
+        digits = 0;
         out.push(c);
     }
     out.pop();
@@ -81,7 +82,6 @@ mod tests {
 
     #[test]
     fn an_error_keeps_the_platforms_number_and_status() {
-        let words = ["Forbidden".to_owned()];
         for (status, number, code) in [
             (400, "100102", Code::PlatformRejected),
             (403, "100020", Code::PlatformRejected),
@@ -95,7 +95,7 @@ mod tests {
             (500, "100109", Code::PlatformRejected),
             (500, "100111", Code::PlatformRejected),
         ] {
-            let error = read_error(status, Some(number.into()), &words);
+            let error = read_error(status, Some(number.into()), "Forbidden");
             assert_eq!(
                 (
                     error.code(),
@@ -116,7 +116,7 @@ mod tests {
             (500, None, Code::AnswerMalformed),
             (502, None, Code::PlatformUnavailable),
         ] {
-            let error = read_error(status, number.map(Into::into), &[]);
+            let error = read_error(status, number.map(Into::into), "");
             assert_eq!((error.code(), error.status()), (code, Some(status)), "{status}");
         }
     }
@@ -124,8 +124,7 @@ mod tests {
     #[test]
     fn what_the_platform_says_keeps_nothing_of_the_card() {
         let said = |words: &[&str]| {
-            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-            let error = read_error(400, Some("200000".into()), &words);
+            let error = read_error(400, Some("200000".into()), &words.join(" "));
             error.platform_message().unwrap().to_owned()
         };
         assert_eq!(

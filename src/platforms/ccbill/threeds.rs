@@ -104,8 +104,11 @@ impl GivenAuthentication {
             let fits = text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_graphic());
             check(fits && !(needed && text.is_empty()), name)?;
         }
-        check(same(&self.amount, &payment.amount), "amount")?;
-        check(same(&self.currency, &payment.currency_code), "currency")?;
+        check(same(self.amount.as_deref(), payment.amount.as_deref()), "amount")?;
+        check(
+            same(self.currency.as_deref(), payment.currency_code.as_deref()),
+            "currency",
+        )?;
         Ok(true)
     }
 
@@ -131,10 +134,9 @@ impl GivenAuthentication {
 }
 
 /// Whether both are the same number, however many zeros surround it.
-fn same(one: &Option<String>, other: &Option<String>) -> bool {
-    let number =
-        |text: &Option<String>| decimal(text.as_deref()?).map(|(whole, part)| [whole, ".", part].concat());
-    number(one).is_some_and(|one| number(other) == Some(one))
+fn same(one: Option<&str>, other: Option<&str>) -> bool {
+    let one = one.and_then(decimal);
+    one.is_some() && one == other.and_then(decimal)
 }
 
 /// A decimal number before and behind its point.
