@@ -138,7 +138,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 
 /// Scheme, host and port.
 fn origin(url: &str) -> &str {
-    // A search for a text of several characters would be two kilobytes more.
+    // A search for a text of several characters would be more code.
     let host = url.find(':').map_or(0, |at| at + "://".len());
     let end = url
         .get(host..)
