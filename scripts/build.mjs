@@ -1,4 +1,5 @@
-// Builds what the npm package ships, into pkg/: the module, its glue, the loaders and the types.
+// Builds what the npm package ships, into pkg/: the modules and their glue from the crate, the layer above them from src/ts,
+// and the declarations of both.
 //
 //   npm run build            does nothing when nothing changed
 //   npm run build -- --force
@@ -20,14 +21,23 @@ import {
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { FALLBACK, fallback } from './fallback.mjs';
 import { describe, integrity, PUBLISHED } from './manifest.mjs';
 import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
-/** What of the crate is in the module; the bill of materials asks the same. */
-const PARTS = ['--target', TARGET, '--no-default-features', '--features', 'bare'];
-const LOADERS = path.join(root, 'src', 'js');
+const SOURCES = path.join(root, 'src', 'ts');
+
+/** The modules that the package ships, by the name of their files: with all platforms, and with one each. */
+const PLATFORMS = ['greenpay', 'gp-api', 'online-payments', 'worldline-acquiring', 'ccbill'];
+export const MODULES = {
+  cardseal: PLATFORMS,
+  ...Object.fromEntries(PLATFORMS.map((name) => [`cardseal_${name.replaceAll('-', '_')}`, [name]])),
+};
+
+/** What of the crate is in a module; the bill of materials asks the same. */
+const parts = (features) => ['--target', TARGET, '--no-default-features', '--features', features.join(',')];
 
 // What this rustc emits, by name: `--all-features` lets the optimiser use what current engines refuse.
 const FEATURES = [
@@ -41,30 +51,39 @@ const FEATURES = [
   'sign-ext',
 ];
 
+/** The entries whose declarations people read. */
+const DECLARED = ['index', 'worker', ...PLATFORMS];
+
 export async function build({ force = false } = {}) {
   const began = performance.now();
   const target = targetFolder();
   const profile = path.join(target, TARGET, 'wasm');
+  const compiled = path.join(profile, 'modules');
+  mkdirSync(compiled, { recursive: true });
 
   say('Compiling the library to WebAssembly.');
-  await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...PARTS], {
-    env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) },
-  });
+  for (const [name, features] of Object.entries(MODULES)) {
+    await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...parts(features)], {
+      env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) },
+    });
+    copyFileSync(path.join(profile, 'cardseal.wasm'), path.join(compiled, `${name}.wasm`));
+  }
   await must('cargo', ['build', '-p', 'wasm-build']);
 
-  const library = path.join(profile, 'cardseal.wasm');
   const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
   const stamp = path.join(profile, 'pkg.stamp');
-  const loaders = readdirSync(LOADERS)
-    .filter((name) => /\.(js|d\.ts)$/.test(name))
+  const sources = readdirSync(SOURCES)
+    .filter((name) => !GENERATED.test(name))
     .sort();
   const inputs = [
-    library,
+    ...Object.keys(MODULES).map((name) => path.join(compiled, `${name}.wasm`)),
     tool,
     fileURLToPath(import.meta.url),
+    path.join(root, 'scripts', 'fallback.mjs'),
     path.join(root, 'package-lock.json'),
+    path.join(root, 'tsconfig.json'),
     ...PUBLISHED,
-    ...loaders.map((name) => path.join(LOADERS, name)),
+    ...sources.map((name) => path.join(SOURCES, name)),
   ];
   if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(inputs)) {
     say(`pkg is up to date (${seconds(began)}).`);
@@ -77,10 +96,43 @@ export async function build({ force = false } = {}) {
   const work = path.join(profile, `pkg-${process.pid}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  await must(tool, [library, work]);
 
-  say('Optimising the module.');
-  const module = path.join(work, 'cardseal_bg.wasm');
+  say('Optimising the modules.');
+  for (const name of Object.keys(MODULES)) {
+    await must(tool, ['glue', path.join(compiled, `${name}.wasm`), work, name]);
+    rmSync(path.join(work, `${name}_bg.wasm.d.ts`));
+    await optimise(path.join(work, `${name}_bg.wasm`));
+    writeFileSync(path.join(work, `${name}_bg.wasm.js`), asText(readFileSync(path.join(work, `${name}_bg.wasm`))));
+  }
+  rmSync(path.join(work, 'snippets'), { recursive: true, force: true });
+  await fallback(path.join(compiled, 'cardseal.wasm'), tool, work, FEATURES);
+  generate(work, ask(tool, ['codes']));
+  const layer = path.join(work, 'layer');
+  await must(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--outDir', layer]);
+  // What holds types alone is nothing at run time.
+  for (const name of readdirSync(layer).filter((file) => file.endsWith('.js') && file !== 'types.js')) {
+    copyFileSync(path.join(layer, name), path.join(work, name));
+  }
+  copyFileSync(path.join(SOURCES, 'error.js'), path.join(work, 'error.js'));
+  await declarations(work, layer);
+  rmSync(layer, { recursive: true, force: true });
+  integrity(work);
+  await bundles(work);
+  await describe(work, parts(MODULES.cardseal));
+
+  mkdirSync(pkg, { recursive: true });
+  const made = readdirSync(work);
+  for (const name of readdirSync(pkg)) {
+    if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
+  }
+  for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
+  writeFileSync(stamp, fingerprint(inputs));
+  rmSync(work, { recursive: true, force: true });
+  const bytes = readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length;
+  say(`pkg is built: the module has ${bytes.toLocaleString('en')} bytes (${seconds(began)}).`);
+}
+
+async function optimise(module) {
   await must(process.execPath, [
     // From the flat form on, twice: after compression one in a hundred bytes smaller than `-Oz` alone.
     path.join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt'),
@@ -91,31 +143,71 @@ export async function build({ force = false } = {}) {
     '--rereloop',
     '-Oz',
     '-Oz',
+    // Inlining makes less alike what is alike, and so the file longer after compression.
+    '--one-caller-inline-max-function-size=50',
+    '--always-inline-max-function-size=0',
     ...FEATURES.map((name) => `--enable-${name}`),
     '--strip-debug',
     '--strip-producers',
     '--strip-target-features',
   ]);
-  // The glue that wasm-bindgen writes goes: cardseal.js is ours.
-  for (const name of loaders) copyFileSync(path.join(LOADERS, name), path.join(work, name));
-  writeFileSync(path.join(work, 'cardseal_bg.wasm.js'), asText(readFileSync(module)));
-  integrity(work);
-  // TypeScript takes the types of a CommonJS module from a file of that kind only.
-  copyFileSync(path.join(work, 'index.d.ts'), path.join(work, 'index.d.cts'));
-  await bundles(work);
-  await describe(work, PARTS);
+}
 
-  mkdirSync(pkg, { recursive: true });
-  const made = readdirSync(work);
-  for (const name of readdirSync(pkg)) {
-    if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
+/** What the TypeScript of the layer imports and the build makes: not committed. */
+const GENERATED = /^(cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
+
+const DECLARED_FALLBACK = `import type { Fallback } from './index.js';
+declare const start: Fallback['default'];
+export default start;
+`;
+
+/** Writes it, from the glue in `work` and the crate's table of codes. */
+function generate(work, codes) {
+  const write = (name, text) => {
+    const file = path.join(SOURCES, name);
+    // Untouched where nothing changed, for whoever watches.
+    if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
+  };
+  write('codes.ts', `${codes}\n`);
+  write(FALLBACK.replace(/js$/, 'd.ts'), DECLARED_FALLBACK);
+  const names = Object.keys(MODULES);
+  write('integrity.d.ts', `${names.map((name) => `export const ${name}: string;`).join('\n')}\n`);
+  for (const name of names) {
+    const declared = readFileSync(path.join(work, `${name}.d.ts`), 'utf8');
+    write(`${name}.d.ts`, declared);
+    write(`${name}_bg.wasm.d.ts`, 'declare const bytes: () => Uint8Array<ArrayBuffer>;\nexport default bytes;\n');
+    rmSync(path.join(work, `${name}.d.ts`));
+    // The types that stand in the crate come first, then what the module exports.
+    if (name === 'cardseal')
+      write(
+        'types.ts',
+        declared.slice(0, declared.search(/^(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (class|function) /m)),
+      );
   }
-  for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
-  writeFileSync(stamp, fingerprint(inputs));
-  rmSync(work, { recursive: true, force: true });
-  say(
-    `pkg is built: the module has ${readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length.toLocaleString('en')} bytes (${seconds(began)}).`,
-  );
+}
+
+/** One file of declarations for each entry: TypeScript takes those of a CommonJS module from a file of its own. */
+async function declarations(work, layer) {
+  const [{ rollup }, { dts }] = await Promise.all([import('rollup'), import('rollup-plugin-dts')]);
+  for (const name of readdirSync(SOURCES).filter((file) => file.endsWith('.d.ts'))) {
+    copyFileSync(path.join(SOURCES, name), path.join(layer, name));
+  }
+  for (const entry of DECLARED) {
+    const bundle = await rollup({
+      input: path.join(layer, `${entry}.d.ts`),
+      plugins: [dts()],
+      onwarn: (warning) => {
+        throw new Error(warning.message);
+      },
+    });
+    await bundle.write({ file: path.join(work, `${entry}.d.ts`) });
+    await bundle.close();
+  }
+  copyFileSync(path.join(SOURCES, FALLBACK.replace(/js$/, 'd.ts')), path.join(work, FALLBACK.replace(/js$/, 'd.ts')));
+  // What a plain script tag gets.
+  const index = path.join(work, 'index.d.ts');
+  writeFileSync(index, `export as namespace Cardseal;\n${readFileSync(index, 'utf8')}`);
+  copyFileSync(index, path.join(work, 'index.d.cts'));
 }
 
 /** Stands before a character that means 128 more. */
@@ -181,11 +273,10 @@ function rustFlags(target) {
   const own = process.env.CARGO_ENCODED_RUSTFLAGS?.split('\x1f') ?? process.env.RUSTFLAGS?.split(/\s+/) ?? [];
   return [
     ...own.filter(Boolean),
-    // The small form of the cipher, and limbs of the width that wasm can multiply in one instruction.
+    // The small forms of the cipher and the digest, and limbs of the width that wasm can multiply in one instruction.
     '--cfg=aes_compact',
+    '--cfg=sha2_backend_soft="compact"',
     '--cfg=cpubits="32"',
-    // The crate in random/ is the source.
-    '--cfg=getrandom_backend="custom"',
     // The last match wins, so the widest folder goes first.
     `--remap-path-prefix=${root}=/cardseal`,
     `--remap-path-prefix=${target}=/cardseal/target`,

@@ -7,8 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { build } from './build.mjs';
 import { isMain, main, root, say } from './project.mjs';
-import { ensure } from './setup.mjs';
+import { ensure, TO_BUILD } from './setup.mjs';
 
 const REFERENCE = path.join(root, 'docs', 'api.md');
 
@@ -18,7 +19,7 @@ export async function reference() {
   try {
     const app = await Application.bootstrapWithPlugins({
       plugin: ['typedoc-plugin-markdown'],
-      entryPoints: [path.join(root, 'src', 'js', 'index.d.ts')],
+      entryPoints: [path.join(root, 'pkg', 'index.d.ts')],
       tsconfig: path.join(root, 'tests', 'package', 'types', 'tsconfig.json'),
       name: 'API reference',
       readme: 'none',
@@ -38,7 +39,7 @@ export async function reference() {
     const project = await app.convert();
     if (!project) throw new Error('the declarations could not be read');
     await app.generateOutputs(project);
-    const note = '<!-- Made from src/js/index.d.ts by `npm run docs`. -->\n\n';
+    const note = '<!-- Made from the declarations of the package by `npm run docs`. -->\n\n';
     return note + readFileSync(path.join(folder, 'api.md'), 'utf8').replace(/[ \t]+$/gm, '');
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -47,7 +48,8 @@ export async function reference() {
 
 if (isMain(import.meta.url)) {
   main(async () => {
-    await ensure(['node', 'packages']);
+    await ensure(TO_BUILD);
+    await build();
     const text = await reference();
     if (!process.argv.includes('--check')) {
       writeFileSync(REFERENCE, text);
@@ -55,7 +57,7 @@ if (isMain(import.meta.url)) {
       return 0;
     }
     if (readFileSync(REFERENCE, 'utf8') === text) return 0;
-    say('docs/api.md is not what src/js/index.d.ts says: npm run docs');
+    say('docs/api.md is not what pkg/index.d.ts says: npm run docs');
     return 1;
   });
 }

@@ -27,9 +27,12 @@ export const PUBLISHED = [
 const PURPOSES = {
   'cardseal_bg.wasm': 'The WebAssembly module: checks, formats and encrypts card data.',
   'cardseal_bg.wasm.js': 'The same WebAssembly module as JavaScript text.',
+  'cardseal_fallback.js': 'The same as JavaScript, fetched only by engines without WebAssembly.',
   'cardseal.global.js': 'Everything in one file, for a plain script tag.',
   'node.cjs': 'Everything in one file, for CommonJS.',
   'integrity.js': 'What a fetched module must hash to.',
+  'cardseal.js': 'What calls the module and what the module calls, as wasm-bindgen writes it.',
+  'codes.js': 'The error codes that are thrown outside the module.',
   'verify.mjs': 'Not for pages: the program that checks deployed files.',
 };
 
@@ -120,7 +123,7 @@ async function reach(work, { exports }) {
     for (const file of files) {
       if (file.endsWith('.wasm') || file.endsWith('.wasm.js')) continue;
       for (const [, more] of readFileSync(path.join(work, file), 'utf8').matchAll(
-        /new URL\("\.\/([\w.-]+)", ?import\.meta\.url\)/g,
+        /new URL\(["']\.\/([\w.-]+)["'], ?import\.meta\.url\)/g,
       ))
         files.add(more);
     }
@@ -132,11 +135,12 @@ async function reach(work, { exports }) {
 /** Why a script is there, for a page's inventory of scripts: the first sentence of its source. */
 function what(name) {
   if (!/\.(c?js|mjs|wasm)$/.test(name)) return undefined;
-  const source = path.join(root, 'src', 'js', name);
+  const source = [name, name.replace(/js$/, 'ts')].map((file) => path.join(root, 'src', 'ts', file)).find(existsSync);
   const first =
-    existsSync(source) &&
+    source !== undefined &&
     /^\/(?:\/|\*\*) ([\s\S]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
-  const purpose = PURPOSES[name] ?? first;
+  // Of one platform's module as of the whole one's.
+  const purpose = PURPOSES[name] ?? PURPOSES[name.replace(/^cardseal_(?!bg)\w+?(?=_bg\.|\.js$)/, 'cardseal')] ?? first;
   if (!purpose) throw new Stop(`Nothing says what ${name} is for.`);
   return purpose;
 }

@@ -8,6 +8,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from './build.mjs';
+import { FALLBACK } from './fallback.mjs';
 import { isMain, main, pkg, root } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
@@ -21,6 +22,8 @@ export async function bundle(source, options = {}) {
     format: 'esm',
     target: 'es2022',
     legalComments: 'none',
+    // Fetched where there is no WebAssembly, and nowhere else.
+    external: [`*/${FALLBACK}`],
     write: false,
     logLevel: 'warning',
     ...options,
@@ -47,27 +50,70 @@ function weigh(name, files) {
   };
 }
 
-/** The names that a page of one platform imports. */
-const partOf = (name, platform) =>
-  bundle(
-    `export { load, ${platform}, openSession, validateCard, CardsealError } from ${JSON.stringify(path.join(pkg, name))};`,
-  );
-const everythingOf = (name) => bundle(`export * from ${JSON.stringify(path.join(pkg, name))};`);
+/** The same in the files that a bundler makes of it where it can: what is loaded at once, and what later. */
+async function split(source) {
+  const { build: esbuild } = await import('esbuild');
+  const { outputFiles, metafile } = await esbuild({
+    stdin: { contents: source, resolveDir: root },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    // Fetched where there is no WebAssembly, and nowhere else.
+    external: [`*/${FALLBACK}`],
+    write: false,
+    metafile: true,
+    outdir: 'out',
+    logLevel: 'warning',
+  });
+  const [first] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === '<stdin>');
+  const atOnce = new Set([first]);
+  for (const file of atOnce) {
+    for (const { path: name, kind } of metafile.outputs[file].imports)
+      if (kind === 'import-statement') atOnce.add(name);
+  }
+  const files = outputFiles.map(({ path: file, contents }) => [
+    path.relative(process.cwd(), file),
+    Buffer.from(contents),
+  ]);
+  const of = (wanted) => files.filter(([name]) => atOnce.has(name) === wanted).map(([, contents]) => contents);
+  return { atOnce: of(true), later: of(false) };
+}
+
+const fromPkg = (name) => JSON.stringify(path.join(pkg, name));
+const ENTRIES = ['greenpay', 'gp-api', 'ccbill', 'worldline-acquiring', 'online-payments'];
+
+/** An entry: all that it exports, and its module. */
+async function entry(name, file, module) {
+  const { atOnce, later } = await split(`export * from ${fromPkg(file)};`);
+  const wasm = readFileSync(path.join(pkg, module));
+  return {
+    row: weigh(name, [wasm, ...atOnce, ...later]),
+    parts: [weigh(module, [wasm]), weigh('what calls it', later), weigh('layer', atOnce)],
+  };
+}
 
 export async function sizes() {
-  const module = readFileSync(path.join(pkg, 'cardseal_bg.wasm'));
-  const glue = await everythingOf('index.js');
-  const peers = await bundle(`export * from './scripts/peers.mjs';`);
-  const client = await bundle(`export * from 'onlinepayments-sdk-client-js';`);
+  const entries = [await entry('cardseal', 'index.js', 'cardseal_bg.wasm')];
+  for (const name of ENTRIES) {
+    entries.push(await entry(`cardseal/${name}`, `${name}.js`, `cardseal_${name.replaceAll('-', '_')}_bg.wasm`));
+  }
+  const layers = entries.map(({ parts }) => parts.at(-1));
+  const of = async (source) => [await bundle(source)];
   return {
     rows: [
-      weigh('cardseal', [module, glue]),
-      weigh('cardseal, GreenPay', [module, await partOf('index.js', 'GreenPay')]),
-      weigh('cardseal/inline', [await everythingOf('inline.js')]),
-      weigh('onlinepayments-sdk', [client]),
-      weigh('aes-js+jsencrypt', [peers]),
+      ...entries.map(({ row }) => row),
+      { ...layers[0], name: 'before the form' },
+      { ...layers[1], name: 'same, GreenPay' },
+      weigh('cardseal/inline', await of(`export * from ${fromPkg('inline.js')};`)),
+      weigh(FALLBACK, [readFileSync(path.join(pkg, FALLBACK))]),
+      weigh('onlinepayments-sdk', await of(`export * from 'onlinepayments-sdk-client-js';`)),
+      weigh('same work', await of(`export * from './scripts/peers-form.mjs';`)),
+      weigh('aes-js+jsencrypt', await of(`export * from './scripts/peers.mjs';`)),
     ],
-    parts: [weigh('cardseal_bg.wasm', [module]), weigh('glue', [glue])],
+    parts: Object.fromEntries(entries.map(({ row, parts }) => [row.name, parts])),
   };
 }
 
@@ -82,27 +128,29 @@ if (isMain(import.meta.url)) {
     }
     const reference = rows.at(-1);
     const line = ({ name, ...row }, ratio) => {
-      const columns = ['raw', 'gzip', 'brotli'].map(
-        (key) =>
-          row[key].toLocaleString('en').padStart(9) +
-          (ratio ? ` (${(row[key] / reference[key]).toFixed(2)})` : '       '),
-      );
-      process.stdout.write(`${name.padEnd(20)}${columns.join('')}\n`);
+      const cells = ['raw', 'gzip', 'brotli'].map((key) => {
+        const divided = ratio ? ` (${(row[key] / reference[key]).toFixed(2)})` : '       ';
+        return row[key].toLocaleString('en').padStart(9) + divided;
+      });
+      process.stdout.write(`${name.padEnd(36)}${cells.join('')}\n`);
     };
     process.stdout.write('\nBytes that a page downloads. In brackets: divided by aes-js+jsencrypt.\n\n');
-    process.stdout.write(
-      `${''.padEnd(20)}${['raw', 'gzip -9', 'brotli 11'].map((text) => `${text.padStart(9)}       `).join('')}\n`,
-    );
-    line(rows[0], true);
-    for (const part of parts) line({ ...part, name: `  ${part.name}` }, false);
-    for (const row of rows.slice(1)) line(row, true);
+    const head = ['raw', 'gzip -9', 'brotli 11'].map((text) => `${text.padStart(9)}       `);
+    process.stdout.write(`${''.padEnd(36)}${head.join('')}\n`);
+    for (const row of rows) {
+      line(row, true);
+      for (const part of parts[row.name] ?? []) line({ ...part, name: `  ${part.name}` }, false);
+    }
     process.stdout.write(`
-cardseal          the module, and one minified module (esbuild) of all that its entry exports
-cardseal, GreenPay  the module, and only what a page of that platform imports
-cardseal/inline   the same as one file, with the module inside
+cardseal            the module with all platforms, and all that the entry exports, split and minified by esbuild
+cardseal/greenpay … the same with one platform
+before the form     of cardseal, and of cardseal/greenpay: the script without which nothing can be typed; the rest comes meanwhile
+cardseal/inline     everything as one file, with the module inside
+${FALLBACK}  the module as JavaScript with what calls it: what a browser without WebAssembly fetches in its place
 onlinepayments-sdk  onlinepayments-sdk-client-js 3.6.2, another platform's client, bundled the same way
-aes-js+jsencrypt  aes-js 3.1.2, jsencrypt 3.5.4 and twenty lines of packing, minified by esbuild into one module
-Two files are compressed one by one, as a server sends them.
+same work           aes-js 3.1.2, jsencrypt 3.5.4, card-validator 10.0.4 and cleave-zen 0.0.17: packing, checks and formats
+aes-js+jsencrypt    aes-js 3.1.2, jsencrypt 3.5.4 and twenty lines of packing
+Files are compressed one by one, as a server sends them.
 `);
   });
 }

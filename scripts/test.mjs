@@ -33,11 +33,11 @@ import { EVERYTHING, ensure } from './setup.mjs';
 /** Name, what it does, and what it stands on: a step whose ground failed is not run and counts as failed. */
 const STEPS = [
   ...LINTS.slice(0, 2).map(lint),
-  ['types', types],
-  ['reference', reference],
   ...LINTS.slice(2).map(lint),
   ['deny', deny],
   ['build', built],
+  ['types', types, ['build']],
+  ['reference', reference, ['build']],
   ['package', () => nodeTests('tests/package'), ['build']],
   ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
@@ -53,7 +53,7 @@ function lint([name, program, args, env]) {
   return [name, async () => single((await run(program, args, { env })).code)];
 }
 
-/** The hand-written declarations against a sample that uses all of them. */
+/** The declarations against a sample that uses all of them. */
 async function types() {
   return single(
     (await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code,

@@ -10,16 +10,15 @@ pub mod format;
 
 use std::fmt;
 
+use crate::object::object;
 use crate::wiped::Wiped;
-use serde::Serialize;
 
 pub use brand::Brand;
 pub use check::{Checked, NameRule, Rules, check};
 pub use expiry::{Expiry, Month};
 
 /// An input field of a card form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The primary account number.
     Number,
@@ -48,13 +47,23 @@ impl Field {
 }
 
 /// Whether a problem stops the card from being sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// It does.
     Error,
     /// It does not: worth showing only.
     Warning,
+}
+
+impl Severity {
+    /// The word for it in JavaScript.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 macro_rules! problems {
@@ -67,6 +76,12 @@ macro_rules! problems {
         impl ProblemCode {
             /// Every code, in the order of the fields.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Every code as a type of TypeScript.
+            pub const TYPESCRIPT: &'static str = concat!(
+                "/** Stable codes of what can be wrong with a card. */\nexport type ProblemCode =",
+                $("\n  | \"", $code, "\"",)+ ";\n"
+            );
 
             /// The stable text.
             #[must_use]
@@ -129,6 +144,13 @@ pub struct Problem {
     /// Whether it stops the card.
     pub severity: Severity,
 }
+
+object!(Problem, problem, {
+    "field" = problem.code.field().as_str(),
+    "code" = problem.code.as_str(),
+    "severity" = problem.severity.as_str(),
+    "message" = problem.code.message(),
+});
 
 /// A text that is wiped on drop and cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -213,7 +235,8 @@ pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
 }
 
 /// The digits of a number as typed, in ASCII; `None` if there is something else than digits, blanks and dashes.
-pub(crate) fn digits(text: &str) -> Option<Wiped<String>> {
+#[must_use]
+pub fn digits(text: &str) -> Option<Wiped<String>> {
     let mut digits = Wiped::new(String::with_capacity(text.len()));
     for c in text.chars() {
         if let Some(digit) = digits::ascii_digit(c) {

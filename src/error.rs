@@ -100,6 +100,8 @@ codes! {
     NetworkFailed = "network_failed", "the request could not be sent, or the connection broke";
     /// The module was used before it was loaded.
     NotLoaded = "not_loaded", "call and await load() before using the module";
+    /// The module failed in the middle of a call; nothing was sent. It is started anew.
+    ModuleFailed = "module_failed", "the WebAssembly module failed and is started anew; try again";
     /// The module could not be loaded.
     LoadFailed = "load_failed", "the WebAssembly module could not be loaded";
 }

@@ -1,23 +1,27 @@
 //! A request as a plain value. Nothing here sends anything.
 
-use serde::{Serialize, Serializer};
-
 use crate::json::{self, Object};
+use crate::object::{IntoValue, Value, object};
 
 /// What a caller hands to `fetch`, or looks at. It has no `Debug`: it may hold a card.
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub struct Request {
     /// `POST` or `GET`.
     pub method: &'static str,
     /// Absolute, or relative to the page for the merchant's own server.
     pub url: String,
     /// Header names in lower case.
-    #[serde(serialize_with = "as_object")]
     pub headers: Vec<(&'static str, String)>,
     /// JSON text, empty for a `GET`. It never holds a card in clear unless the platform's own format demands it.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub body: String,
 }
+
+object!(Request, request, {
+    "method" = request.method,
+    "url" = &request.url,
+    "headers" = Headers(&request.headers),
+    "body" ? Some(&request.body).filter(|body| !body.is_empty()),
+});
 
 impl Request {
     /// JSON that asks for JSON.
@@ -66,6 +70,12 @@ fn json_headers() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn as_object<S: Serializer>(headers: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(headers.iter().map(|(name, value)| (name, value)))
+/// Headers as an object.
+struct Headers<'a>(&'a [(&'static str, String)]);
+
+impl<'a> IntoValue<'a> for Headers<'a> {
+    fn into_value(self) -> Value<'a> {
+        let members = self.0.iter().map(|(name, value)| (*name, value.into_value()));
+        Value::Object(members.collect())
+    }
 }

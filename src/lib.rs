@@ -4,26 +4,27 @@
 //! typed results. It performs no input or output. Compiled to WebAssembly it is the npm package `cardseal`;
 //! the server and the sandbox of this workspace use the same definitions natively.
 
-pub mod boundary;
 pub mod card;
 pub mod crypto;
 pub mod error;
+#[cfg(target_arch = "wasm32")]
+mod global;
 pub mod hosts;
 pub mod http;
 mod json;
+mod object;
 pub mod platform;
 pub mod platforms;
 pub mod random;
 pub mod redact;
 pub mod session;
+mod text;
 mod wiped;
 
 pub use error::{Code, Error, Result};
 pub use platforms::*;
 
-#[cfg(all(target_arch = "wasm32", feature = "bare"))]
-mod js;
-#[cfg(all(target_arch = "wasm32", not(feature = "bare")))]
+#[cfg(target_arch = "wasm32")]
 mod wasm;
 
 #[cfg(all(test, target_arch = "wasm32"))]

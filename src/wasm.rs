@@ -39,21 +39,20 @@ mod promise;
 #[cfg(feature = "worldline-acquiring")]
 mod worldline_acquiring;
 
-use js_sys::JsString;
 use serde::Serialize;
+use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 use wasm_bindgen::prelude::*;
 
 use crate::error::Result;
+use crate::object::IntoValue;
 use crate::platform::Platform;
 use error::Thrown;
 
 /// Wipes every block as it is freed, whoever allocated it: our code, a library, or the glue that brings texts in. The
-/// allocator under it is chosen for its size; a page makes few calls and each frees what it allocates.
+/// allocator under it is small, and joins what is freed, so that thousands of calls need no more memory than the first.
 #[global_allocator]
-static ALLOCATOR: zeroizing_alloc::ZeroAlloc<lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator>> =
-    zeroizing_alloc::ZeroAlloc(lol_alloc::LockedAllocator::new(
-        lol_alloc::FreeListAllocator::new(),
-    ));
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<WasmDynamicTalc> =
+    zeroizing_alloc::ZeroAlloc(new_wasm_dynamic_allocator());
 
 /// The types that a page hands in and gets, beside the generated classes and functions.
 #[wasm_bindgen(typescript_custom_section)]
@@ -64,6 +63,12 @@ const ERROR_CODES: &str = crate::error::Code::TYPESCRIPT;
 
 #[wasm_bindgen(typescript_custom_section)]
 const PLATFORMS: &str = Platform::TYPESCRIPT;
+
+#[wasm_bindgen(typescript_custom_section)]
+const PROBLEM_CODES: &str = crate::card::ProblemCode::TYPESCRIPT;
+
+#[wasm_bindgen(typescript_custom_section)]
+const BRANDS: &str = crate::card::Brand::TYPESCRIPT;
 
 /// More than the deepest call needs; the memory scan in the tests would find the rest.
 const STACK_TO_WIPE: usize = 48 * 1024;
@@ -95,15 +100,15 @@ fn wipe_stack() {
 }
 
 /// A value as a plain object of JavaScript.
-fn to_js(value: &impl Serialize) -> JsValue {
+fn to_js<'a>(value: impl IntoValue<'a>) -> JsValue {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     // No value of this crate has what it refuses.
-    value.serialize(&serializer).unwrap_or_default()
+    value.into_value().serialize(&serializer).unwrap_or_default()
 }
 
 /// A text with every run of digits that could be a card number masked.
 #[wasm_bindgen]
 #[must_use]
-pub fn mask(text: &JsString) -> String {
-    crate::redact::card_digits(&String::from(text))
+pub fn mask(#[wasm_bindgen(unchecked_param_type = "string | undefined")] text: &JsValue) -> String {
+    crate::redact::card_digits(&text.as_string().unwrap_or_default())
 }

@@ -103,8 +103,8 @@ fn a_key_is_itself_or_refused() {
 }
 
 #[test]
-fn any_text_is_a_call_or_refused_and_no_number_comes_back() {
-    run("boundary");
+fn any_text_is_a_card_or_refused_and_no_number_comes_back() {
+    run("card");
 }
 
 #[test]

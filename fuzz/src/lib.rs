@@ -8,13 +8,13 @@
 )]
 #![allow(unreachable_pub, reason = "a module there, a crate here")]
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use cardseal::Code;
-use cardseal::boundary::Module;
-use cardseal::card::ProblemCode;
+use cardseal::card::{Brand, Card, CardInput, Rules, Secret, Severity, check, format};
 use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::{Counter, GreenPay, Payload};
+use cardseal::platform::Platform;
 use cardseal::random::Random;
 use cardseal::redact;
 use rsa::pkcs1::RsaPublicKeyRef;
@@ -25,29 +25,7 @@ use rsa::pkcs8::der::Decode;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] = &[("key", key), ("boundary", boundary), ("redact", redact)];
-
-thread_local! {
-    // With a key of the smallest exponent: what is sealed is not looked into here, and most time would go into sealing.
-    static MODULES: RefCell<[Module; 2]> = RefCell::new(modules());
-}
-
-fn modules() -> [Module; 2] {
-    let mut sealing = Module::default();
-    let der = [
-        &[0x30, 0x81, 0x87, 0x02, 0x81, 0x81, 0x00][..],
-        &[0xff; 128],
-        &[0x02, 0x01, 0x03],
-    ]
-    .concat();
-    let key: String = der.iter().map(|byte| char::from(*byte)).collect();
-    assert!(
-        sealing
-            .call(&format!("key\0{key}"), &mut Drawn(0))
-            .starts_with("1024\0")
-    );
-    [Module::default(), sealing]
-}
+pub const TARGETS: &[Target] = &[("key", key), ("card", card), ("redact", redact)];
 
 /// Any text or DER as a public key: it is one, and comes back as the same, or it is refused.
 pub fn key(data: &[u8]) {
@@ -72,49 +50,126 @@ pub fn key(data: &[u8]) {
     }
 }
 
-/// Any text as a call, to a module without a key and to one with. `|` stands for the character between the parts, so
-/// that a corpus can be read.
-pub fn boundary(data: &[u8]) {
-    let text = String::from_utf8_lossy(data).replace('|', "\0");
-    MODULES.with_borrow_mut(|kept| {
-        for module in &mut *kept {
-            answered(&text, &module.call(&text, &mut Drawn(0)));
-        }
-        if text.starts_with("key\0") {
-            *kept = modules();
-        }
-    });
+/// Any text as a card and what is done with it: `check` or `pack` with options, or `brands` and `format` with a number.
+/// `|` stands between the parts, and what is there of those that may be missing begins with `=`.
+pub fn card(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let given: Vec<String> = text.split('|').map(Into::into).collect();
+    let mut parts = given.iter().map(String::as_str);
+    let said = match parts.next() {
+        Some("brands" | "format") => formatted(parts.next().unwrap_or_default()),
+        Some("check") => checked(parts),
+        _ => packed(parts),
+    };
+    no_number(&given, &said);
 }
 
-/// An error has the known form, and says nothing of a number in the call; neither does what was encrypted.
-fn answered(call: &str, output: &str) {
-    let given: Vec<String> = call.split('\0').map(Into::into).collect();
-    let said: Vec<String> = output.split('\0').map(Into::into).collect();
-    let Some(code) = output.strip_prefix('\u{1}') else {
-        match given[0].as_str() {
-            "pack" => {
-                assert!(said.len() >= 2 && said[0].bytes().all(|byte| byte.is_ascii_hexdigit()));
-                no_number(&given, &said);
-            }
-            "check" => assert!(matches!(said.len(), 2 | 8), "{said:?}"),
-            "key" => assert_eq!(said.len(), 3),
-            "brands" => assert_eq!(said.len(), 1),
-            other => panic!("{other:?} is a call"),
-        }
-        return;
-    };
-    assert_eq!(said.len(), 3);
-    let code = code
-        .split('\0')
+fn optional<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    parts.next().and_then(|part| part.strip_prefix('='))
+}
+
+/// The clock, and what was typed.
+fn typed<'a>(parts: &mut impl Iterator<Item = &'a str>) -> (f64, CardInput) {
+    let now: u32 = parts
         .next()
-        .and_then(|place| place.parse::<usize>().ok());
-    assert!(code.is_some_and(|place| place < Code::ALL.len()));
-    assert!(["", "counter", "platform"].contains(&&*said[1]), "{}", said[1]);
-    for place in said[2].split_terminator(',') {
-        let place = place.trim_start_matches('~').parse::<usize>();
-        assert!(place.is_ok_and(|place| place < ProblemCode::ALL.len()));
+        .and_then(|text| text.parse::<u64>().ok())
+        .and_then(|ms| u32::try_from(ms / 1000).ok())
+        .unwrap_or_default();
+    let mut secret = || optional(parts).map(Secret::from);
+    let input = CardInput {
+        number: secret().unwrap_or_default(),
+        expiry: secret().unwrap_or_default(),
+        cvc: secret().unwrap_or_default(),
+        holder: secret().unwrap_or_default(),
+        nickname: secret(),
+    };
+    (f64::from(now) * 1000.0, input)
+}
+
+/// The codes of the problems. Only a card without one that stops it comes back, and never in what is said of it.
+fn checked<'a>(mut parts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let platform = optional(&mut parts).and_then(Platform::from_id);
+    let asked: u8 = parts
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    let mut rules = platform.map_or(Rules::COMMON, |platform| {
+        cardseal::rules(platform, asked & 1 == 1)
+    });
+    rules.cvc = asked & 2 == 0;
+    let (now, input) = typed(&mut parts);
+    let found = check(&input, &rules, now);
+    let stopped = found
+        .problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    assert_eq!(found.card.is_none(), stopped);
+    let codes = found
+        .problems
+        .iter()
+        .map(|problem| problem.code.message().to_owned());
+    codes.chain([format!("{found:?}")]).collect()
+}
+
+/// What was encrypted, or what is said of why it was not.
+fn packed<'a>(mut parts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    thread_local! {
+        // With a key of the smallest exponent: what is sealed is not looked into here, and most time would go into sealing.
+        static SEALING: GreenPay = {
+            let der = [&[0x30, 0x81, 0x87, 0x02, 0x81, 0x81, 0x00][..], &[0xff; 128], &[0x02, 0x01, 0x03]].concat();
+            let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+            GreenPay::new(PublicKey::parse(&hex).unwrap())
+        };
     }
-    no_number(&given, &said);
+    let counter = match parts.next() {
+        Some("integer") => Counter::Integer,
+        Some("block") => Counter::Block,
+        _ => Counter::Byte,
+    };
+    let stored = parts.next() == Some("1");
+    let (token, tokenize, kount_session) = (optional(&mut parts), optional(&mut parts), optional(&mut parts));
+    let (now, input) = typed(&mut parts);
+    let card = match Card::parse(&input, &cardseal::rules(Platform::GreenPay, stored), now) {
+        Ok(card) => card,
+        Err(error) => return vec![error.to_string(), format!("{error:?}")],
+    };
+    let payload = match (token, tokenize) {
+        (Some(token), _) => Payload::UpdateToken(&card, token),
+        (None, Some(tokenize)) => Payload::Payment {
+            card: &card,
+            tokenize: tokenize == "1",
+            kount_session,
+        },
+        (None, None) => Payload::NewToken(&card),
+    };
+    match SEALING.with(|greenpay| greenpay.pack(payload, counter, &mut Drawn(0))) {
+        Ok(packed) => {
+            assert!(packed.ld.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            vec![packed.ld, packed.lk]
+        }
+        Err(error) => {
+            assert_eq!((error.code(), counter), (Code::CounterDoesNotFit, Counter::Block));
+            vec![error.to_string()]
+        }
+    }
+}
+
+/// Whatever is typed is shown, and shown the same when it is formatted again.
+fn formatted(text: &str) -> Vec<String> {
+    let (number, brands) = format::card_number(text, None);
+    let (again, same) = format::card_number(number.text.expose(), Some(number.caret));
+    assert_eq!((&again, &same), (&number, &brands));
+    for formatted in [
+        format::expiry(text, None),
+        format::security_code(text, None, text),
+    ] {
+        assert!(formatted.caret <= formatted.text.expose().len());
+    }
+    let digits = cardseal::card::digits(text);
+    let candidates = digits
+        .map(|digits| Brand::candidates(&digits))
+        .unwrap_or_default();
+    candidates.iter().map(|brand| brand.id().to_owned()).collect()
 }
 
 /// Any text of a platform: what is left of it holds no card number, and would not be masked further.
@@ -182,7 +237,7 @@ impl Random for Drawn {
     }
 }
 
-/// Names and values that mean something at the boundary.
+/// Names and values that mean something there.
 pub const WORDS: &[&str] = &[
     "|",
     "|=",
@@ -190,7 +245,7 @@ pub const WORDS: &[&str] = &[
     "pack",
     "check",
     "brands",
-    "key",
+    "format",
     "=greenpay",
     "=gp_api",
     "=online_payments",

@@ -8,7 +8,7 @@
 //! Discover begin with 65 in many small ranges that it does not publish either; and of RuPay, whose cards shared
 //! with JCB are JCB here. Discover and JCB are then the candidates, and the card is taken all the same.
 
-use serde::{Serialize, Serializer};
+use crate::object::{IntoValue, Value};
 
 macro_rules! brands {
     ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, lengths $lengths:expr, cvc $cvc:literal, luhn $luhn:literal,
@@ -20,6 +20,12 @@ macro_rules! brands {
         impl Brand {
             /// Every brand.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Every id as a type of TypeScript.
+            pub const TYPESCRIPT: &'static str = concat!(
+                "/** A card brand. Co-badged cards have several. */\nexport type Brand =",
+                $("\n  | \"", $id, "\"",)+ ";\n"
+            );
 
             /// The id in JavaScript and JSON.
             #[must_use]
@@ -100,9 +106,9 @@ brands! {
     Dankort = "dankort", lengths [16], cvc 3, luhn true, [5019, 4571];
 }
 
-impl Serialize for Brand {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.id())
+impl<'a> IntoValue<'a> for &'a Brand {
+    fn into_value(self) -> Value<'a> {
+        Value::Text(self.id())
     }
 }
 

@@ -7,6 +7,7 @@ use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts;
 
 use crate::error::{Code, Result};
+use crate::text::split_once;
 
 /// The shortest modulus that is accepted: a 1023-bit key is in the field, 1016 is what still holds the wrap.
 const MIN_BITS: usize = 1016;
@@ -139,10 +140,6 @@ impl PublicKey {
     /// The same.
     pub fn parse(text: &str) -> Result<Self> {
         Self::new(&Numbers::parse(text)?)
-    }
-
-    pub(crate) fn from_der(der: &[u8]) -> Result<Self> {
-        Self::new(&Numbers::from_der(der)?)
     }
 
     fn new(numbers: &Numbers) -> Result<Self> {
@@ -289,7 +286,7 @@ fn body(text: &str) -> Result<&str> {
     let Some(rest) = text.strip_prefix("-----BEGIN ") else {
         return Ok(text);
     };
-    let (label, rest) = rest.split_once("-----").ok_or(Code::KeyMalformed)?;
+    let (label, rest) = split_once(rest, "-----").ok_or(Code::KeyMalformed)?;
     if label.ends_with("PRIVATE KEY") {
         return Err(Code::KeyIsPrivate.into());
     }
@@ -298,7 +295,7 @@ fn body(text: &str) -> Result<&str> {
         "CERTIFICATE" => return Err(Code::KeyIsCertificate.into()),
         _ => return Err(Code::KeyMalformed.into()),
     }
-    let (body, end) = rest.split_once("-----END ").ok_or(Code::KeyMalformed)?;
+    let (body, end) = split_once(rest, "-----END ").ok_or(Code::KeyMalformed)?;
     if end.trim_end().strip_suffix("-----") == Some(label) {
         Ok(body)
     } else {

@@ -10,6 +10,7 @@ use web_sys::{CryptoKey, SubtleCrypto};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
+use crate::global::global;
 
 /// What the browser has computed.
 pub(super) type Bytes = Zeroizing<Vec<u8>>;
@@ -51,7 +52,7 @@ pub(super) struct Subtle(SubtleCrypto);
 impl Subtle {
     /// Pages without https have none.
     pub(super) fn find() -> Result<Self> {
-        let subtle = Reflect::get(&js_sys::global(), &"crypto".into())
+        let subtle = Reflect::get(&global(), &"crypto".into())
             .and_then(|crypto| Reflect::get(&crypto, &"subtle".into()))
             .map_err(failed)?;
         if subtle.is_object() {
@@ -178,7 +179,7 @@ async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
 /// Nothing of what was thrown is told on: its text is the browser's, or a page's.
 fn failed(_: JsValue) -> Error {
     let error = Error::new(Code::EncryptionFailed);
-    match Reflect::get(&js_sys::global(), &"isSecureContext".into()) {
+    match Reflect::get(&global(), &"isSecureContext".into()) {
         Ok(secure) if secure == JsValue::FALSE => {
             error.with_message("a page without https has no cryptography")
         }

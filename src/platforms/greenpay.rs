@@ -16,13 +16,13 @@ pub mod wire;
 
 use crate::wiped::Wiped;
 use base64ct::{Base64, Encoding};
-use serde::Serialize;
 
 use crate::card::{Card, NameRule, Rules, Secret, Severity};
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::{aes_ctr, rsa_wrap};
 use crate::error::{Code, Result};
 use crate::json;
+use crate::object::object;
 use crate::random::Random;
 
 pub use answer::{
@@ -89,13 +89,15 @@ pub enum Counter {
 }
 
 /// The encrypted card and the wrapped key.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Packed {
     /// Lower-case hex.
     pub ld: String,
     /// Standard base64 with padding.
     pub lk: String,
 }
+
+object!(Packed, packed, { "ld" = &packed.ld, "lk" = &packed.lk });
 
 /// An encryptor. It cannot exist without a key.
 pub struct GreenPay {

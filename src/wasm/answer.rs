@@ -1,11 +1,10 @@
 //! What is read of the platforms' answers, as JavaScript gets it.
 
-use serde::Serialize;
-
 use crate::greenpay::Verified;
+use crate::object::object;
 
 /// What an answer says of a token. What it does not say is `null`.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(crate) struct ReadToken {
     pub(crate) id: String,
     pub(crate) brand: Option<String>,
@@ -16,12 +15,24 @@ pub(crate) struct ReadToken {
     pub(crate) nickname: Option<String>,
     pub(crate) signature: Option<Verified>,
     /// Only of CCBill.
-    #[serde(rename = "subscriptionId", skip_serializing_if = "Option::is_none")]
     pub(crate) subscription_id: Option<Option<String>>,
 }
 
-#[derive(Serialize)]
 pub(crate) struct ReadExpiry {
     pub(crate) month: u8,
     pub(crate) year: u16,
 }
+
+object!(ReadToken, token, {
+    "id" = &token.id,
+    "brand" = &token.brand,
+    "bin" = &token.bin,
+    "last4" = &token.last4,
+    "expiry" = &token.expiry,
+    "holder" = &token.holder,
+    "nickname" = &token.nickname,
+    "signature" = &token.signature,
+    "subscriptionId" ? token.subscription_id.as_ref(),
+});
+
+object!(ReadExpiry, expiry, { "month" = u16::from(expiry.month), "year" = expiry.year });

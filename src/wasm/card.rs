@@ -1,16 +1,16 @@
 //! Cards on their way in, and what a form needs while they are typed.
 
 use js_sys::Function;
-use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::client::clock;
-use super::error::{CardProblem, Thrown};
+use super::error::Thrown;
 use super::read::{Members, is_object, not_offered, text, wrong_type};
 use super::{run_free, to_js};
-use crate::card::{Brand, Card, CardInput, Rules, Secret, check};
+use crate::card::{Brand, Card, CardInput, Problem, Rules, Secret, check, format};
 use crate::error::Result;
+use crate::object::object;
 use crate::platform::Platform;
 
 /// What a person typed.
@@ -19,13 +19,12 @@ pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
         return Err(wrong_type("card"));
     }
     let members = Members::of(card);
-    let nickname = members.text("nickname")?.map(Secret::new);
     Ok(CardInput {
         number: members.secret("number")?,
         expiry: expiry(&members)?,
         cvc: members.secret("cvc")?,
         holder: members.secret("holder")?,
-        nickname,
+        nickname: members.text("nickname")?.map(Secret::new),
     })
 }
 
@@ -44,8 +43,8 @@ fn expiry(members: &Members) -> Result<Secret> {
         return text(&value, FIELD).map(Secret::new);
     }
     let parts = Members::of(&value);
-    let part = |name, width: usize| -> Result<Secret> {
-        let Some(value) = parts.value(name).map_err(|_| wrong_type(FIELD))? else {
+    let part = |name, two_digits: bool| -> Result<Secret> {
+        let Some(value) = parts.value(name)? else {
             return Ok(Secret::default());
         };
         let digits = match value.as_f64() {
@@ -55,8 +54,8 @@ fn expiry(members: &Members) -> Result<Secret> {
                 reason = "within four digits"
             )]
             Some(number) if number.trunc() == number && (0.0..10_000.0).contains(&number) => {
-                let digits = (number as u16).to_string();
-                ["0".repeat(width.saturating_sub(digits.len())), digits].concat()
+                let zero = if number < 10.0 && two_digits { "0" } else { "" };
+                [zero, &(number as u16).to_string()].concat()
             }
             // No month and no year, but a number: the card is wrong, and not the call.
             Some(number) if number.is_finite() => "?".into(),
@@ -64,19 +63,32 @@ fn expiry(members: &Members) -> Result<Secret> {
         };
         Ok(Secret::new(digits))
     };
-    let (month, year) = (part("month", 1)?, part("year", 2)?);
+    let (month, year) = (part("month", false)?, part("year", true)?);
     if month.expose().is_empty() && year.expose().is_empty() {
         return Ok(Secret::default());
     }
-    Ok(Secret::new([month.expose(), "/", year.expose()].concat()))
+    // With all four digits nobody takes a year for a month.
+    let century = if matches!(year.expose().len(), 1 | 2) {
+        "20"
+    } else {
+        ""
+    };
+    Ok(Secret::new(
+        [month.expose(), "/", century, year.expose()].concat(),
+    ))
 }
 
-#[derive(Serialize)]
 struct Validation {
     valid: bool,
     brands: Vec<Brand>,
-    problems: Vec<CardProblem>,
+    problems: Vec<Problem>,
 }
+
+object!(Validation, checked, {
+    "valid" = checked.valid,
+    "brands" = &checked.brands,
+    "problems" = &checked.problems,
+});
 
 /// Checks a card and reports every problem. Throws only for values of the wrong type.
 #[wasm_bindgen(js_name = validateCard, unchecked_return_type = "Validation")]
@@ -102,7 +114,7 @@ pub fn validate_card(
         Ok(to_js(&Validation {
             valid: checked.card.is_some(),
             brands: checked.brands,
-            problems: checked.problems.iter().map(CardProblem::from).collect(),
+            problems: checked.problems,
         }))
     })
 }
@@ -120,5 +132,88 @@ pub fn candidate_brands(
                 .map(|digits| Brand::candidates(&digits))
                 .unwrap_or_default(),
         ))
+    })
+}
+
+/// A text to show in an input field.
+struct Formatted<'a> {
+    text: &'a str,
+    caret: u32,
+    brands: Option<Vec<Brand>>,
+}
+
+object!(Formatted<'_>, shown, {
+    "text" = shown.text,
+    "caret" = shown.caret,
+    "brands" ? shown.brands.as_ref(),
+});
+
+impl<'a> Formatted<'a> {
+    fn to_js(formatted: &'a format::Formatted, brands: Option<Vec<Brand>>) -> JsValue {
+        to_js(&Self {
+            text: formatted.text.expose(),
+            caret: u32::try_from(formatted.caret).unwrap_or(u32::MAX),
+            brands,
+        })
+    }
+}
+
+/// Where the caret is. Whatever is no place in a text is its end.
+fn place(caret: &JsValue) -> Option<usize> {
+    let caret = caret
+        .as_f64()
+        .filter(|caret| *caret >= 0.0 && caret.trunc() == *caret)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number; beyond the text it is cut"
+    )]
+    Some(caret as usize)
+}
+
+/// Groups the digits as they stand on the card; the caret stays behind the same digit.
+#[wasm_bindgen(js_name = formatCardNumber, unchecked_return_type = "Formatted & { brands: Brand[] }")]
+pub fn format_card_number(
+    #[wasm_bindgen(js_name = text, unchecked_param_type = "string")] typed: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
+) -> Result<JsValue, Thrown> {
+    run_free(|| {
+        let typed = Secret::new(text(typed, "text")?);
+        let (formatted, brands) = format::card_number(typed.expose(), place(caret));
+        Ok(Formatted::to_js(&formatted, Some(brands)))
+    })
+}
+
+/// `MM / YY`, from what was typed so far.
+#[wasm_bindgen(js_name = formatExpiry, unchecked_return_type = "Formatted")]
+pub fn format_expiry(
+    #[wasm_bindgen(js_name = text, unchecked_param_type = "string")] typed: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
+) -> Result<JsValue, Thrown> {
+    run_free(|| {
+        let typed = Secret::new(text(typed, "text")?);
+        Ok(Formatted::to_js(
+            &format::expiry(typed.expose(), place(caret)),
+            None,
+        ))
+    })
+}
+
+/// Digits only, as many as the brands of `number` allow.
+#[wasm_bindgen(js_name = formatSecurityCode, unchecked_return_type = "Formatted")]
+pub fn format_security_code(
+    #[wasm_bindgen(js_name = text, unchecked_param_type = "string")] typed: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
+    #[wasm_bindgen(unchecked_optional_param_type = "string")] number: &JsValue,
+) -> Result<JsValue, Thrown> {
+    run_free(|| {
+        let number = if number.is_undefined() || number.is_null() {
+            Secret::default()
+        } else {
+            Secret::new(text(number, "number")?)
+        };
+        let typed = Secret::new(text(typed, "text")?);
+        let formatted = format::security_code(typed.expose(), place(caret), number.expose());
+        Ok(Formatted::to_js(&formatted, None))
     })
 }

@@ -5,6 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::read::{Members, get, is_object, items, keys, member, wrong_type};
 use crate::error::Result;
+use crate::global::global;
 use crate::online_payments::Browser;
 
 /// The browser as the platform is told of it.
@@ -33,7 +34,7 @@ impl Device {
 
     /// The browser that is really there; what there is not is left out.
     pub(crate) fn here() -> Self {
-        let global = js_sys::global();
+        let global = global();
         let screen = member(&global, "screen").unwrap_or_default();
         let navigator = member(&global, "navigator").unwrap_or_default();
         let (width, height) = (member(&global, "innerWidth"), member(&global, "innerHeight"));
@@ -67,7 +68,7 @@ impl Device {
 
     /// What every call tells of the browser.
     pub(crate) fn browser(&self) -> Browser {
-        let navigator = member(&js_sys::global(), "navigator").unwrap_or_default();
+        let navigator = member(&global(), "navigator").unwrap_or_default();
         Browser {
             screen_size: self.screen_size.clone(),
             user_agent: member(&navigator, "userAgent").and_then(|agent| agent.as_string()),

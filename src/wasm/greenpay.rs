@@ -1,7 +1,6 @@
 //! GreenPay's class.
 
 use js_sys::{Array, Object};
-use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -18,6 +17,7 @@ use crate::greenpay::{
     Place, TOKEN_RULES, Verb, Verified,
 };
 use crate::http::Request;
+use crate::object::object;
 use crate::platform::Platform;
 use crate::platforms::lenient::{UNREADABLE, integral};
 use crate::platforms::unreadable;
@@ -32,12 +32,16 @@ pub struct GreenPay {
     strict: bool,
 }
 
-#[derive(Serialize)]
 struct KeyWarning {
-    code: &'static str,
-    bits: usize,
+    bits: u32,
     message: String,
 }
+
+object!(KeyWarning, warning, {
+    "code" = "key_below_2048_bits",
+    "bits" = warning.bits,
+    "message" = &warning.message,
+});
 
 fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
     run(Platform::GreenPay, work)
@@ -77,11 +81,16 @@ impl GreenPay {
     #[must_use]
     pub fn warnings(&self) -> JsValue {
         let key = self.greenpay.key();
-        let bits = key.bits();
+        // No key has more than fits; serde would check a `usize` against what a number of JavaScript can be.
+        let bits = u32::try_from(key.bits()).unwrap_or(u32::MAX);
         let warning = KeyWarning {
-            code: "key_below_2048_bits",
             bits,
-            message: format!("the RSA key has {bits} bits; 2048 are recommended"),
+            message: [
+                "the RSA key has ",
+                &bits.to_string(),
+                " bits; 2048 are recommended",
+            ]
+            .concat(),
         };
         to_js(&key.is_short().then_some(warning).into_iter().collect::<Vec<_>>())
     }
@@ -97,7 +106,7 @@ impl GreenPay {
             let input = Members::of(input);
             let token = input.text("token")?;
             let token = token
-                .map(|token| session::id(token, "token", Code::OptionInvalid))
+                .map(|token| session::id(token, "token", Code::SessionMalformed))
                 .transpose()?;
             let tokenize = input.flag("tokenize")?;
             let kount = input.visible("kountSession")?;
@@ -273,7 +282,7 @@ impl GreenPay {
             Kind::Update => {
                 let token = options.text("token")?.or(given.card_token);
                 let token = token.ok_or_else(|| not_offered("token"))?;
-                extras.token = Some(session::id(token, "token", Code::OptionInvalid)?);
+                extras.token = Some(session::id(token, "token", Code::SessionMalformed)?);
                 Verb::UpdateToken
             }
             Kind::Payment => {
@@ -315,8 +324,7 @@ impl From<CardToken> for ReadToken {
 }
 
 /// Without an answer nothing is known.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct ReadPayment {
     status: Outcome,
     order_reference: Option<String>,
@@ -326,6 +334,16 @@ struct ReadPayment {
     decline: Option<Decline>,
     signature: Option<Verified>,
 }
+
+object!(ReadPayment, payment, {
+    "status" = payment.status.as_str(),
+    "orderReference" = &payment.order_reference,
+    "authorization" = &payment.authorization,
+    "brand" = &payment.brand,
+    "last4" = &payment.last4,
+    "decline" = &payment.decline,
+    "signature" = &payment.signature,
+});
 
 impl From<Payment> for ReadPayment {
     fn from(payment: Payment) -> Self {
@@ -378,6 +396,22 @@ impl Answer {
         Some(scalar(Some(value)).map_or_else(|| UNREADABLE.into(), |scalar| scalar.text()))
     }
 
+    /// The echo of a reference, if there is one. Nothing at all where it cannot be read.
+    fn echo(&self, name: &'static str) -> Option<Option<Scalar>> {
+        match self.value(name) {
+            None => Some(None),
+            value => scalar(value).map(Some),
+        }
+    }
+
+    /// The result, if there is one. Nothing at all where something else stands there.
+    fn result(&self) -> Option<Option<Self>> {
+        match self.value("result") {
+            None => Some(None),
+            Some(result) => is_object(&result).then(|| Some(Self(Members::of(&result)))),
+        }
+    }
+
     /// One entry of a list of errors, or one alone.
     fn errors(&self) -> Option<Vec<ErrorEntry>> {
         let value = self.value("errors")?;
@@ -405,29 +439,28 @@ fn words(value: &JsValue, depth: u32) -> String {
     let Some(object) = value.dyn_ref::<Object>().filter(|_| depth > 0) else {
         return String::new();
     };
-    let texts = Object::values(object)
-        .into_iter()
-        .map(|item| words(&item, depth - 1));
-    texts
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut text = String::new();
+    for item in Object::values(object).into_iter() {
+        let words = words(&item, depth - 1);
+        if !text.is_empty() && !words.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&words);
+    }
+    text
 }
 
 fn token_answer(answer: &JsValue) -> Option<TokenAnswer> {
     let answer = Answer::of(answer)?;
-    let result = answer.value("result").filter(is_object).map(|result| {
-        let result = Answer(Members::of(&result));
-        TokenResult {
-            token: result.text("token"),
-            last_digits: result.text("last_digits"),
-            bin: result.text("bin"),
-            ..TokenResult::default()
-        }
+    let result = answer.result()?.map(|result| TokenResult {
+        token: result.text("token"),
+        last_digits: result.text("last_digits"),
+        bin: result.text("bin"),
+        ..TokenResult::default()
     });
     Some(TokenAnswer {
         status: answer.scalar("status")?,
-        request_id: answer.scalar("requestId"),
+        request_id: answer.echo("requestId")?,
         result,
         expiration_date: answer.text("expiration_date"),
         brand: answer.text("brand"),
@@ -441,25 +474,24 @@ fn token_answer(answer: &JsValue) -> Option<TokenAnswer> {
 
 fn payment_answer(answer: &JsValue) -> Option<PaymentAnswer> {
     let answer = Answer::of(answer)?;
-    // What the bank said and cannot be read was no approval.
-    let result = answer.value("result").map(|result| {
-        let said = Answer(Members::of(&result));
-        PaymentResult {
-            success: said
-                .value("success")
-                .map(|success| success.as_bool().unwrap_or_default()),
-            resp_code: if is_object(&result) {
-                said.deciding("resp_code")
-            } else {
-                Some(UNREADABLE.into())
-            },
-            reserved_private4: said.text("reserved_private4"),
-            ..PaymentResult::default()
+    let result = match answer.result()? {
+        None => None,
+        Some(said) => {
+            let success = said.value("success");
+            Some(PaymentResult {
+                success: success
+                    .map(|success| success.as_bool().ok_or(()))
+                    .transpose()
+                    .ok()?,
+                resp_code: said.deciding("resp_code"),
+                reserved_private4: said.text("reserved_private4"),
+                ..PaymentResult::default()
+            })
         }
-    });
+    };
     Some(PaymentAnswer {
         status: answer.scalar("status")?,
-        order_id: answer.scalar("orderId"),
+        order_id: answer.echo("orderId")?,
         authorization: answer.deciding("authorization"),
         last4: answer.text("last4"),
         brand: answer.text("brand"),

@@ -1,7 +1,6 @@
 //! Online Payments' class.
 
 use js_sys::Promise;
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::client::{Client, server_session};
@@ -15,6 +14,7 @@ use crate::crypto::jwe;
 use crate::crypto::public_key::Numbers;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
+use crate::object::object;
 use crate::online_payments::{
     self as payments, ClientSession, GivenClientSession, Hosts, LEAST_KEY_BITS, Payload, Purchase, RULES,
     Use, Values,
@@ -459,12 +459,12 @@ fn purchase(context: &JsValue) -> Result<Purchase> {
 }
 
 /// The platform's key, as it said it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Key {
     key_id: String,
     public_key: String,
 }
+
+object!(Key, key, { "keyId" = &key.key_id, "publicKey" = &key.public_key });
 
 /// The key, and as the browser's cryptography takes it. The platform's have 2048 bits; none above 8192 is read at all.
 fn key(answer: &JsValue) -> Result<(Key, Vec<u8>)> {

@@ -1,7 +1,6 @@
 //! A product's fields as a page hands them over. What cannot be read in them is left to the platform.
 
 use js_sys::{Date, Function};
-use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -11,6 +10,7 @@ use super::read::{Members, get, is_object, items, keys, text, wrong_type};
 use super::{run_free, to_js};
 use crate::card::{Problem, Severity};
 use crate::error::{Code, Error, Result};
+use crate::object::object;
 use crate::online_payments::Values;
 use crate::online_payments::product::{
     Language, Restrictions, Validator, card_field, masked, problem, short_year,
@@ -231,12 +231,13 @@ pub fn check_field(
     })
 }
 
-#[derive(Serialize)]
 struct Shown {
     text: String,
     value: String,
     caret: f64,
 }
+
+object!(Shown, shown, { "text" = &shown.text, "value" = &shown.value, "caret" = shown.caret });
 
 /// What the field's mask makes of a typed text; `value` is what is in it without decoration.
 #[wasm_bindgen(js_name = maskField, unchecked_return_type = "Formatted & { value: string }")]

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::card::Secret;
 use crate::error::{Code, Error, Result};
+use crate::global::global;
 use crate::hosts::{self, BaseUrl};
 use crate::session::{self, GivenSession};
 
@@ -184,7 +185,9 @@ pub(crate) enum Environment<T> {
 
 /// A member of what the language or the browser has, wherever it stands.
 pub(crate) fn member(object: &JsValue, name: &str) -> Option<JsValue> {
-    get(object, name).ok().and_then(given)
+    // Asked first: wasm-bindgen keeps a place in its table for what a call would have returned that throws.
+    let found = object.is_object().then(|| get(object, name).ok())?;
+    found.and_then(given)
 }
 
 /// The names of an object's own members.
@@ -224,7 +227,7 @@ pub(crate) fn text(value: &JsValue, field: &'static str) -> Result<String> {
 
 /// Whether the page came from this machine, or there is no page: only there does a session name this machine.
 pub(crate) fn is_local() -> bool {
-    member(&js_sys::global(), "location").is_none_or(|location| {
+    member(&global(), "location").is_none_or(|location| {
         member(&location, "origin")
             .and_then(|origin| origin.as_string())
             .is_some_and(|origin| hosts::is_loopback(&origin))

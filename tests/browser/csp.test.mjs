@@ -197,7 +197,9 @@ test('a browser without WebAssembly', async (t) => {
   await page.evaluate(() => {
     delete globalThis.WebAssembly;
   });
-  for (const entry of ['index', 'inline']) await fails(/there is no WebAssembly here/, page, entry);
+  await fails(/there is no WebAssembly here; cardseal\/fetch has a fallback$/, page, 'inline');
+  await fails(/there is no WebAssembly here$/, page, 'index', { fallback: false });
+  await works(page, 'index');
 });
 
 // ------------------------------------------------------------------------------------------ in the worker

@@ -168,11 +168,29 @@ test('the import map of the package covers every module that the entry fetches',
   const { page, site } = await open(t, { html: mapped() });
   assert.equal(await use(page, { entry: 'cardseal' }), 'packed');
   const fetched = site.seen.filter((name) => name.endsWith('.js')).sort();
-  assert.deepEqual(Object.keys(importMap('/pkg/', { manifest }).integrity).sort(), fetched);
+  // What is fetched where there is no WebAssembly is covered, too: it is the only hash that it has.
+  const fallback = '/pkg/cardseal_fallback.js';
+  assert.deepEqual(Object.keys(importMap('/pkg/', { manifest }).integrity).sort(), [...fetched, fallback].sort());
   assert.deepEqual(
     manifest.entries['index.js'].map((name) => `/pkg/${name}`).sort(),
-    [...fetched, '/pkg/cardseal_bg.wasm'].sort(),
+    [...fetched, fallback, '/pkg/cardseal_bg.wasm'].sort(),
   );
+});
+
+test('a fallback that was changed is refused by the import map', async (t) => {
+  const body = `${readFileSync(path.join(SOURCE, 'cardseal_fallback.js'), 'utf8')}\n`;
+  const answers = { '/pkg/cardseal_fallback.js': { headers: SCRIPT, body } };
+  for (const [html, expected] of [
+    [mapped(), /there is no WebAssembly here, and cardseal_fallback\.js cannot be loaded$/],
+    ['', /^packed$/],
+  ]) {
+    const { page } = await open(t, { html, answers });
+    await page.evaluate(() => {
+      delete globalThis.WebAssembly;
+    });
+    const used = await use(page, { entry: html ? 'cardseal' : undefined });
+    assert.match(used.message ?? used, expected);
+  }
 });
 
 test('a script that was changed is refused by the import map, at any depth', async (t) => {

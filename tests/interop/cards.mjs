@@ -5,12 +5,13 @@ import process from 'node:process';
 
 export const seed = Number(process.env.CARDSEAL_SEED ?? randomInt(2 ** 31));
 
-// Letters of one, two, three and four bytes of UTF-8, and what JSON escapes or does not.
+// Letters of one, two, three and four bytes of UTF-8, and what JSON escapes or does not. No U+FFFD: it stands for what could
+// not be read, and is refused.
 const ALPHABETS = [
   'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ',
   ' .-\'"\\/<>&{}[]:,%',
   'áéíóúüñçßøåÀÈÖŁŻžИванДмитрийΑλέξηςאבגד',
-  '€山田太郎김민준あいうえおกขคงẞ\u2028\u2029\ufeff\ufffd\uffff',
+  '€山田太郎김민준あいうえおกขคงẞ\u2028\u2029\ufeff\uffff',
   '😀🎉💳𝔸𝕟𝕒𐐷𠮷🇨🇷👩‍🚀',
 ].map((letters) => Array.from(letters));
 

@@ -27,7 +27,7 @@ let mask;
 before(async () => {
   cardseal = await import('../../pkg/node.js');
   await cardseal.load();
-  ({ mask } = await import('../../pkg/mask.js'));
+  ({ mask } = await import('../../pkg/cardseal.js'));
 });
 
 /** What a call throws: its code and field, after it was seen to repeat nothing of the card. */

@@ -121,7 +121,9 @@ test('nothing runs at installation, and nothing else is installed', () => {
 
 test('the loader has the hash of the module that is published', async () => {
   const work = mkdtempSync(path.join(folder, 'work-'));
-  cpSync(path.join(installed, 'pkg/cardseal_bg.wasm'), path.join(work, 'cardseal_bg.wasm'));
+  for (const name of readdirSync(path.join(installed, 'pkg')).filter((file) => file.endsWith('_bg.wasm'))) {
+    cpSync(path.join(installed, 'pkg', name), path.join(work, name));
+  }
   integrity(work);
   assert.equal(
     readFileSync(path.join(work, 'integrity.js'), 'utf8'),
@@ -164,9 +166,9 @@ test('the second build is made from what is written, not from the time or the or
   assert.deepEqual(differences(pkg, path.join(installed, 'pkg')), []);
   const other = copy();
   writeFileSync(path.join(other, 'load.js'), `${readFileSync(path.join(other, 'load.js'), 'utf8')} `);
-  rmSync(path.join(other, 'core.js'));
+  rmSync(path.join(other, 'client.js'));
   writeFileSync(path.join(other, 'more.js'), '');
-  assert.deepEqual(differences(pkg, other), ['core.js', 'load.js', 'more.js']);
+  assert.deepEqual(differences(pkg, other), ['client.js', 'load.js', 'more.js']);
 });
 
 // ----------------------------------------------------------------------------------------- bill of materials
@@ -245,7 +247,7 @@ test('whatever was changed, cut, lost or added is named', async () => {
   wasm[wasm.length >> 1] ^= 1;
   writeFileSync(at('cardseal_bg.wasm'), wasm);
   writeFileSync(at('load.js'), readFileSync(at('load.js')).subarray(1));
-  rmSync(at('core.js'));
+  rmSync(at('client.js'));
   writeFileSync(at('send.js'), '');
   mkdirSync(at('more'));
   writeFileSync(at('more/evil.js'), '');
@@ -254,7 +256,7 @@ test('whatever was changed, cut, lost or added is named', async () => {
   assert.deepEqual(statuses(await verify(other, { manifest })), {
     'Error.js': 'unexpected',
     'cardseal_bg.wasm': 'changed',
-    'core.js': 'missing',
+    'client.js': 'missing',
     'error.js': 'missing',
     'load.js': 'changed',
     'manifest.json': 'changed',
@@ -275,16 +277,16 @@ test('a deployed copy is checked over HTTP', async (t) => {
     '/pkg/index.js': { body: 'other' },
     '/pkg/load.js': { status: 404 },
     '/pkg/send.js': { status: 503 },
-    '/pkg/core.js': { status: 302, headers: { location: '/pkg/error.js' } },
+    '/pkg/client.js': { status: 302, headers: { location: '/pkg/error.js' } },
   });
   const evidence = await verify(base, { manifest, entries: ['index.js'] });
   assert.deepEqual(statuses(evidence), {
     'index.js': 'changed',
     'load.js': 'missing',
     'send.js': 'unreachable',
-    'core.js': 'changed',
+    'client.js': 'changed',
   });
-  assert.equal(evidence.files.find(({ file }) => file === 'core.js').redirected_to, `${base}/error.js`);
+  assert.equal(evidence.files.find(({ file }) => file === 'client.js').redirected_to, `${base}/error.js`);
   await site.stop().catch(() => {});
   assert.ok(
     Object.values(statuses(await verify(base, { manifest, entries: ['index.js'] }))).every(

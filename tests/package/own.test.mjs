@@ -64,9 +64,16 @@ const NAMES = (() => {
     '/',
     '=',
   ]);
-  for (const file of readdirSync(path.join(root, 'src/js')).filter((name) => name.endsWith('.js'))) {
-    const text = readFileSync(path.join(root, 'src/js', file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  // The layer, the glue, and what the crate reads and writes by name.
+  for (const name of readdirSync(path.join(root, 'pkg')).filter((file) =>
+    /^(?!.*(_bg|global|host|node))\w.*\.js$/.test(file),
+  )) {
+    const text = readFileSync(path.join(root, 'pkg', name), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
     for (const [word] of text.matchAll(/[a-zA-Z_$][\w$]*/g)) words.add(word);
+  }
+  for (const name of readdirSync(path.join(root, 'src'), { recursive: true }).filter((file) => file.endsWith('.rs'))) {
+    for (const [, word] of readFileSync(path.join(root, 'src', name), 'utf8').matchAll(/"([a-zA-Z_$][\w$]*)"/g))
+      words.add(word);
   }
   // What every object has already, and what the language itself asks of every object: it stops any program.
   for (const name of [...Object.getOwnPropertyNames(Object.prototype), 'then', 'return', 'get', 'set', 'toJSON'])
@@ -76,6 +83,8 @@ const NAMES = (() => {
     words.delete(name);
   // Node's own cryptography reads this one of its objects' prototypes; browsers do not.
   words.delete('kty');
+  // What a newer engine's buffers have themselves, and Node's lack.
+  words.delete('detached');
   return [...words];
 })();
 
@@ -552,11 +561,11 @@ test('what cannot be read has the wrong type, and what it said is not repeated',
     [() => gp().tokenizeRequest(ACCESS, broken('number', CARD)), 'number'],
     [() => gp().tokenizeRequest(ACCESS, closed), 'number'],
     [() => gp().tokenizeRequest(ACCESS, { ...CARD, expiry: broken('month') }), 'month'],
-    [() => gp().tokenizeRequest(broken('access_token'), CARD), 'session'],
-    [() => gp().tokenizeRequest(closed, CARD), 'session'],
+    [() => gp().tokenizeRequest(broken('access_token'), CARD), 'access_token'],
+    [() => gp().tokenizeRequest(closed, CARD), 'base_url'],
     [() => gp().tokenizeRequest(ACCESS, CARD, broken('reference')), 'reference'],
     [() => new cardseal.GpApi(broken('environment')), 'environment'],
-    [() => new cardseal.GpApi(closed), 'now'],
+    [() => new cardseal.GpApi(closed), 'fetch'],
     [() => new cardseal.GpApi({ environment: broken('base') }), 'base'],
     [() => cardseal.checkCustomer(broken('email')), 'email'],
     [() => cardseal.validateCard(CARD, broken('platform')), 'platform'],

@@ -1,10 +1,9 @@
 //! Whose card it is: what CCBill wants beside a card, checked by what it would refuse.
 
-use serde::Serialize;
-
 use crate::card::Severity;
 use crate::error::{Error, Result};
 use crate::json::Object;
+use crate::object::object;
 use crate::redact;
 
 /// A detail of the customer.
@@ -92,8 +91,7 @@ static FIELDS: [Field; 15] = [
 ];
 
 /// What is wrong with one of the details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerProblemCode {
     /// It must be there.
     Missing,
@@ -108,6 +106,18 @@ pub enum CustomerProblemCode {
 }
 
 impl CustomerProblemCode {
+    /// The word for it in JavaScript.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong => "too_long",
+            Self::Characters => "characters",
+            Self::Malformed => "malformed",
+            Self::IsCardNumber => "is_card_number",
+        }
+    }
+
     const fn message(self) -> &'static str {
         match self {
             Self::Missing => "This is missing.",
@@ -120,7 +130,7 @@ impl CustomerProblemCode {
 }
 
 /// One thing wrong with the customer's details, as a page shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomerProblem {
     /// The detail at fault.
     pub field: &'static str,
@@ -131,6 +141,13 @@ pub struct CustomerProblem {
     /// A sentence in English.
     pub message: &'static str,
 }
+
+object!(CustomerProblem, problem, {
+    "field" = problem.field,
+    "code" = problem.code.as_str(),
+    "severity" = problem.severity.as_str(),
+    "message" = problem.message,
+});
 
 /// The customer's details without the blanks around them. An empty one is missing.
 #[derive(Clone, Default)]

@@ -6,18 +6,24 @@ use super::signature::{self, Candidate};
 use super::wire::{ErrorEntry, PaymentAnswer, Scalar, TokenAnswer};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
+use crate::object::object;
 use crate::platforms::lenient::UNREADABLE;
 use crate::redact;
+use crate::text::contains;
 
 /// What the signature of an answer says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Whether it fits the key.
     pub verified: bool,
     /// The only fields that it covers.
     pub signed_fields: Vec<&'static str>,
 }
+
+object!(Verified, signature, {
+    "verified" = signature.verified,
+    "signedFields" = &signature.signed_fields,
+});
 
 impl Verified {
     fn by(candidate: Option<Candidate>) -> Self {
@@ -109,7 +115,7 @@ impl Outcome {
 }
 
 /// Why a payment was declined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decline {
     /// The bank's code.
     pub code: Option<String>,
@@ -118,6 +124,12 @@ pub struct Decline {
     /// The bank's text, masked.
     pub message: String,
 }
+
+object!(Decline, decline, {
+    "code" = &decline.code,
+    "reason" = decline.reason,
+    "message" = &decline.message,
+});
 
 /// The answer to a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -221,7 +233,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase();
     TEXTS
         .iter()
-        .find(|(part, _)| text.contains(part))
+        .find(|(part, _)| contains(&text, part))
         .map(|(_, code)| *code)
 }
 
@@ -267,12 +279,12 @@ fn refusal(http_status: u16, body_status: &Scalar, errors: Option<&[ErrorEntry]>
 }
 
 fn texts(errors: Option<&[ErrorEntry]>) -> String {
-    let texts: Vec<&str> = errors
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| entry.0.as_str())
-        .collect();
-    texts.join("; ")
+    let mut text = String::new();
+    for (index, entry) in errors.unwrap_or_default().iter().enumerate() {
+        text.push_str(if index > 0 { "; " } else { "" });
+        text.push_str(&entry.0);
+    }
+    text
 }
 
 fn brand(text: &str) -> Option<String> {

@@ -73,7 +73,13 @@ const sources: LoadSource[] = [
   new Uint8Array(8),
   fetch('/module.wasm'),
 ];
-export const loaded: Promise<void>[] = [load(), inline.load(), ...sources.map((source) => load(source))];
+export const loaded: Promise<void>[] = [
+  load(),
+  inline.load(),
+  ...sources.map((source) => load(source)),
+  load({ fallback: false, source: '/assets/cardseal_bg.wasm' }),
+  inline.load({ fallback: () => import('cardseal/cardseal_fallback.js') }),
+];
 
 // ------------------------------------------------------------------------------------------------ card data
 

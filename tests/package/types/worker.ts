@@ -76,7 +76,7 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const needed: boolean = await ccbill.threeDsRequired(session, card);
   console.log(
     needed,
-    checkCustomer({}).length,
+    (await checkCustomer({})).length,
     (await ccbill.createPaymentToken(session, card, { threeDs: needed })).subscriptionId,
   );
   await ccbill.free();
@@ -86,7 +86,7 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const acquiring: WorldlineAcquiring = new WorldlineAcquiring();
   const jwe: string = await acquiring.seal(session, card);
   await acquiring.free();
-  console.log(jwe, sealed, maskField({ id: 'cvv' }, '1').text, checkField({ id: 'cvv' }, '1'));
+  console.log(jwe, sealed, (await maskField({ id: 'cvv' }, '1')).text, await checkField({ id: 'cvv' }, '1'));
   const outcome: PaymentOutcome = await greenpay.pay(session, card);
   const own: GreenPay = greenpay;
   await own.free();

@@ -1,0 +1,169 @@
+//! Objects that the module gives, and the server sends on.
+//!
+//! Every type first becomes a [`Value`], so that serde is compiled for one type, and as maps: of structs
+//! `serde-wasm-bindgen` keeps the members' names in a hash table.
+
+use serde::{Serialize, Serializer};
+
+/// A value of JSON, or a member that is left out.
+pub(crate) enum Value<'a> {
+    LeftOut,
+    Null,
+    Flag(bool),
+    Number(f64),
+    Text(&'a str),
+    List(Vec<Self>),
+    Object(Vec<(&'static str, Self)>),
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::LeftOut | Self::Null => serializer.serialize_none(),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Object(members) => {
+                let there = members
+                    .iter()
+                    .filter(|(_, value)| !matches!(value, Self::LeftOut));
+                serializer.collect_map(there.map(|(name, value)| (name, value)))
+            }
+        }
+    }
+}
+
+/// What a member of an object is made of.
+pub(crate) trait IntoValue<'a> {
+    fn into_value(self) -> Value<'a>;
+}
+
+impl<'a> IntoValue<'a> for bool {
+    fn into_value(self) -> Value<'a> {
+        Value::Flag(self)
+    }
+}
+
+impl<'a> IntoValue<'a> for f64 {
+    fn into_value(self) -> Value<'a> {
+        Value::Number(self)
+    }
+}
+
+impl<'a> IntoValue<'a> for u32 {
+    fn into_value(self) -> Value<'a> {
+        Value::Number(self.into())
+    }
+}
+
+impl<'a> IntoValue<'a> for u16 {
+    fn into_value(self) -> Value<'a> {
+        Value::Number(self.into())
+    }
+}
+
+impl<'a> IntoValue<'a> for &'a str {
+    fn into_value(self) -> Value<'a> {
+        Value::Text(self)
+    }
+}
+
+impl<'a> IntoValue<'a> for &'a &'a str {
+    fn into_value(self) -> Value<'a> {
+        Value::Text(self)
+    }
+}
+
+impl<'a> IntoValue<'a> for &'a String {
+    fn into_value(self) -> Value<'a> {
+        Value::Text(self)
+    }
+}
+
+impl<'a, T> IntoValue<'a> for &'a Option<T>
+where
+    &'a T: IntoValue<'a>,
+{
+    fn into_value(self) -> Value<'a> {
+        self.as_ref().map_or(Value::Null, IntoValue::into_value)
+    }
+}
+
+impl<'a, T> IntoValue<'a> for &'a [T]
+where
+    &'a T: IntoValue<'a>,
+{
+    fn into_value(self) -> Value<'a> {
+        Value::List(self.iter().map(IntoValue::into_value).collect())
+    }
+}
+
+impl<'a, T> IntoValue<'a> for &'a Vec<T>
+where
+    &'a T: IntoValue<'a>,
+{
+    fn into_value(self) -> Value<'a> {
+        self.as_slice().into_value()
+    }
+}
+
+/// Makes a type an object: `"name" = value`, or `"name" ? option` for a member that may be left out.
+macro_rules! object {
+    ($type:ident $(<$lifetime:lifetime>)?, $this:ident, { $($name:literal $kind:tt $value:expr),+ $(,)? }) => {
+        impl<'a> $crate::object::IntoValue<'a> for &'a $type $(<$lifetime>)? {
+            fn into_value(self) -> $crate::object::Value<'a> {
+                let $this = self;
+                $crate::object::Value::Object(vec![$(($name, $crate::object::object!(@member $kind $value))),+])
+            }
+        }
+
+        impl serde::Serialize for $type $(<$lifetime>)? {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::object::IntoValue::into_value(self).serialize(serializer)
+            }
+        }
+    };
+    (@member = $value:expr) => {
+        $crate::object::IntoValue::into_value($value)
+    };
+    (@member ? $value:expr) => {
+        $value.map_or($crate::object::Value::LeftOut, $crate::object::IntoValue::into_value)
+    };
+}
+
+pub(crate) use object;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    struct Inner(u16);
+    object!(Inner, inner, { "of" = inner.0 });
+
+    struct Outer {
+        inner: Vec<Inner>,
+        missing: Option<String>,
+    }
+    object!(Outer, outer, {
+        "inner" = &outer.inner,
+        "missing" = &outer.missing,
+        "left_out" ? outer.missing.as_deref(),
+        "there" ? outer.inner.first(),
+        "said" = "yes",
+        "so" = true,
+    });
+
+    #[test]
+    fn an_object_is_written_with_its_members_but_those_left_out() {
+        let outer = Outer {
+            inner: vec![Inner(1), Inner(2)],
+            missing: None,
+        };
+        assert_eq!(
+            serde_json::to_string(&outer).unwrap(),
+            r#"{"inner":[{"of":1.0},{"of":2.0}],"missing":null,"there":{"of":1.0},"said":"yes","so":true}"#
+        );
+    }
+}

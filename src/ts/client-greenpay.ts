@@ -1,0 +1,146 @@
+// GreenPay, generation 1.
+
+import type { GreenPay as Inner } from './cardseal.js';
+import { Client } from './client.js';
+import { directPayment, directToken } from './send.js';
+import type {
+  CardInput,
+  CardsealRequest,
+  CardToken,
+  GreenPayOptions,
+  GreenPayOrder,
+  GreenPayPayOptions,
+  GreenPayRequestOptions,
+  GreenPaySendOptions,
+  IdempotencyOptions,
+  KeyWarning,
+  Packed,
+  PackInput,
+  PackOptions,
+  PaymentOutcome,
+  SendOptions,
+  ServerSession,
+} from './types.js';
+
+type Session = ServerSession | GreenPayOrder;
+type UpdateOptions = { token?: string };
+
+/** GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key). */
+export class GreenPay {
+  readonly #client: Client<Inner>;
+
+  /** Reads the key. Throws where it cannot serve. */
+  constructor(options: GreenPayOptions) {
+    this.#client = new Client('greenpay', 'GreenPay', options);
+  }
+
+  /** What is worth knowing about the key. */
+  get warnings(): KeyWarning[] {
+    return this.#client.module((inner) => inner.warnings);
+  }
+
+  /** Encrypts without making a request, for a backend of your own. */
+  pack(input: PackInput, options?: PackOptions): Packed {
+    return this.#client.module((inner) => inner.pack(input, options));
+  }
+
+  /** The request that makes a token of a card. */
+  tokenizeRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions): CardsealRequest {
+    return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
+  }
+
+  /** Makes a token of a card. */
+  async tokenize(session: Session, card: CardInput, options?: GreenPaySendOptions): Promise<CardToken> {
+    return this.#token(session, this.tokenizeRequest(session, card, options), options);
+  }
+
+  /** `token` is needed with a {@link GreenPayOrder}; a server session of kind `update` brings it. */
+  updateTokenRequest(
+    session: Session,
+    card: CardInput,
+    options?: GreenPayRequestOptions & UpdateOptions,
+  ): CardsealRequest {
+    return this.#client.module((inner) => inner.updateTokenRequest(session, card, options));
+  }
+
+  /** Stores a card in the place of a token. */
+  async updateToken(
+    session: Session,
+    card: CardInput,
+    options?: GreenPaySendOptions & UpdateOptions,
+  ): Promise<CardToken> {
+    return this.#token(session, this.updateTokenRequest(session, card, options), options);
+  }
+
+  /** The request that charges a card. */
+  payRequest(
+    session: Session,
+    card: CardInput,
+    options?: GreenPayRequestOptions & GreenPayPayOptions,
+  ): CardsealRequest {
+    return this.#client.module((inner) => inner.payRequest(session, card, options));
+  }
+
+  /**
+   * Charges a card. A time-out, an abort or a broken connection leaves the outcome unknown: they are exceptions whose
+   * `retryable` is false. To ask again safely, keep the request of {@link payRequest} with its `idempotencyKey` and send
+   * the same one: every call encrypts anew, and another body under the same key is refused.
+   */
+  async pay(
+    session: Session,
+    card: CardInput,
+    options?: GreenPaySendOptions & GreenPayPayOptions,
+  ): Promise<PaymentOutcome> {
+    const request = this.payRequest(session, card, options);
+    return this.#client.payment(session, request, options, ({ status, body }) =>
+      directPayment(
+        'greenpay',
+        this.#client.module((inner) => inner.readPayment(status, body)),
+        body,
+      ),
+    );
+  }
+
+  /** After a direct {@link tokenize}: the request that hands the platform's answer to the Cardseal server. */
+  confirmTokenRequest(session: ServerSession, token: Pick<CardToken, 'raw'>): CardsealRequest {
+    return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
+  }
+
+  /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
+  async confirmToken(session: ServerSession, token: Pick<CardToken, 'raw'>, options?: SendOptions): Promise<CardToken> {
+    return this.#client.confirmedToken(this.confirmTokenRequest(session, token), options);
+  }
+
+  /** After a direct {@link pay}: the request that hands the platform's answer to the Cardseal server. */
+  confirmPaymentRequest(
+    session: ServerSession,
+    outcome: Pick<PaymentOutcome, 'raw'>,
+    options?: IdempotencyOptions,
+  ): CardsealRequest {
+    return this.#client.module((inner) => inner.confirmPaymentRequest(session, outcome, options));
+  }
+
+  /** After a direct {@link pay}: hands the platform's answer to the Cardseal server. */
+  async confirmPayment(
+    session: ServerSession,
+    outcome: Pick<PaymentOutcome, 'raw'>,
+    options?: SendOptions & IdempotencyOptions,
+  ): Promise<PaymentOutcome> {
+    return this.#client.confirmedPayment(this.confirmPaymentRequest(session, outcome, options), options);
+  }
+
+  /** Frees the parsed key at once instead of at garbage collection. */
+  free(): void {
+    this.#client.free();
+  }
+
+  #token(session: Session, request: CardsealRequest, options: SendOptions | undefined): Promise<CardToken> {
+    return this.#client.token(session, request, options, ({ status, body }) =>
+      directToken(
+        'greenpay',
+        this.#client.module((inner) => inner.readToken(status, body)),
+        body,
+      ),
+    );
+  }
+}

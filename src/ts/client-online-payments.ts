@@ -1,0 +1,289 @@
+// Worldline Online Payments.
+
+import type { OnlinePayments as Inner } from './cardseal.js';
+import { Client, once } from './client.js';
+import * as codes from './codes.js';
+import type { CardsealError } from './error.js';
+import { failure, type Row } from './failure.js';
+import { call } from './module.js';
+import { fits, isObject, members, textOf } from './read.js';
+import { type Answer, readPayment, readToken, redirected } from './send.js';
+import type {
+  CardInput,
+  CardsealQuery,
+  CardsealRequest,
+  CardToken,
+  Formatted,
+  IdempotencyOptions,
+  IinDetails,
+  OnlinePaymentsKey,
+  OnlinePaymentsOptions,
+  OnlinePaymentsSendOptions,
+  OnlinePaymentsSession,
+  PaymentContext,
+  PaymentOutcome,
+  PaymentProduct,
+  ProductField,
+  SendOptions,
+  ServerSession,
+} from './types.js';
+
+type Session = ServerSession | OnlinePaymentsSession;
+type EncryptOptions = OnlinePaymentsSendOptions & { kind?: 'payment' | 'tokenize'; tokenize?: boolean };
+
+/** What the field's mask makes of a typed text; `value` is what is in it without decoration. */
+export const maskField = (field: ProductField, text: string, caret?: number): Formatted & { value: string } =>
+  call('maskField', (mask) => mask(field, text, caret));
+
+/** Names of the validators that an unmasked value fails, or `required`. */
+export const checkField = (field: ProductField, value?: string, options?: { now?: () => number }): string[] =>
+  call('checkField', (check) => check(field, value, options));
+
+/**
+ * Worldline Online Payments (PAYONE E-Payment). The card is encrypted with the platform's key, by the browser's own
+ * cryptography, which pages have over `https` (and on this machine) alone. `nickname` is not sent.
+ */
+export class OnlinePayments {
+  readonly #client: Client<Inner>;
+  /** What the platform said, by the request. */
+  readonly #answers = new Map<string, unknown>();
+
+  constructor(options?: OnlinePaymentsOptions) {
+    this.#client = new Client('online_payments', 'OnlinePayments', options);
+  }
+
+  /** The request for the key that cards are encrypted with. */
+  publicKeyRequest(session: Session): CardsealQuery {
+    return this.#client.module((inner) => inner.publicKeyRequest(session));
+  }
+
+  /** Asked once a session; call it early, and the shopper does not wait for it. */
+  async publicKey(session: Session, options?: SendOptions): Promise<OnlinePaymentsKey> {
+    return this.#ask(this.publicKeyRequest(session), options, ({ status, body }) => {
+      const answer = success(status, body);
+      return this.#client.module((inner) => inner.readPublicKey(status, answer));
+    });
+  }
+
+  /** `null` below six digits. Never holds more than the first eight. */
+  iinDetailsRequest(session: Session, number: string, context?: PaymentContext): CardsealRequest | null {
+    return this.#client.module((inner) => inner.iinDetailsRequest(session, number, context)) ?? null;
+  }
+
+  /** The product that a card belongs to. */
+  async iinDetails(
+    session: Session,
+    number: string,
+    context?: PaymentContext,
+    options?: SendOptions,
+  ): Promise<IinDetails> {
+    const request = this.iinDetailsRequest(session, number, context);
+    if (!request) return { ...NO_DETAILS, status: 'not_enough_digits' };
+    return this.#ask(request, options, readIinDetails);
+  }
+
+  /** The request for the products that are offered. */
+  productsRequest(session: Session, context?: PaymentContext): CardsealQuery {
+    return this.#client.module((inner) => inner.productsRequest(session, context));
+  }
+
+  /** The products that are offered, without their fields. */
+  async products(session: Session, context?: PaymentContext, options?: SendOptions): Promise<PaymentProduct[]> {
+    const answer = await this.#ask(this.productsRequest(session, context), options, whole);
+    return (members(answer, 'paymentProducts').paymentProducts ?? []) as PaymentProduct[];
+  }
+
+  /** The request for a product with its fields. */
+  productRequest(session: Session, id: number, context?: PaymentContext): CardsealQuery {
+    return this.#client.module((inner) => inner.productRequest(session, id, context));
+  }
+
+  /** A product with its fields. */
+  async product(
+    session: Session,
+    id: number,
+    context?: PaymentContext,
+    options?: SendOptions,
+  ): Promise<PaymentProduct> {
+    return this.#ask(this.productRequest(session, id, context), options, whole) as Promise<PaymentProduct>;
+  }
+
+  /**
+   * `encryptedCustomerInput`, for a backend of your own: of a payment, or of a request for a token. It can be used once,
+   * and must not be stored.
+   */
+  async encrypt(session: Session, card: CardInput, options?: EncryptOptions): Promise<string> {
+    const [key, known] = await this.#prepared(session, card, options);
+    return this.#client.later((inner) => inner.encrypt(session, card, key, known));
+  }
+
+  /** The request that makes a token of a card. */
+  async tokenizeRequest(
+    session: ServerSession,
+    card: CardInput,
+    options?: OnlinePaymentsSendOptions,
+  ): Promise<CardsealRequest> {
+    const [key, known] = await this.#prepared(session, card, options, 'tokenize');
+    return this.#client.later((inner) => inner.tokenizeRequest(session, card, key, known));
+  }
+
+  /** Makes a token of a card. */
+  async tokenize(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions): Promise<CardToken> {
+    const request = await this.tokenizeRequest(session, card, options);
+    return readToken(await this.#client.send(request, options, { own: true }));
+  }
+
+  /** The request that charges a card. */
+  async payRequest(
+    session: ServerSession,
+    card: CardInput,
+    options?: OnlinePaymentsSendOptions & IdempotencyOptions,
+  ): Promise<CardsealRequest> {
+    const [key, known] = await this.#prepared(session, card, options, 'payment');
+    return this.#client.later((inner) => inner.payRequest(session, card, key, known));
+  }
+
+  /** With `redirect` in the outcome send the customer there. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
+  async pay(
+    session: ServerSession,
+    card: CardInput,
+    options?: OnlinePaymentsSendOptions & IdempotencyOptions,
+  ): Promise<PaymentOutcome> {
+    const request = await this.payRequest(session, card, options);
+    return redirected(readPayment(await once(this.#client.send(request, options, { own: true }))));
+  }
+
+  /** After the platform's form in a frame (`hostedTokenizationUrl`) has been sent. */
+  confirmTokenRequest(session: ServerSession): CardsealRequest {
+    return this.#client.module((inner) => inner.confirmTokenRequest(session));
+  }
+
+  /** After the platform's form in a frame: there is nothing to hand over, the server asks the platform. */
+  async confirmToken(session: ServerSession, options?: SendOptions): Promise<CardToken> {
+    return this.#client.confirmedToken(this.confirmTokenRequest(session), options);
+  }
+
+  /** After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to. */
+  confirmPaymentRequest(
+    session: Pick<ServerSession, 'id'>,
+    returned: { RETURNMAC: string },
+    options?: IdempotencyOptions,
+  ): CardsealRequest {
+    return this.#client.module((inner) => inner.confirmPaymentRequest(session, returned, options));
+  }
+
+  /** After the platform's checkout: hands over what the customer came back with. */
+  async confirmPayment(
+    session: Pick<ServerSession, 'id'>,
+    returned: { RETURNMAC: string },
+    options?: SendOptions & IdempotencyOptions,
+  ): Promise<PaymentOutcome> {
+    return redirected(
+      await this.#client.confirmedPayment(this.confirmPaymentRequest(session, returned, options), options),
+    );
+  }
+
+  /** Frees its part of the module, and forgets what the platform said. */
+  free(): void {
+    this.#answers.clear();
+    this.#client.free();
+  }
+
+  /** Asks once: what the platform said of the same session, product or first digits is kept. */
+  async #ask<Result>(
+    request: CardsealQuery | CardsealRequest,
+    options: SendOptions | undefined,
+    read: (answer: Answer) => Result,
+  ): Promise<Result> {
+    const name = JSON.stringify(request);
+    if (!this.#answers.has(name)) {
+      const answer = await this.#client.send(request, options);
+      this.#answers.set(name, await this.#client.named(() => read(answer)));
+    }
+    return this.#answers.get(name) as Result;
+  }
+
+  /** The platform's key, and the options with the product that the card belongs to. Session and card are checked first. */
+  async #prepared<Options extends EncryptOptions>(
+    session: Session,
+    card: CardInput,
+    options: Options | undefined,
+    purpose?: 'tokenize' | 'payment',
+  ): Promise<[OnlinePaymentsKey, Options]> {
+    let known = members(options, ...OPTIONS) as unknown as Options;
+    const check = (): CardsealRequest | undefined =>
+      this.#client.module((inner) => inner.checkPayload(session, card, known, purpose));
+    const request = check();
+    if (request) {
+      const { status, paymentProductId } = await this.#ask(request, options, readIinDetails);
+      if (status !== 'supported') {
+        throw failure(codes.platform_rejected, {
+          message: 'the platform does not take this card',
+          platform: 'online_payments',
+          platformCode: status,
+        });
+      }
+      known = { ...known, paymentProductId };
+      check();
+    }
+    return [await this.publicKey(session, options), known];
+  }
+}
+
+const OPTIONS = ['kind', 'product', 'paymentProductId', 'context', 'tokenize', 'idempotencyKey'] as const;
+
+/** An answer of the client API that is no success, or one that cannot be read. */
+function readError(status: number, body: unknown): CardsealError {
+  const { errors } = members(body, 'errors');
+  const error = members(Array.isArray(errors) ? errors[0] : undefined, 'errorCode', 'code', 'id', 'message');
+  // `code` is the older of the two; some errors have it alone.
+  const [code, old, name] = [error.errorCode, error.code, error.id].map(textOf);
+  const said = code ?? old ?? name;
+  let row: Row = codes.answer_malformed;
+  if (status >= 500) row = codes.platform_unavailable;
+  else if (status === 403 && old === '9008') row = codes.session_expired;
+  else if (status >= 400 && said !== undefined) row = codes.platform_rejected;
+  return failure(row, {
+    status,
+    platformCode: fits(said, /^\w{0,60}$/) ? masked(said) : undefined,
+    platformMessage: masked(textOf(error.message)),
+  });
+}
+
+const masked = (text: string | undefined): string => call('mask', (mask) => mask(text));
+
+/** The answer, if it is a success. */
+function success(status: number, body: unknown): object {
+  if (!(status >= 200 && status < 300 && isObject(body))) throw readError(status, body);
+  return body;
+}
+
+const whole = ({ status, body }: Answer): unknown => success(status, body);
+
+const NO_DETAILS = { paymentProductId: null, countryCode: null, cardType: null, coBrands: [] };
+
+/** Only that the card is not known is an answer; every other error is one. */
+function readIinDetails({ status, body }: Answer): IinDetails {
+  if (status === 404 && readError(status, body).code === codes.platform_rejected.code) {
+    return { ...NO_DETAILS, status: 'unknown' };
+  }
+  const answer = members(success(status, body), ...DETAILS);
+  const paymentProductId = productIdOf(answer.paymentProductId);
+  if (paymentProductId === null) throw failure(codes.answer_malformed, { field: 'paymentProductId', status });
+  return {
+    status: answer.isAllowedInContext === false ? 'existing_but_not_allowed' : 'supported',
+    paymentProductId,
+    countryCode: textOf(answer.countryCode) ?? null,
+    cardType: textOf(answer.cardType) ?? null,
+    coBrands: (Array.isArray(answer.coBrands) ? answer.coBrands : []).map((given: unknown) => {
+      const brand = members(given, 'paymentProductId', 'isAllowedInContext');
+      return {
+        paymentProductId: productIdOf(brand.paymentProductId),
+        isAllowedInContext: brand.isAllowedInContext !== false,
+      };
+    }),
+  };
+}
+
+const DETAILS = ['paymentProductId', 'countryCode', 'cardType', 'coBrands', 'isAllowedInContext'] as const;
+const productIdOf = (value: unknown): number | null => (Number.isSafeInteger(value) ? (value as number) : null);

@@ -1,0 +1,122 @@
+// What the classes of all platforms have in common: an object of the module, a way to send, and the merchant's server.
+
+import { network_failed, request_aborted, request_timeout, type_invalid } from './codes.js';
+import { CardsealError } from './error.js';
+import { failure } from './failure.js';
+import { call, type Module, Remade } from './module.js';
+import { members } from './read.js';
+import { type Answer, readPayment, readToken, type SendHow, send } from './send.js';
+import type {
+  CardsealQuery,
+  CardsealRequest,
+  CardToken,
+  PaymentOutcome,
+  Platform,
+  SendOptions,
+  ServerSession,
+} from './types.js';
+
+/** What comes with every payment that is sent: without an answer nobody knows what became of it. */
+const UNANSWERED: string[] = [request_timeout.code, network_failed.code, request_aborted.code];
+
+/** What stands behind the class of a platform. */
+export class Client<Inner extends { free(): void }> {
+  readonly #platform: Platform;
+  readonly #name: keyof Module;
+  readonly #fetch: typeof fetch | undefined;
+  #inner: Remade<Inner> | undefined;
+
+  constructor(platform: Platform, name: keyof Module, options: unknown) {
+    this.#platform = platform;
+    this.#name = name;
+    this.#fetch = members(options, 'fetch').fetch as typeof fetch | undefined;
+    type Constructor = new (options: unknown) => Inner;
+    this.#inner = new Remade(() => call(name, (found) => new (found as unknown as Constructor)(options)));
+  }
+
+  /** Frees its part of the module at once instead of at garbage collection. */
+  free(): void {
+    this.#inner?.free();
+    this.#inner = undefined;
+  }
+
+  /** Calls the module. */
+  module<Result>(work: (inner: Inner) => Result): Result {
+    const inner = this.#inner;
+    if (!inner) {
+      throw failure(type_invalid, { field: 'this', message: 'the object has been freed', platform: this.#platform });
+    }
+    return call(this.#name, () => work(inner.get()));
+  }
+
+  /** Calls the module for what takes time; whatever is wrong, the promise says it. */
+  async later<Result>(work: (inner: Inner) => Promise<Result>): Promise<Result> {
+    return this.module(work);
+  }
+
+  /** Does `work`; the platform is named in what it throws. */
+  async named<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof CardsealError) || Object.hasOwn(error, 'platform')) throw error;
+      throw failure(error, { ...error, platform: this.#platform, message: error.message });
+    }
+  }
+
+  /** Sends to the platform, or, `own`, to the merchant's server. */
+  send(
+    request: CardsealRequest | CardsealQuery,
+    options: SendOptions | undefined,
+    how?: Partial<SendHow>,
+  ): Promise<Answer> {
+    const { signal, timeoutMs } = members(options, 'signal', 'timeoutMs') as SendOptions;
+    return send(request, { ...how, signal, timeoutMs, fetch: this.#fetch } as SendHow);
+  }
+
+  /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
+  async token<Token extends CardToken>(
+    session: unknown,
+    request: CardsealRequest,
+    options: SendOptions | undefined,
+    read: (answer: Answer) => Token,
+  ): Promise<CardToken> {
+    const own = isRelayed(session);
+    const answer = await this.send(request, options, { own });
+    return own ? readToken(answer) : this.named(() => read(answer));
+  }
+
+  /** Sends what makes a payment. */
+  async payment(
+    session: unknown,
+    request: CardsealRequest,
+    options: SendOptions | undefined,
+    read: (answer: Answer) => PaymentOutcome,
+  ): Promise<PaymentOutcome> {
+    const own = isRelayed(session);
+    const answer = await once(this.send(request, options, { own }));
+    return own ? readPayment(answer) : this.named(() => read(answer));
+  }
+
+  /** Hands over an answer for a token. */
+  async confirmedToken(request: CardsealRequest, options?: SendOptions): Promise<CardToken> {
+    return readToken(await this.send(request, options, { own: true }));
+  }
+
+  /** Hands over what a payment came to. */
+  async confirmedPayment(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
+    return readPayment(await this.send(request, options, { own: true }));
+  }
+}
+
+const isRelayed = (session: unknown): boolean => members(session as ServerSession, 'mode').mode === 'relay';
+
+/**
+ * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before
+ * somebody has asked.
+ */
+export const once = (sent: Promise<Answer>): Promise<Answer> =>
+  sent.catch((error) => {
+    if (error instanceof CardsealError && UNANSWERED.includes(error.code)) Object.assign(error, { retryable: false });
+    throw error;
+  });

@@ -1,0 +1,44 @@
+import type { CustomerProblem, ErrorCode, Platform, Problem } from './types.js';
+
+/** What an error tells beside its code and its message. */
+export interface CardsealErrorFacts {
+  /** The input field or option at fault. */
+  readonly field?: string | undefined;
+  readonly platform?: Platform | undefined;
+  /** HTTP status, or the status inside the platform's answer. */
+  readonly status?: number | undefined;
+  /** With `card_invalid`: everything wrong with the card. */
+  readonly problems?: Problem[] | undefined;
+  /** With `customer_invalid`: everything wrong with the customer's details. */
+  readonly customerProblems?: CustomerProblem[] | undefined;
+  /** The platform's (or, with `server_rejected`, the server's) own code. */
+  readonly platformCode?: string | undefined;
+  /** The platform's own words; digit runs that could be a card number are masked. */
+  readonly platformMessage?: string | undefined;
+  /** With `too_many_attempts`, if waiting helps: in how many seconds to try again. Otherwise open a new session. */
+  readonly retryAfter?: number | undefined;
+}
+
+/** What {@link CardsealError} is made of. */
+export interface CardsealErrorDetails extends CardsealErrorFacts {
+  code: ErrorCode;
+  message: string;
+  cause?: unknown;
+}
+
+/** The only kind of exception that this package throws. It never holds card data or a key. */
+export class CardsealError extends Error implements CardsealErrorFacts {
+  constructor(details: CardsealErrorDetails);
+  readonly name: 'CardsealError';
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later without a change. Never after a payment whose answer was lost. */
+  readonly retryable: boolean;
+  readonly field?: string | undefined;
+  readonly platform?: Platform | undefined;
+  readonly status?: number | undefined;
+  readonly problems?: Problem[] | undefined;
+  readonly customerProblems?: CustomerProblem[] | undefined;
+  readonly platformCode?: string | undefined;
+  readonly platformMessage?: string | undefined;
+  readonly retryAfter?: number | undefined;
+}

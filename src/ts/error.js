@@ -1,0 +1,26 @@
+// The exceptions of this package. wasm-bindgen takes a class that Rust throws from a file of JavaScript only.
+
+/**
+ * The only kind of exception that this package throws. It never holds card data or a key.
+ *
+ * @extends {Error}
+ */
+export class CardsealError extends Error {
+  /** @param {import("./error.js").CardsealErrorDetails} given */
+  constructor(given) {
+    // A copy without a prototype, which may have members of these names.
+    const { code, message, cause, ...details } = { __proto__: null, ...given };
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'CardsealError';
+    this.code = code;
+    const { status, retryAfter } = { __proto__: null, ...details };
+    this.retryable =
+      ['network_failed', 'request_timeout', 'platform_unavailable', 'module_failed', 'load_failed'].includes(code) ||
+      (code === 'server_rejected' && (status === 429 || status >= 500)) ||
+      // Without a time to wait for, it is the session that has had its cards.
+      (code === 'too_many_attempts' && retryAfter > 0);
+    for (const [name, value] of Object.entries(details)) {
+      if (value !== undefined) this[name] = value;
+    }
+  }
+}

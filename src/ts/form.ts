@@ -1,0 +1,104 @@
+// What a form needs while a card is typed. Before the module is there, inputs work as plain fields: what was typed is
+// formatted when it comes.
+
+import { type_invalid } from './codes.js';
+import { failure } from './failure.js';
+import { call, isLoaded, whenLoaded } from './module.js';
+import type { Brand, CardInput, Formatted, ValidateOptions, Validation } from './types.js';
+
+/** Checks a card and reports every problem. Throws only for values of the wrong type. */
+export const validateCard = (card: Partial<CardInput>, options?: ValidateOptions): Validation =>
+  call('validateCard', (validate) => validate(card, options));
+
+/** Every brand that a number, or its beginning, may be. Empty for an empty text. */
+export const candidateBrands = (number: string): Brand[] => call('candidateBrands', (candidates) => candidates(number));
+
+/** Groups the digits as they stand on the card; the caret stays behind the same digit. */
+export const formatCardNumber = (text: string, caret?: number): Formatted & { brands: Brand[] } =>
+  call('formatCardNumber', (format) => format(text, caret));
+
+/** `MM / YY`, from what was typed so far. */
+export const formatExpiry = (text: string, caret?: number): Formatted =>
+  call('formatExpiry', (format) => format(text, caret));
+
+/** Digits only, as many as the brands of `number` allow. */
+export const formatSecurityCode = (text: string, caret?: number, number?: string): Formatted =>
+  call('formatSecurityCode', (format) => format(text, caret, number));
+
+/** The input fields that have to be formatted once the module is there, and how. */
+const plainUntilLoaded = new Map<HTMLInputElement, () => unknown>();
+
+/** Where an input method composes a text. It is not to be disturbed: what is there is formatted when it is done. */
+let composing: EventTarget | undefined;
+const formattedAfterwards = new WeakMap<EventTarget, () => unknown>();
+
+/** Keeps an eye on input methods, once. */
+export function watchCompositions(): void {
+  const { document } = globalThis;
+  if (!document || watching) return;
+  watching = true;
+  document.addEventListener(
+    'compositionstart',
+    (event) => {
+      composing = event.composedPath()[0];
+    },
+    true,
+  );
+  document.addEventListener(
+    'compositionend',
+    () => {
+      const input = composing;
+      composing = undefined;
+      if (input) formattedAfterwards.get(input)?.();
+    },
+    true,
+  );
+}
+let watching = false;
+
+/** Formats the input's value in place. It is set only if it changes, so that the browser's undo keeps its steps. */
+function inPlace<Result extends Formatted>(
+  input: HTMLInputElement,
+  format: (text: string, caret: number | undefined) => Result,
+): Result | undefined {
+  if (typeof input?.value !== 'string') throw failure(type_invalid, { field: 'input' });
+  const again = (): Result | undefined => inPlace(input, format);
+  if (!isLoaded()) {
+    if (plainUntilLoaded.size === 0) {
+      whenLoaded(() => {
+        for (const work of plainUntilLoaded.values()) work();
+        plainUntilLoaded.clear();
+      });
+    }
+    plainUntilLoaded.set(input, again);
+    return undefined;
+  }
+  if (input === composing) {
+    formattedAfterwards.set(input, again);
+    return undefined;
+  }
+  // An input whose type has no selection keeps its own caret.
+  const { value, selectionStart } = input;
+  const formatted = format(value, selectionStart ?? undefined);
+  if (formatted.text !== value) {
+    input.value = formatted.text;
+    if (selectionStart !== null) {
+      input.setSelectionRange(formatted.caret, formatted.caret);
+    }
+  }
+  return formatted;
+}
+
+/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+export const formatCardNumberInput = (input: HTMLInputElement): Brand[] =>
+  inPlace(input, formatCardNumber)?.brands ?? [];
+
+/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+export const formatExpiryInput = (input: HTMLInputElement): void => {
+  inPlace(input, formatExpiry);
+};
+
+/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+export const formatSecurityCodeInput = (input: HTMLInputElement, number?: string): void => {
+  inPlace(input, (text, caret) => formatSecurityCode(text, caret, number));
+};

@@ -1,0 +1,178 @@
+// Getting hold of the WebAssembly module, and saying in words what stood in the way.
+
+import { load_failed } from './codes.js';
+import { CardsealError } from './error.js';
+import { failure } from './failure.js';
+import { watchCompositions } from './form.js';
+import { type Module, provide } from './module.js';
+import { members, plain } from './read.js';
+
+/** What {@link load} can be given instead of finding its module by itself. */
+export type LoadSource = string | URL | Request | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module;
+
+/** The glue that wasm-bindgen writes: what the module exports, and what starts it. */
+export interface Glue {
+  default(source: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+}
+
+/** What `cardseal_fallback.js` exports: the module as JavaScript. */
+export interface Fallback {
+  default(own: { CardsealError: typeof CardsealError }): Promise<unknown>;
+}
+
+/** The other form of what {@link load} can be given. */
+export interface LoadOptions {
+  /**
+   * What takes the module's place in an engine without WebAssembly: `false` for nothing, so that `load` rejects there, or
+   * what imports `cardseal/cardseal_fallback.js`, for the entries that have the module inside and the fallback not.
+   */
+  fallback: false | (() => PromiseLike<Fallback>);
+  /** The module, instead of finding it. */
+  source?: LoadSource | PromiseLike<LoadSource>;
+}
+
+/**
+ * Makes `load`. `glue` gets the module's glue, `standard` says where the module is, `integrity` is the hash of what may be
+ * fetched, and `fallback` gets what there is for engines without WebAssembly. Calls at the same time share one attempt;
+ * after a failed one the next call tries again.
+ */
+export function loader(
+  glue: () => Glue | Promise<Glue>,
+  standard: () => LoadSource,
+  integrity: string,
+  fallback?: LoadOptions['fallback'],
+): (source?: LoadSource | PromiseLike<LoadSource> | LoadOptions) => Promise<void> {
+  let loading: Promise<void> | undefined;
+  return (given) => {
+    watchCompositions();
+    const options = members(given, 'fallback', 'source') as Partial<LoadOptions>;
+    const source = options.fallback === undefined ? (given as LoadSource) : options.source;
+    loading ??= attempt(async () => {
+      if (globalThis.WebAssembly) {
+        try {
+          // Both at once: neither waits for the other.
+          const [module, exports] = await Promise.all([compiled((await source) ?? standard(), integrity), glue()]);
+          return await start(exports, { module_or_path: module });
+        } catch (error) {
+          if (await compiles()) throw error;
+        }
+      }
+      return start(await withoutWebAssembly(options.fallback ?? fallback), { CardsealError });
+    }, reason).catch((error) => {
+      loading = undefined;
+      throw error;
+    });
+    return loading;
+  };
+}
+
+async function start<With>(exports: { default(own: With): Promise<unknown> }, own: With): Promise<void> {
+  await exports.default(own);
+  provide(exports as Partial<Module>);
+}
+
+/** Whether WebAssembly works at all. What a policy forbids would: that is the page's own to allow, and to be told of. */
+async function compiles(): Promise<boolean> {
+  try {
+    // The smallest module.
+    await WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    return true;
+  } catch (error) {
+    return FORBIDDEN.test(messageOf(error));
+  }
+}
+
+const FORBIDDEN = /unsafe-eval|CSP|embedder/;
+const NO_WEBASSEMBLY = 'there is no WebAssembly here';
+
+async function withoutWebAssembly(fallback: LoadOptions['fallback'] | undefined): Promise<Fallback> {
+  if (fallback)
+    return attempt(
+      async () => fallback(),
+      () => `${NO_WEBASSEMBLY}, and cardseal_fallback.js cannot be loaded`,
+    );
+  throw failed(fallback === false ? NO_WEBASSEMBLY : `${NO_WEBASSEMBLY}; cardseal/fetch has a fallback`);
+}
+
+/** Does `work`; what it throws becomes an exception with the words of `explain(message, broken CSP directives)`. */
+export async function attempt<T>(
+  work: () => Promise<T>,
+  explain: (text: string, broken: string) => string,
+): Promise<T> {
+  let broken = '';
+  const note = (event: Event): void => {
+    broken += (event as SecurityPolicyViolationEvent).effectiveDirective;
+  };
+  const context: EventTarget = globalThis.document ?? globalThis;
+  context.addEventListener?.('securitypolicyviolation', note);
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof CardsealError) throw cause;
+    // The event may come after the exception.
+    await new Promise((done) => setTimeout(done, 50));
+    throw failed(explain(messageOf(cause), broken), cause);
+  } finally {
+    context.removeEventListener?.('securitypolicyviolation', note);
+  }
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+const failed = (why: string, cause?: unknown): CardsealError =>
+  failure(load_failed, { message: `could not load: ${why}`, cause });
+
+/** Names what the Content-Security-Policy lacks; a worker has one of its own. */
+export const policy = (what: string): string =>
+  `the Content-Security-Policy of the ${globalThis.document ? 'page' : 'worker'} lacks ${what}`;
+
+const isBytes = (source: unknown): source is BufferSource =>
+  // A URL has no length of its own, but may find one on a prototype.
+  ArrayBuffer.isView(source) || /Buffer\]$/.test(Object.prototype.toString.call(source));
+
+async function compiled(source: LoadSource, integrity: string): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  return WebAssembly.compile(
+    isBytes(source) ? source : await fetched(source as string | URL | Request | Response, integrity),
+  );
+}
+
+/** Whole bytes, not a stream: so small a module gains nothing from one, and so its MIME type does not matter. */
+async function fetched(source: string | URL | Request | Response, integrity: string): Promise<ArrayBuffer> {
+  let response: Response;
+  let stale = false;
+  if (source instanceof Response) {
+    response = source;
+  } else {
+    const { origin, pathname } = new URL(source instanceof Request ? source.url : source, globalThis.location?.href);
+    response = await attempt(
+      () =>
+        fetch(source, plain({ integrity })).catch(() => {
+          // Without the hash the browser says what stands in the way, and what is stale in its cache is replaced.
+          stale = true;
+          return fetch(source, plain({ cache: 'reload' as const }));
+        }),
+      (_, broken) => {
+        if (/connect/.test(broken)) return policy(`connect-src ${origin}`);
+        const foreign = origin === globalThis.location?.origin ? '' : ': it needs Access-Control-Allow-Origin';
+        return `${origin}${pathname} cannot be fetched${foreign}`;
+      },
+    );
+  }
+  const type = response.headers.get('content-type');
+  if (!response.ok || /html/.test(type ?? '')) {
+    const [address] = response.url.split(/[?#]/);
+    throw failed(
+      `${address} answered ${response.status} ${type}; put cardseal_bg.wasm there or import cardseal/inline`,
+    );
+  }
+  return (stale ? await fetch(source as string, plain({ integrity })) : response).arrayBuffer();
+}
+
+function reason(text: string): string {
+  if (/embedder/.test(text)) return 'pass a compiled module';
+  if (/unsafe-eval|CSP/.test(text)) {
+    return policy(`script-src 'wasm-unsafe-eval'${globalThis.document ? ', or use cardseal/worker' : ''}`);
+  }
+  return 'this is not the cardseal_bg.wasm of this version';
+}

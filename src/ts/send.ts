@@ -1,0 +1,217 @@
+// Sending a request and reading the answer, for every platform.
+
+import * as codes from './codes.js';
+import type { CardsealError } from './error.js';
+import { failure, type Row } from './failure.js';
+import { fits, isObject, isText, members, plain, textOf } from './read.js';
+import type {
+  CardsealQuery,
+  CardsealRequest,
+  CardToken,
+  PaymentOutcome,
+  Platform,
+  ReadPayment,
+  ReadToken,
+  SendOptions,
+} from './types.js';
+
+/** What came back: the JSON as it was parsed, nothing where it was none. */
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+export interface SendHow extends SendOptions {
+  /** Default `globalThis.fetch`. */
+  fetch?: typeof fetch | undefined;
+  /** A call to the merchant's server: its refusals become exceptions. A platform's answers are left to their reader. */
+  own?: boolean;
+  /** Default `JSON.parse`. */
+  parse?: (text: string) => unknown;
+}
+
+export const malformed = (status: number): CardsealError =>
+  failure(codes.answer_malformed, { message: "the server's answer is not one of its own", status });
+
+/** No answer of a platform or of the server comes near this. */
+const MOST_BYTES = 1 << 20;
+
+/** Sends with a time-out. */
+export async function send(request: CardsealRequest | CardsealQuery, how: SendHow): Promise<Answer> {
+  const { url, ...init } = request;
+  const given = members(how, 'signal', 'timeoutMs', 'own', 'fetch', 'parse') as SendHow;
+  const { signal, timeoutMs = 30_000, own = false, fetch: fetching = globalThis.fetch, parse = JSON.parse } = given;
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  let late = false;
+  const timer =
+    timeoutMs > 0
+      ? setTimeout(() => {
+          late = true;
+          abort();
+        }, timeoutMs)
+      : undefined;
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  let status: number | undefined;
+  let text: string | undefined;
+  try {
+    const response = await fetching(
+      url,
+      // `fetch` reads members that are missing here from a prototype, too.
+      plain<RequestInit>({
+        ...init,
+        signal: controller.signal,
+        credentials: own ? 'same-origin' : 'omit',
+        cache: 'no-store',
+        redirect: 'error',
+        referrerPolicy: 'no-referrer',
+      }),
+    );
+    status = response.status;
+    text = await bounded(response);
+  } catch {
+    // The cause is left out: some runtimes put the request into it.
+    if (signal?.aborted) throw failure(codes.request_aborted);
+    if (late) throw failure(codes.request_timeout, { message: `no answer came within ${timeoutMs} ms` });
+    throw failure(codes.network_failed, { status });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+  let body: unknown;
+  try {
+    body = text === undefined ? undefined : parse(text);
+  } catch {
+    // Not JSON: as good as no answer.
+  }
+  if (own) refuse(status, body);
+  return { status, body };
+}
+
+async function bounded(response: Response): Promise<string | undefined> {
+  if (!response.body?.getReader) {
+    const text = await response.text();
+    return text.length > MOST_BYTES ? undefined : text;
+  }
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, plain({ stream: true }));
+    if (text.length > MOST_BYTES) {
+      await reader.cancel();
+      return undefined;
+    }
+  }
+}
+
+/** Codes of the server that mean the same here. */
+const SHARED: readonly Row[] = [
+  codes.session_expired,
+  codes.session_wrong_kind,
+  codes.platform_rejected,
+  codes.platform_unavailable,
+  codes.signature_invalid,
+  codes.too_many_attempts,
+];
+
+function refuse(status: number, answer: unknown): void {
+  if (status >= 200 && status < 300) {
+    if (isObject(answer)) return;
+    throw malformed(status);
+  }
+  const said = members(answer, 'code', 'detail', 'title', 'field', 'platform_code', 'platform_message', 'retry_after');
+  const theirs = said.code === 'platform_timeout' ? codes.platform_unavailable.code : textOf(said.code);
+  const shared = SHARED.find(({ code }) => code === theirs);
+  const wait = typeof said.retry_after === 'number' ? said.retry_after : 0;
+  throw failure(shared ?? codes.server_rejected, {
+    message: [said.detail, said.title].find(isText) ?? `the server answered ${status}`,
+    status,
+    field: said.field as string | undefined,
+    platformCode: (said.platform_code as string | undefined) ?? (shared ? undefined : theirs),
+    platformMessage: said.platform_message as string | undefined,
+    retryAfter: shared === codes.too_many_attempts && wait > 0 ? wait : undefined,
+  });
+}
+
+function known(text: unknown, status: number): string {
+  if (!isText(text)) throw malformed(status);
+  return text;
+}
+
+/** What is not known of a card or of a payment. */
+const NO_TOKEN = { brand: null, bin: null, last4: null, expiry: null, holder: null, nickname: null };
+const NO_PAYMENT = { authorization: null, brand: null, last4: null, decline: null };
+
+/** Of what was read the members that there are, in the order of the declarations. */
+function filled<Empty extends object>(empty: Empty, read: unknown): { [Name in keyof Empty]: unknown } {
+  const found = members(read, ...Object.keys(empty));
+  const values = Object.keys(empty).map((name) => {
+    const value = found[name] ?? null;
+    return [name, isObject(value) ? { ...value } : value];
+  });
+  return Object.fromEntries(values) as { [Name in keyof Empty]: unknown };
+}
+
+/** What came through a browser can be made more than `unconfirmed` only by the server. */
+export const directToken = (platform: Platform, { id, signature, ...read }: ReadToken, raw: unknown): CardToken => ({
+  id,
+  platform,
+  ...read,
+  status: 'unconfirmed',
+  signature,
+  raw,
+});
+
+/** The platform's own answer to a payment. */
+export const directPayment = (platform: Platform, { status, ...read }: ReadPayment, raw: unknown): PaymentOutcome => ({
+  id: null,
+  platform,
+  status,
+  ...read,
+  raw,
+});
+
+/** The server's token. */
+export function readToken({ status, body: raw }: Answer): CardToken {
+  const body = members(raw, 'id', 'platform', 'status');
+  return {
+    id: known(body.id, status),
+    platform: body.platform as Platform,
+    ...(filled(NO_TOKEN, raw) as Omit<CardToken, 'id' | 'platform' | 'status' | 'signature' | 'raw'>),
+    status: known(body.status, status) as CardToken['status'],
+    signature: null,
+    raw,
+  };
+}
+
+/** The server's payment. */
+export function readPayment({ status, body: raw }: Answer): PaymentOutcome {
+  const body = members(raw, 'id', 'platform', 'status', 'order_reference');
+  return {
+    id: known(body.id, status),
+    platform: body.platform as Platform,
+    status: known(body.status, status) as PaymentOutcome['status'],
+    orderReference: (body.order_reference ?? null) as string | null,
+    ...(filled(NO_PAYMENT, raw) as Pick<PaymentOutcome, keyof typeof NO_PAYMENT>),
+    signature: null,
+    raw,
+  };
+}
+
+/** Where the customer has to go now, for 3-D Secure. */
+export function redirected(outcome: PaymentOutcome): PaymentOutcome {
+  const { url } = members(members(outcome.raw, 'redirect').redirect, 'url');
+  return { ...outcome, redirect: fits(url, HTTPS) || fits(url, LOOPBACK) ? { url } : null };
+}
+
+const HTTPS = /^https:\/\//;
+/** The origin of this machine, at any port. */
+const LOOPBACK = /^https?:\/\/(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d*)?(\/|$)/;
+
+/** A platform's answer that could not be read. */
+export const unreadable = (status: number): CardsealError =>
+  failure(status > 501 && status < 505 ? codes.platform_unavailable : codes.answer_malformed, { status });

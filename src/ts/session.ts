@@ -1,0 +1,50 @@
+// Opening a session at the merchant's server. No card is there yet, and neither is the module, as a rule.
+
+import { type_invalid } from './codes.js';
+import { failure } from './failure.js';
+import { isText, members } from './read.js';
+import { malformed, type SendHow, send } from './send.js';
+import type { CardsealRequest, OpenSessionOptions, ServerSession } from './types.js';
+
+/** Options that the server calls by the same name. */
+const SAME = [
+  'platform',
+  'kind',
+  'mode',
+  'customer',
+  'token',
+  'amount',
+  'currency',
+  'capture',
+  'description',
+  'locale',
+] as const;
+
+/** The request that asks the Cardseal server for a session. */
+export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest {
+  const { server = '', orderReference, ...session } = members(options, 'server', 'orderReference', ...SAME);
+  if (!isText(server)) throw failure(type_invalid, { field: 'server' });
+  return {
+    method: 'POST',
+    url: `${server.replace(/\/+$/, '')}/v1/sessions`,
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body: JSON.stringify({ ...session, order_reference: orderReference }),
+  };
+}
+
+/** Asks the Cardseal server for a session. Its times are moved to this machine's clock. */
+export async function openSession(options?: OpenSessionOptions): Promise<ServerSession> {
+  const how = members(options, 'signal', 'timeoutMs', 'fetch') as SendHow;
+  const { body, status } = await send(openSessionRequest(options), { ...how, own: true });
+  // From here on the times are this machine's: a shopper's clock may be hours off. Only what the server reads keeps its own.
+  const now = Date.now();
+  const { id, expires_at, expires_in } = members(body, 'id', 'expires_at', 'expires_in');
+  const seconds = typeof expires_in === 'number' ? expires_in : 0;
+  if (!isText(id) || !(seconds > 0 && seconds < 1e9)) throw malformed(status);
+  return {
+    ...(body as ServerSession),
+    server_expires_at: expires_at as string,
+    created_at: new Date(now).toISOString(),
+    expires_at: new Date(now + 1000 * seconds).toISOString(),
+  };
+}

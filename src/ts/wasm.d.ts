@@ -1,0 +1,6 @@
+// What workerd's bundlers make of an imported module.
+
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
