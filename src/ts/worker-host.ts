@@ -39,7 +39,8 @@ async function run([id, target, name, args, signalAt = -1]: Message): Promise<un
   }
   if (name === 'abort') return aborts.get(target)?.abort();
   const object = target ? objects.get(target) : cardseal;
-  if (name === 'free') objects.delete(target);
+  // What was freed says so itself, as long as the page can call it.
+  if (id === 0 && name === 'free') objects.delete(target);
   if (object instanceof Error && name !== 'free') throw object;
   if (!object) {
     if (name === 'free') return undefined;

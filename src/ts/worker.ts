@@ -123,8 +123,8 @@ function checked(field: string, item: unknown): unknown {
 function post(id: number, target: number, name: string, args: unknown[]): void {
   if (!worker) throw failure(not_loaded);
   const signals = args.map((value) => members(value, 'signal').signal as AbortSignal | undefined);
-  const signalAt = signals.findIndex((signal) => signal);
-  const signal = signals[signalAt];
+  const signalAt = signals.findIndex((given) => given);
+  const signal = signals.find((given) => given);
   const sent = args.map((value, at) => plain(at === signalAt ? { ...(value as object), signal: undefined } : value));
   const message: Message = [id, target, name, sent, signalAt];
   worker.postMessage(message);

@@ -344,8 +344,8 @@ test('the worker has the whole API, in promises', async (t) => {
   const types = readFileSync(path.join(folder, 'pkg/index.d.ts'), 'utf8');
   for (const [name, value] of Object.entries(inPage)) {
     if (!Array.isArray(value)) continue;
-    const body = new RegExp(`^export class ${name} \\{(.*?)^\\}`, 'ms').exec(types)[1];
-    const declared = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, member]) => member).sort();
+    const body = new RegExp(`^declare class ${name} \\{(.*?)^\\}`, 'ms').exec(types)[1];
+    const declared = [...body.matchAll(/^ {4}(?:readonly |get )?(\w+)[(:]/gm)].map(([, member]) => member).sort();
     assert.ok(declared.length > 3, name);
     assert.deepEqual(inWorker[name], [...new Set(declared)], name);
     assert.deepEqual(
@@ -437,7 +437,7 @@ test('what the worker answers and throws is what the page would', async (t) => {
               { idempotencyKey: 'k' },
             )
           ).headers,
-          cardseal.checkCustomer({ ...customer, country: 'us' }),
+          await cardseal.checkCustomer({ ...customer, country: 'us' }),
           await caught(async () => {
             await cardseal.formatCardNumberInput({});
           }),
@@ -645,8 +645,8 @@ test('the worker encrypts for Online Payments, and tells of the browser that the
       const caught = await client
         .encrypt(session, { ...card, cvc: '1234' }, { product })
         .catch(({ code, problems, platform }) => ({ code, platform, problem: problems[0].code }));
-      const shown = maskField({ id: 'x', displayHints: { mask: '{{99}}/{{99}}' } }, '1230').text;
-      const failed = checkField(product.fields[0], '12');
+      const shown = (await maskField({ id: 'x', displayHints: { mask: '{{99}}/{{99}}' } }, '1230')).text;
+      const failed = await checkField(product.fields[0], '12');
       await client.free();
       const freed = await client.encrypt(session, card).catch(({ code }) => code);
       terminate();

@@ -357,12 +357,13 @@ function watchPage() {
       if (value instanceof WebAssembly.Memory) globalThis.__memories.push(value);
   };
   // However it is made: by the constructor, or by a function that gives the instance alone or with its module.
-  WebAssembly.Instance = class extends WebAssembly.Instance {
-    constructor(...args) {
-      super(...args);
-      keep(this);
-    }
-  };
+  WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
+    construct(target, args) {
+      const instance = Reflect.construct(target, args);
+      keep(instance);
+      return instance;
+    },
+  });
   for (const name of ['instantiate', 'instantiateStreaming']) {
     const original = WebAssembly[name];
     WebAssembly[name] = async (...args) => {
