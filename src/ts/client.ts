@@ -1,6 +1,6 @@
 // What the classes of all platforms have in common: an object of the module, a way to send, and the merchant's server.
 
-import { network_failed, request_aborted, request_timeout, type_invalid } from './codes.js';
+import { module_failed, network_failed, request_aborted, request_timeout, type_invalid } from './codes.js';
 import { CardsealError } from './error.js';
 import { failure } from './failure.js';
 import { call, type Module, Remade } from './module.js';
@@ -16,8 +16,8 @@ import type {
   ServerSession,
 } from './types.js';
 
-/** What comes with every payment that is sent: without an answer nobody knows what became of it. */
-const UNANSWERED: string[] = [request_timeout.code, network_failed.code, request_aborted.code];
+/** After these nobody knows what became of a payment that was sent: its answer did not come, or could not be read. */
+const UNANSWERED: string[] = [request_timeout.code, network_failed.code, request_aborted.code, module_failed.code];
 
 /** What stands behind the class of a platform. */
 export class Client<Inner extends { free(): void }> {
@@ -94,8 +94,11 @@ export class Client<Inner extends { free(): void }> {
     read: (answer: Answer) => PaymentOutcome,
   ): Promise<PaymentOutcome> {
     const own = isRelayed(session);
-    const answer = await once(this.send(request, options, { own }));
-    return own ? readPayment(answer) : this.named(() => read(answer));
+    const outcome = async (): Promise<PaymentOutcome> => {
+      const answer = await this.send(request, options, { own });
+      return own ? readPayment(answer) : this.named(() => read(answer));
+    };
+    return once(outcome());
   }
 
   /** Hands over an answer for a token. */
@@ -115,7 +118,7 @@ const isRelayed = (session: unknown): boolean => members(session as ServerSessio
  * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before
  * somebody has asked.
  */
-export const once = (sent: Promise<Answer>): Promise<Answer> =>
+export const once = <Result>(sent: Promise<Result>): Promise<Result> =>
   sent.catch((error) => {
     if (error instanceof CardsealError && UNANSWERED.includes(error.code)) Object.assign(error, { retryable: false });
     throw error;

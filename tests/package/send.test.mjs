@@ -602,3 +602,26 @@ test('a payment whose answer was lost is not to be tried again', async () => {
   answer = (response) => response.socket.destroy();
   await refused(relay().pay(session('payment'), CARD), 'network_failed', { retryable: false });
 });
+
+test('a payment whose answer the module fails to read is not to be tried again, but a token is', async () => {
+  const { decode } = TextDecoder.prototype;
+  const broken = (status, body) => (response) => {
+    // Something breaks in the middle of the next call of the module.
+    TextDecoder.prototype.decode = function (...given) {
+      if (this.ignoreBOM) throw new Error('broken');
+      return decode.apply(this, given);
+    };
+    json(status, body)(response);
+  };
+  try {
+    answer = broken(200, { status: 200 });
+    await refused(direct().pay(ORDER, CARD), 'module_failed', { retryable: false });
+    TextDecoder.prototype.decode = decode;
+    answer = broken(200, { status: 200 });
+    await refused(direct().tokenize(ORDER, CARD), 'module_failed', { retryable: true });
+  } finally {
+    TextDecoder.prototype.decode = decode;
+  }
+  // The module is a fresh one by now.
+  assert.ok(direct().payRequest(ORDER, CARD).body);
+});
