@@ -257,7 +257,7 @@ async function bundles(work) {
       supported: { 'template-literal': false },
       ...options,
     });
-  await make('inline.js', 'node.cjs', { format: 'cjs', platform: 'node' });
+  await make('node.js', 'node.cjs', { format: 'cjs', platform: 'node' });
   // ASCII: a script tag takes the character set of its page.
   await make('inline.js', 'cardseal.global.js', { format: 'iife', globalName: 'Cardseal', charset: 'ascii' });
   await make('worker-host.js', 'worker-host.js', { format: 'iife' });

@@ -170,6 +170,9 @@ async function fetched(source: string | URL | Request | Response, integrity: str
 }
 
 function reason(text: string): string {
+  // Test environments with a page's globals, and none but those.
+  const lacking = ['TextDecoder', 'TextEncoder'].find((name) => !(name in globalThis));
+  if (lacking) return `there is no ${lacking} here`;
   if (/embedder/.test(text)) return 'pass a compiled module';
   if (/unsafe-eval|CSP/.test(text)) {
     return policy(`script-src 'wasm-unsafe-eval'${globalThis.document ? ', or use cardseal/worker' : ''}`);

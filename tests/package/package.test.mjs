@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import vm from 'node:vm';
 import { build } from 'esbuild';
 import { asText } from '../../scripts/build.mjs';
 import { cargoHome, root } from '../../scripts/project.mjs';
@@ -105,6 +107,37 @@ test('the tarball holds the files of the list and no other', () => {
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),
   ].sort();
   assert.deepEqual(files, expected);
+});
+
+test('it is required where a test environment lacks what a page has, and load says what that is', async () => {
+  const file = path.join(folder, 'node_modules/cardseal/pkg/node.cjs');
+  const source = readFileSync(file, 'utf8');
+  // As Jest does it with jsdom: a context of its own, whose globals are those of a page, but not all.
+  const required = (globals) => {
+    const context = vm.createContext({ URL, setTimeout, clearTimeout, crypto, ...globals });
+    const module = { exports: {} };
+    const run = vm.runInContext(`(function (exports, require, module) {${source}\n})`, context, { filename: file });
+    run(module.exports, createRequire(file), module);
+    return module.exports;
+  };
+  for (const [globals, missing] of [
+    [{}, 'TextDecoder'],
+    [{ TextEncoder }, 'TextDecoder'],
+    [{ TextDecoder }, 'TextEncoder'],
+  ]) {
+    const cardseal = required(globals);
+    assert.throws(() => cardseal.candidateBrands('4'), { name: 'CardsealError', code: 'not_loaded' });
+    await assert.rejects(cardseal.load(), {
+      name: 'CardsealError',
+      code: 'load_failed',
+      message: `could not load: there is no ${missing} here`,
+    });
+  }
+  const cardseal = required({ TextDecoder, TextEncoder });
+  await cardseal.load();
+  const greenpay = new cardseal.GreenPay({ publicKey: KEY });
+  const card = { number: '4242 4242 4242 4242', expiry: '12/30', cvc: '123', holder: 'Ana Núñez', nickname: 'My Visa' };
+  assert.match(greenpay.pack({ card }).ld, /^[0-9a-f]+$/);
 });
 
 test('the manifest has no runtime dependency and nothing that runs at installation', () => {
