@@ -5,7 +5,7 @@ import { CardForm } from './modules/card-form.js';
 import { CardFrame } from './modules/card-frame.js';
 import { Checkout, InDoubt, Intent } from './modules/checkout.js';
 import { CustomerForm } from './modules/customer-form.js';
-import { announce, byId, clearNotice, fillNotice, make } from './modules/dom.js';
+import { announce, byId, clearNotice, fillNotice, make, say } from './modules/dom.js';
 import { parseAmount, priceIn, showMoney } from './modules/money.js';
 import { offered, platformOf } from './modules/platforms.js';
 import * as server from './modules/server.js';
@@ -206,7 +206,7 @@ function wireControls() {
     intent = null;
     drawMoney();
   });
-  byId('amount').addEventListener('blur', showAmountProblem);
+  byId('amount').addEventListener('blur', () => showAmountProblem());
   byId('currency').addEventListener('change', () => {
     if (!byId('amount').dataset.touched) byId('amount').value = priceIn(byId('currency').value);
     intent = null;
@@ -458,7 +458,7 @@ function readMoney() {
 function drawMoney() {
   const { amount, currency } = readMoney();
   if (amount) {
-    byId('amount-error').textContent = '';
+    say(byId('amount-error'), '');
     byId('amount').removeAttribute('aria-invalid');
     byId('total').textContent = showMoney(amount, currency);
   } else {
@@ -480,11 +480,10 @@ function drawButton() {
 
 const chargeWords = (verb, amount, currency) => (amount ? `${verb} ${showMoney(amount, currency)}` : verb);
 
-function showAmountProblem() {
+function showAmountProblem(when) {
   const wrong = readMoney().amount === null;
-  byId('amount-error').textContent = wrong
-    ? `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.`
-    : '';
+  const words = `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.`;
+  say(byId('amount-error'), wrong ? words : '', when);
   if (wrong) byId('amount').setAttribute('aria-invalid', 'true');
   return wrong;
 }
@@ -513,7 +512,7 @@ async function press() {
   clearNotice(notice);
   const wrong = elsewhere() ? [] : form.check();
   const unsaid = person.check({ focus: wrong.length === 0 });
-  if (!updating && showAmountProblem() && wrong.length + unsaid === 0) byId('amount').focus();
+  if (!updating && showAmountProblem('never') && wrong.length + unsaid === 0) byId('amount').focus();
   const count = wrong.length + unsaid + (!updating && readMoney().amount === null ? 1 : 0);
   if (count > 0) {
     announce(count === 1 ? 'One field needs your attention.' : `${count} fields need your attention.`);

@@ -211,6 +211,62 @@ test(
 );
 
 test(
+  'a mistake is read out once when its field is left, and those of a press are counted instead',
+  withPage(async ({ page, context }) => {
+    // What a screen reader reads out: words that come into a region that is live at that moment.
+    await page.evaluate(() => {
+      globalThis.heard = [];
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const region = (target.closest ? target : target.parentElement).closest('[aria-live], [role="alert"]');
+          const live = region?.getAttribute('aria-live') ?? (region && 'assertive');
+          if (region?.textContent && live !== 'off' && live) globalThis.heard.push([region.id, region.textContent]);
+        }
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    });
+    const heard = () => page.evaluate(() => globalThis.heard.splice(0));
+    const incomplete = ['card-number-error', 'The card number is not complete.'];
+    await page.locator('#card-number').pressSequentially('4242');
+    assert.deepEqual(await heard(), [], 'not while typing');
+    await page.keyboard.press('Tab');
+    assert.deepEqual(await heard(), [incomplete]);
+    // That the words are live is what the browser tells assistive technology, too.
+    const cdp = await context.newCDPSession(page);
+    const { root } = await cdp.send('DOM.getDocument');
+    const { nodeId } = await cdp.send('DOM.querySelector', { nodeId: root.nodeId, selector: '#card-number-error' });
+    const { nodes } = await cdp.send('Accessibility.getPartialAXTree', { nodeId, fetchRelatives: false });
+    assert.equal(nodes[0].properties.find(({ name }) => name === 'live')?.value.value, 'polite');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Tab');
+    assert.deepEqual(await heard(), [], 'the same words are not read out again');
+    await page.fill('#amount', '0');
+    await page.locator('#amount').blur();
+    assert.deepEqual(
+      (await heard()).map(([id]) => id),
+      ['amount-error'],
+    );
+    await page.locator('#amount').focus();
+    await page.locator('#amount').blur();
+    assert.deepEqual(await heard(), []);
+    await page.fill('#amount', '24.50');
+    // The focus goes to the first, which is read with its words; the others are counted.
+    await page.click('#pay');
+    await until('the count', () => page.locator('#live').textContent());
+    assert.deepEqual(await heard(), [['live', '4 fields need your attention.']]);
+    assert.equal(await focused(page), 'card-number');
+    await page.fill('#card-number', VISA.number);
+    await page.keyboard.press('End');
+    assert.equal(await page.locator('#card-number-error').textContent(), '');
+    assert.deepEqual(await heard(), []);
+    await page.fill('#card-number', '4242');
+    assert.equal(await page.locator('#card-number-error').textContent(), incomplete[1]);
+    assert.deepEqual(await heard(), [], 'nor is a new one while somebody types');
+    await page.keyboard.press('Tab');
+    assert.deepEqual(await heard(), [incomplete], 'but when the field is left');
+  }),
+);
+
+test(
   'a failing check digit is a warning and stops nothing',
   withPage(async ({ page }) => {
     await typeCard(page, { ...VISA, number: '4242424242424241' });

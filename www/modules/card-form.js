@@ -1,6 +1,6 @@
 // The card fields: live formatting, brand marks, and errors that come when a person leaves a field, not while typing.
 
-import { byId, make } from './dom.js';
+import { byId, make, say } from './dom.js';
 import { brandName, hasBrandMark, problemWords } from './words.js';
 
 const FIELDS = ['number', 'expiry', 'cvc', 'holder', 'nickname'];
@@ -14,25 +14,19 @@ export class CardForm {
   #platform = null;
   #firstNickname = this.#inputs.nickname.value;
   #brands = [];
+  #onEdit;
+  /** What each field held when it was last looked at: not everything that fills fields tells of it. */
+  #seen = Object.fromEntries(FIELDS.map((field) => [field, '']));
 
   constructor(cardseal, { platform, onEdit }) {
     this.#cardseal = cardseal;
+    this.#onEdit = onEdit;
     this.platform = platform;
-    const { number, expiry, cvc } = this.#inputs;
-    number.addEventListener('input', () => {
-      this.#showBrands(cardseal.formatCardNumberInput(number));
-      cardseal.formatSecurityCodeInput(cvc, number.value);
-    });
-    expiry.addEventListener('input', () => cardseal.formatExpiryInput(expiry));
-    cvc.addEventListener('input', () => cardseal.formatSecurityCodeInput(cvc, number.value));
     for (const field of FIELDS) {
       const input = this.#inputs[field];
-      input.addEventListener('input', () => {
-        // While somebody corrects a field its message goes as soon as it is right, and no new one comes up.
-        if (this.#left.has(field)) this.#show(field, this.#problems());
-        onEdit(field);
-      });
+      for (const event of ['input', 'change']) input.addEventListener(event, () => this.#read(field));
       input.addEventListener('blur', () => {
+        this.#read(field);
         if (input.value.trim() === '' && !this.#left.has(field)) return; // tabbing past an empty field is no mistake yet
         this.#left.add(field);
         const problems = this.#problems();
@@ -43,7 +37,9 @@ export class CardForm {
     }
     // A browser may fill fields before or without an input event, and may bring them back from its cache.
     addEventListener('pagehide', () => this.clear());
-    this.#showBrands(number.value ? cardseal.formatCardNumberInput(number) : []);
+    this.#format('number');
+    this.#format('expiry');
+    this.#remember();
   }
 
   /** `tokenize`, `update` or `payment`: only a card that is kept has a name. */
@@ -93,9 +89,12 @@ export class CardForm {
 
   /** Checks everything, shows every mistake and moves to the first. */
   check() {
-    for (const field of FIELDS) this.#left.add(field);
+    for (const field of FIELDS) {
+      this.#read(field);
+      this.#left.add(field);
+    }
     const problems = this.#problems();
-    for (const field of FIELDS) this.#show(field, problems);
+    for (const field of FIELDS) this.#show(field, problems, 'never');
     const wrong = problems.filter((problem) => problem.severity === 'error');
     if (wrong.length > 0) this.#inputs[wrong[0].field].focus();
     return wrong;
@@ -106,7 +105,7 @@ export class CardForm {
     for (const field of FIELDS) {
       if (!problems.some((problem) => problem.field === field)) continue;
       this.#left.add(field);
-      this.#show(field, problems);
+      this.#show(field, problems, 'never');
     }
     this.#inputs[problems[0]?.field]?.focus();
   }
@@ -131,6 +130,7 @@ export class CardForm {
     }
     this.#left.clear();
     this.#showBrands([]);
+    this.#remember();
   }
 
   /** While a payment is under way the fields can be read but not changed. */
@@ -142,20 +142,42 @@ export class CardForm {
     this.#inputs.number.focus();
   }
 
+  /** Formats what is in a field, if it is another text than before. */
+  #read(field) {
+    const input = this.#inputs[field];
+    if (input.value === this.#seen[field]) return;
+    this.#format(field);
+    this.#remember();
+    // While somebody corrects a field its message goes as soon as it is right.
+    if (this.#left.has(field)) this.#show(field, this.#problems(), 'later');
+    this.#onEdit(field);
+  }
+
+  #format(field) {
+    const { number, expiry, cvc } = this.#inputs;
+    if (field === 'number') this.#showBrands(this.#cardseal.formatCardNumberInput(number));
+    // The code's length depends on the number.
+    if (field === 'number' || field === 'cvc') this.#cardseal.formatSecurityCodeInput(cvc, number.value);
+    if (field === 'expiry') this.#cardseal.formatExpiryInput(expiry);
+  }
+
+  #remember() {
+    for (const field of FIELDS) this.#seen[field] = this.#inputs[field].value;
+  }
+
   #problems() {
     return this.#cardseal.validateCard(this.read(), { platform: this.#platform.id, kind: this.#kind }).problems;
   }
 
-  #show(field, problems) {
+  #show(field, problems, when) {
     const own = problems.filter((problem) => problem.field === field);
-    this.#note(field, own.find((problem) => problem.severity === 'error') ?? own[0] ?? null);
+    this.#note(field, own.find((problem) => problem.severity === 'error') ?? own[0] ?? null, when);
   }
 
-  #note(field, problem) {
+  #note(field, problem, when) {
     const input = this.#inputs[field];
     const note = this.#notes[field];
-    const words = problem ? problemWords(problem) : '';
-    if (note.textContent !== words) note.textContent = words;
+    say(note, problem ? problemWords(problem) : '', when);
     note.classList.toggle('note-warning', problem?.severity === 'warning');
     if (problem?.severity === 'error') input.setAttribute('aria-invalid', 'true');
     else input.removeAttribute('aria-invalid');

@@ -18,6 +18,7 @@ const IN_DOUBT = new Set([
   'network_failed',
   'request_timeout',
   'answer_malformed',
+  'module_failed',
   'internal',
   'record_unreadable',
   'platform_answer_invalid',

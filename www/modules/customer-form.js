@@ -1,6 +1,6 @@
 // Fields of the customer that some platforms want beside the card. What is asked here is what is needed, and no more.
 
-import { byId, make } from './dom.js';
+import { byId, make, say } from './dom.js';
 import { customerWords } from './words.js';
 
 const IDS = {
@@ -18,20 +18,22 @@ export class CustomerForm {
   #check;
   #inputs = Object.fromEntries(FIELDS.map((field) => [field, byId(`customer-${IDS[field]}`)]));
   #left = new Set();
+  #onEdit;
+  /** What each field held when it was last looked at: not everything that fills fields tells of it. */
+  #seen = Object.fromEntries(FIELDS.map((field) => [field, '']));
 
   /** `check(customer)` names what is wrong. */
   constructor(check, onEdit) {
     this.#check = check;
     const names = new Intl.DisplayNames('en', { type: 'region' });
     this.#inputs.country.append(...COUNTRIES.map((code) => make('option', { value: code }, names.of(code))));
+    this.#onEdit = onEdit;
     for (const field of FIELDS) {
       const input = this.#inputs[field];
-      input.addEventListener('input', () => {
-        // As with the card: a message goes as soon as it is right, and none comes up while somebody types.
-        if (this.#left.has(field)) this.#draw();
-        onEdit();
-      });
+      this.#seen[field] = input.value;
+      for (const event of ['input', 'change']) input.addEventListener(event, () => this.#read(field));
       input.addEventListener('blur', () => {
+        this.#read(field);
         if (input.value.trim() === '' && !this.#left.has(field)) return;
         this.#left.add(field);
         this.#draw();
@@ -57,8 +59,11 @@ export class CustomerForm {
   /** Shows every mistake, and gives how many there are; moves to the first if `focus`. */
   check({ focus }) {
     if (!this.wanted) return 0;
-    for (const field of FIELDS) this.#left.add(field);
-    const wrong = this.#draw();
+    for (const field of FIELDS) {
+      this.#read(field);
+      this.#left.add(field);
+    }
+    const wrong = this.#draw('never');
     if (focus && wrong.length > 0) this.#inputs[wrong[0].field].focus();
     return wrong.length;
   }
@@ -71,14 +76,21 @@ export class CustomerForm {
     }
   }
 
-  #draw() {
+  #read(field) {
+    const { value } = this.#inputs[field];
+    if (value === this.#seen[field]) return;
+    this.#seen[field] = value;
+    // As with the card: a message goes as soon as it is right, and none comes up while somebody types.
+    if (this.#left.has(field)) this.#draw('later');
+    this.#onEdit();
+  }
+
+  #draw(when) {
     const wrong = this.#check(this.read() ?? {});
     for (const field of FIELDS) {
       const input = this.#inputs[field];
       const problem = this.#left.has(field) && wrong.find((one) => one.field === field);
-      const note = byId(`${input.id}-error`);
-      const words = problem ? customerWords(problem) : '';
-      if (note.textContent !== words) note.textContent = words;
+      say(byId(`${input.id}-error`), problem ? customerWords(problem) : '', when);
       if (problem) input.setAttribute('aria-invalid', 'true');
       else input.removeAttribute('aria-invalid');
     }

@@ -25,6 +25,21 @@ export function fillNotice(box, tone, heading, ...rest) {
 
 export const clearNotice = (box) => fillNotice(box, '');
 
+const heard = new WeakMap();
+
+/**
+ * Puts words below a field. A screen reader reads them `now`, once; or `later`, because somebody is typing in that field; or
+ * `never`, where the focus moves to a field and its words are read with it, and the others are counted.
+ */
+export function say(note, words, when = 'now') {
+  if (note.textContent === words && (when !== 'now' || heard.get(note) === words)) return;
+  note.setAttribute('aria-live', when === 'now' ? 'polite' : 'off');
+  // A new text node, even with the same words: that is what makes them be read.
+  note.textContent = words;
+  if (when !== 'later') heard.set(note, words);
+  else if (!words) heard.delete(note);
+}
+
 /** Read out, but not shown. */
 export function announce(words) {
   const live = byId('live');

@@ -208,6 +208,10 @@ const FAILURES = {
     'The platform’s script did not load, or is not the one that the platform has named.',
     'Nothing of it was run.',
   ],
+  module_failed: [
+    'The part that takes care of your card failed.',
+    'Please try again. If it happens once more, use another browser.',
+  ],
   random_unavailable: [
     'This browser offers no secure random numbers.',
     'Without them a card is not encrypted here. Please use another browser.',
