@@ -86,35 +86,44 @@ pub(crate) fn deliver_in_order(
 }
 
 impl OnlinePayments {
-    /// Lets operations whose time has come end.
+    /// Lets operations whose time has come end. What others have to tell waits for them, as it may have to come later.
     pub(crate) fn settle(&self) {
         let now = self.shared.clock.now();
-        self.with(|ledger| ledger.book.settle(now));
-        self.send_events(Duration::ZERO);
+        self.with(|ledger| {
+            let others = std::mem::take(&mut ledger.book.outbox);
+            ledger.book.settle(now);
+            let own = std::mem::replace(&mut ledger.book.outbox, others);
+            self.queue(ledger, own, Duration::ZERO);
+        });
     }
 
     /// Hands what happened to the queue; under the lock, so that nothing overtakes.
     pub(crate) fn send_events(&self, after: Duration) {
         self.with(|ledger| {
-            let usual: Vec<String> = ledger.settings.webhook_url.iter().cloned().collect();
-            for event in std::mem::take(&mut ledger.book.outbox) {
-                let id = Uuid::new_v4().to_string();
-                let body = self.event(&event, &id, ledger.settings.webhook_array);
-                for url in if event.urls.is_empty() {
-                    &usual
-                } else {
-                    &event.urls
-                } {
-                    let _stopped = self.events.send(Outgoing {
-                        kind: event.kind,
-                        id: id.clone(),
-                        url: url.clone(),
-                        body: body.clone(),
-                        after,
-                    });
-                }
-            }
+            let events = std::mem::take(&mut ledger.book.outbox);
+            self.queue(ledger, events, after);
         });
+    }
+
+    fn queue(&self, ledger: &Ledger, events: Vec<Event>, after: Duration) {
+        let usual: Vec<String> = ledger.settings.webhook_url.iter().cloned().collect();
+        for event in events {
+            let id = Uuid::new_v4().to_string();
+            let body = self.event(&event, &id, ledger.settings.webhook_array);
+            for url in if event.urls.is_empty() {
+                &usual
+            } else {
+                &event.urls
+            } {
+                let _stopped = self.events.send(Outgoing {
+                    kind: event.kind,
+                    id: id.clone(),
+                    url: url.clone(),
+                    body: body.clone(),
+                    after,
+                });
+            }
+        }
     }
 
     fn event(&self, event: &Event, id: &str, array: bool) -> Value {
