@@ -1,11 +1,10 @@
-// How long a shopper's first visit waits for the first packed card: from an empty cache, on a slow telephone. The browser's
-// own emulation slows its processor and its network; docs/benchmarks.md says what that covers and what it does not.
+// What a shopper's first visit waits for, from an empty cache, on a slow telephone: the form that can be typed into, and the
+// request after the press on Pay. The browser's own emulation slows its processor and its network; docs/benchmarks.md says
+// what that covers and what it does not.
 //
-//   npm run bench:cold                     -- --runs 5, --cpu 1, --network fast-4g or none; --built to measure pkg as it is
-//   npm run bench:cold -- --json           [{ name, median_ms, min_ms, p10_ms, p90_ms, ratio, script_ms, ready_ms, bytes, … }]
+//   npm run bench:cold                     -- --runs 5, --cpu 1, --network fast-4g or none, --press 10000; --built to measure pkg as it is
+//   npm run bench:cold -- --json           [{ name, form_ms, form_ratio, later_ms, later_ratio, at_once_ms, at_once_ratio, bytes, … }]
 
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import process from 'node:process';
 import {
   CARD,
@@ -23,8 +22,8 @@ import {
   rounded,
   serve,
 } from './bench-shared.mjs';
-import { main, pkg, Stop, say } from './project.mjs';
-import { bundle } from './size.mjs';
+import { main, Stop, say } from './project.mjs';
+import { bundle, split } from './size.mjs';
 
 /** Lighthouse's figures of its mobile presets. */
 const NETWORKS = {
@@ -35,51 +34,66 @@ const NETWORKS = {
 const BITS = 2048;
 const PATIENCE = 120_000;
 
-/** How a page begins: what is timed ends when `ld` and `lk` are in hand; only then is anything else done. */
-const page = (prepare, pack) => `
-  const script = performance.now();
+/**
+ * A checkout page: `form` makes the inputs work, `pack` is what the press on Pay does. The press comes at once, or at a moment
+ * when a person would have typed a card. What is timed ends when `ld` and `lk` are in hand; only then is anything else done.
+ */
+const page = (form, pack) => `
   const { publicKey, card } = JSON.parse(document.getElementById('data').textContent);
-  ${prepare}
-  const ready = performance.now();
-  const { ld, lk } = ${pack};
+  const [number, expiry, cvc] = ['number', 'expiry', 'cvc'].map((id) => document.getElementById(id));
+  ${form}
+  const form = performance.now();
+  const press = new URLSearchParams(location.search).get('press');
+  if (press > form) await new Promise((done) => setTimeout(done, press - form));
+  const pressed = performance.now();
+  ${pack}
   const packed = performance.now();
-  fetch('/tell' + location.pathname + location.search, { method: 'POST', body: JSON.stringify({ script, ready, packed, ld, lk }) });`;
+  fetch('/tell' + location.pathname + location.search, { method: 'POST', body: JSON.stringify({ form, pressed, packed, ld, lk }) });`;
 
-const ours = (entry, source = '') =>
-  bundle(`
-  import { load, GreenPay } from ${inPkg(entry)};
-  ${page(`await load(${source});`, 'new GreenPay({ publicKey }).pack({ card })')}`);
+const OURS = (entry) => `
+  import { load, GreenPay, formatCardNumberInput, formatExpiryInput, formatSecurityCodeInput, validateCard } from ${inPkg(entry)};
+  ${page(
+    `number.addEventListener('input', () => { formatCardNumberInput(number); formatSecurityCodeInput(cvc, number.value); });
+     expiry.addEventListener('input', () => formatExpiryInput(expiry));
+     cvc.addEventListener('input', () => formatSecurityCodeInput(cvc, number.value));
+     load();`,
+    `await load();
+     if (!validateCard(card, { platform: 'greenpay' }).valid) throw new Error('the card is refused');
+     const { ld, lk } = new GreenPay({ publicKey }).pack({ card });`,
+  )}`;
 
-const module = (name) => `new URL('./${name}', import.meta.url)`;
+const THEIRS = `
+  import { formatCreditCard, formatDate, formatGeneral, packer, validator } from './scripts/peers-form.mjs';
+  ${page(
+    `number.addEventListener('input', () => { number.value = formatCreditCard(number.value); });
+     expiry.addEventListener('input', () => { expiry.value = formatDate(expiry.value, { datePattern: ['m', 'y'], delimiter: ' / ' }); });
+     cvc.addEventListener('input', () => { cvc.value = formatGeneral(cvc.value, { blocks: [4], numericOnly: true }); });`,
+    `const { isValid } = validator.number(card.card.cardNumber);
+     if (!isValid || !validator.cvv(card.card.cvc).isValid) throw new Error('the card is refused');
+     const { ld, lk } = packer(publicKey)(card);`,
+  )}`;
+
+const SAME_WORK = 'same work';
+const hint = (name) => `<link rel="modulepreload" href="/${name}">`;
 const PRELOAD = (name) => `<link rel="preload" href="/${name}" as="fetch" type="application/wasm" crossorigin>`;
 
-/** Each is a page of its own: its name, its script, what else its head holds, and what of pkg it fetches. */
+/** Each is a page of its own: its name, its files by their names, the first of them, and what else its head holds. */
 async function contenders() {
-  const fetched = await ours('index.js');
-  const rows = [
-    { name: 'cardseal', script: fetched, fetches: 'cardseal_bg.wasm' },
-    { name: 'cardseal, preload', script: fetched, head: PRELOAD('cardseal_bg.wasm'), fetches: 'cardseal_bg.wasm' },
-    { name: 'cardseal/inline', script: await ours('inline.js') },
-  ];
-  if (existsSync(path.join(pkg, 'greenpay_bg.wasm'))) {
-    const alone = await ours('index.js', module('greenpay_bg.wasm'));
-    rows.push(
-      { name: 'GreenPay alone', script: alone, fetches: 'greenpay_bg.wasm' },
-      {
-        name: 'GreenPay alone, preload',
-        script: alone,
-        head: PRELOAD('greenpay_bg.wasm'),
-        fetches: 'greenpay_bg.wasm',
-      },
-    );
+  const rows = [];
+  for (const [name, entry, module] of [
+    ['cardseal/greenpay', 'greenpay.js', 'cardseal_greenpay_bg.wasm'],
+    ['cardseal', 'index.js', 'cardseal_bg.wasm'],
+  ]) {
+    const { entry: first, atOnce, later } = await split(OURS(entry));
+    const files = [...atOnce, ...later, [module, fromPkg(module)]];
+    const head = [...later.map(([file]) => hint(file)), PRELOAD(module)].join('');
+    rows.push({ name, first, files }, { name: `${name}, preload`, first, files, head });
   }
-  const pair = await bundle(
-    `import { packer } from './scripts/peers.mjs'; ${page('const pack = packer(publicKey);', 'pack(card)')}`,
-  );
-  return [...rows, { name: PAIR, script: pair, card: PLAINTEXT }];
+  const files = [['same-work.js', await bundle(THEIRS)]];
+  return [...rows, { name: SAME_WORK, first: 'same-work.js', files, card: PLAINTEXT }];
 }
 
-async function visit(browser, server, { name, place, files }, { cpu, network }, told) {
+async function visit(browser, server, { name, place, wanted }, { cpu, network, press }, told) {
   const context = await browser.newContext();
   try {
     const tab = await context.newPage();
@@ -103,11 +117,10 @@ async function visit(browser, server, { name, place, files }, { cpu, network }, 
     });
     server.requests.length = 0;
     const answer = told(place);
-    await tab.goto(server.url + place, { waitUntil: 'commit' });
+    await tab.goto(`${server.url}${place}?press=${press}`, { waitUntil: 'commit' });
     const result = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
     if (!result) throw new Stop(`${name} packed no card in ${PATIENCE / 1000} s: ${problems.join('; ')}`);
     // Each file once: a hint that the browser cannot use would make it fetch the module twice.
-    const wanted = [...files].sort().join(' ');
     const got = server.requests
       .filter((request) => request !== '/favicon.ico')
       .sort()
@@ -122,27 +135,30 @@ async function visit(browser, server, { name, place, files }, { cpu, network }, 
 main(async () => {
   const runs = Number(option('runs', '20'));
   const cpu = Number(option('cpu', '4'));
+  const press = Number(option('press', '10000'));
   const named = option('network', 'slow-4g');
-  if (!(runs >= 1 && cpu >= 1 && named in NETWORKS))
-    throw new Stop(`--runs and --cpu take a number from 1 on, --network one of ${Object.keys(NETWORKS).join(', ')}.`);
+  if (!(runs >= 1 && cpu >= 1 && press >= 0 && named in NETWORKS))
+    throw new Stop(
+      `--runs and --cpu take a number from 1 on, --press milliseconds, --network one of ${Object.keys(NETWORKS).join(', ')}.`,
+    );
   await prepared();
 
   const { publicKey, privateKey } = keyPair(BITS);
-  const files = new Map();
+  const served = new Map();
   const rows = (await contenders()).map((row, index) => {
     const place = `/${index}`;
     const data = JSON.stringify({ publicKey, card: row.card ?? CARD });
-    files.set(
+    served.set(
       place,
-      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${row.head ?? ''}<script type="application/json" id="data">${data}</script><script type="module" src="/${index}.js"></script>`,
+      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${row.head ?? ''}<script type="application/json" id="data">${data}</script><input id="number"><input id="expiry"><input id="cvc"><script type="module" src="/${row.first}"></script>`,
     );
-    files.set(`/${index}.js`, row.script);
-    if (row.fetches) files.set(`/${row.fetches}`, fromPkg(row.fetches));
-    return { ...row, place, files: [place, `/${index}.js`, ...(row.fetches ? [`/${row.fetches}`] : [])], results: [] };
+    for (const [name, body] of row.files) served.set(`/${name}`, body);
+    const wanted = [place, ...row.files.map(([name]) => `/${name}`)].sort().join(' ');
+    return { ...row, place, wanted, results: { later: [], atOnce: [] } };
   });
 
   const waiting = new Map();
-  const server = await serve(files, { told: (place, result) => waiting.get(place)?.(result) });
+  const server = await serve(served, { told: (place, result) => waiting.get(place)?.(result) });
   const told = (place) =>
     new Promise((resolve) => {
       waiting.set(`/tell${place}`, resolve);
@@ -153,9 +169,11 @@ main(async () => {
     for (let round = -1; round < runs; round += 1) {
       for (let turn = 0; turn < rows.length; turn += 1) {
         const row = rows[(turn + Math.max(round, 0)) % rows.length];
-        const result = await visit(browser, server, row, { cpu, network: NETWORKS[named] }, told);
-        check(row.name, result, privateKey);
-        if (round >= 0) row.results.push(result);
+        for (const [when, at] of Object.entries({ atOnce: 0, later: press })) {
+          const result = await visit(browser, server, row, { cpu, network: NETWORKS[named], press: at }, told);
+          check(row.name, result, privateKey);
+          if (round >= 0) row.results[when].push(result);
+        }
       }
       say(round < 0 ? 'The round before the first is done.' : `Round ${round + 1} of ${runs} is done.`);
     }
@@ -164,50 +182,43 @@ main(async () => {
     server.stop();
   }
 
-  const pair = median(rows.find(({ name }) => name === PAIR).results.map(({ packed }) => packed));
-  const measured = rows.map(({ name, files: fetched, results }) => {
-    const of = (key) => results.map((result) => result[key]);
-    const packed = of('packed');
-    return {
-      name,
-      bits: BITS,
-      runs,
-      cpu,
-      network: named,
-      median_ms: rounded(median(packed)),
-      min_ms: rounded(Math.min(...packed)),
-      p10_ms: rounded(quantile(packed, 0.1)),
-      p90_ms: rounded(quantile(packed, 0.9)),
-      ratio: rounded(median(packed) / pair, 3),
-      script_ms: rounded(median(of('script'))),
-      ready_ms: rounded(median(of('ready'))),
-      bytes: fetched.slice(1).reduce((sum, place) => sum + server.size(place), 0),
-    };
+  const waits = ({ results: { later, atOnce } }) => ({
+    form: [...later, ...atOnce].map(({ form }) => form),
+    later: later.map(({ pressed, packed }) => packed - pressed),
+    at_once: atOnce.map(({ packed }) => packed),
+  });
+  const reference = waits(rows.find(({ name }) => name === SAME_WORK));
+  const measured = rows.map((row) => {
+    const figures = Object.entries(waits(row)).flatMap(([name, values]) => [
+      [`${name}_ms`, rounded(median(values))],
+      [`${name}_p90_ms`, rounded(quantile(values, 0.9))],
+      [`${name}_ratio`, rounded(median(values) / median(reference[name]), 3)],
+    ]);
+    const bytes = row.files.reduce((sum, [name]) => sum + server.size(`/${name}`), 0);
+    return { name: row.name, bits: BITS, runs, cpu, network: named, press, ...Object.fromEntries(figures), bytes };
   });
   if (process.argv.includes('--json')) {
     process.stdout.write(`${JSON.stringify(measured)}\n`);
     return;
   }
-  const cell = (value) => String(value).padStart(10);
+  const cell = (value) => String(value).padStart(12);
   process.stdout.write(
-    `\nFrom navigation to the first packed card, an empty cache, ms. Network ${named}, processor ÷ ${cpu}, key of ${BITS} bits.\n\n`,
+    `\nA first visit with an empty cache, ms. Network ${named}, processor ÷ ${cpu}, key of ${BITS} bits. In brackets: divided by ${SAME_WORK}.\n\n`,
   );
-  process.stdout.write(
-    `${''.padEnd(26)}${['median', 'ratio', 'min', 'p10', 'p90', 'script at', 'ready at', 'bytes'].map(cell).join('')}\n`,
-  );
+  const heads = ['form', '', `press at ${press / 1000} s`, '', 'press at once', '', 'bytes'];
+  process.stdout.write(`${''.padEnd(28)}${heads.map(cell).join('')}\n`);
   for (const row of measured) {
-    const cells = [
-      row.median_ms.toFixed(0),
-      row.ratio.toFixed(2),
-      row.min_ms.toFixed(0),
-      row.p10_ms.toFixed(0),
-      row.p90_ms.toFixed(0),
-      row.script_ms.toFixed(0),
-      row.ready_ms.toFixed(0),
-      row.bytes.toLocaleString('en'),
-    ];
-    process.stdout.write(`${row.name.padEnd(26)}${cells.map(cell).join('')}\n`);
+    const cells = ['form', 'later', 'at_once'].flatMap((name) => [
+      row[`${name}_ms`].toFixed(0),
+      `(${row[`${name}_ratio`].toFixed(2)})`,
+    ]);
+    process.stdout.write(`${row.name.padEnd(28)}${[...cells, row.bytes.toLocaleString('en')].map(cell).join('')}\n`);
   }
-  process.stdout.write(`\n${runs} runs in turn, each in a new browser context. Ratio: median divided by that of ${PAIR}. Script at: the page's script
-begins; ready at: the module is loaded, or the key is set; bytes: scripts and module in brotli, without the page itself.\n`);
+  process.stdout.write(`\n${runs} runs in turn, each in a new browser context; medians.
+form           from the navigation to inputs that format, or will when the module comes
+press at …     from the press on Pay, when a person has typed the card, to the packed card
+press at once  from the navigation to the packed card, Pay pressed as soon as there is a form
+bytes          scripts and module in brotli, without the page itself
+${SAME_WORK}      ${PAIR}, card-validator and cleave-zen: one script that packs, checks and formats
+`);
 });

@@ -50,8 +50,8 @@ function weigh(name, files) {
   };
 }
 
-/** The same in the files that a bundler makes of it where it can: what is loaded at once, and what later. */
-async function split(source) {
+/** The same in the files that a bundler makes of it where it can, by name: what is loaded at once, and what later. */
+export async function split(source) {
   const { build: esbuild } = await import('esbuild');
   const { outputFiles, metafile } = await esbuild({
     stdin: { contents: source, resolveDir: root },
@@ -68,18 +68,19 @@ async function split(source) {
     outdir: 'out',
     logLevel: 'warning',
   });
-  const [first] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === '<stdin>');
+  const { outputs } = metafile;
+  const [first] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === '<stdin>');
   const atOnce = new Set([first]);
   for (const file of atOnce) {
-    for (const { path: name, kind } of metafile.outputs[file].imports)
-      if (kind === 'import-statement') atOnce.add(name);
+    for (const { path: name, kind } of outputs[file].imports) if (kind === 'import-statement') atOnce.add(name);
   }
-  const files = outputFiles.map(({ path: file, contents }) => [
-    path.relative(process.cwd(), file),
-    Buffer.from(contents),
-  ]);
-  const of = (wanted) => files.filter(([name]) => atOnce.has(name) === wanted).map(([, contents]) => contents);
-  return { atOnce: of(true), later: of(false) };
+  const contents = new Map(outputFiles.map((file) => [path.basename(file.path), Buffer.from(file.contents)]));
+  const of = (names) => names.map((name) => [path.basename(name), contents.get(path.basename(name))]);
+  return {
+    entry: path.basename(first),
+    atOnce: of([...atOnce]),
+    later: of(Object.keys(outputs).filter((name) => !atOnce.has(name))),
+  };
 }
 
 const fromPkg = (name) => JSON.stringify(path.join(pkg, name));
@@ -87,7 +88,8 @@ const ENTRIES = ['greenpay', 'gp-api', 'ccbill', 'worldline-acquiring', 'online-
 
 /** An entry: all that it exports, and its module. */
 async function entry(name, file, module) {
-  const { atOnce, later } = await split(`export * from ${fromPkg(file)};`);
+  const files = await split(`export * from ${fromPkg(file)};`);
+  const [atOnce, later] = [files.atOnce, files.later].map((list) => list.map(([, contents]) => contents));
   const wasm = readFileSync(path.join(pkg, module));
   return {
     row: weigh(name, [wasm, ...atOnce, ...later]),
