@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -105,22 +105,22 @@ fn base64_is_that_of_rfc_4648() {
     let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
     let coded = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
     for (text, coded) in texts.into_iter().zip(coded) {
-        assert_eq!(Base64::encode_string(text.as_bytes()), coded);
-        let read = Base64Unpadded::decode_vec(coded.trim_end_matches('='));
+        assert_eq!(STANDARD.encode(text.as_bytes()), coded);
+        let read = STANDARD_NO_PAD.decode(coded.trim_end_matches('='));
         assert_eq!(read.as_deref(), Ok(text.as_bytes()));
     }
     // Bits that mean nothing must be zero; the other alphabet is another encoding.
     for refused in ["Zh", "Zm9", "Z", "Zm9_", "Zm9-", "Zm9v\u{e9}", "Zm=9"] {
-        assert!(Base64Unpadded::decode_vec(refused).is_err(), "{refused}");
+        assert!(STANDARD_NO_PAD.decode(refused).is_err(), "{refused}");
     }
 }
 
 proptest! {
     #[test]
     fn base64_is_the_other_crates(data: Vec<u8>, text in "[A-Za-z0-9+/=_ -]{0,12}") {
-        prop_assert_eq!(Base64::encode_string(&data), STANDARD.encode(&data));
-        let ours = Base64Unpadded::decode_vec(&text).ok();
-        let theirs = base64::engine::general_purpose::STANDARD_NO_PAD.decode(&text).ok();
+        prop_assert_eq!(STANDARD.encode(&data), Base64::encode_string(&data));
+        let ours = STANDARD_NO_PAD.decode(&text).ok();
+        let theirs = Base64Unpadded::decode_vec(&text).ok();
         prop_assert_eq!(ours, theirs);
     }
 }

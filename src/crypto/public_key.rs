@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use base64ct::{Base64, Base64Unpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts;
 
@@ -162,7 +163,7 @@ impl PublicKey {
             modulus: self.modulus().into(),
             exponent: number(&self.exponent()),
         };
-        Base64::encode_string(&numbers.to_spki())
+        STANDARD.encode(&numbers.to_spki())
     }
 
     /// Length of the modulus in bits.
@@ -317,7 +318,9 @@ fn compact(text: &str) -> String {
 }
 
 fn decode_base64(compact: &str) -> Result<Vec<u8>> {
-    Base64Unpadded::decode_vec(compact.trim_end_matches('=')).map_err(|_| Code::KeyMalformed.into())
+    STANDARD_NO_PAD
+        .decode(compact.trim_end_matches('='))
+        .map_err(|_| Code::KeyMalformed.into())
 }
 
 #[cfg(test)]
@@ -343,11 +346,11 @@ mod tests {
             let numbers = Numbers::parse(&text).unwrap();
             assert_eq!(numbers.bits(), bits);
             assert_eq!(numbers, Numbers::parse_base64(&text).unwrap());
-            assert_eq!(Base64::encode_string(&numbers.to_spki()), text);
+            assert_eq!(STANDARD.encode(&numbers.to_spki()), text);
             assert_eq!(PublicKey::parse(&text).unwrap().to_spki_base64(), text);
             // As PKCS #1, on several lines and without padding, it is the same key.
             let inner = [integer(&numbers.modulus), integer(&[1, 0, 1])].concat();
-            let pkcs1 = Base64::encode_string(&wrapped(SEQUENCE, &inner));
+            let pkcs1 = STANDARD.encode(&wrapped(SEQUENCE, &inner));
             let (start, end) = pkcs1.split_at(64);
             let wrapped = [start, "\r\n", end.trim_end_matches('='), "\n"].concat();
             assert_eq!(Numbers::parse_base64(&wrapped).unwrap(), numbers);
@@ -357,7 +360,7 @@ mod tests {
     #[test]
     fn base64_alone_is_no_other_form_of_a_key() {
         let text = vector("t2048");
-        let hex = hex::encode(Base64::decode_vec(&text).unwrap());
+        let hex = hex::encode(STANDARD.decode(&text).unwrap());
         let pem = [
             "-----BEGIN PUBLIC KEY-----\n",
             &text,
@@ -371,7 +374,7 @@ mod tests {
         if let Some(last) = even.modulus.last_mut() {
             *last -= 1;
         }
-        let even = Base64::encode_string(&even.to_spki());
+        let even = STANDARD.encode(&even.to_spki());
         let refused = Numbers::parse_base64(&even).map_err(|error| error.code());
         assert_eq!(refused, Err(Code::KeyModulusInvalid));
     }

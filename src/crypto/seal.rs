@@ -1,7 +1,8 @@
 //! Sealing to the merchant's own key: compact JWE with ECDH-ES on P-256, used directly, and A256GCM (RFC 7516; RFC 7518,
 //! 4.6 and 5.3).
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, const_monty_params};
 use zeroize::Zeroizing;
@@ -55,7 +56,7 @@ impl SealingKey {
         let known = words == [Some("ECDH-ES"), Some("A256GCM"), Some("EC"), Some("P-256")];
         let coordinate = |text: &Option<String>| -> Option<[u8; 32]> {
             let text = text.as_deref().filter(|text| known && text.len() == 43)?;
-            Base64UrlUnpadded::decode_vec(text).ok()?.try_into().ok()
+            URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
         };
         let (Some(x), Some(y), Some(kid)) = (coordinate(&given.x), coordinate(&given.y), given.kid) else {
             return Err(Error::new(Code::SessionMalformed).at("seal"));
@@ -157,7 +158,8 @@ fn derivation(algorithm: &str, sender: &str, receiver: &str, bits: u32, agreed: 
 
 #[cfg(test)]
 mod tests {
-    use base64ct::{Base64UrlUnpadded, Encoding};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::Value;
     use sha2::{Digest, Sha256};
     #[cfg(target_arch = "wasm32")]
@@ -170,7 +172,7 @@ mod tests {
     }
 
     fn bytes(value: &Value) -> Vec<u8> {
-        Base64UrlUnpadded::decode_vec(value.as_str().unwrap()).unwrap()
+        URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
     }
 
     fn point(jwk: &Value) -> [[u8; 32]; 2] {

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use js_sys::{Array, Function, Object, Reflect, Symbol, Uint8Array};
 use serde_json::Value;
 use wasm_bindgen::JsCast;
@@ -94,7 +95,9 @@ fn sealing() -> Value {
 }
 
 fn spki() -> Vec<u8> {
-    Base64::decode_vec(online_payments()["public_key_base64_spki"].as_str().unwrap()).unwrap()
+    STANDARD
+        .decode(online_payments()["public_key_base64_spki"].as_str().unwrap())
+        .unwrap()
 }
 
 fn sealing_key() -> SealingKey {
@@ -104,7 +107,7 @@ fn sealing_key() -> SealingKey {
 }
 
 fn decoded(text: &str) -> Vec<u8> {
-    Base64UrlUnpadded::decode_vec(text).unwrap()
+    URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
 /// An object without a prototype.
@@ -148,7 +151,7 @@ async fn private(pem: &Value, algorithm: &[(&str, JsValue)], usage: &str) -> Cry
         .lines()
         .filter(|line| !line.starts_with('-'))
         .collect();
-    import("pkcs8", &Base64::decode_vec(&body).unwrap(), algorithm, usage).await
+    import("pkcs8", &STANDARD.decode(&body).unwrap(), algorithm, usage).await
 }
 
 async fn decrypt(algorithm: &[(&str, JsValue)], key: &CryptoKey, cipher: &[u8]) -> Vec<u8> {
@@ -216,7 +219,7 @@ async fn unseal(token: &str) -> Vec<u8> {
             ),
             x,
             y,
-            Base64UrlUnpadded::encode_string(SESSION.as_bytes()),
+            URL_SAFE_NO_PAD.encode(SESSION.as_bytes()),
             SESSION,
         )
     );

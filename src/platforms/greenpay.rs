@@ -15,7 +15,8 @@ pub mod signature;
 pub mod wire;
 
 use crate::wiped::Wiped;
-use base64ct::{Base64, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::card::{Card, NameRule, Rules, Secret, Severity};
 use crate::crypto::public_key::PublicKey;
@@ -125,7 +126,7 @@ impl GreenPay {
         let (ld, lk) = self.sealed(payload, counter, random)?;
         Ok(Packed {
             ld,
-            lk: Base64::encode_string(&lk),
+            lk: STANDARD.encode(&lk),
         })
     }
 

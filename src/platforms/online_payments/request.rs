@@ -1,6 +1,7 @@
 //! Requests to the client API, and to the merchant's server.
 
-use base64ct::{Base64, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::card;
 use crate::error::{Code, Error, Result};
@@ -165,7 +166,7 @@ impl Browser {
                 .text("sdkIdentifier", "Cardseal")
                 .text("sdkCreator", "Cardseal");
         });
-        Base64::encode_string(json.as_bytes())
+        STANDARD.encode(json.as_bytes())
     }
 }
 
@@ -424,7 +425,7 @@ mod tests {
                 ("accept", "application/json".into()),
                 ("content-type", "application/json".into()),
                 ("authorization", "GCS v1Client:0123".into()),
-                ("x-gcs-clientmetainfo", Base64::encode_string(meta.as_bytes())),
+                ("x-gcs-clientmetainfo", STANDARD.encode(meta.as_bytes())),
             ]
         );
         let request = client().iin_details_request("424242", &Purchase::default(), &Browser::default());
@@ -432,7 +433,7 @@ mod tests {
         let meta = r#"{"sdkIdentifier":"Cardseal","sdkCreator":"Cardseal"}"#;
         assert_eq!(
             request.headers.last().unwrap().1,
-            Base64::encode_string(meta.as_bytes())
+            STANDARD.encode(meta.as_bytes())
         );
     }
 
