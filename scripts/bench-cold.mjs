@@ -74,8 +74,8 @@ const THEIRS = `
   )}`;
 
 const SAME_WORK = 'same work';
-const hint = (name) => `<link rel="modulepreload" href="/${name}">`;
-const PRELOAD = (name) => `<link rel="preload" href="/${name}" as="fetch" type="application/wasm" crossorigin>`;
+const hint = (name) => `<link rel="modulepreload" href="FOLDER/${name}">`;
+const PRELOAD = (name) => `<link rel="preload" href="FOLDER/${name}" as="fetch" type="application/wasm" crossorigin>`;
 
 /** Each is a page of its own: its name, its files by their names, the first of them, and what else its head holds. */
 async function contenders() {
@@ -86,8 +86,13 @@ async function contenders() {
   ]) {
     const { entry: first, atOnce, later } = await split(OURS(entry));
     const files = [...atOnce, ...later, [module, fromPkg(module)]];
-    const head = [...later.map(([file]) => hint(file)), PRELOAD(module)].join('');
-    rows.push({ name, first, files }, { name: `${name}, preload`, first, files, head });
+    // Bundlers write the first hints by themselves: without them what is imported waits for its importer.
+    const head = atOnce.filter(([file]) => file !== first).map(([file]) => hint(file));
+    const more = [...later.map(([file]) => hint(file)), PRELOAD(module)];
+    rows.push(
+      { name, first, files, head: head.join('') },
+      { name: `${name}, preload`, first, files, head: [...head, ...more].join('') },
+    );
   }
   const files = [['same-work.js', await bundle(THEIRS)]];
   return [...rows, { name: SAME_WORK, first: 'same-work.js', files, card: PLAINTEXT }];
@@ -147,14 +152,16 @@ main(async () => {
   const served = new Map();
   const rows = (await contenders()).map((row, index) => {
     const place = `/${index}`;
+    // Of its own, because bundles of several pages have files of the same name.
+    const folder = `/files-${index}`;
     const data = JSON.stringify({ publicKey, card: row.card ?? CARD });
     served.set(
       place,
-      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${row.head ?? ''}<script type="application/json" id="data">${data}</script><input id="number"><input id="expiry"><input id="cvc"><script type="module" src="/${row.first}"></script>`,
+      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${(row.head ?? '').replaceAll('FOLDER', folder)}<script type="application/json" id="data">${data}</script><input id="number"><input id="expiry"><input id="cvc"><script type="module" src="${folder}/${row.first}"></script>`,
     );
-    for (const [name, body] of row.files) served.set(`/${name}`, body);
-    const wanted = [place, ...row.files.map(([name]) => `/${name}`)].sort().join(' ');
-    return { ...row, place, wanted, results: { later: [], atOnce: [] } };
+    for (const [name, body] of row.files) served.set(`${folder}/${name}`, body);
+    const wanted = [place, ...row.files.map(([name]) => `${folder}/${name}`)].sort().join(' ');
+    return { ...row, place, folder, wanted, results: { later: [], atOnce: [] } };
   });
 
   const waiting = new Map();
@@ -194,7 +201,7 @@ main(async () => {
       [`${name}_p90_ms`, rounded(quantile(values, 0.9))],
       [`${name}_ratio`, rounded(median(values) / median(reference[name]), 3)],
     ]);
-    const bytes = row.files.reduce((sum, [name]) => sum + server.size(`/${name}`), 0);
+    const bytes = row.files.reduce((sum, [name]) => sum + server.size(`${row.folder}/${name}`), 0);
     return { name: row.name, bits: BITS, runs, cpu, network: named, press, ...Object.fromEntries(figures), bytes };
   });
   if (process.argv.includes('--json')) {
