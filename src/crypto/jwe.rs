@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_name_of_a_key_is_escaped_in_the_header() {
         for kid in ["", "a\"b\\c\n\u{1}", "clé"] {
-            let json = URL_SAFE_NO_PAD.decode(&header(kid)).unwrap();
+            let json = URL_SAFE_NO_PAD.decode(header(kid)).unwrap();
             let kid = serde_json::to_string(kid).unwrap();
             let expected = format!(r#"{{"alg":"RSA-OAEP","enc":"A256CBC-HS512","kid":{kid}}}"#);
             assert_eq!(String::from_utf8(json).unwrap(), expected);

@@ -163,7 +163,7 @@ impl PublicKey {
             modulus: self.modulus().into(),
             exponent: number(&self.exponent()),
         };
-        STANDARD.encode(&numbers.to_spki())
+        STANDARD.encode(numbers.to_spki())
     }
 
     /// Length of the modulus in bits.
@@ -346,11 +346,11 @@ mod tests {
             let numbers = Numbers::parse(&text).unwrap();
             assert_eq!(numbers.bits(), bits);
             assert_eq!(numbers, Numbers::parse_base64(&text).unwrap());
-            assert_eq!(STANDARD.encode(&numbers.to_spki()), text);
+            assert_eq!(STANDARD.encode(numbers.to_spki()), text);
             assert_eq!(PublicKey::parse(&text).unwrap().to_spki_base64(), text);
             // As PKCS #1, on several lines and without padding, it is the same key.
             let inner = [integer(&numbers.modulus), integer(&[1, 0, 1])].concat();
-            let pkcs1 = STANDARD.encode(&wrapped(SEQUENCE, &inner));
+            let pkcs1 = STANDARD.encode(wrapped(SEQUENCE, &inner));
             let (start, end) = pkcs1.split_at(64);
             let wrapped = [start, "\r\n", end.trim_end_matches('='), "\n"].concat();
             assert_eq!(Numbers::parse_base64(&wrapped).unwrap(), numbers);
@@ -374,7 +374,7 @@ mod tests {
         if let Some(last) = even.modulus.last_mut() {
             *last -= 1;
         }
-        let even = STANDARD.encode(&even.to_spki());
+        let even = STANDARD.encode(even.to_spki());
         let refused = Numbers::parse_base64(&even).map_err(|error| error.code());
         assert_eq!(refused, Err(Code::KeyModulusInvalid));
     }
