@@ -1,10 +1,19 @@
 // For people who use a keyboard, a screen reader, a small screen, another colour scheme.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { failure, NO_MONEY, payWith, resultHeading, startAll, typeCard, until, VISA } from './harness.mjs';
+import {
+  accessibility,
+  axe,
+  failure,
+  NO_MONEY,
+  payWith,
+  resultHeading,
+  startAll,
+  typeCard,
+  until,
+  VISA,
+} from './harness.mjs';
 
 let all;
 before(async () => {
@@ -327,34 +336,13 @@ test(
   }),
 );
 
-const axe = (() => {
-  try {
-    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  } catch {
-    return null;
-  }
-})();
-
 for (const colorScheme of ['light', 'dark']) {
   test(
     `axe finds nothing in the states of the page, ${colorScheme}`,
     { skip: axe === null && 'axe-core is not installed' },
     withPage(
       async ({ page, context }) => {
-        const cdp = await context.newCDPSession(page);
-        await cdp.send('Runtime.evaluate', { expression: axe });
-        const check = async (state) => {
-          const violations = await page.evaluate(() =>
-            globalThis.axe
-              .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-              .then((result) =>
-                result.violations.map(
-                  ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
-                ),
-              ),
-          );
-          assert.deepEqual(violations, [], state);
-        };
+        const check = await accessibility(page, context);
         await check('at the start');
         await page.click('#pay');
         await check('with mistakes');

@@ -1,10 +1,10 @@
 // Global Payments GP API on the demo page, in a real browser against server and sandbox.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import {
+  accessibility,
+  axe,
   failure,
   found,
   GP_AMEX,
@@ -758,34 +758,13 @@ test('a page written for the back end of the network-token sample works unchange
 
 // ------------------------------------------------------------------------------------------------- for everybody
 
-const axe = (() => {
-  try {
-    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  } catch {
-    return null;
-  }
-})();
-
 for (const colorScheme of ['light', 'dark']) {
   test(
     `axe finds nothing with GP API chosen, ${colorScheme}`,
     { skip: axe === null && 'axe-core is not installed' },
     withPage(
       async ({ page, context }) => {
-        const cdp = await context.newCDPSession(page);
-        await cdp.send('Runtime.evaluate', { expression: axe });
-        const check = async (state) => {
-          const violations = await page.evaluate(() =>
-            globalThis.axe
-              .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-              .then((result) =>
-                result.violations.map(
-                  ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
-                ),
-              ),
-          );
-          assert.deepEqual(violations, [], state);
-        };
+        const check = await accessibility(page, context);
         await check('chosen');
         await page.check('#capture-later');
         await payWith(page, GP_VISA);

@@ -3,6 +3,7 @@
 // Between the browser and the server, and before each host of the sandbox that the browser calls, stands a recorder:
 // what it writes down are the bytes on the wire, not what a program says that it sent.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,6 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -556,4 +558,33 @@ export function* processMemory(pid) {
   } finally {
     closeSync(fd);
   }
+}
+
+// ------------------------------------------------------------------------------------------------ accessibility
+
+/** axe-core as a script, or null where it is not installed. */
+export const axe = (() => {
+  try {
+    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  } catch {
+    return null;
+  }
+})();
+
+/** What asserts that axe finds nothing wrong with a state of the page. */
+export async function accessibility(page, context) {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('Runtime.evaluate', { expression: axe });
+  return async (state) => {
+    const violations = await page.evaluate(() =>
+      globalThis.axe
+        .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+        .then((result) =>
+          result.violations.map(
+            ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
+          ),
+        ),
+    );
+    assert.deepEqual(violations, [], state);
+  };
 }

@@ -1,11 +1,20 @@
 // Worldline Acquiring, from the seal in the page over the server, which opens it, to the simulated platform and back.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { load, openSession, WorldlineAcquiring } from 'cardseal';
-import { failure, found, leaks, payWith, resultHeading, startAll, typeCard, until } from './harness.mjs';
+import {
+  accessibility,
+  axe,
+  failure,
+  found,
+  leaks,
+  payWith,
+  resultHeading,
+  startAll,
+  typeCard,
+  until,
+} from './harness.mjs';
 
 const ID = 'worldline_acquiring';
 const CARD = { number: '4176 6699 9900 0104', expiry: '12/2031', cvc: '012', holder: 'Zoë "Z" Müller' };
@@ -362,14 +371,6 @@ test(
 
 // ------------------------------------------------------------------------------------------------- for everybody
 
-const axe = (() => {
-  try {
-    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  } catch {
-    return null;
-  }
-})();
-
 const held = async (page) => {
   await page.check('#capture-later');
   await payWith(page, VISA);
@@ -385,20 +386,7 @@ for (const colorScheme of ['light', 'dark']) {
     { skip: axe === null && 'axe-core is not installed' },
     withPage(
       async ({ page, context }) => {
-        const cdp = await context.newCDPSession(page);
-        await cdp.send('Runtime.evaluate', { expression: axe });
-        const check = async (state) => {
-          const violations = await page.evaluate(() =>
-            globalThis.axe
-              .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-              .then((result) =>
-                result.violations.map(
-                  ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`,
-                ),
-              ),
-          );
-          assert.deepEqual(violations, [], state);
-        };
+        const check = await accessibility(page, context);
         await check('chosen');
         await held(page);
         await check('held, everything open');
