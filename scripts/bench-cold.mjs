@@ -157,7 +157,13 @@ main(async () => {
     const data = JSON.stringify({ publicKey, card: row.card ?? CARD });
     served.set(
       place,
-      `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>${(row.head ?? '').replaceAll('FOLDER', folder)}<script type="application/json" id="data">${data}</script><input id="number"><input id="expiry"><input id="cvc"><script type="module" src="${folder}/${row.first}"></script>`,
+      [
+        `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout</title>`,
+        (row.head ?? '').replaceAll('FOLDER', folder),
+        `<script type="application/json" id="data">${data}</script>`,
+        `<input id="number"><input id="expiry"><input id="cvc">`,
+        `<script type="module" src="${folder}/${row.first}"></script>`,
+      ].join(''),
     );
     for (const [name, body] of row.files) served.set(`${folder}/${name}`, body);
     const wanted = [place, ...row.files.map(([name]) => `${folder}/${name}`)].sort().join(' ');

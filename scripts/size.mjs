@@ -3,19 +3,19 @@
 //   npm run size
 //   npm run size -- --json       [{ name, raw, gzip, brotli }]
 
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
+import { compressed, fromPkg, inPkg } from './bench-shared.mjs';
 import { build } from './build.mjs';
 import { FALLBACK } from './fallback.mjs';
-import { isMain, main, pkg, root } from './project.mjs';
+import { isMain, main, root } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-/** As a page's own build would: one minified module of everything that `source` reaches. */
-export async function bundle(source, options = {}) {
+/** As a page's own build would: minified modules of everything that `source` reaches. */
+async function built(source, options) {
   const { build: esbuild } = await import('esbuild');
-  const result = await esbuild({
+  return esbuild({
     stdin: { contents: source, resolveDir: root },
     bundle: true,
     minify: true,
@@ -28,7 +28,12 @@ export async function bundle(source, options = {}) {
     logLevel: 'warning',
     ...options,
   });
-  return Buffer.from(result.outputFiles[0].contents);
+}
+
+/** All of it as one file. */
+export async function bundle(source, options) {
+  const { outputFiles } = await built(source, options);
+  return Buffer.from(outputFiles[0].contents);
 }
 
 /** Each file is compressed by itself, as a server sends it. */
@@ -38,36 +43,13 @@ function weigh(name, files) {
     name,
     raw: sum((file) => file),
     gzip: sum((file) => gzipSync(file, { level: 9 })),
-    brotli: sum((file) =>
-      brotliCompressSync(file, {
-        params: {
-          [constants.BROTLI_PARAM_QUALITY]: 11,
-          [constants.BROTLI_PARAM_LGWIN]: 24,
-          [constants.BROTLI_PARAM_SIZE_HINT]: file.length,
-        },
-      }),
-    ),
+    brotli: sum(compressed),
   };
 }
 
-/** The same in the files that a bundler makes of it where it can, by name: what is loaded at once, and what later. */
+/** The files that a bundler makes of it where it can split, by name: what is loaded at once, and what later. */
 export async function split(source) {
-  const { build: esbuild } = await import('esbuild');
-  const { outputFiles, metafile } = await esbuild({
-    stdin: { contents: source, resolveDir: root },
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    legalComments: 'none',
-    // Fetched where there is no WebAssembly, and nowhere else.
-    external: [`*/${FALLBACK}`],
-    write: false,
-    metafile: true,
-    outdir: 'out',
-    logLevel: 'warning',
-  });
+  const { outputFiles, metafile } = await built(source, { splitting: true, metafile: true, outdir: 'out' });
   const { outputs } = metafile;
   const [first] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === '<stdin>');
   const atOnce = new Set([first]);
@@ -83,14 +65,13 @@ export async function split(source) {
   };
 }
 
-const fromPkg = (name) => JSON.stringify(path.join(pkg, name));
 const ENTRIES = ['greenpay', 'gp-api', 'ccbill', 'worldline-acquiring', 'online-payments'];
 
 /** An entry: all that it exports, and its module. */
 async function entry(name, file, module) {
-  const files = await split(`export * from ${fromPkg(file)};`);
+  const files = await split(`export * from ${inPkg(file)};`);
   const [atOnce, later] = [files.atOnce, files.later].map((list) => list.map(([, contents]) => contents));
-  const wasm = readFileSync(path.join(pkg, module));
+  const wasm = fromPkg(module);
   return {
     row: weigh(name, [wasm, ...atOnce, ...later]),
     parts: [weigh(module, [wasm]), weigh('what calls it', later), weigh('layer', atOnce)],
@@ -109,8 +90,8 @@ export async function sizes() {
       ...entries.map(({ row }) => row),
       { ...layers[0], name: 'before the form' },
       { ...layers[1], name: 'same, GreenPay' },
-      weigh('cardseal/inline', await of(`export * from ${fromPkg('inline.js')};`)),
-      weigh(FALLBACK, [readFileSync(path.join(pkg, FALLBACK))]),
+      weigh('cardseal/inline', await of(`export * from ${inPkg('inline.js')};`)),
+      weigh(FALLBACK, [fromPkg(FALLBACK)]),
       weigh('onlinepayments-sdk', await of(`export * from 'onlinepayments-sdk-client-js';`)),
       weigh('same work', await of(`export * from './scripts/peers-form.mjs';`)),
       weigh('aes-js+jsencrypt', await of(`export * from './scripts/peers.mjs';`)),
