@@ -11,7 +11,7 @@ pub mod format;
 use std::fmt;
 
 use crate::object::object;
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 pub use brand::Brand;
 pub use check::{Checked, NameRule, Rules, check};
@@ -154,13 +154,13 @@ object!(Problem, problem, {
 
 /// A text that is wiped on drop and cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(Wiped<String>);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes over a text.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(Wiped::new(text))
+        Self(Zeroizing::new(text))
     }
 
     /// The text itself. The name is a warning to the reader of the calling code.
@@ -236,8 +236,8 @@ pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
 
 /// The digits of a number as typed, in ASCII; `None` if there is something else than digits, blanks and dashes.
 #[must_use]
-pub fn digits(text: &str) -> Option<Wiped<String>> {
-    let mut digits = Wiped::new(String::with_capacity(text.len()));
+pub fn digits(text: &str) -> Option<Zeroizing<String>> {
+    let mut digits = Zeroizing::new(String::with_capacity(text.len()));
     for c in text.chars() {
         if let Some(digit) = digits::ascii_digit(c) {
             digits.push(digit);

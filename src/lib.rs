@@ -19,7 +19,6 @@ pub mod random;
 pub mod redact;
 pub mod session;
 mod text;
-mod wiped;
 
 pub use error::{Code, Error, Result};
 pub use platforms::*;

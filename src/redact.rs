@@ -10,7 +10,7 @@
 //! skipped. None of the three touches UUIDs, by which platforms name things.
 
 use crate::card::digits::{ascii_digit, digit};
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
 const PAN_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
@@ -148,7 +148,7 @@ fn begins_in_identifier(text: &str) -> bool {
 
 /// Whether the first so many groups of digits make a number.
 fn begins_with_number<const IDS: bool>(after_letter: bool, text: std::str::Chars<'_>) -> bool {
-    let mut number = Wiped::new(String::with_capacity(*PAN_DIGITS.end()));
+    let mut number = Zeroizing::new(String::with_capacity(*PAN_DIGITS.end()));
     let mut rest = text;
     // Digits of the first and the current group, and whether blanks stand between groups.
     let (mut first, mut current, mut blanks) = (0, 0, false);

@@ -44,6 +44,7 @@ use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 use wasm_bindgen::prelude::*;
 
 use crate::error::Result;
+use crate::http::Request;
 use crate::object::IntoValue;
 use crate::platform::Platform;
 use error::Thrown;
@@ -73,18 +74,16 @@ const BRANDS: &str = crate::card::Brand::TYPESCRIPT;
 /// More than the deepest call needs; the memory scan in the tests would find the rest.
 const STACK_TO_WIPE: usize = 48 * 1024;
 
-/// Does `work` for a platform, and wipes the stack that it used.
-fn run<T>(platform: Platform, work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
+/// Does `work`, for a platform if there is one, and wipes the stack that it used.
+fn run<T>(platform: impl Into<Option<Platform>>, work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
     let result = apart(work);
     wipe_stack();
-    result.map_err(|error| Thrown::new(error, Some(platform)))
+    result.map_err(|error| Thrown::new(error, platform.into()))
 }
 
-/// The same for no platform.
-fn run_free<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
-    let result = apart(work);
-    wipe_stack();
-    result.map_err(|error| Thrown::new(error, None))
+/// The same for a request, as the plain object that a page sends.
+fn requested(platform: Platform, work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
+    run(platform, || work().map(|request| to_js(&request)))
 }
 
 #[inline(never)]

@@ -5,7 +5,7 @@ use super::{
     Brand, Card, CardInput, Expiry, Problem, ProblemCode, Secret, Severity, digits, is_invisible, luhn,
 };
 use crate::redact;
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// What a platform asks of a card beyond what is common.
 #[derive(Clone, Copy, Debug)]
@@ -137,8 +137,8 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
 }
 
 /// A security code without what surrounds it and without marks that nobody sees, its digits in ASCII.
-fn security_code(text: &str) -> Wiped<String> {
-    let mut code = Wiped::new(String::with_capacity(text.len()));
+fn security_code(text: &str) -> Zeroizing<String> {
+    let mut code = Zeroizing::new(String::with_capacity(text.len()));
     let blank = |c: char| c.is_whitespace() || is_invisible(c);
     let visible = text.trim_matches(blank).chars().filter(|c| !is_invisible(*c));
     code.extend(visible.map(|c| ascii_digit(c).unwrap_or(c)));

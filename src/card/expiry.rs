@@ -2,7 +2,7 @@
 
 use super::digits::ascii_digit;
 use super::{ProblemCode, is_dash, is_invisible};
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// A month of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ impl Expiry {
             return Err(ProblemCode::ExpiryMissing);
         }
         let without_blanks = || text.chars().filter(|c| *c != ' ');
-        let mut dense = Wiped::new(String::with_capacity(text.len()));
+        let mut dense = Zeroizing::new(String::with_capacity(text.len()));
         dense.extend(without_blanks());
         if dense.contains([DIVIDED, AFTER_YEAR]) {
             return Self::of_groups(&dense);
@@ -176,25 +176,25 @@ impl Expiry {
     }
 
     /// The month as two digits.
-    pub(crate) fn month_digits(self) -> Wiped<String> {
+    pub(crate) fn month_digits(self) -> Zeroizing<String> {
         two_digits(self.month().into())
     }
 
     /// The last two digits of the year.
-    pub(crate) fn short_year_digits(self) -> Wiped<String> {
+    pub(crate) fn short_year_digits(self) -> Zeroizing<String> {
         two_digits(self.short_year())
     }
 
     /// The four digits of the year.
-    pub(crate) fn year_digits(self) -> Wiped<String> {
+    pub(crate) fn year_digits(self) -> Zeroizing<String> {
         let (century, year) = (two_digits(self.year() / 100), self.short_year_digits());
-        Wiped::new([century.as_str(), &year].concat())
+        Zeroizing::new([century.as_str(), &year].concat())
     }
 }
 
-fn two_digits(number: u16) -> Wiped<String> {
+fn two_digits(number: u16) -> Zeroizing<String> {
     let digits = [number / 10 % 10, number % 10];
-    Wiped::new(
+    Zeroizing::new(
         digits
             .iter()
             .filter_map(|digit| char::from_digit((*digit).into(), 10))
@@ -240,8 +240,8 @@ impl Mark {
 
 /// Groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a blank. `None` if something else
 /// is in the text, or a separator before all digits.
-fn normalized(text: &str) -> Option<Wiped<String>> {
-    let mut out = Wiped::new(String::with_capacity(text.len()));
+fn normalized(text: &str) -> Option<Zeroizing<String>> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let mut between = None;
     for c in text.chars() {
         match (Mark::of(c), between) {

@@ -8,7 +8,7 @@
 use super::digits::ascii_digit;
 use super::expiry::Mark;
 use super::{Brand, Expiry, Secret};
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// A text to show, and where the caret belongs in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
     match Expiry::parse(text) {
         // The field has room for the years of this century.
         Ok(whole) if whole.year() / 100 == 20 && Expiry::parse(typed.text.expose()) != Ok(whole) => {
-            let mut digits = Wiped::new(String::with_capacity(4));
+            let mut digits = Zeroizing::new(String::with_capacity(4));
             let pairs = [u32::from(whole.month()), u32::from(whole.short_year())];
             digits.extend(
                 pairs
@@ -72,7 +72,7 @@ fn expiry_as_typed(text: &str, caret: Option<usize>) -> Formatted {
     let mut typed = Typed::read(text, caret, 6);
     // A single digit followed by a separator, or that no month begins with, is a month.
     if begins_with_month_of_one_digit(text) || typed.digits.starts_with(|c| ('2'..='9').contains(&c)) {
-        let mut padded = Wiped::new(String::with_capacity(7));
+        let mut padded = Zeroizing::new(String::with_capacity(7));
         padded.push('0');
         padded.push_str(&typed.digits);
         typed.digits = padded;
@@ -100,7 +100,7 @@ pub fn security_code(text: &str, caret: Option<usize>, number: &str) -> Formatte
 
 /// The digits of a text.
 struct Typed {
-    digits: Wiped<String>,
+    digits: Zeroizing<String>,
     /// How many of them stand before the caret.
     before: usize,
 }
@@ -108,7 +108,7 @@ struct Typed {
 impl Typed {
     /// The first so many digits of a text.
     fn read(text: &str, caret: Option<usize>, most: usize) -> Self {
-        let mut digits = Wiped::new(String::with_capacity(most));
+        let mut digits = Zeroizing::new(String::with_capacity(most));
         let (mut before, mut at) = (0, 0);
         for c in text.chars() {
             at += c.len_utf16();

@@ -14,9 +14,9 @@ mod request;
 pub mod signature;
 pub mod wire;
 
-use crate::wiped::Wiped;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::card::{Card, NameRule, Rules, Secret, Severity};
 use crate::crypto::public_key::PublicKey;
@@ -138,7 +138,7 @@ impl GreenPay {
         random: &mut dyn Random,
     ) -> Result<(String, Vec<u8>)> {
         self.seal(
-            Wiped::new(std::mem::take(&mut *plaintext(payload)).into_bytes()),
+            Zeroizing::new(std::mem::take(&mut *plaintext(payload)).into_bytes()),
             counter,
             random,
         )
@@ -146,7 +146,7 @@ impl GreenPay {
 
     fn seal(
         &self,
-        mut text: Wiped<Vec<u8>>,
+        mut text: Zeroizing<Vec<u8>>,
         counter: Counter,
         random: &mut dyn Random,
     ) -> Result<(String, Vec<u8>)> {
@@ -164,7 +164,7 @@ impl GreenPay {
 const LONGEST_BLOCK_WRAP: usize = 15 + 32 * 3 + 30;
 
 /// What is encrypted, by the platform's names. The year has two digits.
-fn plaintext(payload: Payload<'_>) -> Wiped<String> {
+fn plaintext(payload: Payload<'_>) -> Zeroizing<String> {
     let (card, token, tokenize, kount) = match payload {
         Payload::NewToken(card) => (card, None, None, None),
         Payload::UpdateToken(card, token) => (card, Some(token), None, None),
@@ -200,7 +200,7 @@ fn plaintext(payload: Payload<'_>) -> Wiped<String> {
 
 /// The AES key and the counter start, drawn anew for every message.
 struct Pair {
-    key: Wiped<[u8; 16]>,
+    key: Zeroizing<[u8; 16]>,
     start: Start,
 }
 
@@ -221,7 +221,7 @@ impl Start {
 
 impl Pair {
     fn draw(counter: Counter, random: &mut dyn Random) -> Result<Self> {
-        let mut key = Wiped::new([0; 16]);
+        let mut key = Zeroizing::new([0; 16]);
         random.fill(&mut *key)?;
         let start = match counter {
             Counter::Byte => {
@@ -246,7 +246,7 @@ impl Pair {
         Ok(Self { key, start })
     }
 
-    fn to_json(&self) -> Wiped<String> {
+    fn to_json(&self) -> Zeroizing<String> {
         json::object(|object| {
             object.bytes("k", &*self.key);
             match &self.start {

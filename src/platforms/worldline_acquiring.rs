@@ -8,7 +8,7 @@ use crate::http::Request;
 use crate::json;
 use crate::platform::Platform;
 use crate::session::{self, GivenSession, Kind, Mode, ServerSession};
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// The platform is told no name. One that is there is stored with the card; whoever opens it takes as many characters.
 pub const RULES: Rules = Rules {
@@ -42,7 +42,7 @@ pub fn rules(network_token: Option<&NetworkToken>) -> Rules {
 
 /// What is sealed. The year has four digits.
 #[must_use]
-pub fn plaintext(card: &Card, network_token: Option<&NetworkToken>) -> Wiped<String> {
+pub fn plaintext(card: &Card, network_token: Option<&NetworkToken>) -> Zeroizing<String> {
     json::object(|object| {
         object
             .text("number", card.number.expose())

@@ -1,9 +1,9 @@
 // CCBill's RESTful Transaction API.
 
 import type { CcBill as Inner } from './cardseal.js';
-import { Client, once } from './client.js';
+import { Client } from './client.js';
 import { call } from './module.js';
-import { directToken, readPayment } from './send.js';
+import { directToken } from './send.js';
 import type {
   CardInput,
   CardsealQuery,
@@ -85,7 +85,7 @@ export class CcBill {
 
   /** Hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
   async confirmToken(session: ServerSession, token: Token, options?: SendOptions): Promise<CardToken> {
-    return this.#client.confirmedToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
   /**
@@ -107,7 +107,7 @@ export class CcBill {
     options?: CcBillConfirmOptions & SendOptions,
   ): Promise<PaymentOutcome> {
     const request = this.confirmPaymentRequest(session, token, options);
-    return readPayment(await once(this.#client.send(request, options, { own: true })));
+    return this.#client.serverCharge(request, options);
   }
 
   /** Frees its part of the module at once instead of at garbage collection. */

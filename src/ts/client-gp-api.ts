@@ -53,7 +53,7 @@ export class GpApi {
 
   /** Hands the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
   async confirmToken(session: ServerSession, token: Pick<CardToken, 'raw'>, options?: SendOptions): Promise<CardToken> {
-    return this.#client.confirmedToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
   /** Frees its part of the module at once instead of at garbage collection. */

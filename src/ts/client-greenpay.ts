@@ -108,7 +108,7 @@ export class GreenPay {
 
   /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
   async confirmToken(session: ServerSession, token: Pick<CardToken, 'raw'>, options?: SendOptions): Promise<CardToken> {
-    return this.#client.confirmedToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
   /** After a direct {@link pay}: the request that hands the platform's answer to the Cardseal server. */
@@ -126,7 +126,7 @@ export class GreenPay {
     outcome: Pick<PaymentOutcome, 'raw'>,
     options?: SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {
-    return this.#client.confirmedPayment(this.confirmPaymentRequest(session, outcome, options), options);
+    return this.#client.serverPayment(this.confirmPaymentRequest(session, outcome, options), options);
   }
 
   /** Frees the parsed key at once instead of at garbage collection. */

@@ -1,13 +1,13 @@
 // Worldline Online Payments.
 
 import type { OnlinePayments as Inner } from './cardseal.js';
-import { Client, once } from './client.js';
+import { Client } from './client.js';
 import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
 import { failure, type Row } from './failure.js';
 import { call } from './module.js';
-import { fits, isObject, members, textOf } from './read.js';
-import { type Answer, readPayment, readToken, redirected } from './send.js';
+import { fits, isObject, isText, members, textOf } from './read.js';
+import type { Answer } from './send.js';
 import type {
   CardInput,
   CardsealQuery,
@@ -130,7 +130,7 @@ export class OnlinePayments {
   /** Makes a token of a card. */
   async tokenize(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions): Promise<CardToken> {
     const request = await this.tokenizeRequest(session, card, options);
-    return readToken(await this.#client.send(request, options, { own: true }));
+    return this.#client.serverToken(request, options);
   }
 
   /** The request that charges a card. */
@@ -150,7 +150,7 @@ export class OnlinePayments {
     options?: OnlinePaymentsSendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {
     const request = await this.payRequest(session, card, options);
-    return redirected(readPayment(await once(this.#client.send(request, options, { own: true }))));
+    return redirected(await this.#client.serverCharge(request, options));
   }
 
   /** After the platform's form in a frame (`hostedTokenizationUrl`) has been sent. */
@@ -160,7 +160,7 @@ export class OnlinePayments {
 
   /** After the platform's form in a frame: there is nothing to hand over, the server asks the platform. */
   async confirmToken(session: ServerSession, options?: SendOptions): Promise<CardToken> {
-    return this.#client.confirmedToken(this.confirmTokenRequest(session), options);
+    return this.#client.serverToken(this.confirmTokenRequest(session), options);
   }
 
   /** After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to. */
@@ -179,7 +179,7 @@ export class OnlinePayments {
     options?: SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {
     return redirected(
-      await this.#client.confirmedPayment(this.confirmPaymentRequest(session, returned, options), options),
+      await this.#client.serverPayment(this.confirmPaymentRequest(session, returned, options), options),
     );
   }
 
@@ -231,6 +231,13 @@ export class OnlinePayments {
 }
 
 const OPTIONS = ['kind', 'product', 'paymentProductId', 'context', 'tokenize', 'idempotencyKey'] as const;
+
+/** Where the customer has to go now, for 3-D Secure. */
+function redirected(outcome: PaymentOutcome): PaymentOutcome {
+  const { url } = members(members(outcome.raw, 'redirect').redirect, 'url');
+  const isSafe = isText(url) && (url.startsWith('https://') || call('isLoopback', (isLoopback) => isLoopback(url)));
+  return { ...outcome, redirect: isSafe ? { url } : null };
+}
 
 /** An answer of the client API that is no success, or one that cannot be read. */
 function readError(status: number, body: unknown): CardsealError {

@@ -1,8 +1,7 @@
 // Worldline Acquiring.
 
 import type { WorldlineAcquiring as Inner } from './cardseal.js';
-import { Client, once } from './client.js';
-import { readPayment, readToken } from './send.js';
+import { Client } from './client.js';
 import type {
   CardInput,
   CardsealRequest,
@@ -39,7 +38,7 @@ export class WorldlineAcquiring {
 
   /** Has the card verified and stored. What is stored cannot be charged by itself: the platform wants the card again. */
   async tokenize(session: ServerSession, card: CardInput, options?: SendOptions): Promise<CardToken> {
-    return readToken(await this.#client.send(await this.tokenizeRequest(session, card), options, { own: true }));
+    return this.#client.serverToken(await this.tokenizeRequest(session, card), options);
   }
 
   /** The request that charges the card. */
@@ -58,7 +57,7 @@ export class WorldlineAcquiring {
     options?: SealOptions & SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {
     const request = await this.payRequest(session, card, options);
-    return readPayment(await once(this.#client.send(request, options, { own: true })));
+    return this.#client.serverCharge(request, options);
   }
 
   /** Frees its part of the module at once instead of at garbage collection. */

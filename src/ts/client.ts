@@ -101,14 +101,19 @@ export class Client<Inner extends { free(): void }> {
     return once(outcome());
   }
 
-  /** Hands over an answer for a token. */
-  async confirmedToken(request: CardsealRequest, options?: SendOptions): Promise<CardToken> {
+  /** Has the merchant's server make a token. */
+  async serverToken(request: CardsealRequest, options?: SendOptions): Promise<CardToken> {
     return readToken(await this.send(request, options, { own: true }));
   }
 
-  /** Hands over what a payment came to. */
-  async confirmedPayment(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
+  /** Asks the merchant's server what a payment came to. */
+  async serverPayment(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
     return readPayment(await this.send(request, options, { own: true }));
+  }
+
+  /** Has the merchant's server charge. */
+  serverCharge(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
+    return once(this.serverPayment(request, options));
   }
 }
 
@@ -118,7 +123,7 @@ const isRelayed = (session: unknown): boolean => members(session as ServerSessio
  * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before
  * somebody has asked.
  */
-export const once = <Result>(sent: Promise<Result>): Promise<Result> =>
+const once = <Result>(sent: Promise<Result>): Promise<Result> =>
   sent.catch((error) => {
     if (error instanceof CardsealError && UNANSWERED.includes(error.code)) Object.assign(error, { retryable: false });
     throw error;

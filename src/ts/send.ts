@@ -3,7 +3,7 @@
 import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
 import { failure, type Row } from './failure.js';
-import { fits, isObject, isText, members, plain, textOf } from './read.js';
+import { isObject, isText, members, plain, textOf } from './read.js';
 import type {
   CardsealQuery,
   CardsealRequest,
@@ -201,17 +201,3 @@ export function readPayment({ status, body: raw }: Answer): PaymentOutcome {
     raw,
   };
 }
-
-/** Where the customer has to go now, for 3-D Secure. */
-export function redirected(outcome: PaymentOutcome): PaymentOutcome {
-  const { url } = members(members(outcome.raw, 'redirect').redirect, 'url');
-  return { ...outcome, redirect: fits(url, HTTPS) || fits(url, LOOPBACK) ? { url } : null };
-}
-
-const HTTPS = /^https:\/\//;
-/** The origin of this machine, at any port. */
-const LOOPBACK = /^https?:\/\/(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d*)?(\/|$)/;
-
-/** A platform's answer that could not be read. */
-export const unreadable = (status: number): CardsealError =>
-  failure(status > 501 && status < 505 ? codes.platform_unavailable : codes.answer_malformed, { status });

@@ -1,13 +1,11 @@
 //! Cards on their way in, and what a form needs while they are typed.
 
-use js_sys::Function;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::client::clock;
 use super::error::Thrown;
 use super::read::{Members, is_object, not_offered, text, wrong_type};
-use super::{run_free, to_js};
+use super::{run, to_js};
 use crate::card::{Brand, Card, CardInput, Problem, Rules, Secret, check, format};
 use crate::error::Result;
 use crate::object::object;
@@ -96,7 +94,7 @@ pub fn validate_card(
     #[wasm_bindgen(unchecked_param_type = "Partial<CardInput>")] card: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "ValidateOptions")] options: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let options = Members::of(options);
         let stored = [("tokenize", true), ("update", true), ("payment", false)];
         let stored = options.choice("kind", &stored)?;
@@ -108,8 +106,7 @@ pub fn validate_card(
             }
         };
         rules.cvc = !options.flag("cvcOptional")?.unwrap_or_default();
-        let now = options.value("now")?.map(|now| now.dyn_into::<Function>());
-        let now = clock(now.transpose().map_err(|_| wrong_type("now"))?.as_ref())?;
+        let now = clock(options.function("now")?.as_ref())?;
         let checked = check(&read(card)?, &rules, now);
         Ok(to_js(&Validation {
             valid: checked.card.is_some(),
@@ -124,7 +121,7 @@ pub fn validate_card(
 pub fn candidate_brands(
     #[wasm_bindgen(unchecked_param_type = "string")] number: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let number = Secret::new(text(number, "number")?);
         let digits = crate::card::digits(number.expose());
         Ok(to_js(
@@ -177,7 +174,7 @@ pub fn format_card_number(
     #[wasm_bindgen(js_name = text, unchecked_param_type = "string")] typed: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let typed = Secret::new(text(typed, "text")?);
         let (formatted, brands) = format::card_number(typed.expose(), place(caret));
         Ok(Formatted::to_js(&formatted, Some(brands)))
@@ -190,7 +187,7 @@ pub fn format_expiry(
     #[wasm_bindgen(js_name = text, unchecked_param_type = "string")] typed: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let typed = Secret::new(text(typed, "text")?);
         Ok(Formatted::to_js(
             &format::expiry(typed.expose(), place(caret)),
@@ -206,7 +203,7 @@ pub fn format_security_code(
     #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "string")] number: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let number = if number.is_undefined() || number.is_null() {
             Secret::default()
         } else {

@@ -8,7 +8,7 @@ use super::answer::ReadToken;
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object, not_offered, wrong_type};
-use super::{card, run, run_free, to_js};
+use super::{card, requested, run, to_js};
 use crate::card::{Card, Problem, ProblemCode, Rules, Secret, Severity};
 use crate::ccbill::{
     self, AUTHENTICATION, Customer, ENDLESS, GivenAccount, GivenAuthentication, GivenOrder, GivenPayment,
@@ -30,20 +30,14 @@ pub struct CcBill {
     chosen: Option<BaseUrl>,
 }
 
-fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
-    run(Platform::CcBill, work)
-}
-
-fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
-    within(|| work().map(|request| to_js(&request)))
-}
+const PLATFORM: Platform = Platform::CcBill;
 
 /// Checks the customer's details and reports every problem. Throws only for values of the wrong type.
 #[wasm_bindgen(js_name = checkCustomer, unchecked_return_type = "CustomerProblem[]")]
 pub fn check_customer(
     #[wasm_bindgen(unchecked_param_type = "Partial<CcBillCustomer>")] customer: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| Ok(to_js(&read_customer(customer)?.problems())))
+    run(None, || Ok(to_js(&read_customer(customer)?.problems())))
 }
 
 #[wasm_bindgen]
@@ -53,7 +47,7 @@ impl CcBill {
     pub fn new(
         #[wasm_bindgen(unchecked_optional_param_type = "CcBillOptions")] options: &JsValue,
     ) -> Result<Self, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let options = Members::of(options);
             let chosen = match options.environment("base", &[("production", ())])? {
                 None => None,
@@ -75,7 +69,7 @@ impl CcBill {
         #[wasm_bindgen(unchecked_param_type = "CardInput | null")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CcBillRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| self.create(session, card, &Members::of(options)))
+        requested(PLATFORM, || self.create(session, card, &Members::of(options)))
     }
 
     /// The request that asks whether a payment with this card needs 3-D Secure. The platform's format has the first six and
@@ -86,7 +80,7 @@ impl CcBill {
         #[wasm_bindgen(unchecked_param_type = "ServerSession | CcBillAccess")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             const CURRENCY: &str = "currency_code";
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
@@ -105,7 +99,7 @@ impl CcBill {
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "Pick<CcBillToken, \"raw\">")] token: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let token = payment_token(&Members::of(token).value("raw")?.unwrap_or_default())?;
             self.client
                 .hand_over_json(Kind::Tokenize.server_path(), session, &token.to_json())
@@ -122,7 +116,7 @@ impl CcBill {
         token: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CcBillConfirmOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             const RESULT: &str = "threedsInformation";
             // What the platform's script resolves to is taken, too.
             let (given, options) = (Members::of(token), Members::of(options));
@@ -149,7 +143,7 @@ impl CcBill {
     /// and more must be texts in it, as a number of JavaScript loses some of their digits.
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadCcBillToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             const SALE: &str = "subscriptionId";
             let members = Members::of(answer);
             let refused = !(200..300).contains(&status) || !matches!(members.value("errorCode"), Ok(None));
@@ -171,7 +165,7 @@ impl CcBill {
     /// Reads the platform's answer to a request of [`Self::three_ds_required_request`].
     #[wasm_bindgen(js_name = readThreeDs)]
     pub fn read_three_ds(&self, status: u16, answer: &JsValue) -> Result<bool, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             if status != 200 {
                 return Err(read_error(status, answer));
             }

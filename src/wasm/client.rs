@@ -1,7 +1,6 @@
 //! What the classes of all platforms have in common: a clock, and the merchant's server.
 
 use js_sys::{Date, Function, JSON};
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::read::{Members, not_offered, wrong_type};
@@ -17,10 +16,10 @@ pub(crate) struct Client {
 impl Client {
     /// By the options `now` and `server`.
     pub(crate) fn new(options: &Members) -> Result<Self> {
-        let now = options.value("now")?.map(|now| now.dyn_into::<Function>());
+        let now = options.function("now")?;
         let server = options.text("server")?.unwrap_or_default();
         Ok(Self {
-            now: now.transpose().map_err(|_| wrong_type("now"))?,
+            now,
             server: BaseUrl::parse_server(&server).ok_or_else(|| not_offered("server"))?,
         })
     }

@@ -8,12 +8,11 @@ use super::answer::{ReadExpiry, ReadToken};
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
-use super::{card, run, to_js};
+use super::{card, requested, run, to_js};
 use crate::error::Result;
 use crate::gp_api::wire::{Action, ErrorBody, PaymentMethod, PaymentMethodCard};
 use crate::gp_api::{self, CardToken, GivenAccess, Hosts, Options, Place, RULES};
 use crate::hosts::BaseUrl;
-use crate::http::Request;
 use crate::platform::Platform;
 use crate::platforms::unreadable;
 use crate::random::SystemRandom;
@@ -27,13 +26,7 @@ pub struct GpApi {
     chosen: Option<BaseUrl>,
 }
 
-fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
-    run(Platform::GpApi, work)
-}
-
-fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
-    within(|| work().map(|request| to_js(&request)))
-}
+const PLATFORM: Platform = Platform::GpApi;
 
 #[wasm_bindgen]
 impl GpApi {
@@ -42,7 +35,7 @@ impl GpApi {
     pub fn new(
         #[wasm_bindgen(unchecked_optional_param_type = "GpApiOptions")] options: &JsValue,
     ) -> Result<Self, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let options = Members::of(options);
             let names = [
                 ("sandbox", Hosts::Sandbox),
@@ -71,7 +64,7 @@ impl GpApi {
         #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "GpApiRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
             let names = ["base_url", "access_token", "reference", "account_name"];
@@ -107,7 +100,7 @@ impl GpApi {
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "Pick<CardToken, \"raw\">")] token: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let raw = Members::of(token).value("raw")?;
             self.client
                 .hand_over(Kind::Tokenize.server_path(), session, raw.as_ref())
@@ -117,7 +110,7 @@ impl GpApi {
     /// Reads the platform's answer to a request of [`Self::tokenize_request`]. The token is good for one use.
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
-        within(|| read_token(status, answer).map(|token| to_js(&token)))
+        run(PLATFORM, || read_token(status, answer).map(|token| to_js(&token)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::answer::{ReadExpiry, ReadToken};
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object, not_offered};
-use super::{card, run, to_js};
+use super::{card, requested, run, to_js};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::wire::{ErrorEntry, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
@@ -43,13 +43,7 @@ object!(KeyWarning, warning, {
     "message" = &warning.message,
 });
 
-fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
-    run(Platform::GreenPay, work)
-}
-
-fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
-    within(|| work().map(|request| to_js(&request)))
-}
+const PLATFORM: Platform = Platform::GreenPay;
 
 #[wasm_bindgen]
 impl GreenPay {
@@ -58,7 +52,7 @@ impl GreenPay {
     pub fn new(
         #[wasm_bindgen(unchecked_param_type = "GreenPayOptions")] options: &JsValue,
     ) -> Result<Self, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let options = Members::of(options);
             let names = [("sandbox", false), ("production", true)];
             let hosts = match options.environment("checkout", &names)? {
@@ -102,7 +96,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_param_type = "PackInput")] input: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "PackOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let input = Members::of(input);
             let token = input.text("token")?;
             let token = token
@@ -134,7 +128,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| self.request(Kind::Tokenize, session, card, options))
+        requested(PLATFORM, || self.request(Kind::Tokenize, session, card, options))
     }
 
     /// The request that stores a card in the place of a token. `token` is needed with a `GreenPayOrder`; a server session
@@ -147,7 +141,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & { token?: string }")]
         options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| self.request(Kind::Update, session, card, options))
+        requested(PLATFORM, || self.request(Kind::Update, session, card, options))
     }
 
     /// The request that charges a card.
@@ -159,7 +153,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & GreenPayPayOptions")]
         options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| self.request(Kind::Payment, session, card, options))
+        requested(PLATFORM, || self.request(Kind::Payment, session, card, options))
     }
 
     /// The request that hands a direct answer to the Cardseal server, for a token.
@@ -169,7 +163,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "Pick<CardToken, \"raw\">")] token: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| self.confirm(Kind::Tokenize, session, token))
+        requested(PLATFORM, || self.confirm(Kind::Tokenize, session, token))
     }
 
     /// The request that hands a direct answer to the Cardseal server, for a payment.
@@ -180,7 +174,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_param_type = "Pick<PaymentOutcome, \"raw\">")] outcome: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "IdempotencyOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let key = Members::of(options).visible("idempotencyKey")?;
             Ok(self.confirm(Kind::Payment, session, outcome)?.idempotent(key))
         })
@@ -190,7 +184,7 @@ impl GreenPay {
     /// sent to the platform itself.
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let answer = token_answer(answer).ok_or_else(|| unreadable(status))?;
             let token = greenpay::read_token(self.greenpay.key(), status, &answer)?;
             if self.strict && !token.signature.verified {
@@ -204,7 +198,7 @@ impl GreenPay {
     /// be read says nothing, and a decline is no error.
     #[wasm_bindgen(js_name = readPayment, unchecked_return_type = "ReadPayment")]
     pub fn read_payment(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let read = match payment_answer(answer) {
                 Some(answer) => {
                     greenpay::read_payment(self.greenpay.key(), status, &answer).map(ReadPayment::from)?

@@ -9,11 +9,10 @@ use super::error::Thrown;
 use super::product::{Product, Script};
 use super::promise::{Rest, promised};
 use super::read::{Environment, Members, is_local, is_object, not_offered, text};
-use super::{card, run, to_js};
+use super::{card, requested, run, to_js};
 use crate::crypto::jwe;
 use crate::crypto::public_key::Numbers;
 use crate::error::{Code, Error, Result};
-use crate::http::Request;
 use crate::object::object;
 use crate::online_payments::{
     self as payments, ClientSession, GivenClientSession, Hosts, LEAST_KEY_BITS, Payload, Purchase, RULES,
@@ -21,7 +20,7 @@ use crate::online_payments::{
 };
 use crate::platform::Platform;
 use crate::session::{self, Kind};
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// Worldline Online Payments, the platform behind PAYONE E-Payment. The card is encrypted with the key of the platform's
 /// session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone.
@@ -37,13 +36,7 @@ const MOST: f64 = 9_007_199_254_740_991.0;
 
 const PRODUCT: &str = "paymentProductId";
 
-fn within<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
-    run(Platform::OnlinePayments, work)
-}
-
-fn sent(work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
-    within(|| work().map(|request| to_js(&request)))
-}
+const PLATFORM: Platform = Platform::OnlinePayments;
 
 #[wasm_bindgen]
 impl OnlinePayments {
@@ -52,7 +45,7 @@ impl OnlinePayments {
     pub fn new(
         #[wasm_bindgen(unchecked_optional_param_type = "OnlinePaymentsOptions")] options: &JsValue,
     ) -> Result<Self, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let options = Members::of(options);
             let client = Client::new(&options)?;
             let names = [("sandbox", false), ("production", true)];
@@ -77,7 +70,9 @@ impl OnlinePayments {
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | OnlinePaymentsSession")] session: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| Ok(self.open(session)?.public_key_request(&self.device().browser())))
+        requested(PLATFORM, || {
+            Ok(self.open(session)?.public_key_request(&self.device().browser()))
+        })
     }
 
     /// The request for the product that a card belongs to. `undefined` below six digits. Never holds more than the first
@@ -89,8 +84,8 @@ impl OnlinePayments {
         #[wasm_bindgen(unchecked_param_type = "string")] number: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "PaymentContext")] context: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        within(|| {
-            let number = Wiped::new(text(number, "number")?);
+        run(PLATFORM, || {
+            let number = Zeroizing::new(text(number, "number")?);
             let Some(digits) = payments::first_digits(&number) else {
                 return Ok(JsValue::UNDEFINED);
             };
@@ -105,7 +100,7 @@ impl OnlinePayments {
         #[wasm_bindgen(unchecked_param_type = "ServerSession | OnlinePaymentsSession")] session: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "PaymentContext")] context: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let session = self.open(session)?;
             Ok(session.products_request(&purchase(context)?, &self.device().browser()))
         })
@@ -119,7 +114,7 @@ impl OnlinePayments {
         #[wasm_bindgen(unchecked_param_type = "number")] id: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "PaymentContext")] context: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let id = product_id(id)?;
             let session = self.open(session)?;
             Ok(session.product_request(id, &purchase(context)?, &self.device().browser()))
@@ -129,7 +124,7 @@ impl OnlinePayments {
     /// Reads the platform's answer to a request of [`Self::public_key_request`] that is a success.
     #[wasm_bindgen(js_name = readPublicKey, unchecked_return_type = "OnlinePaymentsKey")]
     pub fn read_public_key(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let (read, _) = key(answer).map_err(|error| error.with_status(status))?;
             Ok(to_js(&read))
         })
@@ -150,7 +145,7 @@ impl OnlinePayments {
         options: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "\"tokenize\" | \"payment\"")] purpose: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        within(|| {
+        run(PLATFORM, || {
             let kind = match purpose.as_string() {
                 Some(purpose) => {
                     server_session(session)?;
@@ -191,7 +186,7 @@ impl OnlinePayments {
         )]
         options: &JsValue,
     ) -> Promise {
-        promised(Platform::OnlinePayments, || {
+        promised(PLATFORM, || {
             let ready = self.ready(None, session, card, key, options)?;
             Ok(Box::pin(async move { ready.encrypt().await.map(JsValue::from) }))
         })
@@ -206,7 +201,7 @@ impl OnlinePayments {
         #[wasm_bindgen(unchecked_param_type = "OnlinePaymentsKey")] key: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "OnlinePaymentsEncryptOptions")] options: &JsValue,
     ) -> Promise {
-        promised(Platform::OnlinePayments, || {
+        promised(PLATFORM, || {
             self.hand_over(Kind::Tokenize, session, card, key, options)
         })
     }
@@ -223,7 +218,7 @@ impl OnlinePayments {
         )]
         options: &JsValue,
     ) -> Promise {
-        promised(Platform::OnlinePayments, || {
+        promised(PLATFORM, || {
             self.hand_over(Kind::Payment, session, card, key, options)
         })
     }
@@ -235,7 +230,7 @@ impl OnlinePayments {
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             let session = server_session(session)?;
             Ok(payments::confirm_token(&self.client.server, &session))
         })
@@ -249,7 +244,7 @@ impl OnlinePayments {
         #[wasm_bindgen(unchecked_param_type = "{ RETURNMAC: string }")] returned: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "IdempotencyOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        sent(|| {
+        requested(PLATFORM, || {
             const MAC: &str = "RETURNMAC";
             let mac = Members::of(returned).text(MAC)?.filter(|mac| !mac.is_empty());
             let mac = mac.ok_or_else(|| Error::new(Code::AnswerMalformed).at(MAC))?;
@@ -279,7 +274,7 @@ struct CheckedProduct {
 struct Ready {
     key: Key,
     spki: Vec<u8>,
-    text: Wiped<String>,
+    text: Zeroizing<String>,
     product: u64,
 }
 
@@ -484,4 +479,11 @@ fn key(answer: &JsValue) -> Result<(Key, Vec<u8>)> {
         .map(|numbers| numbers.to_spki())
         .ok_or_else(|| Error::new(Code::AnswerMalformed).at("publicKey"))?;
     Ok((Key { key_id, public_key }, spki))
+}
+
+/// Whether a URL begins with the origin of this machine, at any port.
+#[wasm_bindgen(js_name = isLoopback)]
+#[must_use]
+pub fn is_loopback(url: &str) -> bool {
+    crate::hosts::is_loopback(url)
 }

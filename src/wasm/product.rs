@@ -1,13 +1,12 @@
 //! A product's fields as a page hands them over. What cannot be read in them is left to the platform.
 
 use js_sys::{Date, Function};
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::client::clock;
 use super::error::Thrown;
 use super::read::{Members, get, is_object, items, keys, text, wrong_type};
-use super::{run_free, to_js};
+use super::{run, to_js};
 use crate::card::{Problem, Severity};
 use crate::error::{Code, Error, Result};
 use crate::object::object;
@@ -216,16 +215,14 @@ pub fn check_field(
     #[wasm_bindgen(unchecked_optional_param_type = "string")] value: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "{ now?: () => number }")] options: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let restrictions = restrictions(field)?;
         let value = if value.is_null() || value.is_undefined() {
             String::new()
         } else {
             text(value, "value")?
         };
-        let now = Members::of(options).value("now")?;
-        let now = now.map(|now| now.dyn_into::<Function>()).transpose();
-        let now = now.map_err(|_| wrong_type("now"))?;
+        let now = Members::of(options).function("now")?;
         let script = Script { now: now.as_ref() };
         Ok(to_js(&restrictions.failed(&value, &script)?))
     })
@@ -246,7 +243,7 @@ pub fn mask_field(
     #[wasm_bindgen(unchecked_param_type = "string")] typed: &JsValue,
     #[wasm_bindgen(unchecked_optional_param_type = "number")] caret: &JsValue,
 ) -> Result<JsValue, Thrown> {
-    run_free(|| {
+    run(None, || {
         let mask = mask(field)?.filter(|mask| !mask.is_empty());
         let typed = text(typed, "text")?;
         let caret = caret.as_f64();

@@ -1,7 +1,7 @@
 //! Reading what a page handed over. Only own members are read, each once: what stands on a prototype, `Object.prototype`
 //! above all, was not meant for us. A member that cannot be read has the wrong type.
 
-use js_sys::{Array, Date, JsString};
+use js_sys::{Array, Date, Function, JsString};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -93,6 +93,12 @@ impl Members {
     /// A text that is wiped when dropped; an empty one where there is none.
     pub(crate) fn secret(&self, name: &'static str) -> Result<Secret> {
         Ok(Secret::new(self.text(name)?.unwrap_or_default()))
+    }
+
+    /// A function.
+    pub(crate) fn function(&self, name: &'static str) -> Result<Option<Function>> {
+        let function = self.value(name)?.map(|value| value.dyn_into::<Function>());
+        function.transpose().map_err(|_| wrong_type(name))
     }
 
     /// Yes or no.

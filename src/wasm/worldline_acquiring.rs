@@ -12,8 +12,8 @@ use crate::crypto::seal::{GivenKey, SealingKey, seal};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::session::{self, Kind};
-use crate::wiped::Wiped;
 use crate::worldline_acquiring::{self as acquiring, NetworkToken};
+use zeroize::Zeroizing;
 
 /// Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key, for
 /// one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
@@ -28,7 +28,7 @@ struct Ready {
     key: SealingKey,
     session: String,
     expires_at: i64,
-    text: Wiped<String>,
+    text: Zeroizing<String>,
 }
 
 impl Ready {

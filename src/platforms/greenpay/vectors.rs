@@ -102,7 +102,7 @@ fn every_counter_and_wrapped_text_in_our_range_is_byte_exact() {
             Value::Null | Value::Bool(_) | Value::String(_) | Value::Object(_) => continue,
         };
         let pair = Pair {
-            key: Wiped::new(bytes(&vector["k"]).try_into().unwrap()),
+            key: Zeroizing::new(bytes(&vector["k"]).try_into().unwrap()),
             start,
         };
         assert_eq!(
@@ -136,7 +136,7 @@ fn a_drawn_pair_gives_the_vectors_ld() {
             _ => continue,
         };
         let mut random = Then(Script([bytes(&vector["k"]), drawn].concat()));
-        let text = Wiped::new(vector["plaintext"].as_str().unwrap().as_bytes().to_vec());
+        let text = Zeroizing::new(vector["plaintext"].as_str().unwrap().as_bytes().to_vec());
         let (ld, lk) = GreenPay::new(key(&vectors, "t2048"))
             .seal(text, form, &mut random)
             .unwrap();

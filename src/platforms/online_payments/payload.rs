@@ -4,7 +4,7 @@ use crate::card::{Card, Field, Secret};
 use crate::error::Result;
 use crate::json;
 use crate::random::Random;
-use crate::wiped::Wiped;
+use zeroize::Zeroizing;
 
 /// What a card is encrypted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ enum Value<'a> {
 impl Payload<'_> {
     /// As JSON.
     #[must_use]
-    pub fn plaintext(&self, nonce: &str) -> Wiped<String> {
+    pub fn plaintext(&self, nonce: &str) -> Zeroizing<String> {
         let text = |field| Value::Text(self.values.get(field));
         let values = [
             ("cardNumber", text(Field::Number)),

@@ -1,3 +1,0 @@
-//! Values that are wiped when they are dropped.
-
-pub(crate) use zeroize::Zeroizing as Wiped;
