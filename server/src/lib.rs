@@ -1,9 +1,10 @@
 //! Cardseal's server: opens sessions for the browser module, relays what it sealed, stores tokens, moves money.
 //!
-//! [`router`] is the whole application without a socket. It is written so that money moves once: see the routes
+//! [`router`] is the whole application without a socket. It is written so that money moves once: see the API
 //! of payments, and the store, where everything is on the disk before a platform or a caller hears of it.
 
 pub mod access;
+mod api;
 pub mod api_key;
 mod attempts;
 pub mod body;
@@ -14,7 +15,6 @@ pub mod connections;
 pub mod error;
 pub mod gate;
 pub mod logging;
-mod routes;
 mod serve;
 pub mod store;
 mod upkeep;
@@ -38,7 +38,7 @@ use crate::error::{ApiError, Code};
 use crate::gate::{Gates, Permit, Purpose};
 use crate::store::{Store, StoreError};
 
-pub use routes::router;
+pub use api::router;
 pub use serve::{listen, serve};
 
 /// The state of the application.
@@ -67,7 +67,7 @@ pub struct Shared {
     /// Ends lookups, which move no money, as soon as the server is told to stop.
     stopping: CancellationToken,
     /// Payments that a platform is being asked about.
-    asking: routes::Asking,
+    asking: api::Asking,
 }
 
 /// Why the server does not start.
@@ -130,10 +130,10 @@ impl Shared {
             gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            asking: routes::Asking::default(),
+            asking: api::Asking::default(),
             config,
         });
-        routes::watch(&app);
+        api::watch(&app);
         upkeep::start(&app);
         Ok(app)
     }

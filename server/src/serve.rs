@@ -28,9 +28,9 @@ use tower::ServiceExt;
 
 use crate::App;
 use crate::access::bucket;
+use crate::api::router;
 use crate::bounds::{Bound, REPORT_EVERY};
 use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
-use crate::routes::router;
 
 /// Connections that the kernel keeps ready until they are accepted.
 const BACKLOG: u32 = 4096;

@@ -22,7 +22,7 @@ const WORDS: &[(&str, Option<Status>)] = &[
     ("refunded", Some(Status::Refunded)),
 ];
 
-pub(in crate::routes) async fn resolve(
+pub(in crate::api) async fn resolve(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,

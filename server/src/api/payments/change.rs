@@ -19,11 +19,11 @@ use super::charge::{answer, replay, response};
 use super::{bin, idempotency_key};
 use crate::App;
 use crate::access::Merchant;
+use crate::api::sessions::parse_amount;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
-use crate::routes::sessions::parse_amount;
 use crate::store::{
     Change, ChangeClaim, ChangeResult, Claimed, Movement, NewChange, Payment, Status, StoreError,
     StoredAnswer,
@@ -44,7 +44,7 @@ struct Ask {
     request_id: String,
 }
 
-pub(in crate::routes) async fn capture(
+pub(in crate::api) async fn capture(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,
@@ -55,7 +55,7 @@ pub(in crate::routes) async fn capture(
     run(&app, id, Movement::Capture, &headers, fields, request_id).await
 }
 
-pub(in crate::routes) async fn void(
+pub(in crate::api) async fn void(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,
@@ -66,7 +66,7 @@ pub(in crate::routes) async fn void(
     run(&app, id, Movement::Void, &headers, fields, request_id).await
 }
 
-pub(in crate::routes) async fn refund(
+pub(in crate::api) async fn refund(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,

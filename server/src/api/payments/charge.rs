@@ -28,13 +28,13 @@ use tracing::Instrument;
 use super::{REPLAYED, bin, idempotency_key, order_reference, resource, text_or_default};
 use crate::App;
 use crate::access::Browser;
+use crate::api::sessions::{amount, customer_ip};
+use crate::api::tokens::HandIn;
 use crate::attempts::session_exhausted;
 use crate::body::Fields;
 use crate::error::{ApiError, Code, problem};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
-use crate::routes::sessions::{amount, customer_ip};
-use crate::routes::tokens::HandIn;
 use crate::store::{
     Attempt, Claim, Claimed, Key, NewPayment, PAGE_GRACE_MS, Payment, Session, SessionState, Settlement,
     Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
@@ -64,8 +64,7 @@ struct Order {
 }
 
 /// When the money is taken.
-pub(in crate::routes) const CAPTURES: &[(&str, Capture)] =
-    &[("auto", Capture::Auto), ("later", Capture::Later)];
+pub(in crate::api) const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
 
 /// What is charged.
 enum Card {
@@ -86,7 +85,7 @@ enum Card {
     },
 }
 
-pub(in crate::routes) async fn create(
+pub(in crate::api) async fn create(
     State(app): State<App>,
     browser: Browser,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -114,16 +113,16 @@ pub(in crate::routes) async fn create(
 }
 
 /// A charge that another route asks for.
-pub(in crate::routes) struct Charge {
-    pub(in crate::routes) token: Token,
-    pub(in crate::routes) amount: Amount,
-    pub(in crate::routes) network_token: Option<bool>,
-    pub(in crate::routes) key: Option<Key>,
-    pub(in crate::routes) request_id: String,
+pub(in crate::api) struct Charge {
+    pub(in crate::api) token: Token,
+    pub(in crate::api) amount: Amount,
+    pub(in crate::api) network_token: Option<bool>,
+    pub(in crate::api) key: Option<Key>,
+    pub(in crate::api) request_id: String,
 }
 
 /// Charges a stored card and says what the caller of `POST /v1/payments` would be told.
-pub(in crate::routes) async fn charge_stored(app: &App, charge: Charge) -> Result<StoredAnswer, ApiError> {
+pub(in crate::api) async fn charge_stored(app: &App, charge: Charge) -> Result<StoredAnswer, ApiError> {
     let order = Order {
         platform: charge.token.platform.clone(),
         amount: charge.amount,
@@ -298,11 +297,7 @@ async fn paid_order(
 }
 
 /// Asks the platform what the customer did on its page, and keeps what came of it.
-pub(in crate::routes) async fn look(
-    app: &App,
-    session: &Session,
-    request_id: String,
-) -> Result<(), ApiError> {
+pub(in crate::api) async fn look(app: &App, session: &Session, request_id: String) -> Result<(), ApiError> {
     let key = Key {
         scope: session.id.clone(),
         key: "page".into(),

@@ -161,7 +161,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-pub(in crate::routes) async fn refresh(
+pub(in crate::api) async fn refresh(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<String>,
@@ -183,7 +183,7 @@ pub(in crate::routes) async fn refresh(
 }
 
 /// Asks about one payment and returns it as it is then.
-pub(in crate::routes) async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
+pub(in crate::api) async fn find_out(app: &App, id: &str) -> Result<Payment, ApiError> {
     if let Some(_turn) = Turn::take(&app.asking, id) {
         // Read within the turn: what has been settled since is not asked for again.
         let payment = app.store.payment(id).await?.ok_or(Code::PaymentNotFound)?;
