@@ -28,8 +28,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, shortened};
 use crate::gateway::{
-    Approval, Capture, ChargeAsk, Decline, Gateway, Handed, OpenSession, Opened, Origin, Outcome, SessionAsk,
-    StoredCard,
+    Approval, Capabilities, Capture, ChargeAsk, Decline, Gateway, Handed, OpenSession, Opened, Origin,
+    Outcome, SessionAsk, StoredCard,
 };
 use crate::oauth::{Grant, TokenCache};
 use crate::transport::{Response, Transport};
@@ -426,33 +426,29 @@ impl Gateway for CcBill {
         Platform::CcBill
     }
 
-    fn accepts(&self, currency: Currency) -> bool {
-        CURRENCIES.contains(&currency)
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            default_mode: Mode::Direct,
+            needs_customer_ip: true,
+            charges_direct_answer: true,
+            ..Capabilities::new(!self.sandbox)
+        }
     }
 
-    fn default_mode(&self) -> Mode {
-        Mode::Direct
+    fn accepts(&self, currency: Currency) -> bool {
+        CURRENCIES.contains(&currency)
     }
 
     fn browser_urls(&self) -> Vec<&str> {
         vec![&self.api.base_url]
     }
 
-    fn wants_customer_ip(&self) -> bool {
-        true
-    }
-
-    fn charges_answers(&self) -> bool {
-        true
-    }
-
-    fn demo_facts(&self) -> Map<String, Value> {
+    fn public_settings(&self) -> Map<String, Value> {
         let currencies = CURRENCIES.map(|currency| currency.code());
         let facts = json!({
             "base_url": self.api.base_url,
             "currencies": currencies,
             "threeds": self.threeds_subacc.is_some(),
-            "sandbox": self.sandbox,
         });
         facts.as_object().cloned().unwrap_or_default()
     }

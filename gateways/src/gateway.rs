@@ -337,16 +337,83 @@ pub struct Frame<'a> {
     pub script: &'a str,
 }
 
+/// What a platform, with this account of it, can do.
+///
+/// A gateway starts from [`Capabilities::new`], which promises nothing, and names what it has:
+///
+/// ```
+/// # use cardseal_gateways::gateway::Capabilities;
+/// let capabilities = Capabilities {
+///     partial_refunds: true,
+///     ..Capabilities::new(true)
+/// };
+/// assert!(capabilities.live && !capabilities.payment_lookup);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Real cards are charged real money. Such an account never runs behind the demo page.
+    pub live: bool,
+    /// Who sends the card when a session does not say.
+    pub default_mode: Mode,
+    /// In direct mode the customer pays on a page of the platform's; [`Gateway::look`] asks how that went.
+    pub hosted_page: bool,
+    /// In direct mode the browser's answer proves nothing until the platform's notification confirms it.
+    pub direct_needs_notifications: bool,
+    /// In direct mode [`Gateway::pay`] charges the card that the browser handed over. Otherwise the browser's answer
+    /// reports a payment already made, and reading it twice does no harm.
+    pub charges_direct_answer: bool,
+    /// A session's payment can be authorized now and captured later.
+    pub session_capture_later: bool,
+    /// A session's payment can use a stored card.
+    pub session_stored_card: bool,
+    /// A part of a payment can be refunded.
+    pub partial_refunds: bool,
+    /// A void or a refund needs the first digits of the card.
+    pub changes_need_bin: bool,
+    /// Sessions and charges need the customer's IP address.
+    pub needs_customer_ip: bool,
+    /// A charge whose answer was lost can be looked up with [`Gateway::find`], and a capture, void or refund may be
+    /// sent again.
+    pub payment_lookup: bool,
+    /// A capture, void or refund can be looked up without sending it again.
+    pub change_lookup: bool,
+    /// For how long the platform recognizes a repeated idempotency key.
+    pub idempotency_window: Duration,
+    /// Card numbers in clear pass through this process, which is then in full PCI DSS scope.
+    pub handles_clear_cards: bool,
+}
+
+impl Capabilities {
+    /// The least that a platform offers.
+    #[must_use]
+    pub const fn new(live: bool) -> Self {
+        Self {
+            live,
+            default_mode: Mode::Relay,
+            hosted_page: false,
+            direct_needs_notifications: false,
+            charges_direct_answer: false,
+            session_capture_later: false,
+            session_stored_card: false,
+            partial_refunds: false,
+            changes_need_bin: false,
+            needs_customer_ip: false,
+            payment_lookup: false,
+            change_lookup: false,
+            idempotency_window: Duration::from_secs(60 * 60),
+            handles_clear_cards: false,
+        }
+    }
+}
+
 /// The server half of one platform.
 #[async_trait]
 pub trait Gateway: Send + Sync {
     /// Which.
     fn platform(&self) -> Platform;
 
-    /// Whether what a browser hands over in the direct way stays its own word until a notification comes.
-    fn direct_needs_notifications(&self) -> bool {
-        false
-    }
+    /// What it can do. Cheap: the server asks again before every call.
+    fn capabilities(&self) -> Capabilities;
 
     /// Whether there is an account for a currency.
     fn accepts(&self, currency: Currency) -> bool;
@@ -354,11 +421,6 @@ pub trait Gateway: Send + Sync {
     /// Where notifications come in, after the server's own prefix, without a slash at the start.
     fn notification_routes(&self) -> &'static [&'static str] {
         &[]
-    }
-
-    /// Who sends the card when a caller does not say.
-    fn default_mode(&self) -> Mode {
-        Mode::Relay
     }
 
     /// Addresses that the browser calls in the direct way.
@@ -371,67 +433,11 @@ pub trait Gateway: Send + Sync {
         None
     }
 
-    /// Whether a part of a payment can be paid back.
-    fn refunds_parts(&self) -> bool {
-        false
-    }
-
-    /// Whether a void or a refund needs the first digits of the card.
-    fn wants_card_digits(&self) -> bool {
-        false
-    }
-
-    /// Whether sessions and charges need the customer's address.
-    fn wants_customer_ip(&self) -> bool {
-        false
-    }
-
-    /// Whether [`Gateway::pay`] charges what a browser hands over in the direct way. Where it does not, that is the
-    /// platform's word on a payment that is made already, and may be read as often as wanted.
-    fn charges_answers(&self) -> bool {
-        false
-    }
-
-    /// Whether it can be found out what became of a lost answer: [`Gateway::find`], and changes asked for again.
-    fn finds(&self) -> bool {
-        false
-    }
-
-    /// How long the platform recognises a repeated key, as far as that is known.
-    fn remembers_keys(&self) -> Duration {
-        Duration::from_secs(60 * 60)
-    }
-
-    /// Whether a change can also be looked for without sending it again.
-    fn looks_for_changes(&self) -> bool {
-        false
-    }
-
-    /// Whether a payment in the direct way is made on a page of the platform's, which [`Gateway::look`] asks about.
-    fn shows_pages(&self) -> bool {
-        false
-    }
-
-    /// Whether cards in clear pass through this process: it is then in full PCI DSS scope.
-    fn opens_cards(&self) -> bool {
-        false
-    }
-
-    /// Whether the money of a session's payment can be taken later.
-    fn session_holds_money(&self) -> bool {
-        false
-    }
-
-    /// Whether a session's payment can refer to a stored card.
-    fn session_names_token(&self) -> bool {
-        false
-    }
-
     /// Has calls logged, where the gateway can.
     fn enable_logging(&self, _logger: Arc<dyn CommunicatorLogger>) {}
 
-    /// Facts that the demo page shows. Nothing secret.
-    fn demo_facts(&self) -> Map<String, Value> {
+    /// The settings of the account that a shop's page may know: addresses, currencies, public keys. Nothing secret.
+    fn public_settings(&self) -> Map<String, Value> {
         Map::new()
     }
 

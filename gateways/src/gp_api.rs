@@ -27,8 +27,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
-    StoredCard, TokenPatch,
+    Capabilities, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
+    SessionAsk, StoredCard, TokenPatch,
 };
 use crate::oauth::TokenCache;
 use crate::transport::{Response, Transport};
@@ -204,6 +204,15 @@ impl Gateway for GpApi {
         Platform::GpApi
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            default_mode: Mode::Direct,
+            partial_refunds: true,
+            payment_lookup: true,
+            ..Capabilities::new(!self.sandbox)
+        }
+    }
+
     /// Which currencies an account takes is known to the platform alone.
     fn accepts(&self, currency: Currency) -> bool {
         Amount::from_minor(1, currency).is_ok()
@@ -213,28 +222,15 @@ impl Gateway for GpApi {
         &[""]
     }
 
-    fn default_mode(&self) -> Mode {
-        Mode::Direct
-    }
-
     fn browser_urls(&self) -> Vec<&str> {
         vec![self.hosts.base()]
     }
 
-    fn refunds_parts(&self) -> bool {
-        true
-    }
-
-    fn finds(&self) -> bool {
-        true
-    }
-
-    fn demo_facts(&self) -> Map<String, Value> {
+    fn public_settings(&self) -> Map<String, Value> {
         let facts = json!({
             "base_url": self.hosts.base(),
             "network_tokens": self.use_network_token,
             "currencies": [self.currency.code()],
-            "sandbox": self.sandbox,
         });
         facts.as_object().cloned().unwrap_or_default()
     }

@@ -25,8 +25,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
-    SessionAsk, StoredCard,
+    Capabilities, Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome,
+    PaymentRef, SessionAsk, StoredCard,
 };
 use crate::transport::{Response, Transport};
 
@@ -231,9 +231,13 @@ impl Gateway for GreenPay {
         Platform::GreenPay
     }
 
-    /// The signature does not cover the token.
-    fn direct_needs_notifications(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            // The signature does not cover the token.
+            direct_needs_notifications: true,
+            changes_need_bin: true,
+            ..Capabilities::new(!self.sandbox)
+        }
     }
 
     fn accepts(&self, currency: Currency) -> bool {
@@ -248,11 +252,7 @@ impl Gateway for GreenPay {
         vec![self.hosts.checkout()]
     }
 
-    fn wants_card_digits(&self) -> bool {
-        true
-    }
-
-    fn demo_facts(&self) -> Map<String, Value> {
+    fn public_settings(&self) -> Map<String, Value> {
         let currencies: Vec<_> = self
             .terminals
             .iter()
@@ -263,7 +263,6 @@ impl Gateway for GreenPay {
             "public_key": self.key_text,
             "key_bits": self.key.bits(),
             "currencies": currencies,
-            "sandbox": self.sandbox,
         });
         facts.as_object().cloned().unwrap_or_default()
     }

@@ -25,7 +25,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cardseal::http::Request;
 use cardseal::platform::Platform;
 use cardseal::redact::card_digits;
-use cardseal::session::Mode;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
@@ -33,8 +32,8 @@ use url::{Host, Url};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened, Outcome,
-    PaymentRef, Progress, SessionAsk, StoredCard,
+    Capabilities, Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened,
+    Outcome, PaymentRef, Progress, SessionAsk, StoredCard,
 };
 use crate::transport::{Failure, Response, Transport};
 use crate::worldline::connection::Connection;
@@ -251,6 +250,17 @@ impl Gateway for OnlinePayments {
         Platform::OnlinePayments
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hosted_page: true,
+            partial_refunds: true,
+            payment_lookup: true,
+            change_lookup: true,
+            idempotency_window: KEYS_KEPT,
+            ..Capabilities::new(!self.sandbox)
+        }
+    }
+
     /// Which currencies an account takes is known to the platform alone.
     fn accepts(&self, currency: Currency) -> bool {
         Amount::from_minor(1, currency).is_ok()
@@ -258,10 +268,6 @@ impl Gateway for OnlinePayments {
 
     fn notification_routes(&self) -> &'static [&'static str] {
         &[""]
-    }
-
-    fn default_mode(&self) -> Mode {
-        Mode::Relay
     }
 
     fn browser_urls(&self) -> Vec<&str> {
@@ -277,37 +283,16 @@ impl Gateway for OnlinePayments {
         })
     }
 
-    fn refunds_parts(&self) -> bool {
-        true
-    }
-
-    fn finds(&self) -> bool {
-        true
-    }
-
-    fn remembers_keys(&self) -> Duration {
-        KEYS_KEPT
-    }
-
-    fn looks_for_changes(&self) -> bool {
-        true
-    }
-
-    fn shows_pages(&self) -> bool {
-        true
-    }
-
     fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.client.enable_logging(logger);
     }
 
-    fn demo_facts(&self) -> Map<String, Value> {
+    fn public_settings(&self) -> Map<String, Value> {
         let facts = json!({
             "base_url": self.base,
             "tokenizer_url": self.tokenizer,
             // Without it nobody comes back from a bank's page, and the platform asks for no authentication.
             "return_url": self.return_url,
-            "sandbox": self.sandbox,
         });
         facts.as_object().cloned().unwrap_or_default()
     }

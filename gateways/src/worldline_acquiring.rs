@@ -28,7 +28,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{
-    Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk, StoredCard,
+    Capabilities, Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
+    StoredCard,
 };
 use crate::sealing::{self, KeyRing};
 use crate::transport::{Failure, Response, Transport};
@@ -159,45 +160,30 @@ impl Gateway for WorldlineAcquiring {
         Platform::WorldlineAcquiring
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            session_capture_later: true,
+            session_stored_card: true,
+            partial_refunds: true,
+            payment_lookup: true,
+            change_lookup: true,
+            idempotency_window: IDS_KNOWN,
+            handles_clear_cards: self.ring.is_some(),
+            ..Capabilities::new(!self.sandbox)
+        }
+    }
+
     /// Which currencies an account takes is known to the platform alone.
     fn accepts(&self, currency: Currency) -> bool {
         Amount::from_minor(1, currency).is_ok()
-    }
-
-    fn refunds_parts(&self) -> bool {
-        true
-    }
-
-    fn finds(&self) -> bool {
-        true
-    }
-
-    fn remembers_keys(&self) -> Duration {
-        IDS_KNOWN
-    }
-
-    fn looks_for_changes(&self) -> bool {
-        true
-    }
-
-    fn opens_cards(&self) -> bool {
-        self.ring.is_some()
-    }
-
-    fn session_holds_money(&self) -> bool {
-        true
-    }
-
-    fn session_names_token(&self) -> bool {
-        true
     }
 
     fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.client.enable_logging(logger);
     }
 
-    fn demo_facts(&self) -> Map<String, Value> {
-        let facts = json!({ "base_url": self.base, "sandbox": self.sandbox });
+    fn public_settings(&self) -> Map<String, Value> {
+        let facts = json!({ "base_url": self.base });
         facts.as_object().cloned().unwrap_or_default()
     }
 

@@ -493,7 +493,7 @@ fn demo(
             "the demo takes calls without a key: it listens on loopback addresses only",
         );
     }
-    let live = |account: &Account| account.gateway.demo_facts().get("sandbox") != Some(&Value::Bool(true));
+    let live = |account: &Account| account.gateway.capabilities().live;
     if platforms.values().any(live) {
         table.mistake(
             "enabled",

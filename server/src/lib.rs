@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardseal_gateways::Transport;
+use cardseal_gateways::gateway::Capabilities;
 use cardseal_gateways::transport::{Reach, Reachability, Unusable};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -108,7 +109,7 @@ impl Shared {
             }
         }
         for (platform, account) in config.platforms() {
-            if account.gateway.opens_cards() {
+            if account.gateway.capabilities().handles_clear_cards {
                 tracing::warn!(
                     platform,
                     "sealing is on: cards pass through this server in clear; it is in full PCI DSS scope (SAQ D)"
@@ -164,6 +165,14 @@ impl Shared {
             .platforms
             .get(platform)
             .ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
+    }
+
+    /// What a configured platform can do.
+    ///
+    /// # Errors
+    /// As of [`Shared::account`].
+    pub fn capabilities(&self, platform: &str) -> Result<Capabilities, ApiError> {
+        Ok(self.account(platform)?.gateway.capabilities())
     }
 
     /// A place among the calls under way at a platform. It is kept until the operation's last answer.

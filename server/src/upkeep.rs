@@ -104,7 +104,7 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
             .config
             .platforms
             .iter()
-            .filter(|(_, account)| account.gateway.shows_pages())
+            .filter(|(_, account)| account.gateway.capabilities().hosted_page)
             .map(|(id, _)| *id)
             .collect();
         app.store.wipe_sessions(&pages, app.clock.now()).await?;

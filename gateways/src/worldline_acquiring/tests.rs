@@ -1059,7 +1059,7 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
     let off = table(&base, &json!({ "sealing": false }));
     let off =
         WorldlineAcquiring::from_settings(&Settings::root(off.as_object().unwrap(), &mistakes)).unwrap();
-    assert!(!off.opens_cards() && gateway.opens_cards());
+    assert!(!off.capabilities().handles_clear_cards && gateway.capabilities().handles_clear_cards);
     assert_eq!(off.check(&handed()), Err(Refusal::NotOffered));
 }
 

@@ -92,7 +92,8 @@ async fn facts(State(app): State<App>) -> Json<Value> {
     let mut facts = Map::new();
     let mut platforms = Map::new();
     for (id, account) in app.config.platforms() {
-        let of = account.gateway.demo_facts();
+        let mut of = account.gateway.public_settings();
+        of.insert("sandbox".into(), (!account.gateway.capabilities().live).into());
         if facts.is_empty() {
             facts.clone_from(&of);
         }

@@ -187,7 +187,7 @@ async fn take(
         platform,
         route,
         notification: confirmed.as_ref().unwrap_or(notification),
-        tries_on_page: account.gateway.shows_pages(),
+        tries_on_page: account.gateway.capabilities().hosted_page,
     };
     let effect = app.store.notify(&notice, app.clock.now()).await?;
     if effect == "conflict" || effect == "payment_corrected" {
@@ -202,7 +202,7 @@ async fn take(
     }
     // It may be about a capture, a void or a refund whose outcome is open: that is asked about now, and not later.
     if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed
-        && account.gateway.looks_for_changes()
+        && account.gateway.capabilities().change_lookup
         && let Some(payment) = app.store.unknown_of(platform, reference).await?
     {
         let owner = Arc::clone(app);

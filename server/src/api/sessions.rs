@@ -58,19 +58,20 @@ pub(super) async fn create(
         None => platform.unwrap_or_else(|| default_platform(&app)),
     };
     let account = app.account(&platform)?;
-    if kind == Kind::Payment && token.is_some() && !account.gateway.session_names_token() {
+    if kind == Kind::Payment && token.is_some() && !account.gateway.capabilities().session_stored_card {
         return Err(ApiError::field(Code::NotOffered, "token"));
     }
     let capture = match kind {
         Kind::Payment => fields.word("capture", CAPTURES, Capture::Auto)?,
         Kind::Tokenize | Kind::Update => Capture::Auto,
     };
-    if capture == Capture::Later && !account.gateway.session_holds_money() {
+    if capture == Capture::Later && !account.gateway.capabilities().session_capture_later {
         return Err(ApiError::field(Code::NotOffered, "capture"));
     }
-    let mode = asked_mode.unwrap_or_else(|| account.gateway.default_mode());
+    let mode = asked_mode.unwrap_or_else(|| account.gateway.capabilities().default_mode);
     // Without notifications, a token that a browser hands over could never become more than its word.
-    let confirmable = account.webhook_path_secret.is_some() || !account.gateway.direct_needs_notifications();
+    let confirmable =
+        account.webhook_path_secret.is_some() || !account.gateway.capabilities().direct_needs_notifications;
     if mode == Mode::Direct && kind != Kind::Payment && !confirmable {
         return Err(
             ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
@@ -89,7 +90,7 @@ pub(super) async fn create(
         // Nobody can guess it, so an answer that names it belongs to this session.
         Kind::Tokenize | Kind::Update => (None, String::new(), uuid::Uuid::new_v4().to_string()),
     };
-    let page = if mode == Mode::Direct && account.gateway.shows_pages() {
+    let page = if mode == Mode::Direct && account.gateway.capabilities().hosted_page {
         OwnPage::read(&mut fields, &merchant)?
     } else {
         OwnPage::default()
@@ -207,7 +208,10 @@ pub(super) async fn show(
     let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
     let gateway = &app.account(&session.platform)?.gateway;
     let mut cancelled = false;
-    if session.state == SessionState::Open && session.mode == Mode::Direct && gateway.shows_pages() {
+    if session.state == SessionState::Open
+        && session.mode == Mode::Direct
+        && gateway.capabilities().hosted_page
+    {
         let looked = match session.kind {
             Kind::Payment => payments::look(&app, &session, request_id).await,
             Kind::Tokenize | Kind::Update => tokens::look(&app, &session.id).await,
@@ -289,7 +293,7 @@ pub(super) fn customer_ip(
     caller: Option<IpAddr>,
 ) -> Result<Option<IpAddr>, ApiError> {
     // Elsewhere it is a field that nobody asked for.
-    if !account.gateway.wants_customer_ip() {
+    if !account.gateway.capabilities().needs_customer_ip {
         return Ok(None);
     }
     let Some(text) = fields.optional("customer_ip", 45)? else {

@@ -103,14 +103,14 @@ async fn run(
     }
     let amount = amount.map(|text| parse_amount(&text, own)).transpose()?;
     if movement == Movement::Refund
-        && !gateway.refunds_parts()
+        && !gateway.capabilities().partial_refunds
         && amount.is_some_and(|amount| amount != payment.amount)
     {
         return Err(ApiError::field(Code::PartialRefundNotOffered, "amount"));
     }
     let bin = payment.bin.clone().or(bin);
     let settled = matches!(payment.status, Status::Voided | Status::Refunded);
-    if gateway.wants_card_digits() && bin.is_none() && !settled {
+    if gateway.capabilities().changes_need_bin && bin.is_none() && !settled {
         return Err(ApiError::field(Code::FieldMissing, "bin")
             .detail("the platform wants the card's first six digits, which are not known of this payment"));
     }
@@ -213,8 +213,8 @@ async fn outcome(app: &App, payment: &Payment, change: &Change) -> (ChangeResult
         Err(error)
             if change.again
                 && !app
-                    .account(&payment.platform)
-                    .is_ok_and(|account| account.gateway.finds()) =>
+                    .capabilities(&payment.platform)
+                    .is_ok_and(|can| can.payment_lookup) =>
         {
             (ChangeResult::Unknown, Some(error))
         }
@@ -259,7 +259,7 @@ pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Resu
     }
     let answer = if repeat {
         ask_platform(app, payment, &again, true).await
-    } else if app.account(&payment.platform)?.gateway.looks_for_changes() {
+    } else if app.capabilities(&payment.platform)?.change_lookup {
         // Nothing is sent again: a server that stops does not wait for it.
         let lookup = ask_platform(app, payment, &again, false);
         match app.stopping.run_until_cancelled(lookup).await {
@@ -283,7 +283,7 @@ pub(super) async fn again(app: &App, payment: &Payment, change: &Change) -> Resu
 
 /// Whether the platform still recognises the key of a change.
 fn repeats(app: &App, payment: &Payment, change: &Change) -> Result<bool, ApiError> {
-    let kept = app.account(&payment.platform)?.gateway.remembers_keys();
+    let kept = app.capabilities(&payment.platform)?.idempotency_window;
     let age = app.asking.age(&change.id, change.created_at, &app.clock);
     Ok(age.is_below(kept))
 }

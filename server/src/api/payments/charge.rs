@@ -209,7 +209,7 @@ async fn by_session(
     }
     let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
     let card = match &hand_in.handed {
-        Handed::Answer(answer) if app.account(&session.platform)?.gateway.shows_pages() => {
+        Handed::Answer(answer) if app.capabilities(&session.platform)?.hosted_page => {
             return paid_order(app, session, Some(answer), key, hand_in.hash, request_id).await;
         }
         Handed::Answer(_) | Handed::Sealed { .. } => Card::Handed {
@@ -362,8 +362,8 @@ async fn carry_out(app: &App, order: Order) -> Result<(StoredAnswer, bool), ApiE
     let sent_at = app.clock.steady();
     let result = ask_platform(app, order.card, &payment).await;
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
-    let account = app.account(&payment.platform);
-    if unknown && account.is_ok_and(|account| account.gateway.finds()) {
+    let can = app.capabilities(&payment.platform);
+    if unknown && can.is_ok_and(|can| can.payment_lookup) {
         app.asking.sent(&payment.id, sent_at);
     }
     let finish = Finish {
@@ -395,7 +395,7 @@ async fn told_before(app: &App, order: &Order) -> Result<Option<StoredAnswer>, A
         return Ok(None);
     };
     // Asking here would charge the card for a second time.
-    if app.account(&session.platform)?.gateway.charges_answers() {
+    if app.capabilities(&session.platform)?.charges_direct_answer {
         return Ok(None);
     }
     let Some(session) = app.store.session(&session.id).await? else {
@@ -460,7 +460,7 @@ async fn session_gone(app: &App, order: &Order) -> Result<ApiError, ApiError> {
 fn is_attempt(app: &App, session: &Session, handed: &Handed) -> Result<bool, ApiError> {
     Ok(match handed {
         Handed::Sealed { .. } => true,
-        Handed::Answer(_) => app.account(&session.platform)?.gateway.charges_answers(),
+        Handed::Answer(_) => app.capabilities(&session.platform)?.charges_direct_answer,
     })
 }
 

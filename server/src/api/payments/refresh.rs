@@ -169,7 +169,7 @@ pub(in crate::api) async fn refresh(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     fields.finish()?;
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
-    if !app.account(&payment.platform)?.gateway.finds() {
+    if !app.capabilities(&payment.platform)?.payment_lookup {
         return Err(Code::NotOffered.into());
     }
     let owner = Arc::clone(&app);
@@ -310,7 +310,7 @@ async fn lookup(
 /// one that hangs delays no other.
 pub(crate) fn watch(app: &App) {
     for (platform, account) in app.config.platforms() {
-        if account.gateway.finds() {
+        if account.gateway.capabilities().payment_lookup {
             tokio::spawn(reconcile(Arc::downgrade(app), app.stopping.clone(), platform));
         }
     }
