@@ -18,8 +18,6 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-pub(crate) use payments::{Asking, watch};
-
 use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;

@@ -9,7 +9,9 @@ use cardseal_gateways::error::{Doubt, Error, Refusal, Rejection};
 use cardseal_gateways::sealing;
 use serde_json::{Map, Value};
 
+use crate::gate::Busy;
 use crate::store::StoreError;
+use crate::{TaskPanicked, UnknownPlatform};
 
 /// When to try again what could not be stored, in seconds.
 const STORAGE_RETRY_S: u64 = 5;
@@ -324,6 +326,12 @@ impl IntoResponse for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for ApiError {
+    fn from(error: &StoreError) -> Self {
         let cause = error.to_string();
         match error {
             StoreError::Unavailable(_) => Self::from(Code::StorageUnavailable)
@@ -331,8 +339,8 @@ impl From<StoreError> for ApiError {
                 .because(&cause),
             StoreError::Unreadable { table, row, .. } => {
                 let error = Self::from(Code::RecordUnreadable).because(&cause);
-                if table == "payments" {
-                    error.about(&row)
+                if *table == "payments" {
+                    error.about(row)
                 } else {
                     error
                 }
@@ -344,6 +352,24 @@ impl From<StoreError> for ApiError {
             | StoreError::TooNew
             | StoreError::Unknown(_) => Self::internal(&cause),
         }
+    }
+}
+
+impl From<UnknownPlatform> for ApiError {
+    fn from(_: UnknownPlatform) -> Self {
+        Self::field(Code::FieldInvalid, "platform")
+    }
+}
+
+impl From<Busy> for ApiError {
+    fn from(_: Busy) -> Self {
+        Self::from(Code::PlatformBusy).retry_after(5)
+    }
+}
+
+impl From<TaskPanicked> for ApiError {
+    fn from(error: TaskPanicked) -> Self {
+        Self::internal(&error.to_string())
     }
 }
 

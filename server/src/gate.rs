@@ -36,9 +36,10 @@ pub(crate) struct Permit {
     _places: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
-/// There is no place.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Busy;
+/// There is no place: nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many calls to the platform are under way")]
+pub struct Busy;
 
 /// The gates of all platforms.
 pub(crate) struct Gates {

@@ -14,10 +14,12 @@ pub mod config;
 pub mod connections;
 pub mod error;
 pub mod gate;
+mod jobs;
 pub mod logging;
+mod payments;
+mod persist;
 mod serve;
 pub mod store;
-mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,8 +37,8 @@ use crate::attempts::Attempts;
 use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
-use crate::error::{ApiError, Code};
-use crate::gate::{Gates, Permit, Purpose};
+use crate::gate::{Busy, Gates, Permit, Purpose};
+use crate::payments::Lookups;
 use crate::store::{Store, StoreError};
 
 pub use api::router;
@@ -67,8 +69,8 @@ pub struct Shared {
     tasks: TaskTracker,
     /// Ends lookups, which move no money, as soon as the server is told to stop.
     stopping: CancellationToken,
-    /// Payments that a platform is being asked about.
-    asking: api::Asking,
+    /// Lookups of unknown payments.
+    lookups: Lookups,
 }
 
 /// Why the server does not start.
@@ -81,6 +83,16 @@ pub enum StartError {
     #[error(transparent)]
     Transport(#[from] Unusable),
 }
+
+/// The configuration has no such platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the platform is not configured")]
+pub struct UnknownPlatform;
+
+/// A bug ended a task early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a task panicked")]
+struct TaskPanicked;
 
 impl Shared {
     /// Opens the database and settles what the last process left behind.
@@ -131,11 +143,10 @@ impl Shared {
             gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            asking: api::Asking::default(),
+            lookups: Lookups::default(),
             config,
         });
-        api::watch(&app);
-        upkeep::start(&app);
+        jobs::start(&app);
         Ok(app)
     }
 
@@ -159,40 +170,35 @@ impl Shared {
     /// A platform by its id.
     ///
     /// # Errors
-    /// `field_invalid` of the field `platform`.
-    pub fn account(&self, platform: &str) -> Result<&Account, ApiError> {
-        self.config
-            .platforms
-            .get(platform)
-            .ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
+    /// If it is not configured.
+    pub fn account(&self, platform: &str) -> Result<&Account, UnknownPlatform> {
+        self.config.platforms.get(platform).ok_or(UnknownPlatform)
     }
 
     /// What a configured platform can do.
     ///
     /// # Errors
     /// As of [`Shared::account`].
-    pub fn capabilities(&self, platform: &str) -> Result<Capabilities, ApiError> {
+    pub fn capabilities(&self, platform: &str) -> Result<Capabilities, UnknownPlatform> {
         Ok(self.account(platform)?.gateway.capabilities())
     }
 
     /// A place among the calls under way at a platform. It is kept until the operation's last answer.
     ///
     /// # Errors
-    /// `platform_busy`: nothing was sent.
-    async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, ApiError> {
-        self.gates.enter(platform, purpose).await.map_err(|_| {
-            self.bounds.acted(Bound::PlatformBusy);
-            ApiError::from(Code::PlatformBusy).retry_after(5)
-        })
+    /// If too many are under way.
+    async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, Busy> {
+        let entered = self.gates.enter(platform, purpose).await;
+        entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))
     }
 
     /// The way to a platform.
     ///
     /// # Errors
-    /// `field_invalid` of the field `platform`.
-    fn transport(&self, platform: &str) -> Result<&Transport, ApiError> {
+    /// If it is not configured.
+    fn transport(&self, platform: &str) -> Result<&Transport, UnknownPlatform> {
         let found = self.transports.get(platform).map(|(transport, _)| transport);
-        found.ok_or_else(|| ApiError::field(Code::FieldInvalid, "platform"))
+        found.ok_or(UnknownPlatform)
     }
 
     /// How a platform answered last.
@@ -202,12 +208,16 @@ impl Shared {
     }
 
     /// Does something to its end, also if the caller hangs up.
-    async fn to_the_end<T: Send + 'static>(
+    async fn to_the_end<T, E>(
         &self,
-        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<TaskPanicked> + Send + 'static,
+    {
         let done = self.tasks.spawn(work.in_current_span()).await;
-        done.unwrap_or_else(|_| Err(ApiError::internal("a task panicked")))
+        done.unwrap_or_else(|_| Err(TaskPanicked.into()))
     }
 }
 

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::payments::{Charge, charge_stored, idempotency_key};
+use super::payments::{charge_stored, idempotency_key};
 use super::sessions::parse_amount;
 use super::tokens::{HandIn, tokenize};
 use crate::App;
@@ -56,9 +56,10 @@ struct Failure {
     message: String,
 }
 
-impl From<ApiError> for Failure {
+impl<E: Into<ApiError>> From<E> for Failure {
     /// `<error_code>: …`, the platform's word where it is the platform that refuses.
-    fn from(error: ApiError) -> Self {
+    fn from(error: E) -> Self {
+        let error = error.into();
         let (name, text) = match error.rejection() {
             Some(rejection) => (
                 rejection.name.clone().or_else(|| rejection.code.clone()),
@@ -71,12 +72,6 @@ impl From<ApiError> for Failure {
             status: error.code().status(),
             message: format!("{name}: {text}"),
         }
-    }
-}
-
-impl From<Code> for Failure {
-    fn from(code: Code) -> Self {
-        ApiError::from(code).into()
     }
 }
 
@@ -270,18 +265,12 @@ async fn charge(
         let token = token
             .filter(|token| token.platform == PLATFORM.id())
             .ok_or(Code::TokenNotFound)?;
-        let charge = Charge {
-            token,
-            amount,
-            network_token: Some(true),
-            key: key.map(|key| Key {
-                scope: "process-payment".into(),
-                key,
-                fingerprint,
-            }),
-            request_id,
-        };
-        let answer = charge_stored(&app, charge).await?;
+        let key = key.map(|key| Key {
+            scope: "process-payment".into(),
+            key,
+            fingerprint,
+        });
+        let answer = charge_stored(&app, token, amount, Some(true), key, request_id).await?;
         paid(&app, &answer.body).await
     };
     envelope(data.await)

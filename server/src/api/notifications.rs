@@ -17,13 +17,13 @@ use cardseal_gateways::gateway::Notification;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::payments::find_out;
 use crate::App;
 use crate::access::same;
 use crate::body;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
+use crate::payments;
 use crate::store::Notice;
 
 /// The platform's own answers are smaller.
@@ -206,7 +206,7 @@ async fn take(
         && let Some(payment) = app.store.unknown_of(platform, reference).await?
     {
         let owner = Arc::clone(app);
-        app.to_the_end(async move { find_out(&owner, &payment).await.map(|_| ()) })
+        app.to_the_end(async move { payments::reconcile(&owner, &payment).await })
             .await?;
     }
     Ok(())

@@ -1,30 +1,26 @@
 //! `/v1/payments`: money.
 
+mod answer;
 mod change;
 mod charge;
-mod refresh;
-mod resolve;
+mod reconcile;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName};
-use cardseal_gateways::amount::decimal_text;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Page, listed};
 use crate::App;
 use crate::access::Merchant;
 use crate::body::Fields;
-use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
-use crate::store::Payment;
 
+pub(super) use answer::resource;
 pub(super) use change::{capture, refund, void};
-pub(super) use charge::{CAPTURES, Charge, charge_stored, create, look};
-pub(crate) use refresh::{Asking, watch};
-pub(super) use refresh::{find_out, refresh};
-pub(super) use resolve::resolve;
+pub(super) use charge::{CAPTURES, charge_stored, create, refresh_page};
+pub(super) use reconcile::{refresh, resolve};
 
 /// The caller's key of a payment.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
@@ -53,34 +49,6 @@ pub(super) async fn show(
     Ok(Json(resource(&payment)))
 }
 
-pub(super) fn resource(payment: &Payment) -> Value {
-    let decline = payment
-        .decline
-        .as_ref()
-        .map(|decline| json!({ "code": decline.code, "reason": decline.reason, "message": decline.message }));
-    let mut resource = json!({
-        "id": payment.id,
-        "platform": payment.platform,
-        "status": payment.status.shown(),
-        "amount": payment.amount.to_decimal_text(),
-        "currency": payment.amount.currency().code(),
-        "captured": decimal_text(payment.captured, payment.amount.currency()),
-        "refunded": decimal_text(payment.refunded, payment.amount.currency()),
-        "token": payment.token_id,
-        "order_reference": payment.order_reference,
-        "authorization": payment.authorization,
-        "last4": payment.last4,
-        "brand": payment.brand,
-        "decline": decline,
-        "created_at": rfc3339(payment.created_at),
-        "updated_at": rfc3339(payment.updated_at),
-    });
-    if let (true, Some(url)) = (payment.status.is_unknown(), &payment.redirect) {
-        resource["redirect"] = json!({ "url": url });
-    }
-    resource
-}
-
 /// The caller's key, if there is one.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
@@ -92,7 +60,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
         .ok()
         .filter(|text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (text, values.next()) {
-        // Whatever the caller put there, the key that is kept says nothing of it.
+        // The stored key reveals nothing that the caller put there.
         (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)))),
         _ => Err(Code::IdempotencyKeyInvalid.into()),
     }

@@ -213,7 +213,7 @@ pub(super) async fn show(
         && gateway.capabilities().hosted_page
     {
         let looked = match session.kind {
-            Kind::Payment => payments::look(&app, &session, request_id).await,
+            Kind::Payment => payments::refresh_page(&app, &session, request_id).await,
             Kind::Tokenize | Kind::Update => tokens::look(&app, &session.id).await,
         };
         match looked.as_ref().map_err(ApiError::code) {

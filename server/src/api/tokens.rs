@@ -7,7 +7,6 @@
 //! token is active at once.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -27,14 +26,13 @@ use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
+use crate::payments::Join;
+use crate::persist::store_outcome;
 use crate::store::{
     ANSWER_GRACE_MS, Attempt, Claimed, Session, SessionClaim, SessionState, Storing, Taker, Token,
     TokenStatus,
 };
-use crate::upkeep::store_outcome;
 
-/// Between two looks at a session that another request is using.
-const LOOK: Duration = Duration::from_millis(50);
 /// In the place of a hash: the platform is asked what the customer did on its page.
 const PAGE: &str = "page";
 
@@ -163,7 +161,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
-    let deadline = Instant::now() + app.config.limits.idempotency_wait;
+    let join = Join::within(app.config.limits.idempotency_wait);
     let taker = hand_in.taker(app);
     let session = app
         .store
@@ -210,10 +208,11 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
                         break (session, None);
                     }
                     (SessionState::Open, _) => return Err(Code::SessionExpired.into()),
-                    (SessionState::Busy, _) if same && Instant::now() < deadline => {
-                        tokio::time::sleep(LOOK).await
+                    (SessionState::Busy, _) if same => {
+                        if !join.wait().await {
+                            return Err(Code::IdempotencyInProgress.into());
+                        }
                     }
-                    (SessionState::Busy, _) if same => return Err(Code::IdempotencyInProgress.into()),
                     (SessionState::Busy | SessionState::Used, _) => return Err(Code::SessionUsed.into()),
                 }
             }

@@ -142,7 +142,7 @@ impl Store {
         settlement: &Settlement<'_>,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
         now: i64,
-    ) -> Result<(Payment, Option<StoredAnswer>)> {
+    ) -> Result<Payment> {
         let mut tx = self.write().await?;
         // A notification that came first stands, except that nothing outweighs the platform's "approved".
         let from: &[Status] = match settlement {
@@ -185,7 +185,7 @@ impl Store {
         if payment.session_id.is_some() {
             self.note_wiped();
         }
-        Ok((payment, answer))
+        Ok(payment)
     }
 
     /// Gives a key of a payment that was interrupted its answer, once and for all.

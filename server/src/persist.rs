@@ -1,14 +1,13 @@
-//! What runs for as long as the server does: outcomes that could not be stored at once, secrets that have outlived their
-//! use, and work that a task left behind.
+//! Outcomes of calls to a platform that could not be stored at once.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
+use crate::App;
 use crate::store::StoreError;
-use crate::{App, Shared};
 
 /// How long a caller waits for an outcome to be stored, before the answer says that nobody knows yet.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,11 +16,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often a server that is told to stop tries once more.
 const LAST_TRIES: u32 = 3;
-
-/// Between two rounds of the upkeep.
-const ROUND: Duration = Duration::from_secs(1);
-/// Every so many rounds, what has expired is wiped and what was left behind recovered.
-const SWEEP: u32 = 5;
 
 /// Stores the outcome of a call to a platform, which only this process knows. While the database cannot be written, it
 /// is kept in memory and tried again, with growing pauses, until it is stored or the server stops.
@@ -70,53 +64,4 @@ where
     };
     app.tasks.spawn(retries.in_current_span());
     tokio::time::timeout(PATIENCE, waiting).await.ok()?.ok()
-}
-
-/// Starts the upkeep, which ends with the application.
-pub(crate) fn start(app: &App) {
-    let app = Arc::downgrade(app);
-    tokio::spawn(async move {
-        let mut failures = 0_u32;
-        for round in 0_u32.. {
-            let Some(app) = Weak::upgrade(&app).filter(|app| !app.stopping.is_cancelled()) else {
-                return;
-            };
-            let tracked = app.tasks.token();
-            match run(&app, round % SWEEP == 0).await {
-                Ok(()) => failures = 0,
-                Err(cause) => {
-                    failures = failures.saturating_add(1);
-                    // Not once a second for as long as the disk is full.
-                    if failures.is_power_of_two() {
-                        tracing::error!(%cause, failures, "the upkeep of the database fails");
-                    }
-                }
-            }
-            drop((tracked, app));
-            tokio::time::sleep(ROUND).await;
-        }
-    });
-}
-
-async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
-    if sweep {
-        let pages: Vec<&str> = app
-            .config
-            .platforms
-            .iter()
-            .filter(|(_, account)| account.gateway.capabilities().hosted_page)
-            .map(|(id, _)| *id)
-            .collect();
-        app.store.wipe_sessions(&pages, app.clock.now()).await?;
-        if let Some(left) = app.store.recover_abandoned(app.clock.now()).await? {
-            tracing::error!(
-                payments = left.payments,
-                changes = left.changes,
-                sessions = left.sessions,
-                "work was left behind by a task that ended early; its outcome is unknown"
-            );
-        }
-    }
-    app.store.empty_log().await?;
-    Ok(())
 }

@@ -1,0 +1,182 @@
+//! How payments, and the errors of the domain, are written in HTTP.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cardseal_gateways::amount::decimal_text;
+use serde_json::{Value, json};
+
+use super::REPLAYED;
+use crate::attempts::session_exhausted;
+use crate::clock::rfc3339;
+use crate::error::{ApiError, Code, problem};
+use crate::payments::{Error, Reason, Render, Reply};
+use crate::store::{Payment, Status, StoredAnswer};
+
+pub(in crate::api) fn resource(payment: &Payment) -> Value {
+    let decline = payment
+        .decline
+        .as_ref()
+        .map(|decline| json!({ "code": decline.code, "reason": decline.reason, "message": decline.message }));
+    let mut resource = json!({
+        "id": payment.id,
+        "platform": payment.platform,
+        "status": payment.status.shown(),
+        "amount": payment.amount.to_decimal_text(),
+        "currency": payment.amount.currency().code(),
+        "captured": decimal_text(payment.captured, payment.amount.currency()),
+        "refunded": decimal_text(payment.refunded, payment.amount.currency()),
+        "token": payment.token_id,
+        "order_reference": payment.order_reference,
+        "authorization": payment.authorization,
+        "last4": payment.last4,
+        "brand": payment.brand,
+        "decline": decline,
+        "created_at": rfc3339(payment.created_at),
+        "updated_at": rfc3339(payment.updated_at),
+    });
+    if let (true, Some(url)) = (payment.status.is_unknown(), &payment.redirect) {
+        resource["redirect"] = json!({ "url": url });
+    }
+    resource
+}
+
+/// Answers to one request: with this status if the outcome is known, with 202 if it is not.
+pub(in crate::api) struct Answers {
+    known: StatusCode,
+    request_id: String,
+}
+
+impl Answers {
+    /// For a new payment.
+    pub(in crate::api) fn created(request_id: String) -> Arc<Self> {
+        Arc::new(Self {
+            known: StatusCode::CREATED,
+            request_id,
+        })
+    }
+
+    /// For a change of a payment.
+    pub(super) fn changed(request_id: String) -> Arc<Self> {
+        Arc::new(Self {
+            known: StatusCode::OK,
+            request_id,
+        })
+    }
+
+    /// The answer, and whether it is one that was sent before.
+    pub(super) fn of(&self, reply: Reply) -> (StoredAnswer, bool) {
+        match reply {
+            Reply::Payment { payment, replayed } => (self.payment(&payment), replayed),
+            Reply::Stored(answer) => (answer, true),
+        }
+    }
+
+    pub(super) fn response(&self, reply: Reply) -> Response {
+        let (answer, replayed) = self.of(reply);
+        let mut response = response(answer);
+        if replayed {
+            response
+                .headers_mut()
+                .insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+impl Render for Answers {
+    fn payment(&self, payment: &Payment) -> StoredAnswer {
+        let status = if payment.status.is_unknown() {
+            StatusCode::ACCEPTED
+        } else {
+            self.known
+        };
+        StoredAnswer {
+            status: status.as_u16(),
+            body: resource(payment).to_string(),
+        }
+    }
+
+    fn error(&self, error: &Error) -> StoredAnswer {
+        let error = ApiError::from(error.clone());
+        StoredAnswer {
+            status: error.code().status().as_u16(),
+            body: error.render(&self.request_id),
+        }
+    }
+}
+
+fn response(answer: StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_client_error() || status.is_server_error() {
+        return problem(status, answer.body);
+    }
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let answer = Self::from(error.reason);
+        match error.payment {
+            Some(payment) => answer.about(&payment),
+            None => answer,
+        }
+    }
+}
+
+impl From<Reason> for ApiError {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::PaymentNotFound => Code::PaymentNotFound.into(),
+            Reason::SessionNotFound => Code::SessionNotFound.into(),
+            Reason::SessionExpired => Code::SessionExpired.into(),
+            Reason::SessionUsed => Code::SessionUsed.into(),
+            Reason::SessionExhausted => session_exhausted(),
+            Reason::PageOpen => Code::PageOpen.into(),
+            Reason::PageCancelled => Code::PageCancelled.into(),
+            Reason::TokenUnconfirmed => Code::TokenUnconfirmed.into(),
+            Reason::TokenDeleted => Code::TokenDeleted.into(),
+            Reason::BelongsElsewhere => Code::TokenBelongsElsewhere.into(),
+            Reason::OrderReferenceUsed => Self::field(Code::OrderReferenceUsed, "order_reference"),
+            Reason::KeyReused => Code::IdempotencyKeyReused.into(),
+            Reason::InProgress => Self::from(Code::IdempotencyInProgress).retry_after(5),
+            Reason::State(status) => Self::from(Code::PaymentState).detail(state(status)),
+            Reason::NotResolvable => Code::PaymentState.into(),
+            Reason::CardUnknown => Self::from(Code::PaymentState).detail(
+                "the platform needs an authorization and card digits that are not known of this payment",
+            ),
+            Reason::LookupInProgress => Self::from(Code::PaymentState)
+                .detail("the platform is being asked about the payment just now; try again")
+                .retry_after(5),
+            Reason::AmountInvalid => Self::field(Code::AmountInvalid, "amount"),
+            Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount")
+                .detail("the amount is more than what is left of the payment"),
+            Reason::NotOffered => Code::NotOffered.into(),
+            Reason::UnknownPlatform(error) => error.into(),
+            Reason::Busy(error) => error.into(),
+            Reason::Refused(refusal) => refusal.into(),
+            Reason::Platform(error) => error.into(),
+            Reason::Store(error) => Self::from(error.as_ref()),
+            Reason::TaskPanicked(error) => error.into(),
+            Reason::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// What can be done with a payment of this status.
+const fn state(status: Status) -> &'static str {
+    match status {
+        Status::InFlight | Status::CaptureInFlight | Status::VoidInFlight | Status::RefundInFlight => {
+            "something is under way for this payment"
+        }
+        Status::Unknown | Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
+            "the outcome is unknown; resolve it first, after asking the platform"
+        }
+        Status::Authorized => "an authorized payment can be captured or voided",
+        Status::PartiallyRefunded => "what is left of the payment can be refunded, and nothing else",
+        Status::Approved | Status::Declined | Status::Failed | Status::Voided | Status::Refunded => {
+            "only an approved payment can be voided or refunded, and only an authorized one captured"
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Wipes secrets that have outlived their use, and recovers work that a task left behind.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::store::StoreError;
+use crate::{App, Shared};
+
+/// Between two rounds of the upkeep.
+const ROUND: Duration = Duration::from_secs(1);
+/// Every so many rounds, what has expired is wiped and what was left behind recovered.
+const SWEEP: u32 = 5;
+
+/// Starts the upkeep, which ends with the application.
+pub(super) fn start(app: &App) {
+    let app = Arc::downgrade(app);
+    tokio::spawn(async move {
+        let mut failures = 0_u32;
+        for round in 0_u32.. {
+            let Some(app) = Weak::upgrade(&app).filter(|app| !app.stopping.is_cancelled()) else {
+                return;
+            };
+            let tracked = app.tasks.token();
+            match run(&app, round % SWEEP == 0).await {
+                Ok(()) => failures = 0,
+                Err(cause) => {
+                    failures = failures.saturating_add(1);
+                    // Not once a second for as long as the disk is full.
+                    if failures.is_power_of_two() {
+                        tracing::error!(%cause, failures, "the upkeep of the database fails");
+                    }
+                }
+            }
+            drop((tracked, app));
+            tokio::time::sleep(ROUND).await;
+        }
+    });
+}
+
+async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
+    if sweep {
+        let pages: Vec<&str> = app
+            .config
+            .platforms
+            .iter()
+            .filter(|(_, account)| account.gateway.capabilities().hosted_page)
+            .map(|(id, _)| *id)
+            .collect();
+        app.store.wipe_sessions(&pages, app.clock.now()).await?;
+        if let Some(left) = app.store.recover_abandoned(app.clock.now()).await? {
+            tracing::error!(
+                payments = left.payments,
+                changes = left.changes,
+                sessions = left.sessions,
+                "work was left behind by a task that ended early; its outcome is unknown"
+            );
+        }
+    }
+    app.store.empty_log().await?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Payments: charges, captures, voids and refunds, and what became of those whose answer was lost.
+//!
+//! No HTTP and no SQL: a caller gets a [`Reply`] or an [`Error`], the store gets the new state of a row. What a caller
+//! was sent is stored beside the outcome, so that the same request gets the same answer again; the caller says by
+//! [`Render`] what that is.
+
+mod change;
+mod charge;
+mod error;
+mod join;
+mod lookups;
+mod page;
+mod reconcile;
+mod resolve;
+
+pub(crate) use change::{ChangeRequest, change};
+pub(crate) use charge::{Charge, Source, charge, sends_card};
+pub(crate) use error::{Error, Reason};
+pub(crate) use join::Join;
+pub(crate) use lookups::Lookups;
+pub(crate) use page::refresh_page;
+pub(crate) use reconcile::{reconcile, refresh};
+pub(crate) use resolve::resolve;
+
+use crate::store::{Payment, StoredAnswer};
+
+/// What a request for a payment came to.
+pub(crate) enum Reply {
+    /// The payment as it is.
+    Payment {
+        /// The payment.
+        payment: Box<Payment>,
+        /// An earlier request made it.
+        replayed: bool,
+    },
+    /// An earlier request had this answer.
+    Stored(StoredAnswer),
+}
+
+impl Reply {
+    fn new(payment: Payment) -> Self {
+        Self::Payment {
+            payment: Box::new(payment),
+            replayed: false,
+        }
+    }
+
+    fn replayed(payment: Payment) -> Self {
+        Self::Payment {
+            payment: Box::new(payment),
+            replayed: true,
+        }
+    }
+}
+
+/// Writes down what a caller is sent, for the store to keep under the idempotency key.
+pub(crate) trait Render: Send + Sync {
+    /// The answer that shows a payment.
+    fn payment(&self, payment: &Payment) -> StoredAnswer;
+    /// The answer that shows an error.
+    fn error(&self, error: &Error) -> StoredAnswer;
+}

@@ -1,0 +1,257 @@
+//! Captures, voids and refunds.
+//!
+//! The payment's own status is the lock: it says "in flight" on the disk before the platform is called, together
+//! with a row for the change, whose id is the platform's idempotency key. Requesting what is done already answers
+//! with the payment as it is; a caller who requests parts sends an `Idempotency-Key`.
+
+use std::sync::Arc;
+
+use cardseal_gateways::Amount;
+use cardseal_gateways::error::{Doubt, Refusal};
+use cardseal_gateways::gateway::{Change as Outcome, PaymentRef};
+
+use super::{Error, Join, Reason, Render, Reply};
+use crate::App;
+use crate::gate::Purpose;
+use crate::persist::store_outcome;
+use crate::store::{
+    Change, ChangeClaim, ChangeResult, Claimed, Movement, NewChange, Payment, StoreError, StoredAnswer,
+};
+
+/// A request for a capture, a void or a refund.
+pub(crate) struct ChangeRequest {
+    pub(crate) payment: String,
+    pub(crate) movement: Movement,
+    /// In minor units; all there is without one.
+    pub(crate) amount: Option<u64>,
+    /// First digits of the card, for platforms that want them.
+    pub(crate) bin: Option<String>,
+    /// The caller's key, and the fingerprint of the body that came with it.
+    pub(crate) key: Option<(String, String)>,
+    pub(crate) render: Arc<dyn Render>,
+}
+
+/// Changes a payment once, however often it is requested with the same key. A caller who hangs up does not cut it short.
+pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
+    let owner = Arc::clone(app);
+    app.to_the_end(async move { carry_out(&owner, request).await })
+        .await
+}
+
+async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
+    let join = Join::within(app.config.limits.idempotency_wait);
+    let (change, payment, claimed) = loop {
+        let key = request.key.as_ref();
+        let new = NewChange {
+            payment: &request.payment,
+            movement: request.movement,
+            amount: request.amount,
+            bin: request.bin.as_deref(),
+            key: key.map(|(key, fingerprint)| (key.as_str(), fingerprint.as_str())),
+        };
+        match app.store.claim_change(&new, app.clock.now()).await? {
+            ChangeClaim::New(change, payment, claimed) => break (change, payment, claimed),
+            ChangeClaim::Answered(answer) => return Ok(Reply::Stored(answer)),
+            ChangeClaim::Reused => return Err(Reason::KeyReused.into()),
+            ChangeClaim::None => return Err(Reason::PaymentNotFound.into()),
+            ChangeClaim::Done(payment) => return Ok(Reply::new(payment)),
+            ChangeClaim::NotAllowed(payment) => {
+                return Err(Error::from(Reason::State(payment.status)).about(&payment.id));
+            }
+            ChangeClaim::TooMuch(payment) => {
+                return Err(Error::from(Reason::AmountTooLarge).about(&payment.id));
+            }
+            ChangeClaim::Pending(payment) if payment.status == request.movement.in_flight() => {
+                if !join.wait().await {
+                    return Err(Error::from(Reason::InProgress).about(&payment.id));
+                }
+            }
+            // The process ended under the first request: what is known now is the answer.
+            ChangeClaim::Pending(payment) => return Ok(Reply::replayed(payment)),
+        }
+    };
+    let sent_at = app.clock.steady();
+    let (result, error) = result(app, &payment, &change).await;
+    if result != ChangeResult::Unknown {
+        app.lookups.settled(&change.id);
+    } else if !change.again {
+        app.lookups.sent(&change.id, sent_at);
+    }
+    let error = error.map(|error| error.about(&payment.id));
+    let in_flight = Payment {
+        status: request.movement.in_flight(),
+        ..payment
+    };
+    let finish = Arc::new(Finish {
+        change: change.id,
+        result,
+        error: error.clone(),
+        render: request.render,
+        _claimed: claimed,
+    });
+    let stored = store_outcome(app, "change", &in_flight.id, move |app| {
+        let finish = Arc::clone(&finish);
+        async move { finish.store(&app).await }
+    })
+    .await;
+    match (stored, error) {
+        (Some(payment), None) => Ok(Reply::new(payment)),
+        (Some(_), Some(error)) => Err(error),
+        // What is on the disk says "in flight", and so does the answer: nobody knows yet.
+        (None, _) => Ok(Reply::new(in_flight)),
+    }
+}
+
+/// Calls the platform. Whatever happens, there is a result to store: what was not sent has failed.
+async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult, Option<Error>) {
+    let outcome = match may_repeat(app, payment, change) {
+        Ok(repeat) => call_platform(app, payment, change, repeat).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(Outcome::Done) => (ChangeResult::Done, None),
+        Ok(Outcome::Unknown(doubt)) => {
+            tracing::warn!(
+                payment = payment.id,
+                doubt = doubt.as_str(),
+                "the outcome of a capture, void or refund is unknown"
+            );
+            (ChangeResult::Unknown, None)
+        }
+        // Where the platform recognises no repeats, a refusal says nothing about the first try.
+        Err(error)
+            if change.again
+                && !app
+                    .capabilities(&payment.platform)
+                    .is_ok_and(|can| can.payment_lookup) =>
+        {
+            (ChangeResult::Unknown, Some(error))
+        }
+        Err(error) => (ChangeResult::Failed, Some(error)),
+    }
+}
+
+/// The result of a change, until it is stored.
+struct Finish {
+    change: String,
+    result: ChangeResult,
+    error: Option<Error>,
+    render: Arc<dyn Render>,
+    _claimed: Claimed,
+}
+
+impl Finish {
+    async fn store(&self, app: &App) -> Result<Payment, StoreError> {
+        let answer = |payment: &Payment| self.answer(payment);
+        app.store
+            .finish_change(&self.change, self.result, answer, app.clock.now())
+            .await
+    }
+
+    /// What the same request gets again.
+    fn answer(&self, payment: &Payment) -> Option<StoredAnswer> {
+        match &self.error {
+            Some(error) if error.is_rejection() => Some(self.render.error(error)),
+            Some(_) => None,
+            None => Some(self.render.payment(payment)),
+        }
+    }
+}
+
+/// Looks up a change whose answer was lost: by sending it again with the same key, or without.
+pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Result<(), Error> {
+    let again = Change {
+        again: true,
+        ..change.clone()
+    };
+    let repeat = may_repeat(app, payment, change)?;
+    if app.stopping.is_cancelled() {
+        return Ok(());
+    }
+    let outcome = if repeat {
+        call_platform(app, payment, &again, true).await
+    } else if app.capabilities(&payment.platform)?.change_lookup {
+        // Nothing is sent again: a server that stops does not wait for it.
+        let lookup = call_platform(app, payment, &again, false);
+        match app.stopping.run_until_cancelled(lookup).await {
+            Some(outcome) => outcome,
+            None => return Ok(()),
+        }
+    } else {
+        return Ok(());
+    };
+    let result = match outcome {
+        Ok(Outcome::Done) => ChangeResult::Done,
+        Err(error) if error.is_rejection() => ChangeResult::Failed,
+        Ok(Outcome::Unknown(_)) | Err(_) => return Ok(()),
+    };
+    app.store
+        .finish_change(&change.id, result, |_| None, app.clock.now())
+        .await?;
+    app.lookups.settled(&change.id);
+    Ok(())
+}
+
+/// Whether the platform still recognises the key of a change.
+fn may_repeat(app: &App, payment: &Payment, change: &Change) -> Result<bool, Error> {
+    let limit = app.capabilities(&payment.platform)?.idempotency_window;
+    let age = app.lookups.age(&change.id, change.created_at, &app.clock);
+    Ok(age.is_below(limit))
+}
+
+async fn call_platform(
+    app: &App,
+    payment: &Payment,
+    change: &Change,
+    repeat: bool,
+) -> Result<Outcome, Error> {
+    let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
+    let (transport, payment, change) = (
+        app.transport(&payment.platform)?.clone(),
+        payment.clone(),
+        change.clone(),
+    );
+    let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+    let id = payment.id.clone();
+    let moved =
+        Amount::from_minor(change.amount, payment.amount.currency()).map_err(|_| Reason::AmountInvalid)?;
+    let part = (!change.whole).then_some(moved);
+    // Its own task, so that a fault in it leaves an unknown outcome and not one that hangs.
+    let call = tokio::spawn(async move {
+        let _permit = permit;
+        let of = PaymentRef {
+            reference: &payment.order_reference,
+            authorization: payment.authorization.as_deref(),
+            platform_id: payment.platform_payment.as_deref(),
+            bin: change.bin.as_deref(),
+            last4: payment.last4.as_deref(),
+            amount: &payment.amount,
+            moved: &moved,
+            attempt: &change.id,
+            again: change.again,
+            repeat,
+        };
+        match change.movement {
+            Movement::Capture => gateway.capture(&transport, &of, part.as_ref()).await,
+            Movement::Void => gateway.void(&transport, &of).await,
+            Movement::Refund => gateway.refund(&transport, &of, part.as_ref()).await,
+        }
+    });
+    let Ok(result) = call.await else {
+        return Ok(Outcome::Unknown(Doubt::Interrupted));
+    };
+    result.map_err(|refusal| {
+        let reason = match refusal {
+            // The payment is in our books without it: the merchant has to go to the platform.
+            Refusal::Invalid(_) => Reason::CardUnknown,
+            refusal @ (Refusal::NotOffered
+            | Refusal::CurrencyNotSupported
+            | Refusal::NotSent
+            | Refusal::BelongsElsewhere
+            | Refusal::PageOpen
+            | Refusal::Sealed(_)
+            | Refusal::Rejected(_)) => Reason::Refused(refusal),
+        };
+        Error::from(reason).about(&id)
+    })
+}

@@ -1,0 +1,477 @@
+//! Charges a stored card, or the card of a session.
+//!
+//! The order of things is the point:
+//! 1. the idempotency key, the payment and the claim on its session are on the disk, in one transaction;
+//! 2. the platform is called, by a task that a caller who hangs up does not cut short;
+//! 3. the outcome and the answer to the caller are on the disk, in one transaction;
+//! 4. the caller gets its answer.
+//!
+//! While 3 is impossible, because the disk is full or the database locked, the outcome is kept in memory and tried
+//! again; the caller gets a payment whose outcome is unknown. A process that ends between 1 and 3 leaves a payment that
+//! the next start calls unknown. Nothing ever goes from there to 2 again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cardseal_gateways::error::{Doubt, Refusal};
+use cardseal_gateways::gateway::{Capture, ChargeAsk, Handed, OpenSession, Outcome};
+use cardseal_gateways::{Amount, Currency};
+use secrecy::SecretString;
+use tracing::Instrument;
+
+use super::{Error, Join, Reason, Render, Reply};
+use crate::App;
+use crate::gate::Purpose;
+use crate::persist::store_outcome;
+use crate::store::{
+    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionState, Settlement, Status, StoreError,
+    StoredAnswer, Taker, Token, TokenStatus,
+};
+
+/// A request for a charge.
+pub(crate) struct Charge {
+    pub(crate) platform: String,
+    pub(crate) amount: Amount,
+    pub(crate) source: Source,
+    pub(crate) order_reference: String,
+    pub(crate) description: String,
+    pub(crate) customer: Option<String>,
+    pub(crate) key: Option<Key>,
+    /// Of what a page sent for its session.
+    pub(crate) payload_hash: String,
+    /// What identifies the card in a page's payload, where nothing else ties that to its session.
+    pub(crate) card_claim: Option<SecretString>,
+    /// How many milliseconds after its end a session is still good.
+    pub(crate) grace: i64,
+    pub(crate) capture: Capture,
+    pub(crate) network_token: Option<bool>,
+    pub(crate) render: Arc<dyn Render>,
+}
+
+/// What is charged.
+pub(crate) enum Source {
+    /// A stored card.
+    Token {
+        token: Box<Token>,
+        customer_ip: Option<IpAddr>,
+    },
+    /// The card in a page's payload.
+    Payload {
+        session: Box<Session>,
+        payload: Handed,
+        fraud_check: bool,
+        bin: Option<String>,
+    },
+    /// Nothing any more: the customer paid on the platform's page, and this is what the platform says of it.
+    Page {
+        session: Box<Session>,
+        outcome: Box<Outcome>,
+    },
+}
+
+impl Charge {
+    /// A charge of a stored card under a reference that nobody can guess.
+    pub(crate) fn of_token(
+        token: Token,
+        amount: Amount,
+        customer_ip: Option<IpAddr>,
+        render: Arc<dyn Render>,
+    ) -> Self {
+        Self {
+            platform: token.platform.clone(),
+            amount,
+            order_reference: uuid::Uuid::new_v4().to_string(),
+            description: "Payment".into(),
+            customer: token.customer.clone(),
+            source: Source::Token {
+                token: Box::new(token),
+                customer_ip,
+            },
+            key: None,
+            payload_hash: String::new(),
+            card_claim: None,
+            grace: 0,
+            capture: Capture::Auto,
+            network_token: None,
+            render,
+        }
+    }
+
+    /// A charge of what a session is for.
+    pub(crate) fn of_session(
+        session: &Session,
+        source: Source,
+        key: Key,
+        payload_hash: String,
+        render: Arc<dyn Render>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            platform: session.platform.clone(),
+            amount: session_amount(session)?,
+            source,
+            order_reference: session.reference.clone(),
+            description: session.description.clone(),
+            customer: session.customer.clone(),
+            key: Some(key),
+            payload_hash,
+            card_claim: None,
+            grace: 0,
+            capture: if session.capture_later {
+                Capture::Later
+            } else {
+                Capture::Auto
+            },
+            network_token: None,
+            render,
+        })
+    }
+}
+
+fn session_amount(session: &Session) -> Result<Amount, Error> {
+    let (minor, code) = session
+        .amount
+        .as_ref()
+        .ok_or(Reason::Internal("a payment session has no amount"))?;
+    Currency::from_code(code)
+        .zip(u64::try_from(*minor).ok())
+        .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
+        .ok_or_else(|| Reason::Internal("a payment session has a wrong amount").into())
+}
+
+/// Whether a payload sends a card to the platform now. What a browser did there itself can only be taken in.
+pub(crate) fn sends_card(app: &App, session: &Session, payload: &Handed) -> Result<bool, Error> {
+    Ok(match payload {
+        Handed::Sealed { .. } => true,
+        Handed::Answer(_) => app.capabilities(&session.platform)?.charges_direct_answer,
+    })
+}
+
+/// Charges once, however often it is requested with the same key. A caller who hangs up does not cut it short.
+pub(crate) async fn charge(app: &App, charge: Charge) -> Result<Reply, Error> {
+    let owner = Arc::clone(app);
+    app.to_the_end(async move { carry_out(&owner, charge).await })
+        .await
+}
+
+async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
+    let join = Join::within(app.config.limits.idempotency_wait);
+    let (payment, claimed) = loop {
+        match claim(app, &charge).await? {
+            Claim::New(payment, claimed) => break (payment, claimed),
+            Claim::Answered(answer) => return Ok(Reply::Stored(answer)),
+            Claim::Reused => return Err(Reason::KeyReused.into()),
+            Claim::ReferenceUsed => return Err(Reason::OrderReferenceUsed.into()),
+            Claim::SessionExhausted => return Err(Reason::SessionExhausted.into()),
+            Claim::SessionTaken => {
+                return match made_before(app, &charge).await? {
+                    Some(payment) => Ok(Reply::replayed(payment)),
+                    None => Err(session_gone(app, &charge).await?),
+                };
+            }
+            Claim::BelongsElsewhere => return Err(Reason::BelongsElsewhere.into()),
+            Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Reason::TokenUnconfirmed.into()),
+            Claim::TokenUnusable(TokenStatus::Active | TokenStatus::Deleted) => {
+                return Err(Reason::TokenDeleted.into());
+            }
+            Claim::Pending(payment) if payment.status == Status::InFlight => {
+                if !join.wait().await {
+                    return Err(Error::from(Reason::InProgress).about(&payment.id));
+                }
+            }
+            // The process ended under the first request: what is known now becomes its answer.
+            Claim::Pending(payment) => {
+                let Some(key) = &charge.key else {
+                    return Err(Reason::Internal("a claim without a key").into());
+                };
+                let answer = charge.render.payment(&payment);
+                return Ok(Reply::Stored(app.store.answer_key(key, answer).await?));
+            }
+        }
+    };
+    let sent_at = app.clock.steady();
+    let result = call_platform(app, charge.source, &payment).await;
+    let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
+    let can = app.capabilities(&payment.platform);
+    if unknown && can.is_ok_and(|can| can.payment_lookup) {
+        app.lookups.sent(&payment.id, sent_at);
+    }
+    let finish = Finish {
+        payment,
+        result,
+        render: charge.render,
+        _claimed: claimed,
+    };
+    finish.run(app).await
+}
+
+/// The platform's notification was faster than the browser that sends the same answer. What the browser sends is
+/// checked all the same; then it gets what is known.
+async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Error> {
+    if let Source::Page { session, .. } = &charge.source {
+        let session = app.store.session(&session.id).await?;
+        let Some(payment) = session.and_then(|session| session.result_id) else {
+            return Ok(None);
+        };
+        return Ok(app.store.payment(&payment).await?);
+    }
+    let Source::Payload {
+        session,
+        payload: Handed::Answer(answer),
+        bin,
+        ..
+    } = &charge.source
+    else {
+        return Ok(None);
+    };
+    // Here a call would charge the card for a second time.
+    if app.capabilities(&session.platform)?.charges_direct_answer {
+        return Ok(None);
+    }
+    let Some(session) = app.store.session(&session.id).await? else {
+        return Ok(None);
+    };
+    let Some(payment) = session
+        .result_id
+        .as_deref()
+        .filter(|_| session.state == SessionState::Used)
+    else {
+        return Ok(None);
+    };
+    let gone = SecretString::default();
+    let open = open_session(&session, &gone, app.clock.now(), payment);
+    let gateway = &app.account(&session.platform)?.gateway;
+    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
+    let transport = app.transport(&session.platform)?;
+    let payload = Handed::Answer(answer.clone());
+    match gateway.pay(transport, &open, payload, false).await? {
+        Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
+        Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(None),
+    }
+    if let Some(bin) = bin {
+        app.store.note_bin(payment, bin).await?;
+    }
+    Ok(app.store.payment(payment).await?)
+}
+
+/// A session as its gateway gets it. `gone` stands in for a secret that has been wiped.
+pub(super) fn open_session<'a>(
+    session: &'a Session,
+    gone: &'a SecretString,
+    now: i64,
+    attempt: &'a str,
+) -> OpenSession<'a> {
+    OpenSession {
+        id: &session.id,
+        now,
+        kept: session.kept.as_ref().unwrap_or(gone),
+        kind: session.kind,
+        reference: &session.reference,
+        attempt,
+    }
+}
+
+/// Why a session could not be taken.
+async fn session_gone(app: &App, charge: &Charge) -> Result<Error, Error> {
+    let (Source::Payload { session, .. } | Source::Page { session, .. }) = &charge.source else {
+        return Ok(Reason::SessionUsed.into());
+    };
+    let session = app.store.session(&session.id).await?;
+    let session = session.ok_or(Reason::SessionNotFound)?;
+    let open = session.state == SessionState::Open;
+    Ok(if open {
+        Reason::SessionExpired
+    } else {
+        Reason::SessionUsed
+    }
+    .into())
+}
+
+async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
+    let (token, session, bin) = match &charge.source {
+        Source::Token { token, .. } => (Some(token), None, token.bin.as_deref()),
+        Source::Payload { session, bin, .. } => (None, Some(session), bin.as_deref()),
+        Source::Page { session, .. } => (None, Some(session), None),
+    };
+    let payment = NewPayment {
+        platform: &charge.platform,
+        amount: &charge.amount,
+        token_id: token.map(|token| token.id.as_str()),
+        session_id: session.map(|session| session.id.as_str()),
+        order_reference: &charge.order_reference,
+        description: &charge.description,
+        customer: charge.customer.as_deref(),
+        brand: token.and_then(|token| token.brand.as_deref()),
+        bin,
+        last4: token.and_then(|token| token.last4.as_deref()),
+        capture_later: charge.capture == Capture::Later,
+        network_token: charge.network_token,
+    };
+    let taker = match &charge.source {
+        Source::Payload { session, payload, .. } if sends_card(app, session, payload)? => {
+            Taker::Card(app.config.limits.session_attempts)
+        }
+        Source::Token { .. } | Source::Payload { .. } | Source::Page { .. } => Taker::Platform,
+    };
+    let attempt = Attempt {
+        body_hash: &charge.payload_hash,
+        card: charge.card_claim.as_ref(),
+        taker,
+    };
+    let (key, now) = (charge.key.as_ref(), app.clock.now());
+    Ok(app
+        .store
+        .claim_payment(key, &payment, &attempt, charge.grace, now)
+        .await?)
+}
+
+async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<Outcome, Error> {
+    let account = app.account(&payment.platform)?;
+    let (gateway, transport) = (
+        Arc::clone(&account.gateway),
+        app.transport(&payment.platform)?.clone(),
+    );
+    let (payment, now) = (payment.clone(), app.clock.now());
+    // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
+    let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
+        Source::Token { token, customer_ip } => {
+            let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
+            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+            let call = async move {
+                let _permit = permit;
+                let ask = ChargeAsk {
+                    platform_id: None,
+                    customer_ip,
+                    ..charge_ask(&payment, &token, now)
+                };
+                gateway.charge(&transport, &ask).await
+            };
+            tokio::spawn(call.in_current_span())
+        }
+        Source::Payload {
+            session,
+            payload,
+            fraud_check,
+            ..
+        } => {
+            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+            let call = async move {
+                let _permit = permit;
+                let gone = SecretString::default();
+                let open = open_session(&session, &gone, now, &payment.id);
+                gateway.pay(&transport, &open, payload, fraud_check).await
+            };
+            tokio::spawn(call.in_current_span())
+        }
+        Source::Page { outcome, .. } => return Ok(*outcome),
+    };
+    match call.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Ok(Outcome::Unknown(Doubt::Interrupted)),
+    }
+}
+
+/// A stored payment as its gateway gets it, for the charge and for lookups of it.
+pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeAsk<'a> {
+    ChargeAsk {
+        token,
+        amount: &payment.amount,
+        reference: &payment.order_reference,
+        description: &payment.description,
+        attempt: &payment.id,
+        capture: if payment.capture_later {
+            Capture::Later
+        } else {
+            Capture::Auto
+        },
+        network_token: payment.network_token,
+        platform_id: payment.platform_payment.as_deref(),
+        asked_at: payment.created_at,
+        now,
+        customer_ip: None,
+    }
+}
+
+/// The result of a charge, until it is stored.
+struct Finish {
+    payment: Payment,
+    result: Result<Outcome, Error>,
+    render: Arc<dyn Render>,
+    _claimed: Claimed,
+}
+
+impl Finish {
+    /// Stores it.
+    async fn run(self, app: &App) -> Result<Reply, Error> {
+        self.log();
+        let finish = Arc::new(self);
+        let unstored = Arc::clone(&finish);
+        let stored = store_outcome(app, "payment", &finish.payment.id, move |app| {
+            let finish = Arc::clone(&unstored);
+            async move { finish.store(&app).await }
+        })
+        .await;
+        match stored {
+            Some(payment) if payment.status == Status::Failed => Err(finish
+                .error()
+                .unwrap_or_else(|| Reason::Internal("a payment failed without an error").into())),
+            Some(payment) => Ok(Reply::new(payment)),
+            // What is on the disk says "in flight", and so does the answer: nobody knows yet.
+            None => Ok(Reply::new(finish.payment.clone())),
+        }
+    }
+
+    async fn store(&self, app: &App) -> Result<Payment, StoreError> {
+        let settlement = match &self.result {
+            Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
+            Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
+            Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
+            Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
+            Ok(Outcome::Pending(pending)) => Settlement::Pending(pending),
+            Ok(Outcome::Unknown(_)) => Settlement::Unknown,
+            Err(_) => Settlement::Failed,
+        };
+        let error = self.error();
+        let answer = |payment: &Payment| self.answer(payment, error.as_ref());
+        app.store
+            .finish_payment(&self.payment.id, &settlement, answer, app.clock.now())
+            .await
+    }
+
+    /// What the same request gets again.
+    fn answer(&self, payment: &Payment, error: Option<&Error>) -> Option<StoredAnswer> {
+        match (payment.status, error) {
+            // The platform never heard of it: the same key may try again.
+            (Status::Failed, Some(error)) if !error.is_rejection() => None,
+            (Status::Failed, Some(error)) => Some(self.render.error(error)),
+            _ => Some(self.render.payment(payment)),
+        }
+    }
+
+    fn error(&self) -> Option<Error> {
+        let error = self.result.as_ref().err();
+        error.map(|error| error.clone().about(&self.payment.id))
+    }
+
+    fn log(&self) {
+        let payment = &self.payment.id;
+        match &self.result {
+            Ok(Outcome::Approved(approval)) if approval.unverified => tracing::warn!(
+                payment,
+                "an approval without a valid signature was taken, as configured"
+            ),
+            Ok(Outcome::Pending(pending)) => tracing::info!(
+                payment,
+                doubt = pending.doubt.as_str(),
+                redirect = pending.redirect.is_some(),
+                "the platform has a payment and has not decided"
+            ),
+            Ok(Outcome::Unknown(doubt)) => tracing::warn!(
+                payment,
+                doubt = doubt.as_str(),
+                "the outcome of a payment is unknown"
+            ),
+            Ok(Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Voided(_) | Outcome::Declined(_))
+            | Err(_) => {}
+        }
+    }
+}

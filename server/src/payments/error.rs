@@ -1,0 +1,117 @@
+//! Why a payment was not made, changed or looked up.
+
+use std::sync::Arc;
+
+use cardseal_gateways::error::Refusal;
+
+use crate::gate::Busy;
+use crate::store::{Status, StoreError};
+use crate::{TaskPanicked, UnknownPlatform};
+
+/// Why a payment was not made, changed or looked up, and which payment it is about, if there is one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Error {
+    pub(crate) reason: Reason,
+    pub(crate) payment: Option<String>,
+}
+
+/// Why.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Reason {
+    #[error("there is no such payment")]
+    PaymentNotFound,
+    #[error("there is no such session")]
+    SessionNotFound,
+    #[error("the session has expired")]
+    SessionExpired,
+    #[error("the session has been used")]
+    SessionUsed,
+    #[error("the session has had as many cards as it may have")]
+    SessionExhausted,
+    #[error("the customer has not finished on the platform's page")]
+    PageOpen,
+    #[error("the customer left the platform's page")]
+    PageCancelled,
+    #[error("the platform has not confirmed the token")]
+    TokenUnconfirmed,
+    #[error("the token has been deleted")]
+    TokenDeleted,
+    #[error("the card belongs to another session or customer")]
+    BelongsElsewhere,
+    #[error("the order reference belongs to another payment")]
+    OrderReferenceUsed,
+    #[error("the idempotency key belongs to another request")]
+    KeyReused,
+    #[error("another request with the same idempotency key is under way")]
+    InProgress,
+    #[error("the payment is {}", .0.stored())]
+    State(Status),
+    #[error("the payment's status does not allow this outcome")]
+    NotResolvable,
+    #[error("the platform needs an authorization and card digits that are not known of this payment")]
+    CardUnknown,
+    #[error("a lookup of the payment is under way")]
+    LookupInProgress,
+    #[error("the amount is not valid")]
+    AmountInvalid,
+    #[error("the amount is more than what is left of the payment")]
+    AmountTooLarge,
+    #[error("the platform does not offer this")]
+    NotOffered,
+    #[error(transparent)]
+    UnknownPlatform(#[from] UnknownPlatform),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// Nothing was done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The platform's answer to a question, not to a charge, is missing or cannot be used.
+    #[error(transparent)]
+    Platform(cardseal_gateways::Error),
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    #[error(transparent)]
+    TaskPanicked(#[from] TaskPanicked),
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// Names the payment.
+    pub(crate) fn about(mut self, payment: &str) -> Self {
+        self.payment = Some(payment.into());
+        self
+    }
+
+    /// Whether the platform itself said no: the same request would be refused again.
+    pub(crate) const fn is_rejection(&self) -> bool {
+        matches!(self.reason, Reason::Refused(Refusal::Rejected(_)))
+    }
+}
+
+impl<R: Into<Reason>> From<R> for Error {
+    fn from(reason: R) -> Self {
+        Self {
+            reason: reason.into(),
+            payment: None,
+        }
+    }
+}
+
+impl From<StoreError> for Reason {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<cardseal_gateways::Error> for Reason {
+    fn from(error: cardseal_gateways::Error) -> Self {
+        match error {
+            cardseal_gateways::Error::Refused(refusal) => Self::Refused(refusal),
+            cardseal_gateways::Error::Doubtful(_)
+            | cardseal_gateways::Error::Incomplete(_)
+            | cardseal_gateways::Error::SignatureInvalid => Self::Platform(error),
+        }
+    }
+}

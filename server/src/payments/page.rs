@@ -1,0 +1,78 @@
+//! Payments that a customer makes on a page of the platform's.
+
+use std::sync::Arc;
+
+use cardseal_gateways::Error as PlatformError;
+use cardseal_gateways::error::Doubt;
+use cardseal_gateways::gateway::{Capture, Outcome, Progress};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::charge::{charge, open_session};
+use super::{Charge, Error, Reason, Render, Reply, Source};
+use crate::App;
+use crate::gate::Purpose;
+use crate::store::{Key, PAGE_GRACE_MS, Session, SessionState};
+
+impl Charge {
+    /// A charge that sends nothing any more: the platform says what came of its page.
+    ///
+    /// `answer` is what the browser came back with, if it was the browser; it has to fit.
+    pub(crate) async fn of_page(
+        app: &App,
+        session: Session,
+        answer: Option<&Value>,
+        key: Key,
+        payload_hash: String,
+        render: Arc<dyn Render>,
+    ) -> Result<Self, Error> {
+        // Of a session that is used, everything is known; the key or the session's own payment answers.
+        let outcome = if session.state == SessionState::Used {
+            Outcome::Unknown(Doubt::Interrupted)
+        } else {
+            outcome(app, &session, answer).await?
+        };
+        let source = Source::Page {
+            session: Box::new(session.clone()),
+            outcome: Box::new(outcome),
+        };
+        Ok(Self {
+            // The platform took it in time, whenever we learn of it.
+            grace: PAGE_GRACE_MS,
+            capture: Capture::Auto,
+            ..Self::of_session(&session, source, key, payload_hash, render)?
+        })
+    }
+}
+
+async fn outcome(app: &App, session: &Session, answer: Option<&Value>) -> Result<Outcome, Error> {
+    let gone = SecretString::default();
+    let open = open_session(session, &gone, app.clock.now(), "");
+    let gateway = &app.account(&session.platform)?.gateway;
+    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
+    let transport = app.transport(&session.platform)?;
+    match gateway.look(transport, &open, answer).await? {
+        Progress::Open => Err(Reason::PageOpen.into()),
+        Progress::Cancelled => Err(Reason::PageCancelled.into()),
+        Progress::Paid(Outcome::Unknown(doubt)) => Err(PlatformError::Doubtful(doubt).into()),
+        Progress::Paid(outcome) => Ok(outcome),
+    }
+}
+
+/// Looks up what the customer did on the platform's page, and stores what came of it.
+pub(crate) async fn refresh_page(
+    app: &App,
+    session: Session,
+    render: Arc<dyn Render>,
+) -> Result<Reply, Error> {
+    let key = Key {
+        scope: session.id.clone(),
+        key: "page".into(),
+        fingerprint: "page".into(),
+    };
+    charge(
+        app,
+        Charge::of_page(app, session, None, key, "page".into(), render).await?,
+    )
+    .await
+}

@@ -1,0 +1,141 @@
+//! Looks up what became of a lost answer, where the platform can say.
+//!
+//! A charge is looked up by its reference. One that the platform does not know, and a change, is sent again with the
+//! key of the first time while that is young: the platform recognises the key and does nothing twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardseal_gateways::Transport;
+use cardseal_gateways::error::{Doubt, Refusal};
+use cardseal_gateways::gateway::{ChargeAsk, Gateway, Outcome};
+use secrecy::SecretString;
+
+use super::charge::charge_ask;
+use super::lookups::Turn;
+use super::{Error, Reason, change};
+use crate::App;
+use crate::gate::Purpose;
+use crate::store::{Payment, Settlement, Status};
+
+/// How long a charge is sent again at most: hours later nobody wishes for it.
+const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// Looks one payment up and returns it as it is then. A payment that somebody else is looking up is returned as it is.
+pub(crate) async fn reconcile(app: &App, id: &str) -> Result<Payment, Error> {
+    if let Some(_turn) = Turn::take(&app.lookups, id) {
+        // Read within the turn: what has been settled since is not looked up again.
+        let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
+        match payment.status {
+            Status::Unknown => charge(app, &payment).await?,
+            Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
+                let unknown = app.store.unknown_change(id).await?;
+                if let Some(unknown) = unknown {
+                    change::lookup(app, &payment, &unknown).await?;
+                }
+            }
+            Status::InFlight
+            | Status::Approved
+            | Status::Authorized
+            | Status::Declined
+            | Status::Failed
+            | Status::CaptureInFlight
+            | Status::VoidInFlight
+            | Status::Voided
+            | Status::RefundInFlight
+            | Status::PartiallyRefunded
+            | Status::Refunded => return Ok(payment),
+        }
+    }
+    let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
+    if payment.status.is_unknown() {
+        app.store.looked(id, app.clock.steady()).await?;
+    } else {
+        app.lookups.settled(id);
+        tracing::info!(
+            payment = id,
+            status = payment.status.stored(),
+            "the platform says what became of it"
+        );
+    }
+    Ok(payment)
+}
+
+/// The same on request, where the platform can say. A caller who hangs up does not cut it short.
+pub(crate) async fn refresh(app: &App, id: String) -> Result<Payment, Error> {
+    let payment = app.store.payment(&id).await?.ok_or(Reason::PaymentNotFound)?;
+    if !app.capabilities(&payment.platform)?.payment_lookup {
+        return Err(Reason::NotOffered.into());
+    }
+    let owner = Arc::clone(app);
+    app.to_the_end(async move { reconcile(&owner, &id).await }).await
+}
+
+async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
+    let gateway = &app.account(&payment.platform)?.gateway;
+    let token = match &payment.token_id {
+        Some(token) => app
+            .store
+            .token(token)
+            .await?
+            .and_then(|token| token.platform_token),
+        None => None,
+    };
+    let age = app.lookups.age(&payment.id, payment.created_at, &app.clock);
+    let repeat = token.is_some() && age.is_below(REPEAT_WITHIN);
+    let none = SecretString::default();
+    let now = payment.created_at.saturating_add(age.at_least);
+    let ask = charge_ask(payment, token.as_ref().unwrap_or(&none), now);
+    // A lookup that fails says nothing about the payment.
+    let failed = |cause: &dyn std::fmt::Display| {
+        tracing::info!(payment = payment.id, %cause, "a payment could not be looked up");
+        Ok(())
+    };
+    let transport = app.transport(&payment.platform)?;
+    let _permit = match app.enter(&payment.platform, Purpose::Operation).await {
+        Ok(permit) => permit,
+        Err(busy) => return failed(&busy),
+    };
+    let outcome = match lookup(app, gateway.as_ref(), transport, &ask, repeat).await {
+        Ok(outcome) => outcome,
+        Err(refusal) => return failed(&refusal),
+    };
+    let settlement = match &outcome {
+        Outcome::Approved(approval) => Settlement::Approved(approval),
+        Outcome::Authorized(approval) => Settlement::Authorized(approval),
+        Outcome::Voided(approval) => Settlement::Voided(approval),
+        Outcome::Declined(decline) => Settlement::Declined(decline),
+        Outcome::Pending(pending) => {
+            if payment.platform_payment.is_some() && pending.redirect.is_none() {
+                return Ok(());
+            }
+            Settlement::Pending(pending)
+        }
+        Outcome::Unknown(_) => return Ok(()),
+    };
+    app.store
+        .resolve_payment(&payment.id, &settlement, app.clock.now())
+        .await?;
+    Ok(())
+}
+
+/// Looks a charge up. Only what may send it again is carried through when the server stops.
+async fn lookup(
+    app: &App,
+    gateway: &dyn Gateway,
+    transport: &Transport,
+    ask: &ChargeAsk<'_>,
+    repeat: bool,
+) -> Result<Outcome, Refusal> {
+    let lookup = gateway.find(transport, ask, false);
+    let Some(outcome) = app.stopping.run_until_cancelled(lookup).await else {
+        return Ok(Outcome::Unknown(Doubt::Interrupted));
+    };
+    let outcome = outcome?;
+    // The platform answered, and knows nothing of it.
+    let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
+    if may_be_lost && repeat && !app.stopping.is_cancelled() {
+        return gateway.find(transport, ask, true).await;
+    }
+    Ok(outcome)
+}
