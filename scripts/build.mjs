@@ -16,11 +16,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { FALLBACK, fallback } from './fallback.mjs';
 import { describe, integrity, PUBLISHED } from './manifest.mjs';
 import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, targetFolder } from './project.mjs';
@@ -57,39 +57,26 @@ const DECLARED = ['index', 'worker', ...PLATFORMS];
 export async function build({ force = false } = {}) {
   const began = performance.now();
   const target = targetFolder();
+  const flags = rustFlags(target);
   const profile = path.join(target, TARGET, 'wasm');
-  const compiled = path.join(profile, 'modules');
-  mkdirSync(compiled, { recursive: true });
-
-  say('Compiling the library to WebAssembly.');
-  for (const [name, features] of Object.entries(MODULES)) {
-    await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...parts(features)], {
-      env: { CARGO_ENCODED_RUSTFLAGS: rustFlags(target) },
-    });
-    copyFileSync(path.join(profile, 'cardseal.wasm'), path.join(compiled, `${name}.wasm`));
-  }
-  await must('cargo', ['build', '-p', 'wasm-build']);
-
-  const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
   const stamp = path.join(profile, 'pkg.stamp');
-  const sources = readdirSync(SOURCES)
-    .filter((name) => !GENERATED.test(name))
-    .sort();
-  const inputs = [
-    ...Object.keys(MODULES).map((name) => path.join(compiled, `${name}.wasm`)),
-    tool,
-    fileURLToPath(import.meta.url),
-    path.join(root, 'scripts', 'fallback.mjs'),
-    path.join(root, 'package-lock.json'),
-    path.join(root, 'tsconfig.json'),
-    ...PUBLISHED,
-    ...sources.map((name) => path.join(SOURCES, name)),
-  ];
-  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(inputs)) {
+  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(flags)) {
     say(`pkg is up to date (${seconds(began)}).`);
     return;
   }
   rmSync(stamp, { force: true });
+
+  const compiled = path.join(profile, 'modules');
+  mkdirSync(compiled, { recursive: true });
+  say('Compiling the library to WebAssembly.');
+  for (const [name, features] of Object.entries(MODULES)) {
+    await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...parts(features)], {
+      env: { CARGO_ENCODED_RUSTFLAGS: flags },
+    });
+    copyFileSync(path.join(profile, 'cardseal.wasm'), path.join(compiled, `${name}.wasm`));
+  }
+  await must('cargo', ['build', '-p', 'wasm-build']);
+  const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
 
   // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file; in a folder
   // of its own, so that two builds at once do not hash each other's halves.
@@ -126,7 +113,7 @@ export async function build({ force = false } = {}) {
     if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
   }
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
-  writeFileSync(stamp, fingerprint(inputs));
+  writeFileSync(stamp, fingerprint(flags));
   rmSync(work, { recursive: true, force: true });
   const bytes = readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length;
   say(`pkg is built: the module has ${bytes.toLocaleString('en')} bytes (${seconds(began)}).`);
@@ -285,18 +272,34 @@ function rustFlags(target) {
   ].join('\x1f');
 }
 
-/** Of everything that pkg is made from and of pkg itself, so that a file changed or lost there is made again. */
-function fingerprint(inputs) {
-  const hash = createHash('sha256');
-  const outputs = existsSync(pkg)
-    ? readdirSync(pkg)
-        .sort()
-        .map((name) => path.join(pkg, name))
-    : [];
-  for (const file of [...inputs, ...outputs]) {
-    hash.update(`${path.basename(file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
+/** Everything in the repository that pkg is made from. */
+const INPUTS = [
+  'src',
+  'tools/wasm-build',
+  'Cargo.toml',
+  'Cargo.lock',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  ...['build', 'fallback', 'manifest', 'project'].map((name) => `scripts/${name}.mjs`),
+];
+
+/** Of all that, of the compiler and of pkg itself, so that a file that was changed or lost there is made again. */
+function fingerprint(flags) {
+  const hash = createHash('sha256').update(`${ask('rustc', ['-vV'])}\0${flags}`);
+  const files = [...INPUTS.map((name) => path.join(root, name)), ...PUBLISHED, pkg].flatMap((file) => filesIn(file));
+  for (const file of files.filter((name) => !GENERATED.test(path.basename(name)) || name.startsWith(pkg))) {
+    hash.update(`${path.relative(root, file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
   }
   return hash.digest('hex');
+}
+
+function filesIn(file) {
+  if (!existsSync(file)) return [];
+  if (!statSync(file).isDirectory()) return [file];
+  return readdirSync(file)
+    .sort()
+    .flatMap((name) => filesIn(path.join(file, name)));
 }
 
 /** The target folder may be on another file system than pkg. */

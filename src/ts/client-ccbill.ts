@@ -8,7 +8,6 @@ import type {
   CardInput,
   CardsealQuery,
   CardsealRequest,
-  CardToken,
   CcBillAccess,
   CcBillAuthenticated,
   CcBillConfirmOptions,
@@ -16,14 +15,15 @@ import type {
   CcBillOptions,
   CcBillRequestOptions,
   CcBillSendOptions,
+  CcBillSession,
   CcBillToken,
   CustomerProblem,
   PaymentOutcome,
   SendOptions,
-  ServerSession,
+  StoredToken,
 } from './types.js';
 
-type Session = ServerSession | CcBillAccess;
+type Session = CcBillSession | CcBillAccess;
 type Token = Pick<CcBillToken, 'raw'>;
 
 /** JSON whose long whole numbers become texts: as numbers they would lose their last digits. */
@@ -79,12 +79,12 @@ export class CcBill {
   }
 
   /** The request that hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
-  confirmTokenRequest(session: ServerSession, token: Token): CardsealRequest {
+  confirmTokenRequest(session: CcBillSession, token: Token): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
   /** Hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
-  async confirmToken(session: ServerSession, token: Token, options?: SendOptions): Promise<CardToken> {
+  async confirmToken(session: CcBillSession, token: Token, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
@@ -93,7 +93,7 @@ export class CcBill {
    * failed is handed over, too: the server declines the payment and charges nothing.
    */
   confirmPaymentRequest(
-    session: ServerSession,
+    session: CcBillSession,
     token: Token | CcBillAuthenticated,
     options?: CcBillConfirmOptions,
   ): CardsealRequest {
@@ -102,7 +102,7 @@ export class CcBill {
 
   /** A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. The same token handed over again is charged once. */
   async confirmPayment(
-    session: ServerSession,
+    session: CcBillSession,
     token: Token | CcBillAuthenticated,
     options?: CcBillConfirmOptions & SendOptions,
   ): Promise<PaymentOutcome> {

@@ -6,16 +6,17 @@ import { directToken } from './send.js';
 import type {
   CardInput,
   CardsealRequest,
-  CardToken,
+  DirectToken,
   GpApiAccess,
   GpApiOptions,
   GpApiRequestOptions,
   GpApiSendOptions,
+  GpApiSession,
   SendOptions,
-  ServerSession,
+  StoredToken,
 } from './types.js';
 
-type Session = ServerSession | GpApiAccess;
+type Session = GpApiSession | GpApiAccess;
 
 /**
  * Global Payments GP API. **This platform's format is clear JSON over TLS:** the request that {@link GpApi.tokenizeRequest}
@@ -35,9 +36,9 @@ export class GpApi {
   }
 
   /** A single-use `PMT_…` and masked details; {@link confirmToken} makes a lasting token of it. */
-  async tokenize(session: Session, card: CardInput, options?: GpApiSendOptions): Promise<CardToken> {
-    const request = this.tokenizeRequest(session, card, options);
-    return this.#client.token(session, request, options, ({ status, body }) =>
+  async tokenize(session: Session, card: CardInput, options?: GpApiSendOptions): Promise<DirectToken> {
+    const { status, body } = await this.#client.send(this.tokenizeRequest(session, card, options), options);
+    return this.#client.named(() =>
       directToken(
         'gp_api',
         this.#client.module((inner) => inner.readToken(status, body)),
@@ -47,12 +48,16 @@ export class GpApi {
   }
 
   /** The request that hands the platform's answer to the Cardseal server. */
-  confirmTokenRequest(session: ServerSession, token: Pick<CardToken, 'raw'>): CardsealRequest {
+  confirmTokenRequest(session: GpApiSession, token: Pick<DirectToken, 'raw'>): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
   /** Hands the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
-  async confirmToken(session: ServerSession, token: Pick<CardToken, 'raw'>, options?: SendOptions): Promise<CardToken> {
+  async confirmToken(
+    session: GpApiSession,
+    token: Pick<DirectToken, 'raw'>,
+    options?: SendOptions,
+  ): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 

@@ -7,11 +7,13 @@ import type {
   CardInput,
   CardsealRequest,
   CardToken,
+  DirectToken,
   GreenPayOptions,
   GreenPayOrder,
   GreenPayPayOptions,
   GreenPayRequestOptions,
   GreenPaySendOptions,
+  GreenPaySession,
   IdempotencyOptions,
   KeyWarning,
   Packed,
@@ -19,10 +21,10 @@ import type {
   PackOptions,
   PaymentOutcome,
   SendOptions,
-  ServerSession,
+  StoredToken,
 } from './types.js';
 
-type Session = ServerSession | GreenPayOrder;
+type Session = GreenPaySession | GreenPayOrder;
 type UpdateOptions = { token?: string };
 
 /** GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key). */
@@ -102,18 +104,22 @@ export class GreenPay {
   }
 
   /** After a direct {@link tokenize}: the request that hands the platform's answer to the Cardseal server. */
-  confirmTokenRequest(session: ServerSession, token: Pick<CardToken, 'raw'>): CardsealRequest {
+  confirmTokenRequest(session: GreenPaySession, token: Pick<DirectToken, 'raw'>): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
   /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
-  async confirmToken(session: ServerSession, token: Pick<CardToken, 'raw'>, options?: SendOptions): Promise<CardToken> {
+  async confirmToken(
+    session: GreenPaySession,
+    token: Pick<DirectToken, 'raw'>,
+    options?: SendOptions,
+  ): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
   /** After a direct {@link pay}: the request that hands the platform's answer to the Cardseal server. */
   confirmPaymentRequest(
-    session: ServerSession,
+    session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
     options?: IdempotencyOptions,
   ): CardsealRequest {
@@ -122,7 +128,7 @@ export class GreenPay {
 
   /** After a direct {@link pay}: hands the platform's answer to the Cardseal server. */
   async confirmPayment(
-    session: ServerSession,
+    session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
     options?: SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {

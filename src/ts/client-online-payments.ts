@@ -12,23 +12,23 @@ import type {
   CardInput,
   CardsealQuery,
   CardsealRequest,
-  CardToken,
   Formatted,
   IdempotencyOptions,
   IinDetails,
   OnlinePaymentsKey,
   OnlinePaymentsOptions,
   OnlinePaymentsSendOptions,
+  OnlinePaymentsServerSession,
   OnlinePaymentsSession,
   PaymentContext,
   PaymentOutcome,
   PaymentProduct,
   ProductField,
   SendOptions,
-  ServerSession,
+  StoredToken,
 } from './types.js';
 
-type Session = ServerSession | OnlinePaymentsSession;
+type Session = OnlinePaymentsServerSession | OnlinePaymentsSession;
 type EncryptOptions = OnlinePaymentsSendOptions & { kind?: 'payment' | 'tokenize'; tokenize?: boolean };
 
 /** What the field's mask makes of a typed text; `value` is what is in it without decoration. */
@@ -119,7 +119,7 @@ export class OnlinePayments {
 
   /** The request that makes a token of a card. */
   async tokenizeRequest(
-    session: ServerSession,
+    session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions,
   ): Promise<CardsealRequest> {
@@ -128,14 +128,18 @@ export class OnlinePayments {
   }
 
   /** Makes a token of a card. */
-  async tokenize(session: ServerSession, card: CardInput, options?: OnlinePaymentsSendOptions): Promise<CardToken> {
+  async tokenize(
+    session: OnlinePaymentsServerSession,
+    card: CardInput,
+    options?: OnlinePaymentsSendOptions,
+  ): Promise<StoredToken> {
     const request = await this.tokenizeRequest(session, card, options);
     return this.#client.serverToken(request, options);
   }
 
   /** The request that charges a card. */
   async payRequest(
-    session: ServerSession,
+    session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions & IdempotencyOptions,
   ): Promise<CardsealRequest> {
@@ -145,7 +149,7 @@ export class OnlinePayments {
 
   /** With `redirect` in the outcome send the customer there. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
   async pay(
-    session: ServerSession,
+    session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {
@@ -154,18 +158,18 @@ export class OnlinePayments {
   }
 
   /** After the platform's form in a frame (`hostedTokenizationUrl`) has been sent. */
-  confirmTokenRequest(session: ServerSession): CardsealRequest {
+  confirmTokenRequest(session: OnlinePaymentsServerSession): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session));
   }
 
   /** After the platform's form in a frame: there is nothing to hand over, the server asks the platform. */
-  async confirmToken(session: ServerSession, options?: SendOptions): Promise<CardToken> {
+  async confirmToken(session: OnlinePaymentsServerSession, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session), options);
   }
 
   /** After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to. */
   confirmPaymentRequest(
-    session: Pick<ServerSession, 'id'>,
+    session: Pick<OnlinePaymentsServerSession, 'id'>,
     returned: { RETURNMAC: string },
     options?: IdempotencyOptions,
   ): CardsealRequest {
@@ -174,7 +178,7 @@ export class OnlinePayments {
 
   /** After the platform's checkout: hands over what the customer came back with. */
   async confirmPayment(
-    session: Pick<ServerSession, 'id'>,
+    session: Pick<OnlinePaymentsServerSession, 'id'>,
     returned: { RETURNMAC: string },
     options?: SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {

@@ -5,13 +5,13 @@ import { Client } from './client.js';
 import type {
   CardInput,
   CardsealRequest,
-  CardToken,
   IdempotencyOptions,
   PaymentOutcome,
   SealOptions,
   SendOptions,
-  ServerSession,
+  StoredToken,
   WorldlineAcquiringOptions,
+  WorldlineAcquiringSession,
 } from './types.js';
 
 /**
@@ -27,23 +27,23 @@ export class WorldlineAcquiring {
   }
 
   /** The sealed card (JWE compact), for a request of your own. It can be used once, and must not be stored. */
-  async seal(session: ServerSession, card: CardInput, options?: SealOptions): Promise<string> {
+  async seal(session: WorldlineAcquiringSession, card: CardInput, options?: SealOptions): Promise<string> {
     return this.#client.later((inner) => inner.seal(session, card, options));
   }
 
   /** The request that has the card verified and stored. */
-  async tokenizeRequest(session: ServerSession, card: CardInput): Promise<CardsealRequest> {
+  async tokenizeRequest(session: WorldlineAcquiringSession, card: CardInput): Promise<CardsealRequest> {
     return this.#client.later((inner) => inner.tokenizeRequest(session, card));
   }
 
   /** Has the card verified and stored. What is stored cannot be charged by itself: the platform wants the card again. */
-  async tokenize(session: ServerSession, card: CardInput, options?: SendOptions): Promise<CardToken> {
+  async tokenize(session: WorldlineAcquiringSession, card: CardInput, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(await this.tokenizeRequest(session, card), options);
   }
 
   /** The request that charges the card. */
   async payRequest(
-    session: ServerSession,
+    session: WorldlineAcquiringSession,
     card: CardInput,
     options?: SealOptions & IdempotencyOptions,
   ): Promise<CardsealRequest> {
@@ -52,7 +52,7 @@ export class WorldlineAcquiring {
 
   /** Charges the card. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
   async pay(
-    session: ServerSession,
+    session: WorldlineAcquiringSession,
     card: CardInput,
     options?: SealOptions & SendOptions & IdempotencyOptions,
   ): Promise<PaymentOutcome> {

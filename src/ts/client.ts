@@ -9,11 +9,12 @@ import { type Answer, readPayment, readToken, type SendHow, send } from './send.
 import type {
   CardsealQuery,
   CardsealRequest,
-  CardToken,
+  DirectToken,
   PaymentOutcome,
   Platform,
   SendOptions,
   ServerSession,
+  StoredToken,
 } from './types.js';
 
 /** After these nobody knows what became of a payment that was sent: its answer did not come, or could not be read. */
@@ -75,12 +76,12 @@ export class Client<Inner extends { free(): void }> {
   }
 
   /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
-  async token<Token extends CardToken>(
+  async token<Token extends DirectToken>(
     session: unknown,
     request: CardsealRequest,
     options: SendOptions | undefined,
     read: (answer: Answer) => Token,
-  ): Promise<CardToken> {
+  ): Promise<StoredToken | Token> {
     const own = isRelayed(session);
     const answer = await this.send(request, options, { own });
     return own ? readToken(answer) : this.named(() => read(answer));
@@ -102,7 +103,7 @@ export class Client<Inner extends { free(): void }> {
   }
 
   /** Has the merchant's server make a token. */
-  async serverToken(request: CardsealRequest, options?: SendOptions): Promise<CardToken> {
+  async serverToken(request: CardsealRequest, options?: SendOptions): Promise<StoredToken> {
     return readToken(await this.send(request, options, { own: true }));
   }
 

@@ -5,6 +5,7 @@ import { CardsealError } from './error.js';
 import { failure } from './failure.js';
 import { watchCompositions } from './form.js';
 import { type Module, provide } from './module.js';
+import { policy, watchPolicy } from './policy.js';
 import { members, plain } from './read.js';
 
 /** What {@link load} can be given instead of finding its module by itself. */
@@ -99,21 +100,14 @@ export async function attempt<T>(
   work: () => Promise<T>,
   explain: (text: string, broken: string) => string,
 ): Promise<T> {
-  let broken = '';
-  const note = (event: Event): void => {
-    broken += (event as SecurityPolicyViolationEvent).effectiveDirective;
-  };
-  const context: EventTarget = globalThis.document ?? globalThis;
-  context.addEventListener?.('securitypolicyviolation', note);
+  const watch = watchPolicy();
   try {
     return await work();
   } catch (cause) {
     if (cause instanceof CardsealError) throw cause;
-    // The event may come after the exception.
-    await new Promise((done) => setTimeout(done, 50));
-    throw failed(explain(messageOf(cause), broken), cause);
+    throw failed(explain(messageOf(cause), await watch.broken()), cause);
   } finally {
-    context.removeEventListener?.('securitypolicyviolation', note);
+    watch.end();
   }
 }
 
@@ -121,10 +115,6 @@ const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.me
 
 const failed = (why: string, cause?: unknown): CardsealError =>
   failure(load_failed, { message: `could not load: ${why}`, cause });
-
-/** Names what the Content-Security-Policy lacks; a worker has one of its own. */
-export const policy = (what: string): string =>
-  `the Content-Security-Policy of the ${globalThis.document ? 'page' : 'worker'} lacks ${what}`;
 
 const isBytes = (source: unknown): source is BufferSource =>
   // A URL has no length of its own, but may find one on a prototype.

@@ -3,16 +3,18 @@
 import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
 import { failure, type Row } from './failure.js';
+import { policy, watchPolicy } from './policy.js';
 import { isObject, isText, members, plain, textOf } from './read.js';
 import type {
   CardsealQuery,
   CardsealRequest,
-  CardToken,
+  DirectToken,
   PaymentOutcome,
   Platform,
   ReadPayment,
   ReadToken,
   SendOptions,
+  StoredToken,
 } from './types.js';
 
 /** What came back: the JSON as it was parsed, nothing where it was none. */
@@ -55,6 +57,7 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
   if (signal?.aborted) abort();
   let status: number | undefined;
   let text: string | undefined;
+  const watch = watchPolicy();
   try {
     const response = await fetching(
       url,
@@ -74,8 +77,9 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
     // The cause is left out: some runtimes put the request into it.
     if (signal?.aborted) throw failure(codes.request_aborted);
     if (late) throw failure(codes.request_timeout, { message: `no answer came within ${timeoutMs} ms` });
-    throw failure(codes.network_failed, { status });
+    throw failure(codes.network_failed, { status, message: unanswered(url, own, status, await watch.broken()) });
   } finally {
+    watch.end();
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
   }
@@ -87,6 +91,24 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
   }
   if (own) refuse(status, body);
   return { status, body };
+}
+
+/** Why no answer came, as far as a browser lets a page know. Only of the merchant's own server is the path named. */
+function unanswered(url: string, own: boolean, status: number | undefined, broken: string): string {
+  const page = globalThis.location?.origin;
+  let origin: string;
+  let pathname: string;
+  try {
+    ({ origin, pathname } = new URL(url, globalThis.location?.href));
+  } catch {
+    return `${url} is no address without a page around it: name the server, such as https://shop.example`;
+  }
+  if (/connect/.test(broken)) return policy(`connect-src ${origin}`);
+  const address = own ? origin + pathname : origin;
+  if (status !== undefined) return `the connection broke while the answer of ${address} was read`;
+  const down = `no answer came from ${address}: it cannot be reached, or redirects`;
+  if (!page || origin === page) return down;
+  return own ? `${down}, or its allowed_origins lacks ${page}` : `${down}, or it does not allow ${page}`;
 }
 
 async function bounded(response: Response): Promise<string | undefined> {
@@ -157,7 +179,7 @@ function filled<Empty extends object>(empty: Empty, read: unknown): { [Name in k
 }
 
 /** What came through a browser can be made more than `unconfirmed` only by the server. */
-export const directToken = (platform: Platform, { id, signature, ...read }: ReadToken, raw: unknown): CardToken => ({
+export const directToken = (platform: Platform, { id, signature, ...read }: ReadToken, raw: unknown): DirectToken => ({
   id,
   platform,
   ...read,
@@ -176,13 +198,13 @@ export const directPayment = (platform: Platform, { status, ...read }: ReadPayme
 });
 
 /** The server's token. */
-export function readToken({ status, body: raw }: Answer): CardToken {
+export function readToken({ status, body: raw }: Answer): StoredToken {
   const body = members(raw, 'id', 'platform', 'status');
   return {
-    id: known(body.id, status),
+    id: known(body.id, status) as StoredToken['id'],
     platform: body.platform as Platform,
-    ...(filled(NO_TOKEN, raw) as Omit<CardToken, 'id' | 'platform' | 'status' | 'signature' | 'raw'>),
-    status: known(body.status, status) as CardToken['status'],
+    ...(filled(NO_TOKEN, raw) as Omit<StoredToken, 'id' | 'platform' | 'status' | 'signature' | 'raw'>),
+    status: known(body.status, status) as StoredToken['status'],
     signature: null,
     raw,
   };

@@ -1,10 +1,10 @@
 // Opening a session at the merchant's server. No card is there yet, and neither is the module, as a rule.
 
-import { type_invalid } from './codes.js';
+import { option_invalid, type_invalid } from './codes.js';
 import { failure } from './failure.js';
 import { isText, members } from './read.js';
 import { malformed, type SendHow, send } from './send.js';
-import type { CardsealRequest, OpenSessionOptions, ServerSession } from './types.js';
+import type { CardsealRequest, OpenSessionOptions, Platform, ServerSession } from './types.js';
 
 /** Options that the server calls by the same name. */
 const SAME = [
@@ -20,10 +20,20 @@ const SAME = [
   'locale',
 ] as const;
 
+/** An address with its scheme, a path of the page's own origin, or nothing. */
+const SERVER = /^(https?:\/\/[^/]|\/(?!\/)|$)/i;
+
 /** The request that asks the Cardseal server for a session. */
 export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest {
   const { server = '', orderReference, ...session } = members(options, 'server', 'orderReference', ...SAME);
   if (!isText(server)) throw failure(type_invalid, { field: 'server' });
+  if (!SERVER.test(server)) {
+    throw failure(option_invalid, {
+      field: 'server',
+      message:
+        "server is an address such as https://shop.example or https://shop.example/pay, or empty for the page's own",
+    });
+  }
   return {
     method: 'POST',
     url: `${server.replace(/\/+$/, '')}/v1/sessions`,
@@ -33,7 +43,9 @@ export function openSessionRequest(options?: OpenSessionOptions): CardsealReques
 }
 
 /** Asks the Cardseal server for a session. Its times are moved to this machine's clock. */
-export async function openSession(options?: OpenSessionOptions): Promise<ServerSession> {
+export async function openSession<Which extends Platform = Platform>(
+  options?: OpenSessionOptions<Which>,
+): Promise<Extract<ServerSession, { platform: Which }>> {
   const how = members(options, 'signal', 'timeoutMs', 'fetch') as SendHow;
   const { body, status } = await send(openSessionRequest(options), { ...how, own: true });
   // From here on the times are this machine's: a shopper's clock may be hours off. Only what the server reads keeps its own.
@@ -42,7 +54,7 @@ export async function openSession(options?: OpenSessionOptions): Promise<ServerS
   const seconds = typeof expires_in === 'number' ? expires_in : 0;
   if (!isText(id) || !(seconds > 0 && seconds < 1e9)) throw malformed(status);
   return {
-    ...(body as ServerSession),
+    ...(body as Extract<ServerSession, { platform: Which }>),
     server_expires_at: expires_at as string,
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + 1000 * seconds).toISOString(),

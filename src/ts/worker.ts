@@ -7,7 +7,8 @@ import { not_loaded, request_aborted, type_invalid } from './codes.js';
 import { device } from './device.js';
 import { CardsealError } from './error.js';
 import { failure } from './failure.js';
-import { attempt, policy } from './load.js';
+import { attempt } from './load.js';
+import { policy } from './policy.js';
 import { isObject, members } from './read.js';
 import type { Formatted } from './types.js';
 
@@ -154,7 +155,8 @@ export const formatCardNumber = verb('formatCardNumber');
 export const formatExpiry = verb('formatExpiry');
 export const formatSecurityCode = verb('formatSecurityCode');
 export const openSessionRequest = verb('openSessionRequest');
-export const openSession = verb('openSession');
+// What it gives follows what it is given, which a mapped type would lose.
+export const openSession = verb('openSession') as typeof page.openSession;
 
 /** What was typed while the worker was busy is left as it is: it has an `input` event of its own. */
 async function formatInput<Result extends Formatted>(

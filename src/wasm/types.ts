@@ -78,10 +78,9 @@ export interface SendOptions {
   timeoutMs?: number;
 }
 
-/** A session as the Cardseal server returns it (`POST /v1/sessions`). */
-export interface ServerSession {
+/** What the Cardseal server says of every session (`POST /v1/sessions`). */
+export interface SessionFacts {
   id: string;
-  platform: Platform;
   kind: "tokenize" | "update" | "payment";
   mode: "relay" | "direct";
   created_at: string;
@@ -89,48 +88,80 @@ export interface ServerSession {
   expires_in: number;
   /** What `expires_at` is by the server's clock, where {@link openSession} has moved it to this machine's. */
   server_expires_at?: string;
-  /** GreenPay: the merchant's public key. */
-  public_key?: string;
-  /** GreenPay, only `update`: the platform's id of the stored card. */
-  card_token?: string;
+  /** Only `payment`. */
   amount?: string;
   currency?: string;
   order_reference?: string;
-  /** GreenPay, only `direct`: the platform's session, its token and its host. */
+}
+
+export interface GreenPaySession extends SessionFacts {
+  platform: "greenpay";
+  /** The merchant's public key. */
+  public_key: string;
+  /** Only `update`: the platform's id of the stored card. */
+  card_token?: string;
+  /** Only `direct`: the platform's session, its token and its host. */
   session?: string;
   token?: string;
   checkout_url?: string;
-  /** GP API and CCBill: a token that may turn cards into tokens and nothing else, and where. */
-  access_token?: string;
-  base_url?: string;
+}
+
+export interface GpApiSession extends SessionFacts {
+  platform: "gp_api";
+  /** A token that may turn cards into tokens and nothing else, and where. */
+  access_token: string;
+  base_url: string;
   reference?: string;
   account_name?: string;
-  /** CCBill: the application that its own script asks for, and the account. */
+}
+
+export interface CcBillSession extends SessionFacts {
+  platform: "ccbill";
+  /** A token that may turn cards into tokens and nothing else, and where. */
+  access_token: string;
+  base_url: string;
+  /** The application that CCBill's own script asks for, and the account. */
   application_id?: string;
-  client_accnum?: number;
-  client_subacc?: number;
-  /** CCBill: the sub account of payments with 3-D Secure, if there is one. */
+  client_accnum: number;
+  client_subacc: number;
+  /** The sub account of payments with 3-D Secure, if there is one. */
   client_subacc_3ds?: number;
-  /** CCBill: the customer's IPv4 address. */
+  /** The customer's IPv4 address. */
   ip_address?: string;
-  /** CCBill, only `payment`: number of ISO 4217, days, and what a payment token of it is limited to (hours, charges). */
+  /** Only `payment`: number of ISO 4217, days, and what a payment token of it is limited to (hours, charges). */
   currency_code?: number;
   initial_period?: number;
   time_to_live?: number;
   valid_number_of_use?: number;
-  /** Online Payments, `relay`: the platform's own session. */
+}
+
+export interface OnlinePaymentsServerSession extends SessionFacts {
+  platform: "online_payments";
+  /** `relay`: the platform's own session. */
   clientSessionId?: string;
   customerId?: string;
   clientApiUrl?: string;
   assetUrl?: string | null;
   invalidTokens?: string[];
-  /** Online Payments, `direct`: the platform's form for a frame, or its checkout. */
+  /** `direct`: the platform's form for a frame, or its checkout. */
   hostedTokenizationUrl?: string;
   sri?: string | null;
   redirectUrl?: string;
-  /** Worldline Acquiring: the merchant's own key, that cards are sealed to. */
-  seal?: SealingKey;
 }
+
+export interface WorldlineAcquiringSession extends SessionFacts {
+  platform: "worldline_acquiring";
+  /** The merchant's own key, that cards are sealed to. */
+  seal: SealingKey;
+}
+
+/** A session as the Cardseal server returns it. `platform` says which one it is. */
+export type ServerSession =
+  | GreenPaySession
+  | GpApiSession
+  | CcBillSession
+  | OnlinePaymentsServerSession
+  | WorldlineAcquiringSession;
 
 /** A public key of the merchant's server, with the one way to use it. */
 export interface SealingKey {
@@ -149,23 +180,22 @@ export interface GreenPayOrder {
   created_at?: string | number;
 }
 
-export interface OpenSessionOptions extends SendOptions {
+/**
+ * What a page may ask for. A session for a payment names an amount, so the merchant's back end opens it, with its API key,
+ * and gives it to the page.
+ */
+export interface OpenSessionOptions<Which extends Platform = Platform> extends SendOptions {
   /** Base URL of the Cardseal server; default the page's own origin. */
   server?: string;
-  platform?: Platform;
-  kind?: "tokenize" | "update" | "payment";
+  /** Needed where the server has more than one. With it, the session has the type of its platform. */
+  platform?: Which;
+  /** Default `tokenize`. */
+  kind?: "tokenize" | "update";
   mode?: "relay" | "direct";
   /** The merchant's reference of the customer. */
   customer?: string;
-  /** The server's id (`tok_…`) of the stored card: of `update`, or of a `payment` with Worldline Acquiring. */
+  /** Only `update`: the server's id (`tok_…`) of the stored card. */
   token?: string;
-  /** Only `payment`: decimal text and ISO 4217 code. */
-  amount?: string;
-  currency?: string;
-  /** Only Worldline Acquiring, `payment`: whether the money is taken at once (default) or held. */
-  capture?: "auto" | "later";
-  description?: string;
-  orderReference?: string;
   /** Only Online Payments, `direct`: the language of the platform's page, like `de_DE`. */
   locale?: string;
 }
@@ -222,9 +252,8 @@ export interface PackInput {
   kountSession?: string;
 }
 
-export interface CardToken {
-  /** Relayed: the server's id (`tok_…`). Direct: the platform's token. */
-  id: string;
+/** What is known of a card that became a token. */
+export interface TokenFacts {
   platform: Platform;
   brand: string | null;
   bin: string | null;
@@ -232,17 +261,39 @@ export interface CardToken {
   expiry: Expiry | null;
   holder: string | null;
   nickname: string | null;
-  /** `unconfirmed`: a direct answer, which is signed over two fields only and not over the token. */
-  status: "active" | "unconfirmed";
-  /** The platform's signature, which covers `status` and `requestId` and nothing else. `null` when relayed. */
-  signature: { verified: boolean; signedFields: string[] } | null;
   /** The whole answer, unknown fields included. */
   raw: unknown;
 }
 
+/** A token that the Cardseal server keeps and can charge. */
+export interface StoredToken extends TokenFacts {
+  id: `tok_${string}`;
+  /** `unconfirmed`: handed over by a page; it is `active` once the platform has confirmed it to the server. */
+  status: "active" | "unconfirmed";
+  signature: null;
+}
+
+/** The platform's own answer, which nobody but this page has seen. Only `confirmToken` makes a {@link StoredToken} of it. */
+export interface DirectToken extends TokenFacts {
+  /** The platform's token. */
+  id: string;
+  status: "unconfirmed";
+  /** GreenPay: the platform's signature, which covers `status` and `requestId` and nothing else. */
+  signature: Signature | null;
+}
+
+export type CardToken = StoredToken | DirectToken;
+
+/** Whether an answer's signature fits the key, and which of its fields it covers. */
+export interface Signature {
+  verified: boolean;
+  signedFields: string[];
+}
+
 /** What only the server's answer to a repeated request can say: the payment has moved on since. */
 export type ServerPaymentStatus =
-  | "authorized" | "failed" | "voided" | "refunded" | "partially_refunded" | "void_unknown" | "refund_unknown";
+  | "authorized" | "failed" | "voided" | "refunded" | "partially_refunded"
+  | "capture_unknown" | "void_unknown" | "refund_unknown";
 
 export interface PaymentOutcome {
   /** The server's id (`pay_…`) when relayed, else null. */
@@ -254,10 +305,11 @@ export interface PaymentOutcome {
   authorization: string | null;
   brand: string | null;
   last4: string | null;
-  decline: { code: string | null; reason: string; message: string } | null;
+  /** `message` is the platform's own, if it has one; `reason` is always there. */
+  decline: { code: string | null; reason: string; message: string | null } | null;
   /** Only Online Payments: where the customer has to go now. The payment is `unknown` until they have been there. */
   redirect?: { url: string } | null;
-  signature: { verified: boolean; signedFields: string[] } | null;
+  signature: Signature | null;
   raw: unknown;
 }
 
@@ -377,7 +429,7 @@ export interface CcBillRequestOptions {
 export interface CcBillSendOptions extends CcBillRequestOptions, SendOptions {}
 
 /** A payment token. In `raw`, whole numbers of sixteen digits and more are texts; nothing is known of the card itself. */
-export interface CcBillToken extends CardToken {
+export interface CcBillToken extends DirectToken {
   /** Digits. */
   subscriptionId: string | null;
 }
@@ -529,7 +581,7 @@ export interface IdempotencyOptions {
 }
 
 /** What the module reads of a direct answer for a token. */
-export type ReadToken = Omit<CardToken, "platform" | "status" | "raw">;
+export type ReadToken = Omit<DirectToken, "platform" | "status" | "raw">;
 /** What the module reads of a direct answer for a payment. */
 export type ReadPayment = Omit<PaymentOutcome, "id" | "platform" | "redirect" | "raw">;
 /** What the module reads of CCBill's answer for a payment token. */

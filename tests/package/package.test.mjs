@@ -94,6 +94,7 @@ test('the tarball holds the files of the list and no other', () => {
       'module.js',
       'node.cjs',
       'node.js',
+      'policy.js',
       'read.js',
       'sbom.cdx.json',
       'send.js',

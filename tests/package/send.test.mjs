@@ -227,6 +227,44 @@ test('time-out, abort and broken connections are told apart', async () => {
   await refused(direct().tokenize(ORDER, CARD), 'network_failed');
 });
 
+test('what may stand between a page and a server is named, and of a platform no more than its origin', async () => {
+  answer = (response) => response.socket.destroy();
+  const gone = await refused(direct().tokenize(ORDER, CARD), 'network_failed');
+  assert.equal(gone.message, `no answer came from ${base}: it cannot be reached, or redirects`);
+  const own = await refused(openSession({ server: base }), 'network_failed');
+  assert.equal(own.message, `no answer came from ${base}/v1/sessions: it cannot be reached, or redirects`);
+  answer = (response) => {
+    response.writeHead(200, { 'content-length': 100 }).write('{', () => response.socket.end());
+  };
+  const broken = await refused(openSession({ server: base }), 'network_failed', { status: 200 });
+  assert.equal(broken.message, `the connection broke while the answer of ${base}/v1/sessions was read`);
+  const nowhere = await refused(openSession(), 'network_failed');
+  assert.match(nowhere.message, /^\/v1\/sessions is no address without a page around it: name the server/);
+  globalThis.location = { origin: 'https://shop.example', href: 'https://shop.example/cart' };
+  try {
+    answer = (response) => response.socket.destroy();
+    const foreign = await refused(openSession({ server: base }), 'network_failed');
+    assert.match(foreign.message, /redirects, or its allowed_origins lacks https:\/\/shop\.example$/);
+    const platform = await refused(direct().tokenize(ORDER, CARD), 'network_failed');
+    assert.match(platform.message, /redirects, or it does not allow https:\/\/shop\.example$/);
+  } finally {
+    delete globalThis.location;
+  }
+});
+
+test('an address of the server that cannot be one is refused before anything is sent', () => {
+  for (const server of ['localhost:8080', 'shop.example', '//shop.example', 'ftp://shop.example', 'https://']) {
+    assert.throws(() => openSessionRequest({ server }), { code: 'option_invalid', field: 'server' }, server);
+  }
+  for (const [server, url] of [
+    ['', '/v1/sessions'],
+    ['/pay', '/pay/v1/sessions'],
+    ['https://shop.example/pay/', 'https://shop.example/pay/v1/sessions'],
+  ]) {
+    assert.equal(openSessionRequest({ server }).url, url);
+  }
+});
+
 test('through the server the platform token never reaches the page', async () => {
   const resource = {
     id: 'tok_1',

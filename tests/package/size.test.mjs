@@ -10,7 +10,7 @@ const BUDGET = {
   'cardseal/greenpay': 63_500,
   'cardseal/gp-api': 34_000,
   'cardseal/ccbill': 41_500,
-  'cardseal/worldline-acquiring': 43_000,
+  'cardseal/worldline-acquiring': 43_500,
   'cardseal/online-payments': 57_500,
   'before the form': 8_000,
 };

@@ -13,16 +13,19 @@ import type {
   CcBillThreeDs,
   CcBillToken,
   CustomerProblem,
+  DirectToken,
   ErrorCode,
   Expiry,
   Formatted,
   GpApiAccess,
   GreenPayOptions,
   GreenPayOrder,
+  GreenPaySession,
   IinDetails,
   KeyWarning,
   LoadSource,
   NetworkToken,
+  OnlinePaymentsServerSession,
   OnlinePaymentsSession,
   OpenSessionOptions,
   Packed,
@@ -38,6 +41,7 @@ import type {
   SealOptions,
   SendOptions,
   ServerSession,
+  StoredToken,
   ValidateOptions,
   Validation,
 } from 'cardseal';
@@ -132,14 +136,16 @@ const platform: Platform = 'greenpay';
 const ask: OpenSessionOptions = {
   server: 'https://shop.example',
   platform,
-  kind: 'payment',
+  kind: 'update',
   mode: 'relay',
-  amount: '12.34',
-  currency: 'USD',
-  description: 'Two books',
+  token: 'tok_1',
   customer: 'c-1',
 };
 const request: CardsealRequest = openSessionRequest(ask);
+// @ts-expect-error A payment names an amount, so the merchant's back end opens its session.
+openSessionRequest({ kind: 'payment' });
+// @ts-expect-error The same.
+openSessionRequest({ amount: '12.34' });
 export const sent: Promise<Response> = fetch(request.url, request);
 
 const settings: GreenPayOptions = {
@@ -152,10 +158,19 @@ const settings: GreenPayOptions = {
 const sending: SendOptions = { signal: new AbortController().signal, timeoutMs: 0 };
 const order: GreenPayOrder = { session: '…', token: '…', created_at: 0 };
 
+/** A page that takes what its server sends. */
+export function takes(session: ServerSession): string | undefined {
+  return session.platform === 'greenpay' ? session.public_key : undefined;
+}
+
 export async function checkout(): Promise<CardToken | PaymentOutcome | undefined> {
   try {
     await load();
-    const session: ServerSession = await openSession({ kind: 'tokenize' });
+    const session: GreenPaySession = await openSession({ platform: 'greenpay', kind: 'tokenize' });
+    const gpSession = await openSession({ platform: 'gp_api' });
+    const ccSession = await openSession({ platform: 'ccbill' });
+    const opSession: OnlinePaymentsServerSession = await openSession({ platform: 'online_payments' });
+    const waSession = await openSession({ platform: 'worldline_acquiring' });
     const greenpay = new GreenPay({
       ...settings,
       publicKey: session.public_key,
@@ -186,8 +201,18 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const access: GpApiAccess = { access_token: '…', reference: '…' };
     console.log(gp.tokenizeRequest({ access_token: '…' }, card).url);
     const clear: CardsealRequest = gp.tokenizeRequest(access, card, { useNetworkToken: true });
-    const single: CardToken = await gp.tokenize(session, card, { ...sending, reference: '…' });
-    console.log(clear.url, (await gp.confirmToken(session, single)).id, gp.confirmTokenRequest(session, single).method);
+    const single: DirectToken = await gp.tokenize(gpSession, card, { ...sending, reference: '…' });
+    console.log(
+      clear.url,
+      (await gp.confirmToken(gpSession, single)).id,
+      gp.confirmTokenRequest(gpSession, single).method,
+    );
+    // @ts-expect-error It can be used once: only confirmToken makes a token of it that lasts.
+    const lasting: StoredToken = await gp.tokenize(gpSession, card);
+    // @ts-expect-error A session of another platform.
+    gp.tokenizeRequest(session, card);
+    const stored: StoredToken = await gp.confirmToken(gpSession, single);
+    console.log(stored.id.startsWith('tok_'), lasting.brand);
     gp.free();
 
     const ccbill = new CcBill({ environment: 'production' });
@@ -212,8 +237,8 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     // @ts-expect-error A number would lose digits.
     ccbill.createPaymentTokenRequest(front, null, { subscriptionId: 924313501000000101 });
     const asks: CardsealQuery = ccbill.threeDsRequiredRequest(front, card);
-    const threeDs: boolean = await ccbill.threeDsRequired(session, card, sending);
-    const made3: CcBillToken = await ccbill.createPaymentToken(session, card, { ...sending, customer, threeDs });
+    const threeDs: boolean = await ccbill.threeDsRequired(ccSession, card, sending);
+    const made3: CcBillToken = await ccbill.createPaymentToken(ccSession, card, { ...sending, customer, threeDs });
     const result: CcBillThreeDs = {
       status: 'Y',
       success: true,
@@ -230,7 +255,7 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
       paymentToken: { paymentTokenId: '…', clientAccnum: 900_684, clientSubacc: 1 },
       threedsInformation: result,
     };
-    const charged: PaymentOutcome = await ccbill.confirmPayment(session, made3, {
+    const charged: PaymentOutcome = await ccbill.confirmPayment(ccSession, made3, {
       threedsInformation: result,
       idempotencyKey: '…',
     });
@@ -241,9 +266,9 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
       asks.url,
       made3.subscriptionId,
       charged.status,
-      ccbill.confirmPaymentRequest(session, resolved).body,
+      ccbill.confirmPaymentRequest(ccSession, resolved).body,
     );
-    console.log(ccbill.confirmTokenRequest(session, made3).url, (await ccbill.confirmToken(session, made3)).id);
+    console.log(ccbill.confirmTokenRequest(ccSession, made3).url, (await ccbill.confirmToken(ccSession, made3)).id);
     ccbill.free();
 
     const online = new OnlinePayments({ server: 'https://shop.example', environment: { base: 'https://pay.example' } });
@@ -259,17 +284,17 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
       online.productRequest(client, 1, context),
     ];
     const asked: CardsealRequest | null = online.iinDetailsRequest(client, '456735', context);
-    const found: IinDetails = await online.iinDetails(session, card.number, context, sending);
-    const product: PaymentProduct = await online.product(session, found.paymentProductId ?? 1, context);
+    const found: IinDetails = await online.iinDetails(opSession, card.number, context, sending);
+    const product: PaymentProduct = await online.product(opSession, found.paymentProductId ?? 1, context);
     const masked: string[] = (product.fields ?? []).flatMap((field) => [
       maskField(field, '4567', 4).value,
       ...checkField(field, '4567'),
     ]);
     const sealed: string = await online.encrypt(client, card, { product, kind: 'payment', tokenize: true });
-    const kept: CardToken = await online.tokenize(session, card, { ...sending, product });
-    const paid: PaymentOutcome = await online.pay(session, card, { context, idempotencyKey: '…' });
+    const kept: StoredToken = await online.tokenize(opSession, card, { ...sending, product });
+    const paid: PaymentOutcome = await online.pay(opSession, card, { context, idempotencyKey: '…' });
     const formed: [CardToken, PaymentOutcome] = [
-      await online.confirmToken(session),
+      await online.confirmToken(opSession),
       await online.confirmPayment({ id: '…' }, { RETURNMAC: '…' }),
     ];
     console.log(
@@ -288,15 +313,23 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     const acquiring = new WorldlineAcquiring({ server: 'https://shop.example' });
     const networkToken: NetworkToken = { cryptogram: '…', eci: '05', requestorId: '…' };
     const sealing: SealOptions = { networkToken };
-    const key: SealingKey | undefined = session.seal;
-    const jwe: string = await acquiring.seal(session, card, sealing);
+    const key: SealingKey | undefined = waSession.seal;
+    const jwe: string = await acquiring.seal(waSession, card, sealing);
     const handedOver: CardsealRequest[] = [
-      await acquiring.tokenizeRequest(session, card),
-      await acquiring.payRequest(session, card, { ...sealing, idempotencyKey: '…' }),
+      await acquiring.tokenizeRequest(waSession, card),
+      await acquiring.payRequest(waSession, card, { ...sealing, idempotencyKey: '…' }),
     ];
-    const verified: CardToken = await acquiring.tokenize(session, card, sending);
-    const later: PaymentOutcome = await acquiring.pay(session, { ...card, cvc: '' }, { networkToken, ...sending });
-    console.log(key?.kid, key?.key.x, jwe, handedOver.length, verified.last4, later.status, session.server_expires_at);
+    const verified: StoredToken = await acquiring.tokenize(waSession, card, sending);
+    const later: PaymentOutcome = await acquiring.pay(waSession, { ...card, cvc: '' }, { networkToken, ...sending });
+    console.log(
+      key?.kid,
+      key?.key.x,
+      jwe,
+      handedOver.length,
+      verified.last4,
+      later.status,
+      waSession.server_expires_at,
+    );
     acquiring.free();
 
     const payment: PaymentOutcome = await greenpay.pay(session, card, { idempotencyKey: '…', timeoutMs: 180_000 });

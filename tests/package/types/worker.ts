@@ -59,7 +59,7 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const typed: Brand[] = await formatCardNumberInput(input);
   await formatExpiryInput(input);
   await formatSecurityCodeInput(input, '4242');
-  const session = await openSession({ kind: 'tokenize' });
+  const session = await openSession({ platform: 'greenpay', kind: 'tokenize' });
   const request: CardsealRequest = await openSessionRequest({ kind: 'tokenize' });
   const greenpay = new GreenPay({ publicKey: session.public_key });
   // @ts-expect-error A function cannot be handed to a worker.
@@ -70,21 +70,24 @@ export async function checkout(card: CardInput, input: HTMLInputElement): Promis
   const warnings: KeyWarning[] = await greenpay.warnings;
   const token: CardToken = await greenpay.tokenize(session, card, { signal: new AbortController().signal });
   const gp: GpApi = new GpApi();
-  const clear: CardsealRequest = await gp.tokenizeRequest(session, card);
+  const clear: CardsealRequest = await gp.tokenizeRequest(await openSession({ platform: 'gp_api' }), card);
   await gp.free();
   const ccbill: CcBill = new CcBill();
-  const needed: boolean = await ccbill.threeDsRequired(session, card);
+  const ccSession = await openSession({ platform: 'ccbill' });
+  const needed: boolean = await ccbill.threeDsRequired(ccSession, card);
   console.log(
     needed,
     (await checkCustomer({})).length,
-    (await ccbill.createPaymentToken(session, card, { threeDs: needed })).subscriptionId,
+    (await ccbill.createPaymentToken(ccSession, card, { threeDs: needed })).subscriptionId,
   );
   await ccbill.free();
   const online: OnlinePayments = new OnlinePayments();
-  const sealed: string = await online.encrypt(session, card, { paymentProductId: 1 });
+  const sealed: string = await online.encrypt(await openSession({ platform: 'online_payments' }), card, {
+    paymentProductId: 1,
+  });
   await online.free();
   const acquiring: WorldlineAcquiring = new WorldlineAcquiring();
-  const jwe: string = await acquiring.seal(session, card);
+  const jwe: string = await acquiring.seal(await openSession({ platform: 'worldline_acquiring' }), card);
   await acquiring.free();
   console.log(jwe, sealed, (await maskField({ id: 'cvv' }, '1')).text, await checkField({ id: 'cvv' }, '1'));
   const outcome: PaymentOutcome = await greenpay.pay(session, card);
