@@ -31,7 +31,7 @@ use crate::gateway::{
     Approval, Capabilities, Capture, ChargeAsk, Decline, Gateway, Handed, OpenSession, Opened, Origin,
     Outcome, SessionAsk, StoredCard,
 };
-use crate::oauth::{Grant, TokenCache};
+use crate::transport::access::ClientCredentials;
 use crate::transport::{Response, Transport};
 
 pub use access::{BackEnd, Bearer, Credentials, FrontEnd};
@@ -221,7 +221,7 @@ pub struct CcBill {
     threeds_subacc: Option<u32>,
     initial_period: u32,
     sandbox: bool,
-    tokens: TokenCache<Arc<Bearer<BackEnd>>>,
+    access: ClientCredentials<Arc<Bearer<BackEnd>>, Error>,
 }
 
 /// What of a payment's session is needed again when the page has its payment token.
@@ -282,34 +282,20 @@ impl HandedOver {
 }
 
 impl CcBill {
-    async fn back_end(&self, transport: &Transport) -> Result<Grant<Arc<Bearer<BackEnd>>>, Refusal> {
-        let fetched = self.tokens.get(async {
-            let bearer = self.back.bearer(transport, &self.api.base_url).await?;
-            let lifetime = bearer.lifetime();
-            Ok((Arc::new(bearer), lifetime))
-        });
-        // Whatever became of this call, the one that needed the token was not sent.
-        fetched.await.map_err(|error| match error {
-            Error::Refused(refusal) => refusal,
-            Error::Doubtful(_) | Error::SignatureInvalid | Error::Incomplete(_) => Refusal::NotSent,
-        })
-    }
-
-    /// Calls with the back end's token. One that is no longer taken is dropped once, and the same call made again: a
-    /// call without a valid token did nothing.
+    /// Calls with the back end's token.
     async fn call(
         &self,
         transport: &Transport,
         request: impl Fn(&Bearer<BackEnd>) -> Result<Request, Refusal> + Sync,
     ) -> Result<Response, Error> {
-        let bearer = self.back_end(transport).await?;
-        let answer = transport.send(request(&bearer.value)?).await?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        self.tokens.drop_token(&bearer).await;
-        let bearer = self.back_end(transport).await?;
-        Ok(transport.send(request(&bearer.value)?).await?)
+        let fetch = async || {
+            let fetched = self.back.bearer(transport, &self.api.base_url).await;
+            let bearer = fetched.map_err(Error::before_sending)?;
+            let lifetime = bearer.lifetime();
+            Ok((Arc::new(bearer), lifetime))
+        };
+        let send = async |bearer: Arc<Bearer<BackEnd>>| Ok(transport.send(request(&bearer)?).await?);
+        self.access.send(fetch, send).await
     }
 
     /// What the platform says of a payment token.
@@ -356,22 +342,12 @@ impl CcBill {
             .call(transport, |bearer| self.api.charge_request(bearer, charge))
             .await;
         let answer = match sent {
-            Ok(answer) => read::<ChargeAnswer>(&answer),
-            Err(Error::Refused(refusal)) => return Err(refusal),
-            Err(Error::Doubtful(doubt)) => return Ok(Outcome::Unknown(doubt)),
-            Err(Error::SignatureInvalid | Error::Incomplete(_)) => {
-                return Ok(Outcome::Unknown(Doubt::Undecodable));
-            }
+            Ok(answer) => answer,
+            Err(error) => return error.into_doubt().map(Outcome::Unknown),
         };
-        match answer {
+        match read::<ChargeAnswer>(&answer) {
             Ok(answer) => Ok(outcome(&answer)),
-            Err(Problem::Doubtful(doubt)) => Ok(Outcome::Unknown(doubt)),
-            Err(problem @ (Problem::Unauthorized | Problem::Rejected(..))) => match problem.into_error() {
-                Error::Refused(refusal) => Err(refusal),
-                Error::Doubtful(_) | Error::SignatureInvalid | Error::Incomplete(_) => {
-                    Ok(Outcome::Unknown(Doubt::Undecodable))
-                }
-            },
+            Err(problem) => problem.into_error().into_doubt().map(Outcome::Unknown),
         }
     }
 

@@ -4,6 +4,8 @@
 //! an operation on money has, everything doubtful there is an outcome. An [`Error`] of the other operations
 //! can also mean that nobody knows. Neither holds a secret, a card or an address.
 
+use crate::transport::Failure;
+
 /// The operation was not carried out, for certain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -66,6 +68,39 @@ pub enum Error {
     /// The answer, or a notification, is not the platform's own.
     #[error("the signature is missing or wrong")]
     SignatureInvalid,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent => Refusal::NotSent.into(),
+            Failure::TimedOut => Self::Doubtful(Doubt::TimedOut),
+            Failure::ConnectionLost => Self::Doubtful(Doubt::ConnectionLost),
+            Failure::AnswerTooLarge => Self::Doubtful(Doubt::AnswerTooLarge),
+        }
+    }
+}
+
+impl Error {
+    /// For an operation on money: what is in doubt there is an outcome and no error.
+    ///
+    /// # Errors
+    /// [`Refusal`], if nothing was carried out.
+    pub fn into_doubt(self) -> Result<Doubt, Refusal> {
+        match self {
+            Self::Refused(refusal) => Err(refusal),
+            Self::Doubtful(doubt) => Ok(doubt),
+            Self::Incomplete(_) => Ok(Doubt::Undecodable),
+            Self::SignatureInvalid => Ok(Doubt::SignatureInvalid),
+        }
+    }
+
+    /// For a call that was only to prepare an operation: whatever became of it, the operation itself was not sent.
+    #[must_use]
+    pub fn before_sending(self) -> Refusal {
+        self.into_doubt()
+            .map_or_else(|refusal| refusal, |_| Refusal::NotSent)
+    }
 }
 
 /// Why nobody knows what happened.

@@ -30,7 +30,7 @@ use crate::gateway::{
     Capabilities, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
     SessionAsk, StoredCard, TokenPatch,
 };
-use crate::oauth::TokenCache;
+use crate::transport::access::ClientCredentials;
 use crate::transport::{Response, Transport};
 
 use access::Access;
@@ -53,7 +53,7 @@ pub struct GpApi {
     currency: Currency,
     use_network_token: bool,
     sandbox: bool,
-    tokens: TokenCache<Arc<Access>>,
+    access: ClientCredentials<Arc<Access>, Error>,
 }
 
 /// Why an answer is not what was asked for.
@@ -186,16 +186,6 @@ fn query(path: &str, pairs: &[(&str, &str)]) -> String {
         .extend_pairs(pairs)
         .finish();
     format!("{path}?{query}")
-}
-
-/// Keeps what is certain an error, and makes a doubt of what is not.
-fn doubtful(error: Error) -> Result<Doubt, Refusal> {
-    match error {
-        Error::Refused(refusal) => Err(refusal),
-        Error::Doubtful(doubt) => Ok(doubt),
-        Error::SignatureInvalid => Ok(Doubt::SignatureInvalid),
-        Error::Incomplete(_) => Ok(Doubt::Undecodable),
-    }
 }
 
 #[async_trait]

@@ -47,11 +47,9 @@ pub mod error;
 pub mod gateway;
 pub mod gp_api;
 pub mod greenpay;
-pub mod oauth;
 pub mod online_payments;
 pub mod sealing;
 pub mod settings;
-pub mod transport;
 #[cfg(test)]
 mod variants;
 pub mod worldline;
@@ -60,6 +58,8 @@ pub mod worldline_acquiring;
 use std::sync::Arc;
 
 use cardseal::platform::Platform;
+
+pub use cardseal_transport as transport;
 
 pub use amount::{Amount, AmountError, Currency};
 pub use error::{Error, Refusal};

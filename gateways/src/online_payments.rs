@@ -27,7 +27,7 @@ use cardseal::platform::Platform;
 use cardseal::redact::card_digits;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
@@ -35,7 +35,7 @@ use crate::gateway::{
     Capabilities, Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened,
     Outcome, PaymentRef, Progress, SessionAsk, StoredCard,
 };
-use crate::transport::{Failure, Response, Transport};
+use crate::transport::{Failure, Response, Transport, is_loopback};
 use crate::worldline::connection::Connection;
 use crate::worldline::logging::CommunicatorLogger;
 
@@ -90,12 +90,8 @@ impl OnlinePayments {
     /// An address that a page may be sent to: https, or where the platform itself is, on this machine.
     fn page_url(&self, text: &str) -> Option<String> {
         let url = Url::parse(text).ok()?;
-        let loopback = match url.host()? {
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-            Host::Domain(name) => name == "localhost",
-        };
-        let clear = url.scheme() == "http" && loopback && self.base.starts_with("http://");
+        url.host()?;
+        let clear = url.scheme() == "http" && is_loopback(&url) && self.base.starts_with("http://");
         (text.len() <= 2048 && (url.scheme() == "https" || clear)).then(|| text.to_owned())
     }
 }
@@ -159,11 +155,11 @@ fn judged(error: &errors::Error) -> Judged {
             _ => Judged::Doubtful(Doubt::Undecodable),
         },
         errors::Error::Platform(_) => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
-        errors::Error::Communication(Communication::Failure(Failure::NotSent)) => {
-            Judged::Refused(Refusal::NotSent)
-        }
-        errors::Error::Communication(Communication::Failure(Failure::Doubtful(doubt))) => {
-            Judged::Doubtful(*doubt)
+        errors::Error::Communication(Communication::Failure(failure)) => {
+            match Error::from(*failure).into_doubt() {
+                Ok(doubt) => Judged::Doubtful(doubt),
+                Err(refusal) => Judged::Refused(refusal),
+            }
         }
         errors::Error::Communication(Communication::NotJson(500..=599)) => {
             Judged::Doubtful(Doubt::NoAnswerBehindProxy)

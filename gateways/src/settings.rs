@@ -9,7 +9,6 @@ use std::ops::RangeInclusive;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use url::{Host, Url};
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,25 +136,9 @@ impl<'a> Settings<'a> {
         if text.is_empty() {
             return None;
         }
-        let url = Url::parse(&text).ok().filter(|url| {
-            let plain = url.query().is_none() && url.fragment().is_none();
-            plain && url.username().is_empty() && url.password().is_none() && url.has_host()
-        });
-        let Some(url) = url else {
-            self.mistake(key, "must be an address such as https://host/path");
-            return None;
-        };
-        let loopback = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-            self.mistake(key, "must be https, or http on this machine");
-            return None;
-        }
-        Some(url.as_str().trim_end_matches('/').to_owned())
+        cardseal_transport::base_url(&text)
+            .map_err(|message| self.mistake(key, message))
+            .ok()
     }
 
     /// A yes or no.

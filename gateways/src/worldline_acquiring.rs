@@ -127,10 +127,12 @@ fn judged(error: &errors::Error) -> Judged {
         // Without a token the call was not made.
         errors::Error::OAuth2(Error::Refused(refusal)) => Judged::Refused(refusal.clone()),
         errors::Error::OAuth2(Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid)
-        | errors::Error::Communication(Communication::Failure(Failure::NotSent))
         | errors::Error::Mistake(Mistake::Closed) => Judged::Refused(Refusal::NotSent),
-        errors::Error::Communication(Communication::Failure(Failure::Doubtful(doubt))) => {
-            Judged::Doubtful(*doubt)
+        errors::Error::Communication(Communication::Failure(failure)) => {
+            match Error::from(*failure).into_doubt() {
+                Ok(doubt) => Judged::Doubtful(doubt),
+                Err(refusal) => Judged::Refused(refusal),
+            }
         }
         errors::Error::Communication(Communication::NotJson(500..=599)) => {
             Judged::Doubtful(Doubt::NoAnswerBehindProxy)

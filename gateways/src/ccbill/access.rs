@@ -51,7 +51,11 @@ use serde::Deserialize;
 use super::errors::{Problem, read};
 use super::wire::LongId;
 use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::transport::access::is_token;
 use crate::transport::{Response, Transport};
+
+/// No token of the platform comes near.
+const LONGEST_TOKEN: usize = 8192;
 
 /// The application whose tokens a page may hold. There is no value of it.
 #[derive(Debug)]
@@ -147,7 +151,7 @@ impl<Role> Credentials<Role> {
         let granted: Granted = read(&answer).map_err(Problem::into_error)?;
         let token = SecretString::from(granted.access_token);
         let text = token.expose_secret();
-        let plain = (1..=8192).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let plain = is_token(text, LONGEST_TOKEN);
         // What would otherwise never end, or be over before it was used.
         let seconds = granted.expires_in.as_str().parse().unwrap_or_default();
         if !plain || !(1..=7 * 24 * 3600).contains(&seconds) {

@@ -4,8 +4,8 @@ use secrecy::ExposeSecret;
 
 use super::access::Credentials;
 use super::{Api, CcBill};
-use crate::oauth::TokenCache;
 use crate::settings::Settings;
+use crate::transport::access::ClientCredentials;
 
 const PRODUCTION: &str = "https://api.ccbill.com";
 
@@ -66,7 +66,7 @@ impl CcBill {
             threeds_subacc: Some(threeds_subacc).filter(|number| *number != u32::MAX),
             initial_period,
             sandbox: custom,
-            tokens: TokenCache::default(),
+            access: ClientCredentials::default(),
         })
     }
 }

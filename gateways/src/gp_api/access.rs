@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{GpApi, Problem, read};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::gateway::Opened;
-use crate::oauth::Grant;
+use crate::transport::access::is_token;
 use crate::transport::{Response, Transport};
 
 /// What a page may do.
@@ -20,6 +20,9 @@ const BROWSER_PERMISSION: &str = "PMT_POST_Create_Single";
 const BROWSER_SECONDS: u32 = 600;
 /// What of the server's own token a leak would give away lasts no longer.
 const SERVER_SECONDS: u32 = 3600;
+
+/// No token of the platform comes near.
+const LONGEST_TOKEN: usize = 4096;
 
 /// The server's own token.
 pub(super) struct Access {
@@ -95,9 +98,7 @@ impl GpApi {
         let answer = read(&transport.send(request).await?)?;
         let token: AccessToken =
             serde_json::from_value(answer).map_err(|_| Error::Doubtful(Doubt::Undecodable))?;
-        let plain = (1..=4096).contains(&token.token.len())
-            && token.token.bytes().all(|byte| byte.is_ascii_graphic());
-        if plain {
+        if is_token(&token.token, LONGEST_TOKEN) {
             Ok(token)
         } else {
             Err(Error::Doubtful(Doubt::Undecodable))
@@ -137,21 +138,14 @@ impl GpApi {
         })
     }
 
-    async fn access(&self, transport: &Transport) -> Result<Grant<Arc<Access>>, Refusal> {
-        let fetched = self.tokens.get(async {
-            let token = self.access_token(transport, SERVER_SECONDS, None).await?;
-            let lifetime = Duration::from_secs(token.seconds_to_expire.into());
-            let access = Access {
-                account_id: self.account(&token)?,
-                bearer: token.token.into(),
-            };
-            Ok((Arc::new(access), lifetime))
-        });
-        // Whatever became of this call, the one that needed the token was not sent.
-        fetched.await.map_err(|error| match error {
-            Error::Refused(refusal) => refusal,
-            Error::Doubtful(_) | Error::SignatureInvalid | Error::Incomplete(_) => Refusal::NotSent,
-        })
+    async fn access(&self, transport: &Transport) -> Result<(Arc<Access>, Duration), Error> {
+        let token = self.access_token(transport, SERVER_SECONDS, None).await?;
+        let lifetime = Duration::from_secs(token.seconds_to_expire.into());
+        let access = Access {
+            account_id: self.account(&token)?,
+            bearer: token.token.into(),
+        };
+        Ok((Arc::new(access), lifetime))
     }
 
     /// The transaction account of a token. Names are case-sensitive; without a configured one, the usual name
@@ -179,17 +173,14 @@ impl GpApi {
         })
     }
 
-    /// Calls with the server's own token. A token that is no longer taken is dropped once, and the same call made
-    /// again with the same key: an unauthenticated call did nothing.
+    /// Calls with the server's own token, and with the same idempotency key if it is sent again.
     pub(super) async fn call(&self, transport: &Transport, call: &Call<'_>) -> Result<Response, Error> {
-        let access = self.access(transport).await?;
-        let answer = transport.send(self.request(call, &access.value)).await?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        self.tokens.drop_token(&access).await;
-        let access = self.access(transport).await?;
-        Ok(transport.send(self.request(call, &access.value)).await?)
+        let fetch = async || {
+            let fetched = self.access(transport).await;
+            fetched.map_err(|error| error.before_sending().into())
+        };
+        let send = async |access: Arc<Access>| Ok(transport.send(self.request(call, &access)).await?);
+        self.access.send(fetch, send).await
     }
 
     fn request(&self, call: &Call<'_>, access: &Access) -> Request {

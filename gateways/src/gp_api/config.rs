@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 
 use super::GpApi;
 use crate::amount::{Amount, Currency};
-use crate::oauth::TokenCache;
 use crate::settings::Settings;
+use crate::transport::access::ClientCredentials;
 
 impl GpApi {
     /// Reads an account. After a mistake, which the settings hold, there is none.
@@ -55,7 +55,7 @@ impl GpApi {
             currency: currency?,
             use_network_token,
             sandbox: !environment.starts_with("production"),
-            tokens: TokenCache::default(),
+            access: ClientCredentials::default(),
         })
     }
 }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::access::{Asked, Call};
-use super::{GpApi, PAUSES, Problem, deciding, doubtful, query, text};
+use super::{GpApi, PAUSES, Problem, deciding, query, text};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
 use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};
@@ -183,7 +183,7 @@ impl GpApi {
             }
             Err(Asked::Answer(Problem::Duplicate(None))) => Doubt::Contradictory,
             Err(Asked::Answer(Problem::Doubtful(doubt))) => doubt,
-            Err(Asked::Call(error)) => doubtful(error)?,
+            Err(Asked::Call(error)) => error.into_doubt()?,
         };
         if doubt == Doubt::Pending {
             return Ok(Outcome::Unknown(doubt));
@@ -209,12 +209,8 @@ impl GpApi {
                     return Ok(self.outcome(&transaction, Some((ask.amount, ask.reference))));
                 }
                 Ok(None) => readable = true,
-                Err(error) => {
-                    doubt = match error {
-                        Error::Doubtful(doubt) => doubt,
-                        Error::Refused(_) | Error::SignatureInvalid | Error::Incomplete(_) => doubt,
-                    }
-                }
+                Err(Error::Doubtful(why)) => doubt = why,
+                Err(Error::Refused(_) | Error::SignatureInvalid | Error::Incomplete(_)) => {}
             }
         }
         // Only where the platform itself said that it knows of nothing.
@@ -304,8 +300,7 @@ impl GpApi {
                 Ok(found) => found
                     .and_then(|transaction| text(&transaction, "/id").map(Into::into))
                     .ok_or(Refusal::Invalid("platform_id"))?,
-                Err(Error::Refused(refusal)) => return Err(refusal),
-                Err(_) => return Err(Refusal::NotSent),
+                Err(error) => return Err(error.before_sending()),
             },
         };
         if !is_id("TRN_", &id) {
@@ -344,7 +339,7 @@ impl GpApi {
                     lost = Some(doubt);
                 }
                 Err(Asked::Call(error)) => {
-                    return match (lost, doubtful(error)) {
+                    return match (lost, error.into_doubt()) {
                         (Some(doubt), _) | (None, Ok(doubt)) => Ok(Change::Unknown(doubt)),
                         (None, Err(refusal)) => Err(refusal),
                     };

@@ -6,7 +6,7 @@ use cardseal::greenpay::{self, Payment, Verb, read_payment};
 use secrecy::ExposeSecret;
 
 use super::{GreenPay, SignaturePolicy, known_failure, object, packed, rejection, undecodable};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Refusal, Rejection, shortened};
 use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
 use crate::transport::{Response, Transport};
 
@@ -20,7 +20,7 @@ impl GreenPay {
         let order = self.payment_order(ask.amount, ask.reference, ask.description, Some(ask.token))?;
         match self.post(transport, "/tokenPayment", &order).await {
             Ok(answer) => self.outcome(&answer, ask.reference),
-            Err(error) => doubtful(error).map(Outcome::Unknown),
+            Err(error) => error.into_doubt().map(Outcome::Unknown),
         }
     }
 
@@ -38,7 +38,7 @@ impl GreenPay {
         let packed = packed(handed)?;
         match self.relay(transport, Verb::Pay { kount }, session, &packed).await {
             Ok(answer) => self.outcome(&answer, session.reference),
-            Err(error) => doubtful(error).map(Outcome::Unknown),
+            Err(error) => error.into_doubt().map(Outcome::Unknown),
         }
     }
 
@@ -132,7 +132,7 @@ impl GreenPay {
         let answer = match self.post(transport, path, &body).await {
             Ok(answer) if answer.status == 504 => return Ok(Change::Unknown(Doubt::NoAnswerBehindProxy)),
             Ok(answer) => answer,
-            Err(error) => return doubtful(error).map(Change::Unknown),
+            Err(error) => return error.into_doubt().map(Change::Unknown),
         };
         let Some(body) = object::<ReversalAnswer>(&answer.body) else {
             return match known_failure(&answer) {
@@ -239,16 +239,6 @@ pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
             })
         }
         greenpay::Outcome::Unknown => Outcome::Unknown(Doubt::Contradictory),
-    }
-}
-
-/// Keeps what is certain an error, and makes an outcome of what is not.
-fn doubtful(error: Error) -> Result<Doubt, Refusal> {
-    match error {
-        Error::Refused(refusal) => Err(refusal),
-        Error::Doubtful(doubt) => Ok(doubt),
-        Error::Incomplete(_) => Ok(Doubt::Undecodable),
-        Error::SignatureInvalid => Ok(Doubt::SignatureInvalid),
     }
 }
 

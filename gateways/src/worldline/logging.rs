@@ -99,10 +99,7 @@ impl Log {
 
     pub(crate) fn failure(&self, id: &str, failure: Failure, took: Duration) {
         if let Some(logger) = self.logger() {
-            let why = match failure {
-                Failure::NotSent => "not_sent",
-                Failure::Doubtful(doubt) => doubt.as_str(),
-            };
+            let why = failure.as_str();
             logger.log_failure(&format!("no answer {id}: {why} after {} ms", took.as_millis()));
         }
     }

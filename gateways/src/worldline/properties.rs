@@ -10,12 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::metadata::ShoppingCartExtension;
 
-use crate::settings::{Mistake, Mistakes, Settings};
+use crate::settings::Mistake;
 use crate::transport::Proxy;
 
 /// How the official SDK for Java spells the ways to sign. The others refuse this spelling, as it refuses theirs.
@@ -512,7 +512,7 @@ impl Endpoint {
             match checked_base(&address) {
                 Ok(base) => base,
                 Err(message) => {
-                    properties.mistake("endpoint.host", &message);
+                    properties.mistake("endpoint.host", message);
                     String::new()
                 }
             }
@@ -542,18 +542,11 @@ impl Endpoint {
 ///
 /// # Errors
 /// What is wrong, without the address.
-pub fn checked_base(address: &str) -> Result<String, String> {
-    let mistakes = Mistakes::default();
-    let mut table = Map::new();
-    table.insert("x".into(), Value::from(address));
-    let base = Settings::root(&table, &mistakes).base_url("x");
-    let Some(base) = base else {
-        let message = mistakes.into_inner().into_iter().next();
-        return Err(message.map_or_else(|| "is not an address".into(), |mistake| mistake.message));
-    };
+pub fn checked_base(address: &str) -> Result<String, &'static str> {
+    let base = crate::transport::base_url(address)?;
     let path = base.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
     match path {
-        Some(_) => Err("must be a host without a path".into()),
+        Some(_) => Err("must be a host without a path"),
         None => Ok(base),
     }
 }

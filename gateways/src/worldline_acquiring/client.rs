@@ -83,7 +83,7 @@ impl Configuration {
             });
         };
         let base = checked_base(base).unwrap_or_else(|message| {
-            mistake("base", &message);
+            mistake("base", message);
             String::new()
         });
         if integrator.trim().is_empty() {

@@ -11,8 +11,8 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
-use crate::oauth::{Grant, TokenCache};
 use crate::transport::Response;
+use crate::transport::access::{ClientCredentials, is_token};
 use crate::worldline::communicator::{Authenticator, ToSign};
 use crate::worldline::connection::Connection;
 
@@ -36,8 +36,7 @@ pub struct OAuth2Authenticator {
     client_id: String,
     client_secret: SecretString,
     scopes: String,
-    tokens: TokenCache<SecretString>,
-    last: tokio::sync::Mutex<Option<Grant<SecretString>>>,
+    access: ClientCredentials<SecretString, Error>,
 }
 
 impl OAuth2Authenticator {
@@ -49,8 +48,7 @@ impl OAuth2Authenticator {
             client_id: client_id.into(),
             client_secret,
             scopes: scopes.into(),
-            tokens: TokenCache::default(),
-            last: tokio::sync::Mutex::default(),
+            access: ClientCredentials::default(),
         }
     }
 
@@ -90,9 +88,9 @@ fn read(answer: &Response) -> Result<(SecretString, Duration), Error> {
             None => Err(Error::Doubtful(Doubt::Undecodable)),
         };
     }
-    let token = body["access_token"].as_str().filter(|token| {
-        (1..=8192).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
-    });
+    let token = body["access_token"]
+        .as_str()
+        .filter(|token| is_token(token, 8192));
     let seconds = &body["expires_in"];
     let seconds = seconds
         .as_i64()
@@ -112,20 +110,12 @@ impl Authenticator for OAuth2Authenticator {
         _: &ToSign<'_>,
         connection: &dyn Connection,
     ) -> Result<SecretString, Error> {
-        let grant = self.tokens.get(self.fetch(connection)).await?;
-        let value = grant.value.clone();
-        *self.last.lock().await = Some(grant);
-        Ok(value)
+        Ok(self.access.token(self.fetch(connection)).await?.value)
     }
 
     async fn refused(&self, authorization: &SecretString) -> bool {
-        let last = self.last.lock().await.clone();
-        // A newer one than the refused stays.
-        if let Some(grant) = last
-            && grant.value.expose_secret() == authorization.expose_secret()
-        {
-            self.tokens.drop_token(&grant).await;
-        }
+        let refused = |value: &SecretString| value.expose_secret() == authorization.expose_secret();
+        self.access.give_up_where(refused).await;
         true
     }
 }

@@ -1,7 +1,10 @@
-//! The only file that knows the HTTP client.
+//! The only crate that knows the HTTP client.
 //!
-//! It sends plain request values, follows no redirect, bounds time and size, and says of every failure whether
-//! the request can have reached the platform. Errors of the client hold addresses; none of them leaves here.
+//! A [`Transport`] sends plain request values, follows no redirect, bounds time and size, and says of every failure
+//! whether the request can have arrived ([`Failure`]). The HTTP library's own errors contain addresses; none of them
+//! leaves this crate. [`access`] is the OAuth client-credentials flow on top of it.
+
+pub mod access;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use cardseal::http::Request;
 use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
 use zeroize::Zeroizing;
-
-use crate::error::{Doubt, Error, Refusal};
 
 /// Common servers close idle connections after five seconds. A request that crosses that closing on its way would leave
 /// a payment in doubt.
-pub(crate) const IDLE: Duration = Duration::from_secs(4);
+pub const IDLE: Duration = Duration::from_secs(4);
 
 /// No documented answer comes near.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -134,21 +136,64 @@ impl Response {
     }
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no answer. Whatever is not [`Failure::NotSent`] may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The request never left.
+    #[error("the request was not sent")]
     NotSent,
-    /// The request may have been carried out.
-    Doubtful(Doubt),
+    /// No answer within the time-out.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The connection broke after the request was on its way.
+    #[error("the connection was lost")]
+    ConnectionLost,
+    /// The answer is larger than any that is documented.
+    #[error("the answer is too large")]
+    AnswerTooLarge,
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NotSent => Refusal::NotSent.into(),
-            Failure::Doubtful(doubt) => Self::Doubtful(doubt),
+impl Failure {
+    /// A stable code for logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::TimedOut => "timed_out",
+            Self::ConnectionLost => "connection_lost",
+            Self::AnswerTooLarge => "answer_too_large",
         }
+    }
+}
+
+/// A base URL that secrets may be sent to, without a slash at its end. Clear HTTP is allowed on this machine only.
+///
+/// # Errors
+/// What is wrong with it, without repeating it.
+pub fn base_url(text: &str) -> Result<String, &'static str> {
+    let plain = |url: &Url| {
+        let bare = url.query().is_none() && url.fragment().is_none();
+        bare && url.username().is_empty() && url.password().is_none() && url.has_host()
+    };
+    let url = Url::parse(text)
+        .ok()
+        .filter(plain)
+        .ok_or("must be an address such as https://host/path")?;
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    } else {
+        Err("must be https, or http on this machine")
+    }
+}
+
+/// Whether an address is of this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -222,7 +267,7 @@ impl Transport {
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
         let result = self.exchange(request).await;
         if let Some(reach) = &self.reach {
-            let answered = matches!(result, Ok(_) | Err(Failure::Doubtful(Doubt::AnswerTooLarge)));
+            let answered = matches!(result, Ok(_) | Err(Failure::AnswerTooLarge));
             reach.0.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
         }
         result
@@ -249,7 +294,7 @@ impl Transport {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(Failure::Doubtful(Doubt::AnswerTooLarge));
+                return Err(Failure::AnswerTooLarge);
             }
             body.extend_from_slice(&chunk);
         }
@@ -265,9 +310,9 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_connect() || error.is_builder() {
         Failure::NotSent
     } else if error.is_timeout() {
-        Failure::Doubtful(Doubt::TimedOut)
+        Failure::TimedOut
     } else {
-        Failure::Doubtful(Doubt::ConnectionLost)
+        Failure::ConnectionLost
     }
 }
 
@@ -325,12 +370,12 @@ mod tests {
         let url = answering(Vec::new()).await;
         assert_eq!(
             transport().send(post(url)).await.err(),
-            Some(Failure::Doubtful(Doubt::ConnectionLost))
+            Some(Failure::ConnectionLost)
         );
         let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":".to_vec()).await;
         assert_eq!(
             transport().send(post(url)).await.err(),
-            Some(Failure::Doubtful(Doubt::ConnectionLost))
+            Some(Failure::ConnectionLost)
         );
     }
 
@@ -338,10 +383,7 @@ mod tests {
     async fn silence_is_doubtful() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        assert_eq!(
-            transport().send(post(url)).await.err(),
-            Some(Failure::Doubtful(Doubt::TimedOut))
-        );
+        assert_eq!(transport().send(post(url)).await.err(), Some(Failure::TimedOut));
     }
 
     #[tokio::test]
@@ -351,7 +393,7 @@ mod tests {
         let url = answering(bytes).await;
         assert_eq!(
             transport().send(post(url)).await.err(),
-            Some(Failure::Doubtful(Doubt::AnswerTooLarge))
+            Some(Failure::AnswerTooLarge)
         );
     }
 
@@ -365,5 +407,35 @@ mod tests {
             transport().send(post(url)).await.ok().map(|answer| answer.status),
             Some(307)
         );
+    }
+
+    #[test]
+    fn secrets_go_to_https_or_to_this_machine() {
+        for (text, base) in [
+            ("https://host.example/path/", Ok("https://host.example/path")),
+            ("http://127.0.0.1:8080", Ok("http://127.0.0.1:8080")),
+            ("http://[::1]/", Ok("http://[::1]")),
+            ("http://localhost", Ok("http://localhost")),
+            (
+                "http://host.example",
+                Err("must be https, or http on this machine"),
+            ),
+            ("ftp://localhost", Err("must be https, or http on this machine")),
+            (
+                "https://user:word@host",
+                Err("must be an address such as https://host/path"),
+            ),
+            (
+                "https://host/?a=1",
+                Err("must be an address such as https://host/path"),
+            ),
+            (
+                "https://host/#a",
+                Err("must be an address such as https://host/path"),
+            ),
+            ("host", Err("must be an address such as https://host/path")),
+        ] {
+            assert_eq!(base_url(text).as_deref(), base.as_ref().copied(), "{text}");
+        }
     }
 }
