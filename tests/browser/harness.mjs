@@ -59,7 +59,7 @@ function keepOutput(child) {
 }
 
 /** `of(id)` are the controls of one platform; those of GreenPay stand at the top as well, those of GP API as `gp`. */
-export async function startSandbox({ serverUrl, keyBits } = {}) {
+async function startSandbox({ serverUrl, keyBits } = {}) {
   const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin'];
   if (serverUrl) args.push('--server-url', serverUrl);
   if (keyBits) args.push('--key-bits', String(keyBits));
@@ -115,13 +115,7 @@ export async function freePort() {
 }
 
 /** `platforms` are the tables below `[platforms]`, such as the sandbox tells. */
-export async function startServer({
-  port,
-  origins,
-  platforms,
-  www = path.join(root, 'www'),
-  pkg = path.join(root, 'pkg'),
-}) {
+async function startServer({ port, origins, platforms, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
   const config = path.join(folder, 'cardseal.toml');
   const apiKey = randomBytes(24).toString('hex');
@@ -201,7 +195,7 @@ export async function until(what, check, ms = PATIENCE) {
  * are a test's own pages by their path, as a shop would serve them beside the server's routes. Paths stay as they are:
  * some platforms sign them.
  */
-export async function startRecorder(target, port = 0) {
+async function startRecorder(target, port = 0) {
   const requests = [];
   const prefix = new URL(target).pathname.replace(/\/$/, '');
   let gate = Promise.resolve();
@@ -472,7 +466,7 @@ export const passesLuhn = (digits) => {
 };
 
 /** The ways in which a text may hide in bytes. */
-export function disguises(text) {
+function disguises(text) {
   const bytes = Buffer.from(text);
   const forms = {
     plain: bytes,

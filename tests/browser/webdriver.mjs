@@ -11,7 +11,7 @@ import { freePort, until } from './harness.mjs';
 export const PATIENCE = 60_000;
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
-export class WebDriver {
+class WebDriver {
   /** `stop` are functions that end what was started for the driver, the last first. */
   constructor(url, stop) {
     this.url = url;

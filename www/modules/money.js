@@ -1,7 +1,7 @@
 // Amounts stay decimal text from the field to the server: a float would turn 19.99 into something else.
 
 /** How many decimals a currency has: two for most, none for the yen. */
-export function decimalsOf(currency) {
+function decimalsOf(currency) {
   try {
     return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
   } catch {

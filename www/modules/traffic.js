@@ -12,7 +12,7 @@ const base64Parts = (digits) => {
 };
 
 /** Whether a text holds the digits in clear, spaced, as hex or as base64. */
-export function holdsDigits(text, digits) {
+function holdsDigits(text, digits) {
   const packed = text.replace(/(\d)[\s-]+(?=\d)/g, '$1');
   const hex = Array.from(digits, (digit) => `3${digit}`).join('');
   return (
