@@ -44,16 +44,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/payments/{id}/refund", post(payments::refund))
         .route("/v1/payments/{id}/resolve", post(payments::resolve))
         .route(
-            "/v1/notifications/{platform}/{secret}",
+            "/v1/notifications/{platform}/{*address}",
             post(notifications::receive).get(notifications::receive_query),
-        )
-        .route(
-            "/v1/notifications/{platform}/{secret}/",
-            post(notifications::receive).get(notifications::receive_query),
-        )
-        .route(
-            "/v1/notifications/{platform}/{secret}/{*route}",
-            post(notifications::receive_at).get(notifications::receive_query_at),
         )
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
     if app.config.compat.gp_network_tokens {

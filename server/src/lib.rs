@@ -105,7 +105,7 @@ impl Shared {
         }
         let clock = Clock::default();
         let store = Store::open_with(&config.database, config.busy_timeout).await?;
-        let left = store.recover(clock.now()).await?;
+        let left = store.recover(&payments::abandoned(), clock.now()).await?;
         if left.payments + left.changes > 0 {
             tracing::warn!(
                 payments = left.payments,

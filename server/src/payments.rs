@@ -9,18 +9,23 @@ mod charge;
 mod error;
 mod join;
 mod lookups;
+mod notification;
 mod page;
 mod reconcile;
+mod report;
 mod resolve;
+mod state;
 
 pub(crate) use change::{ChangeRequest, change};
 pub(crate) use charge::{Charge, Source, charge, sends_card};
 pub(crate) use error::{Error, Reason};
 pub(crate) use join::Join;
 pub(crate) use lookups::Lookups;
+pub(crate) use notification::{Received, take};
 pub(crate) use page::refresh_page;
 pub(crate) use reconcile::{reconcile, refresh};
 pub(crate) use resolve::resolve;
+pub(crate) use state::abandoned;
 
 use crate::store::{Payment, StoredAnswer};
 

@@ -24,11 +24,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Row, Sqlite, SqlitePool, Transaction};
 
-pub use changes::{Change, ChangeClaim, ChangeResult, NewChange};
+pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use health::Health;
 pub use idempotency::{Claim, Key, StoredAnswer};
-pub use notifications::Notice;
-pub use payments::{Movement, NewPayment, Payment, Settlement, Status};
+pub use notifications::{Effect, Notice, NoticeAction, NoticeSubject};
+pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
@@ -358,6 +358,7 @@ fn new_id(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payments::abandoned;
 
     const ATTEMPT: Attempt<'_> = Attempt {
         body_hash: "h",
@@ -390,7 +391,7 @@ mod tests {
         .unwrap();
         old.close().await;
         let store = Store::open(&path).await.unwrap();
-        let left = store.recover(2).await.unwrap();
+        let left = store.recover(&abandoned(), 2).await.unwrap();
         assert_eq!(left.changes, 1);
         for (id, status, captured, refunded) in [
             ("pay_a", Status::Approved, 1234, 0),
@@ -758,16 +759,22 @@ mod tests {
         };
         let (busy, claimed) = claim(&id, "a").await;
         let (left, dropped) = claim(&other, "b").await;
-        assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
-        assert_eq!(store.recover(2).await.unwrap(), Recovered::default());
+        assert_eq!(store.recover_abandoned(&abandoned(), 2).await.unwrap(), None);
+        assert_eq!(
+            store.recover(&abandoned(), 2).await.unwrap(),
+            Recovered::default()
+        );
         drop(dropped);
         let recovered = Recovered {
             payments: 1,
             changes: 0,
             sessions: 1,
         };
-        assert_eq!(store.recover_abandoned(2).await.unwrap(), Some(recovered));
-        assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
+        assert_eq!(
+            store.recover_abandoned(&abandoned(), 2).await.unwrap(),
+            Some(recovered)
+        );
+        assert_eq!(store.recover_abandoned(&abandoned(), 2).await.unwrap(), None);
         let status = async |id: &str| store.payment(id).await.unwrap().unwrap().status;
         assert_eq!(
             (status(&busy).await, status(&left).await),
@@ -783,7 +790,7 @@ mod tests {
         let SessionClaim::Claimed(_, held) = store.claim_session(&card, &ATTEMPT, 1, 0).await.unwrap() else {
             panic!("not claimed")
         };
-        store.recover(2).await.unwrap();
+        store.recover(&abandoned(), 2).await.unwrap();
         assert_eq!(state(&card).await, SessionState::Busy);
         // The next one begins before the last one is quite over.
         store.reopen_session(&card).await.unwrap();
@@ -791,14 +798,17 @@ mod tests {
             panic!("not claimed")
         };
         drop(held);
-        store.recover(2).await.unwrap();
+        store.recover(&abandoned(), 2).await.unwrap();
         assert_eq!(state(&card).await, SessionState::Busy);
         drop(next);
         let recovered = Recovered {
             sessions: 1,
             ..Recovered::default()
         };
-        assert_eq!(store.recover_abandoned(2).await.unwrap(), Some(recovered));
+        assert_eq!(
+            store.recover_abandoned(&abandoned(), 2).await.unwrap(),
+            Some(recovered)
+        );
         assert_eq!(state(&card).await, SessionState::Open);
         drop(claimed);
     }
@@ -832,7 +842,7 @@ mod tests {
             claims
         });
         while !claims.is_finished() {
-            assert_eq!(store.recover_abandoned(2).await.unwrap(), None);
+            assert_eq!(store.recover_abandoned(&abandoned(), 2).await.unwrap(), None);
         }
         assert_eq!(claims.await.unwrap().len(), 400);
     }
@@ -944,7 +954,7 @@ mod tests {
         assert_eq!(ids(None, 9).await, ["pay_4", "pay_1"]);
         assert_eq!(ids(None, 2).await, ["pay_4", "pay_1"]);
         assert_eq!(ids(Some("pay_4"), 1).await, ["pay_1"]);
-        store.recover(2).await.unwrap();
+        store.recover(&abandoned(), 2).await.unwrap();
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::payments::abandoned;
 use crate::store::StoreError;
 use crate::{App, Shared};
 
@@ -47,7 +48,8 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
             .map(|(id, _)| *id)
             .collect();
         app.store.wipe_sessions(&pages, app.clock.now()).await?;
-        if let Some(left) = app.store.recover_abandoned(app.clock.now()).await? {
+        let now = app.clock.now();
+        if let Some(left) = app.store.recover_abandoned(&abandoned(), now).await? {
             tracing::error!(
                 payments = left.payments,
                 changes = left.changes,

@@ -10,12 +10,14 @@ use cardseal_gateways::Amount;
 use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{Change as Outcome, PaymentRef};
 
+use super::state::{self, Reporter};
 use super::{Error, Join, Reason, Render, Reply};
 use crate::App;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
 use crate::store::{
-    Change, ChangeClaim, ChangeResult, Claimed, Movement, NewChange, Payment, StoreError, StoredAnswer,
+    Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, Claimed, Movement, NewChange, Payment,
+    Status, StoreError, StoredAnswer,
 };
 
 /// A request for a capture, a void or a refund.
@@ -45,11 +47,11 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
         let new = NewChange {
             payment: &request.payment,
             movement: request.movement,
-            amount: request.amount,
             bin: request.bin.as_deref(),
             key: key.map(|(key, fingerprint)| (key.as_str(), fingerprint.as_str())),
         };
-        match app.store.claim_change(&new, app.clock.now()).await? {
+        let decide = |payment: &Payment| decide(payment, request.movement, request.amount);
+        match app.store.claim_change(&new, decide, app.clock.now()).await? {
             ChangeClaim::New(change, payment, claimed) => break (change, payment, claimed),
             ChangeClaim::Answered(answer) => return Ok(Reply::Stored(answer)),
             ChangeClaim::Reused => return Err(Reason::KeyReused.into()),
@@ -102,6 +104,83 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     }
 }
 
+/// What is to be done about a request, given the payment as it is.
+fn decide(payment: &Payment, movement: Movement, amount: Option<u64>) -> ChangeDecision {
+    let captured = payment.captured;
+    let left = captured.saturating_sub(payment.refunded);
+    let is_captured = amount.is_none_or(|amount| amount == captured);
+    let done = match movement {
+        Movement::Capture => payment.status == Status::Approved && payment.capture_later && is_captured,
+        Movement::Void => payment.status == Status::Voided,
+        Movement::Refund => payment.status == Status::Refunded && is_captured,
+    };
+    if done {
+        return ChangeDecision::Done;
+    }
+    let Some(status) = state::next(payment.status, state::requested(movement), Reporter::Call) else {
+        return ChangeDecision::NotAllowed;
+    };
+    if payment.status.is_unknown() {
+        return ChangeDecision::Again { status };
+    }
+    let amount = match movement {
+        Movement::Capture => amount.unwrap_or(payment.amount.minor()),
+        Movement::Void => payment.amount.minor(),
+        Movement::Refund => amount.unwrap_or(left),
+    };
+    if movement == Movement::Refund && amount > left {
+        return ChangeDecision::TooMuch;
+    }
+    // All of an untouched payment is sent as the platform's "all".
+    let whole = match movement {
+        Movement::Capture => amount == payment.amount.minor(),
+        Movement::Void => true,
+        Movement::Refund => payment.refunded == 0 && amount == captured,
+    };
+    ChangeDecision::Start {
+        status,
+        amount,
+        whole,
+    }
+}
+
+/// What a payment becomes by the result of a change; nothing if that change is not the one that it waits for.
+fn update(payment: &Payment, change: &Change, result: ChangeResult, by: Reporter) -> Option<ChangeUpdate> {
+    let (mut captured, mut refunded) = (payment.captured, payment.refunded);
+    if result == ChangeResult::Done {
+        match change.movement {
+            Movement::Capture => captured = change.amount,
+            Movement::Void => {}
+            Movement::Refund => refunded += change.amount,
+        }
+    }
+    let event = state::changed(change.movement, result, refunded >= captured);
+    let status = if result == ChangeResult::Failed {
+        state::back(payment.status, event, by, change.before)?
+    } else {
+        state::next(payment.status, event, by)?
+    };
+    Some(ChangeUpdate {
+        status,
+        captured,
+        refunded,
+    })
+}
+
+/// Stores the result of a change, and what its caller gets again.
+pub(super) async fn store_result(
+    app: &App,
+    change: &str,
+    result: ChangeResult,
+    by: Reporter,
+    answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
+) -> Result<Payment, StoreError> {
+    let decide = |payment: &Payment, change: &Change| update(payment, change, result, by);
+    app.store
+        .finish_change(change, result, decide, answer, app.clock.now())
+        .await
+}
+
 /// Calls the platform. Whatever happens, there is a result to store: what was not sent has failed.
 async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult, Option<Error>) {
     let outcome = match may_repeat(app, payment, change) {
@@ -142,10 +221,10 @@ struct Finish {
 
 impl Finish {
     async fn store(&self, app: &App) -> Result<Payment, StoreError> {
-        let answer = |payment: &Payment| self.answer(payment);
-        app.store
-            .finish_change(&self.change, self.result, answer, app.clock.now())
-            .await
+        store_result(app, &self.change, self.result, Reporter::Call, |payment| {
+            self.answer(payment)
+        })
+        .await
     }
 
     /// What the same request gets again.
@@ -185,9 +264,7 @@ pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Res
         Err(error) if error.is_rejection() => ChangeResult::Failed,
         Ok(Outcome::Unknown(_)) | Err(_) => return Ok(()),
     };
-    app.store
-        .finish_change(&change.id, result, |_| None, app.clock.now())
-        .await?;
+    store_result(app, &change.id, result, Reporter::Lookup, |_| None).await?;
     app.lookups.settled(&change.id);
     Ok(())
 }

@@ -19,12 +19,14 @@ use cardseal_gateways::{Amount, Currency};
 use secrecy::SecretString;
 use tracing::Instrument;
 
+use super::report::Report;
+use super::state::Reporter;
 use super::{Error, Join, Reason, Render, Reply};
 use crate::App;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
 use crate::store::{
-    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionState, Settlement, Status, StoreError,
+    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionState, Status, StoreError,
     StoredAnswer, Taker, Token, TokenStatus,
 };
 
@@ -421,19 +423,15 @@ impl Finish {
     }
 
     async fn store(&self, app: &App) -> Result<Payment, StoreError> {
-        let settlement = match &self.result {
-            Ok(Outcome::Approved(approval)) => Settlement::Approved(approval),
-            Ok(Outcome::Authorized(approval)) => Settlement::Authorized(approval),
-            Ok(Outcome::Voided(approval)) => Settlement::Voided(approval),
-            Ok(Outcome::Declined(decline)) => Settlement::Declined(decline),
-            Ok(Outcome::Pending(pending)) => Settlement::Pending(pending),
-            Ok(Outcome::Unknown(_)) => Settlement::Unknown,
-            Err(_) => Settlement::Failed,
-        };
+        let report = self
+            .result
+            .as_ref()
+            .map_or_else(|_| Report::failed(), Report::from);
+        let decide = |payment: &Payment| report.update(payment, Reporter::Call);
         let error = self.error();
         let answer = |payment: &Payment| self.answer(payment, error.as_ref());
         app.store
-            .finish_payment(&self.payment.id, &settlement, answer, app.clock.now())
+            .finish_payment(&self.payment.id, decide, answer, app.clock.now())
             .await
     }
 

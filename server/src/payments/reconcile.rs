@@ -13,10 +13,12 @@ use secrecy::SecretString;
 
 use super::charge::charge_ask;
 use super::lookups::Turn;
+use super::report::Report;
+use super::state::Reporter;
 use super::{Error, Reason, change};
 use crate::App;
 use crate::gate::Purpose;
-use crate::store::{Payment, Settlement, Status};
+use crate::store::{Payment, Status};
 
 /// How long a charge is sent again at most: hours later nobody wishes for it.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
@@ -49,7 +51,7 @@ pub(crate) async fn reconcile(app: &App, id: &str) -> Result<Payment, Error> {
     }
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
     if payment.status.is_unknown() {
-        app.store.looked(id, app.clock.steady()).await?;
+        app.store.note_lookup(id, app.clock.steady()).await?;
     } else {
         app.lookups.settled(id);
         tracing::info!(
@@ -100,21 +102,13 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
         Ok(outcome) => outcome,
         Err(refusal) => return failed(&refusal),
     };
-    let settlement = match &outcome {
-        Outcome::Approved(approval) => Settlement::Approved(approval),
-        Outcome::Authorized(approval) => Settlement::Authorized(approval),
-        Outcome::Voided(approval) => Settlement::Voided(approval),
-        Outcome::Declined(decline) => Settlement::Declined(decline),
-        Outcome::Pending(pending) => {
-            if payment.platform_payment.is_some() && pending.redirect.is_none() {
-                return Ok(());
-            }
-            Settlement::Pending(pending)
-        }
-        Outcome::Unknown(_) => return Ok(()),
-    };
+    let report = Report::from(&outcome);
+    if report.adds_nothing(payment) {
+        return Ok(());
+    }
+    let decide = |payment: &Payment| report.update(payment, Reporter::Lookup);
     app.store
-        .resolve_payment(&payment.id, &settlement, app.clock.now())
+        .update_payment(&payment.id, decide, app.clock.now())
         .await?;
     Ok(())
 }

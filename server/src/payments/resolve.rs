@@ -2,10 +2,13 @@
 
 use cardseal_gateways::gateway::Approval;
 
+use super::change::store_result;
 use super::lookups::Turn;
+use super::report::Report;
+use super::state::Reporter;
 use super::{Error, Reason};
 use crate::App;
-use crate::store::{ChangeResult, Payment, Settlement, Status};
+use crate::store::{ChangeResult, Payment, Status};
 
 /// Gives an unknown payment the status that the merchant found.
 pub(crate) async fn resolve(
@@ -19,23 +22,14 @@ pub(crate) async fn resolve(
     let turn = Turn::wait(&app.lookups, id, app.config.limits.idempotency_wait).await;
     let _turn = turn.ok_or_else(|| Error::from(Reason::LookupInProgress).about(id))?;
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
-    let approval = Approval {
-        authorization,
-        ..Approval::default()
-    };
-    let now = app.clock.now();
     match (payment.status, to) {
         (Status::Unknown, Status::Approved) => {
-            let settlement = Settlement::Approved(&approval);
-            app.store.resolve_payment(id, &settlement, now).await?;
+            set(app, id, &Report::approved(authorized_as(authorization))).await?;
         }
         (Status::Unknown, Status::Authorized) => {
-            let settlement = Settlement::Authorized(&approval);
-            app.store.resolve_payment(id, &settlement, now).await?;
+            set(app, id, &Report::authorized(authorized_as(authorization))).await?;
         }
-        (Status::Unknown, Status::Failed) => {
-            app.store.resolve_payment(id, &Settlement::Failed, now).await?;
-        }
+        (Status::Unknown, Status::Failed) => set(app, id, &Report::failed()).await?,
         (Status::VoidUnknown, Status::Voided)
         | (Status::RefundUnknown, Status::Refunded)
         | (Status::CaptureUnknown, Status::Approved) => settle(app, id, ChangeResult::Done).await?,
@@ -54,11 +48,21 @@ pub(crate) async fn resolve(
     Ok(app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?)
 }
 
+fn authorized_as(authorization: Option<String>) -> Approval {
+    Approval {
+        authorization,
+        ..Approval::default()
+    }
+}
+
+async fn set(app: &App, id: &str, report: &Report) -> Result<(), Error> {
+    let decide = |payment: &Payment| report.update(payment, Reporter::Lookup);
+    Ok(app.store.update_payment(id, decide, app.clock.now()).await?)
+}
+
 async fn settle(app: &App, payment: &str, result: ChangeResult) -> Result<(), Error> {
     let change = app.store.unknown_change(payment).await?;
     let change = change.ok_or_else(|| Error::from(Reason::NotResolvable).about(payment))?;
-    app.store
-        .finish_change(&change.id, result, |_| None, app.clock.now())
-        .await?;
+    store_result(app, &change.id, result, Reporter::Lookup, |_| None).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Captures, voids and refunds. A row is on the disk before the platform hears of it; its id is the platform's
+//! Captures, voids and refunds. A row is on the disk before the platform is called; its id is the platform's
 //! idempotency key for every try, and the payment's own status is the lock.
 
 use sqlx::sqlite::SqliteRow;
@@ -17,12 +17,35 @@ pub struct NewChange<'a> {
     pub payment: &'a str,
     /// What.
     pub movement: Movement,
-    /// How much in minor units; all there is without one.
-    pub amount: Option<u64>,
     /// First digits of the card, for platforms that want them.
     pub bin: Option<&'a str>,
     /// The caller's key, and the fingerprint of the body that came with it.
     pub key: Option<(&'a str, &'a str)>,
+}
+
+/// What is to be done about a requested change, given the payment as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeDecision {
+    /// It is made.
+    Start {
+        /// Of the payment from now on.
+        status: Status,
+        /// How much in minor units.
+        amount: u64,
+        /// Whether it is of all there is, sent without an amount.
+        whole: bool,
+    },
+    /// The one whose outcome is unknown is sent again.
+    Again {
+        /// Of the payment from now on.
+        status: Status,
+    },
+    /// It has been made already.
+    Done,
+    /// The status does not allow it.
+    NotAllowed,
+    /// It is more than is left.
+    TooMuch,
 }
 
 /// A stored change.
@@ -40,15 +63,17 @@ pub struct Change {
     pub whole: bool,
     /// First digits of the card.
     pub bin: Option<String>,
-    /// Whether the platform was asked before and its answer was lost.
+    /// The payment's status without it, for when it fails.
+    pub before: Status,
+    /// Whether the platform was called before and its answer was lost.
     pub again: bool,
     /// When it was asked for.
     pub created_at: i64,
 }
 
-/// What became of the wish to change a payment.
+/// What became of the request for a change.
 pub enum ChangeClaim {
-    /// It is stored: ask the platform, and hold the claim until the outcome is stored.
+    /// It is stored: call the platform, and hold the claim until the outcome is stored.
     New(Change, Payment, Claimed),
     /// The same request, answered.
     Answered(StoredAnswer),
@@ -66,7 +91,18 @@ pub enum ChangeClaim {
     None,
 }
 
-/// What a change came to.
+/// A payment's new state, after a change of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeUpdate {
+    /// How far it is.
+    pub status: Status,
+    /// How much of it was taken, in minor units.
+    pub captured: u64,
+    /// How much of that was paid back, in minor units.
+    pub refunded: u64,
+}
+
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeResult {
     /// Done.
@@ -90,6 +126,7 @@ fn values(row: &SqliteRow) -> Result<Change> {
         amount: u64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))?,
         whole: row.try_get("whole")?,
         bin: row.try_get("bin")?,
+        before: Status::read(row.try_get("before")?)?,
         again: match row.try_get("state")? {
             "unknown" => true,
             "in_flight" | "done" | "failed" => false,
@@ -97,35 +134,6 @@ fn values(row: &SqliteRow) -> Result<Change> {
         },
         created_at: row.try_get("created_at")?,
     })
-}
-
-/// Whether a payment's status lets it be changed so, and of how much.
-fn allowed(payment: &Payment, change: &NewChange<'_>) -> Option<u64> {
-    let status = payment.status;
-    let whole = payment.amount.minor();
-    let left = payment.captured.saturating_sub(payment.refunded);
-    match change.movement {
-        Movement::Capture => (status == Status::Authorized).then(|| change.amount.unwrap_or(whole)),
-        Movement::Void => matches!(status, Status::Approved | Status::Authorized).then_some(whole),
-        Movement::Refund => matches!(status, Status::Approved | Status::PartiallyRefunded)
-            .then(|| change.amount.unwrap_or(left)),
-    }
-}
-
-/// Asking again for what is done answers with the payment as it is.
-fn is_done(payment: &Payment, change: &NewChange<'_>) -> bool {
-    match change.movement {
-        Movement::Void => payment.status == Status::Voided,
-        Movement::Refund => {
-            payment.status == Status::Refunded
-                && change.amount.is_none_or(|amount| amount == payment.captured)
-        }
-        Movement::Capture => {
-            payment.status == Status::Approved
-                && payment.capture_later
-                && change.amount.is_none_or(|amount| amount == payment.captured)
-        }
-    }
 }
 
 async fn unknown_of(
@@ -154,103 +162,129 @@ async fn set_status(tx: &mut Transaction<'_, Sqlite>, id: &str, status: Status, 
     Ok(())
 }
 
+async fn set_state(tx: &mut Transaction<'_, Sqlite>, id: &str, state: &str, now: i64) -> Result<()> {
+    sqlx::query("UPDATE changes SET state = ?, updated_at = ? WHERE id = ?")
+        .bind(state)
+        .bind(now)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// What the same caller's request with the same key came to, if there was one.
+async fn by_key(
+    tx: &mut Transaction<'_, Sqlite>,
+    change: &NewChange<'_>,
+    (key, fingerprint): (&str, &str),
+    payment: &Payment,
+) -> Result<Option<ChangeClaim>> {
+    let row = sqlx::query("SELECT * FROM changes WHERE payment_id = ? AND kind = ? AND caller_key = ?")
+        .bind(change.payment)
+        .bind(change.movement.stored())
+        .bind(key)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    if row.try_get::<Option<&str>, _>("fingerprint")? != Some(fingerprint) {
+        return Ok(Some(ChangeClaim::Reused));
+    }
+    let status: Option<u16> = row.try_get("answer_status")?;
+    let body: Option<String> = row.try_get("answer_body")?;
+    Ok(Some(match status.zip(body) {
+        Some((status, body)) => ChangeClaim::Answered(StoredAnswer { status, body }),
+        None => ChangeClaim::Pending(payment.clone()),
+    }))
+}
+
+async fn insert(
+    tx: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    key: Option<(&str, &str)>,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO changes (id, payment_id, kind, amount_minor, whole, bin, state, before, caller_key,
+            fingerprint, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'in_flight', ?, ?, ?, ?, ?)",
+    )
+    .bind(&change.id)
+    .bind(&change.payment)
+    .bind(change.movement.stored())
+    .bind(payments::minor(change.amount)?)
+    .bind(change.whole)
+    .bind(&change.bin)
+    .bind(change.before.stored())
+    .bind(key.map(|(key, _)| key))
+    .bind(key.map(|(_, fingerprint)| fingerprint))
+    .bind(now)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 impl Store {
-    /// Stores a change and locks its payment, both or neither.
+    /// Stores a change and locks its payment, both or neither, if `decide` allows it.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn claim_change(&self, change: &NewChange<'_>, now: i64) -> Result<ChangeClaim> {
+    pub async fn claim_change(
+        &self,
+        change: &NewChange<'_>,
+        decide: impl Fn(&Payment) -> ChangeDecision + Send,
+        now: i64,
+    ) -> Result<ChangeClaim> {
         let mut tx = self.write().await?;
         let Some(payment) = payments::get(&mut tx, change.payment).await? else {
             return Ok(ChangeClaim::None);
         };
-        if let Some((key, fingerprint)) = change.key {
-            let row =
-                sqlx::query("SELECT * FROM changes WHERE payment_id = ? AND kind = ? AND caller_key = ?")
-                    .bind(change.payment)
-                    .bind(change.movement.stored())
-                    .bind(key)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            if let Some(row) = row {
-                if row.try_get::<Option<&str>, _>("fingerprint")? != Some(fingerprint) {
-                    return Ok(ChangeClaim::Reused);
-                }
-                let status: Option<u16> = row.try_get("answer_status")?;
-                let body: Option<String> = row.try_get("answer_body")?;
-                return Ok(match status.zip(body) {
-                    Some((status, body)) => ChangeClaim::Answered(StoredAnswer { status, body }),
-                    None => ChangeClaim::Pending(payment),
-                });
-            }
-        }
-        // A void cannot happen twice, so one that may have happened can be asked for again.
-        if change.movement == Movement::Void
-            && payment.status == Status::VoidUnknown
-            && let Some(mut again) = unknown_of(&mut tx, &payment.id, Movement::Void).await?
+        if let Some(key) = change.key
+            && let Some(claim) = by_key(&mut tx, change, key, &payment).await?
         {
-            sqlx::query("UPDATE changes SET state = 'in_flight', updated_at = ? WHERE id = ?")
-                .bind(now)
-                .bind(&again.id)
-                .execute(&mut *tx)
-                .await?;
-            set_status(&mut tx, &payment.id, Status::VoidInFlight, now).await?;
-            let claimed = self.under_way.enter(&payment.id);
-            tx.commit().await?;
-            again.bin = again.bin.or_else(|| change.bin.map(Into::into));
-            return Ok(ChangeClaim::New(again, payment, claimed));
+            return Ok(claim);
         }
-        if is_done(&payment, change) {
-            return Ok(ChangeClaim::Done(payment));
-        }
-        let Some(amount) = allowed(&payment, change) else {
-            return Ok(ChangeClaim::NotAllowed(payment));
+        let (stored, status) = match decide(&payment) {
+            ChangeDecision::Start {
+                status,
+                amount,
+                whole,
+            } => {
+                let stored = Change {
+                    id: new_id("chg"),
+                    payment: payment.id.clone(),
+                    movement: change.movement,
+                    amount,
+                    whole,
+                    bin: change.bin.map(Into::into),
+                    before: payment.status,
+                    again: false,
+                    created_at: now,
+                };
+                insert(&mut tx, &stored, change.key, now).await?;
+                (stored, status)
+            }
+            ChangeDecision::Again { status } => {
+                let Some(unknown) = unknown_of(&mut tx, &payment.id, change.movement).await? else {
+                    return Ok(ChangeClaim::NotAllowed(payment));
+                };
+                set_state(&mut tx, &unknown.id, "in_flight", now).await?;
+                let bin = unknown.bin.or_else(|| change.bin.map(Into::into));
+                (Change { bin, ..unknown }, status)
+            }
+            ChangeDecision::Done => return Ok(ChangeClaim::Done(payment)),
+            ChangeDecision::NotAllowed => return Ok(ChangeClaim::NotAllowed(payment)),
+            ChangeDecision::TooMuch => return Ok(ChangeClaim::TooMuch(payment)),
         };
-        let left = payment.captured.saturating_sub(payment.refunded);
-        if change.movement == Movement::Refund && amount > left {
-            return Ok(ChangeClaim::TooMuch(payment));
-        }
-        // All of an untouched payment is sent as the platform's "all".
-        let whole = match change.movement {
-            Movement::Void => true,
-            Movement::Capture => amount == payment.amount.minor(),
-            Movement::Refund => payment.refunded == 0 && amount == payment.captured,
-        };
-        let stored = Change {
-            id: new_id("chg"),
-            payment: payment.id.clone(),
-            movement: change.movement,
-            amount,
-            whole,
-            bin: change.bin.map(Into::into),
-            again: false,
-            created_at: now,
-        };
-        sqlx::query(
-            "INSERT INTO changes (id, payment_id, kind, amount_minor, whole, bin, state, before, caller_key,
-                fingerprint, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'in_flight', ?, ?, ?, ?, ?)",
-        )
-        .bind(&stored.id)
-        .bind(&stored.payment)
-        .bind(stored.movement.stored())
-        .bind(i64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))?)
-        .bind(whole)
-        .bind(&stored.bin)
-        .bind(payment.status.stored())
-        .bind(change.key.map(|(key, _)| key))
-        .bind(change.key.map(|(_, fingerprint)| fingerprint))
-        .bind(now)
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
-        set_status(&mut tx, &payment.id, change.movement.in_flight(), now).await?;
+        set_status(&mut tx, &payment.id, status, now).await?;
         let claimed = self.under_way.enter(&payment.id);
         tx.commit().await?;
         Ok(ChangeClaim::New(stored, payment, claimed))
     }
 
-    /// Stores what a change came to, and the answer to its caller. A change that is settled stays so. Without an
-    /// answer the caller's key is free again, if nothing was done.
+    /// Stores the result of a change, the state that `decide` finds for its payment, and the answer to its caller. A
+    /// change that is settled stays so. Without an answer the caller's key is free again, if nothing was done.
     ///
     /// # Errors
     /// Of the database.
@@ -258,6 +292,7 @@ impl Store {
         &self,
         id: &str,
         result: ChangeResult,
+        decide: impl Fn(&Payment, &Change) -> Option<ChangeUpdate> + Send,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
         now: i64,
     ) -> Result<Payment> {
@@ -268,49 +303,23 @@ impl Store {
             .await?;
         let change = read(&row)?;
         let open = matches!(row.try_get("state")?, "in_flight" | "unknown");
-        let before = Status::read(row.try_get("before")?)?;
         let payment = payments::get(&mut tx, &change.payment)
             .await?
             .ok_or(StoreError::Unknown("payment of a change"))?;
-        let locked = [change.movement.in_flight(), change.movement.unknown()].contains(&payment.status);
-        if open && locked {
+        if open && let Some(update) = decide(&payment, &change) {
             let state = match result {
                 ChangeResult::Done => "done",
                 ChangeResult::Failed => "failed",
                 ChangeResult::Unknown => "unknown",
             };
-            sqlx::query("UPDATE changes SET state = ?, updated_at = ? WHERE id = ?")
-                .bind(state)
-                .bind(now)
-                .bind(id)
-                .execute(&mut *tx)
-                .await?;
-            let (mut captured, mut refunded) = (payment.captured, payment.refunded);
-            let status = match (result, change.movement) {
-                (ChangeResult::Failed, _) => before,
-                (ChangeResult::Unknown, movement) => movement.unknown(),
-                (ChangeResult::Done, Movement::Void) => Status::Voided,
-                (ChangeResult::Done, Movement::Capture) => {
-                    captured = change.amount;
-                    Status::Approved
-                }
-                (ChangeResult::Done, Movement::Refund) => {
-                    refunded += change.amount;
-                    if refunded >= captured {
-                        Status::Refunded
-                    } else {
-                        Status::PartiallyRefunded
-                    }
-                }
-            };
-            let minor = |amount| i64::try_from(amount).map_err(|_| StoreError::Unknown("amount"));
+            set_state(&mut tx, id, state, now).await?;
             sqlx::query("UPDATE payments SET captured_minor = ?, refunded_minor = ? WHERE id = ?")
-                .bind(minor(captured)?)
-                .bind(minor(refunded)?)
+                .bind(payments::minor(update.captured)?)
+                .bind(payments::minor(update.refunded)?)
                 .bind(&payment.id)
                 .execute(&mut *tx)
                 .await?;
-            set_status(&mut tx, &payment.id, status, now).await?;
+            set_status(&mut tx, &payment.id, update.status, now).await?;
         }
         let payment = payments::get(&mut tx, &change.payment)
             .await?
@@ -376,11 +385,11 @@ impl Store {
         Ok(ids)
     }
 
-    /// The platform was asked about an unknown payment and could not say. The pauses grow.
+    /// An unknown payment was looked up and is unknown still. The pauses grow.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn looked(&self, payment: &str, now: i64) -> Result<()> {
+    pub async fn note_lookup(&self, payment: &str, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         for table in ["payments SET", "changes SET"] {
             let own = if table.starts_with("payments") {

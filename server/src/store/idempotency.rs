@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{
-    Attempt, Claimed, NewPayment, Payment, Result, SessionState, Settlement, Status, Store, StoreError,
+    Attempt, Claimed, NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, StoreError,
     TokenStatus, payments, sessions, tokens,
 };
 
@@ -99,7 +99,7 @@ impl Store {
                 return Ok(Claim::SessionExhausted);
             }
         }
-        // After the look at the key: a repeated request gets its answer also when the token is gone since.
+        // After the key: a repeated request gets its answer also when the token is gone since.
         if let Some(token) = payment.token_id {
             let token = tokens::get(&mut tx, token).await?;
             let status = token.map_or(TokenStatus::Deleted, |token| token.status);
@@ -131,34 +131,25 @@ impl Store {
         Ok(Claim::New(payment, claimed))
     }
 
-    /// Stores what a payment came to together with the answer to its caller. A notification may have been first:
-    /// then its word stands. Without an answer, the key is free again.
+    /// Stores the state that `decide` finds for a payment, if it finds one, together with the answer to its caller.
+    /// Without an answer, the key is free again.
     ///
     /// # Errors
     /// Of the database.
     pub async fn finish_payment(
         &self,
         id: &str,
-        settlement: &Settlement<'_>,
+        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
         now: i64,
     ) -> Result<Payment> {
         let mut tx = self.write().await?;
-        // A notification that came first stands, except that nothing outweighs the platform's "approved".
-        let from: &[Status] = match settlement {
-            Settlement::Approved(_) | Settlement::Authorized(_) => &[
-                Status::InFlight,
-                Status::Unknown,
-                Status::Failed,
-                Status::Declined,
-            ],
-            Settlement::Voided(_)
-            | Settlement::Declined(_)
-            | Settlement::Failed
-            | Settlement::Pending(_)
-            | Settlement::Unknown => &[Status::InFlight],
-        };
-        payments::settle(&mut tx, id, from, settlement, now).await?;
+        let before = payments::get(&mut tx, id)
+            .await?
+            .ok_or(StoreError::Unknown("payment"))?;
+        if let Some(new) = decide(&before) {
+            payments::update(&mut tx, &before, &new, now).await?;
+        }
         let payment = payments::get(&mut tx, id)
             .await?
             .ok_or(StoreError::Unknown("payment"))?;

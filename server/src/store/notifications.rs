@@ -1,24 +1,95 @@
-//! What platforms told us. The note and its effect are one transaction.
+//! What platforms reported by themselves. The note and its effect are one transaction.
 
-use cardseal_gateways::gateway::{News, Notification};
+use cardseal_gateways::gateway::{Approval, StoredCard};
 use cardseal_gateways::{Amount, Currency};
+use sqlx::{Sqlite, Transaction};
 
-use super::{NewPayment, Result, SessionState, Settlement, Status, Store, Storing, payments, sessions};
-
-const UNMATCHED: &str = "unmatched";
+use super::{
+    NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, StoreError, Storing, payments, sessions,
+};
 
 /// A verified notification.
 pub struct Notice<'a> {
-    /// SHA-256 of the body.
+    /// What it is known by when it comes again.
     pub digest: &'a str,
     /// The platform's id in our words.
     pub platform: &'a str,
     /// Where it came in.
     pub route: &'a str,
-    /// What it says.
-    pub notification: &'a Notification,
-    /// Whether a customer on the platform's page may try again after a decline.
-    pub tries_on_page: bool,
+    /// What it is about, in our words.
+    pub reference: &'a str,
+}
+
+/// What a notification is about.
+pub enum NoticeSubject<'a> {
+    /// A payment.
+    Payment {
+        /// Whether one that is not there is created, for the session of the reference.
+        creates: bool,
+        /// What is done to the payment, and what that is called.
+        decide: &'a (dyn Fn(&Payment) -> (NoticeAction, Effect) + Send + Sync),
+    },
+    /// A card that the platform stored.
+    Card(&'a StoredCard),
+    /// Nothing that is stored.
+    None(Effect),
+}
+
+/// What a notification does to a payment.
+pub enum NoticeAction {
+    /// It has this state now.
+    Update(Box<PaymentUpdate>),
+    /// What was not known of it is known now.
+    Complete(Approval),
+    /// Nothing.
+    Nothing,
+}
+
+/// What a notification did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was taken before.
+    Duplicate,
+    /// There is nothing that it is about. It may be taken when it is sent again.
+    Unmatched,
+    /// There was nothing to do.
+    Nothing,
+    /// A customer on the platform's page was declined and may try again.
+    AttemptDeclined,
+    /// A payment that a browser made is known now.
+    PaymentCreated,
+    /// The outcome of a payment is known now.
+    PaymentSettled,
+    /// Another outcome of a payment was believed before.
+    PaymentCorrected,
+    /// It says what was known.
+    Known,
+    /// It says what was so before the last change.
+    Outdated,
+    /// It contradicts what is known, which stays.
+    Conflict,
+    /// A card is stored.
+    CardStored,
+}
+
+impl Effect {
+    /// In the database and in the log.
+    #[must_use]
+    pub const fn stored(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Unmatched => "unmatched",
+            Self::Nothing => "nothing",
+            Self::AttemptDeclined => "attempt_declined",
+            Self::PaymentCreated => "payment_created",
+            Self::PaymentSettled => "payment_settled",
+            Self::PaymentCorrected => "payment_corrected",
+            Self::Known => "known",
+            Self::Outdated => "outdated",
+            Self::Conflict => "conflict",
+            Self::CardStored => "card_stored",
+        }
+    }
 }
 
 impl Store {
@@ -27,48 +98,41 @@ impl Store {
     /// # Errors
     /// Of the database.
     pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
-        let row = self
-            .row(
-                sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?")
-                    .bind(digest)
-                    .bind(UNMATCHED),
-            )
-            .await?;
-        Ok(row.is_some())
+        let query = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?");
+        let query = query.bind(digest).bind(Effect::Unmatched.stored());
+        Ok(self.row(query).await?.is_some())
     }
 
-    /// Stores a notification and does what it says. Returns what it did, for the log.
+    /// Stores a notification and does what it says, unless it has been taken before.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn notify(&self, notice: &Notice<'_>, now: i64) -> Result<&'static str> {
+    pub async fn notify(&self, notice: &Notice<'_>, subject: NoticeSubject<'_>, now: i64) -> Result<Effect> {
         let mut tx = self.write().await?;
         let known: Option<String> = sqlx::query_scalar("SELECT effect FROM notifications WHERE digest = ?")
             .bind(notice.digest)
             .fetch_optional(&mut *tx)
             .await?;
         // One that found nothing may find it when it is sent again.
-        if known.is_some_and(|effect| effect != UNMATCHED) {
-            return Ok("duplicate");
+        if known.is_some_and(|effect| effect != Effect::Unmatched.stored()) {
+            return Ok(Effect::Duplicate);
         }
-        let (reference, effect) = match notice.notification {
-            // What could not be asked for at the platform is left open, for when it is sent again.
-            Notification::Hint { reference, .. } => (reference, UNMATCHED),
-            Notification::Nothing { reference } => (reference, "nothing"),
-            Notification::Payment { reference, news } => (
-                reference,
-                payment_news(&mut tx, notice, reference, news, now).await?,
-            ),
-            Notification::Card { reference, card } => {
-                let session = sessions::by_reference(&mut tx, notice.platform, reference, false).await?;
-                let effect = match session {
-                    None => UNMATCHED,
-                    Some(session) => match sessions::store_card(&mut tx, &session.id, card, now).await? {
-                        Storing::Stored(_) => "card_stored",
-                        Storing::Conflict | Storing::BelongsElsewhere | Storing::Deleted => "conflict",
+        let effect = match subject {
+            NoticeSubject::None(effect) => effect,
+            NoticeSubject::Card(card) => store_card(&mut tx, notice, card, now).await?,
+            NoticeSubject::Payment { creates, decide } => {
+                let payment = payments::by_reference(&mut tx, notice.platform, notice.reference).await?;
+                match payment {
+                    Some(payment) => apply(&mut tx, &payment, decide(&payment), now).await?,
+                    None if !creates => Effect::AttemptDeclined,
+                    None => match create(&mut tx, notice, now).await? {
+                        Ok(payment) => {
+                            apply(&mut tx, &payment, decide(&payment), now).await?;
+                            Effect::PaymentCreated
+                        }
+                        Err(effect) => effect,
                     },
-                };
-                (reference, effect)
+                }
             }
         };
         sqlx::query(
@@ -78,8 +142,8 @@ impl Store {
         .bind(notice.digest)
         .bind(notice.platform)
         .bind(notice.route)
-        .bind(reference)
-        .bind(effect)
+        .bind(notice.reference)
+        .bind(effect.stored())
         .bind(now)
         .execute(&mut *tx)
         .await?;
@@ -89,93 +153,58 @@ impl Store {
     }
 }
 
-async fn payment_news(
-    tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+async fn store_card(
+    tx: &mut Transaction<'_, Sqlite>,
     notice: &Notice<'_>,
-    reference: &str,
-    news: &News,
+    card: &StoredCard,
     now: i64,
-) -> Result<&'static str> {
-    let platform = notice.platform;
-    let settlement = match news {
-        News::Approved(approval) => Settlement::Approved(approval),
-        News::Authorized(approval) => Settlement::Authorized(approval),
-        News::Voided(approval) => Settlement::Voided(approval),
-        News::Declined(decline) => Settlement::Declined(decline),
-        News::Failed(_) => Settlement::Failed,
+) -> Result<Effect> {
+    let session = sessions::by_reference(tx, notice.platform, notice.reference, false).await?;
+    let Some(session) = session else {
+        return Ok(Effect::Unmatched);
     };
-    let Some(payment) = payments::by_reference(tx, platform, reference).await? else {
-        // One of several tries on the platform's page: the payment is what comes of the last.
-        if notice.tries_on_page && matches!(news, News::Declined(_) | News::Failed(_)) {
-            return Ok("attempt_declined");
-        }
-        return direct_payment(tx, platform, reference, &settlement, now).await;
-    };
-    match (payment.status, news) {
-        (Status::InFlight | Status::Unknown, _) => {
-            payments::settle(tx, &payment.id, &[payment.status], &settlement, now).await?;
-            Ok("payment_settled")
-        }
-        // Whatever was believed before: the platform signed that money moved.
-        (Status::Failed | Status::Declined, News::Approved(_) | News::Authorized(_))
-        // Taken, or undone, by other means than ours.
-        | (Status::Authorized, News::Approved(_) | News::Voided(_))
-        | (Status::Approved, News::Voided(_)) => {
-            payments::settle(tx, &payment.id, &[payment.status], &settlement, now).await?;
-            Ok("payment_corrected")
-        }
-        // The first word may have been a browser's, of which only what is signed was kept.
-        (Status::Approved, News::Approved(approval)) | (Status::Authorized, News::Authorized(approval)) => {
-            payments::complete(tx, &payment.id, approval, now).await?;
-            Ok("known")
-        }
-        (Status::Voided, News::Voided(_))
-        | (Status::Declined, News::Declined(_))
-        | (Status::Failed, News::Failed(_)) => Ok("known"),
-        // Undone or paid back since; or a contradiction, for a person to look at.
-        (
-            Status::Voided | Status::VoidInFlight | Status::VoidUnknown,
-            News::Approved(_) | News::Authorized(_) | News::Voided(_),
-        )
-        | (Status::Approved, News::Authorized(_))
-        | (Status::CaptureInFlight | Status::CaptureUnknown, News::Approved(_) | News::Authorized(_))
-        | (
-            Status::PartiallyRefunded
-            | Status::Refunded
-            | Status::RefundInFlight
-            | Status::RefundUnknown,
-            News::Approved(_) | News::Authorized(_),
-        ) => {
-            Ok("outdated")
-        }
-        _ => Ok("conflict"),
-    }
+    Ok(match sessions::store_card(tx, &session.id, card, now).await? {
+        Storing::Stored(_) => Effect::CardStored,
+        Storing::Conflict | Storing::BelongsElsewhere | Storing::Deleted => Effect::Conflict,
+    })
 }
 
-/// A payment that a browser made itself is known first by its notification.
-async fn direct_payment(
-    tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
-    platform: &str,
-    reference: &str,
-    settlement: &Settlement<'_>,
+async fn apply(
+    tx: &mut Transaction<'_, Sqlite>,
+    payment: &Payment,
+    (action, effect): (NoticeAction, Effect),
     now: i64,
-) -> Result<&'static str> {
-    let session = sessions::by_reference(tx, platform, reference, true).await?;
+) -> Result<Effect> {
+    match action {
+        NoticeAction::Update(update) => payments::update(tx, payment, &update, now).await?,
+        NoticeAction::Complete(approval) => payments::complete(tx, &payment.id, &approval, now).await?,
+        NoticeAction::Nothing => {}
+    }
+    Ok(effect)
+}
+
+/// A payment that a browser made itself is known first by its notification. Without one, what the notification came to.
+async fn create(
+    tx: &mut Transaction<'_, Sqlite>,
+    notice: &Notice<'_>,
+    now: i64,
+) -> Result<Result<Payment, Effect>> {
+    let session = sessions::by_reference(tx, notice.platform, notice.reference, true).await?;
     let Some(session) = session.filter(|session| session.state == SessionState::Open) else {
-        return Ok(UNMATCHED);
+        return Ok(Err(Effect::Unmatched));
     };
     let amount = session.amount.as_ref().and_then(|(minor, currency)| {
         Amount::from_minor(u64::try_from(*minor).ok()?, Currency::from_code(currency)?).ok()
     });
     let Some(amount) = amount else {
-        return Ok(UNMATCHED);
+        return Ok(Err(Effect::Unmatched));
     };
     let payment = NewPayment {
-        platform,
+        platform: notice.platform,
         amount: &amount,
         token_id: None,
         session_id: Some(&session.id),
-        order_reference: reference,
+        order_reference: notice.reference,
         description: &session.description,
         customer: session.customer.as_deref(),
         brand: None,
@@ -191,8 +220,8 @@ async fn direct_payment(
     };
     sessions::take(tx, &session, &attempt).await?;
     let Some(id) = payments::insert(tx, &payment, now).await? else {
-        return Ok("conflict");
+        return Ok(Err(Effect::Conflict));
     };
-    payments::settle(tx, &id, &[Status::InFlight], settlement, now).await?;
-    Ok("payment_created")
+    let payment = payments::get(tx, &id).await?;
+    payment.map(Ok).ok_or(StoreError::Unknown("payment"))
 }

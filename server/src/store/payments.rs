@@ -1,14 +1,14 @@
 //! Payments. A row is on the disk before the platform hears of it, and its status changes only forward.
 
-use cardseal_gateways::gateway::{Approval, Decline, Pending};
+use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Readable, Result, Store, StoreError, new_id, readable, sessions};
 
-/// After how long an unknown payment is looked at for the first time.
-const FIRST_LOOK_MS: i64 = 1000;
+/// After how long an unknown payment is looked up for the first time.
+const FIRST_LOOKUP_MS: i64 = 1000;
 
 macro_rules! statuses {
     ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal;)+) => {
@@ -17,7 +17,8 @@ macro_rules! statuses {
         pub enum Status { $($(#[doc = $doc])+ $name,)+ }
 
         impl Status {
-            const ALL: &'static [Self] = &[$(Self::$name,)+];
+            /// Every status.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// In the database.
             #[must_use]
@@ -168,22 +169,18 @@ pub struct Payment {
     pub updated_at: i64,
 }
 
-/// What a payment came to.
-pub enum Settlement<'a> {
-    /// It went through.
-    Approved(&'a Approval),
-    /// The bank holds the money.
-    Authorized(&'a Approval),
-    /// It went through and has been undone since.
-    Voided(&'a Approval),
-    /// It was declined.
-    Declined(&'a Decline),
-    /// It was not carried out.
-    Failed,
-    /// The platform has it and has not decided.
-    Pending(&'a Pending),
-    /// Nobody knows.
-    Unknown,
+/// The new state of a stored payment.
+pub struct PaymentUpdate {
+    /// How far it is.
+    pub status: Status,
+    /// Takes the place of what was known; what it does not say stays.
+    pub approval: Approval,
+    /// Why it was declined.
+    pub decline: Option<Decline>,
+    /// Where the customer has to go.
+    pub redirect: Option<String>,
+    /// How much of it was taken, in minor units.
+    pub captured: u64,
 }
 
 /// A capture, a void or a refund.
@@ -215,7 +212,7 @@ impl Movement {
             .ok_or(StoreError::Unknown("kind"))
     }
 
-    /// While the platform is being asked.
+    /// While the platform is being called.
     #[must_use]
     pub const fn in_flight(self) -> Status {
         match self {
@@ -224,16 +221,11 @@ impl Movement {
             Self::Refund => Status::RefundInFlight,
         }
     }
+}
 
-    /// When nobody knows.
-    #[must_use]
-    pub const fn unknown(self) -> Status {
-        match self {
-            Self::Capture => Status::CaptureUnknown,
-            Self::Void => Status::VoidUnknown,
-            Self::Refund => Status::RefundUnknown,
-        }
-    }
+/// An amount in its column.
+pub(super) fn minor(amount: u64) -> Result<i64> {
+    i64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))
 }
 
 fn read(row: &SqliteRow) -> Result<Payment> {
@@ -311,7 +303,6 @@ pub(super) async fn insert(
     now: i64,
 ) -> Result<Option<String>> {
     let id = new_id("pay");
-    let minor = i64::try_from(payment.amount.minor()).map_err(|_| StoreError::Unknown("amount"))?;
     let result = sqlx::query(
         "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
             order_reference, description, customer, brand, bin, last4, capture_later, network_token,
@@ -320,7 +311,7 @@ pub(super) async fn insert(
     )
     .bind(&id)
     .bind(payment.platform)
-    .bind(minor)
+    .bind(minor(payment.amount.minor())?)
     .bind(payment.amount.currency().code())
     .bind(payment.token_id)
     .bind(payment.session_id)
@@ -343,60 +334,22 @@ pub(super) async fn insert(
     }
 }
 
-/// Writes what a payment came to, if its status is one of `from`. Also its session, which a payment that may
-/// have been made has used up.
-pub(super) async fn settle(
+/// Writes the new state of a payment. Also its session, which a payment that may have been made has used up.
+pub(super) async fn update(
     tx: &mut Transaction<'_, Sqlite>,
-    id: &str,
-    from: &[Status],
-    settlement: &Settlement<'_>,
+    payment: &Payment,
+    update: &PaymentUpdate,
     now: i64,
 ) -> Result<()> {
-    let Some(payment) = get(tx, id).await? else {
-        return Ok(());
-    };
-    if !from.contains(&payment.status) {
-        return Ok(());
-    }
-    let none = Approval::default();
-    let waiting = Approval {
-        platform_id: match settlement {
-            Settlement::Pending(pending) => Some(pending.platform_id.clone()),
-            Settlement::Approved(_)
-            | Settlement::Authorized(_)
-            | Settlement::Voided(_)
-            | Settlement::Declined(_)
-            | Settlement::Failed
-            | Settlement::Unknown => None,
-        },
-        ..Approval::default()
-    };
-    let redirect = match settlement {
-        Settlement::Pending(pending) => pending.redirect.as_deref().or(payment.redirect.as_deref()),
-        Settlement::Unknown => payment.redirect.as_deref(),
-        Settlement::Approved(_)
-        | Settlement::Authorized(_)
-        | Settlement::Voided(_)
-        | Settlement::Declined(_)
-        | Settlement::Failed => None,
-    };
-    let (status, approval, decline) = match settlement {
-        Settlement::Approved(approval) => (Status::Approved, *approval, None),
-        Settlement::Authorized(approval) => (Status::Authorized, *approval, None),
-        Settlement::Voided(approval) => (Status::Voided, *approval, None),
-        Settlement::Declined(decline) => (Status::Declined, &none, Some(*decline)),
-        Settlement::Failed => (Status::Failed, &none, None),
-        Settlement::Pending(_) => (Status::Unknown, &waiting, None),
-        Settlement::Unknown => (Status::Unknown, &none, None),
-    };
+    let (approval, decline) = (&update.approval, update.decline.as_ref());
     sqlx::query(
         "UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
             decline_code = ?, decline_reason = ?, decline_message = ?, redirect_url = ?,
-            captured_minor = CASE WHEN ? THEN amount_minor ELSE captured_minor END, look_at = ?, updated_at = ?
+            captured_minor = ?, look_at = ?, updated_at = ?
          WHERE id = ?",
     )
-    .bind(status.stored())
+    .bind(update.status.stored())
     .bind(&approval.authorization)
     .bind(&approval.platform_id)
     .bind(&approval.brand)
@@ -404,24 +357,24 @@ pub(super) async fn settle(
     .bind(decline.and_then(|decline| decline.code.as_deref()))
     .bind(decline.map(|decline| decline.reason.as_str()))
     .bind(decline.and_then(|decline| decline.message.as_deref()))
-    .bind(redirect)
-    .bind(status == Status::Approved)
-    .bind(now + FIRST_LOOK_MS)
+    .bind(&update.redirect)
+    .bind(minor(update.captured)?)
+    .bind(now + FIRST_LOOKUP_MS)
     .bind(now)
-    .bind(id)
+    .bind(&payment.id)
     .execute(&mut **tx)
     .await?;
     if let Some(session) = &payment.session_id {
-        if status == Status::Failed {
+        if update.status == Status::Failed {
             sessions::reopen(tx, session).await?;
         } else {
-            sessions::finish(tx, session, id).await?;
+            sessions::finish(tx, session, &payment.id).await?;
         }
     }
     Ok(())
 }
 
-/// Adds what a first word about an approved payment did not say.
+/// Adds what a first report of an approved payment did not say.
 pub(super) async fn complete(
     tx: &mut Transaction<'_, Sqlite>,
     id: &str,
@@ -518,13 +471,22 @@ impl Store {
             .map(|payment| payment.id))
     }
 
-    /// What the merchant or the platform says about an unknown payment.
+    /// Gives a payment the state that `decide` finds for it, if it finds one.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn resolve_payment(&self, id: &str, settlement: &Settlement<'_>, now: i64) -> Result<()> {
+    pub async fn update_payment(
+        &self,
+        id: &str,
+        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
+        now: i64,
+    ) -> Result<()> {
         let mut tx = self.write().await?;
-        settle(&mut tx, id, &[Status::Unknown], settlement, now).await?;
+        if let Some(payment) = get(&mut tx, id).await?
+            && let Some(new) = decide(&payment)
+        {
+            update(&mut tx, &payment, &new, now).await?;
+        }
         tx.commit().await?;
         self.note_wiped();
         Ok(())

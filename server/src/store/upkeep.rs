@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Result, Store};
+use super::{Result, Status, Store};
 
 /// How long emptying the write-ahead log waits for readers. Every write waits behind it.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
@@ -76,24 +76,35 @@ pub struct Recovered {
 
 impl Store {
     /// Settles what was under way and belongs to nobody, because the process or the task ended: sessions are open
-    /// again, money is unknown.
+    /// again, and payments get the status that stands beside theirs in `abandoned`.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn recover(&self, now: i64) -> Result<Recovered> {
+    pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
         let mut tx = self.write().await?;
         // Within the transaction: nothing can be claimed until it ends.
         let busy = self.under_way.ids();
-        let payments = sqlx::query(
-            "UPDATE payments SET status = 'unknown', updated_at = ?1
-                WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-                AND status = 'in_flight' AND id NOT IN (SELECT value FROM json_each(?2))",
-        )
-        .bind(now)
-        .bind(&busy)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        let (mut payments, mut changes) = (0, 0);
+        for (from, to) in abandoned {
+            // With the index's own condition, word for word.
+            let updated = sqlx::query(
+                "UPDATE payments SET status = ?1, updated_at = ?2
+                    WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+                    AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4))",
+            )
+            .bind(to.stored())
+            .bind(now)
+            .bind(from.stored())
+            .bind(&busy)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if *from == Status::InFlight {
+                payments += updated;
+            } else {
+                changes += updated;
+            }
+        }
         sqlx::query(
             "UPDATE changes SET state = 'unknown', updated_at = ?1
                 WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))",
@@ -102,17 +113,6 @@ impl Store {
         .bind(&busy)
         .execute(&mut *tx)
         .await?;
-        let changes = sqlx::query(
-            "UPDATE payments SET updated_at = ?1, status = CASE status WHEN 'capture_in_flight' THEN 'capture_unknown'
-                    WHEN 'void_in_flight' THEN 'void_unknown' ELSE 'refund_unknown' END
-                WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-                AND status <> 'in_flight' AND id NOT IN (SELECT value FROM json_each(?2))",
-        )
-        .bind(now)
-        .bind(&busy)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
         // A session whose card may have been charged is used; any other may be tried again.
         let used = sqlx::query(
             "UPDATE sessions SET state = 'used', kept = NULL,
@@ -146,11 +146,15 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn recover_abandoned(&self, now: i64) -> Result<Option<Recovered>> {
+    pub async fn recover_abandoned(
+        &self,
+        abandoned: &[(Status, Status)],
+        now: i64,
+    ) -> Result<Option<Recovered>> {
         if !self.has_abandoned().await? {
             return Ok(None);
         }
-        let left = self.recover(now).await?;
+        let left = self.recover(abandoned, now).await?;
         Ok((left != Recovered::default()).then_some(left))
     }
 

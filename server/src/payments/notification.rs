@@ -1,0 +1,139 @@
+//! What a verified notification of a platform does. It is taken once, however often it is sent.
+
+use std::sync::Arc;
+
+use cardseal_gateways::gateway::{News, Notification};
+
+use super::report::Report;
+use super::state::{Event, Reporter};
+use super::{Error, reconcile};
+use crate::App;
+use crate::gate::Purpose;
+use crate::store::{Effect, Notice, NoticeAction, NoticeSubject, Payment, Status};
+
+/// A verified notification.
+pub(crate) struct Received<'a> {
+    pub(crate) platform: &'a str,
+    /// Where it came in.
+    pub(crate) route: &'a str,
+    /// What it is known by when it comes again.
+    pub(crate) digest: &'a str,
+    pub(crate) notification: &'a Notification,
+}
+
+/// Stores a notification and what it does, once.
+pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error> {
+    let Received {
+        platform,
+        route,
+        digest,
+        notification,
+    } = *received;
+    let account = app.account(platform)?;
+    // What only hints at something counts as far as a lookup at the platform confirms it.
+    let confirmed = if let Notification::Hint { platform_id, .. } = notification
+        && !app.store.knows_notification(digest).await?
+    {
+        let _permit = app.enter(platform, Purpose::Operation).await?;
+        let transport = app.transport(platform)?;
+        Some(account.gateway.confirm(transport, platform_id).await?)
+    } else {
+        None
+    };
+    let can = account.gateway.capabilities();
+    let effect = store(app, received, confirmed.as_ref().unwrap_or(notification)).await?;
+    if matches!(effect, Effect::Conflict | Effect::PaymentCorrected) {
+        tracing::warn!(
+            platform,
+            route,
+            effect = effect.stored(),
+            "a notification contradicts what was known"
+        );
+    } else {
+        tracing::info!(platform, route, effect = effect.stored(), "notification taken");
+    }
+    // It may be about a capture, a void or a refund whose outcome is open: that is looked up now, and not later.
+    if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed
+        && can.change_lookup
+        && let Some(payment) = app.store.unknown_of(platform, reference).await?
+    {
+        let owner = Arc::clone(app);
+        app.to_the_end(async move { reconcile(&owner, &payment).await })
+            .await?;
+    }
+    Ok(())
+}
+
+async fn store(app: &App, received: &Received<'_>, notification: &Notification) -> Result<Effect, Error> {
+    let notice = |reference| Notice {
+        digest: received.digest,
+        platform: received.platform,
+        route: received.route,
+        reference,
+    };
+    let now = app.clock.now();
+    let effect = match notification {
+        // What could not be looked up stays open, for when it is sent again.
+        Notification::Hint { reference, .. } => {
+            let subject = NoticeSubject::None(Effect::Unmatched);
+            app.store.notify(&notice(reference), subject, now).await
+        }
+        Notification::Nothing { reference } => {
+            let subject = NoticeSubject::None(Effect::Nothing);
+            app.store.notify(&notice(reference), subject, now).await
+        }
+        Notification::Card { reference, card } => {
+            let subject = NoticeSubject::Card(card);
+            app.store.notify(&notice(reference), subject, now).await
+        }
+        Notification::Payment { reference, news } => {
+            // One of several tries on the platform's page: the payment is what comes of the last.
+            let pages = app.capabilities(received.platform)?.hosted_page;
+            let report = Report::from(news);
+            let subject = NoticeSubject::Payment {
+                creates: !(pages && matches!(news, News::Declined(_) | News::Failed(_))),
+                decide: &|payment| decide(payment, &report),
+            };
+            app.store.notify(&notice(reference), subject, now).await
+        }
+    };
+    Ok(effect?)
+}
+
+/// What a report does to a payment, and what that is called.
+fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
+    if let Some(update) = report.update(payment, Reporter::Notification) {
+        let effect = if matches!(payment.status, Status::InFlight | Status::Unknown) {
+            Effect::PaymentSettled
+        } else {
+            Effect::PaymentCorrected
+        };
+        return (NoticeAction::Update(Box::new(update)), effect);
+    }
+    match (payment.status, report.event) {
+        // The first report may have been a browser's, of which only what is signed was kept.
+        (Status::Approved, Event::Approved) | (Status::Authorized, Event::Authorized) => {
+            (NoticeAction::Complete(report.approval.clone()), Effect::Known)
+        }
+        (Status::Voided, Event::Voided)
+        | (Status::Declined, Event::Declined)
+        | (Status::Failed, Event::Failed) => (NoticeAction::Nothing, Effect::Known),
+        // Undone or paid back since.
+        (
+            Status::Voided | Status::VoidInFlight | Status::VoidUnknown,
+            Event::Approved | Event::Authorized | Event::Voided,
+        )
+        | (Status::Approved, Event::Authorized)
+        | (
+            Status::CaptureInFlight
+            | Status::CaptureUnknown
+            | Status::PartiallyRefunded
+            | Status::Refunded
+            | Status::RefundInFlight
+            | Status::RefundUnknown,
+            Event::Approved | Event::Authorized,
+        ) => (NoticeAction::Nothing, Effect::Outdated),
+        // A contradiction, for a person to see.
+        _ => (NoticeAction::Nothing, Effect::Conflict),
+    }
+}

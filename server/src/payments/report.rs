@@ -1,0 +1,115 @@
+//! What the platform or the merchant reports about a charge, in one form, whichever way it came.
+
+use cardseal_gateways::gateway::{Approval, Decline, News, Outcome};
+
+use super::state::{Event, Reporter, next};
+use crate::store::{Payment, PaymentUpdate, Status};
+
+/// What is reported about a charge.
+pub(crate) struct Report {
+    pub(crate) event: Event,
+    pub(crate) approval: Approval,
+    decline: Option<Decline>,
+    redirect: Option<String>,
+}
+
+impl Report {
+    fn new(event: Event) -> Self {
+        Self {
+            event,
+            approval: Approval::default(),
+            decline: None,
+            redirect: None,
+        }
+    }
+
+    /// Nothing was charged.
+    pub(crate) fn failed() -> Self {
+        Self::new(Event::Failed)
+    }
+
+    pub(crate) fn approved(approval: Approval) -> Self {
+        Self {
+            approval,
+            ..Self::new(Event::Approved)
+        }
+    }
+
+    pub(crate) fn authorized(approval: Approval) -> Self {
+        Self {
+            approval,
+            ..Self::new(Event::Authorized)
+        }
+    }
+
+    fn voided(approval: Approval) -> Self {
+        Self {
+            approval,
+            ..Self::new(Event::Voided)
+        }
+    }
+
+    fn declined(decline: Decline) -> Self {
+        Self {
+            decline: Some(decline),
+            ..Self::new(Event::Declined)
+        }
+    }
+
+    /// What a payment becomes by this report; nothing if it means nothing in its state.
+    pub(crate) fn update(&self, payment: &Payment, by: Reporter) -> Option<PaymentUpdate> {
+        let status = next(payment.status, self.event, by)?;
+        Some(PaymentUpdate {
+            status,
+            approval: self.approval.clone(),
+            decline: self.decline.clone(),
+            // The customer has somewhere to go for as long as the platform waits for that.
+            redirect: (status == Status::Unknown)
+                .then(|| self.redirect.clone().or_else(|| payment.redirect.clone()))
+                .flatten(),
+            captured: if status == Status::Approved {
+                payment.amount.minor()
+            } else {
+                payment.captured
+            },
+        })
+    }
+
+    /// Whether an unknown payment stays exactly as it is.
+    pub(crate) fn adds_nothing(&self, payment: &Payment) -> bool {
+        let id_known = self.approval.platform_id.is_none() || payment.platform_payment.is_some();
+        self.event == Event::Undecided && self.redirect.is_none() && id_known
+    }
+}
+
+impl From<&Outcome> for Report {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Approved(approval) => Self::approved(approval.clone()),
+            Outcome::Authorized(approval) => Self::authorized(approval.clone()),
+            Outcome::Voided(approval) => Self::voided(approval.clone()),
+            Outcome::Declined(decline) => Self::declined(decline.clone()),
+            Outcome::Pending(pending) => Self {
+                approval: Approval {
+                    platform_id: Some(pending.platform_id.clone()),
+                    ..Approval::default()
+                },
+                redirect: pending.redirect.clone(),
+                ..Self::new(Event::Undecided)
+            },
+            Outcome::Unknown(_) => Self::new(Event::Undecided),
+        }
+    }
+}
+
+impl From<&News> for Report {
+    fn from(news: &News) -> Self {
+        match news {
+            News::Approved(approval) => Self::approved(approval.clone()),
+            News::Authorized(approval) => Self::authorized(approval.clone()),
+            News::Voided(approval) => Self::voided(approval.clone()),
+            News::Declined(decline) => Self::declined(decline.clone()),
+            News::Failed(_) => Self::failed(),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The states of a payment, and every transition between them, in one table.
+//!
+//! A payment starts as [`Status::InFlight`] and nothing leads back there: a charge whose outcome is unknown is never
+//! made again. `docs/architecture.md` has the table as a diagram; a test compares them.
+
+use crate::store::{ChangeResult, Movement, Status};
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)+) => {
+        /// What happens to a payment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Event { $($(#[doc = $doc])+ $name,)+ }
+
+        #[cfg(test)]
+        impl Event {
+            const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// In the diagram.
+            const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// The charge went through.
+    Approved = "approved";
+    /// The bank holds the money.
+    Authorized = "authorized";
+    /// The charge, or the hold, has been undone.
+    Voided = "voided";
+    /// The bank said no.
+    Declined = "declined";
+    /// Nothing was charged, and no bank was asked.
+    Failed = "failed";
+    /// The answer is missing, or the platform has not decided.
+    Undecided = "undecided";
+    /// The merchant wants the money that is held.
+    CaptureRequested = "capture requested";
+    /// The money is taken.
+    Captured = "captured";
+    /// It was certainly not taken.
+    CaptureFailed = "capture failed";
+    /// Nobody knows whether it was taken.
+    CaptureUndecided = "capture undecided";
+    /// The merchant wants the payment undone.
+    VoidRequested = "void requested";
+    /// It is undone.
+    VoidDone = "void done";
+    /// It was certainly not undone.
+    VoidFailed = "void failed";
+    /// Nobody knows whether it was undone.
+    VoidUndecided = "void undecided";
+    /// The merchant wants money paid back.
+    RefundRequested = "refund requested";
+    /// It is paid back, and some is left.
+    RefundedInPart = "refunded in part";
+    /// It is paid back, and nothing is left.
+    RefundedInFull = "refunded in full";
+    /// It was certainly not paid back.
+    RefundFailed = "refund failed";
+    /// Nobody knows whether it was paid back.
+    RefundUndecided = "refund undecided";
+    /// The process or the task that was calling the platform ended.
+    Abandoned = "abandoned";
+}
+
+/// Who says that something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reporter {
+    /// The server's own call: a request for a charge or a change, and the platform's answer to it.
+    Call,
+    /// A later lookup at the platform, by the server or by the merchant.
+    Lookup,
+    /// A notification that the platform sent.
+    Notification,
+}
+
+use Reporter::{Call, Lookup, Notification};
+
+/// The server itself; for the result of a change, also by a later lookup.
+const CALL: &[Reporter] = &[Call];
+const LOOKUP: &[Reporter] = &[Lookup];
+const SERVER: &[Reporter] = &[Call, Lookup];
+/// The answer to the call and the notification of the same thing: one of them comes first.
+const FIRST: &[Reporter] = &[Call, Notification];
+/// Whoever can say later.
+const LATER: &[Reporter] = &[Lookup, Notification];
+const NOTIFICATION: &[Reporter] = &[Notification];
+const ANYBODY: &[Reporter] = &[Call, Lookup, Notification];
+
+struct Transition {
+    from: &'static [Status],
+    event: Event,
+    by: &'static [Reporter],
+    to: Status,
+}
+
+macro_rules! transitions {
+    ($([$($from:ident),+] $event:ident $by:ident => $to:ident;)+) => {
+        /// Every transition. What is not here does not happen.
+        const TRANSITIONS: &[Transition] = &[$(Transition {
+            from: &[$(Status::$from),+],
+            event: Event::$event,
+            by: $by,
+            to: Status::$to,
+        }),+];
+    };
+}
+
+transitions! {
+    // The charge.
+    [InFlight] Approved FIRST => Approved;
+    [InFlight] Authorized FIRST => Authorized;
+    [InFlight] Voided FIRST => Voided;
+    [InFlight] Declined FIRST => Declined;
+    [InFlight] Failed FIRST => Failed;
+    [InFlight] Undecided CALL => Unknown;
+    [InFlight] Abandoned CALL => Unknown;
+
+    // Reconciled later.
+    [Unknown] Approved ANYBODY => Approved;
+    [Unknown] Authorized ANYBODY => Authorized;
+    [Unknown] Voided LATER => Voided;
+    [Unknown] Declined LATER => Declined;
+    [Unknown] Failed LATER => Failed;
+    [Unknown] Undecided LOOKUP => Unknown;
+
+    // Whatever was believed before: the platform says that money moved.
+    [Failed, Declined] Approved FIRST => Approved;
+    [Failed, Declined] Authorized FIRST => Authorized;
+
+    // Taken, or undone, by other means than this server.
+    [Authorized] Approved NOTIFICATION => Approved;
+    [Authorized, Approved] Voided NOTIFICATION => Voided;
+
+    // A capture.
+    [Authorized] CaptureRequested CALL => CaptureInFlight;
+    [CaptureInFlight, CaptureUnknown] Captured SERVER => Approved;
+    [CaptureInFlight, CaptureUnknown] CaptureFailed SERVER => Authorized;
+    [CaptureInFlight, CaptureUnknown] CaptureUndecided SERVER => CaptureUnknown;
+    [CaptureInFlight] Abandoned CALL => CaptureUnknown;
+
+    // A void. It cannot happen twice, so one whose outcome is unknown may be requested again.
+    [Authorized, Approved, VoidUnknown] VoidRequested CALL => VoidInFlight;
+    [VoidInFlight, VoidUnknown] VoidDone SERVER => Voided;
+    [VoidInFlight, VoidUnknown] VoidFailed SERVER => Authorized;
+    [VoidInFlight, VoidUnknown] VoidFailed SERVER => Approved;
+    [VoidInFlight, VoidUnknown] VoidUndecided SERVER => VoidUnknown;
+    [VoidInFlight] Abandoned CALL => VoidUnknown;
+
+    // A refund.
+    [Approved, PartiallyRefunded] RefundRequested CALL => RefundInFlight;
+    [RefundInFlight, RefundUnknown] RefundedInPart SERVER => PartiallyRefunded;
+    [RefundInFlight, RefundUnknown] RefundedInFull SERVER => Refunded;
+    [RefundInFlight, RefundUnknown] RefundFailed SERVER => Approved;
+    [RefundInFlight, RefundUnknown] RefundFailed SERVER => PartiallyRefunded;
+    [RefundInFlight, RefundUnknown] RefundUndecided SERVER => RefundUnknown;
+    [RefundInFlight] Abandoned CALL => RefundUnknown;
+}
+
+fn targets(from: Status, event: Event, by: Reporter) -> impl Iterator<Item = Status> {
+    TRANSITIONS
+        .iter()
+        .filter(move |row| row.event == event && row.by.contains(&by) && row.from.contains(&from))
+        .map(|row| row.to)
+}
+
+/// Where an event leads, if it means anything in this state.
+pub(crate) fn next(from: Status, event: Event, by: Reporter) -> Option<Status> {
+    targets(from, event, by).next()
+}
+
+/// The way back to what a payment was before a change that failed.
+pub(crate) fn back(from: Status, event: Event, by: Reporter, before: Status) -> Option<Status> {
+    targets(from, event, by).find(|to| *to == before)
+}
+
+/// What becomes of each state in which a platform is being called, when nobody waits for its answer any more.
+pub(crate) fn abandoned() -> Vec<(Status, Status)> {
+    TRANSITIONS
+        .iter()
+        .filter(|row| row.event == Event::Abandoned)
+        .flat_map(|row| row.from.iter().map(|from| (*from, row.to)))
+        .collect()
+}
+
+/// The request for a change.
+pub(crate) const fn requested(movement: Movement) -> Event {
+    match movement {
+        Movement::Capture => Event::CaptureRequested,
+        Movement::Void => Event::VoidRequested,
+        Movement::Refund => Event::RefundRequested,
+    }
+}
+
+/// The result of a change. `in_full` says whether nothing is left to refund after it.
+pub(crate) const fn changed(movement: Movement, result: ChangeResult, in_full: bool) -> Event {
+    match (movement, result) {
+        (Movement::Capture, ChangeResult::Done) => Event::Captured,
+        (Movement::Capture, ChangeResult::Failed) => Event::CaptureFailed,
+        (Movement::Capture, ChangeResult::Unknown) => Event::CaptureUndecided,
+        (Movement::Void, ChangeResult::Done) => Event::VoidDone,
+        (Movement::Void, ChangeResult::Failed) => Event::VoidFailed,
+        (Movement::Void, ChangeResult::Unknown) => Event::VoidUndecided,
+        (Movement::Refund, ChangeResult::Done) if in_full => Event::RefundedInFull,
+        (Movement::Refund, ChangeResult::Done) => Event::RefundedInPart,
+        (Movement::Refund, ChangeResult::Failed) => Event::RefundFailed,
+        (Movement::Refund, ChangeResult::Unknown) => Event::RefundUndecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write;
+
+    use super::*;
+
+    const REPORTERS: [Reporter; 3] = [Call, Lookup, Notification];
+
+    /// The table as Mermaid draws it: one line for each pair of states.
+    fn diagram() -> String {
+        let mut edges: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+        let place = |status: Status| Status::ALL.iter().position(|other| *other == status).unwrap();
+        for row in TRANSITIONS {
+            for from in row.from {
+                let mut label = row.event.as_str().to_owned();
+                if row.by == [Notification] {
+                    label += " (notification)";
+                }
+                edges
+                    .entry((place(*from), place(row.to)))
+                    .or_default()
+                    .push(label);
+            }
+        }
+        let mut text = String::from("stateDiagram-v2\n  [*] --> in_flight: requested\n");
+        for ((from, to), labels) in edges {
+            let (from, to) = (Status::ALL[from].stored(), Status::ALL[to].stored());
+            writeln!(text, "  {from} --> {to}: {}", labels.join(", ")).unwrap();
+        }
+        text
+    }
+
+    #[test]
+    fn the_documented_diagram_is_this_table() {
+        let page = include_str!("../../../docs/architecture.md");
+        let diagram = diagram();
+        assert!(
+            page.contains(&format!("```mermaid\n{diagram}```")),
+            "docs/architecture.md needs this diagram:\n{diagram}"
+        );
+    }
+
+    #[test]
+    fn an_event_leads_to_one_state() {
+        for from in Status::ALL {
+            for event in Event::ALL {
+                // These lead back to what the payment was before.
+                let several = matches!(event, Event::VoidFailed | Event::RefundFailed);
+                for by in REPORTERS {
+                    let number = targets(*from, *event, by).count();
+                    assert!(number <= if several { 2 } else { 1 }, "{from:?} {event:?} {by:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_charges_again() {
+        assert!(TRANSITIONS.iter().all(|row| row.to != Status::InFlight));
+    }
+
+    #[test]
+    fn every_state_is_reached() {
+        let mut reached = vec![Status::InFlight];
+        let mut at = 0;
+        while let Some(from) = reached.get(at).copied() {
+            for row in TRANSITIONS.iter().filter(|row| row.from.contains(&from)) {
+                if !reached.contains(&row.to) {
+                    reached.push(row.to);
+                }
+            }
+            at += 1;
+        }
+        for status in Status::ALL {
+            assert!(reached.contains(status), "{status:?}");
+        }
+    }
+
+    /// A lookup can settle whatever is unknown, and a process that ends leaves nothing in flight.
+    #[test]
+    fn an_unknown_outcome_has_a_way_out() {
+        for status in Status::ALL.iter().filter(|status| status.is_unknown()) {
+            let abandoned = abandoned().into_iter().find(|(from, _)| from == status);
+            // Recovered first, if it was in flight.
+            let unknown = abandoned.map_or(*status, |(_, to)| to);
+            let in_flight = status.stored().ends_with("in_flight");
+            assert_eq!(abandoned.is_some(), in_flight, "{status:?}");
+            assert!(unknown.stored().ends_with("unknown"), "{status:?}");
+            let known = Event::ALL
+                .iter()
+                .flat_map(|event| targets(unknown, *event, Lookup))
+                .filter(|to| !to.is_unknown());
+            assert!(known.count() >= 2, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_changes_a_settled_payment_but_a_request_or_the_platform() {
+        for status in Status::ALL.iter().filter(|status| !status.is_unknown()) {
+            for event in Event::ALL {
+                assert_eq!(next(*status, *event, Lookup), None, "{status:?} {event:?}");
+            }
+        }
+    }
+}
