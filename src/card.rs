@@ -127,7 +127,6 @@ mod problem_table {
         HolderTooLong = "holder_too_long", Holder, "The name on the card is too long.";
         HolderCharacters = "holder_characters", Holder, "The name on the card holds characters that cannot be sent.";
         HolderIsCardNumber = "holder_is_card_number", Holder, "The name on the card looks like a card number.";
-        NicknameMissing = "nickname_missing", Nickname, "The card's nickname is missing.";
         NicknameTooShort = "nickname_too_short", Nickname, "The card's nickname is too short.";
         NicknameTooLong = "nickname_too_long", Nickname, "The card's nickname is too long.";
         NicknameCharacters = "nickname_characters", Nickname, "The card's nickname holds characters that cannot be sent.";

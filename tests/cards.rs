@@ -128,11 +128,11 @@ fn a_card_is_checked_by_the_rules_of_its_platform() {
         judged(platform, stored, &CardInput { nickname, ..typed() })
     };
     let fine = (true, vec![]);
-    // Only a stored card of GreenPay needs a nickname.
     assert_eq!(named(Some(Platform::GreenPay), true, Some("My Visa")), fine);
+    assert_eq!(named(Some(Platform::GreenPay), true, None), fine);
     assert_eq!(
-        named(Some(Platform::GreenPay), true, None),
-        refused(ProblemCode::NicknameMissing)
+        named(Some(Platform::GreenPay), true, Some("short")),
+        refused(ProblemCode::NicknameTooShort)
     );
     assert_eq!(named(Some(Platform::GreenPay), false, None), fine);
     assert_eq!(named(None, true, None), fine);

@@ -23,7 +23,7 @@ pub struct Rules {
 /// What a platform asks of a name.
 #[derive(Clone, Copy, Debug)]
 pub struct NameRule {
-    /// Whether it must be there.
+    /// Whether it must be there. Where the nickname is missing, brand and last four digits make one.
     pub required: bool,
     /// Fewest characters, if it is there.
     pub shortest: usize,
@@ -125,7 +125,13 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
             expiry,
             cvc: Secret::new(cvc.to_string()),
             holder: holder.into(),
-            nickname: (!nickname.is_empty()).then(|| nickname.into()),
+            nickname: match nickname {
+                "" => rules
+                    .nickname
+                    .required
+                    .then(|| made_up_nickname(&brands, &number)),
+                given => Some(given.into()),
+            },
         }),
         _ => None,
     };
@@ -134,6 +140,19 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
         brands,
         problems: found.0,
     }
+}
+
+/// A nickname by which a person knows the card again, such as `Visa 4242`.
+fn made_up_nickname(brands: &[Brand], number: &str) -> Secret {
+    let mut name = String::with_capacity(32);
+    for word in brands.first().map_or("card", |brand| brand.id()).split('_') {
+        let (first, rest) = word.split_at_checked(1).unwrap_or_default();
+        name.push_str(&first.to_ascii_uppercase());
+        name.push_str(rest);
+        name.push(' ');
+    }
+    name.push_str(number.get(number.len().saturating_sub(4)..).unwrap_or_default());
+    Secret::new(name)
 }
 
 /// A security code without what surrounds it and without marks that nobody sees, its digits in ASCII.
@@ -153,7 +172,7 @@ fn characters(text: &str) -> usize {
 
 /// The problems that a name can have.
 struct NameCodes {
-    missing: ProblemCode,
+    missing: Option<ProblemCode>,
     characters: ProblemCode,
     card_number: ProblemCode,
     too_short: ProblemCode,
@@ -161,7 +180,7 @@ struct NameCodes {
 }
 
 const HOLDER: NameCodes = NameCodes {
-    missing: ProblemCode::HolderMissing,
+    missing: Some(ProblemCode::HolderMissing),
     characters: ProblemCode::HolderCharacters,
     card_number: ProblemCode::HolderIsCardNumber,
     too_short: ProblemCode::HolderTooShort,
@@ -169,7 +188,7 @@ const HOLDER: NameCodes = NameCodes {
 };
 
 const NICKNAME: NameCodes = NameCodes {
-    missing: ProblemCode::NicknameMissing,
+    missing: None,
     characters: ProblemCode::NicknameCharacters,
     card_number: ProblemCode::NicknameIsCardNumber,
     too_short: ProblemCode::NicknameTooShort,
@@ -194,8 +213,8 @@ impl Found {
         if name.chars().any(|c| c.is_control() || c == '\u{fffd}') {
             self.error(codes.characters);
         } else if name.is_empty() {
-            if rule.required {
-                self.error(codes.missing);
+            if let Some(missing) = codes.missing.filter(|_| rule.required) {
+                self.error(missing);
             }
         } else if redact::typed_card_number(name) {
             self.error(codes.card_number);
@@ -381,10 +400,39 @@ mod tests {
                 "number_missing",
                 "expiry_missing",
                 "cvc_missing",
-                "holder_missing",
-                "nickname_missing"
+                "holder_missing"
             ]
         );
+    }
+
+    #[test]
+    fn a_nickname_is_made_up_where_the_platform_needs_one() {
+        let made = |number: &str, nickname: Option<&str>, rules: &Rules| {
+            let input = typed(number, "12/30", "123", "Ana Mora", nickname);
+            let card = check(&input, rules, NOW).card.unwrap();
+            card.nickname.map(|nickname| nickname.expose().to_owned())
+        };
+        assert_eq!(
+            made("4242424242424242", None, &GREENPAY).as_deref(),
+            Some("Visa 4242")
+        );
+        assert_eq!(
+            made("4242424242424242", Some(" \u{3000}"), &GREENPAY).as_deref(),
+            Some("Visa 4242")
+        );
+        assert_eq!(
+            made("6062826786276634", None, &GREENPAY).as_deref(),
+            Some("Hipercard 6634")
+        );
+        assert_eq!(
+            made("0000000000000000", None, &GREENPAY).as_deref(),
+            Some("Card 0000")
+        );
+        assert_eq!(
+            made("4242424242424242", Some("My Visa"), &GREENPAY).as_deref(),
+            Some("My Visa")
+        );
+        assert_eq!(made("4242424242424242", None, &Rules::COMMON), None);
     }
 
     #[test]

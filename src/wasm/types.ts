@@ -19,7 +19,7 @@ export interface CardInput {
   cvc: string;
   /** The name on the card. */
   holder: string;
-  /** The name that the person gives the card; GreenPay wants 6 to 49 characters when a token is made. */
+  /** The name that the person gives the card: GreenPay's tokens alone have one, of 6 to 49 characters; default `Visa 4242`. */
   nickname?: string;
 }
 

@@ -6,8 +6,8 @@ import { sizes } from '../../scripts/size.mjs';
 
 /** Bytes at most. Lower one when its download has become smaller; what they are to come to stands in docs/decisions. */
 const BUDGET = {
-  cardseal: 108_000,
-  'cardseal/greenpay': 63_500,
+  cardseal: 108_500,
+  'cardseal/greenpay': 64_500,
   'cardseal/gp-api': 34_000,
   'cardseal/ccbill': 41_500,
   'cardseal/worldline-acquiring': 43_500,

@@ -21,7 +21,6 @@ const PROBLEMS = {
   holder_too_long: 'This name is too long.',
   holder_characters: 'This name contains a character that cannot be used.',
   holder_is_card_number: 'This looks like a card number. Type the name here.',
-  nickname_missing: 'Give the saved card a name.',
   nickname_too_short: 'Use at least 6 characters.',
   nickname_too_long: 'Use 49 characters at most.',
   nickname_characters: 'This name contains a character that cannot be used.',
