@@ -37,6 +37,15 @@ pub fn card_digits(text: &str) -> String {
     out
 }
 
+/// A text from elsewhere as one line of a log or an error: masked, and no longer than so many characters. Control
+/// characters go first, since a number is whole again without those inside it; the cut comes last, since half a number
+/// would no longer be masked.
+#[must_use]
+pub fn line(text: &str, longest: usize) -> String {
+    let printable: String = text.chars().filter(|c| !c.is_control()).collect();
+    card_digits(&printable).chars().take(longest).collect()
+}
+
 fn mask(out: &mut String, text: &str) {
     let mut run = String::new();
     for c in text.chars() {
@@ -215,6 +224,20 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    #[test]
+    fn a_line_shows_no_number_in_parts() {
+        for number in [
+            "4567350000427977",
+            "4567\u{0}3500\n0042\t7977",
+            "4567\u{1b}350000427977",
+        ] {
+            let shown = line(&format!("card {number} is blocked"), 300);
+            assert_eq!(shown, "card **************** is blocked", "{number:?}");
+        }
+        assert_eq!(line("card 4567350000427977", 12), "card *******");
+        assert_eq!(line("a\r\nb", 1), "a");
+    }
 
     #[test]
     fn masks_card_numbers_in_any_grouping() {

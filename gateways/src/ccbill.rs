@@ -19,14 +19,13 @@ use async_trait::async_trait;
 use cardseal::ccbill::ACCEPT;
 use cardseal::http::Request;
 use cardseal::platform::Platform;
-use cardseal::redact::card_digits;
 use cardseal::session::{Kind, Mode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, shortened};
+use crate::error::{Doubt, Error, Refusal, identifier, sentence};
 use crate::gateway::{
     Approval, Capabilities, Capture, ChargeAsk, Decline, Gateway, Handed, OpenSession, Opened, Origin,
     Outcome, SessionAsk, StoredCard,
@@ -374,7 +373,7 @@ fn outcome(answer: &ChargeAnswer) -> Outcome {
             return Outcome::Unknown(Doubt::Contradictory);
         }
         return Outcome::Approved(Approval {
-            authorization: answer.payment_unique_id.as_deref().map(shortened),
+            authorization: answer.payment_unique_id.as_deref().map(identifier),
             platform_id: answer.subscription_id.as_ref().map(|id| id.as_str().into()),
             ..Approval::default()
         });
@@ -386,10 +385,7 @@ fn outcome(answer: &ChargeAnswer) -> Outcome {
         Meaning::Declined(word) => Outcome::Declined(Decline {
             code: answer.decline_code.map(|code| code.to_string()),
             reason: word.into(),
-            message: answer
-                .decline_text
-                .as_deref()
-                .map(|text| shortened(&card_digits(text))),
+            message: answer.decline_text.as_deref().map(sentence),
         }),
         Meaning::Processing => Outcome::Unknown(Doubt::Pending),
         Meaning::Contradictory => Outcome::Unknown(Doubt::Contradictory),

@@ -4,6 +4,8 @@
 //! an operation on money has, everything doubtful there is an outcome. An [`Error`] of the other operations
 //! can also mean that nobody knows. Neither holds a secret, a card or an address.
 
+use cardseal::redact::line;
+
 use crate::transport::Failure;
 
 /// The operation was not carried out, for certain.
@@ -48,8 +50,18 @@ pub struct Rejection {
     pub status: Option<u16>,
 }
 
-/// Texts of a platform are bounded before they are stored or returned.
-pub(crate) fn shortened(text: &str) -> String {
+/// A platform's sentence as it is stored or returned: on one line, bounded, card numbers masked.
+pub(crate) fn sentence(text: &str) -> String {
+    line(text, 300)
+}
+
+/// A platform's code or name, in the same way.
+pub(crate) fn word(text: &str) -> String {
+    line(text, 80)
+}
+
+/// A platform's id, which may be of digits alone.
+pub(crate) fn identifier(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 

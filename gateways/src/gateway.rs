@@ -23,7 +23,6 @@ use serde_json::{Map, Value};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::Transport;
-use crate::worldline::logging::CommunicatorLogger;
 
 /// What a session is asked for.
 pub struct SessionAsk<'a> {
@@ -433,8 +432,8 @@ pub trait Gateway: Send + Sync {
         None
     }
 
-    /// Has calls logged, where the gateway can.
-    fn enable_logging(&self, _logger: Arc<dyn CommunicatorLogger>) {}
+    /// Has calls to the platform written to a log from now on, where the gateway can show them without secrets.
+    fn log_calls(&self, _log: Arc<dyn Fn(&str) + Send + Sync>) {}
 
     /// The settings of the account that a shop's page may know: addresses, currencies, public keys. Nothing secret.
     fn public_settings(&self) -> Map<String, Value> {

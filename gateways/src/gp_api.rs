@@ -19,13 +19,12 @@ use cardseal::gp_api::wire::{ErrorBody, PaymentMethod};
 use cardseal::gp_api::{Hosts, is_id, read_payment_method};
 use cardseal::lenient::UNREADABLE;
 use cardseal::platform::Platform;
-use cardseal::redact::card_digits;
 use cardseal::session::{Kind, Mode};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{
     Capabilities, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
     SessionAsk, StoredCard, TokenPatch,
@@ -111,7 +110,7 @@ fn refused(status: u16, body: &Value) -> Problem {
         (500..=599, Some("50012")) | (400..=407 | 409..=499, Some(_)) => Problem::Rejected(Rejection {
             code,
             name,
-            message: shortened(&card_digits(&message)),
+            message: sentence(&message),
             status: Some(status),
         }),
         (500..=599, _) => Problem::Doubtful(Doubt::NoAnswerBehindProxy),

@@ -15,7 +15,6 @@ use cardseal::greenpay::wire::{DeleteAnswer, ErrorEntry, OrderAnswer, PaymentOrd
 use cardseal::greenpay::{Hosts, Packed, Target, Verb, platform_code};
 use cardseal::http::Request;
 use cardseal::platform::Platform;
-use cardseal::redact::card_digits;
 use cardseal::session::{Kind, Mode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{
     Capabilities, Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome,
     PaymentRef, SessionAsk, StoredCard,
@@ -209,7 +208,7 @@ fn rejection(status: Option<u16>, errors: Option<&[ErrorEntry]>) -> Option<Rejec
     (!text.is_empty()).then(|| Rejection {
         code: platform_code(&text).map(Into::into),
         name: None,
-        message: shortened(&card_digits(&text)),
+        message: sentence(&text),
         status,
     })
 }

@@ -52,7 +52,7 @@ pub mod sealing;
 pub mod settings;
 #[cfg(test)]
 mod variants;
-pub mod worldline;
+mod worldline;
 pub mod worldline_acquiring;
 
 use std::sync::Arc;

@@ -1,20 +1,16 @@
 //! Worldline Online Payments, the platform behind PAYONE E-Payment.
 //!
-//! [`client`] is the client, with what the official server SDKs give their users. The rest makes a gateway of it:
-//! sessions of pages, cards that pages encrypted, charges, and what is done to them. Every call that moves money has an
+//! The client is [`cardseal_worldline::online_payments`]. This makes a gateway of it: sessions of pages, cards that
+//! pages encrypted, charges, and what is done to them. Every call that moves money has an
 //! idempotence key, which stays the same for every try; the platform answers a repeat with the first outcome. A payment
 //! that the platform has and has not decided is asked for by its id.
 
 mod cards;
-pub mod client;
 mod config;
-pub mod domain;
-pub mod errors;
 mod notifications;
 mod payments;
-pub mod signature;
 pub mod status;
-pub mod webhooks;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,26 +18,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cardseal::http::Request;
 use cardseal::platform::Platform;
-use cardseal::redact::card_digits;
+use cardseal_worldline::online_payments::client::{Client, MerchantClient};
+use cardseal_worldline::online_payments::errors::{self, Fault};
+use cardseal_worldline::online_payments::webhooks::{self, WebhooksHelper};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{
     Capabilities, Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened,
     Outcome, PaymentRef, Progress, SessionAsk, StoredCard,
 };
-use crate::transport::{Failure, Response, Transport, is_loopback};
-use crate::worldline::connection::Connection;
-use crate::worldline::logging::CommunicatorLogger;
-
-use client::{Client, MerchantClient};
-use errors::{Communication, Fault, Mistake};
-use webhooks::WebhooksHelper;
+use crate::transport::{Transport, is_loopback};
+use crate::worldline::{CallLog, refused_here};
 
 /// Before each further try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
@@ -54,8 +46,8 @@ const LONGEST_SEALED: usize = 8192;
 
 /// A merchant's account.
 pub struct OnlinePayments {
-    client: Client,
-    merchant: MerchantClient,
+    client: Client<()>,
+    merchant: MerchantClient<()>,
     merchant_id: String,
     base: String,
     /// The script around the platform's form in a frame.
@@ -69,16 +61,6 @@ pub struct OnlinePayments {
     variant: Option<String>,
     session_seconds: u32,
     sandbox: bool,
-}
-
-/// The gateway's calls go over the caller's transport.
-struct Unconnected;
-
-#[async_trait]
-impl Connection for Unconnected {
-    async fn send(&self, _: Request) -> Result<Response, Failure> {
-        Err(Failure::NotSent)
-    }
 }
 
 impl OnlinePayments {
@@ -96,18 +78,6 @@ impl OnlinePayments {
     }
 }
 
-/// What an error of the client says about a call.
-enum Judged {
-    /// Nothing was done.
-    Refused(Refusal),
-    /// Nobody knows.
-    Doubtful(Doubt),
-}
-
-fn rejected(fault: &Fault) -> Judged {
-    Judged::Refused(Refusal::Rejected(rejection(fault)))
-}
-
 /// What the platform said, masked.
 fn rejection(fault: &Fault) -> Rejection {
     let first = fault.errors.first();
@@ -119,65 +89,49 @@ fn rejection(fault: &Fault) -> Rejection {
     Rejection {
         code: fault.code().map(word),
         name: first.and_then(|error| error.id.as_deref()).map(word),
-        message: shortened(&card_digits(message)),
+        message: sentence(message),
         status: Some(fault.status),
     }
 }
 
-/// A code or a name, which is short and plain or masked.
-fn word(text: &str) -> String {
-    shortened(&card_digits(text)).chars().take(80).collect()
-}
-
 /// A refusal is one only where the platform itself says in its own words that it did nothing.
-fn judged(error: &errors::Error) -> Judged {
-    match error {
-        errors::Error::DeclinedPayment(declined) => rejected(&declined.fault),
-        errors::Error::DeclinedRefund(declined) | errors::Error::DeclinedPayout(declined) => {
-            rejected(&declined.fault)
-        }
-        // With a key, a conflict is a first request that is under way, whatever its code.
-        errors::Error::Reference(fault) if fault.status == 409 => Judged::Doubtful(Doubt::Pending),
-        errors::Error::Validation(fault)
-        | errors::Error::Authorization(fault)
-        | errors::Error::Reference(fault) => rejected(fault),
-        errors::Error::NotFound => Judged::Refused(Refusal::Rejected(Rejection {
-            code: Some("not_found".into()),
-            status: Some(404),
-            ..Rejection::default()
-        })),
-        errors::Error::Idempotence(_) => Judged::Doubtful(Doubt::Pending),
-        // 402 without the payment: declined, or not, by a word that is not documented.
-        errors::Error::Api(fault) => match fault.status {
-            402 | 408 => Judged::Doubtful(Doubt::Undecodable),
-            400..=499 => rejected(fault),
-            500..=599 => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
-            _ => Judged::Doubtful(Doubt::Undecodable),
-        },
-        errors::Error::Platform(_) => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
-        errors::Error::Communication(Communication::Failure(failure)) => {
-            match Error::from(*failure).into_doubt() {
-                Ok(doubt) => Judged::Doubtful(doubt),
-                Err(refusal) => Judged::Refused(refusal),
+impl From<&errors::Error> for Error {
+    fn from(error: &errors::Error) -> Self {
+        let rejected = |fault| Refusal::Rejected(rejection(fault)).into();
+        match error {
+            errors::Error::DeclinedPayment(declined) => rejected(&declined.fault),
+            errors::Error::DeclinedRefund(declined) | errors::Error::DeclinedPayout(declined) => {
+                rejected(&declined.fault)
             }
+            // With a key, a conflict is a first request that is under way, whatever its code.
+            errors::Error::Reference(fault) if fault.status == 409 => Self::Doubtful(Doubt::Pending),
+            errors::Error::Validation(fault)
+            | errors::Error::Authorization(fault)
+            | errors::Error::Reference(fault) => rejected(fault),
+            errors::Error::NotFound => Refusal::Rejected(Rejection {
+                code: Some("not_found".into()),
+                status: Some(404),
+                ..Rejection::default()
+            })
+            .into(),
+            errors::Error::Idempotence(_) => Self::Doubtful(Doubt::Pending),
+            // 402 without the payment: declined, or not, by a word that is not documented.
+            errors::Error::Api(fault) => match fault.status {
+                402 | 408 => Self::Doubtful(Doubt::Undecodable),
+                400..=499 => rejected(fault),
+                500..=599 => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+                _ => Self::Doubtful(Doubt::Undecodable),
+            },
+            errors::Error::Platform(_) => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+            errors::Error::Communication(why) => (*why).into(),
+            errors::Error::Mistake(mistake) => refused_here(*mistake, "card").into(),
         }
-        errors::Error::Communication(Communication::NotJson(500..=599)) => {
-            Judged::Doubtful(Doubt::NoAnswerBehindProxy)
-        }
-        errors::Error::Communication(Communication::NotJson(_) | Communication::Redirect(_)) => {
-            Judged::Doubtful(Doubt::Undecodable)
-        }
-        errors::Error::Mistake(Mistake::Value(name)) => Judged::Refused(Refusal::Invalid(name)),
-        errors::Error::Mistake(Mistake::ClearCardData) => Judged::Refused(Refusal::Invalid("card")),
     }
 }
 
 impl From<errors::Error> for Error {
     fn from(error: errors::Error) -> Self {
-        match judged(&error) {
-            Judged::Refused(refusal) => refusal.into(),
-            Judged::Doubtful(doubt) => Self::Doubtful(doubt),
-        }
+        Self::from(&error)
     }
 }
 
@@ -279,8 +233,8 @@ impl Gateway for OnlinePayments {
         })
     }
 
-    fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
-        self.client.enable_logging(logger);
+    fn log_calls(&self, log: Arc<dyn Fn(&str) + Send + Sync>) {
+        self.client.enable_logging(Arc::new(CallLog(log)));
     }
 
     fn public_settings(&self) -> Map<String, Value> {

@@ -1,6 +1,6 @@
 //! Worldline Acquiring, an acquirer's API for servers alone: cards go to it in clear.
 //!
-//! [`client`] is the client, with what the official SDK gives its users. The rest makes a gateway of it. The platform has
+//! The client is [`cardseal_worldline::acquiring`]. This makes a gateway of it. The platform has
 //! nothing that a page could seal a card to, and no tokens: a page seals to the merchant's own key ([`crate::sealing`]),
 //! and the card is opened for the one call to the platform. What is stored of a card is the scheme's id of its
 //! verification, which later payments refer to and which spends nothing by itself.
@@ -8,36 +8,29 @@
 //! Every operation has an id, by which the platform knows a repeat. A payment whose answer stays lost is undone by it.
 
 mod cards;
-pub mod client;
 mod config;
-pub mod domain;
-pub mod errors;
-pub mod oauth2;
 mod payments;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cardseal::http::Request;
 use cardseal::platform::Platform;
-use cardseal::redact::card_digits;
+use cardseal_worldline::acquiring::client::{Client, MerchantClient};
+use cardseal_worldline::acquiring::errors::{self, Fault, OAuth2Error};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{
     Capabilities, Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
     StoredCard,
 };
 use crate::sealing::{self, KeyRing};
-use crate::transport::{Failure, Response, Transport};
-use crate::worldline::connection::Connection;
-use crate::worldline::logging::CommunicatorLogger;
-
-use client::{Client, MerchantClient};
-use errors::{Communication, Fault, Mistake};
+use crate::transport::Transport;
+use crate::worldline::{CallLog, refused_here};
 
 /// Before each further try.
 const PAUSES: [Duration; 3] = [
@@ -52,8 +45,8 @@ const IDS_KNOWN: Duration = Duration::from_secs(60 * 60);
 
 /// A merchant's account.
 pub struct WorldlineAcquiring {
-    client: Client,
-    merchant: MerchantClient,
+    client: Client<()>,
+    merchant: MerchantClient<()>,
     base: String,
     ring: Option<KeyRing>,
     later_type: &'static str,
@@ -63,34 +56,11 @@ pub struct WorldlineAcquiring {
     sandbox: bool,
 }
 
-/// The gateway's calls go over the caller's transport.
-struct Unconnected;
-
-#[async_trait]
-impl Connection for Unconnected {
-    async fn send(&self, _: Request) -> Result<Response, Failure> {
-        Err(Failure::NotSent)
-    }
-}
-
 impl WorldlineAcquiring {
     /// The client, over the caller's transport.
     fn over(&self, transport: &Transport) -> MerchantClient {
         self.merchant.over(Arc::new(transport.clone()))
     }
-}
-
-/// What an error of the client says about a call.
-enum Judged {
-    /// Nothing was done.
-    Refused(Refusal),
-    /// Nobody knows.
-    Doubtful(Doubt),
-}
-
-/// A code or a name, which is short and plain or masked.
-fn word(text: &str) -> String {
-    shortened(&card_digits(text)).chars().take(80).collect()
 }
 
 /// What the platform said, masked. The last part of the type's address is the nearest to a code.
@@ -101,58 +71,56 @@ fn rejection(fault: &Fault) -> Rejection {
     Rejection {
         code: kind.filter(|kind| !kind.is_empty()).map(word),
         name: problem.title.as_deref().map(word),
-        message: shortened(&card_digits(message.unwrap_or_default())),
+        message: sentence(message.unwrap_or_default()),
         status: Some(fault.status),
     }
 }
 
 /// A refusal is one only where the platform itself says in its own words that it did nothing.
-fn judged(error: &errors::Error) -> Judged {
-    match error {
-        errors::Error::Validation(fault)
-        | errors::Error::Authorization(fault)
-        | errors::Error::Reference(fault) => Judged::Refused(Refusal::Rejected(rejection(fault))),
-        errors::Error::NotFound => Judged::Refused(Refusal::Rejected(Rejection {
-            code: Some("not_found".into()),
-            status: Some(404),
-            ..Rejection::default()
-        })),
-        errors::Error::Api(fault) => match fault.status {
-            408 => Judged::Doubtful(Doubt::TimedOut),
-            400..=499 => Judged::Refused(Refusal::Rejected(rejection(fault))),
-            500..=599 => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
-            _ => Judged::Doubtful(Doubt::Undecodable),
-        },
-        errors::Error::Platform(_) => Judged::Doubtful(Doubt::NoAnswerBehindProxy),
-        // Without a token the call was not made.
-        errors::Error::OAuth2(Error::Refused(refusal)) => Judged::Refused(refusal.clone()),
-        errors::Error::OAuth2(Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid)
-        | errors::Error::Mistake(Mistake::Closed) => Judged::Refused(Refusal::NotSent),
-        errors::Error::Communication(Communication::Failure(failure)) => {
-            match Error::from(*failure).into_doubt() {
-                Ok(doubt) => Judged::Doubtful(doubt),
-                Err(refusal) => Judged::Refused(refusal),
+impl From<&errors::Error> for Error {
+    fn from(error: &errors::Error) -> Self {
+        let rejected = |fault| Refusal::Rejected(rejection(fault)).into();
+        match error {
+            errors::Error::Validation(fault)
+            | errors::Error::Authorization(fault)
+            | errors::Error::Reference(fault) => rejected(fault),
+            errors::Error::NotFound => Refusal::Rejected(Rejection {
+                code: Some("not_found".into()),
+                status: Some(404),
+                ..Rejection::default()
+            })
+            .into(),
+            errors::Error::Api(fault) => match fault.status {
+                408 => Self::Doubtful(Doubt::TimedOut),
+                400..=499 => rejected(fault),
+                500..=599 => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+                _ => Self::Doubtful(Doubt::Undecodable),
+            },
+            errors::Error::Platform(_) => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+            // Without a token the call was not made.
+            errors::Error::OAuth2(OAuth2Error::Refused {
+                status,
+                code,
+                description,
+            }) => Refusal::Rejected(Rejection {
+                code: Some(code.clone()),
+                message: description.clone(),
+                status: Some(*status),
+                ..Rejection::default()
+            })
+            .into(),
+            errors::Error::OAuth2(OAuth2Error::Failure(_) | OAuth2Error::Unreadable) => {
+                Refusal::NotSent.into()
             }
-        }
-        errors::Error::Communication(Communication::NotJson(500..=599)) => {
-            Judged::Doubtful(Doubt::NoAnswerBehindProxy)
-        }
-        errors::Error::Communication(Communication::NotJson(_) | Communication::Redirect(_)) => {
-            Judged::Doubtful(Doubt::Undecodable)
-        }
-        errors::Error::Mistake(Mistake::Value(name)) => Judged::Refused(Refusal::Invalid(name)),
-        errors::Error::Mistake(Mistake::ClearCardData) => {
-            Judged::Refused(Refusal::Invalid("order_reference"))
+            errors::Error::Communication(why) => (*why).into(),
+            errors::Error::Mistake(mistake) => refused_here(*mistake, "order_reference").into(),
         }
     }
 }
 
 impl From<errors::Error> for Error {
     fn from(error: errors::Error) -> Self {
-        match judged(&error) {
-            Judged::Refused(refusal) => refusal.into(),
-            Judged::Doubtful(doubt) => Self::Doubtful(doubt),
-        }
+        Self::from(&error)
     }
 }
 
@@ -180,8 +148,8 @@ impl Gateway for WorldlineAcquiring {
         Amount::from_minor(1, currency).is_ok()
     }
 
-    fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
-        self.client.enable_logging(logger);
+    fn log_calls(&self, log: Arc<dyn Fn(&str) + Send + Sync>) {
+        self.client.enable_logging(Arc::new(CallLog(log)));
     }
 
     fn public_settings(&self) -> Map<String, Value> {

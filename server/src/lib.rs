@@ -115,9 +115,7 @@ impl Shared {
         }
         if config.log_platform_calls {
             for (platform, account) in config.platforms() {
-                account
-                    .gateway
-                    .enable_logging(Arc::new(logging::PlatformCalls(platform)));
+                account.gateway.log_calls(logging::platform_calls(platform));
             }
         }
         for (platform, account) in config.platforms() {

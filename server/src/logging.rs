@@ -4,14 +4,14 @@
 //! a body, an address with its values, or a header. A refused preflight is the exception: its line has what the browser
 //! asked for, and the address where no route has it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use cardseal::redact::card_digits;
-use cardseal_gateways::worldline::logging::CommunicatorLogger;
+use cardseal::redact::line;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 
@@ -51,14 +51,10 @@ pub fn start(config: &Config) {
     };
 }
 
-/// Logs calls to a platform, as far as its gateway shows them.
-pub struct PlatformCalls(pub &'static str);
-
-impl CommunicatorLogger for PlatformCalls {
-    fn log(&self, message: &str) {
-        // As a field, in which line ends are escaped.
-        tracing::info!(platform = self.0, call = message, "platform call");
-    }
+/// Where a gateway logs its calls to a platform.
+pub fn platform_calls(platform: &'static str) -> Arc<dyn Fn(&str) + Send + Sync> {
+    // As a field, in which line ends are escaped.
+    Arc::new(move |call| tracing::info!(platform, call, "platform call"))
 }
 
 /// Gives the request an id, writes its log line, and gives error answers their body.
@@ -185,14 +181,9 @@ pub async fn observe_preflights(request: Request, next: Next) -> Response {
     response
 }
 
-/// Text of a caller's: short, on one line, without what reads like a card number.
+/// Text of a caller's: short, on one line, card numbers masked.
 fn printable(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(200)
-        .collect();
-    card_digits(&line)
+    line(text, 200)
 }
 
 fn has_json(response: &Response) -> bool {

@@ -1,12 +1,11 @@
 //! What CCBill says when it does not do what was asked: numbers that mean one thing under 400 and another under 500.
 
-use cardseal::redact::card_digits;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::lenient;
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::transport::Response;
 
 macro_rules! faults {
@@ -174,7 +173,7 @@ impl ErrorBody {
             }
             message += error["message"].as_str().unwrap_or_default();
         }
-        shortened(&card_digits(&message))
+        sentence(&message)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use cardseal::gp_api::wire::PaymentMethod;
 use cardseal::gp_api::{is_id, last4, read_payment_method};
-use cardseal::redact::card_digits;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
@@ -10,7 +9,7 @@ use sha2::Sha256;
 
 use super::access::{Asked, Call};
 use super::{GpApi, PAUSES, Problem, deciding, query, text};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use crate::transport::Transport;
 
@@ -262,7 +261,7 @@ impl GpApi {
         let mut card = self.stored_card(transport, token).await?;
         // Not everything that can be changed is always told.
         card.expiry = card.expiry.or(patch.expiry);
-        card.holder = card.holder.or_else(|| patch.holder.as_deref().map(shortened));
+        card.holder = card.holder.or_else(|| patch.holder.as_deref().map(sentence));
         Ok(card)
     }
 
@@ -302,9 +301,9 @@ fn verified(verification: &Value, single: &Single) -> Result<StoredCard, Error> 
             return Err(Refusal::Rejected(Rejection {
                 code: text(verification, "/payment_method/result")
                     .or(Some("not_verified"))
-                    .map(shortened),
+                    .map(sentence),
                 name: Some("NOT_VERIFIED".into()),
-                message: shortened(&card_digits(message)),
+                message: sentence(message),
                 status: None,
             })
             .into());
@@ -324,7 +323,7 @@ fn verified(verification: &Value, single: &Single) -> Result<StoredCard, Error> 
     Ok(StoredCard {
         token: id.to_owned().into(),
         brand: card("brand")
-            .map(|brand| shortened(&card_digits(brand).to_lowercase()))
+            .map(|brand| word(&brand.to_lowercase()))
             .or_else(|| single.card.brand.clone()),
         last4: card("masked_number_last4")
             .and_then(last4)
@@ -349,11 +348,11 @@ fn described(method: &Value) -> Result<StoredCard, Error> {
         .ok_or(Error::Doubtful(Doubt::Undecodable))?;
     Ok(StoredCard {
         token: card.id.into(),
-        brand: card.brand.map(|brand| shortened(&brand)),
+        brand: card.brand.map(|brand| word(&brand)),
         bin: None,
         last4: card.last4,
         expiry: card.expiry,
-        holder: card.holder.map(|holder| shortened(&holder)),
+        holder: card.holder.map(|holder| sentence(&holder)),
         nickname: None,
         origin: Origin::Platform,
     })

@@ -5,14 +5,13 @@
 //! which is then read. What is refused after a lost answer proves nothing about the first try.
 
 use cardseal::gp_api::is_id;
-use cardseal::redact::card_digits;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::access::{Asked, Call};
 use super::{GpApi, PAUSES, Problem, deciding, query, text};
 use crate::amount::Amount;
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};
 use crate::transport::Transport;
 
@@ -85,12 +84,12 @@ fn reason(result: &str) -> &'static str {
     }
 }
 
-fn decline(transaction: &Value, word: Option<&'static str>) -> Decline {
+fn decline(transaction: &Value, known: Option<&'static str>) -> Decline {
     let result = text(transaction, "/payment_method/result");
     Decline {
-        code: result.map(shortened),
-        reason: word.unwrap_or_else(|| reason(result.unwrap_or_default())).into(),
-        message: text(transaction, "/payment_method/message").map(|text| shortened(&card_digits(text))),
+        code: result.map(word),
+        reason: known.unwrap_or_else(|| reason(result.unwrap_or_default())).into(),
+        message: text(transaction, "/payment_method/message").map(sentence),
     }
 }
 
@@ -98,9 +97,9 @@ fn approval(transaction: &Value) -> Approval {
     let card = |name: &str| text(transaction, &format!("/payment_method/card/{name}"));
     let masked = card("masked_number_last4").or_else(|| card("masked_number_first6last4"));
     Approval {
-        authorization: card("authcode").map(shortened),
+        authorization: card("authcode").map(word),
         platform_id: text(transaction, "/id").map(Into::into),
-        brand: card("brand").map(|brand| shortened(&brand.to_lowercase())),
+        brand: card("brand").map(|brand| word(&brand.to_lowercase())),
         last4: masked
             .and_then(|masked| masked.get(masked.len().checked_sub(4)?..))
             .filter(|last4| last4.bytes().all(|byte| byte.is_ascii_digit()))

@@ -7,7 +7,7 @@ use cardseal::{Code, error};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{GreenPay, SignaturePolicy, decode, opaque, packed, rejection, undecodable};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard};
 use crate::transport::Transport;
 
@@ -65,12 +65,12 @@ impl GreenPay {
         }
         Ok(StoredCard {
             token: card.token.into(),
-            brand: card.brand.map(|text| shortened(&text)),
+            brand: card.brand.map(|text| word(&text)),
             bin: card.bin,
             last4: card.last4,
             expiry: card.expiry,
-            holder: card.holder.map(|text| shortened(&text)),
-            nickname: card.nickname.map(|text| shortened(&text)),
+            holder: card.holder.map(|text| sentence(&text)),
+            nickname: card.nickname.map(|text| sentence(&text)),
             origin,
         })
     }
@@ -110,7 +110,7 @@ fn refused(error: &error::Error, http_status: u16) -> Error {
     Refusal::Rejected(Rejection {
         code: error.platform_code().map(Into::into),
         name: None,
-        message: shortened(error.platform_message().unwrap_or_default()),
+        message: sentence(error.platform_message().unwrap_or_default()),
         status: error.status().or(Some(http_status)),
     })
     .into()

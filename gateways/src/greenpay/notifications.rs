@@ -9,7 +9,7 @@ use cardseal::greenpay::{read_payment, read_token};
 
 use super::payments::settled;
 use super::{GreenPay, object};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{News, Notification, Origin, Outcome};
 
 /// Under the one address that is registered at the platform. The empty one is for payments.
@@ -43,7 +43,7 @@ impl GreenPay {
             Err(error) if error.code() == Code::PlatformRejected => News::Failed(Rejection {
                 code: error.platform_code().map(Into::into),
                 name: None,
-                message: shortened(error.platform_message().unwrap_or_default()),
+                message: sentence(error.platform_message().unwrap_or_default()),
                 status: error.status(),
             }),
             Err(_) => return Ok(Notification::Nothing { reference }),

@@ -6,7 +6,7 @@ use cardseal::greenpay::{self, Payment, Verb, read_payment};
 use secrecy::ExposeSecret;
 
 use super::{GreenPay, SignaturePolicy, known_failure, object, packed, rejection, undecodable};
-use crate::error::{Doubt, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Refusal, Rejection, sentence, word};
 use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
 use crate::transport::{Response, Transport};
 
@@ -82,7 +82,7 @@ impl GreenPay {
                 return Err(Refusal::Rejected(Rejection {
                     code: error.platform_code().map(Into::into),
                     name: None,
-                    message: shortened(error.platform_message().unwrap_or_default()),
+                    message: sentence(error.platform_message().unwrap_or_default()),
                     status: error.status(),
                 }));
             }
@@ -217,7 +217,7 @@ pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
             Outcome::Approved(Approval {
                 authorization: payment.authorization.filter(|text| super::opaque(text)),
                 platform_id: platform_id.filter(|text| super::opaque(text)).map(Into::into),
-                brand: payment.brand.map(|text| shortened(&text)),
+                brand: payment.brand.map(|text| word(&text)),
                 last4: payment.last4,
                 unverified: !payment.signature.verified,
             })
@@ -228,13 +228,13 @@ pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
                 code: decline
                     .as_ref()
                     .and_then(|decline| decline.code.as_deref())
-                    .map(shortened),
+                    .map(sentence),
                 reason: decline
                     .as_ref()
                     .map_or("declined", |decline| decline.reason)
                     .into(),
                 message: decline
-                    .map(|decline| shortened(&decline.message))
+                    .map(|decline| sentence(&decline.message))
                     .filter(|text| !text.is_empty()),
             })
         }

@@ -4,24 +4,23 @@
 //! to the platform gets the address of a hosted tokenization or a hosted checkout, and what came of it is asked for
 //! here: nothing that such a page says is believed.
 
-use cardseal::redact::card_digits;
 use cardseal::session::{Kind, Mode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
-use super::domain::{
-    CreateHostedCheckoutRequest, CreateHostedTokenizationRequest, CreateTokenRequest,
-    HostedCheckoutSpecificInput, SessionRequest, TokenResponse,
-};
 use super::payments::Asked;
 use super::{OnlinePayments, brand, check_sealed, errors, expiry, last4};
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, shortened};
+use crate::error::{Doubt, Error, Refusal, sentence};
 use crate::gateway::{Handed, OpenSession, Opened, Origin, Progress, SessionAsk, StoredCard};
 use crate::transport::Transport;
-use crate::worldline::resource::is_id;
+use cardseal_worldline::online_payments::domain::{
+    CreateHostedCheckoutRequest, CreateHostedTokenizationRequest, CreateTokenRequest,
+    HostedCheckoutSpecificInput, SessionRequest, TokenResponse,
+};
+use cardseal_worldline::resource::is_id;
 
 /// What the server keeps of a session.
 #[derive(Default, Serialize, Deserialize)]
@@ -176,10 +175,12 @@ impl OnlinePayments {
                 session_timeout: Some((self.session_seconds / 60).max(1)),
                 ..Default::default()
             }),
-            card_payment_method_specific_input: Some(super::domain::CardPaymentMethodSpecificInput {
-                authorization_mode: Some("SALE".into()),
-                ..Default::default()
-            }),
+            card_payment_method_specific_input: Some(
+                cardseal_worldline::online_payments::domain::CardPaymentMethodSpecificInput {
+                    authorization_mode: Some("SALE".into()),
+                    ..Default::default()
+                },
+            ),
             ..Default::default()
         };
         let answer = self.over(transport).hosted_checkout().create(&request).await?;
@@ -332,7 +333,7 @@ impl OnlinePayments {
 }
 
 fn holder(name: &str) -> String {
-    shortened(&card_digits(name))
+    sentence(name)
 }
 
 fn described(answer: TokenResponse) -> Result<StoredCard, Error> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::client::{Client, Configuration};
-use super::webhooks::{InMemorySecretKeyStore, SecretKeyStore, WebhooksHelper};
-use super::{OnlinePayments, Unconnected};
+use super::OnlinePayments;
 use crate::settings::Settings;
-use crate::worldline::properties::checked_base;
-use crate::worldline::resource::is_id;
+use cardseal_worldline::online_payments::client::{Client, Configuration};
+use cardseal_worldline::online_payments::webhooks::{InMemorySecretKeyStore, SecretKeyStore, WebhooksHelper};
+use cardseal_worldline::properties::checked_base;
+use cardseal_worldline::resource::is_id;
 
 const SANDBOX: &str = "https://payment.preprod.payone.com";
 const PRODUCTION: &str = "https://payment.payone.com";
@@ -104,7 +104,7 @@ impl OnlinePayments {
         if secret_api_key.expose_secret().is_empty() {
             return None;
         }
-        let client = Client::new(configuration.communicator_over(Arc::new(Unconnected)).build());
+        let client = Client::new(configuration.communicator_over(()).build());
         Some(Self {
             merchant: client.merchant(&merchant_id).ok()?,
             client,

@@ -1,12 +1,12 @@
 //! Webhooks at the gateway: an event is a hint, and the payment is asked for at the platform before anything changes.
 
 use super::OnlinePayments;
-use super::domain::WebhooksEvent;
 use super::payments::payment_id;
-use super::webhooks::WebhookError;
 use crate::error::{Doubt, Error};
 use crate::gateway::{News, Noticed, Notification, Outcome};
 use crate::transport::Transport;
+use cardseal_worldline::online_payments::domain::WebhooksEvent;
+use cardseal_worldline::online_payments::webhooks::WebhookError;
 
 impl OnlinePayments {
     pub(super) fn notifications(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<Vec<Noticed>, Error> {

@@ -6,25 +6,25 @@
 
 use std::time::Duration;
 
-use cardseal::redact::card_digits;
 use secrecy::ExposeSecret;
 
 use super::cards::{Kept, merchant_reference};
-use super::client::{CallContext, MerchantClient};
-use super::domain::{
-    CapturePaymentRequest, CardPaymentMethodSpecificInput, CreatePaymentRequest, MerchantAction, Operation,
-    Order, Payment, RedirectionData, References, RefundRequest, StatusOutput, ThreeDSecure,
-};
-use super::errors::{self, Communication};
 use super::status::{State, state};
-use super::{Judged, OnlinePayments, PAUSES, brand, check_sealed, judged, last4, rejection, word};
+use super::wire::is_amount;
+use super::{OnlinePayments, PAUSES, brand, check_sealed, last4, rejection};
 use crate::amount::Amount;
-use crate::error::{Doubt, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{
     Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
 };
 use crate::transport::Transport;
-use crate::worldline::resource::is_id;
+use cardseal_worldline::online_payments::client::{CallContext, MerchantClient};
+use cardseal_worldline::online_payments::domain::{
+    CapturePaymentRequest, CardPaymentMethodSpecificInput, CreatePaymentRequest, MerchantAction, Operation,
+    Order, Payment, RedirectionData, References, RefundRequest, StatusOutput, ThreeDSecure,
+};
+use cardseal_worldline::online_payments::errors::{self, Communication};
+use cardseal_worldline::resource::is_id;
 
 /// Before the last try of what is not kept.
 const LAST_PAUSE: Duration = Duration::from_secs(4);
@@ -91,7 +91,7 @@ fn decline(code: Option<&str>, message: Option<&str>, word_of_ours: Option<&str>
         reason: word_of_ours
             .unwrap_or_else(|| reason(code.unwrap_or_default()))
             .into(),
-        message: message.map(|text| shortened(&card_digits(text))),
+        message: message.map(sentence),
     }
 }
 
@@ -269,10 +269,10 @@ impl OnlinePayments {
                 }
                 return Ok(outcome);
             }
-            match judged(&error) {
-                Judged::Doubtful(doubt) => lost = Some(doubt),
+            match Error::from(&error).into_doubt() {
+                Ok(doubt) => lost = Some(doubt),
                 // It says nothing about the first try; and what could not be sent now may be sent in a moment.
-                Judged::Refused(refusal) => match lost {
+                Err(refusal) => match lost {
                     None => return Err(refusal),
                     Some(_) if refusal == Refusal::NotSent => {}
                     Some(doubt) => return Ok(Outcome::Unknown(doubt)),
@@ -303,7 +303,7 @@ impl OnlinePayments {
                 return Outcome::Unknown(Doubt::WrongReference);
             }
             let amount = output.and_then(|output| output.amount_of_money.as_ref());
-            if amount.is_some_and(|amount| !amount.is(asked.amount)) {
+            if amount.is_some_and(|amount| !is_amount(amount, asked.amount)) {
                 return Outcome::Unknown(Doubt::Contradictory);
             }
         }
@@ -363,9 +363,9 @@ impl OnlinePayments {
                     self.outcome(Some(&payment), None, Some(&asked))
                 }
                 Ok(_) => Outcome::Unknown(Doubt::WrongReference),
-                Err(error) => Outcome::Unknown(match judged(&error) {
-                    Judged::Doubtful(doubt) => doubt,
-                    Judged::Refused(_) => Doubt::Pending,
+                Err(error) => Outcome::Unknown(match Error::from(&error).into_doubt() {
+                    Ok(doubt) => doubt,
+                    Err(_) => Doubt::Pending,
                 }),
             });
         }
@@ -413,11 +413,11 @@ impl OnlinePayments {
                 }
                 Err(error) => error,
             };
-            match (judged(&error), lost) {
-                (Judged::Doubtful(doubt), _) => lost = Some(doubt),
-                (Judged::Refused(refusal), None) => return Err(refusal),
-                (Judged::Refused(Refusal::NotSent), Some(_)) => {}
-                (Judged::Refused(refusal), Some(doubt)) => {
+            match (Error::from(&error).into_doubt(), lost) {
+                (Ok(doubt), _) => lost = Some(doubt),
+                (Err(refusal), None) => return Err(refusal),
+                (Err(Refusal::NotSent), Some(_)) => {}
+                (Err(refusal), Some(doubt)) => {
                     // The outcome of the first try is what a declined repeat repeats.
                     if matches!(error, errors::Error::DeclinedRefund(_)) {
                         return Err(refusal);

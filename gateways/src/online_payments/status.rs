@@ -2,7 +2,7 @@
 //!
 //! Whatever is not known is pending. Nothing but an explicit row says that money was taken.
 
-use super::domain::StatusOutput;
+use cardseal_worldline::online_payments::domain::StatusOutput;
 
 /// How far a payment, or something that was done to it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

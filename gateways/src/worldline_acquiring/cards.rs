@@ -8,16 +8,16 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use super::domain::{
-    ApiAccountVerificationRequest, CardOnFileData, CardPaymentData, InitialCardOnFileData, NetworkTokenData,
-    PaymentReferences, PlainCardData, SubsequentCardOnFileData,
-};
-use super::{Judged, PAUSES, WorldlineAcquiring, judged, word};
+use super::{PAUSES, WorldlineAcquiring};
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Capture, Handed, OpenSession, Opened, Origin, SessionAsk, StoredCard};
 use crate::sealing::SealedCard;
 use crate::transport::Transport;
+use cardseal_worldline::acquiring::domain::{
+    ApiAccountVerificationRequest, CardOnFileData, CardPaymentData, InitialCardOnFileData, NetworkTokenData,
+    PaymentReferences, PlainCardData, SubsequentCardOnFileData,
+};
 
 /// Says that the number is a token of a card network and of no wallet.
 const NETWORK_TOKEN: &str = "327";
@@ -227,7 +227,7 @@ impl WorldlineAcquiring {
             holder: card
                 .holder
                 .as_ref()
-                .map(|holder| shortened(holder.expose_secret())),
+                .map(|holder| sentence(holder.expose_secret())),
             nickname: None,
             origin: Origin::Platform,
         };
@@ -260,13 +260,13 @@ impl WorldlineAcquiring {
             tokio::time::sleep(pause).await;
             let answer = match merchant.verify_account(&request).await {
                 Ok(answer) => answer,
-                Err(error) => match (judged(&error), lost) {
-                    (Judged::Doubtful(doubt), _) => {
+                Err(error) => match (Error::from(&error).into_doubt(), lost) {
+                    (Ok(doubt), _) => {
                         lost = Some(doubt);
                         continue;
                     }
-                    (Judged::Refused(refusal), None) => return Err(refusal.into()),
-                    (Judged::Refused(_), Some(doubt)) => return Err(Error::Doubtful(doubt)),
+                    (Err(refusal), None) => return Err(refusal.into()),
+                    (Err(_), Some(doubt)) => return Err(Error::Doubtful(doubt)),
                 },
             };
             if answer.operation_id.as_deref() != Some(id.as_str()) {

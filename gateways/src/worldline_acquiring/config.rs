@@ -1,15 +1,13 @@
 //! `[platforms.worldline_acquiring]`: read once at start, every mistake recorded.
 
-use std::sync::Arc;
-
 use secrecy::ExposeSecret;
 
-use super::client::{Client, Configuration};
-use super::{Unconnected, WorldlineAcquiring};
+use super::WorldlineAcquiring;
 use crate::sealing::KeyRing;
 use crate::settings::Settings;
-use crate::worldline::properties::checked_base;
-use crate::worldline::resource::is_id;
+use cardseal_worldline::acquiring::client::{Client, Configuration};
+use cardseal_worldline::properties::checked_base;
+use cardseal_worldline::resource::is_id;
 
 const SANDBOX: (&str, &str) = (
     "https://api.preprod.acquiring.worldline-solutions.com",
@@ -90,7 +88,7 @@ impl WorldlineAcquiring {
                     return None;
                 }
             };
-        let client = Client::new(configuration.communicator_over(Arc::new(Unconnected)).build());
+        let client = Client::new(configuration.communicator_over(()).build());
         Some(Self {
             merchant: client.merchant(&acquirer_id, &merchant_id).ok()?,
             client,

@@ -10,20 +10,21 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::cards::{Kept, card_payment_data, operation_id, timestamp};
-use super::client::MerchantClient;
-use super::domain::{
-    AdditionalResponseData, AmountData, ApiActionResponse, ApiCaptureRequest, ApiPaymentRefundRequest,
-    ApiPaymentRequest, ApiPaymentResource, ApiPaymentResponse, ApiPaymentReversalRequest,
-    ApiTechnicalReversalRequest, CardPaymentData, PaymentReferences, SubOperation,
-};
-use super::{Judged, PAUSES, WorldlineAcquiring, errors, judged, word};
+use super::wire::is_amount;
+use super::{PAUSES, WorldlineAcquiring, errors};
 use crate::amount::Amount;
-use crate::error::{Doubt, Refusal, Rejection};
+use crate::error::{Doubt, Error, Refusal, Rejection, word};
 use crate::gateway::{
     Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
 };
 use crate::transport::Transport;
-use crate::worldline::resource::is_id;
+use cardseal_worldline::acquiring::client::MerchantClient;
+use cardseal_worldline::acquiring::domain::{
+    AdditionalResponseData, ApiActionResponse, ApiCaptureRequest, ApiPaymentRefundRequest, ApiPaymentRequest,
+    ApiPaymentResource, ApiPaymentResponse, ApiPaymentReversalRequest, ApiTechnicalReversalRequest,
+    CardPaymentData, PaymentReferences, SubOperation,
+};
+use cardseal_worldline::resource::is_id;
 
 /// No request arrives so long after it was sent. An operation that the platform does not know then was never made.
 const ARRIVED_MS: i64 = 2 * 60_000;
@@ -86,10 +87,6 @@ fn decline(
         reason: reason(advice).into(),
         message: description.map(word),
     })
-}
-
-fn is_amount(total: Option<&AmountData>, amount: &Amount) -> bool {
-    total.is_none_or(|total| total.is(amount))
 }
 
 fn approval(id: &str, code: Option<&str>, brand: Option<&str>) -> Approval {
@@ -248,13 +245,13 @@ impl WorldlineAcquiring {
                 }
                 Err(error) => error,
             };
-            match (judged(&error), lost) {
-                (Judged::Doubtful(doubt), _) => lost = Some(doubt),
-                (Judged::Refused(refusal), None) => return Err(refusal),
+            match (Error::from(&error).into_doubt(), lost) {
+                (Ok(doubt), _) => lost = Some(doubt),
+                (Err(refusal), None) => return Err(refusal),
                 // What could not be sent now may be sent in a moment; any other refusal, such as 409 for an id that
                 // is known already, says nothing about the first try.
-                (Judged::Refused(Refusal::NotSent), Some(_)) => {}
-                (Judged::Refused(_), Some(doubt)) => return Ok(Outcome::Unknown(doubt)),
+                (Err(Refusal::NotSent), Some(_)) => {}
+                (Err(_), Some(doubt)) => return Ok(Outcome::Unknown(doubt)),
             }
         }
         Ok(Outcome::Unknown(lost.unwrap_or(Doubt::Interrupted)))
@@ -270,9 +267,9 @@ impl WorldlineAcquiring {
         if let Some(id) = ask.platform_id {
             return Ok(match merchant.payments().get(id, true).await {
                 Ok(payment) => found(&payment, id, ask),
-                Err(error) => Outcome::Unknown(match judged(&error) {
-                    Judged::Doubtful(doubt) => doubt,
-                    Judged::Refused(_) => Doubt::Pending,
+                Err(error) => Outcome::Unknown(match Error::from(&error).into_doubt() {
+                    Ok(doubt) => doubt,
+                    Err(_) => Doubt::Pending,
                 }),
             });
         }
@@ -302,9 +299,9 @@ impl WorldlineAcquiring {
                 });
             }
             Err(error) => {
-                return Ok(Outcome::Unknown(match judged(&error) {
-                    Judged::Doubtful(doubt) => doubt,
-                    Judged::Refused(_) => Doubt::Interrupted,
+                return Ok(Outcome::Unknown(match Error::from(&error).into_doubt() {
+                    Ok(doubt) => doubt,
+                    Err(_) => Doubt::Interrupted,
                 }));
             }
         };
@@ -362,11 +359,11 @@ impl WorldlineAcquiring {
                 }
                 Err(error) => error,
             };
-            match (judged(&error), lost) {
-                (Judged::Doubtful(doubt), _) => lost = Some(doubt),
-                (Judged::Refused(refusal), None) => return Err(refusal),
-                (Judged::Refused(Refusal::NotSent), Some(_)) => {}
-                (Judged::Refused(_), Some(_)) => break,
+            match (Error::from(&error).into_doubt(), lost) {
+                (Ok(doubt), _) => lost = Some(doubt),
+                (Err(refusal), None) => return Err(refusal),
+                (Err(Refusal::NotSent), Some(_)) => {}
+                (Err(_), Some(_)) => break,
             }
         }
         match looked_for(&merchant, payment_id, &id, verb).await {

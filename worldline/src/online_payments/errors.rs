@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::domain::{ApiErrorItem, ErrorResponse, OperationResponse, PaymentResult, ProblemDetails};
-use crate::transport::Response;
-pub use crate::worldline::answer::Communication;
-use crate::worldline::answer::{self, Foreign};
-use crate::worldline::obfuscate;
-use crate::worldline::resource::Unfit;
+use crate::answer;
+use crate::errors::{CallError, OAuth2Error};
+pub use crate::errors::{Communication, Mistake};
+use crate::obfuscation;
+use cardseal_transport::{Failure, Response};
 
 /// What the platform said when it refused. Its texts are not in `Display`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,17 +60,6 @@ pub struct InProgress {
     pub request_timestamp: Option<u64>,
 }
 
-/// Why a request was not even made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
-    /// A value cannot stand where it has to.
-    #[error("the value of `{0}` is not valid")]
-    Value(&'static str),
-    /// A card in clear would leave the server.
-    #[error("the request holds a card in clear")]
-    ClearCardData,
-}
-
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -112,18 +101,22 @@ pub enum Error {
     Mistake(#[from] Mistake),
 }
 
-impl From<Foreign> for Error {
-    fn from(foreign: Foreign) -> Self {
-        match foreign {
-            Foreign::NotFound => Self::NotFound,
-            Foreign::Unreadable(why) => Self::Communication(why),
-        }
+impl From<Communication> for Error {
+    fn from(why: Communication) -> Self {
+        Self::Communication(why)
     }
 }
 
-impl From<Unfit> for Error {
-    fn from(Unfit(name): Unfit) -> Self {
-        Mistake::Value(name).into()
+impl From<OAuth2Error> for Error {
+    /// Of a replaced authenticator: this product signs its requests.
+    fn from(_: OAuth2Error) -> Self {
+        Self::Communication(Communication::Failure(Failure::NotSent))
+    }
+}
+
+impl CallError for Error {
+    fn not_found() -> Self {
+        Self::NotFound
     }
 }
 
@@ -144,7 +137,7 @@ pub(super) fn request_timestamp(answer: &Response) -> Option<u64> {
 ///
 /// # Errors
 /// See [`Error`].
-pub(super) fn read(
+pub fn read(
     answer: &Response,
     key: Option<&str>,
     secrets: &[String],
@@ -152,7 +145,7 @@ pub(super) fn read(
 ) -> Result<Value, Error> {
     let status = answer.status;
     let not_json = Error::Communication(Communication::NotJson(status));
-    let body = answer::body(answer, unmarshal)?;
+    let body = answer::body::<Error>(answer, unmarshal)?;
     if (200..300).contains(&status) {
         return Ok(body);
     }
@@ -209,7 +202,7 @@ fn in_progress(fault: &Fault, answer: &Response) -> bool {
 fn fault(status: u16, body: &Value, secrets: &[String]) -> Fault {
     let clean = |text: &mut Option<String>| {
         if let Some(text) = text {
-            *text = obfuscate::without(secrets, text);
+            *text = obfuscation::without(secrets, text);
         }
     };
     let error: ErrorResponse = serde_json::from_value(body.clone()).unwrap_or_default();

@@ -11,9 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::error::Error;
-use crate::worldline::communicator::{Authenticator, ToSign};
-use crate::worldline::connection::Connection;
+use crate::communicator::{Authenticator, ToSign};
+use crate::connection::Connection;
+use crate::errors::OAuth2Error;
 
 /// The name of this kind of authorisation, in the properties file and in the header.
 pub const V1_HMAC: &str = "v1HMAC";
@@ -41,7 +41,11 @@ impl V1HmacAuthenticator {
 
 #[async_trait]
 impl Authenticator for V1HmacAuthenticator {
-    async fn authorization(&self, request: &ToSign<'_>, _: &dyn Connection) -> Result<SecretString, Error> {
+    async fn authorization(
+        &self,
+        request: &ToSign<'_>,
+        _: &dyn Connection,
+    ) -> Result<SecretString, OAuth2Error> {
         Ok(self.sign(request))
     }
 }

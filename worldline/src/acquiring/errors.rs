@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::domain::ApiPaymentErrorResponse;
-use crate::transport::Response;
-pub use crate::worldline::answer::Communication;
-use crate::worldline::answer::{self, Foreign};
-use crate::worldline::obfuscate;
-use crate::worldline::resource::Unfit;
+use crate::answer;
+use crate::errors::CallError;
+pub use crate::errors::{Communication, Mistake, OAuth2Error};
+use crate::obfuscation;
+use cardseal_transport::Response;
 
 /// What the platform said when it refused. Its texts are not in `Display`, and what was secret in the request is left
 /// out of them.
@@ -17,20 +17,6 @@ pub struct Fault {
     pub status: u16,
     /// What it said.
     pub problem: ApiPaymentErrorResponse,
-}
-
-/// Why a request was not even made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
-    /// A value cannot stand where it has to.
-    #[error("the value of `{0}` is not valid")]
-    Value(&'static str),
-    /// A card number stands where none may be.
-    #[error("the request holds a card number where none may be")]
-    ClearCardData,
-    /// The client, or one that shares its communicator, has been closed.
-    #[error("the client has been closed")]
-    Closed,
 }
 
 /// Why a call failed.
@@ -56,7 +42,7 @@ pub enum Error {
     Api(Box<Fault>),
     /// No access token (`OAuth2Exception`); the call was not made.
     #[error("there is no access token")]
-    OAuth2(crate::error::Error),
+    OAuth2(#[from] OAuth2Error),
     /// No usable answer (`CommunicationException`).
     #[error("the platform gave no usable answer")]
     Communication(Communication),
@@ -65,18 +51,15 @@ pub enum Error {
     Mistake(#[from] Mistake),
 }
 
-impl From<Foreign> for Error {
-    fn from(foreign: Foreign) -> Self {
-        match foreign {
-            Foreign::NotFound => Self::NotFound,
-            Foreign::Unreadable(why) => Self::Communication(why),
-        }
+impl From<Communication> for Error {
+    fn from(why: Communication) -> Self {
+        Self::Communication(why)
     }
 }
 
-impl From<Unfit> for Error {
-    fn from(Unfit(name): Unfit) -> Self {
-        Mistake::Value(name).into()
+impl CallError for Error {
+    fn not_found() -> Self {
+        Self::NotFound
     }
 }
 
@@ -84,7 +67,7 @@ impl From<Unfit> for Error {
 ///
 /// # Errors
 /// See [`Error`].
-pub(super) fn read(
+pub fn read(
     answer: &Response,
     secrets: &[String],
     unmarshal: impl Fn(&[u8]) -> Option<Value>,
@@ -92,7 +75,7 @@ pub(super) fn read(
     let status = answer.status;
     let not_json = Error::Communication(Communication::NotJson(status));
     let good = (200..300).contains(&status);
-    let body = answer::body(answer, unmarshal)?;
+    let body = answer::body::<Error>(answer, unmarshal)?;
     if good {
         return Ok(body);
     }
@@ -104,7 +87,7 @@ pub(super) fn read(
         .into_iter()
         .flatten()
     {
-        *text = obfuscate::without(secrets, text);
+        *text = obfuscation::without(secrets, text);
     }
     let fault = Box::new(Fault { status, problem });
     Err(match status {

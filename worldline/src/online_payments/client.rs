@@ -1,8 +1,8 @@
 //! The client: what the official server SDKs give their users.
 //!
 //! ```no_run
-//! use cardseal_gateways::online_payments::client::{CallContext, Client};
-//! use cardseal_gateways::online_payments::domain::{AmountOfMoney, CapturePaymentRequest};
+//! use cardseal_worldline::online_payments::client::{CallContext, Client};
+//! use cardseal_worldline::online_payments::domain::{AmountOfMoney, CapturePaymentRequest};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::from_file("payments_sdk.prp", "api key id", "api secret".to_owned().into())?;
@@ -18,6 +18,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cardseal_transport::{Response, Unusable};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,14 +35,12 @@ use super::domain::{
 };
 use super::errors::{Communication, Error, Mistake, read, request_timestamp};
 use super::signature::{V1_HMAC, V1HmacAuthenticator};
-use crate::settings;
-use crate::transport::{Failure, Response};
-use crate::worldline::communicator::{Builder, Call, Communicator, Unanswered};
-use crate::worldline::connection::{Connection, PooledConnection};
-use crate::worldline::logging::CommunicatorLogger;
-use crate::worldline::metadata::{ServerMetaInfo, ShoppingCartExtension};
-use crate::worldline::properties::{Endpoint, Properties, PropertiesError, checked_base};
-use crate::worldline::resource::Resource;
+use crate::communicator::{Builder, Call, Communicator, SharedConnection};
+use crate::connection::PooledConnection;
+use crate::logging::CommunicatorLogger;
+use crate::metadata::{ServerMetaInfo, ShoppingCartExtension};
+use crate::properties::{Endpoint, Properties, PropertiesError, PropertyMistake, checked_base};
+use crate::resource::Resource;
 
 const SECTION: &str = "OnlinePaymentsSDK";
 const PREFIX: &str = "onlinepayments.api";
@@ -77,7 +76,7 @@ impl Configuration {
     ) -> Result<Self, PropertiesError> {
         let mut mistakes = Vec::new();
         let mut mistake = |key: &str, message: String| {
-            mistakes.push(settings::Mistake {
+            mistakes.push(PropertyMistake {
                 key: key.into(),
                 message,
             });
@@ -163,12 +162,14 @@ impl Configuration {
     ///
     /// # Errors
     /// Only if the system's TLS set-up is unusable.
-    pub fn communicator(&self) -> Result<Builder, crate::transport::Unusable> {
-        Ok(self.communicator_over(Arc::new(PooledConnection::new(&self.endpoint)?)))
+    pub fn communicator(&self) -> Result<Builder, Unusable> {
+        let connection: SharedConnection = Arc::new(PooledConnection::new(&self.endpoint)?);
+        Ok(self.communicator_over(connection))
     }
 
-    /// The same over a connection that is there already.
-    pub fn communicator_over(&self, connection: Arc<dyn Connection>) -> Builder {
+    /// The same over a connection of the caller's; `()` for one that is handed over with each call
+    /// ([`MerchantClient::over`]).
+    pub fn communicator_over<C>(&self, connection: C) -> Builder<C> {
         Builder::new(
             &self.endpoint.base,
             connection,
@@ -207,7 +208,7 @@ pub enum SetupError {
     Configuration(#[from] PropertiesError),
     /// The connection.
     #[error(transparent)]
-    Connection(#[from] crate::transport::Unusable),
+    Connection(#[from] Unusable),
 }
 
 /// What goes with one call, and what comes back beside its answer.
@@ -245,21 +246,12 @@ impl CallContext {
 
 /// Speaks to the platform. Cheap to clone.
 #[derive(Clone)]
-pub struct Client {
-    communicator: Communicator,
+pub struct Client<C = SharedConnection> {
+    communicator: Communicator<C>,
     client_meta_info: Option<String>,
 }
 
 impl Client {
-    /// With a communicator that other clients may share.
-    #[must_use]
-    pub const fn new(communicator: Communicator) -> Self {
-        Self {
-            communicator,
-            client_meta_info: None,
-        }
-    }
-
     /// With a configuration, and a pool of its own.
     ///
     /// # Errors
@@ -278,6 +270,17 @@ impl Client {
         secret_api_key: SecretString,
     ) -> Result<Self, SetupError> {
         Self::from_configuration(&Configuration::from_file(path, api_key_id, secret_api_key)?)
+    }
+}
+
+impl<C: Clone> Client<C> {
+    /// With a communicator that other clients may share.
+    #[must_use]
+    pub const fn new(communicator: Communicator<C>) -> Self {
+        Self {
+            communicator,
+            client_meta_info: None,
+        }
     }
 
     /// Passes on what the browser says of itself: its `encodedClientMetaInfo`, or any JSON in base64.
@@ -299,7 +302,7 @@ impl Client {
     ///
     /// # Errors
     /// If the id cannot stand in an address.
-    pub fn merchant(&self, merchant_id: &str) -> Result<MerchantClient, Error> {
+    pub fn merchant(&self, merchant_id: &str) -> Result<MerchantClient<C>, Error> {
         let base = Resource::new("/v2/").id("merchant_id", merchant_id)?;
         Ok(MerchantClient {
             client: self.clone(),
@@ -320,9 +323,23 @@ impl Client {
 
 /// The calls of a merchant.
 #[derive(Clone)]
-pub struct MerchantClient {
-    client: Client,
+pub struct MerchantClient<C = SharedConnection> {
+    client: Client<C>,
     base: Resource,
+}
+
+impl<C> MerchantClient<C> {
+    /// The same over another connection.
+    #[must_use]
+    pub fn over(&self, connection: SharedConnection) -> MerchantClient {
+        MerchantClient {
+            client: Client {
+                communicator: self.client.communicator.over(connection),
+                client_meta_info: self.client.client_meta_info.clone(),
+            },
+            base: self.base.clone(),
+        }
+    }
 }
 
 macro_rules! groups {
@@ -362,18 +379,6 @@ groups! {
 const NOTHING: Option<&()> = None;
 
 impl MerchantClient {
-    /// The same over another connection.
-    #[must_use]
-    pub fn over(&self, connection: Arc<dyn Connection>) -> Self {
-        Self {
-            client: Client {
-                communicator: self.client.communicator.over(connection),
-                client_meta_info: self.client.client_meta_info.clone(),
-            },
-            base: self.base.clone(),
-        }
-    }
-
     fn at(&self, path: &'static str) -> Resource {
         self.base.clone().then(path)
     }
@@ -422,19 +427,7 @@ impl MerchantClient {
         };
         let communicator = &self.client.communicator;
         let secrets = call.secrets();
-        let answer = communicator
-            .send(call)
-            .await
-            .map_err(|unanswered| match unanswered {
-                Unanswered::Header(name) => Mistake::Value(name).into(),
-                Unanswered::ClearCardData => Mistake::ClearCardData.into(),
-                Unanswered::NotJson => Mistake::Value("body").into(),
-                // Nothing was sent.
-                Unanswered::Closed | Unanswered::Unauthorized(_) => {
-                    Error::Communication(Communication::Failure(Failure::NotSent))
-                }
-                Unanswered::Failure(failure) => Error::Communication(Communication::Failure(failure)),
-            })?;
+        let answer = communicator.send::<Error>(call).await?;
         if let Some(context) = context {
             context.note(&answer);
         }

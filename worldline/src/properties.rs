@@ -13,10 +13,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use super::metadata::ShoppingCartExtension;
+use crate::metadata::ShoppingCartExtension;
 
-use crate::settings::Mistake;
-use crate::transport::Proxy;
+use cardseal_transport::Proxy;
 
 /// How the official SDK for Java spells the ways to sign. The others refuse this spelling, as it refuses theirs.
 const OF_JAVA: &[&str] = &["V1HMAC", "OAUTH2"];
@@ -74,19 +73,28 @@ pub struct Properties {
     json: bool,
     values: BTreeMap<String, String>,
     known: BTreeSet<&'static str>,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<PropertyMistake>,
+}
+
+/// What is wrong with one key of a properties file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyMistake {
+    /// The key.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 /// Why a properties file cannot be used. Holds keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PropertiesError(pub Vec<Mistake>);
+pub struct PropertiesError(pub Vec<PropertyMistake>);
 
 impl fmt::Display for PropertiesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the properties have {} mistake(s):", self.0.len())?;
         self.0
             .iter()
-            .try_for_each(|Mistake { key, message }| write!(f, " {key}: {message};"))
+            .try_for_each(|PropertyMistake { key, message }| write!(f, " {key}: {message};"))
     }
 }
 
@@ -120,7 +128,7 @@ impl Properties {
     /// If it cannot be read.
     pub fn from_file(path: &Path, section: &str, prefix: &'static str) -> Result<Self, PropertiesError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            PropertiesError(vec![Mistake {
+            PropertiesError(vec![PropertyMistake {
                 key: "the file".into(),
                 message: format!("cannot be read: {}", error.kind()),
             }])
@@ -150,7 +158,7 @@ impl Properties {
 
     fn read_json(&mut self, text: &str) {
         let Ok(Value::Object(members)) = serde_json::from_str(text) else {
-            self.mistakes.push(Mistake {
+            self.mistakes.push(PropertyMistake {
                 key: "the file".into(),
                 message: "is not JSON".into(),
             });
@@ -287,7 +295,7 @@ impl Properties {
             true => key.into(),
             false => format!("{}.{key}", self.prefix),
         };
-        self.mistakes.push(Mistake {
+        self.mistakes.push(PropertyMistake {
             key,
             message: message.into(),
         });
@@ -543,7 +551,7 @@ impl Endpoint {
 /// # Errors
 /// What is wrong, without the address.
 pub fn checked_base(address: &str) -> Result<String, &'static str> {
-    let base = crate::transport::base_url(address)?;
+    let base = cardseal_transport::base_url(address)?;
     let path = base.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
     match path {
         Some(_) => Err("must be a host without a path"),

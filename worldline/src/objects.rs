@@ -145,7 +145,7 @@ macro_rules! objects {
             }
         }
 
-        impl $crate::worldline::objects::Member for $name {
+        impl $crate::objects::Member for $name {
             fn read(_: &str, value: serde_json::Value) -> Result<Self, serde_json::Value> {
                 let serde_json::Value::Object(mut members) = value else {
                     return Err(value);
@@ -154,10 +154,10 @@ macro_rules! objects {
                     $($field: {
                         let name: Option<&str> = None$(.or(Some($wire)))?;
                         let name = name.map_or_else(
-                            || $crate::worldline::objects::camel_case(stringify!($field)),
+                            || $crate::objects::camel_case(stringify!($field)),
                             str::to_owned,
                         );
-                        $crate::worldline::objects::take(&mut members, &name)
+                        $crate::objects::take(&mut members, &name)
                     },)*
                     more: members,
                 })
@@ -167,14 +167,14 @@ macro_rules! objects {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let value = serde_json::Value::deserialize(deserializer)?;
-                $crate::worldline::objects::Member::read("", value)
+                $crate::objects::Member::read("", value)
                     .map_err(|_| serde::de::Error::custom("not an object"))
             }
         }
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let shown = serde_json::to_value(self).map(|value| $crate::worldline::obfuscate::json(&value)).unwrap_or_default();
+                let shown = serde_json::to_value(self).map(|value| $crate::obfuscation::json(&value)).unwrap_or_default();
                 write!(f, concat!(stringify!($name), " {}"), shown)
             }
         })+

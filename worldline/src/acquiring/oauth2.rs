@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cardseal::http::Request;
-use cardseal::redact::card_digits;
+use cardseal::redact::line;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use crate::error::{Doubt, Error, Refusal, Rejection, shortened};
-use crate::transport::Response;
-use crate::transport::access::{ClientCredentials, is_token};
-use crate::worldline::communicator::{Authenticator, ToSign};
-use crate::worldline::connection::Connection;
+use crate::communicator::{Authenticator, ToSign};
+use crate::connection::Connection;
+use crate::errors::OAuth2Error;
+use cardseal_transport::Response;
+use cardseal_transport::access::{ClientCredentials, is_token};
 
 /// The name of this kind of authorisation, in the properties file.
 pub const OAUTH2: &str = "OAuth2";
@@ -30,13 +30,19 @@ pub const SCOPES: &[&str] = &[
     "services_ping",
 ];
 
+/// No token of the platform comes near.
+const LONGEST_TOKEN: usize = 8192;
+
+/// More of its own words is not kept.
+const LONGEST_TEXT: usize = 300;
+
 /// Gets access tokens.
 pub struct OAuth2Authenticator {
     token_uri: String,
     client_id: String,
     client_secret: SecretString,
     scopes: String,
-    access: ClientCredentials<SecretString, Error>,
+    access: ClientCredentials<SecretString, OAuth2Error>,
 }
 
 impl OAuth2Authenticator {
@@ -62,7 +68,7 @@ impl OAuth2Authenticator {
             .finish()
     }
 
-    async fn fetch(&self, connection: &dyn Connection) -> Result<(SecretString, Duration), Error> {
+    async fn fetch(&self, connection: &dyn Connection) -> Result<(SecretString, Duration), OAuth2Error> {
         let request = Request {
             method: "POST",
             url: self.token_uri.clone(),
@@ -73,30 +79,26 @@ impl OAuth2Authenticator {
     }
 }
 
-fn read(answer: &Response) -> Result<(SecretString, Duration), Error> {
+fn read(answer: &Response) -> Result<(SecretString, Duration), OAuth2Error> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status != 200 {
-        let said = |name: &str| body[name].as_str().map(|text| shortened(&card_digits(text)));
-        return match said("error") {
-            Some(code) => Err(Refusal::Rejected(Rejection {
-                code: Some(code),
-                message: said("error_description").unwrap_or_default(),
-                status: Some(answer.status),
-                ..Rejection::default()
-            })
-            .into()),
-            None => Err(Error::Doubtful(Doubt::Undecodable)),
-        };
+        let said = |name: &str| body[name].as_str().map(|text| line(text, LONGEST_TEXT));
+        let code = said("error").ok_or(OAuth2Error::Unreadable)?;
+        return Err(OAuth2Error::Refused {
+            status: answer.status,
+            code,
+            description: said("error_description").unwrap_or_default(),
+        });
     }
     let token = body["access_token"]
         .as_str()
-        .filter(|token| is_token(token, 8192));
+        .filter(|token| is_token(token, LONGEST_TOKEN));
     let seconds = &body["expires_in"];
     let seconds = seconds
         .as_i64()
         .or_else(|| seconds.as_str().and_then(|digits| digits.parse().ok()));
     let (Some(token), Some(seconds)) = (token, seconds) else {
-        return Err(Error::Doubtful(Doubt::Undecodable));
+        return Err(OAuth2Error::Unreadable);
     };
     // One that has ended already is used for the one call that it was asked for.
     let lifetime = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
@@ -109,7 +111,7 @@ impl Authenticator for OAuth2Authenticator {
         &self,
         _: &ToSign<'_>,
         connection: &dyn Connection,
-    ) -> Result<SecretString, Error> {
+    ) -> Result<SecretString, OAuth2Error> {
         Ok(self.access.token(self.fetch(connection)).await?.value)
     }
 
@@ -140,12 +142,10 @@ mod tests {
             let (token, lifetime) = answer(200, body).unwrap();
             assert_eq!((token.expose_secret(), lifetime.as_secs()), ("Bearer t", 300));
         }
-        let Err(Error::Refused(Refusal::Rejected(rejection))) = answer(
+        let refused = answer(
             401,
             json!({ "error": "invalid_client", "error_description": { "a": 1 } }),
-        ) else {
-            panic!("no refusal");
-        };
-        assert_eq!(rejection.code.as_deref(), Some("invalid_client"));
+        );
+        assert!(matches!(refused, Err(OAuth2Error::Refused { code, .. }) if code == "invalid_client"));
     }
 }

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::obfuscate;
-use super::resource::Resource;
-use crate::transport::{Failure, Response};
+use crate::obfuscation;
+use crate::resource::Resource;
+use cardseal_transport::{Failure, Response};
 
 /// Takes what is logged. Nothing that reaches it is secret.
 pub trait CommunicatorLogger: Send + Sync {
@@ -73,9 +73,9 @@ impl Log {
         if let Some(logger) = self.logger() {
             let mut text = format!("request {id}: {method} {}", resource.shown());
             for (name, value) in headers {
-                let _ = write!(text, "\n  {name}: {}", obfuscate::header(name, value));
+                let _ = write!(text, "\n  {name}: {}", obfuscation::header(name, value));
             }
-            let body = obfuscate::body(body.as_bytes());
+            let body = obfuscation::body(body.as_bytes());
             if !body.is_empty() {
                 let _ = write!(text, "\n  {body}");
             }
@@ -87,13 +87,13 @@ impl Log {
         if let Some(logger) = self.logger() {
             let mut text = format!("answer {id}: {} after {} ms", response.status, took.as_millis());
             for (name, value) in &response.headers {
-                let _ = write!(text, "\n  {name}: {}", obfuscate::header(name, value));
+                let _ = write!(text, "\n  {name}: {}", obfuscation::header(name, value));
             }
-            let body = obfuscate::body(&response.body);
+            let body = obfuscation::body(&response.body);
             if !body.is_empty() {
                 let _ = write!(text, "\n  {body}");
             }
-            logger.log(&obfuscate::without(secrets, &text));
+            logger.log(&obfuscation::without(secrets, &text));
         }
     }
 

@@ -1,7 +1,9 @@
-//! Addresses that nobody can bend.
+//! Paths and queries that no caller's value can change the shape of.
 //!
 //! What a caller names goes into a path or a query only if it needs no escaping, so that what is signed is what is
 //! sent whatever either side decodes, and no id can become another path.
+
+use crate::errors::Mistake;
 
 /// A path with a query, and the same with secrets left out, for the log.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,11 +13,6 @@ pub struct Resource {
     secrets: Vec<String>,
     query: bool,
 }
-
-/// The value of a parameter, which is named, cannot stand in an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the value of `{0}` is not valid")]
-pub struct Unfit(pub &'static str);
 
 /// The longest id.
 const LONGEST: usize = 128;
@@ -44,7 +41,7 @@ impl Resource {
     ///
     /// # Errors
     /// If it is not made of letters, digits, `-` and `_`.
-    pub fn id(mut self, name: &'static str, id: &str) -> Result<Self, Unfit> {
+    pub fn id(mut self, name: &'static str, id: &str) -> Result<Self, Mistake> {
         let id = checked(name, id)?;
         self.text.push_str(id);
         self.shown.push_str(id);
@@ -55,7 +52,7 @@ impl Resource {
     ///
     /// # Errors
     /// As of [`Resource::id`].
-    pub fn secret_id(mut self, name: &'static str, id: &str) -> Result<Self, Unfit> {
+    pub fn secret_id(mut self, name: &'static str, id: &str) -> Result<Self, Mistake> {
         let id = checked(name, id)?;
         self.text.push_str(id);
         self.shown.push_str("********");
@@ -67,10 +64,10 @@ impl Resource {
     ///
     /// # Errors
     /// If its value needs escaping.
-    pub fn query(mut self, name: &'static str, value: &str) -> Result<Self, Unfit> {
+    pub fn query(mut self, name: &'static str, value: &str) -> Result<Self, Mistake> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         if value.is_empty() || value.len() > LONGEST || !value.bytes().all(plain) {
-            return Err(Unfit(name));
+            return Err(Mistake::Value(name));
         }
         let part = format!("{}{name}={value}", if self.query { '&' } else { '?' });
         self.query = true;
@@ -104,8 +101,12 @@ impl std::fmt::Debug for Resource {
     }
 }
 
-fn checked<'a>(name: &'static str, id: &'a str) -> Result<&'a str, Unfit> {
-    if is_id(id) { Ok(id) } else { Err(Unfit(name)) }
+fn checked<'a>(name: &'static str, id: &'a str) -> Result<&'a str, Mistake> {
+    if is_id(id) {
+        Ok(id)
+    } else {
+        Err(Mistake::Value(name))
+    }
 }
 
 /// Whether a text can stand in a path as it is: letters, digits, `-` and `_`, not longer than any real id.
@@ -133,7 +134,7 @@ mod tests {
         for bad in ["", "a b", "a&b=c", "a#", "a%20", "ü", "a=b", "a+b", "a/b"] {
             assert_eq!(
                 Resource::new("/x").query("locale", bad),
-                Err(Unfit("locale")),
+                Err(Mistake::Value("locale")),
                 "{bad:?}"
             );
         }

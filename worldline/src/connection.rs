@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use cardseal::http::Request;
 use tokio::sync::Semaphore;
 
-use super::properties::Endpoint;
-use crate::transport::{Failure, IDLE, Response, Timeouts, Transport, Unusable};
+use crate::properties::Endpoint;
+use cardseal_transport::{Failure, IDLE, Response, Timeouts, Transport, Unusable};
 
 /// Sends requests. It follows no redirect and repeats nothing by itself.
 #[async_trait]

@@ -6,8 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::amount::Amount;
-use crate::worldline::objects::objects;
+use crate::objects::objects;
 
 objects! {
     /// Minor units and a currency.
@@ -328,24 +327,6 @@ objects! {
         created: String, merchant_id: String,
         kind: String as "type",
         payment: Payment, refund: OperationResponse, payout: OperationResponse, token: TokenResponse,
-    }
-}
-
-impl From<&Amount> for AmountOfMoney {
-    fn from(amount: &Amount) -> Self {
-        Self {
-            amount: Some(amount.minor()),
-            currency_code: Some(amount.currency().code().into()),
-            ..Self::default()
-        }
-    }
-}
-
-impl AmountOfMoney {
-    /// Whether it is this amount.
-    #[must_use]
-    pub fn is(&self, amount: &Amount) -> bool {
-        self.amount == Some(amount.minor()) && self.currency_code.as_deref() == Some(amount.currency().code())
     }
 }
 

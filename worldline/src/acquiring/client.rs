@@ -1,7 +1,7 @@
 //! The client: what the official SDK gives its users.
 //!
 //! ```no_run
-//! use cardseal_gateways::worldline_acquiring::client::Factory;
+//! use cardseal_worldline::acquiring::client::Factory;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Factory::create_client_from_file("acquiring.ini", "client id", "client secret".to_owned().into())?;
@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cardseal_transport::Unusable;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,14 +33,12 @@ use super::domain::{
 };
 use super::errors::{Communication, Error, Mistake, read};
 use super::oauth2::{OAUTH2, OAuth2Authenticator, SCOPES};
-use crate::settings;
-use crate::transport::Unusable;
-use crate::worldline::communicator::{Builder, Call, Communicator, Unanswered};
-use crate::worldline::connection::{Connection, PooledConnection};
-use crate::worldline::logging::CommunicatorLogger;
-use crate::worldline::metadata::{ServerMetaInfo, ShoppingCartExtension};
-use crate::worldline::properties::{Endpoint, Properties, PropertiesError, checked_base};
-use crate::worldline::resource::Resource;
+use crate::communicator::{Builder, Call, Communicator, SharedConnection};
+use crate::connection::PooledConnection;
+use crate::logging::CommunicatorLogger;
+use crate::metadata::{ServerMetaInfo, ShoppingCartExtension};
+use crate::properties::{Endpoint, Properties, PropertiesError, PropertyMistake, checked_base};
+use crate::resource::Resource;
 
 const SECTION: &str = "AcquiringSDK";
 const PREFIX: &str = "acquiring.api";
@@ -77,7 +76,7 @@ impl Configuration {
     ) -> Result<Self, PropertiesError> {
         let mut mistakes = Vec::new();
         let mut mistake = |key: &str, message: &str| {
-            mistakes.push(settings::Mistake {
+            mistakes.push(PropertyMistake {
                 key: key.into(),
                 message: message.into(),
             });
@@ -186,11 +185,13 @@ impl Configuration {
     /// Only if the system's TLS set-up, or the proxy, is unusable.
     pub fn communicator(&self) -> Result<Builder, Unusable> {
         let connection = PooledConnection::with_temporary_connections(&self.endpoint)?;
-        Ok(self.communicator_over(Arc::new(connection)))
+        let connection: SharedConnection = Arc::new(connection);
+        Ok(self.communicator_over(connection))
     }
 
-    /// The same over a connection that is there already.
-    pub fn communicator_over(&self, connection: Arc<dyn Connection>) -> Builder {
+    /// The same over a connection of the caller's; `()` for one that is handed over with each call
+    /// ([`MerchantClient::over`]).
+    pub fn communicator_over<C>(&self, connection: C) -> Builder<C> {
         Builder::new(
             &self.endpoint.base,
             connection,
@@ -236,17 +237,17 @@ pub enum SetupError {
 
 /// Speaks to the platform. Cheap to clone.
 #[derive(Clone)]
-pub struct Client {
-    communicator: Communicator,
+pub struct Client<C = SharedConnection> {
+    communicator: Communicator<C>,
 }
 
 /// No body.
 const NOTHING: Option<&()> = None;
 
-impl Client {
+impl<C: Clone> Client<C> {
     /// With a communicator that other clients may share.
     #[must_use]
-    pub const fn new(communicator: Communicator) -> Self {
+    pub const fn new(communicator: Communicator<C>) -> Self {
         Self { communicator }
     }
 
@@ -254,7 +255,7 @@ impl Client {
     ///
     /// # Errors
     /// If an id cannot stand in an address.
-    pub fn merchant(&self, acquirer_id: &str, merchant_id: &str) -> Result<MerchantClient, Error> {
+    pub fn merchant(&self, acquirer_id: &str, merchant_id: &str) -> Result<MerchantClient<C>, Error> {
         let at = |base: &'static str| {
             Resource::new(base)
                 .id("acquirer_id", acquirer_id)?
@@ -268,16 +269,6 @@ impl Client {
         })
     }
 
-    /// `GET /services/v1/ping`.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.ask("GET", &Resource::new("/services/v1/ping"), NOTHING)
-            .await
-            .map(drop)
-    }
-
     /// Logs requests, answers and failures from now on, without what is secret in them.
     pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.communicator.enable_logging(logger);
@@ -286,6 +277,18 @@ impl Client {
     /// Logs no more.
     pub fn disable_logging(&self) {
         self.communicator.disable_logging();
+    }
+}
+
+impl Client {
+    /// `GET /services/v1/ping`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.ask("GET", &Resource::new("/services/v1/ping"), NOTHING)
+            .await
+            .map(drop)
     }
 
     /// Closes connections that have not been in use for so long, where the connection has a pool.
@@ -320,41 +323,34 @@ impl Client {
             body,
         };
         let secrets = call.secrets();
-        let answer = self
-            .communicator
-            .send(call)
-            .await
-            .map_err(|unanswered| match unanswered {
-                Unanswered::Closed => Mistake::Closed.into(),
-                Unanswered::Unauthorized(error) => Error::OAuth2(error),
-                Unanswered::Header(name) => Mistake::Value(name).into(),
-                Unanswered::ClearCardData => Mistake::ClearCardData.into(),
-                Unanswered::NotJson => Mistake::Value("body").into(),
-                Unanswered::Failure(failure) => Error::Communication(Communication::Failure(failure)),
-            })?;
+        let answer = self.communicator.send::<Error>(call).await?;
         read(&answer, &secrets, |bytes| self.communicator.unmarshal(bytes).ok())
     }
 }
 
 /// The calls of a merchant.
 #[derive(Clone)]
-pub struct MerchantClient {
-    client: Client,
+pub struct MerchantClient<C = SharedConnection> {
+    client: Client<C>,
     processing: Resource,
     services: Resource,
 }
 
-impl MerchantClient {
+impl<C> MerchantClient<C> {
     /// The same over another connection.
     #[must_use]
-    pub fn over(&self, connection: Arc<dyn Connection>) -> Self {
-        Self {
-            client: Client::new(self.client.communicator.over(connection)),
+    pub fn over(&self, connection: SharedConnection) -> MerchantClient {
+        MerchantClient {
+            client: Client {
+                communicator: self.client.communicator.over(connection),
+            },
             processing: self.processing.clone(),
             services: self.services.clone(),
         }
     }
+}
 
+impl MerchantClient {
     /// Payments and what is done to them.
     #[must_use]
     pub const fn payments(&self) -> CardPayments<'_> {

@@ -7,8 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::amount::{Amount, decimals};
-use crate::worldline::objects::{Member, objects};
+use crate::objects::{Member, objects};
 
 /// A text of a card in clear: wiped when it is dropped, and printed as asterisks.
 #[derive(Clone)]
@@ -249,30 +248,5 @@ objects! {
     ApiPaymentErrorResponse {
         kind: String as "type",
         title: String, status: u16, detail: String, instance: String, request_id: String,
-    }
-}
-
-impl From<&Amount> for AmountData {
-    fn from(amount: &Amount) -> Self {
-        Self {
-            amount: Some(amount.minor()),
-            currency_code: Some(amount.currency().code().into()),
-            number_of_decimals: decimals(amount.currency()).and_then(|digits| u32::try_from(digits).ok()),
-            ..Self::default()
-        }
-    }
-}
-
-impl AmountData {
-    /// Whether it is this amount.
-    #[must_use]
-    pub fn is(&self, amount: &Amount) -> bool {
-        let own = Self::from(amount);
-        self.amount == own.amount
-            && self.currency_code == own.currency_code
-            && !self.is_unreadable("numberOfDecimals")
-            && self
-                .number_of_decimals
-                .is_none_or(|digits| Some(digits) == own.number_of_decimals)
     }
 }

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use cardseal::http::Request;
 use cardseal::redact::holds_card_number;
+use cardseal_transport::Response;
+use cardseal_transport::access::once_more_after_401;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::connection::Connection;
-use super::logging::{CommunicatorLogger, Log};
-use super::metadata::MetadataProvider;
-use super::obfuscate;
-use super::resource::Resource;
-use crate::error::Error;
-use crate::transport::{Failure, Response};
+use crate::connection::Connection;
+use crate::errors::{CallError, Communication, Mistake, OAuth2Error};
+use crate::logging::{CommunicatorLogger, Log};
+use crate::metadata::MetadataProvider;
+use crate::obfuscation;
+use crate::resource::Resource;
 
 /// Headers that are the communicator's own.
 const OWN_HEADERS: &[&str] = &["authorization", "content-type", "date", "host", "content-length"];
@@ -53,7 +54,7 @@ pub trait Authenticator: Send + Sync {
         &self,
         request: &ToSign<'_>,
         connection: &dyn Connection,
-    ) -> Result<SecretString, Error>;
+    ) -> Result<SecretString, OAuth2Error>;
 
     /// The platform answered 401 to this value. If another may be had, the same request is sent once more with it:
     /// an unauthenticated one did nothing.
@@ -129,43 +130,30 @@ impl Call<'_> {
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.resource.secrets().to_vec();
-        secrets.extend(self.body.iter().flat_map(obfuscate::secrets));
+        secrets.extend(self.body.iter().flat_map(obfuscation::secrets));
         secrets
     }
 }
 
-/// Why a call has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unanswered {
-    /// It was not made: the communicator has been closed.
-    Closed,
-    /// It was not made: there was no authorisation for it.
-    Unauthorized(Error),
-    /// It was not made: a header cannot be sent.
-    Header(&'static str),
-    /// It was not made: the body holds a card in clear.
-    ClearCardData,
-    /// It was not made: the body cannot be written.
-    NotJson,
-    /// No connection, or no answer.
-    Failure(Failure),
-}
+/// How requests leave, shared by the clients of a communicator.
+pub type SharedConnection = Arc<dyn Connection>;
 
-/// The parts, which can be replaced one by one.
-pub struct Builder {
+/// The parts, which can be replaced one by one. Without a connection (`Builder<()>`) they make a communicator that cannot
+/// send, and gets its connection for each call: [`Communicator::over`].
+pub struct Builder<C = SharedConnection> {
     base: String,
-    connection: Arc<dyn Connection>,
+    connection: C,
     authenticator: Arc<dyn Authenticator>,
     metadata: Arc<dyn MetadataProvider>,
     marshaller: Arc<dyn Marshaller>,
     clear_card_data: bool,
 }
 
-impl Builder {
+impl<C> Builder<C> {
     /// With what every communicator needs.
     pub fn new(
         base: &str,
-        connection: Arc<dyn Connection>,
+        connection: C,
         authenticator: Arc<dyn Authenticator>,
         metadata: Arc<dyn MetadataProvider>,
     ) -> Self {
@@ -181,9 +169,15 @@ impl Builder {
 
     /// Another connection.
     #[must_use]
-    pub fn connection(mut self, connection: Arc<dyn Connection>) -> Self {
-        self.connection = connection;
-        self
+    pub fn connection(self, connection: SharedConnection) -> Builder {
+        Builder {
+            base: self.base,
+            connection,
+            authenticator: self.authenticator,
+            metadata: self.metadata,
+            marshaller: self.marshaller,
+            clear_card_data: self.clear_card_data,
+        }
     }
 
     /// Another authenticator.
@@ -210,14 +204,14 @@ impl Builder {
     /// Lets cards in clear be sent, in the members that are made for them. For merchants whose systems are assessed for
     /// them (PCI DSS, SAQ D) alone; without it, a request that holds one is refused before it is sent.
     #[must_use]
-    pub const fn allow_clear_card_data(mut self) -> Self {
+    pub fn allow_clear_card_data(mut self) -> Self {
         self.clear_card_data = true;
         self
     }
 
     /// The communicator.
     #[must_use]
-    pub fn build(self) -> Communicator {
+    pub fn build(self) -> Communicator<C> {
         Communicator {
             connection: self.connection,
             parts: Arc::new(Parts {
@@ -245,16 +239,16 @@ struct Parts {
 
 /// Signs, sends and reads. Cheap to clone; clones share the connection and the log.
 #[derive(Clone)]
-pub struct Communicator {
-    connection: Arc<dyn Connection>,
+pub struct Communicator<C = SharedConnection> {
+    connection: C,
     parts: Arc<Parts>,
 }
 
-impl Communicator {
+impl<C> Communicator<C> {
     /// The same with another connection.
     #[must_use]
-    pub fn over(&self, connection: Arc<dyn Connection>) -> Self {
-        Self {
+    pub fn over(&self, connection: SharedConnection) -> Communicator {
+        Communicator {
             connection,
             parts: Arc::clone(&self.parts),
         }
@@ -269,7 +263,9 @@ impl Communicator {
     pub fn disable_logging(&self) {
         self.parts.log.disable();
     }
+}
 
+impl Communicator {
     /// Closes connections that have not been in use for so long, where the connection has a pool.
     pub fn close_idle_connections(&self, idle: Duration) {
         self.connection.close_idle_connections(idle);
@@ -297,77 +293,79 @@ impl Communicator {
     /// Signs and sends. Whatever the answer's status is, it is no error here.
     ///
     /// # Errors
-    /// See [`Unanswered`].
-    pub async fn send(&self, mut call: Call<'_>) -> Result<Response, Unanswered> {
+    /// [`Mistake`], or what the authenticator or the connection says, as the product's own error.
+    pub async fn send<E: CallError>(&self, mut call: Call<'_>) -> Result<Response, E> {
         let parts = &*self.parts;
         if parts.closed.load(Ordering::SeqCst) {
-            return Err(Unanswered::Closed);
+            return Err(Mistake::Closed.into());
         }
         let secrets = call.secrets();
-        let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
-        let body = Zeroizing::new(match &call.body {
-            None => String::new(),
-            Some(body) => {
-                if holds_card(body, parts.clear_card_data) {
-                    return Err(Unanswered::ClearCardData);
+        let body = Zeroizing::new(self.written(&call)?);
+        let headers = self.headers(&mut call)?;
+        let to_sign = ToSign {
+            method: call.method,
+            resource: call.resource.as_str(),
+            headers: &headers,
+        };
+        once_more_after_401(
+            async || {
+                Ok(parts
+                    .authenticator
+                    .authorization(&to_sign, &*self.connection)
+                    .await?)
+            },
+            async |authorization: SecretString| {
+                let mut signed = headers.clone();
+                signed.push(("authorization", authorization.expose_secret().into()));
+                let id = uuid::Uuid::new_v4().simple().to_string();
+                parts.log.request(&id, call.method, call.resource, &signed, &body);
+                let request = Request {
+                    method: call.method,
+                    url: format!("{}{}", parts.base, call.resource.as_str()),
+                    headers: signed,
+                    body: body.as_str().into(),
+                };
+                let started = Instant::now();
+                let result = self.connection.send(request).await;
+                match &result {
+                    Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
+                    Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
                 }
-                headers.push(("content-type", "application/json".into()));
-                parts
-                    .marshaller
-                    .marshal(body)
-                    .map_err(|NotJson| Unanswered::NotJson)?
-            }
-        });
-        let more = parts
-            .metadata
-            .headers()
-            .into_iter()
-            .chain(std::mem::take(&mut call.headers));
-        for (name, value) in more {
+                result.map_err(|failure| Communication::Failure(failure).into())
+            },
+            async |authorization: SecretString| parts.authenticator.refused(&authorization).await,
+        )
+        .await
+    }
+
+    fn written(&self, call: &Call<'_>) -> Result<String, Mistake> {
+        let Some(body) = &call.body else {
+            return Ok(String::new());
+        };
+        if holds_card(body, self.parts.clear_card_data) {
+            return Err(Mistake::ClearCardData);
+        }
+        let written = self.parts.marshaller.marshal(body);
+        written.map_err(|NotJson| Mistake::Value("body"))
+    }
+
+    /// All headers but the authorization.
+    fn headers(&self, call: &mut Call<'_>) -> Result<Vec<(&'static str, String)>, Mistake> {
+        let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
+        if call.body.is_some() {
+            headers.push(("content-type", "application/json".into()));
+        }
+        let metadata = self.parts.metadata.headers().into_iter();
+        for (name, value) in metadata.chain(std::mem::take(&mut call.headers)) {
             let again = headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
             // A control character could begin another header, and what is folded is not what is signed.
             let fits = !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
             if again || !fits || OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-                return Err(Unanswered::Header(name));
+                return Err(Mistake::Value(name));
             }
             headers.push((name, value));
         }
-        let mut first = true;
-        loop {
-            let authorization = parts
-                .authenticator
-                .authorization(
-                    &ToSign {
-                        method: call.method,
-                        resource: call.resource.as_str(),
-                        headers: &headers,
-                    },
-                    &*self.connection,
-                )
-                .await
-                .map_err(Unanswered::Unauthorized)?;
-            let mut signed = headers.clone();
-            signed.push(("authorization", authorization.expose_secret().into()));
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            parts.log.request(&id, call.method, call.resource, &signed, &body);
-            let request = Request {
-                method: call.method,
-                url: format!("{}{}", parts.base, call.resource.as_str()),
-                headers: signed,
-                body: body.as_str().into(),
-            };
-            let started = Instant::now();
-            let result = self.connection.send(request).await;
-            match &result {
-                Ok(response) => parts.log.response(&id, &secrets, response, started.elapsed()),
-                Err(failure) => parts.log.failure(&id, *failure, started.elapsed()),
-            }
-            let refused = result.as_ref().is_ok_and(|answer| answer.status == 401);
-            if !(refused && first && parts.authenticator.refused(&authorization).await) {
-                return result.map_err(Unanswered::Failure);
-            }
-            first = false;
-        }
+        Ok(headers)
     }
 }
 
