@@ -153,7 +153,7 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   const sandbox = start('cardseal-sandbox', args, ['pipe', 'pipe', 'pipe']);
   const calls = Object.fromEntries(ids.map((id) => [id, 0]));
   createInterface({ input: sandbox.stderr }).on('line', (line) => {
-    const [, id, route] = /cardseal_sandbox::(\w+).* route="?([\w/-]+)/.exec(stripVTControlCharacters(line)) ?? [];
+    const [, id, route] = /platform="?(\w+)"? route="?([\w/-]+)/.exec(stripVTControlCharacters(line)) ?? [];
     if (platforms[id]?.route === route && id in calls) calls[id] += 1;
   });
   const { control_url: control, server_settings: settings } = await firstLine(sandbox);

@@ -7,39 +7,38 @@
 //! the real platform does not have, stands in for its script.
 
 mod accept;
-mod calls;
+mod access;
+mod book;
+mod charges;
 mod fields;
+mod refusal;
+mod request;
 mod settings;
+mod threeds;
+mod tokens;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use self::access::Role;
+use self::book::Book;
+use self::refusal::Refusal;
+use self::request::{Answer, Call};
 pub use self::settings::Settings;
-use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Platform, SandboxOptions, Shared, StartError, clock, connection, cors};
+use crate::host::cors::PageAccess;
+use crate::host::faults::Applied;
+use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, get, post};
+use crate::{SandboxOptions, StartError};
 
-const MAX_BODY: usize = 256 * 1024;
 const VERSIONS: [(&str, u8); 2] = [
     ("application/vnd.mcn.transaction-service.api.v.1+json", 1),
     ("application/vnd.mcn.transaction-service.api.v.2+json", 2),
 ];
-const ERROR_TYPE: &str = "application/vnd.com.cwie.error.v1+json";
-/// Headers that a page may send.
-const PAGE_HEADERS: &str = "authorization, content-type, widget-version";
 
 /// What a client needs to use the simulated CCBill.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,233 +68,165 @@ pub struct Credentials {
     pub secret: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    FrontEnd,
-    BackEnd,
+/// What a route does.
+pub(crate) enum Operation {
+    /// Makes an access token.
+    Grant,
+    /// For holders of an access token of one of the applications.
+    Call(Role, Handler),
 }
 
-#[derive(Clone, Copy)]
-struct Access {
-    role: Role,
-    expires_at: OffsetDateTime,
+type Handler = fn(&Call<'_>, &mut Ledger) -> Answer;
+type Ledger = crate::host::Ledger<Book, Settings>;
+
+const fn frontend(handler: Handler) -> Operation {
+    Operation::Call(Role::FrontEnd, handler)
 }
 
-/// A payment token. Of the card only what is safe to show.
-#[derive(Clone, Serialize)]
-pub(crate) struct Token {
-    id: String,
-    subacc: u32,
-    #[serde(serialize_with = "clock::as_text::serialize")]
-    created_at: OffsetDateTime,
-    time_to_live: u64,
-    valid_number_of_use: u64,
-    uses: u64,
-    bin: String,
-    last4: String,
-    verified: bool,
-    subscription_id: u64,
-    ip_address: Option<String>,
+const fn backend(handler: Handler) -> Operation {
+    Operation::Call(Role::BackEnd, handler)
 }
 
-/// A charge that reached the bank.
-#[derive(Clone, Serialize)]
-struct Sale {
-    token: String,
-    subacc: u32,
-    cents: u64,
-    currency: Option<u64>,
-    threeds: bool,
-    approved: bool,
-    decline_code: Option<u32>,
-    subscription_id: Option<String>,
-    ip_address: Option<String>,
-    pass_through: Value,
-}
+/// The platform says that pages cannot get access tokens.
+const OAUTH: [Route<Operation>; 1] = [post("oauth", "/ccbill-auth/oauth/token", Operation::Grant)];
 
-#[derive(Default)]
-struct Book {
-    access: BTreeMap<String, Access>,
-    access_tokens_made: BTreeMap<&'static str, u64>,
-    tokens: BTreeMap<String, Token>,
-    sales: Vec<Sale>,
-    number: u64,
-}
-
-/// What changes while the sandbox runs, behind one lock.
-pub(crate) struct Ledger {
-    book: Book,
-    settings: Settings,
-}
-
-/// The simulated CCBill.
-pub(crate) struct CcBill {
-    shared: Shared,
-    info: Info,
-    ledger: Mutex<Ledger>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    OAuth,
-    Create,
-    CreateVerified,
-    ThreedsRequired,
-    TokenThreedsRequired,
-    ReadToken,
-    Charge,
-    ChargeThreeds,
-    Sales,
-    /// Not of the platform's.
-    Stub,
-}
-
-/// By the names that faults use. A path's variable is `*`; a fixed part goes before it.
-const ROUTES: [(&str, Method, &[&str], Route); 10] = [
-    (
-        "oauth",
-        Method::POST,
-        &["ccbill-auth", "oauth", "token"],
-        Route::OAuth,
-    ),
-    (
+const FRONTEND: [Route<Operation>; 5] = [
+    post(
         "payment-tokens",
-        Method::POST,
-        &["payment-tokens", "merchant-only"],
-        Route::Create,
+        "/payment-tokens/merchant-only",
+        frontend(|call, ledger| call.create_token(ledger, false)),
     ),
-    (
+    post(
         "payment-tokens/verify",
-        Method::POST,
-        &["payment-tokens", "merchant-only-verify"],
-        Route::CreateVerified,
+        "/payment-tokens/merchant-only-verify",
+        frontend(|call, ledger| call.create_token(ledger, true)),
     ),
-    (
+    get(
         "payment-tokens/threeds-required",
-        Method::GET,
-        &["payment-tokens", "threeds-required"],
-        Route::ThreedsRequired,
+        "/payment-tokens/threeds-required",
+        frontend(|call, _| call.threeds_required()),
     ),
-    (
+    get(
         "payment-tokens/token-threeds-required",
-        Method::GET,
-        &["payment-tokens", "*", "threeds-required"],
-        Route::TokenThreedsRequired,
+        "/payment-tokens/{id}/threeds-required",
+        frontend(|call, ledger| call.token_threeds_required(ledger)),
     ),
-    (
-        "payment-tokens/get",
-        Method::GET,
-        &["payment-tokens", "*"],
-        Route::ReadToken,
-    ),
-    (
-        "transactions/threeds",
-        Method::POST,
-        &["transactions", "payment-tokens", "threeds", "*"],
-        Route::ChargeThreeds,
-    ),
-    (
-        "transactions",
-        Method::POST,
-        &["transactions", "payment-tokens", "*"],
-        Route::Charge,
-    ),
-    (
-        "transactions/sales",
-        Method::GET,
-        &["transactions", "payment-tokens", "*"],
-        Route::Sales,
-    ),
-    (
+    // Not of the platform's.
+    post(
         "stub/authenticate",
-        Method::POST,
-        &["_stub", "authenticate-customer"],
-        Route::Stub,
+        "/_stub/authenticate-customer",
+        frontend(|call, _| call.authenticate()),
     ),
 ];
 
-impl Route {
-    /// Whose tokens make the call.
-    const fn role(self) -> Role {
-        match self {
-            Self::OAuth
-            | Self::Create
-            | Self::CreateVerified
-            | Self::ThreedsRequired
-            | Self::TokenThreedsRequired
-            | Self::Stub => Role::FrontEnd,
-            Self::ReadToken | Self::Charge | Self::ChargeThreeds | Self::Sales => Role::BackEnd,
-        }
-    }
-}
+const BACKEND: [Route<Operation>; 4] = [
+    get(
+        "payment-tokens/get",
+        "/payment-tokens/{id}",
+        backend(|call, ledger| call.read_token(ledger)),
+    ),
+    post(
+        "transactions/threeds",
+        "/transactions/payment-tokens/threeds/{id}",
+        backend(|call, ledger| call.charge(ledger, true)),
+    ),
+    post(
+        "transactions",
+        "/transactions/payment-tokens/{id}",
+        backend(|call, ledger| call.charge(ledger, false)),
+    ),
+    get(
+        "transactions/sales",
+        "/transactions/payment-tokens/{id}",
+        backend(|call, ledger| call.sales(ledger)),
+    ),
+];
 
-/// What is answered instead of the result.
-pub(crate) struct Refusal {
-    status: u16,
-    code: u32,
-    text: &'static str,
-    errors: Value,
-}
-
-impl Refusal {
-    pub(crate) fn new(status: u16, code: u32, text: &'static str) -> Self {
-        Self {
-            status,
-            code,
-            text,
-            errors: json!([]),
-        }
-    }
-
-    pub(crate) fn validation(wrong: fields::Wrong) -> Self {
-        Self {
-            errors: wrong.into_errors(),
-            ..Self::new(400, 200_000, "Validation failed!")
-        }
-    }
-
-    /// Without a body, as its form is not known.
-    const fn unauthorized() -> Self {
-        Self {
-            status: 401,
-            code: 0,
-            text: "",
-            errors: Value::Null,
-        }
-    }
-
-    fn forbidden() -> Self {
-        Self::new(403, 100_020, "Forbidden")
-    }
-
-    fn not_found() -> Self {
-        Self::new(404, 130_000, "Not Found")
-    }
-}
-
-/// A call whose path was understood.
-struct Asked {
-    name: &'static str,
-    route: Route,
-    id: String,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
+/// The simulated CCBill.
+pub(crate) struct CcBill {
+    host: Host<Book, Settings>,
+    info: Info,
 }
 
 impl CcBill {
-    pub(crate) fn start(
-        shared: &Shared,
+    /// Does the work of a call, and says with which version its result is written.
+    fn call(
+        &self,
+        request: &Request<Operation>,
+        fault: &Applied,
+        role: Role,
+        handler: Handler,
+    ) -> Result<(Value, u8), Refusal> {
+        let now = self.host.now();
+        self.host.with(|ledger| {
+            let access = ledger.book.access(request.bearer(), now);
+            if access.ok_or_else(Refusal::unauthorized)? != role {
+                return Err(Refusal::forbidden());
+            }
+            let lists = request.headers.get_all(ACCEPT).into_iter();
+            let lists = lists.filter_map(|list| list.to_str().ok());
+            let version = accept::version(lists, ledger.settings.default_version)
+                .ok_or_else(|| Refusal::new(406, 100_015, "Not Acceptable"))?;
+            let content_type = request.header(CONTENT_TYPE.as_str());
+            let content_type = content_type.and_then(|kind| kind.split(';').next());
+            let call = Call {
+                info: &self.info,
+                ip_header: request.header("x-origin-ip"),
+                query: request.query(),
+                id: request.param("id"),
+                is_json: content_type
+                    .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")),
+                body: &request.body,
+                fault,
+                now,
+                version,
+            };
+            Ok((handler(&call, ledger)?, version))
+        })
+    }
+}
+
+impl Platform for CcBill {
+    const ID: &'static str = "ccbill";
+    const MOUNTS: &'static [Mount<Operation>] = &[Mount {
+        at: "/ccbill",
+        tables: &[
+            Table {
+                prefix: "",
+                routes: &OAUTH,
+                pages: false,
+            },
+            Table {
+                prefix: "",
+                routes: &FRONTEND,
+                pages: true,
+            },
+            Table {
+                prefix: "",
+                routes: &BACKEND,
+                pages: false,
+            },
+        ],
+        pages: false,
+        lenient: true,
+    }];
+    const PAGE_ACCESS: PageAccess = PageAccess {
+        methods: "GET, POST",
+        headers: "authorization, content-type, widget-version",
+        any_headers: false,
+    };
+
+    type Book = Book;
+    type Settings = Settings;
+    type Operation = Operation;
+    type Info = Info;
+
+    fn new(
+        host: Host<Book, Settings>,
         _options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
-        let made = |prefix: &str| Credentials {
+        let credentials = |prefix: &str| Credentials {
             application_id: format!("{prefix}{}", Uuid::new_v4().simple()),
             secret: Uuid::new_v4().simple().to_string(),
         };
@@ -306,197 +237,49 @@ impl CcBill {
             client_accnum: 900_684,
             client_subacc: 0,
             client_subacc_3ds: 1,
-            frontend: made("fe"),
-            backend: made("be"),
+            frontend: credentials("fe"),
+            backend: credentials("be"),
         };
-        let ccbill = Self {
-            shared: shared.clone(),
+        let platform = Self {
+            host,
             info: info.clone(),
-            ledger: Mutex::new(Ledger {
-                book: Book::default(),
-                settings: Settings::default(),
-            }),
         };
-        Ok((Arc::new(ccbill), info))
+        Ok((Arc::new(platform), info))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
-        work(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    fn host(&self) -> &Host<Book, Settings> {
+        &self.host
     }
 
-    /// `POST /ccbill-auth/oauth/token`, with the grant type in the form or the query.
-    fn grant(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let pairs =
-            |text: &[u8]| -> Vec<(String, String)> { form_urlencoded::parse(text).into_owned().collect() };
-        let mut given = pairs(asked.uri.query().unwrap_or_default().as_bytes());
-        given.extend(pairs(&asked.body));
-        let grants = given
-            .iter()
-            .any(|(name, value)| name == "grant_type" && value == "client_credentials");
-        if !grants {
-            return Err(Refusal::new(400, 0, "unsupported_grant_type"));
-        }
-        let basic = |pair: &Credentials| {
-            format!(
-                "Basic {}",
-                STANDARD.encode(format!("{}:{}", pair.application_id, pair.secret))
-            )
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+        let Operation::Call(role, handler) = request.route.operation else {
+            return self.grant(request);
         };
-        let given = asked.header(AUTHORIZATION.as_str());
-        let (role, name) = if given == Some(&basic(&self.info.frontend)) {
-            (Role::FrontEnd, "frontend")
-        } else if given == Some(&basic(&self.info.backend)) {
-            (Role::BackEnd, "backend")
-        } else {
-            return Err(Refusal::new(401, 0, "unauthorized"));
-        };
-        let now = self.shared.clock.now();
-        Ok(self.with(|ledger| {
-            let seconds = ledger.settings.token_seconds;
-            let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-            ledger.book.access.insert(
-                token.clone(),
-                Access {
-                    role,
-                    expires_at: now + Duration::seconds(seconds.into()),
-                },
-            );
-            *ledger.book.access_tokens_made.entry(name).or_default() += 1;
-            json!({ "access_token": token, "token_type": "bearer", "expires_in": seconds, "scope": name })
-        }))
-    }
-
-    /// Does the work of a call: all of it, or nothing. Then the version of the answer.
-    fn answer(&self, asked: &Asked, applied: &Applied) -> Result<(Value, u8), Refusal> {
-        if asked.route == Route::OAuth {
-            return self.grant(asked).map(|answer| (answer, 0));
-        }
-        let now = self.shared.clock.now();
-        self.with(|ledger| {
-            let bearer = asked
-                .header(AUTHORIZATION.as_str())
-                .and_then(|text| text.strip_prefix("Bearer "));
-            let access = bearer
-                .and_then(|bearer| ledger.book.access.get(bearer))
-                .filter(|access| now < access.expires_at)
-                .ok_or_else(Refusal::unauthorized)?;
-            if access.role != asked.route.role() {
-                return Err(Refusal::forbidden());
-            }
-            let lists = asked.headers.get_all(ACCEPT).into_iter();
-            let lists = lists.filter_map(|list| list.to_str().ok());
-            let version = accept::version(lists, ledger.settings.default_version)
-                .ok_or_else(|| Refusal::new(406, 100_015, "Not Acceptable"))?;
-            let json = asked
-                .header(CONTENT_TYPE.as_str())
-                .and_then(|kind| kind.split(';').next())
-                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-            let call = calls::Call {
-                ours: &self.info,
-                ip_header: asked.header("x-origin-ip"),
-                query: asked.uri.query().unwrap_or_default(),
-                id: &asked.id,
-                applied,
-                now,
-                version,
-            };
-            let body = || -> Result<Value, Refusal> {
-                if !json {
-                    return Err(Refusal::new(415, 100_004, "Unsupported Media Type"));
-                }
-                let mut wrong = fields::Wrong::default();
-                wrong.note(None, "Unreadable body");
-                serde_json::from_slice(&asked.body)
-                    .ok()
-                    .filter(Value::is_object)
-                    .ok_or_else(|| Refusal::validation(wrong))
-            };
-            let answer = match asked.route {
-                Route::OAuth => Err(Refusal::not_found()),
-                Route::Create => call.create(ledger, &body()?, false),
-                Route::CreateVerified => call.create(ledger, &body()?, true),
-                Route::ThreedsRequired => call.threeds_required(),
-                Route::TokenThreedsRequired => call.token_threeds_required(ledger),
-                Route::ReadToken => call.read_token(ledger),
-                Route::Charge => call.charge(ledger, &body()?, false),
-                Route::ChargeThreeds => call.charge(ledger, &body()?, true),
-                Route::Sales => call.sales(ledger),
-                Route::Stub => call.authenticate(&body()?),
-            }?;
-            Ok((answer, version))
-        })
-    }
-
-    /// One call with its faults.
-    async fn serve(self: Arc<Self>, asked: Asked) -> Response {
-        let applied = self.shared.faults.take(Platform::id(&*self), asked.name);
-        if let Some(delay) = applied.delay(Kind::Delay) {
-            tokio::time::sleep(delay).await;
-        }
-        if let Some(response) = connection::fail_before(&applied) {
-            return response;
-        }
-        let answer = self.answer(&asked, &applied);
-        let refused_with = answer.as_ref().err().map(|refusal| refusal.code);
-        tracing::info!(route = asked.name, refused_with, fault = ?applied.kind(), "ccbill");
-        if let Some(delay) = applied.delay(Kind::DelayAfterCommit) {
-            tokio::time::sleep(delay).await;
-        }
-        match answer {
+        match self.call(request, fault, role, handler) {
             Ok((body, version)) => {
-                let mut response = connection::respond(StatusCode::OK, &body, &applied);
-                if let Some((kind, _)) = VERSIONS.iter().find(|(_, of)| *of == version) {
-                    response
-                        .headers_mut()
-                        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                let reply = Reply::json(StatusCode::OK, body);
+                match VERSIONS.iter().find(|(_, of)| *of == version) {
+                    Some((content_type, _)) => reply.typed(content_type),
+                    None => reply,
                 }
-                response
             }
-            Err(refusal) => refused(&refusal, &asked, &self.shared, &applied),
+            Err(refusal) => refusal.reply(&request.uri, self.host.now()),
         }
     }
-}
 
-fn refused(refusal: &Refusal, asked: &Asked, shared: &Shared, applied: &Applied) -> Response {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if refusal.errors.is_null() {
-        return status.into_response();
-    }
-    if asked.route == Route::OAuth {
-        let body = json!({ "error": refusal.text,
-            "error_description": "Full authentication is required to access this resource" });
-        return connection::respond(status, &body, applied);
-    }
-    let body = json!({
-        "id": Uuid::new_v4().to_string(),
-        "url": asked.uri.path().strip_prefix("/ccbill").unwrap_or_default(),
-        "errors": refusal.errors,
-        "generalMessage": refusal.text,
-        "errorCode": refusal.code,
-        "timestamp": clock::text(shared.clock.now()),
-    });
-    let mut response = connection::respond(status, &body, applied);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(ERROR_TYPE));
-    response
-}
-
-impl Platform for CcBill {
-    fn id(&self) -> &'static str {
-        cardseal::platform::Platform::CcBill.id()
+    /// `POST /payment-tokens/target-client` is a route that is not played, no wrong method on a token of that name.
+    fn unrouted(&self, request: &Unrouted) -> Reply {
+        let known = request.known_path.as_ref();
+        let refusal = if known.is_some_and(|ids| ids.iter().all(|id| request::is_token_id(id))) {
+            Refusal::new(405, 130_000, "Method Not Allowed")
+        } else {
+            Refusal::not_found()
+        };
+        refusal.reply(&request.uri, self.host.now())
     }
 
-    fn fault_routes(&self) -> Vec<&'static str> {
-        ROUTES.iter().map(|(name, ..)| *name).collect()
-    }
-
-    fn router(self: Arc<Self>) -> Router {
-        Router::new()
-            .route("/ccbill", any(receive))
-            .route("/ccbill/", any(receive))
-            .route("/ccbill/{*path}", any(receive))
-            .with_state(self)
+    fn too_large(&self) -> Reply {
+        Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
     fn server_settings(&self) -> Value {
@@ -514,119 +297,13 @@ impl Platform for CcBill {
     }
 
     fn state(&self) -> Value {
-        self.with(|ledger| {
-            json!({
-                "access_tokens_made": ledger.book.access_tokens_made,
-                "payment_tokens": ledger.book.tokens.values().collect::<Vec<_>>(),
-                "transactions": ledger.book.sales,
-            })
+        self.host.with(|ledger| ledger.book.state())
+    }
+
+    async fn command(self: Arc<Self>, name: String, _body: Value) -> Option<Result<Value, String>> {
+        (name == "expire_tokens").then(|| {
+            let expired = self.host.with(|ledger| ledger.book.expire_access());
+            Ok(json!({ "expired": expired }))
         })
     }
-
-    fn settings(&self) -> Value {
-        self.with(|ledger| serde_json::to_value(&ledger.settings))
-            .unwrap_or_default()
-    }
-
-    fn change_settings(&self, change: &Value) -> Result<(), String> {
-        self.with(|ledger| {
-            ledger.settings = ledger.settings.changed(change)?;
-            Ok(())
-        })
-    }
-
-    fn reset(&self) {
-        self.with(|ledger| {
-            *ledger = Ledger {
-                book: Book::default(),
-                settings: Settings::default(),
-            }
-        });
-    }
-
-    fn command(self: Arc<Self>, name: &str, _body: &Value) -> Option<CommandResult> {
-        if name != "expire_tokens" {
-            return None;
-        }
-        let expired = self.with(|ledger| {
-            let count = ledger.book.access.len();
-            ledger.book.access.clear();
-            count
-        });
-        Some(Box::pin(async move { Ok(json!({ "expired": expired })) }))
-    }
-}
-
-async fn receive(State(ccbill): State<Arc<CcBill>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let segments: Vec<&str> = parts
-        .uri
-        .path()
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .skip(1)
-        .collect();
-    let fits = |pattern: &[&str]| {
-        pattern.len() == segments.len()
-            && pattern
-                .iter()
-                .zip(&segments)
-                .all(|(wanted, given)| *wanted == "*" || wanted == given)
-    };
-    // The platform says that its tokens cannot be asked for by a page, and charges are not a page's.
-    let page = ROUTES.iter().any(|(_, _, pattern, route)| {
-        fits(pattern) && *route != Route::OAuth && route.role() == Role::FrontEnd
-    });
-    let cross_origin = parts.headers.get(ORIGIN).filter(|_| page).and_then(|origin| {
-        let text = origin.to_str().ok()?;
-        ccbill
-            .with(|ledger| cors::allows(&ledger.settings.cors_origins, text))
-            .then(|| origin.clone())
-    });
-    if parts.method == Method::OPTIONS && cross_origin.is_some() {
-        let names = HeaderValue::from_static(PAGE_HEADERS);
-        return cors::share(cors::preflight("GET, POST", Some(names)), cross_origin);
-    }
-    let found = ROUTES
-        .iter()
-        .find(|(_, method, pattern, _)| *method == parts.method && fits(pattern));
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    // `POST /payment-tokens/target-client` is a route that is not played, no wrong method on a token of that name.
-    let other_method = || {
-        ROUTES.iter().any(|(_, _, pattern, _)| {
-            let mut parts = pattern.iter().zip(&segments);
-            fits(pattern) && parts.all(|(part, given)| *part != "*" || calls::is_token_id(given))
-        })
-    };
-    let (name, route, refusal) = match found {
-        Some((name, _, _, route)) => (*name, *route, None),
-        None if other_method() => (
-            "",
-            Route::Sales,
-            Some(Refusal::new(405, 130_000, "Method Not Allowed")),
-        ),
-        None => ("", Route::Sales, Some(Refusal::not_found())),
-    };
-    let id = found
-        .and_then(|(_, _, pattern, _)| pattern.iter().position(|part| *part == "*"))
-        .and_then(|index| segments.get(index))
-        .map_or_else(String::new, |id| (*id).to_owned());
-    let asked = Asked {
-        name,
-        route,
-        id,
-        uri: parts.uri.clone(),
-        headers: parts.headers,
-        body,
-    };
-    let response = match refusal {
-        Some(refusal) => refused(&refusal, &asked, &ccbill.shared, &Applied::default()),
-        // In a task of its own, as the platform goes on when its caller has lost patience.
-        None => tokio::spawn(ccbill.serve(asked))
-            .await
-            .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()),
-    };
-    cors::share(response, cross_origin)
 }

@@ -45,7 +45,10 @@ use self::fields::Fields;
 use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::host::reply as connection;
+use crate::host::settings::changed;
+use crate::host::{CommandResult, Mounted, Shared, cors};
+use crate::{Notifications, SandboxOptions, StartError};
 
 const MAX_BODY: usize = 256 * 1024;
 
@@ -544,7 +547,7 @@ impl GpApi {
 
     /// One call with its faults.
     async fn serve(self: Arc<Self>, asked: Asked) -> Response {
-        let applied = self.shared.faults.take(Platform::id(&*self), asked.name);
+        let applied = self.shared.faults.take(Mounted::id(&*self), asked.name);
         if let Some(delay) = applied.delay(Kind::Delay) {
             tokio::time::sleep(delay).await;
         }
@@ -626,7 +629,7 @@ async fn compressed(response: Response) -> Response {
     Response::from_parts(parts, Body::from(packed))
 }
 
-impl Platform for GpApi {
+impl Mounted for GpApi {
     fn id(&self) -> &'static str {
         cardseal::platform::Platform::GpApi.id()
     }
@@ -668,7 +671,7 @@ impl Platform for GpApi {
 
     fn change_settings(&self, change: &Value) -> Result<(), String> {
         self.with(|ledger| {
-            ledger.settings = ledger.settings.changed(change)?;
+            ledger.settings = changed(&ledger.settings, change)?;
             Ok(())
         })
     }
@@ -682,19 +685,19 @@ impl Platform for GpApi {
         });
     }
 
-    fn command(self: Arc<Self>, name: &str, body: &Value) -> Option<CommandResult> {
-        match name {
-            "expire_tokens" => {
-                let now = self.shared.clock.now();
-                let expired = self.with(|ledger| ledger.book.expire_tokens(now));
-                Some(Box::pin(async move { Ok(json!({ "expired": expired })) }))
+    fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult {
+        let (name, body) = (name.to_owned(), body.clone());
+        Box::pin(async move {
+            match name.as_str() {
+                "expire_tokens" => {
+                    let now = self.shared.clock.now();
+                    let expired = self.with(|ledger| ledger.book.expire_tokens(now));
+                    Some(Ok(json!({ "expired": expired })))
+                }
+                "notify" => Some(self.notify(&body).await),
+                _ => None,
             }
-            "notify" => {
-                let body = body.clone();
-                Some(Box::pin(async move { self.notify(&body).await }))
-            }
-            _ => None,
-        }
+        })
     }
 }
 
@@ -732,8 +735,12 @@ async fn receive(State(gp_api): State<Arc<GpApi>>, request: Request) -> Response
         .then(|| gp_api.allowed_origin(&parts.headers))
         .flatten();
     if parts.method == Method::OPTIONS && cross_origin.is_some() {
-        let names = HeaderValue::from_static(PAGE_HEADERS);
-        return cors::share(cors::preflight("POST", Some(names)), cross_origin);
+        let access = cors::PageAccess {
+            methods: "POST",
+            headers: PAGE_HEADERS,
+            any_headers: false,
+        };
+        return cors::share(cors::preflight(access, &parts.headers), cross_origin);
     }
     let found = ROUTES.iter().find_map(|(name, method, pattern, route)| {
         let fits = known

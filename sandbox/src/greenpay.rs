@@ -20,13 +20,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cardseal::greenpay::wire::LISZT_TOKEN;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -41,7 +40,11 @@ use self::merchant::{TERMINALS, Way};
 use self::orders::Book;
 pub use self::settings::Settings;
 use crate::faults::{Applied, Kind};
-use crate::{Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::host::cors::PageAccess;
+use crate::host::reply as connection;
+use crate::host::settings::changed;
+use crate::host::{CommandResult, Mounted, Shared, cors};
+use crate::{Notifications, SandboxOptions, StartError};
 
 /// Bodies are small; orders may list products.
 const MAX_BODY: usize = 256 * 1024;
@@ -265,7 +268,7 @@ impl GreenPay {
         headers: HeaderMap,
         body: Bytes,
     ) -> Response {
-        let applied = self.shared.faults.take(Platform::id(&*self), id);
+        let applied = self.shared.faults.take(Mounted::id(&*self), id);
         if let Some(delay) = applied.delay(Kind::Delay) {
             tokio::time::sleep(delay).await;
         }
@@ -282,7 +285,7 @@ impl GreenPay {
     }
 }
 
-impl Platform for GreenPay {
+impl Mounted for GreenPay {
     fn id(&self) -> &'static str {
         "greenpay"
     }
@@ -331,9 +334,13 @@ impl Platform for GreenPay {
 
     fn change_settings(&self, change: &Value) -> Result<(), String> {
         self.with(|ledger| {
-            ledger.settings = ledger.settings.changed(change)?;
+            ledger.settings = changed(&ledger.settings, change)?;
             Ok(())
         })
+    }
+
+    fn command(self: Arc<Self>, _name: &str, _body: &Value) -> CommandResult {
+        Box::pin(std::future::ready(None))
     }
 
     fn reset(&self) {
@@ -402,7 +409,12 @@ impl GreenPay {
 
 /// Answers what a browser asks before it sends `liszt-token` to another origin.
 fn preflight(headers: &HeaderMap) -> Response {
-    let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let usual = || HeaderValue::from_str(&format!("accept, content-type, {LISZT_TOKEN}")).ok();
-    cors::preflight("POST", asked.or_else(usual))
+    cors::preflight(
+        PageAccess {
+            methods: "POST",
+            headers: "accept, content-type, liszt-token",
+            any_headers: true,
+        },
+        headers,
+    )
 }

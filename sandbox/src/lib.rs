@@ -15,45 +15,28 @@
 //! ```
 
 pub mod ccbill;
-mod clock;
-mod connection;
-mod control;
-mod cors;
-pub mod faults;
 pub mod gp_api;
 pub mod greenpay;
-mod merchant_url;
+mod host;
 pub mod online_payments;
 pub mod sealing;
-mod settings;
 pub mod worldline_acquiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
 
-pub use clock::Clock;
-use control::Control;
-use faults::{Fault, Faults};
-
-/// How long open calls may go on after the stop.
-const GRACE: Duration = Duration::from_millis(500);
+pub use host::clock::Clock;
+pub use host::faults;
+use host::faults::{Fault, Faults};
+use host::{Control, Mounted, Platform, Shared, control, delivery};
 
 /// How a sandbox is started.
 #[derive(Clone, Debug)]
@@ -139,56 +122,9 @@ impl Notifications {
             format!("{server}/v1/notifications/{platform}/{path_secret}")
         });
         url.as_deref()
-            .map_or(Ok(()), merchant_url::check)
+            .map_or(Ok(()), delivery::check)
             .map_err(StartError::Setting)?;
         Ok(Self { path_secret, url })
-    }
-}
-
-/// A simulated platform.
-pub(crate) trait Platform: Send + Sync {
-    /// Its id, also the first segment of its paths where the platform's clients let it be.
-    fn id(&self) -> &'static str;
-    /// Names of its routes, for faults.
-    fn fault_routes(&self) -> Vec<&'static str>;
-    /// Its hosts.
-    fn router(self: Arc<Self>) -> Router
-    where
-        Self: Sized;
-    /// What the merchant's server is told of it: all that stands below `[platforms.<id>]`.
-    fn server_settings(&self) -> Value;
-    /// What it has booked, without a full card number.
-    fn state(&self) -> Value;
-    /// Its settings.
-    fn settings(&self) -> Value;
-    /// Replaces the given settings, or says what is wrong with them.
-    fn change_settings(&self, change: &Value) -> Result<(), String>;
-    /// Forgets all but its keys and credentials.
-    fn reset(&self);
-    /// Does what the platform does of its own accord, on request. Nothing if it has no such command.
-    fn command(self: Arc<Self>, name: &str, body: &Value) -> Option<CommandResult> {
-        let _none = (name, body);
-        None
-    }
-}
-
-/// What a command tells once it is done, or what is wrong with it.
-pub(crate) type CommandResult = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
-
-/// What all platforms use.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) clock: Clock,
-    pub(crate) faults: Faults,
-    stop: watch::Receiver<bool>,
-}
-
-impl Shared {
-    /// Returns once the sandbox stops.
-    pub(crate) async fn stopped(&self) {
-        let mut stop = self.stop.clone();
-        // An error means that the sandbox was dropped.
-        let _gone = stop.wait_for(|stop| *stop).await.is_err();
     }
 }
 
@@ -205,12 +141,12 @@ macro_rules! platforms {
             shared: &Shared,
             options: &SandboxOptions,
             origin: &str,
-        ) -> Result<(Platforms, Vec<Arc<dyn Platform>>, Router), StartError> {
-            let mut mounted: Vec<Arc<dyn Platform>> = Vec::new();
+        ) -> Result<(Platforms, Vec<Arc<dyn Mounted>>, Router), StartError> {
+            let mut mounted: Vec<Arc<dyn Mounted>> = Vec::new();
             let mut router = Router::new();
             $(
                 let (platform, $id) = <$platform>::start(shared, options, origin)?;
-                router = router.merge(Platform::router(platform.clone()));
+                router = router.merge(Mounted::router(platform.clone()));
                 mounted.push(platform);
             )+
             Ok((Platforms { $($id),+ }, mounted, router))
@@ -267,7 +203,7 @@ impl Sandbox {
             platforms: mounted,
         });
         let router = hosts.merge(control.clone().router());
-        let serving = tokio::spawn(serve(listener, router, shared));
+        let serving = tokio::spawn(host::serve(listener, router, shared));
         Ok(RunningSandbox {
             control,
             stop,
@@ -346,51 +282,4 @@ impl RunningSandbox {
         let _gone = self.stop.send(true);
         let _ended = self.serving.await;
     }
-}
-
-/// Serves by hand what `axum::serve` would, as only the connection itself can be cut without an answer.
-async fn serve(listener: TcpListener, router: Router, shared: Shared) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.stopped() => break,
-            Some(_) = connections.join_next() => continue,
-        };
-        match stream {
-            Ok((stream, _)) => {
-                let connection = graceful.watch(connection(stream, router.clone()));
-                connections.spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "connection");
-                    }
-                });
-            }
-            // Out of file descriptors, most likely: better to wait than to spin.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-    drop(listener);
-    let _late = tokio::time::timeout(GRACE, graceful.shutdown()).await;
-    connections.shutdown().await;
-}
-
-fn connection(
-    stream: TcpStream,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            let Ok(response) = router.oneshot(request.map(Body::new)).await;
-            if response.extensions().get::<connection::Cut>().is_some() {
-                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-            }
-            Ok(response)
-        }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
 }

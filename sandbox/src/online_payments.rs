@@ -54,7 +54,11 @@ use self::refusal::Refusal;
 pub use self::settings::Settings;
 use self::signature::Signed;
 use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Notifications, Platform, SandboxOptions, Shared, StartError, connection, cors};
+use crate::host::cors::PageAccess;
+use crate::host::reply as connection;
+use crate::host::settings::changed;
+use crate::host::{CommandResult, Mounted, Shared, cors};
+use crate::{Notifications, SandboxOptions, StartError};
 
 const MAX_BODY: usize = 256 * 1024;
 
@@ -671,7 +675,7 @@ impl OnlinePayments {
 
     /// One call with its faults.
     async fn serve(self: Arc<Self>, mut asked: Asked) -> Response {
-        let applied = self.shared.faults.take(Platform::id(&*self), asked.name);
+        let applied = self.shared.faults.take(Mounted::id(&*self), asked.name);
         let allowed = if asked.is_page {
             self.authenticate_page(&mut asked)
         } else {
@@ -846,7 +850,7 @@ fn refused(refusal: &Refusal, applied: &Applied, route: &str) -> Response {
     response
 }
 
-impl Platform for OnlinePayments {
+impl Mounted for OnlinePayments {
     fn id(&self) -> &'static str {
         cardseal::platform::Platform::OnlinePayments.id()
     }
@@ -897,7 +901,7 @@ impl Platform for OnlinePayments {
 
     fn change_settings(&self, change: &Value) -> Result<(), String> {
         self.with(|ledger| {
-            ledger.settings = ledger.settings.changed(change)?;
+            ledger.settings = changed(&ledger.settings, change)?;
             Ok(())
         })
     }
@@ -911,23 +915,20 @@ impl Platform for OnlinePayments {
         });
     }
 
-    fn command(self: Arc<Self>, name: &str, body: &Value) -> Option<CommandResult> {
-        match name {
-            "expire_sessions" => {
-                let now = self.shared.clock.now();
-                let expired = self.with(|ledger| ledger.book.expire_sessions(now));
-                Some(Box::pin(async move { Ok(json!({ "expired": expired })) }))
+    fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult {
+        let (name, body) = (name.to_owned(), body.clone());
+        Box::pin(async move {
+            match name.as_str() {
+                "expire_sessions" => {
+                    let now = self.shared.clock.now();
+                    let expired = self.with(|ledger| ledger.book.expire_sessions(now));
+                    Some(Ok(json!({ "expired": expired })))
+                }
+                "notify" => Some(self.notify(&body)),
+                "verify_endpoint" => Some(self.verify_endpoint(&body).await),
+                _ => None,
             }
-            "notify" => {
-                let body = body.clone();
-                Some(Box::pin(async move { self.notify(&body) }))
-            }
-            "verify_endpoint" => {
-                let body = body.clone();
-                Some(Box::pin(async move { self.verify_endpoint(&body).await }))
-            }
-            _ => None,
-        }
+        })
     }
 }
 
@@ -993,8 +994,12 @@ async fn receive(State(platform): State<Arc<OnlinePayments>>, request: Request) 
 async fn receive_from_page(State(platform): State<Arc<OnlinePayments>>, request: Request) -> Response {
     let origin = platform.allowed_origin(request.headers());
     if request.method() == Method::OPTIONS && origin.is_some() {
-        let names = HeaderValue::from_static(PAGE_HEADERS);
-        return cors::share(cors::preflight("GET, POST", Some(names)), origin);
+        let access = PageAccess {
+            methods: "GET, POST",
+            headers: PAGE_HEADERS,
+            any_headers: false,
+        };
+        return cors::share(cors::preflight(access, request.headers()), origin);
     }
     cors::share(take(platform, request, &PAGE_ROUTES, true).await, origin)
 }

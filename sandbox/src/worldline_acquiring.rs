@@ -41,7 +41,10 @@ use self::payments::Call;
 use self::refusal::Refusal;
 pub use self::settings::{Repeats, Settings, WrongClient};
 use crate::faults::{Applied, Kind};
-use crate::{CommandResult, Platform, SandboxOptions, Shared, StartError, connection, sealing};
+use crate::host::reply as connection;
+use crate::host::settings::changed;
+use crate::host::{CommandResult, Mounted, Shared};
+use crate::{SandboxOptions, StartError, sealing};
 
 const MAX_BODY: usize = 256 * 1024;
 const TOKEN_PATH: &str = "/worldline_acquiring/connect/token";
@@ -424,7 +427,7 @@ impl WorldlineAcquiring {
     }
 
     async fn faulty(&self, route: &str, work: impl FnOnce(&Applied) -> Response) -> Response {
-        let applied = self.shared.faults.take(Platform::id(self), route);
+        let applied = self.shared.faults.take(Mounted::id(self), route);
         if let Some(delay) = applied.delay(Kind::Delay) {
             tokio::time::sleep(delay).await;
         }
@@ -476,7 +479,7 @@ fn is_metadata(header: Option<&str>) -> bool {
         })
 }
 
-impl Platform for WorldlineAcquiring {
+impl Mounted for WorldlineAcquiring {
     fn id(&self) -> &'static str {
         cardseal::platform::Platform::WorldlineAcquiring.id()
     }
@@ -521,7 +524,7 @@ impl Platform for WorldlineAcquiring {
 
     fn change_settings(&self, change: &Value) -> Result<(), String> {
         self.with(|ledger| {
-            ledger.settings = ledger.settings.changed(change)?;
+            ledger.settings = changed(&ledger.settings, change)?;
             Ok(())
         })
     }
@@ -530,12 +533,11 @@ impl Platform for WorldlineAcquiring {
         self.with(|ledger| *ledger = Ledger::default());
     }
 
-    fn command(self: Arc<Self>, name: &str, _body: &Value) -> Option<CommandResult> {
-        if name != "expire_tokens" {
-            return None;
-        }
-        let expired = self.with(|ledger| ledger.book.tokens.expire());
-        Some(Box::pin(async move { Ok(json!({ "expired": expired })) }))
+    fn command(self: Arc<Self>, name: &str, _body: &Value) -> CommandResult {
+        let expired = (name == "expire_tokens").then(|| self.with(|ledger| ledger.book.tokens.expire()));
+        Box::pin(std::future::ready(
+            expired.map(|expired| Ok(json!({ "expired": expired }))),
+        ))
     }
 }
 

@@ -1,9 +1,8 @@
 //! What of the simulated CCBill can be set while it runs: what is not documented of the real one.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{cors, settings};
+use crate::host::{self, cors};
 
 /// The settings; each has the default that the simulation starts with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,19 +37,21 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// These settings with the given fields replaced.
-    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        let changed: Self = settings::changed(self, change)?;
-        if !(1..=2).contains(&changed.default_version) {
+impl host::Settings for Settings {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=2).contains(&self.default_version) {
             return Err("default_version is 1 or 2".into());
         }
-        if ![100_101, 130_000].contains(&changed.unknown_token_code) {
+        if ![100_101, 130_000].contains(&self.unknown_token_code) {
             return Err("unknown_token_code is 100101 or 130000".into());
         }
-        if changed.token_seconds == 0 {
+        if self.token_seconds == 0 {
             return Err("token_seconds is a number from 1 on".into());
         }
-        Ok(changed)
+        Ok(())
+    }
+
+    fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use super::issuer::Verdict;
-use crate::clock;
+use crate::host::clock;
 
 /// An access token.
 #[derive(Clone, Debug)]

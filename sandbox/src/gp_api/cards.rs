@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::issuer::{self, APPROVED, BY_BANK, Verdict};
 use super::refusal::Refusal;
 use super::{Call, GpApi, Ledger};
-use crate::faults::Kind;
+use crate::host::faults::Kind;
 
 /// What a request pays with.
 pub(crate) enum Given {

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use super::access::sha512_hex;
 use super::book::Sent;
 use super::{GpApi, NOTIFICATIONS};
-use crate::Platform;
-use crate::faults::Kind;
-use crate::merchant_url::{self, Delivery, Message, deliver};
+use crate::host::delivery::{self, Delivery, Message, deliver};
+use crate::host::faults::Kind;
 
 /// Name of the header, and of the parameter where it comes in the query.
 const SIGNATURE: &str = "X-GP-Signature";
@@ -38,7 +37,7 @@ impl GpApi {
             .or(status_url)
             .or_else(|| self.with(|ledger| ledger.settings.webhook_url.clone()))
             .ok_or("neither the request, the transaction nor the settings name a URL")?;
-        merchant_url::check(&url)?;
+        delivery::check(&url)?;
         let message = match request.method.as_deref() {
             None | Some("POST") => {
                 let body = told.to_string();
@@ -85,7 +84,10 @@ impl GpApi {
 
     /// Over the payload; spoiled or left out if a fault says so.
     fn signature(&self, payload: &[u8]) -> Option<String> {
-        let applied = self.shared.faults.take(Platform::id(self), NOTIFICATIONS);
+        let applied = self
+            .shared
+            .faults
+            .take(crate::host::Mounted::id(self), NOTIFICATIONS);
         let key = if applied.is(Kind::WrongKeySignature) {
             "another key"
         } else {

@@ -2,9 +2,8 @@
 //! differs between its accounts.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{cors, merchant_url, settings};
+use crate::host::{self, cors, delivery};
 
 /// The settings; each has the default that the simulation starts with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,17 +53,19 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// These settings with the given fields replaced.
-    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        let changed: Self = settings::changed(self, change)?;
-        if !matches!(changed.refund_percent, 100 | 115) {
+impl host::Settings for Settings {
+    fn check(&self) -> Result<(), String> {
+        if !matches!(self.refund_percent, 100 | 115) {
             return Err("refund_percent is 100 or 115".into());
         }
-        changed
-            .webhook_url
-            .as_deref()
-            .map_or(Ok(()), merchant_url::check)?;
-        Ok(changed)
+        delivery::check_optional(self.webhook_url.as_deref())
+    }
+
+    fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
+    }
+
+    fn notify(&mut self, url: Option<String>) {
+        self.webhook_url = url;
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::keys::KeyPair;
 use super::webhooks::Hook;
-use crate::faults::{Applied, Kind};
+use crate::host::faults::{Applied, Kind};
 
 /// The id that an answer echoes, and that its signature covers.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ fn retyped(id: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::{Fault, Faults};
+    use crate::host::faults::{Fault, Faults};
 
     fn applied(kind: Kind) -> Applied {
         let faults = Faults::default();

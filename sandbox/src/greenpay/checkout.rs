@@ -16,7 +16,7 @@ use super::keys::KeyPair;
 use super::orders::{CardFacts, CardToken, Purchase, Purpose, Standing, Transaction};
 use super::webhooks::Hook;
 use super::{GreenPay, Ledger, Refusal, bank, decrypt};
-use crate::faults::{Applied, Kind};
+use crate::host::faults::{Applied, Kind};
 
 /// Lengths of a nickname in UTF-16 units: longer than five, shorter than fifty.
 const NICKNAME: core::ops::RangeInclusive<usize> = 6..=49;

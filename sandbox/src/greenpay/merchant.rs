@@ -10,7 +10,7 @@ use super::body::Body;
 use super::checkout::{Charge, uuid};
 use super::orders::{Order, Purchase, Purpose, Standing};
 use super::{GreenPay, Ledger, Refusal};
-use crate::faults::Applied;
+use crate::host::faults::Applied;
 
 /// A payment can be voided for three hours after it was accepted.
 const VOID_WINDOW: Duration = Duration::hours(3);

@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::webhooks::Sent;
-use crate::clock;
+use crate::host::clock;
 
 /// An order is good for thirty minutes.
 const ORDER_LIFE: Duration = Duration::minutes(30);

@@ -1,10 +1,9 @@
 //! What of the simulated GreenPay can be set while it runs: mostly what is not documented of the real one.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::decrypt::{CounterArithmetic, Utf8Decoder};
-use crate::{cors, merchant_url, settings};
+use crate::host::{self, cors, delivery};
 
 /// The settings; each has the default that the simulation starts with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,19 +49,20 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// These settings with the given fields replaced.
-    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        let changed = settings::changed(self, change)?;
-        Self::check(&changed)?;
-        Ok(changed)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), String> {
+impl host::Settings for Settings {
+    fn check(&self) -> Result<(), String> {
         if !matches!(self.failure_http_status, 200 | 500) {
             return Err("failure_http_status is 200 or 500".into());
         }
-        self.webhook_url.as_deref().map_or(Ok(()), merchant_url::check)
+        delivery::check_optional(self.webhook_url.as_deref())
+    }
+
+    fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
+    }
+
+    fn notify(&mut self, url: Option<String>) {
+        self.webhook_url = url;
     }
 }
 
@@ -71,15 +71,19 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    use crate::host::settings::changed as change;
+
     #[test]
     fn changes_only_what_is_named() {
         let settings = Settings {
             webhook_url: Some("http://127.0.0.1:1".into()),
             ..Settings::default()
         };
-        let changed = settings
-            .changed(&json!({ "failure_http_status": 200, "webhook_url": null }))
-            .unwrap();
+        let changed = change(
+            &settings,
+            &json!({ "failure_http_status": 200, "webhook_url": null }),
+        )
+        .unwrap();
         assert_eq!(changed.failure_http_status, 200);
         assert_eq!(changed.webhook_url, None);
         assert!(changed.sign);
@@ -90,7 +94,7 @@ mod tests {
             json!({ "webhook_url": "https://example.com" }),
             json!([]),
         ] {
-            assert!(settings.changed(&wrong).is_err(), "{wrong}");
+            assert!(change(&settings, &wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::GreenPay;
-use crate::clock;
-use crate::merchant_url::{Delivery, Message, deliver};
+use crate::host::clock;
+use crate::host::delivery::{Delivery, Message, deliver};
 
 /// Where an answer is told.
 #[derive(Clone, Debug, Serialize)]

@@ -13,7 +13,7 @@ use super::mandates::Mandate;
 use super::payouts::Payout;
 use super::statuses::{self, AUTHORIZED, CANCELLED, CAPTURED, REDIRECTED, REJECTED};
 use super::{refusal, timestamp};
-use crate::clock;
+use crate::host::clock;
 
 /// How long keys of calls are kept.
 const KEYS_KEPT: time::Duration = time::Duration::hours(24);

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::settings::Settings;
 use super::statuses;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages, products, tokens};
-use crate::faults::Applied;
+use crate::host::faults::Applied;
 
 const CHECKOUT: &str = "hostedCheckoutSpecificInput";
 const CARD: &str = "cardPaymentMethodSpecificInput";

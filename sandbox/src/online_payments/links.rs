@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::book::{Book, Checkout, Progress};
 use super::refusal::Refusal;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
-use crate::clock;
+use crate::host::clock;
 
 const ID: &str = "paymentLinkId";
 /// Without a word from the merchant.

@@ -20,7 +20,7 @@ use super::book::Progress;
 use super::cards::CardMistake;
 use super::hosted::{Next, Tokenized, Typed, offered};
 use super::{OnlinePayments, products};
-use crate::connection;
+use crate::host::reply as connection;
 
 /// Where the pages are; the last part of each path is its own.
 pub(crate) const CHECKOUT: &str = "/hostedcheckout/Payment/Form";

@@ -17,8 +17,8 @@ use super::statuses::{
 };
 use super::tokens::clear_card;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
-use crate::faults::{Applied, Kind};
-use crate::merchant_url;
+use crate::host::delivery as merchant_url;
+use crate::host::faults::{Applied, Kind};
 
 const SPECIFIC: &str = "cardPaymentMethodSpecificInput";
 const REDIRECT: &str = "redirectPaymentMethodSpecificInput";

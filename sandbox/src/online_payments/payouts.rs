@@ -12,7 +12,7 @@ use super::refusal::{self, Refusal};
 use super::statuses::{self, REFUNDED, REJECTED};
 use super::tokens::clear_card;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, timestamp};
-use crate::faults::Kind;
+use crate::host::faults::Kind;
 
 const SPECIFIC: &str = "cardPayoutMethodSpecificInput";
 

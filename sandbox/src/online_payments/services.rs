@@ -8,7 +8,7 @@ use super::products::{self, Product};
 use super::refusal::Refusal;
 use super::sessions::check_context;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id};
-use crate::clock;
+use crate::host::clock;
 
 /// Products that pay with a card of another network: Apple Pay and Google Pay.
 const WALLETS: [u32; 2] = [302, 320];

@@ -1,10 +1,9 @@
 //! What of the simulated Online Payments can be set while it runs: mostly what is not documented of the real one.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::products;
-use crate::{cors, merchant_url, settings};
+use crate::host::{self, cors, delivery};
 
 /// The settings; each has the default that the simulation starts with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,21 +90,23 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// These settings with the given fields replaced.
-    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        let changed: Self = settings::changed(self, change)?;
-        if !matches!(changed.created_status, 200 | 201) {
+impl host::Settings for Settings {
+    fn check(&self) -> Result<(), String> {
+        if !matches!(self.created_status, 200 | 201) {
             return Err("created_status is 200 or 201".into());
         }
-        if let Some(id) = changed.products.iter().find(|id| products::by_id(**id).is_none()) {
+        if let Some(id) = self.products.iter().find(|id| products::by_id(**id).is_none()) {
             return Err(format!("there is no card product {id}"));
         }
-        changed
-            .webhook_url
-            .as_deref()
-            .map_or(Ok(()), merchant_url::check)?;
-        Ok(changed)
+        delivery::check_optional(self.webhook_url.as_deref())
+    }
+
+    fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
+    }
+
+    fn notify(&mut self, url: Option<String>) {
+        self.webhook_url = url;
     }
 }
 
@@ -114,12 +115,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    use crate::host::settings::changed as change;
+
     #[test]
     fn changes_only_what_is_named() {
         let settings = Settings::default();
-        let changed = settings
-            .changed(&json!({ "products": [1, 3], "date_tolerance_seconds": null }))
-            .unwrap();
+        let changed = change(
+            &settings,
+            &json!({ "products": [1, 3], "date_tolerance_seconds": null }),
+        )
+        .unwrap();
         assert_eq!(changed.products, [1, 3]);
         assert_eq!(changed.date_tolerance_seconds, None);
         assert_eq!(changed.session_minutes, settings.session_minutes);
@@ -130,7 +135,7 @@ mod tests {
             json!({ "sessions": 1 }),
             json!([]),
         ] {
-            assert!(settings.changed(&wrong).is_err(), "{wrong}");
+            assert!(change(&settings, &wrong).is_err(), "{wrong}");
         }
     }
 }

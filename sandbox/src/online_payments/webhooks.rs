@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::book::{Event, Sent};
 use super::refusal::Refusal;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, WEBHOOKS, signature, timestamp, without_nulls};
-use crate::faults::Kind;
-use crate::merchant_url::{self, Message};
-use crate::{Platform, Shared};
+use crate::host::delivery::{self, Message};
+use crate::host::faults::Kind;
+use crate::host::{Mounted, Shared};
 
 const KEY_ID: &str = "X-GCS-KeyId";
 const SIGNATURE: &str = "X-GCS-Signature";
@@ -147,7 +147,7 @@ impl OnlinePayments {
         });
         for _ in 0..if duplicates { 2 } else { 1 } {
             let message = self.message(&event);
-            let status = merchant_url::send(&with_count(&message, 0)).await;
+            let status = delivery::send(&with_count(&message, 0)).await;
             if taken(status) || waits.is_empty() {
                 self.book_sent(&event, 1, status);
                 continue;
@@ -159,7 +159,7 @@ impl OnlinePayments {
                     let mut tries = 1;
                     for wait in &waits {
                         sleep(Duration::from_millis((*wait).into())).await;
-                        status = merchant_url::send(&with_count(&message, tries)).await;
+                        status = delivery::send(&with_count(&message, tries)).await;
                         tries += 1;
                         if taken(status) {
                             break;
@@ -189,7 +189,7 @@ impl OnlinePayments {
 
     /// Signed, unless a fault says otherwise.
     fn message(&self, event: &Outgoing) -> Message {
-        let applied = self.shared.faults.take(Platform::id(self), WEBHOOKS);
+        let applied = self.shared.faults.take(Mounted::id(self), WEBHOOKS);
         let key = &self.info.webhook_key;
         let body = event.body.to_string();
         let secret = if applied.is(Kind::WrongKeySignature) {
@@ -247,9 +247,9 @@ impl OnlinePayments {
             .url
             .or_else(|| self.with(|ledger| ledger.settings.webhook_url.clone()))
             .ok_or("neither the request nor the settings name a URL")?;
-        merchant_url::check(&url)?;
+        delivery::check(&url)?;
         let value = Uuid::new_v4().to_string();
-        let answer = merchant_url::fetch(&Message {
+        let answer = delivery::fetch(&Message {
             method: Method::GET,
             url,
             headers: vec![(VERIFICATION, value.clone())],
@@ -275,7 +275,7 @@ impl OnlinePayments {
 
     pub(crate) fn send_test(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let url = call.fields.needed("url")?;
-        merchant_url::check(url).map_err(|_| Refusal::invalid("url"))?;
+        delivery::check(url).map_err(|_| Refusal::invalid("url"))?;
         let url = url.to_owned();
         ledger.book.tell("payment.test", None, vec![url], call.now);
         Ok(Reply {

@@ -14,7 +14,7 @@ use super::cards::CardFacts;
 use super::fields::Money;
 use super::issuer::{self, Verdict};
 use super::settings::Settings;
-use crate::clock;
+use crate::host::clock;
 
 /// What an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

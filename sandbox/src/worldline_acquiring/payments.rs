@@ -12,7 +12,7 @@ use super::fields::{Fields, Money};
 use super::issuer::{self, Verdict};
 use super::refusal::Refusal;
 use super::{Answer, Ledger, Reply};
-use crate::faults::{Applied, Kind as Fault};
+use crate::host::faults::{Applied, Kind as Fault};
 
 /// One call, whose operation is not known yet.
 pub(crate) struct Call<'a> {

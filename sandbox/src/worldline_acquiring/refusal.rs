@@ -6,8 +6,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::connection;
-use crate::faults::Applied;
+use crate::host::faults::Applied;
+use crate::host::reply as connection;
 
 /// No host has such a name, so that nobody takes the addresses for the platform's.
 const TYPES: &str = "https://worldline-acquiring.sandbox.invalid/errors/";

@@ -1,9 +1,8 @@
 //! What of the simulated platform can be set while it runs: what nobody knows of the real one.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::settings;
+use crate::host;
 
 /// What a repeated `operationId` with the same content is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +55,8 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// These settings with the given fields replaced.
-    pub(crate) fn changed(&self, change: &Value) -> Result<Self, String> {
-        settings::changed(self, change)
+impl host::Settings for Settings {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
     }
 }

@@ -13,14 +13,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::faults::Fault;
-use crate::{Info, Platform, Shared, clock};
+use super::faults::Fault;
+use super::{Mounted, Shared, clock};
+use crate::Info;
 
 /// What the control API works on.
 pub(crate) struct Control {
     pub(crate) info: Info,
     pub(crate) shared: Shared,
-    pub(crate) platforms: Vec<Arc<dyn Platform>>,
+    pub(crate) platforms: Vec<Arc<dyn Mounted>>,
 }
 
 /// A request that was not understood.
@@ -107,8 +108,8 @@ impl Control {
     pub(crate) async fn command(&self, platform: &str, name: &str, body: &Value) -> Result<Value, Mistake> {
         let unknown = || Mistake(StatusCode::NOT_FOUND, "unknown command".into());
         let platform = self.platform(platform)?.clone();
-        let doing = platform.command(name, body).ok_or_else(unknown)?;
-        doing.await.map_err(Mistake::unprocessable)
+        let result = platform.command(name, body).await.ok_or_else(unknown)?;
+        result.map_err(Mistake::unprocessable)
     }
 
     pub(crate) fn reset(&self) {
@@ -119,7 +120,7 @@ impl Control {
         }
     }
 
-    fn platform(&self, id: &str) -> Result<&Arc<dyn Platform>, Mistake> {
+    fn platform(&self, id: &str) -> Result<&Arc<dyn Mounted>, Mistake> {
         let found = self.platforms.iter().find(|platform| platform.id() == id);
         found.ok_or_else(|| Mistake(StatusCode::NOT_FOUND, "unknown platform".into()))
     }

@@ -163,6 +163,13 @@ impl Applied {
             .filter(|delay| delay.kind == kind)
             .map(|delay| Duration::from_millis(delay.ms))
     }
+
+    /// Waits if there is a delay of this kind.
+    pub(crate) async fn pause(&self, kind: Kind) {
+        if let Some(delay) = self.delay(kind) {
+            tokio::time::sleep(delay).await;
+        }
+    }
 }
 
 /// A fault that waits for its calls.

@@ -38,6 +38,11 @@ pub(crate) fn check(url: &str) -> Result<(), String> {
     }
 }
 
+/// The same of a URL that need not be.
+pub(crate) fn check_optional(url: Option<&str>) -> Result<(), String> {
+    url.map_or(Ok(()), check)
+}
+
 /// What is sent to the merchant.
 pub(crate) struct Message {
     pub(crate) method: Method,

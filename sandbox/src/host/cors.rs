@@ -3,9 +3,9 @@
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 /// Stands in a list of origins for every origin of this machine.
@@ -37,15 +37,40 @@ fn is_loopback(origin: &str) -> bool {
     })
 }
 
-/// Answers what a browser asks before it sends headers of its own.
-pub(crate) fn preflight(methods: &'static str, headers: Option<HeaderValue>) -> Response {
+/// What pages of an allowed origin may send.
+#[derive(Clone, Copy)]
+pub(crate) struct PageAccess {
+    pub(crate) methods: &'static str,
+    /// Names of headers.
+    pub(crate) headers: &'static str,
+    /// Whether a preflight may send any headers that it names itself.
+    pub(crate) any_headers: bool,
+}
+
+impl PageAccess {
+    pub(crate) const NONE: Self = Self {
+        methods: "",
+        headers: "",
+        any_headers: false,
+    };
+}
+
+/// Answers the preflight of a page, which came with these headers.
+pub(crate) fn preflight(access: PageAccess, headers: &HeaderMap) -> Response {
+    let requested = headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
+    let names = requested.filter(|_| access.any_headers).cloned();
     let mut response = StatusCode::NO_CONTENT.into_response();
-    let answer = response.headers_mut();
-    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    if let Some(names) = headers {
-        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
-    }
-    answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response.headers_mut().extend([
+        (
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static(access.methods),
+        ),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            names.unwrap_or(HeaderValue::from_static(access.headers)),
+        ),
+        (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+    ]);
     response
 }
 

@@ -1,0 +1,85 @@
+//! What the simulated CCBill remembers: access tokens, payment tokens, charges.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::access::Role;
+use crate::host::clock;
+
+#[derive(Clone, Copy)]
+struct Access {
+    role: Role,
+    expires_at: OffsetDateTime,
+}
+
+/// A payment token. Of the card only what is safe to show.
+#[derive(Clone, Serialize)]
+pub(crate) struct Token {
+    pub(crate) id: String,
+    pub(crate) subacc: u32,
+    #[serde(serialize_with = "clock::as_text::serialize")]
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) time_to_live: u64,
+    pub(crate) valid_number_of_use: u64,
+    pub(crate) uses: u64,
+    pub(crate) bin: String,
+    pub(crate) last4: String,
+    pub(crate) verified: bool,
+    pub(crate) subscription_id: u64,
+    pub(crate) ip_address: Option<String>,
+}
+
+/// A charge that reached the bank.
+#[derive(Clone, Serialize)]
+pub(crate) struct Sale {
+    pub(crate) token: String,
+    pub(crate) subacc: u32,
+    pub(crate) cents: u64,
+    pub(crate) currency: Option<u64>,
+    pub(crate) threeds: bool,
+    pub(crate) approved: bool,
+    pub(crate) decline_code: Option<u32>,
+    pub(crate) subscription_id: Option<String>,
+    pub(crate) ip_address: Option<String>,
+    pub(crate) pass_through: Value,
+}
+
+#[derive(Default)]
+pub(crate) struct Book {
+    access: BTreeMap<String, Access>,
+    access_tokens_made: BTreeMap<&'static str, u64>,
+    pub(crate) tokens: BTreeMap<String, Token>,
+    pub(crate) sales: Vec<Sale>,
+    /// The number in the last id.
+    pub(crate) number: u64,
+}
+
+impl Book {
+    /// Whose an access token is. Nothing if it is unknown, or its time is over.
+    pub(crate) fn access(&self, token: Option<&str>, now: OffsetDateTime) -> Option<Role> {
+        let access = self.access.get(token?)?;
+        (now < access.expires_at).then_some(access.role)
+    }
+
+    pub(crate) fn add_access(&mut self, token: String, role: Role, now: OffsetDateTime, seconds: u32) {
+        let expires_at = now + Duration::seconds(seconds.into());
+        self.access.insert(token, Access { role, expires_at });
+        *self.access_tokens_made.entry(role.scope()).or_default() += 1;
+    }
+
+    /// Ends all access tokens; how many there were.
+    pub(crate) fn expire_access(&mut self) -> usize {
+        std::mem::take(&mut self.access).len()
+    }
+
+    pub(crate) fn state(&self) -> Value {
+        json!({
+            "access_tokens_made": self.access_tokens_made,
+            "payment_tokens": self.tokens.values().collect::<Vec<_>>(),
+            "transactions": self.sales,
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! What the simulated platforms have in common: the router, faults, the ledger, CORS, settings, the clock and
+//! notifications. A platform is its routes, its book and its own JSON.
+
+pub(crate) mod clock;
+pub(crate) mod control;
+pub(crate) mod cors;
+pub(crate) mod delivery;
+pub mod faults;
+mod listener;
+pub(crate) mod reply;
+mod router;
+pub(crate) mod settings;
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+pub(crate) use self::clock::Clock;
+pub(crate) use self::control::Control;
+use self::cors::PageAccess;
+use self::faults::{Applied, Faults, Kind};
+pub(crate) use self::listener::serve;
+pub(crate) use self::reply::Reply;
+pub(crate) use self::router::{Mount, Request, Route, Table, Unrouted, delete, get, patch, post};
+pub(crate) use self::settings::Settings;
+use crate::{SandboxOptions, StartError};
+
+/// A simulated platform. The host does the rest: it finds the route, reads the body, applies faults and CORS, keeps
+/// the settings, and answers the control API.
+pub(crate) trait Platform: Sized + Send + Sync + 'static {
+    /// Its id, in settings, faults and the control API.
+    const ID: &'static str;
+    /// Where its routes are.
+    const MOUNTS: &'static [Mount<Self::Operation>];
+    /// What a browser is told of the routes that pages may call.
+    const PAGE_ACCESS: PageAccess = PageAccess::NONE;
+    /// The name by which faults spoil what the platform sends, if it sends anything.
+    const NOTIFICATIONS: Option<&'static str> = None;
+
+    /// What it remembers.
+    type Book: Default + Send;
+    /// What can be set while it runs.
+    type Settings: Settings;
+    /// What a route does.
+    type Operation: Sync + 'static;
+    /// What its clients need.
+    type Info;
+
+    /// Makes keys and credentials.
+    fn new(
+        host: Host<Self::Book, Self::Settings>,
+        options: &SandboxOptions,
+        origin: &str,
+    ) -> Result<(Arc<Self>, Self::Info), StartError>;
+
+    fn host(&self) -> &Host<Self::Book, Self::Settings>;
+
+    /// Does the work of a request: all of it, or nothing.
+    fn answer(self: &Arc<Self>, request: &Request<Self::Operation>, fault: &Applied) -> Reply;
+
+    /// Answers a path or a method that it does not have.
+    fn unrouted(&self, request: &Unrouted) -> Reply;
+
+    /// Answers a body that is longer than any of the platform's own clients sends.
+    fn too_large(&self) -> Reply;
+
+    /// Its own 502, if it has one.
+    fn bad_gateway(&self) -> Reply {
+        Reply::bad_gateway()
+    }
+
+    /// The table that the merchant's server reads below `[platforms.<id>]`.
+    fn server_settings(&self) -> Value;
+
+    /// What it has booked, without a full card number.
+    fn state(&self) -> Value;
+
+    /// Does what the platform does of its own accord, on request. Nothing if it has no such command.
+    fn command(
+        self: Arc<Self>,
+        _name: String,
+        _body: Value,
+    ) -> impl Future<Output = Option<Result<Value, String>>> + Send {
+        std::future::ready(None)
+    }
+
+    /// Routes beside the platform's API, such as its own pages.
+    fn more_routes(self: Arc<Self>) -> Router {
+        Router::new()
+    }
+
+    /// One request with its fault.
+    fn serve(
+        self: Arc<Self>,
+        request: Request<Self::Operation>,
+        fault: Applied,
+    ) -> impl Future<Output = Response> + Send {
+        async move {
+            fault.pause(Kind::Delay).await;
+            if let Some(response) = self.fail_before(&fault) {
+                return response;
+            }
+            let reply = self.answer(&request, &fault);
+            reply.log(Self::ID, request.route.name, &fault);
+            fault.pause(Kind::DelayAfterCommit).await;
+            self.respond(reply, &fault)
+        }
+    }
+
+    /// The response of a fault that keeps the work from being done.
+    fn fail_before(&self, fault: &Applied) -> Option<Response> {
+        if fault.is(Kind::BadGatewayBeforeCommit) {
+            return Some(self.bad_gateway().into_response(&Applied::default()));
+        }
+        reply::fail_before(fault)
+    }
+
+    /// The reply, or what a fault makes of it once the work is done.
+    fn respond(&self, reply: Reply, fault: &Applied) -> Response {
+        if fault.is(Kind::BadGatewayAfterCommit) {
+            return self.bad_gateway().into_response(&Applied::default());
+        }
+        reply.into_response(fault)
+    }
+
+    /// The response in a form that the client accepts.
+    fn encode(&self, _accepts: &HeaderMap, response: Response) -> impl Future<Output = Response> + Send {
+        std::future::ready(response)
+    }
+
+    fn start(
+        shared: &Shared,
+        options: &SandboxOptions,
+        origin: &str,
+    ) -> Result<(Arc<Self>, Self::Info), StartError> {
+        Self::new(Host::new::<Self>(shared, options)?, options, origin)
+    }
+}
+
+/// A platform without its types, as the control API drives it.
+pub(crate) trait Mounted: Send + Sync {
+    fn id(&self) -> &'static str;
+    /// Names of its routes, for faults.
+    fn fault_routes(&self) -> Vec<&'static str>;
+    fn router(self: Arc<Self>) -> Router;
+    fn server_settings(&self) -> Value;
+    fn state(&self) -> Value;
+    fn settings(&self) -> Value;
+    /// Replaces the given settings, or says what is wrong with them.
+    fn change_settings(&self, change: &Value) -> Result<(), String>;
+    /// Forgets all but its keys and credentials.
+    fn reset(&self);
+    fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult;
+}
+
+/// What a command tells once it is done, or what is wrong with it. Nothing if there is no such command.
+pub(crate) type CommandResult = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
+
+impl<P: Platform> Mounted for P {
+    fn id(&self) -> &'static str {
+        P::ID
+    }
+
+    fn fault_routes(&self) -> Vec<&'static str> {
+        let tables = P::MOUNTS.iter().flat_map(|mount| mount.tables);
+        let mut names = Vec::new();
+        for route in tables.flat_map(|table| table.routes) {
+            if !names.contains(&route.name) {
+                names.push(route.name);
+            }
+        }
+        names.extend(P::NOTIFICATIONS);
+        names
+    }
+
+    fn router(self: Arc<Self>) -> Router {
+        router::router(&self).merge(self.more_routes())
+    }
+
+    fn server_settings(&self) -> Value {
+        Platform::server_settings(self)
+    }
+
+    fn state(&self) -> Value {
+        Platform::state(self)
+    }
+
+    fn settings(&self) -> Value {
+        self.host()
+            .with(|ledger| serde_json::to_value(&ledger.settings))
+            .unwrap_or_default()
+    }
+
+    fn change_settings(&self, change: &Value) -> Result<(), String> {
+        self.host().with(|ledger| {
+            ledger.settings = settings::changed(&ledger.settings, change)?;
+            Ok(())
+        })
+    }
+
+    fn reset(&self) {
+        self.host().reset();
+    }
+
+    fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult {
+        Box::pin(Platform::command(self, name.to_owned(), body.clone()))
+    }
+}
+
+/// What all platforms of one sandbox use.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Returns once the sandbox stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that the sandbox was dropped.
+        let _gone = stop.wait_for(|stop| *stop).await.is_err();
+    }
+}
+
+/// What changes while the sandbox runs, behind one lock: a request is checked and booked in one go, so that of two
+/// that use the same thing only one finds it unused.
+pub(crate) struct Ledger<B, S> {
+    pub(crate) book: B,
+    pub(crate) settings: S,
+}
+
+/// The host's half of a platform.
+pub(crate) struct Host<B, S> {
+    pub(crate) shared: Shared,
+    /// The part of the notifications' address that nobody else knows, made anew at every start.
+    pub(crate) path_secret: String,
+    first_settings: S,
+    ledger: Mutex<Ledger<B, S>>,
+}
+
+impl<B: Default, S: Settings> Host<B, S> {
+    fn new<P: Platform>(shared: &Shared, options: &SandboxOptions) -> Result<Self, StartError> {
+        let path_secret = hex::encode(random::<16>()?);
+        let url = options.server_url.as_deref().map(|server| {
+            let server = server.trim_end_matches('/');
+            format!("{server}/v1/notifications/{}/{path_secret}", P::ID)
+        });
+        url.as_deref()
+            .map_or(Ok(()), delivery::check)
+            .map_err(StartError::Setting)?;
+        let mut first_settings = S::default();
+        first_settings.notify(url);
+        Ok(Self {
+            shared: shared.clone(),
+            path_secret,
+            ledger: Mutex::new(Ledger {
+                book: B::default(),
+                settings: first_settings.clone(),
+            }),
+            first_settings,
+        })
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Ledger<B, S>) -> T) -> T {
+        work(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.shared.clock.now()
+    }
+
+    fn reset(&self) {
+        self.with(|ledger| {
+            *ledger = Ledger {
+                book: B::default(),
+                settings: self.first_settings.clone(),
+            }
+        });
+    }
+}
+
+/// Bytes of the system's random source.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Random)?;
+    Ok(bytes)
+}

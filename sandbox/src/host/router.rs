@@ -1,0 +1,266 @@
+//! Finds the route of a request by axum's router, and takes the request through what every platform has: CORS for
+//! pages, the limit of the body, faults.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::RequestPartsExt;
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{OriginalUri, RawPathParams};
+use axum::http::header::{AUTHORIZATION, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tower::ServiceExt;
+
+use super::faults::Applied;
+use super::{Platform, Settings, cors};
+
+/// Longer bodies are refused. Those of the platforms' clients are small; orders may list products.
+const MAX_BODY: usize = 256 * 1024;
+
+/// Paths with one beginning. Everything below it is the platform's, unknown paths included.
+pub(crate) struct Mount<O: 'static> {
+    pub(crate) at: &'static str,
+    pub(crate) tables: &'static [Table<O>],
+    /// Whether pages may call unknown paths.
+    pub(crate) pages: bool,
+    /// Whether a slash at the end, or two in a row, count for nothing.
+    pub(crate) lenient: bool,
+}
+
+/// Routes with one prefix.
+pub(crate) struct Table<O: 'static> {
+    pub(crate) prefix: &'static str,
+    pub(crate) routes: &'static [Route<O>],
+    /// Whether pages may call them.
+    pub(crate) pages: bool,
+}
+
+/// One thing that can be called.
+pub(crate) struct Route<O: 'static> {
+    /// The name that faults use.
+    pub(crate) name: &'static str,
+    method: Method,
+    path: &'static str,
+    pub(crate) operation: O,
+}
+
+macro_rules! methods {
+    ($($name:ident: $method:ident;)+) => {$(
+        /// A route by its name, path and operation.
+        pub(crate) const fn $name<O>(name: &'static str, path: &'static str, operation: O) -> Route<O> {
+            Route { name, method: Method::$method, path, operation }
+        }
+    )+};
+}
+
+methods! {
+    get: GET;
+    post: POST;
+    patch: PATCH;
+    delete: DELETE;
+}
+
+/// A request whose route is known.
+pub(crate) struct Request<O: 'static> {
+    pub(crate) route: &'static Route<O>,
+    params: Vec<(String, String)>,
+    pub(crate) method: Method,
+    /// As it came.
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl<O> Request<O> {
+    /// A variable of the path; empty if it has none of this name.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let mut params = self.params.iter();
+        params
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.header(AUTHORIZATION.as_str())?.strip_prefix("Bearer ")
+    }
+
+    pub(crate) fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+}
+
+/// A request without a route.
+pub(crate) struct Unrouted {
+    /// As it came.
+    pub(crate) uri: Uri,
+    /// The values of the path's variables if the path is known, and the method is not.
+    pub(crate) known_path: Option<Vec<String>>,
+}
+
+/// The platform's routes below its mounts.
+pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
+    P::MOUNTS.iter().fold(Router::new(), |router, mount| {
+        let routes = routes(platform, mount);
+        if mount.lenient {
+            router.nest_service(mount.at, routes.map_request(without_empty_segments))
+        } else {
+            router.nest(mount.at, routes)
+        }
+    })
+}
+
+fn routes<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
+    let mut paths: BTreeMap<String, (bool, Vec<&Route<P::Operation>>)> = BTreeMap::new();
+    for table in mount.tables {
+        for route in table.routes {
+            let path = format!("{}{}", table.prefix, route.path);
+            let (page, routes) = paths.entry(path).or_default();
+            *page |= table.pages;
+            routes.push(route);
+        }
+    }
+    let router = paths
+        .into_iter()
+        .fold(Router::new(), |router, (path, (page, routes))| {
+            let platform = platform.clone();
+            // Not axum's method router, which answers HEAD as GET, and an unknown method with `Allow`.
+            let handler = async move |request: axum::extract::Request| match routes
+                .iter()
+                .find(|route| route.method == request.method())
+            {
+                Some(route) => receive(platform, route, page, request).await,
+                None => unrouted(platform, page, true, request).await,
+            };
+            router.route(&path, any(handler))
+        });
+    let platform = platform.clone();
+    router.fallback(move |request| unrouted(platform.clone(), mount.pages, false, request))
+}
+
+async fn receive<P: Platform>(
+    platform: Arc<P>,
+    route: &'static Route<P::Operation>,
+    page: bool,
+    request: axum::extract::Request,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let origin = allowed_origin(&*platform, page, &parts.headers);
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        let response = platform.too_large().into_response(&Applied::default());
+        return cors::share(response, origin);
+    };
+    let request = Request {
+        route,
+        params: params(&mut parts).await,
+        method: parts.method.clone(),
+        uri: original_uri(&parts),
+        headers: parts.headers,
+        body,
+    };
+    // In a task of its own, as the platform goes on when its caller has lost patience.
+    let response = tokio::spawn(async move {
+        let accepts = request.headers.clone();
+        let fault = platform.host().shared.faults.take(P::ID, route.name);
+        let response = platform.clone().serve(request, fault).await;
+        platform.encode(&accepts, response).await
+    });
+    let response = response
+        .await
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    cors::share(response, origin)
+}
+
+async fn unrouted<P: Platform>(
+    platform: Arc<P>,
+    page: bool,
+    known_path: bool,
+    request: axum::extract::Request,
+) -> Response {
+    let (mut parts, _body) = request.into_parts();
+    let origin = allowed_origin(&*platform, page, &parts.headers);
+    if parts.method == Method::OPTIONS && origin.is_some() {
+        return cors::share(cors::preflight(P::PAGE_ACCESS, &parts.headers), origin);
+    }
+    let values = params(&mut parts).await.into_iter().map(|(_, value)| value);
+    let request = Unrouted {
+        uri: original_uri(&parts),
+        known_path: known_path.then(|| values.collect()),
+    };
+    let response = platform.unrouted(&request).into_response(&Applied::default());
+    cors::share(platform.encode(&parts.headers, response).await, origin)
+}
+
+/// The origin of a page that may read the response.
+fn allowed_origin<P: Platform>(platform: &P, page: bool, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN).filter(|_| page)?;
+    let text = origin.to_str().ok()?;
+    platform
+        .host()
+        .with(|ledger| cors::allows(ledger.settings.cors_origins(), text))
+        .then(|| origin.clone())
+}
+
+async fn params(parts: &mut Parts) -> Vec<(String, String)> {
+    let Ok(params) = parts.extract::<RawPathParams>().await else {
+        // A variable that is no UTF-8, which is nothing that a platform knows.
+        return vec![(String::new(), char::REPLACEMENT_CHARACTER.into())];
+    };
+    let pairs = params.iter();
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// With the mount that nesting takes off.
+fn original_uri(parts: &Parts) -> Uri {
+    let original = parts.extensions.get::<OriginalUri>();
+    original.map_or_else(|| parts.uri.clone(), |OriginalUri(uri)| uri.clone())
+}
+
+fn without_empty_segments(mut request: axum::extract::Request) -> axum::extract::Request {
+    let uri = request.uri();
+    let segments = uri.path().split('/').filter(|segment| !segment.is_empty());
+    let mut target: String = segments.flat_map(|segment| ["/", segment]).collect();
+    if target.is_empty() {
+        target.push('/');
+    }
+    if let Some(query) = uri.query() {
+        target = format!("{target}?{query}");
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(target).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn drops_empty_segments() {
+        for (given, expected) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/a//b/", "/a/b"),
+            ("/a/b?c=/d//", "/a/b?c=/d//"),
+        ] {
+            let request = axum::http::Request::get(given).body(Body::empty()).unwrap();
+            let target = without_empty_segments(request).uri().to_string();
+            assert_eq!(target, expected);
+        }
+    }
+}
