@@ -32,7 +32,7 @@ use self::request::{Answer, Call};
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
 use crate::host::faults::Applied;
-use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, get, post};
+use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, routes};
 use crate::{SandboxOptions, StartError};
 
 const VERSIONS: [(&str, u8); 2] = [
@@ -88,59 +88,25 @@ const fn backend(handler: Handler) -> Operation {
 }
 
 /// The platform says that pages cannot get access tokens.
-const OAUTH: [Route<Operation>; 1] = [post("oauth", "/ccbill-auth/oauth/token", Operation::Grant)];
+const OAUTH: &[Route<Operation>] = routes! {
+    POST "oauth" "/ccbill-auth/oauth/token" => Operation::Grant;
+};
 
-const FRONTEND: [Route<Operation>; 5] = [
-    post(
-        "payment-tokens",
-        "/payment-tokens/merchant-only",
-        frontend(|call, ledger| call.create_token(ledger, false)),
-    ),
-    post(
-        "payment-tokens/verify",
-        "/payment-tokens/merchant-only-verify",
-        frontend(|call, ledger| call.create_token(ledger, true)),
-    ),
-    get(
-        "payment-tokens/threeds-required",
-        "/payment-tokens/threeds-required",
-        frontend(|call, _| call.threeds_required()),
-    ),
-    get(
-        "payment-tokens/token-threeds-required",
-        "/payment-tokens/{id}/threeds-required",
-        frontend(|call, ledger| call.token_threeds_required(ledger)),
-    ),
+const FRONTEND: &[Route<Operation>] = routes! {
+    POST "payment-tokens" "/payment-tokens/merchant-only" => frontend(|call, ledger| call.create_token(ledger, false));
+    POST "payment-tokens/verify" "/payment-tokens/merchant-only-verify" => frontend(|call, ledger| call.create_token(ledger, true));
+    GET "payment-tokens/threeds-required" "/payment-tokens/threeds-required" => frontend(|call, _| call.threeds_required());
+    GET "payment-tokens/token-threeds-required" "/payment-tokens/{id}/threeds-required" => frontend(|call, book| call.token_threeds_required(book));
     // Not of the platform's.
-    post(
-        "stub/authenticate",
-        "/_stub/authenticate-customer",
-        frontend(|call, _| call.authenticate()),
-    ),
-];
+    POST "stub/authenticate" "/_stub/authenticate-customer" => frontend(|call, _| call.authenticate());
+};
 
-const BACKEND: [Route<Operation>; 4] = [
-    get(
-        "payment-tokens/get",
-        "/payment-tokens/{id}",
-        backend(|call, ledger| call.read_token(ledger)),
-    ),
-    post(
-        "transactions/threeds",
-        "/transactions/payment-tokens/threeds/{id}",
-        backend(|call, ledger| call.charge(ledger, true)),
-    ),
-    post(
-        "transactions",
-        "/transactions/payment-tokens/{id}",
-        backend(|call, ledger| call.charge(ledger, false)),
-    ),
-    get(
-        "transactions/sales",
-        "/transactions/payment-tokens/{id}",
-        backend(|call, ledger| call.sales(ledger)),
-    ),
-];
+const BACKEND: &[Route<Operation>] = routes! {
+    GET "payment-tokens/get" "/payment-tokens/{id}" => backend(|call, book| call.read_token(book));
+    POST "transactions/threeds" "/transactions/payment-tokens/threeds/{id}" => backend(|call, book| call.charge(book, true));
+    POST "transactions" "/transactions/payment-tokens/{id}" => backend(|call, book| call.charge(book, false));
+    GET "transactions/sales" "/transactions/payment-tokens/{id}" => backend(|call, book| call.sales(book));
+};
 
 /// The simulated CCBill.
 pub(crate) struct CcBill {
@@ -188,28 +154,15 @@ impl CcBill {
 
 impl Platform for CcBill {
     const ID: &'static str = "ccbill";
-    const MOUNTS: &'static [Mount<Operation>] = &[Mount {
-        at: "/ccbill",
-        tables: &[
-            Table {
-                prefix: "",
-                routes: &OAUTH,
-                pages: false,
-            },
-            Table {
-                prefix: "",
-                routes: &FRONTEND,
-                pages: true,
-            },
-            Table {
-                prefix: "",
-                routes: &BACKEND,
-                pages: false,
-            },
+    const MOUNTS: &'static [Mount<Operation>] = &[Mount::new(
+        "/ccbill",
+        &[
+            Table::new("", OAUTH),
+            Table::new("", FRONTEND).for_pages(),
+            Table::new("", BACKEND),
         ],
-        pages: false,
-        lenient: true,
-    }];
+    )
+    .lenient()];
     const PAGE_ACCESS: PageAccess = PageAccess {
         methods: "GET, POST",
         headers: "authorization, content-type, widget-version",

@@ -27,7 +27,7 @@ use self::cors::PageAccess;
 use self::faults::{Applied, Faults, Kind};
 pub(crate) use self::listener::serve;
 pub(crate) use self::reply::Reply;
-pub(crate) use self::router::{Mount, Request, Route, Table, Unrouted, delete, get, patch, post};
+pub(crate) use self::router::{Mount, Request, Route, Table, Unrouted, routes};
 pub(crate) use self::settings::Settings;
 use crate::{SandboxOptions, StartError};
 

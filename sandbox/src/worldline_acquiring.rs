@@ -15,18 +15,15 @@ mod fields;
 mod inquiries;
 mod issuer;
 mod payments;
+mod refunds;
 mod refusal;
+mod reversals;
 mod settings;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -37,20 +34,16 @@ use uuid::Uuid;
 use self::access::Client;
 use self::book::{Book, Known, Target};
 use self::fields::Fields;
-use self::payments::Call;
+use self::payments::{Call, On};
 use self::refusal::Refusal;
 pub use self::settings::{Repeats, Settings, WrongClient};
-use crate::faults::{Applied, Kind};
-use crate::host::reply as connection;
-use crate::host::settings::changed;
-use crate::host::{CommandResult, Mounted, Shared};
+use crate::host::faults::Applied;
+use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, random, routes};
 use crate::{SandboxOptions, StartError, sealing};
 
-const MAX_BODY: usize = 256 * 1024;
+const TOKEN_MOUNT: &str = "/worldline_acquiring";
 const TOKEN_PATH: &str = "/worldline_acquiring/connect/token";
 const METADATA: &str = "X-WL-ServerMetaInfo";
-/// The name of the route of access tokens, for faults.
-const OAUTH: &str = "oauth";
 
 /// What a client needs to use the simulated platform.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,22 +69,117 @@ pub struct Credentials {
     pub client_secret: String,
 }
 
-/// What changes while the sandbox runs, behind one lock.
-#[derive(Default)]
-pub(crate) struct Ledger {
-    book: Book,
-    settings: Settings,
+/// What a route does.
+pub(crate) enum Operation {
+    /// Makes an access token.
+    Grant,
+    /// For holders of an access token with this scope.
+    Call {
+        scope: &'static str,
+        reads: bool,
+        handler: Handler,
+    },
 }
+
+type Handler = fn(&Call<'_>, &mut Ledger) -> Answer;
+type Ledger = crate::host::Ledger<Book, Settings>;
+pub(crate) type Answer = Result<Success, Refusal>;
+
+/// What a call led to.
+pub(crate) struct Success {
+    status: StatusCode,
+    body: Option<Value>,
+    /// What the operation worked on.
+    target: Target,
+}
+
+impl Success {
+    const fn ok(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Some(body),
+            target: Target::Nothing,
+        }
+    }
+
+    const fn created(body: Value, target: Target) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            body: Some(body),
+            target,
+        }
+    }
+
+    /// With any body the platform's own Python library fails.
+    const fn pong() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: None,
+            target: Target::Nothing,
+        }
+    }
+}
+
+const fn read(scope: &'static str, handler: Handler) -> Operation {
+    Operation::Call {
+        scope,
+        reads: true,
+        handler,
+    }
+}
+
+const fn write(scope: &'static str, handler: Handler) -> Operation {
+    Operation::Call {
+        scope,
+        reads: false,
+        handler,
+    }
+}
+
+const PROCESSING: &[Route<Operation>] = routes! {
+    POST "payments" "/payments" => write(access::PAYMENT, |call, ledger| call.pay(ledger));
+    GET "payments/get" "/payments/{id}" => read(access::PAYMENT, |call, ledger| call.read(ledger, On::Payment));
+    POST "payments/captures" "/payments/{id}/captures" =>
+        write(access::PAYMENT, |call, ledger| call.capture(ledger, On::Payment));
+    POST "payments/increments" "/payments/{id}/increments" =>
+        write(access::PAYMENT, |call, ledger| call.increment(ledger));
+    POST "payments/authorization-reversals" "/payments/{id}/authorization-reversals" =>
+        write(access::PAYMENT, |call, ledger| call.reverse(ledger));
+    // By the platform's own table, although its path is below those of payments.
+    POST "payments/refunds" "/payments/{id}/refunds" => write(access::REFUND, |call, ledger| call.refund(ledger));
+    POST "refunds" "/refunds" => write(access::REFUND, |call, ledger| call.refund_alone(ledger));
+    GET "refunds/get" "/refunds/{id}" => read(access::REFUND, |call, ledger| call.read(ledger, On::Refund));
+    POST "refunds/captures" "/refunds/{id}/captures" =>
+        write(access::REFUND, |call, ledger| call.capture(ledger, On::Refund));
+    POST "refunds/authorization-reversals" "/refunds/{id}/authorization-reversals" =>
+        write(access::REFUND, |call, ledger| call.reverse_refund(ledger));
+    POST "account-verifications" "/account-verifications" =>
+        write(access::VERIFICATION, |call, ledger| call.verify(ledger));
+    POST "balance-inquiries" "/balance-inquiries" => write(access::BALANCE, |call, _| call.balance());
+    POST "operations/reverse" "/operations/{id}/reverse" => write(access::REVERSE, |call, ledger| call.undo(ledger));
+};
+
+const SERVICES: &[Route<Operation>] = routes! {
+    POST "dcc-rates" "/dcc-rates" => write(access::DCC, |call, _| call.rate());
+};
+
+/// Of no merchant.
+const PING: &[Route<Operation>] = routes! {
+    GET "ping" "/ping" => read(access::PING, |_, _| Ok(Success::pong()));
+};
+
+const OAUTH: &[Route<Operation>] = routes! {
+    POST "oauth" "/connect/token" => Operation::Grant;
+};
 
 /// The simulated platform.
 pub(crate) struct WorldlineAcquiring {
-    shared: Shared,
+    host: Host<Book, Settings>,
     info: Info,
     client: Client,
     /// The key pair that pages seal cards to, as the server reads it. The platform has nothing to do with it.
     sealing_key: SealingKey,
     salt: [u8; 32],
-    ledger: Mutex<Ledger>,
 }
 
 struct SealingKey {
@@ -99,371 +187,95 @@ struct SealingKey {
     jwk: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Pay,
-    ReadPayment,
-    Capture,
-    Increment,
-    Reverse,
-    RefundPayment,
-    RefundAlone,
-    ReadRefund,
-    CaptureRefund,
-    ReverseRefund,
-    Verify,
-    Balance,
-    Undo,
-    Rate,
-    Ping,
-}
-
-/// By the names that faults use, and the scope that a call needs. `*` is the id in the path.
-type Entry = (&'static str, Method, &'static [&'static str], &'static str, Route);
-
-/// Below `/processing/v1/{acquirer}/{merchant}`.
-const PROCESSING: [Entry; 13] = [
-    (
-        "payments",
-        Method::POST,
-        &["payments"],
-        access::PAYMENT,
-        Route::Pay,
-    ),
-    (
-        "payments/get",
-        Method::GET,
-        &["payments", "*"],
-        access::PAYMENT,
-        Route::ReadPayment,
-    ),
-    (
-        "payments/captures",
-        Method::POST,
-        &["payments", "*", "captures"],
-        access::PAYMENT,
-        Route::Capture,
-    ),
-    (
-        "payments/increments",
-        Method::POST,
-        &["payments", "*", "increments"],
-        access::PAYMENT,
-        Route::Increment,
-    ),
-    (
-        "payments/authorization-reversals",
-        Method::POST,
-        &["payments", "*", "authorization-reversals"],
-        access::PAYMENT,
-        Route::Reverse,
-    ),
-    // By the platform's own table, although its path is below those of payments.
-    (
-        "payments/refunds",
-        Method::POST,
-        &["payments", "*", "refunds"],
-        access::REFUND,
-        Route::RefundPayment,
-    ),
-    (
-        "refunds",
-        Method::POST,
-        &["refunds"],
-        access::REFUND,
-        Route::RefundAlone,
-    ),
-    (
-        "refunds/get",
-        Method::GET,
-        &["refunds", "*"],
-        access::REFUND,
-        Route::ReadRefund,
-    ),
-    (
-        "refunds/captures",
-        Method::POST,
-        &["refunds", "*", "captures"],
-        access::REFUND,
-        Route::CaptureRefund,
-    ),
-    (
-        "refunds/authorization-reversals",
-        Method::POST,
-        &["refunds", "*", "authorization-reversals"],
-        access::REFUND,
-        Route::ReverseRefund,
-    ),
-    (
-        "account-verifications",
-        Method::POST,
-        &["account-verifications"],
-        access::VERIFICATION,
-        Route::Verify,
-    ),
-    (
-        "balance-inquiries",
-        Method::POST,
-        &["balance-inquiries"],
-        access::BALANCE,
-        Route::Balance,
-    ),
-    (
-        "operations/reverse",
-        Method::POST,
-        &["operations", "*", "reverse"],
-        access::REVERSE,
-        Route::Undo,
-    ),
-];
-
-/// Below `/services/v1/{acquirer}/{merchant}`.
-const SERVICES: [Entry; 1] = [(
-    "dcc-rates",
-    Method::POST,
-    &["dcc-rates"],
-    access::DCC,
-    Route::Rate,
-)];
-
-/// `GET /services/v1/ping`, of no merchant.
-const PING: Entry = ("ping", Method::GET, &["ping"], access::PING, Route::Ping);
-
-/// What is answered.
-pub(crate) struct Reply {
-    status: StatusCode,
-    body: Value,
-    /// What the operation worked on.
-    target: Target,
-}
-
-impl Reply {
-    const fn created(body: Value, target: Target) -> Self {
-        Self {
-            status: StatusCode::CREATED,
-            body,
-            target,
-        }
-    }
-}
-
-pub(crate) type Answer = Result<Reply, Refusal>;
-
-/// A call whose path was understood.
-struct Asked {
-    name: &'static str,
-    route: Route,
-    scope: &'static str,
-    /// Of the path, where there is one.
-    account: Option<(String, String)>,
-    id: String,
-    query: String,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
 impl WorldlineAcquiring {
-    pub(crate) fn start(
-        shared: &Shared,
-        _options: &SandboxOptions,
-        origin: &str,
-    ) -> Result<(Arc<Self>, Info), StartError> {
-        let mut salt = [0; 32];
-        getrandom::fill(&mut salt).map_err(|_| StartError::Random)?;
-        let client = Client::make();
-        let info = Info {
-            base_url: origin.to_owned(),
-            token_uri: format!("{origin}{TOKEN_PATH}"),
-            acquirer_id: "100812".into(),
-            merchant_id: "520000214".into(),
-            credentials: Credentials {
-                client_id: client.id.clone(),
-                client_secret: client.secret.clone(),
-            },
-        };
-        let kid = format!("sandbox-{}", Uuid::new_v4().simple());
-        let platform = Self {
-            shared: shared.clone(),
-            info: info.clone(),
-            client,
-            sealing_key: SealingKey {
-                jwk: sealing::private_jwk(&kid).ok_or(StartError::Random)?.to_string(),
-                kid,
-            },
-            salt,
-            ledger: Mutex::default(),
-        };
-        Ok((Arc::new(platform), info))
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
-        work(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Does the work of a call: all of it, or nothing.
-    fn answer(&self, asked: &Asked, applied: &Applied) -> Answer {
-        let now = self.shared.clock.now();
-        self.with(|ledger| {
-            let bearer = asked
-                .header(AUTHORIZATION.as_str())
-                .and_then(|text| text.strip_prefix("Bearer "));
-            let may = bearer
-                .and_then(|bearer| ledger.book.tokens.may(bearer, asked.scope, now))
-                .ok_or_else(Refusal::unauthenticated)?;
-            if !may {
-                return Err(Refusal::scope(asked.scope));
+    fn call(
+        &self,
+        request: &Request<Operation>,
+        fault: &Applied,
+        scope: &'static str,
+        reads: bool,
+        handler: Handler,
+    ) -> Answer {
+        let now = self.host.now();
+        self.host.with(|ledger| {
+            let bearer = request.bearer();
+            let may = bearer.and_then(|bearer| ledger.book.tokens.may(bearer, scope, now));
+            if !may.ok_or_else(Refusal::unauthenticated)? {
+                return Err(Refusal::scope(scope));
             }
-            let ours = (&self.info.acquirer_id, &self.info.merchant_id);
-            if asked
-                .account
-                .as_ref()
-                .is_some_and(|(acquirer, merchant)| (acquirer, merchant) != ours)
-            {
+            let account = (request.param("acquirer"), request.param("merchant"));
+            if account != ("", "") && account != (&self.info.acquirer_id, &self.info.merchant_id) {
                 return Err(Refusal::account());
             }
-            if ledger.settings.metadata_required && !is_metadata(asked.header(METADATA)) {
+            if ledger.settings.metadata_required && !is_metadata(request.header(METADATA)) {
                 return Err(Refusal::invalid(METADATA));
             }
-            let reads = matches!(asked.route, Route::ReadPayment | Route::ReadRefund | Route::Ping);
             let fields = if reads {
                 Fields::none()
             } else {
-                Fields::parse(&asked.body)?
+                Fields::parse(&request.body)?
             };
             let mut call = Call {
                 fields: &fields,
                 operation: String::new(),
-                id: &asked.id,
-                query: &asked.query,
-                applied,
+                id: request.param("id"),
+                query: request.query(),
+                fault,
                 now,
             };
             if reads {
-                return carry_out(asked.route, &call, ledger);
+                return handler(&call, ledger);
             }
             call.operation = fields.operation()?;
-            let digest = self.digest(asked, &fields);
-            if let Some(known) = ledger.book.known.get(&call.operation) {
-                let same = known.digest == digest && ledger.settings.repeats == Repeats::Replay;
-                if known.undone || !same {
-                    return Err(Refusal::duplicate());
-                }
-                let reply = Reply {
-                    status: known.status,
-                    body: known.answer.clone(),
-                    target: Target::Nothing,
-                };
-                ledger.book.replays += 1;
-                return Ok(reply);
-            }
-            let operation = call.operation.clone();
-            let reply = carry_out(asked.route, &call, ledger)?;
-            ledger.book.known.insert(
-                operation,
-                Known {
-                    digest,
-                    status: reply.status,
-                    answer: reply.body.clone(),
-                    target: reply.target.clone(),
-                    undone: false,
-                },
-            );
-            Ok(reply)
+            self.once(request, &call, ledger, handler)
         })
     }
 
-    /// Of what is asked for, so that another use of the same id is seen without keeping the card.
-    fn digest(&self, asked: &Asked, fields: &Fields) -> [u8; 32] {
+    /// Does an operation, or answers with what the same one led to before.
+    fn once(
+        &self,
+        request: &Request<Operation>,
+        call: &Call<'_>,
+        ledger: &mut Ledger,
+        handler: Handler,
+    ) -> Answer {
+        let digest = self.digest(request, call.fields);
+        if let Some(known) = ledger.book.known.get(&call.operation) {
+            let same = known.digest == digest && ledger.settings.repeats == Repeats::Replay;
+            if known.undone || !same {
+                return Err(Refusal::duplicate());
+            }
+            ledger.book.replays += 1;
+            return Ok(Success {
+                status: known.status,
+                body: known.answer.clone(),
+                target: Target::Nothing,
+            });
+        }
+        let success = handler(call, ledger)?;
+        let known = Known {
+            digest,
+            status: success.status,
+            answer: success.body.clone(),
+            target: success.target.clone(),
+            undone: false,
+        };
+        ledger.book.known.insert(call.operation.clone(), known);
+        Ok(success)
+    }
+
+    /// Of the request, so that another use of the same id is seen without keeping the card.
+    fn digest(&self, request: &Request<Operation>, fields: &Fields) -> [u8; 32] {
         Sha256::new()
             .chain_update(self.salt)
-            .chain_update(asked.name)
+            .chain_update(request.route.name)
             .chain_update([0])
-            .chain_update(&asked.id)
+            .chain_update(request.param("id"))
             .chain_update([0])
             .chain_update(fields.canonical())
             .finalize()
             .into()
-    }
-
-    /// One call with its faults.
-    async fn serve(self: Arc<Self>, asked: Asked) -> Response {
-        self.faulty(asked.name, |applied| {
-            let answer = self.answer(&asked, applied);
-            let refused = answer.as_ref().err().map(Refusal::kind);
-            tracing::info!(route = asked.name, refused, fault = ?applied.kind(), "worldline_acquiring");
-            match answer {
-                Ok(reply) if reply.status == StatusCode::NO_CONTENT => match applied.kind() {
-                    // There is nothing to spoil, but it can still be lost.
-                    Some(
-                        Kind::DropAfterCommit | Kind::GatewayTimeoutAfterCommit | Kind::BadGatewayAfterCommit,
-                    ) => connection::respond(reply.status, &reply.body, applied),
-                    _ => reply.status.into_response(),
-                },
-                Ok(reply) => connection::respond(reply.status, &reply.body, applied),
-                Err(refusal) => refusal.response(applied),
-            }
-        })
-        .await
-    }
-
-    /// `POST /connect/token`.
-    async fn grant(self: Arc<Self>, form: Bytes) -> Response {
-        self.faulty(OAUTH, |applied| {
-            let now = self.shared.clock.now();
-            let (status, body) = self.with(|ledger| {
-                let settings = ledger.settings.clone();
-                ledger.book.tokens.grant(&self.client, &form, &settings, now)
-            });
-            tracing::info!(route = OAUTH, status = status.as_u16(), "worldline_acquiring");
-            connection::respond(status, &body, applied)
-        })
-        .await
-    }
-
-    async fn faulty(&self, route: &str, work: impl FnOnce(&Applied) -> Response) -> Response {
-        let applied = self.shared.faults.take(Mounted::id(self), route);
-        if let Some(delay) = applied.delay(Kind::Delay) {
-            tokio::time::sleep(delay).await;
-        }
-        if let Some(response) = connection::fail_before(&applied) {
-            return response;
-        }
-        let response = work(&applied);
-        if let Some(delay) = applied.delay(Kind::DelayAfterCommit) {
-            tokio::time::sleep(delay).await;
-        }
-        response
-    }
-}
-
-fn carry_out(route: Route, call: &Call<'_>, ledger: &mut Ledger) -> Answer {
-    match route {
-        Route::Pay => call.pay(ledger),
-        Route::ReadPayment => call.read_payment(ledger),
-        Route::Capture => call.capture_payment(ledger),
-        Route::Increment => call.increment(ledger),
-        Route::Reverse => call.reverse(ledger),
-        Route::RefundPayment => call.refund(ledger),
-        Route::RefundAlone => call.refund_alone(ledger),
-        Route::ReadRefund => call.read_refund(ledger),
-        Route::CaptureRefund => call.capture_refund(ledger),
-        Route::ReverseRefund => call.reverse_refund(ledger),
-        Route::Verify => call.verify(ledger),
-        Route::Balance => call.balance(),
-        Route::Undo => call.undo(ledger),
-        Route::Rate => call.rate(),
-        // With any body the platform's own Python library fails.
-        Route::Ping => Ok(Reply {
-            status: StatusCode::NO_CONTENT,
-            body: Value::Null,
-            target: Target::Nothing,
-        }),
     }
 }
 
@@ -479,23 +291,97 @@ fn is_metadata(header: Option<&str>) -> bool {
         })
 }
 
-impl Mounted for WorldlineAcquiring {
-    fn id(&self) -> &'static str {
-        cardseal::platform::Platform::WorldlineAcquiring.id()
+impl Platform for WorldlineAcquiring {
+    const ID: &'static str = "worldline_acquiring";
+    const MOUNTS: &'static [Mount<Operation>] = &[
+        Mount::new(
+            "/processing",
+            &[Table::new("/v1/{acquirer}/{merchant}", PROCESSING)],
+        ),
+        Mount::new(
+            "/services",
+            &[
+                Table::new("/v1/{acquirer}/{merchant}", SERVICES),
+                Table::new("/v1", PING),
+            ],
+        ),
+        Mount::new("/dispute-management", &[]),
+        Mount::new(TOKEN_MOUNT, &[Table::new("", OAUTH)]),
+    ];
+
+    type Book = Book;
+    type Settings = Settings;
+    type Operation = Operation;
+    type Info = Info;
+
+    fn new(
+        host: Host<Book, Settings>,
+        _options: &SandboxOptions,
+        origin: &str,
+    ) -> Result<(Arc<Self>, Info), StartError> {
+        let client = Client::make();
+        let info = Info {
+            base_url: origin.to_owned(),
+            token_uri: format!("{origin}{TOKEN_PATH}"),
+            acquirer_id: "100812".into(),
+            merchant_id: "520000214".into(),
+            credentials: Credentials {
+                client_id: client.id.clone(),
+                client_secret: client.secret.clone(),
+            },
+        };
+        let kid = format!("sandbox-{}", Uuid::new_v4().simple());
+        let platform = Self {
+            host,
+            info: info.clone(),
+            client,
+            sealing_key: SealingKey {
+                jwk: sealing::private_jwk(&kid).ok_or(StartError::Random)?.to_string(),
+                kid,
+            },
+            salt: random()?,
+        };
+        Ok((Arc::new(platform), info))
     }
 
-    fn fault_routes(&self) -> Vec<&'static str> {
-        let routes = PROCESSING.iter().chain(&SERVICES).chain([&PING]);
-        routes.map(|(name, ..)| *name).chain([OAUTH]).collect()
+    fn host(&self) -> &Host<Book, Settings> {
+        &self.host
     }
 
-    fn router(self: Arc<Self>) -> Router {
-        Router::new()
-            .route("/processing/{*path}", any(receive))
-            .route("/services/{*path}", any(receive))
-            .route("/dispute-management/{*path}", any(receive))
-            .route(TOKEN_PATH, post(receive_grant))
-            .with_state(self)
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+        let answer = match request.route.operation {
+            Operation::Grant => return self.grant(&request.body),
+            Operation::Call {
+                scope,
+                reads,
+                handler,
+            } => self.call(request, fault, scope, reads, handler),
+        };
+        match answer {
+            Ok(Success {
+                status,
+                body: Some(body),
+                ..
+            }) => Reply::json(status, body),
+            Ok(Success { status, .. }) => Reply::empty(status),
+            Err(refusal) => refusal.reply(),
+        }
+    }
+
+    /// What an unknown path leads to is not known; like every refusal here it is a problem that clients can read. The
+    /// host of access tokens is another one.
+    fn unrouted(&self, request: &Unrouted) -> Reply {
+        if !request.uri.path().starts_with(TOKEN_MOUNT) {
+            Refusal::unknown("path").reply()
+        } else if request.known_path.is_some() {
+            Reply::empty(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, HeaderValue::from_static("POST"))
+        } else {
+            Reply::empty(StatusCode::NOT_FOUND)
+        }
+    }
+
+    fn too_large(&self) -> Reply {
+        Refusal::too_large().reply()
     }
 
     fn server_settings(&self) -> Value {
@@ -513,116 +399,21 @@ impl Mounted for WorldlineAcquiring {
     }
 
     fn state(&self) -> Value {
-        let now = self.shared.clock.now();
-        self.with(|ledger| ledger.book.state(&ledger.settings, now))
+        let now = self.host.now();
+        self.host.with(|ledger| ledger.book.state(&ledger.settings, now))
     }
 
-    fn settings(&self) -> Value {
-        self.with(|ledger| serde_json::to_value(&ledger.settings))
-            .unwrap_or_default()
-    }
-
-    fn change_settings(&self, change: &Value) -> Result<(), String> {
-        self.with(|ledger| {
-            ledger.settings = changed(&ledger.settings, change)?;
-            Ok(())
+    async fn command(self: Arc<Self>, name: String, _body: Value) -> Option<Result<Value, String>> {
+        (name == "expire_tokens").then(|| {
+            let expired = self.host.with(|ledger| ledger.book.tokens.expire());
+            Ok(json!({ "expired": expired }))
         })
     }
-
-    fn reset(&self) {
-        self.with(|ledger| *ledger = Ledger::default());
-    }
-
-    fn command(self: Arc<Self>, name: &str, _body: &Value) -> CommandResult {
-        let expired = (name == "expire_tokens").then(|| self.with(|ledger| ledger.book.tokens.expire()));
-        Box::pin(std::future::ready(
-            expired.map(|expired| Ok(json!({ "expired": expired }))),
-        ))
-    }
-}
-
-async fn receive_grant(State(platform): State<Arc<WorldlineAcquiring>>, request: Request) -> Response {
-    let Ok(form) = to_bytes(request.into_body(), MAX_BODY).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    tokio::spawn(platform.grant(form))
-        .await
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-}
-
-/// What an unknown path leads to is not known; like every refusal here it is a problem that clients can read.
-async fn receive(State(platform): State<Arc<WorldlineAcquiring>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let segments: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
-    let fits = |(_, method, pattern, ..): &&Entry, segments: &[&str]| {
-        *method == parts.method
-            && pattern.len() == segments.len()
-            && pattern.iter().zip(segments).all(|(wanted, given)| {
-                if *wanted == "*" {
-                    !given.is_empty()
-                } else {
-                    wanted == given
-                }
-            })
-    };
-    let (entry, account, segments) = match segments.as_slice() {
-        ["services", "v1", rest @ ..] if rest.len() == 1 => {
-            (Some(&PING).filter(|entry| fits(entry, rest)), None, rest)
-        }
-        [
-            host @ ("processing" | "services"),
-            "v1",
-            acquirer,
-            merchant,
-            rest @ ..,
-        ] => {
-            let mut entries = if *host == "processing" {
-                PROCESSING.iter()
-            } else {
-                SERVICES.iter()
-            };
-            let account = ((*acquirer).to_owned(), (*merchant).to_owned());
-            (entries.find(|entry| fits(entry, rest)), Some(account), rest)
-        }
-        _ => (None, None, &[][..]),
-    };
-    let Some((name, _, pattern, scope, route)) = entry else {
-        return Refusal::unknown("path").response(&Applied::default());
-    };
-    let id = pattern
-        .iter()
-        .position(|part| *part == "*")
-        .and_then(|index| segments.get(index))
-        .map_or_else(String::new, |id| (*id).to_owned());
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return Refusal::too_large().response(&Applied::default());
-    };
-    let asked = Asked {
-        name,
-        route: *route,
-        scope,
-        account,
-        id,
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body,
-    };
-    // In a task of its own, as the platform goes on when its caller has lost patience.
-    tokio::spawn(platform.serve(asked))
-        .await
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_route_has_its_own_name() {
-        let routes = PROCESSING.iter().chain(&SERVICES).chain([&PING]);
-        let names: std::collections::HashSet<_> = routes.map(|(name, ..)| name).collect();
-        assert_eq!(names.len(), PROCESSING.len() + SERVICES.len() + 1);
-    }
 
     #[test]
     fn knows_sound_metadata() {

@@ -72,7 +72,7 @@ impl Reply {
     pub(crate) fn into_response(self, fault: &Applied) -> Response {
         let mut response = match (fault.kind(), self.body) {
             (Some(Kind::DropAfterCommit), _) => return cut(),
-            (Some(Kind::GatewayTimeoutAfterCommit), _) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+            (Some(Kind::GatewayTimeoutAfterCommit), _) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
             (_, None) => self.status.into_response(),
             (Some(Kind::TruncatedJson), Some(body)) => {
                 let mut text = body.to_string().into_bytes();

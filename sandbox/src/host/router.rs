@@ -24,46 +24,82 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// Paths with one beginning. Everything below it is the platform's, unknown paths included.
 pub(crate) struct Mount<O: 'static> {
-    pub(crate) at: &'static str,
-    pub(crate) tables: &'static [Table<O>],
-    /// Whether pages may call unknown paths.
-    pub(crate) pages: bool,
-    /// Whether a slash at the end, or two in a row, count for nothing.
-    pub(crate) lenient: bool,
+    at: &'static str,
+    pub(super) tables: &'static [Table<O>],
+    pages: bool,
+    lenient: bool,
+}
+
+impl<O> Mount<O> {
+    pub(crate) const fn new(at: &'static str, tables: &'static [Table<O>]) -> Self {
+        Self {
+            at,
+            tables,
+            pages: false,
+            lenient: false,
+        }
+    }
+
+    /// The same paths, of which pages may call also unknown ones.
+    pub(crate) const fn for_pages(self) -> Self {
+        Self { pages: true, ..self }
+    }
+
+    /// The same paths, in which a slash at the end, or two in a row, count for nothing.
+    pub(crate) const fn lenient(self) -> Self {
+        Self {
+            lenient: true,
+            ..self
+        }
+    }
 }
 
 /// Routes with one prefix.
 pub(crate) struct Table<O: 'static> {
-    pub(crate) prefix: &'static str,
-    pub(crate) routes: &'static [Route<O>],
+    prefix: &'static str,
+    pub(super) routes: &'static [Route<O>],
     /// Whether pages may call them.
-    pub(crate) pages: bool,
+    pages: bool,
+}
+
+impl<O> Table<O> {
+    pub(crate) const fn new(prefix: &'static str, routes: &'static [Route<O>]) -> Self {
+        Self {
+            prefix,
+            routes,
+            pages: false,
+        }
+    }
+
+    /// The same routes, which pages may call.
+    pub(crate) const fn for_pages(self) -> Self {
+        Self { pages: true, ..self }
+    }
 }
 
 /// One thing that can be called.
 pub(crate) struct Route<O: 'static> {
     /// The name that faults use.
     pub(crate) name: &'static str,
-    method: Method,
-    path: &'static str,
+    pub(crate) method: Method,
+    /// Below the prefix of its table.
+    pub(crate) path: &'static str,
     pub(crate) operation: O,
 }
 
-macro_rules! methods {
-    ($($name:ident: $method:ident;)+) => {$(
-        /// A route by its name, path and operation.
-        pub(crate) const fn $name<O>(name: &'static str, path: &'static str, operation: O) -> Route<O> {
-            Route { name, method: Method::$method, path, operation }
-        }
-    )+};
+/// A table of routes, one per line: method, name for faults, path, operation.
+macro_rules! routes {
+    ($($method:ident $name:literal $path:literal => $operation:expr;)+) => {
+        &[$($crate::host::Route {
+            name: $name,
+            method: axum::http::Method::$method,
+            path: $path,
+            operation: $operation,
+        }),+]
+    };
 }
 
-methods! {
-    get: GET;
-    post: POST;
-    patch: PATCH;
-    delete: DELETE;
-}
+pub(crate) use routes;
 
 /// A request whose route is known.
 pub(crate) struct Request<O: 'static> {
@@ -109,7 +145,7 @@ pub(crate) struct Unrouted {
 /// The platform's routes below its mounts.
 pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
     P::MOUNTS.iter().fold(Router::new(), |router, mount| {
-        let routes = routes(platform, mount);
+        let routes = mounted(platform, mount);
         if mount.lenient {
             router.nest_service(mount.at, routes.map_request(without_empty_segments))
         } else {
@@ -118,7 +154,7 @@ pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
     })
 }
 
-fn routes<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
+fn mounted<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
     let mut paths: BTreeMap<String, (bool, Vec<&Route<P::Operation>>)> = BTreeMap::new();
     for table in mount.tables {
         for route in table.routes {

@@ -1,16 +1,18 @@
-//! Access tokens: OAuth 2.0 client credentials, each token with the scopes that it was asked for with.
+//! Access tokens: OAuth 2.0 client credentials, each token with the scopes that it was requested with.
 
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::settings::{Settings, WrongClient};
+use super::WorldlineAcquiring;
+use super::settings::WrongClient;
+use crate::host::Reply;
 
-/// Everything that a token can be asked for with. The last one is of older libraries.
+/// Everything that a token can be requested with. The last one is of older libraries.
 const SCOPES: [&str; 10] = [
     PAYMENT,
     REFUND,
@@ -76,50 +78,22 @@ impl Tokens {
         std::mem::take(&mut self.known).len()
     }
 
+    fn add(&mut self, token: String, access: Access) {
+        self.known.insert(token, access);
+        self.made += 1;
+    }
+}
+
+impl WorldlineAcquiring {
     /// `POST /connect/token`, with the credentials in the form.
-    pub(crate) fn grant(
-        &mut self,
-        client: &Client,
-        form: &[u8],
-        settings: &Settings,
-        now: OffsetDateTime,
-    ) -> (StatusCode, Value) {
-        let refused =
-            |status, error: &str, text: &str| (status, json!({ "error": error, "error_description": text }));
-        let bad = StatusCode::BAD_REQUEST;
-        let Ok(form) = std::str::from_utf8(form) else {
-            return refused(bad, "invalid_request", "the form is not readable");
-        };
-        let form = Form::read(form);
-        match form.get("grant_type") {
-            None => return refused(bad, "invalid_request", "grant_type is missing"),
-            Some("client_credentials") => {}
-            Some(_) => {
-                return refused(
-                    bad,
-                    "unsupported_grant_type",
-                    "grant_type is not client_credentials",
-                );
+    pub(crate) fn grant(&self, form: &[u8]) -> Reply {
+        let settings = self.host.with(|ledger| ledger.settings.clone());
+        let scopes = match self.client.check(form, settings.wrong_client) {
+            Ok(scopes) => scopes,
+            Err((status, error, text)) => {
+                let body = json!({ "error": error, "error_description": text });
+                return Reply::json(status, body).refused(error);
             }
-        }
-        if !(form.is("client_id", &client.id) && form.is("client_secret", &client.secret)) {
-            return match settings.wrong_client {
-                WrongClient::UnauthorizedClient => refused(
-                    StatusCode::UNAUTHORIZED,
-                    "unauthorized_client",
-                    "INVALID_CREDENTIALS: Invalid client credentials",
-                ),
-                WrongClient::InvalidClient => refused(bad, "invalid_client", "Invalid client"),
-            };
-        }
-        // What a token is good for that is asked for without any is not known.
-        let asked = form.decoded("scope");
-        let scopes: Option<Vec<&'static str>> = asked
-            .split_ascii_whitespace()
-            .map(|word| SCOPES.into_iter().find(|scope| *scope == word))
-            .collect();
-        let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) else {
-            return refused(bad, "invalid_scope", "a scope is unknown, or there is none");
         };
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let body = json!({
@@ -128,10 +102,49 @@ impl Tokens {
             "expires_in": settings.token_seconds,
             "scope": scopes.join(" "),
         });
-        let expires_at = now + Duration::seconds(settings.token_seconds.into());
-        self.known.insert(token, Access { scopes, expires_at });
-        self.made += 1;
-        (StatusCode::OK, body)
+        let expires_at = self.host.now() + Duration::seconds(settings.token_seconds.into());
+        let access = Access { scopes, expires_at };
+        self.host.with(|ledger| ledger.book.tokens.add(token, access));
+        Reply::json(StatusCode::OK, body)
+    }
+}
+
+type Wrong = (StatusCode, &'static str, &'static str);
+
+impl Client {
+    /// The scopes of a request for a token, or what is wrong with it.
+    fn check(&self, form: &[u8], wrong_client: WrongClient) -> Result<Vec<&'static str>, Wrong> {
+        let bad = |error, text| (StatusCode::BAD_REQUEST, error, text);
+        let form = std::str::from_utf8(form)
+            .map(Form::read)
+            .map_err(|_| bad("invalid_request", "the form is not readable"))?;
+        match form.get("grant_type") {
+            None => return Err(bad("invalid_request", "grant_type is missing")),
+            Some("client_credentials") => {}
+            Some(_) => {
+                let text = "grant_type is not client_credentials";
+                return Err(bad("unsupported_grant_type", text));
+            }
+        }
+        if !(form.is("client_id", &self.id) && form.is("client_secret", &self.secret)) {
+            return Err(match wrong_client {
+                WrongClient::UnauthorizedClient => (
+                    StatusCode::UNAUTHORIZED,
+                    "unauthorized_client",
+                    "INVALID_CREDENTIALS: Invalid client credentials",
+                ),
+                WrongClient::InvalidClient => bad("invalid_client", "Invalid client"),
+            });
+        }
+        // What a token is good for that is requested without any is not known.
+        let scopes: Option<Vec<&'static str>> = form
+            .decoded("scope")
+            .split_ascii_whitespace()
+            .map(|word| SCOPES.into_iter().find(|scope| *scope == word))
+            .collect();
+        scopes
+            .filter(|scopes| !scopes.is_empty())
+            .ok_or_else(|| bad("invalid_scope", "a scope is unknown, or there is none"))
     }
 }
 

@@ -328,7 +328,7 @@ pub(crate) struct Known {
     /// Of what was asked: salted, as a card may stand in it.
     pub(crate) digest: [u8; 32],
     pub(crate) status: StatusCode,
-    pub(crate) answer: Value,
+    pub(crate) answer: Option<Value>,
     pub(crate) target: Target,
     pub(crate) undone: bool,
 }

@@ -1,16 +1,15 @@
 //! What moves no money: verifications of cards, what is on a prepaid card, and rates of other currencies.
 
-use axum::http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::book::{References, Target, Verification, seconds};
+use super::book::{References, Verification, seconds};
 use super::cards::CardFacts;
 use super::fields::{Money, decimals};
 use super::issuer::{self, Verdict};
 use super::payments::{Call, inquiry, nothing};
 use super::refusal::Refusal;
-use super::{Answer, Ledger, Reply};
+use super::{Answer, Ledger, Success};
 
 /// Rates are made up: so many of each currency for a thousand euros.
 const RATES: [(&str, u64); 6] = [
@@ -111,11 +110,7 @@ impl Call<'_> {
                 },
             },
         });
-        Ok(Reply {
-            status: StatusCode::OK,
-            body,
-            target: Target::Nothing,
-        })
+        Ok(Success::ok(body))
     }
 }
 

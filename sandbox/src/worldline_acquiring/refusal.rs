@@ -1,13 +1,11 @@
 //! Refusals, after RFC 7807. The addresses in `type` are made up: the platform's are not published.
 
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::host::faults::Applied;
-use crate::host::reply as connection;
+use crate::host::Reply;
 
 /// No host has such a name, so that nobody takes the addresses for the platform's.
 const TYPES: &str = "https://worldline-acquiring.sandbox.invalid/errors/";
@@ -120,15 +118,9 @@ impl Refusal {
         )
     }
 
-    /// A word for the log.
-    pub(crate) const fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// The answer, or what a fault makes of it.
-    pub(crate) fn response(&self, applied: &Applied) -> Response {
+    pub(crate) fn reply(self) -> Reply {
         let id = Uuid::new_v4().to_string();
-        let body: Value = json!({
+        let body = json!({
             "type": format!("{TYPES}{}", self.kind),
             "title": self.title,
             "status": self.status.as_u16(),
@@ -136,15 +128,14 @@ impl Refusal {
             "instance": format!("/requests/{id}"),
             "requestId": id,
         });
-        let mut response = connection::respond(self.status, &body, applied);
-        if response.status() == self.status {
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-            if self.status == StatusCode::UNAUTHORIZED {
-                let invalid = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-                headers.insert(WWW_AUTHENTICATE, invalid);
-            }
+        let reply = Reply::json(self.status, body)
+            .typed("application/problem+json")
+            .refused(self.kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let invalid = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            reply.with(WWW_AUTHENTICATE, invalid)
+        } else {
+            reply
         }
-        response
     }
 }
