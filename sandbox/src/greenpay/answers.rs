@@ -5,6 +5,7 @@ use cardseal::greenpay::wire::Scalar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Refusal;
 use super::keys::KeyPair;
 use super::webhooks::Hook;
 use crate::host::faults::{Applied, Kind};
@@ -55,7 +56,7 @@ impl Answer {
     }
 
     /// The body of a refusal, with the id if the request got as far as to have one.
-    pub(crate) fn refusal(text: &str, echo: Option<Echo>) -> Self {
+    pub(crate) fn refusal(Refusal(text): Refusal, echo: Option<Echo>) -> Self {
         let mut body = json!({ "status": 500, "errors": [text] });
         if let (Some(echo), Some(fields)) = (&echo, body.as_object_mut()) {
             fields.insert(echo.candidate.field().into(), json!(echo.id));
@@ -114,25 +115,25 @@ impl Answer {
 }
 
 /// Spoils a signed body. False if the fault found nothing to spoil.
-pub(crate) fn spoil(body: &mut Value, applied: &Applied) -> bool {
-    let (Some(kind), Some(fields)) = (applied.kind(), body.as_object_mut()) else {
+pub(crate) fn spoil(body: &mut Value, fault: &Applied) -> bool {
+    let Some(fields) = body.as_object_mut() else {
         return true;
     };
-    match kind {
-        Kind::ResultNull => {
+    match fault.kind() {
+        Some(Kind::ResultNull) => {
             fields.insert("result".into(), Value::Null);
         }
-        Kind::RequestIdType => {
+        Some(Kind::RequestIdType) => {
             for name in [Candidate::RequestId, Candidate::OrderId].map(Candidate::field) {
                 if let Some(id) = fields.get_mut(name) {
                     *id = retyped(id);
                 }
             }
         }
-        Kind::MissingSignature => {
+        Some(Kind::MissingSignature) => {
             fields.remove("_signature");
         }
-        Kind::BadSignature | Kind::StrippedZeroSignature => {
+        Some(kind @ (Kind::BadSignature | Kind::StrippedZeroSignature)) => {
             let Some(Value::String(signature)) = fields.get_mut("_signature") else {
                 return true;
             };
@@ -146,25 +147,7 @@ pub(crate) fn spoil(body: &mut Value, applied: &Applied) -> bool {
                 return false;
             }
         }
-        Kind::Delay
-        | Kind::DelayAfterCommit
-        | Kind::DropBefore
-        | Kind::DropAfterCommit
-        | Kind::GatewayTimeoutAfterCommit
-        | Kind::GatewayTimeoutBeforeCommit
-        | Kind::BadGatewayAfterCommit
-        | Kind::BadGatewayBeforeCommit
-        | Kind::ServerError
-        | Kind::Html
-        | Kind::EmptyNotFound
-        | Kind::MisstatedError
-        | Kind::ProblemJson
-        | Kind::NotJson
-        | Kind::TruncatedJson
-        | Kind::Huge
-        | Kind::WrongKeySignature
-        | Kind::WrongKeyDecrypt
-        | Kind::RespCode => {}
+        _ => {}
     }
     true
 }
@@ -226,11 +209,11 @@ mod tests {
         let keys = KeyPair::make(1024).unwrap();
         for (answer, text) in [
             (
-                Answer::refusal("x", Some(Echo::request_id(Scalar::Integer(1)))),
+                Answer::refusal(Refusal("x"), Some(Echo::request_id(Scalar::Integer(1)))),
                 "status:500,requestId:1",
             ),
             (
-                Answer::refusal("x", Some(Echo::order_id("a-1".into()))),
+                Answer::refusal(Refusal("x"), Some(Echo::order_id("a-1".into()))),
                 "status:500,orderId:a-1",
             ),
             (

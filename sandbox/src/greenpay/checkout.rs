@@ -1,21 +1,17 @@
 //! The checkout host: takes the encrypted card for a session. The order of the checks is the documented
 //! pipeline; a call that fails leaves the session usable, as does a decline.
 
-use axum::http::HeaderMap;
-use cardseal::greenpay::wire::{
-    ErrorEntry, LISZT_TOKEN, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult,
-};
+use cardseal::greenpay::wire::{ErrorEntry, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use time::UtcOffset;
 use uuid::Uuid;
 
 use super::answers::{Answer, Echo};
-use super::body::Body;
 use super::keys::KeyPair;
 use super::orders::{CardFacts, CardToken, Purchase, Purpose, Standing, Transaction};
 use super::webhooks::Hook;
-use super::{GreenPay, Ledger, Refusal, bank, decrypt};
+use super::{Call, GreenPay, Ledger, Refusal, bank, decrypt};
 use crate::host::faults::{Applied, Kind};
 
 /// Lengths of a nickname in UTF-16 units: longer than five, shorter than fifty.
@@ -51,37 +47,29 @@ struct Card {
 }
 
 impl GreenPay {
-    pub(crate) fn checkout(
-        &self,
-        ledger: &mut Ledger,
-        verb: Verb,
-        headers: &HeaderMap,
-        body: &Body,
-        applied: &Applied,
-    ) -> Answer {
+    pub(crate) fn checkout(&self, ledger: &mut Ledger, call: &Call<'_>, verb: Verb) -> Answer {
         let mut echo = None;
-        self.check_out(ledger, verb, headers, body, applied, &mut echo)
-            .unwrap_or_else(|Refusal(text)| Answer::refusal(text, echo))
+        self.check_out(ledger, call, verb, &mut echo)
+            .unwrap_or_else(|refusal| Answer::refusal(refusal, echo))
     }
 
     fn check_out(
         &self,
         ledger: &mut Ledger,
+        call: &Call<'_>,
         verb: Verb,
-        headers: &HeaderMap,
-        body: &Body,
-        applied: &Applied,
         echo: &mut Option<Echo>,
     ) -> Result<Answer, Refusal> {
+        let body = &call.body;
         let (Some(session), Some(ld), Some(lk)) = (body.text("session"), body.text("ld"), body.text("lk"))
         else {
             return Err(Refusal::INVALID_BODY);
         };
         let session = uuid(Some(&session))?;
-        let liszt_token = uuid(headers.get(LISZT_TOKEN).and_then(|value| value.to_str().ok()))?;
+        let liszt_token = uuid(call.liszt_token)?;
 
         let order = ledger.book.order(session).ok_or(Refusal::SESSION_NOT_FOUND)?;
-        if order.expired(self.shared.clock.now()) || (order.used && !ledger.settings.session_reuse) {
+        if order.expired(self.host.now()) || (order.used && !ledger.settings.session_reuse) {
             return Err(Refusal::SESSION_NOT_FOUND);
         }
         let right_kind = match order.purpose {
@@ -100,7 +88,7 @@ impl GreenPay {
             Purpose::Payment(purchase) => Echo::order_id(purchase.order_reference.clone()),
         });
 
-        let keys = if applied.is(Kind::WrongKeyDecrypt) {
+        let keys = if call.fault.is(Kind::WrongKeyDecrypt) {
             self.other_keys()
         } else {
             Some(&self.keys)
@@ -139,7 +127,7 @@ impl GreenPay {
                         card,
                         callback,
                     },
-                    applied,
+                    call.fault,
                     decline,
                 )
             }
@@ -197,7 +185,7 @@ impl GreenPay {
         &self,
         ledger: &mut Ledger,
         charge: Charge,
-        applied: &Applied,
+        fault: &Applied,
         decline: Option<&str>,
     ) -> Answer {
         let Charge {
@@ -205,9 +193,7 @@ impl GreenPay {
             card,
             callback,
         } = charge;
-        let told = applied
-            .is(Kind::RespCode)
-            .then(|| applied.value().unwrap_or("05"));
+        let told = fault.is(Kind::RespCode).then(|| fault.value().unwrap_or("05"));
         let code = told
             .or(decline)
             .or(card.decline)
@@ -215,7 +201,7 @@ impl GreenPay {
             .to_owned();
         let approved = code == bank::APPROVED;
         let authorization = approved.then(|| digits::<6>(Uuid::new_v4()));
-        let now = self.shared.clock.now();
+        let now = self.host.now();
         ledger.book.transactions.push(Transaction {
             purchase: purchase.clone(),
             approved,

@@ -9,8 +9,7 @@ use super::answers::{Answer, Echo};
 use super::body::Body;
 use super::checkout::{Charge, uuid};
 use super::orders::{Order, Purchase, Purpose, Standing};
-use super::{GreenPay, Ledger, Refusal};
-use crate::host::faults::Applied;
+use super::{Call, GreenPay, Ledger, Refusal};
 
 /// A payment can be voided for three hours after it was accepted.
 const VOID_WINDOW: Duration = Duration::hours(3);
@@ -33,26 +32,29 @@ pub(crate) enum Way {
 
 impl GreenPay {
     /// `POST /tokenize`.
-    pub(crate) fn order_token(&self, ledger: &mut Ledger, body: &Body) -> Answer {
+    pub(crate) fn order_token(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let body = &call.body;
         let echo = body.scalar("requestId").map(Echo::request_id);
         self.authenticated(body)
             .and_then(|()| {
                 let request_id = body.scalar("requestId").ok_or(Refusal("Invalid requestId"))?;
                 Ok(self.open_order(ledger, body, Purpose::Tokenize { request_id }))
             })
-            .unwrap_or_else(|Refusal(text)| Answer::refusal(text, echo))
+            .unwrap_or_else(|refusal| Answer::refusal(refusal, echo))
     }
 
     /// `POST /`.
-    pub(crate) fn order_payment(&self, ledger: &mut Ledger, body: &Body) -> Answer {
+    pub(crate) fn order_payment(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let body = &call.body;
         let echo = body.scalar("orderReference").map(Echo::order_id);
         self.authenticated(body)
             .and_then(|()| Ok(self.open_order(ledger, body, Purpose::Payment(purchase(body)?))))
-            .unwrap_or_else(|Refusal(text)| Answer::refusal(text, echo))
+            .unwrap_or_else(|refusal| Answer::refusal(refusal, echo))
     }
 
     /// `POST /tokenPayment`.
-    pub(crate) fn pay_with_token(&self, ledger: &mut Ledger, body: &Body, applied: &Applied) -> Answer {
+    pub(crate) fn pay_with_token(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let body = &call.body;
         let order_id = body.scalar("orderReference");
         let paid = self.authenticated(body).and_then(|()| {
             let purchase = purchase(body)?;
@@ -63,16 +65,16 @@ impl GreenPay {
                 card: card_token.card.clone(),
                 callback: None,
             };
-            Ok(self.charge(ledger, charge, applied, None))
+            Ok(self.charge(ledger, charge, call.fault, None))
         });
-        paid.unwrap_or_else(|Refusal(text)| {
+        paid.unwrap_or_else(|refusal| {
             // The one failure of this kind that is documented has these fields, and this prefix.
-            let text = if Refusal(text) == Refusal::INVALID_CARD_TOKEN {
-                "Error: Invalid card token"
+            let refusal = if refusal == Refusal::INVALID_CARD_TOKEN {
+                Refusal("Error: Invalid card token")
             } else {
-                text
+                refusal
             };
-            let mut answer = Answer::refusal(text, order_id.map(Echo::order_id));
+            let mut answer = Answer::refusal(refusal, order_id.map(Echo::order_id));
             if let Some(fields) = answer.body.as_object_mut() {
                 fields.insert("authorization".into(), json!(null));
                 let amount = body.amount("amount").and_then(|text| text.parse::<f64>().ok());
@@ -84,7 +86,8 @@ impl GreenPay {
     }
 
     /// `POST /deleteToken`.
-    pub(crate) fn delete_token(&self, ledger: &mut Ledger, body: &Body) -> Answer {
+    pub(crate) fn delete_token(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let body = &call.body;
         let echo = body.scalar("requestId").map(Echo::request_id);
         let deleted = self.authenticated(body).and_then(|()| {
             let request_id = body.scalar("requestId").ok_or(Refusal("Invalid requestId"))?;
@@ -102,12 +105,13 @@ impl GreenPay {
             });
             Ok(answer.signed_by(Echo::request_id(request_id)))
         });
-        deleted.unwrap_or_else(|Refusal(text)| Answer::refusal(text, echo))
+        deleted.unwrap_or_else(|refusal| Answer::refusal(refusal, echo))
     }
 
     /// `POST /transactions/void` and `/transactions/refund`. GreenPay offers refunds for terminals of one bank
     /// only; the simulated terminals can both void and refund, unless the setting `refunds` is off.
-    pub(crate) fn reverse(&self, ledger: &mut Ledger, body: &Body, way: Way) -> Answer {
+    pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>, way: Way) -> Answer {
+        let body = &call.body;
         if let Err(Refusal(text)) = self.authenticated(body) {
             return Answer::reversal_refusal(500, &json!([format!("Error: {text}")]));
         }
@@ -129,7 +133,7 @@ impl GreenPay {
                 &json!(["Error: Refund not available for this bank entity"]),
             );
         }
-        let now = self.shared.clock.now();
+        let now = self.host.now();
         let found = ledger.book.transactions.iter_mut().rev().find(|transaction| {
             transaction.purchase.order_reference.to_string() == reference
                 && transaction.authorization.as_ref() == Some(&authorization)
@@ -183,7 +187,7 @@ impl GreenPay {
             token: Uuid::new_v4(),
             purpose,
             callback: body.text("callback"),
-            created_at: self.shared.clock.now(),
+            created_at: self.host.now(),
             used: false,
         };
         let answer = Answer::of(&OrderAnswer {

@@ -42,7 +42,7 @@ pub(crate) fn send_later(greenpay: Arc<GreenPay>, base: String, hook: Hook, body
         };
         tokio::select! {
             () = send => {}
-            () = greenpay.shared.stopped() => {}
+            () = greenpay.host.shared.stopped() => {}
         }
     });
 }
@@ -70,8 +70,8 @@ async fn send(greenpay: &GreenPay, base: &str, hook: &Hook, mut body: Value) {
             }
         }
     }
-    let at = greenpay.shared.clock.now();
-    greenpay.with(|ledger| {
+    let at = greenpay.host.now();
+    greenpay.host.with(|ledger| {
         ledger.book.webhooks_sent.push(Sent {
             route: hook.route,
             at,
