@@ -164,7 +164,11 @@ impl GreenPay {
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let reply = Reply::json(status, body);
-        if answer.failed { reply.refused("failed") } else { reply }
+        if answer.failed {
+            reply.refused("failed")
+        } else {
+            reply
+        }
     }
 
     fn other_keys_for(&self, fault: &Applied) -> Option<&KeyPair> {

@@ -277,6 +277,12 @@ impl<B: Default, S: Settings> Host<B, S> {
         self.shared.clock.now()
     }
 
+    /// The fault that spoils the next notification.
+    pub(crate) fn notification_fault<P: Platform>(&self) -> Applied {
+        let name = P::NOTIFICATIONS;
+        name.map_or_else(Applied::default, |name| self.shared.faults.take(P::ID, name))
+    }
+
     fn reset(&self) {
         self.with(|ledger| {
             *ledger = Ledger {

@@ -186,7 +186,7 @@ impl GpApi {
         if currency == "XXX" {
             return Err(Refusal::currency_and_card());
         }
-        if let Some(result) = call.applied.value().filter(|_| call.applied.is(Kind::RespCode)) {
+        if let Some(result) = call.fault.value().filter(|_| call.fault.is(Kind::RespCode)) {
             return Ok(result.into());
         }
         match instrument.card.verdict {

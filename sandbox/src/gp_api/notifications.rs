@@ -4,9 +4,9 @@ use axum::http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::GpApi;
 use super::access::sha512_hex;
 use super::book::Sent;
-use super::{GpApi, NOTIFICATIONS};
 use crate::host::delivery::{self, Delivery, Message, deliver};
 use crate::host::faults::Kind;
 
@@ -30,12 +30,13 @@ impl GpApi {
     pub(crate) async fn notify(&self, body: &Value) -> Result<Value, String> {
         let request: Request = Request::deserialize(body).map_err(|error| error.to_string())?;
         let (told, status_url) = self
+            .host
             .with(|ledger| self.told(ledger, &request.transaction))
             .ok_or("unknown transaction")?;
         let url = request
             .url
             .or(status_url)
-            .or_else(|| self.with(|ledger| ledger.settings.webhook_url.clone()))
+            .or_else(|| self.host.with(|ledger| ledger.settings.webhook_url.clone()))
             .ok_or("neither the request, the transaction nor the settings name a URL")?;
         delivery::check(&url)?;
         let message = match request.method.as_deref() {
@@ -74,30 +75,27 @@ impl GpApi {
         tracing::info!(status, attempts, "gp_api notification");
         let sent = Sent {
             transaction: request.transaction,
-            at: self.shared.clock.now(),
+            at: self.host.now(),
             attempts,
             status,
         };
-        self.with(|ledger| ledger.book.notifications_sent.push(sent));
+        self.host.with(|ledger| ledger.book.notifications_sent.push(sent));
         Ok(json!({ "attempts": attempts, "status": status }))
     }
 
     /// Over the payload; spoiled or left out if a fault says so.
     fn signature(&self, payload: &[u8]) -> Option<String> {
-        let applied = self
-            .shared
-            .faults
-            .take(crate::host::Mounted::id(self), NOTIFICATIONS);
-        let key = if applied.is(Kind::WrongKeySignature) {
+        let fault = self.host.notification_fault::<Self>();
+        let key = if fault.is(Kind::WrongKeySignature) {
             "another key"
         } else {
             &self.app.key
         };
         let mut signature = sha512_hex(payload, key);
-        if applied.is(Kind::BadSignature) {
+        if fault.is(Kind::BadSignature) {
             let last = if signature.ends_with('0') { "1" } else { "0" };
             signature.replace_range(signature.len() - 1.., last);
         }
-        (!applied.is(Kind::MissingSignature)).then_some(signature)
+        (!fault.is(Kind::MissingSignature)).then_some(signature)
     }
 }

@@ -1,6 +1,9 @@
 //! GP API's errors: always flat, and told apart by their detailed code.
 
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::host::Reply;
 
 /// What is answered instead of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,20 +25,14 @@ impl Refusal {
         }
     }
 
-    pub(crate) const fn status(&self) -> u16 {
-        self.status
-    }
-
-    pub(crate) const fn detailed(&self) -> &'static str {
-        self.detailed
-    }
-
-    pub(crate) fn body(&self) -> Value {
-        json!({
+    pub(crate) fn reply(&self) -> Reply {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = json!({
             "error_code": self.code,
             "detailed_error_code": self.detailed,
             "detailed_error_description": self.text,
-        })
+        });
+        Reply::json(status, body).refused(self.detailed)
     }
 
     pub(crate) fn invalid_token() -> Self {
