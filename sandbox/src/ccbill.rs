@@ -210,7 +210,7 @@ impl Platform for CcBill {
         };
         match self.call(request, fault, role, handler) {
             Ok((body, version)) => {
-                let reply = Reply::json(StatusCode::OK, body);
+                let reply = Reply::json(StatusCode::OK, &body);
                 match VERSIONS.iter().find(|(_, of)| *of == version) {
                     Some((content_type, _)) => reply.typed(content_type),
                     None => reply,

@@ -325,7 +325,7 @@ impl Platform for GpApi {
 
     fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
         match self.call(request, fault) {
-            Ok(body) => Reply::json(StatusCode::OK, body),
+            Ok(body) => Reply::json(StatusCode::OK, &body),
             Err(refusal) => refusal.reply(),
         }
     }

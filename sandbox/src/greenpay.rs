@@ -163,7 +163,7 @@ impl GreenPay {
             200
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let reply = Reply::json(status, body);
+        let reply = Reply::json(status, &body);
         if answer.failed {
             reply.refused("failed")
         } else {
@@ -258,12 +258,12 @@ impl Platform for GreenPay {
 
     fn unrouted(&self, _request: &Unrouted) -> Reply {
         let body = json!({ "status": 404, "errors": ["Not found"] });
-        Reply::json(StatusCode::NOT_FOUND, body)
+        Reply::json(StatusCode::NOT_FOUND, &body)
     }
 
     fn too_large(&self) -> Reply {
         let answer = Answer::refusal(Refusal("Request too large"), None);
-        Reply::json(StatusCode::PAYLOAD_TOO_LARGE, answer.body)
+        Reply::json(StatusCode::PAYLOAD_TOO_LARGE, &answer.body)
     }
 
     fn server_settings(&self) -> Value {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ use self::cors::PageAccess;
 use self::faults::{Applied, Faults, Kind};
 pub(crate) use self::listener::serve;
 pub(crate) use self::reply::Reply;
-pub(crate) use self::router::{Mount, Request, Route, Table, Unrouted, routes};
+pub(crate) use self::router::{MAX_BODY, Mount, Request, Route, Table, Unrouted, routes};
 pub(crate) use self::settings::Settings;
 use crate::{SandboxOptions, StartError};
 
@@ -116,7 +116,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     /// The response of a fault that keeps the work from being done.
     fn fail_before(&self, fault: &Applied) -> Option<Response> {
         if fault.is(Kind::BadGatewayBeforeCommit) {
-            return Some(self.bad_gateway().into_response(&Applied::default()));
+            return Some(self.bad_gateway().into_response());
         }
         reply::fail_before(fault)
     }
@@ -124,9 +124,9 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     /// The reply, or what a fault makes of it once the work is done.
     fn respond(&self, reply: Reply, fault: &Applied) -> Response {
         if fault.is(Kind::BadGatewayAfterCommit) {
-            return self.bad_gateway().into_response(&Applied::default());
+            return self.bad_gateway().into_response();
         }
-        reply.into_response(fault)
+        reply.under(fault)
     }
 
     /// The response in a form that the client accepts.
@@ -298,4 +298,37 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| StartError::Random)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn check_names<P: Platform>() {
+        let mut names = HashMap::new();
+        let tables = P::MOUNTS.iter().flat_map(|mount| mount.tables);
+        for route in tables.flat_map(|table| table.routes) {
+            let called = (&route.method, route.path);
+            // A table may have several prefixes.
+            let other = names.insert(route.name, called);
+            assert!(
+                other.is_none_or(|other| other == called),
+                "{} {}",
+                P::ID,
+                route.name
+            );
+        }
+        assert!(!names.is_empty());
+    }
+
+    #[test]
+    fn every_route_has_its_own_name() {
+        check_names::<crate::greenpay::GreenPay>();
+        check_names::<crate::gp_api::GpApi>();
+        check_names::<crate::online_payments::OnlinePayments>();
+        check_names::<crate::ccbill::CcBill>();
+        check_names::<crate::worldline_acquiring::WorldlineAcquiring>();
+    }
 }

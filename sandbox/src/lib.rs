@@ -36,7 +36,7 @@ use tokio::task::JoinHandle;
 pub use host::clock::Clock;
 pub use host::faults;
 use host::faults::{Fault, Faults};
-use host::{Control, Mounted, Platform, Shared, control, delivery};
+use host::{Control, Mounted, Platform, Shared, control};
 
 /// How a sandbox is started.
 #[derive(Clone, Debug)]
@@ -100,32 +100,6 @@ pub struct Info {
     pub platforms: Platforms,
     /// The platforms by id again, each as the table that the server reads below `[platforms.<id>]`.
     pub server_settings: Map<String, Value>,
-}
-
-/// Where a platform's notifications go.
-#[derive(Clone)]
-pub(crate) struct Notifications {
-    /// The part of the address that nobody else knows, made anew at every start.
-    pub(crate) path_secret: String,
-    /// The address, if there is a server.
-    pub(crate) url: Option<String>,
-}
-
-impl Notifications {
-    /// Of one platform.
-    pub(crate) fn to(options: &SandboxOptions, platform: &str) -> Result<Self, StartError> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret).map_err(|_| StartError::Random)?;
-        let path_secret = hex::encode(secret);
-        let url = options.server_url.as_deref().map(|server| {
-            let server = server.trim_end_matches('/');
-            format!("{server}/v1/notifications/{platform}/{path_secret}")
-        });
-        url.as_deref()
-            .map_or(Ok(()), delivery::check)
-            .map_err(StartError::Setting)?;
-        Ok(Self { path_secret, url })
-    }
 }
 
 /// One line per platform: its id, its type, what it tells its clients.

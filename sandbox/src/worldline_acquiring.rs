@@ -362,7 +362,7 @@ impl Platform for WorldlineAcquiring {
                 status,
                 body: Some(body),
                 ..
-            }) => Reply::json(status, body),
+            }) => Reply::json(status, &body),
             Ok(Success { status, .. }) => Reply::empty(status),
             Err(refusal) => refusal.reply(),
         }

@@ -60,7 +60,7 @@ impl CcBill {
             "expires_in": seconds,
             "scope": role.scope(),
         });
-        Reply::json(StatusCode::OK, body)
+        Reply::json(StatusCode::OK, &body)
     }
 }
 
@@ -69,5 +69,5 @@ fn refused(status: StatusCode, error: &str) -> Reply {
         "error": error,
         "error_description": "Full authentication is required to access this resource",
     });
-    Reply::json(status, body).refused(error)
+    Reply::json(status, &body).refused(error)
 }

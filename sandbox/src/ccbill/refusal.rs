@@ -67,7 +67,7 @@ impl Refusal {
                 "errorCode": self.code,
                 "timestamp": clock::text(now),
             });
-            Reply::json(status, body).typed(ERROR_TYPE)
+            Reply::json(status, &body).typed(ERROR_TYPE)
         };
         reply.refused(self.code.to_string())
     }

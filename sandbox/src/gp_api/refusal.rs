@@ -32,7 +32,7 @@ impl Refusal {
             "detailed_error_code": self.detailed,
             "detailed_error_description": self.text,
         });
-        Reply::json(status, body).refused(self.detailed)
+        Reply::json(status, &body).refused(self.detailed)
     }
 
     pub(crate) fn invalid_token() -> Self {

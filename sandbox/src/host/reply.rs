@@ -20,14 +20,19 @@ const CHUNK: &[u8] = &[b' '; 64 * 1024];
 /// What a platform answers.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    body: Option<Value>,
+    pub(crate) body: Option<String>,
     headers: HeaderMap,
     /// Why it is a refusal, for the log.
     refusal: Option<String>,
 }
 
 impl Reply {
-    pub(crate) fn json(status: StatusCode, body: Value) -> Self {
+    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
+        Self::text(status, body.to_string())
+    }
+
+    /// JSON as it is to be sent.
+    pub(crate) fn text(status: StatusCode, body: String) -> Self {
         Self {
             body: Some(body),
             ..Self::empty(status)
@@ -69,24 +74,30 @@ impl Reply {
     }
 
     /// The response, or what a fault makes of it once the work is done.
-    pub(crate) fn into_response(self, fault: &Applied) -> Response {
+    pub(crate) fn under(self, fault: &Applied) -> Response {
         let mut response = match (fault.kind(), self.body) {
             (Some(Kind::DropAfterCommit), _) => return cut(),
             (Some(Kind::GatewayTimeoutAfterCommit), _) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
             (_, None) => self.status.into_response(),
             (Some(Kind::TruncatedJson), Some(body)) => {
-                let mut text = body.to_string().into_bytes();
-                text.truncate(text.len() / 2);
-                with_json_type(self.status, Body::from(text))
+                let mut body = body.into_bytes();
+                body.truncate(body.len() / 2);
+                with_json_type(self.status, Body::from(body))
             }
             (Some(Kind::Huge), Some(body)) => {
                 let bytes = fault.value().and_then(|value| value.parse().ok());
-                with_json_type(self.status, padded(bytes.unwrap_or(HUGE_BYTES), &body))
+                with_json_type(self.status, padded(bytes.unwrap_or(HUGE_BYTES), body))
             }
-            (_, Some(body)) => with_json_type(self.status, Body::from(body.to_string())),
+            (_, Some(body)) => with_json_type(self.status, Body::from(body)),
         };
         response.headers_mut().extend(self.headers);
         response
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        self.under(&Applied::default())
     }
 }
 
@@ -123,7 +134,6 @@ pub(crate) fn fail_before(fault: &Applied) -> Option<Response> {
             let page = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Be right back</h1></body></html>";
             (status(StatusCode::OK), Html(page)).into_response()
         }
-        Some(Kind::BadGatewayBeforeCommit) => StatusCode::BAD_GATEWAY.into_response(),
         Some(Kind::EmptyNotFound) => StatusCode::NOT_FOUND.into_response(),
         Some(Kind::MisstatedError) => {
             with_json_type(status(StatusCode::NOT_FOUND), Body::from(misstated().to_string()))
@@ -159,27 +169,14 @@ fn problem(status: StatusCode) -> Response {
         "detail": "simulated",
         "instance": format!("/{}", Uuid::new_v4()),
     });
-    let reply = Reply::json(status, body).typed("application/problem+json");
-    reply.into_response(&Applied::default())
+    let reply = Reply::json(status, &body).typed("application/problem+json");
+    reply.into_response()
 }
 
 /// Blanks, then the answer.
-fn padded(bytes: usize, body: &Value) -> Body {
+fn padded(bytes: usize, body: String) -> Body {
     let blanks = std::iter::repeat_n(Bytes::from_static(CHUNK), bytes / CHUNK.len());
     let rest = CHUNK.get(..bytes % CHUNK.len()).unwrap_or_default();
-    let chunks = blanks.chain([Bytes::from_static(rest), Bytes::from(body.to_string())]);
+    let chunks = blanks.chain([Bytes::from_static(rest), Bytes::from(body)]);
     Body::from_stream(stream::iter(chunks.map(Ok::<_, std::convert::Infallible>)))
-}
-
-/// For platforms that are still served by themselves.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
-    Reply::json(status, body.clone()).into_response(&Applied::default())
-}
-
-/// For platforms that are still served by themselves.
-pub(crate) fn respond(status: StatusCode, body: &Value, applied: &Applied) -> Response {
-    if applied.is(Kind::BadGatewayAfterCommit) {
-        return StatusCode::BAD_GATEWAY.into_response();
-    }
-    Reply::json(status, body.clone()).into_response(applied)
 }

@@ -16,11 +16,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tower::ServiceExt;
 
-use super::faults::Applied;
 use super::{Platform, Settings, cors};
 
 /// Longer bodies are refused. Those of the platforms' clients are small; orders may list products.
-const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// Paths with one beginning. Everything below it is the platform's, unknown paths included.
 pub(crate) struct Mount<O: 'static> {
@@ -154,8 +153,11 @@ pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
     })
 }
 
+/// Whether pages may call a path, and its routes.
+type PathRoutes<O> = (bool, Vec<&'static Route<O>>);
+
 fn mounted<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
-    let mut paths: BTreeMap<String, (bool, Vec<&Route<P::Operation>>)> = BTreeMap::new();
+    let mut paths: BTreeMap<String, PathRoutes<P::Operation>> = BTreeMap::new();
     for table in mount.tables {
         for route in table.routes {
             let path = format!("{}{}", table.prefix, route.path);
@@ -191,7 +193,7 @@ async fn receive<P: Platform>(
     let (mut parts, body) = request.into_parts();
     let origin = allowed_origin(&*platform, page, &parts.headers);
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        let response = platform.too_large().into_response(&Applied::default());
+        let response = platform.too_large().into_response();
         return cors::share(response, origin);
     };
     let request = Request {
@@ -231,7 +233,7 @@ async fn unrouted<P: Platform>(
         uri: original_uri(&parts),
         known_path: known_path.then(|| values.collect()),
     };
-    let response = platform.unrouted(&request).into_response(&Applied::default());
+    let response = platform.unrouted(&request).into_response();
     cors::share(platform.encode(&parts.headers, response).await, origin)
 }
 

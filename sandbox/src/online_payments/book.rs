@@ -16,7 +16,7 @@ use super::{refusal, timestamp};
 use crate::host::clock;
 
 /// How long keys of calls are kept.
-const KEYS_KEPT: time::Duration = time::Duration::hours(24);
+const KEY_LIFETIME: time::Duration = time::Duration::hours(24);
 
 /// A page's right to call the client API.
 pub(crate) struct Session {
@@ -412,10 +412,10 @@ pub(crate) struct Tokenization {
 #[derive(Clone)]
 pub(crate) enum Outcome {
     Running,
-    Done(StatusCode, Option<Value>),
+    Done(StatusCode, Option<String>),
 }
 
-struct Kept {
+struct KeyEntry {
     at: OffsetDateTime,
     outcome: Outcome,
 }
@@ -449,7 +449,7 @@ pub(crate) struct Book {
     pub(crate) payouts: Vec<Payout>,
     pub(crate) links: Vec<Link>,
     pub(crate) mandates: Vec<Mandate>,
-    keys: HashMap<(&'static str, String), Kept>,
+    keys: HashMap<(&'static str, String), KeyEntry>,
     pub(crate) nonces: HashSet<String>,
     /// Digests of encrypted inputs that were used.
     pub(crate) inputs: HashSet<[u8; 32]>,
@@ -484,19 +484,20 @@ impl Book {
     }
 
     /// What a call with this key led to before, and when it came.
-    pub(crate) fn seen(
+    pub(crate) fn outcome(
         &mut self,
         route: &'static str,
         key: &str,
         now: OffsetDateTime,
     ) -> Option<(OffsetDateTime, Outcome)> {
-        self.keys.retain(|_, kept| now - kept.at < KEYS_KEPT);
-        let kept = self.keys.get(&(route, key.to_owned()))?;
-        Some((kept.at, kept.outcome.clone()))
+        self.keys.retain(|_, entry| now - entry.at < KEY_LIFETIME);
+        let entry = self.keys.get(&(route, key.to_owned()))?;
+        Some((entry.at, entry.outcome.clone()))
     }
 
-    pub(crate) fn keep(&mut self, route: &'static str, key: &str, at: OffsetDateTime, outcome: Outcome) {
-        self.keys.insert((route, key.to_owned()), Kept { at, outcome });
+    pub(crate) fn remember(&mut self, route: &'static str, key: &str, at: OffsetDateTime, outcome: Outcome) {
+        self.keys
+            .insert((route, key.to_owned()), KeyEntry { at, outcome });
     }
 
     pub(crate) fn forget(&mut self, route: &'static str, key: &str) {

@@ -20,7 +20,7 @@ use super::book::Progress;
 use super::cards::CardMistake;
 use super::hosted::{Next, Tokenized, Typed, offered};
 use super::{OnlinePayments, products};
-use crate::host::reply as connection;
+use crate::host::Reply;
 
 /// Where the pages are; the last part of each path is its own.
 pub(crate) const CHECKOUT: &str = "/hostedcheckout/Payment/Form";
@@ -196,8 +196,8 @@ const fn told(mistake: CardMistake) -> &'static str {
 }
 
 fn checkout_form(platform: &OnlinePayments, id: &str, status: StatusCode, wrong: &str) -> Response {
-    let now = platform.shared.clock.now();
-    let shown = platform.with(|ledger| {
+    let now = platform.host.now();
+    let shown = platform.host.with(|ledger| {
         let mut checkouts = ledger.book.checkouts.iter();
         let checkout = checkouts.find(|checkout| checkout.page == id)?;
         if checkout.progress != Progress::Open || now >= checkout.expires_at {
@@ -242,8 +242,8 @@ async fn show_checkout(State(platform): Platform, Path(id): Path<String>) -> Res
 async fn pay_checkout(State(platform): Platform, Path(id): Path<String>, body: Bytes) -> Response {
     let mut form = form(&body);
     let cancels = form.get("action").is_some_and(|action| action == "cancel");
-    let now = platform.shared.clock.now();
-    let next = platform.with(|ledger| {
+    let now = platform.host.now();
+    let next = platform.host.with(|ledger| {
         if cancels {
             OnlinePayments::cancel_checkout(ledger, &id, now)
         } else {
@@ -283,14 +283,14 @@ async fn done() -> Response {
 
 /// Every visit of a payment link starts a checkout of its own.
 async fn follow_link(State(platform): Platform, Path(id): Path<String>) -> Response {
-    let now = platform.shared.clock.now();
-    let url = platform.with(|ledger| platform.visit(ledger, &id, now));
+    let now = platform.host.now();
+    let url = platform.host.with(|ledger| platform.visit(ledger, &id, now));
     url.map_or_else(gone, |url| go(&url))
 }
 
 fn tokenization_form(platform: &OnlinePayments, id: &str, status: StatusCode, wrong: &str) -> Response {
-    let now = platform.shared.clock.now();
-    let shown = platform.with(|ledger| {
+    let now = platform.host.now();
+    let shown = platform.host.with(|ledger| {
         let mut all = ledger.book.tokenizations.iter();
         let hosted = all.find(|hosted| hosted.page == id && now < hosted.expires_at)?;
         let (tokens, consent) = (hosted.tokens.clone(), hosted.asks_consent);
@@ -321,22 +321,22 @@ async fn tokenize(
     body: Bytes,
 ) -> Response {
     let typed = typed(&mut form(&body));
-    let now = platform.shared.clock.now();
-    let tokenized = platform.with(|ledger| platform.tokenize(ledger, &id, &typed, now));
+    let now = platform.host.now();
+    let tokenized = platform
+        .host
+        .with(|ledger| platform.tokenize(ledger, &id, &typed, now));
     let as_json = headers
         .get(ACCEPT)
         .is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
     let failed = |status: StatusCode, message: &str| {
-        connection::json(
-            status,
-            &json!({ "success": false, "error": { "message": message } }),
-        )
+        let body = json!({ "success": false, "error": { "message": message } });
+        Reply::json(status, &body).into_response()
     };
     match tokenized {
-        Tokenized::Done(id) if as_json => connection::json(
-            StatusCode::OK,
-            &json!({ "success": true, "hostedTokenizationId": id }),
-        ),
+        Tokenized::Done(id) if as_json => {
+            let body = json!({ "success": true, "hostedTokenizationId": id });
+            Reply::json(StatusCode::OK, &body).into_response()
+        }
         Tokenized::Done(_) => page(StatusCode::OK, "Card taken", "<p>The card was taken.</p>"),
         Tokenized::Wrong(mistake) if as_json => failed(StatusCode::UNPROCESSABLE_ENTITY, told(mistake)),
         Tokenized::Wrong(mistake) => {
@@ -348,7 +348,7 @@ async fn tokenize(
 }
 
 async fn show_authentication(State(platform): Platform, Path(id): Path<String>) -> Response {
-    let waits = platform.with(|ledger| {
+    let waits = platform.host.with(|ledger| {
         ledger.book.payments.iter().any(|payment| {
             let challenge = payment.challenge.as_ref();
             payment.first_code() == super::statuses::REDIRECTED
@@ -368,8 +368,10 @@ async fn show_authentication(State(platform): Platform, Path(id): Path<String>) 
 
 async fn authenticate(State(platform): Platform, Path(id): Path<String>, body: Bytes) -> Response {
     let passed = form(&body).get("action").is_some_and(|action| action == "pass");
-    let now = platform.shared.clock.now();
-    let back = platform.with(|ledger| OnlinePayments::end_challenge(ledger, &id, passed, now));
+    let now = platform.host.now();
+    let back = platform
+        .host
+        .with(|ledger| OnlinePayments::end_challenge(ledger, &id, passed, now));
     platform.send_events(std::time::Duration::ZERO);
     back.map_or_else(gone, |url| go(&url))
 }

@@ -17,7 +17,7 @@ use super::statuses::{
 };
 use super::tokens::clear_card;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
-use crate::host::delivery as merchant_url;
+use crate::host::delivery;
 use crate::host::faults::{Applied, Kind};
 
 const SPECIFIC: &str = "cardPaymentMethodSpecificInput";
@@ -99,7 +99,7 @@ pub(crate) fn event_urls(fields: &Fields) -> Result<Vec<String>, Refusal> {
     if let Some(url) = fields.text("feedbacks.webhookUrl")?.filter(|_| urls.is_empty()) {
         urls.push(url.into());
     }
-    if urls.iter().all(|url| merchant_url::check(url).is_ok()) {
+    if urls.iter().all(|url| delivery::check(url).is_ok()) {
         Ok(urls)
     } else {
         Err(Refusal::invalid("feedbacks.webhooksUrls"))
@@ -166,7 +166,7 @@ impl OnlinePayments {
             event_urls,
         };
         let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.applied, call.now);
+        self.book_order(ledger, order, "paymentId", call.fault, call.now);
         let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
         Ok(self.created(payment, reference.as_deref()))
     }
@@ -212,7 +212,7 @@ impl OnlinePayments {
             event_urls,
         };
         let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.applied, call.now);
+        self.book_order(ledger, order, "paymentId", call.fault, call.now);
         let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
         Ok(self.created(payment, payment.reference.as_deref()))
     }
@@ -245,7 +245,7 @@ impl OnlinePayments {
             event_urls: Vec::new(),
         };
         let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.applied, call.now);
+        self.book_order(ledger, order, "paymentId", call.fault, call.now);
         let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
         if payment.first_code() == REJECTED {
             return Ok(self.created(payment, None));
@@ -371,12 +371,12 @@ impl OnlinePayments {
         ledger: &mut Ledger,
         order: Order,
         name_of_id: &str,
-        applied: &Applied,
+        fault: &Applied,
         now: OffsetDateTime,
     ) {
         let card = order.instrument.card.as_ref();
         let is = |verdict: Verdict| card.is_some_and(|card| card.verdict == verdict);
-        let declined = if let Some(code) = applied.value().filter(|_| applied.is(Kind::RespCode)) {
+        let declined = if let Some(code) = fault.value().filter(|_| fault.is(Kind::RespCode)) {
             Some(code.to_owned())
         } else {
             let declines = is(Verdict::Declines)
@@ -558,8 +558,8 @@ fn found<'a>(ledger: &'a mut Ledger, call: &Call<'_>) -> Result<(&'a mut Payment
 
 /// `errorCode` of a refund that the issuer declines at once.
 fn refund_decline(ledger: &Ledger, call: &Call<'_>, amount: i64) -> Option<String> {
-    if call.applied.is(Kind::RespCode) {
-        return call.applied.value().map(Into::into);
+    if call.fault.is(Kind::RespCode) {
+        return call.fault.value().map(Into::into);
     }
     let declined = ledger.settings.declined_refund_amounts.contains(&amount);
     declined.then(|| BY_ISSUER.to_owned())

@@ -102,8 +102,8 @@ impl OnlinePayments {
                 .map_err(|mistake| refusal_of(mistake, &card_path))?,
             None => return Err(Refusal::missing(SPECIFIC)),
         };
-        let error_code = if call.applied.is(Kind::RespCode) {
-            call.applied.value().map(Into::into)
+        let error_code = if call.fault.is(Kind::RespCode) {
+            call.fault.value().map(Into::into)
         } else {
             (card.verdict == Verdict::Declines).then(|| BY_ISSUER.to_owned())
         };

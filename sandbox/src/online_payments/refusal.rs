@@ -5,6 +5,9 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::with_id;
+use crate::host::Reply;
+
 /// What is answered instead of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -24,12 +27,12 @@ struct Error {
 }
 
 /// An error in the form it is sent.
-pub(crate) struct Told {
-    pub(crate) status: StatusCode,
-    pub(crate) id: String,
-    pub(crate) body: Value,
+struct Told {
+    status: StatusCode,
+    id: String,
+    body: Value,
     /// The text itself where its form was recorded.
-    pub(crate) text: Option<String>,
+    text: Option<String>,
 }
 
 const DIRECT: &str = "DIRECT_PLATFORM_ERROR";
@@ -242,11 +245,17 @@ impl Refusal {
         )
     }
 
-    pub(crate) const fn id(&self) -> &'static str {
-        self.error.id
+    pub(crate) fn reply(&self) -> Reply {
+        let told = self.told();
+        let reply = match told.text {
+            // As recorded: without a charset.
+            Some(text) => Reply::text(told.status, text).typed("application/json"),
+            None => Reply::json(told.status, &told.body),
+        };
+        with_id(reply, &told.id).refused(self.error.id)
     }
 
-    pub(crate) fn told(&self) -> Told {
+    fn told(&self) -> Told {
         let id = Uuid::new_v4().to_string();
         let error = &self.error;
         let mut fields = Map::new();

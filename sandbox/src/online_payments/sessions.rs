@@ -1,6 +1,5 @@
 //! Sessions for pages, and the client API that they open.
 
-use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -9,7 +8,7 @@ use super::cards::is_co_branded;
 use super::fields::is_locale;
 use super::products::{self, CARTES_BANCAIRES};
 use super::refusal::Refusal;
-use super::{Answer, Asked, Call, Ledger, OnlinePayments, Reply, hex_id};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id};
 
 /// More stored cards are refused.
 const MAX_TOKENS: usize = 10;
@@ -54,27 +53,6 @@ impl OnlinePayments {
         };
         ledger.book.sessions.insert(id, session);
         Ok(Reply::created(answer))
-    }
-
-    /// Whether a page may call, and by which session.
-    pub(crate) fn authenticate_page(&self, asked: &mut Asked) -> Result<(), Refusal> {
-        let id = asked
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.strip_prefix("GCS v1Client:"))
-            .ok_or_else(Refusal::no_session)?;
-        let now = self.shared.clock.now();
-        self.with(|ledger| {
-            let session = ledger.book.sessions.get(id).ok_or_else(Refusal::no_session)?;
-            // What a session of another customer is told is not known; the name of this error fits.
-            if now >= session.expires_at || session.customer_id != asked.owner {
-                return Err(Refusal::expired_session());
-            }
-            Ok(())
-        })?;
-        asked.session = Some(id.to_owned());
-        Ok(())
     }
 
     pub(crate) fn public_key(&self) -> Answer {

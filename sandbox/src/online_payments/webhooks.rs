@@ -3,7 +3,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::book::{Event, Sent};
 use super::refusal::Refusal;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, WEBHOOKS, signature, timestamp, without_nulls};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, signature, timestamp, without_nulls};
+use crate::host::Shared;
 use crate::host::delivery::{self, Message};
 use crate::host::faults::Kind;
-use crate::host::{Mounted, Shared};
 
 const KEY_ID: &str = "X-GCS-KeyId";
 const SIGNATURE: &str = "X-GCS-Signature";
@@ -40,10 +40,9 @@ pub(crate) struct Outgoing {
 /// Posts what comes through the queue, and lets operations come to their end. Ends with the sandbox.
 pub(crate) fn deliver_in_order(
     platform: Weak<OnlinePayments>,
-    shared: &Shared,
+    shared: Shared,
     mut queue: UnboundedReceiver<Outgoing>,
 ) {
-    let shared = shared.clone();
     tokio::spawn(async move {
         let work = async {
             let mut ticks = interval(TICK);
@@ -70,7 +69,7 @@ pub(crate) fn deliver_in_order(
                     });
                     continue;
                 }
-                if platform.with(|ledger| ledger.settings.webhook_reorder)
+                if platform.host.with(|ledger| ledger.settings.webhook_reorder)
                     && let Ok(Some(next)) = timeout(OVERTAKING, queue.recv()).await
                 {
                     platform.clone().deliver(next).await;
@@ -88,8 +87,8 @@ pub(crate) fn deliver_in_order(
 impl OnlinePayments {
     /// Lets operations whose time has come end. What others have to tell waits for them, as it may have to come later.
     pub(crate) fn settle(&self) {
-        let now = self.shared.clock.now();
-        self.with(|ledger| {
+        let now = self.host.now();
+        self.host.with(|ledger| {
             let others = std::mem::take(&mut ledger.book.outbox);
             ledger.book.settle(now);
             let own = std::mem::replace(&mut ledger.book.outbox, others);
@@ -99,7 +98,7 @@ impl OnlinePayments {
 
     /// Hands what happened to the queue; under the lock, so that nothing overtakes.
     pub(crate) fn send_events(&self, after: Duration) {
-        self.with(|ledger| {
+        self.host.with(|ledger| {
             let events = std::mem::take(&mut ledger.book.outbox);
             self.queue(ledger, events, after);
         });
@@ -141,7 +140,7 @@ impl OnlinePayments {
 
     /// The first try in place, so that events stay in order; the others later.
     async fn deliver(self: std::sync::Arc<Self>, event: Outgoing) {
-        let (duplicates, waits) = self.with(|ledger| {
+        let (duplicates, waits) = self.host.with(|ledger| {
             let settings = &ledger.settings;
             (settings.webhook_duplicates, settings.webhook_retry_ms.clone())
         });
@@ -169,7 +168,7 @@ impl OnlinePayments {
                 };
                 tokio::select! {
                     () = again => {}
-                    () = platform.shared.stopped() => {}
+                    () = platform.host.shared.stopped() => {}
                 }
             });
         }
@@ -177,7 +176,7 @@ impl OnlinePayments {
 
     fn book_sent(&self, event: &Outgoing, tries: u32, status: Option<u16>) {
         tracing::info!(kind = event.kind, tries, status, "online_payments event");
-        self.with(|ledger| {
+        self.host.with(|ledger| {
             ledger.book.sent.push(Sent {
                 kind: event.kind,
                 id: event.id.clone(),
@@ -189,21 +188,21 @@ impl OnlinePayments {
 
     /// Signed, unless a fault says otherwise.
     fn message(&self, event: &Outgoing) -> Message {
-        let applied = self.shared.faults.take(Mounted::id(self), WEBHOOKS);
+        let fault = self.host.notification_fault::<Self>();
         let key = &self.info.webhook_key;
         let body = event.body.to_string();
-        let secret = if applied.is(Kind::WrongKeySignature) {
+        let secret = if fault.is(Kind::WrongKeySignature) {
             "another key"
         } else {
             &key.secret
         };
         let mut signed = signature::sign(secret, body.as_bytes());
-        if applied.is(Kind::BadSignature) {
+        if fault.is(Kind::BadSignature) {
             let first = if signed.starts_with('A') { "B" } else { "A" };
             signed.replace_range(..1, first);
         }
         let mut headers = vec![(KEY_ID, key.key_id.clone())];
-        if !applied.is(Kind::MissingSignature) {
+        if !fault.is(Kind::MissingSignature) {
             headers.push((SIGNATURE, signed));
         }
         Message {
@@ -222,8 +221,8 @@ impl OnlinePayments {
             payment: String,
         }
         let request = Request::deserialize(body).map_err(|error| error.to_string())?;
-        let now = self.shared.clock.now();
-        let told = self.with(|ledger| {
+        let now = self.host.now();
+        let told = self.host.with(|ledger| {
             let (payment, index) = ledger.book.operation(&request.payment).ok_or("unknown payment")?;
             let id = payment.id.clone();
             let before = ledger.book.outbox.len();
@@ -245,7 +244,7 @@ impl OnlinePayments {
         let request = Request::deserialize(body).map_err(|error| error.to_string())?;
         let url = request
             .url
-            .or_else(|| self.with(|ledger| ledger.settings.webhook_url.clone()))
+            .or_else(|| self.host.with(|ledger| ledger.settings.webhook_url.clone()))
             .ok_or("neither the request nor the settings name a URL")?;
         delivery::check(&url)?;
         let value = Uuid::new_v4().to_string();
@@ -278,10 +277,7 @@ impl OnlinePayments {
         delivery::check(url).map_err(|_| Refusal::invalid("url"))?;
         let url = url.to_owned();
         ledger.book.tell("payment.test", None, vec![url], call.now);
-        Ok(Reply {
-            status: StatusCode::NO_CONTENT,
-            body: None,
-        })
+        Ok(Reply::nothing())
     }
 }
 

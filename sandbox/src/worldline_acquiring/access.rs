@@ -92,7 +92,7 @@ impl WorldlineAcquiring {
             Ok(scopes) => scopes,
             Err((status, error, text)) => {
                 let body = json!({ "error": error, "error_description": text });
-                return Reply::json(status, body).refused(error);
+                return Reply::json(status, &body).refused(error);
             }
         };
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
@@ -105,7 +105,7 @@ impl WorldlineAcquiring {
         let expires_at = self.host.now() + Duration::seconds(settings.token_seconds.into());
         let access = Access { scopes, expires_at };
         self.host.with(|ledger| ledger.book.tokens.add(token, access));
-        Reply::json(StatusCode::OK, body)
+        Reply::json(StatusCode::OK, &body)
     }
 }
 

@@ -128,7 +128,7 @@ impl Refusal {
             "instance": format!("/requests/{id}"),
             "requestId": id,
         });
-        let reply = Reply::json(self.status, body)
+        let reply = Reply::json(self.status, &body)
             .typed("application/problem+json")
             .refused(self.kind);
         if self.status == StatusCode::UNAUTHORIZED {
