@@ -21,6 +21,7 @@ mod settings;
 mod settlement;
 mod transactions;
 mod verifications;
+mod wire;
 
 use std::sync::Arc;
 
@@ -297,9 +298,9 @@ impl Platform for GpApi {
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
         let app = App::make();
-        let account = |account: &cardseal::gp_api::wire::Account| Account {
+        let account = |account: &wire::Account| Account {
             id: account.id.clone(),
-            name: account.name.clone(),
+            name: account.name.into(),
         };
         let info = Info {
             base_url: format!("{origin}/gp_api/ucp"),

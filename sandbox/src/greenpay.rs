@@ -14,6 +14,7 @@ mod merchant;
 mod orders;
 mod settings;
 mod webhooks;
+mod wire;
 
 use std::sync::{Arc, OnceLock};
 

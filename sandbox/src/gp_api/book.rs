@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use cardseal::gp_api::wire::Account;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use super::issuer::Verdict;
+use super::wire::Account;
 use crate::host::clock;
 
 /// An access token.
@@ -27,7 +27,7 @@ impl Token {
     pub(crate) fn may(&self, permission: &str) -> bool {
         self.accounts
             .iter()
-            .any(|account| account.permissions.iter().any(|name| name == permission))
+            .any(|account| account.permissions.contains(&permission))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Filters, order and pages of lists.
 
-use cardseal::gp_api::wire::Account;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::access::App;
 use super::book::LIST_WINDOW;
 use super::refusal::Refusal;
+use super::wire::Account;
 use super::{alphanumerics, timestamp};
 
 /// What lists of each kind can be ordered by.

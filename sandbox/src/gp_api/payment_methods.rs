@@ -1,6 +1,5 @@
 //! `/payment-methods`: cards become ids here.
 
-use cardseal::gp_api::wire::{self, Action, PaymentMethodCard};
 use serde_json::Value;
 use time::Duration;
 
@@ -10,6 +9,7 @@ use super::cards::{
 };
 use super::lists::{List, METHOD_ORDERS, Page};
 use super::refusal::Refusal;
+use super::wire::{self, Action, PaymentMethodCard};
 use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 
 /// What `usage_mode` can be.
@@ -248,31 +248,31 @@ impl GpApi {
         let made = shown == Shown::Made;
         let number = masked(&method.card);
         let answer = wire::PaymentMethod {
-            id: Some(method.id.clone()),
-            time_created: Some(timestamp(method.created_at)),
-            status: Some(status_word(method.standing(call.now)).into()),
-            usage_mode: made.then(|| method.usage_mode.into()),
-            merchant_id: Some(hide(&self.app.merchant_id)),
-            merchant_name: Some(hide(self.app.merchant_name)),
+            id: &method.id,
+            time_created: timestamp(method.created_at),
+            status: status_word(method.standing(call.now)),
+            usage_mode: made.then_some(method.usage_mode),
+            merchant_id: hide(&self.app.merchant_id),
+            merchant_name: hide(self.app.merchant_name),
             account_id: account.map(|account| hide(&account.id)),
-            account_name: account.map(|account| hide(&account.name)),
-            reference: Some(method.reference.clone()),
-            name: method.name.clone(),
-            card: Some(PaymentMethodCard {
+            account_name: account.map(|account| hide(account.name)),
+            reference: &method.reference,
+            name: method.name.as_deref(),
+            card: PaymentMethodCard {
                 masked_number_last4: made.then(|| number.clone()),
                 number_last4: (!made).then(|| number.to_lowercase()),
-                brand: Some(method.card.brand.into()),
-                expiry_month: Some(method.card.expiry_month.clone()),
-                expiry_year: Some(method.card.expiry_year.clone()),
-            }),
-            action: Some(Action {
-                id: Some(format!("ACT_{}", alphanumerics(30))),
-                kind: Some(action.into()),
-                time_created: Some(timestamp(call.now)),
-                result_code: Some("SUCCESS".into()),
-                app_id: Some(hide(&self.app.id)),
-                app_name: Some(hide(self.app.name)),
-            }),
+                brand: method.card.brand,
+                expiry_month: &method.card.expiry_month,
+                expiry_year: &method.card.expiry_year,
+            },
+            action: Action {
+                id: format!("ACT_{}", alphanumerics(30)),
+                kind: action,
+                time_created: timestamp(call.now),
+                result_code: "SUCCESS",
+                app_id: hide(&self.app.id),
+                app_name: hide(self.app.name),
+            },
         };
         serde_json::to_value(answer).unwrap_or_default()
     }

@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 use super::book::{Status, Transaction};
 use super::lists::{DEPOSIT_ORDERS, List, Page, TRANSACTION_ORDERS};
 use super::refusal::Refusal;
+use super::wire::Account;
 use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 
 /// The merchant in the acquirer's own system.
@@ -130,7 +131,7 @@ impl GpApi {
     }
 
     /// Whether the account that a query names is the one of the data.
-    pub(crate) fn data_account(&self, list: &List) -> Result<&cardseal::gp_api::wire::Account, Refusal> {
+    pub(crate) fn data_account(&self, list: &List) -> Result<&Account, Refusal> {
         let account = self
             .app
             .accounts

@@ -1,35 +1,34 @@
 //! GreenPay's answers: their bodies, their signature, and what the faults do to both.
 
-use cardseal::greenpay::signature::Candidate;
-use cardseal::greenpay::wire::Scalar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Refusal;
 use super::keys::KeyPair;
 use super::webhooks::Hook;
+use super::wire::Scalar;
 use crate::host::faults::{Applied, Kind};
+
+const REQUEST_ID: &str = "requestId";
+const ORDER_ID: &str = "orderId";
 
 /// The id that an answer echoes, and that its signature covers.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo {
-    candidate: Candidate,
+    field: &'static str,
     id: Scalar,
 }
 
 impl Echo {
     pub(crate) const fn request_id(id: Scalar) -> Self {
         Self {
-            candidate: Candidate::RequestId,
+            field: REQUEST_ID,
             id,
         }
     }
 
     pub(crate) const fn order_id(id: Scalar) -> Self {
-        Self {
-            candidate: Candidate::OrderId,
-            id,
-        }
+        Self { field: ORDER_ID, id }
     }
 }
 
@@ -59,7 +58,7 @@ impl Answer {
     pub(crate) fn refusal(Refusal(text): Refusal, echo: Option<Echo>) -> Self {
         let mut body = json!({ "status": 500, "errors": [text] });
         if let (Some(echo), Some(fields)) = (&echo, body.as_object_mut()) {
-            fields.insert(echo.candidate.field().into(), json!(echo.id));
+            fields.insert(echo.field.into(), json!(echo.id));
         }
         Self {
             failed: true,
@@ -110,7 +109,7 @@ impl Answer {
     fn signature(&self, keys: &KeyPair) -> Option<String> {
         let echo = self.echo.as_ref()?;
         let status: Scalar = serde_json::from_value(self.body.get("status")?.clone()).ok()?;
-        keys.sign(&echo.candidate.signed_string(&status, &echo.id))
+        keys.sign(&format!("status:{status},{}:{}", echo.field, echo.id))
     }
 }
 
@@ -124,7 +123,7 @@ pub(crate) fn spoil(body: &mut Value, fault: &Applied) -> bool {
             fields.insert("result".into(), Value::Null);
         }
         Some(Kind::RequestIdType) => {
-            for name in [Candidate::RequestId, Candidate::OrderId].map(Candidate::field) {
+            for name in [REQUEST_ID, ORDER_ID] {
                 if let Some(id) = fields.get_mut(name) {
                     *id = retyped(id);
                 }

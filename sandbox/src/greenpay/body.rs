@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use cardseal::greenpay::wire::Scalar;
 use serde_json::value::RawValue;
+
+use super::wire::Scalar;
 
 /// Longer amounts are refused.
 const MAX_AMOUNT_CHARS: usize = 32;

@@ -1,7 +1,6 @@
 //! The checkout host: takes the encrypted card for a session. The order of the checks is the documented
 //! pipeline; a call that fails leaves the session usable, as does a decline.
 
-use cardseal::greenpay::wire::{ErrorEntry, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use time::UtcOffset;
@@ -11,6 +10,7 @@ use super::answers::{Answer, Echo};
 use super::keys::KeyPair;
 use super::orders::{CardFacts, CardToken, Purchase, Purpose, Standing, Transaction};
 use super::webhooks::Hook;
+use super::wire::{PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use super::{Call, GreenPay, Ledger, Refusal, bank, decrypt};
 use crate::host::faults::{Applied, Kind};
 
@@ -220,38 +220,29 @@ impl GreenPay {
         });
         let local = now.to_offset(COSTA_RICA);
         let (hour, minute, second) = local.to_hms();
-        let text = bank::text(&code);
+        let decline_text = (!approved).then(|| bank::text(&code));
         let answer = Answer::of(&PaymentAnswer {
-            status: Scalar::Integer(if approved { 200 } else { 500 }),
-            order_id: Some(purchase.order_reference.clone()),
+            status: if approved { 200 } else { 500 },
+            order_id: purchase.order_reference.clone(),
             authorization: authorization.clone(),
-            last4: Some(card.last4),
-            brand: Some(card.brand.into()),
-            result: Some(PaymentResult {
-                success: Some(approved),
-                resp_code: Some(code),
-                reserved_private4: (!approved).then(|| text.into()),
-                retrieval_ref_num: Some(digits::<12>(Uuid::new_v4())),
-                time_local_tran: Some(format!("{hour:02}{minute:02}{second:02}")),
-                date_local_tran: Some(format!("{:02}{:02}", u8::from(local.month()), local.day())),
-                systems_trace_audit_number: Some(format!(
-                    "{:06}",
-                    ledger.book.transactions.len() % 1_000_000
-                )),
-                proc_code: Some("000000".into()),
-                network_international_id: Some("0003".into()),
-                mti: Some("0210".into()),
-                merchant_id: Some(485),
-                card_acceptor_terminal_id: Some("00112478".into()),
+            last4: card.last4,
+            brand: card.brand,
+            result: PaymentResult {
+                success: approved,
+                resp_code: code,
+                reserved_private4: decline_text,
+                retrieval_ref_num: digits::<12>(Uuid::new_v4()),
+                time_local_tran: format!("{hour:02}{minute:02}{second:02}"),
+                date_local_tran: format!("{:02}{:02}", u8::from(local.month()), local.day()),
+                systems_trace_audit_number: format!("{:06}", ledger.book.transactions.len() % 1_000_000),
+                proc_code: "000000",
+                network_international_id: "0003",
+                mti: "0210",
+                merchant_id: 485,
+                card_acceptor_terminal_id: "00112478",
                 authorization_id_resp: authorization,
-            }),
-            errors: Some(if approved {
-                Vec::new()
-            } else {
-                vec![ErrorEntry(text.into())]
-            }),
-            callback: None,
-            signature: None,
+            },
+            errors: decline_text.into_iter().collect(),
         });
         answer
             .failing(!approved)
@@ -289,21 +280,19 @@ fn khash(salt: &[u8], number: &str) -> String {
 fn token_answer(card_token: &CardToken, khash: &str, request_id: Scalar) -> Answer {
     let card = &card_token.card;
     let answer = Answer::of(&TokenAnswer {
-        status: Scalar::Integer(201),
-        request_id: Some(request_id.clone()),
-        result: Some(TokenResult {
-            token: Some(card_token.token.to_string()),
-            last_digits: Some(card.last4.clone()),
-            bin: Some(card.bin.clone()),
-            khash: Some(format!("{}{khash}", card.bin)),
-        }),
-        expiration_date: Some(card_token.expiry.clone()),
-        brand: Some(card.brand.into()),
-        nickname: Some(card_token.nickname.clone()),
-        card_holder: Some(card_token.holder.clone()),
-        callback: None,
-        errors: Some(Vec::new()),
-        signature: None,
+        status: 201,
+        request_id: request_id.clone(),
+        result: TokenResult {
+            token: card_token.token.to_string(),
+            last_digits: card.last4.clone(),
+            bin: card.bin.clone(),
+            khash: format!("{}{khash}", card.bin),
+        },
+        expiration_date: card_token.expiry.clone(),
+        brand: card.brand,
+        nickname: card_token.nickname.clone(),
+        card_holder: card_token.holder.clone(),
+        errors: [],
     });
     answer.signed_by(Echo::request_id(request_id))
 }

@@ -1,6 +1,5 @@
 //! The merchant host: the calls of a merchant's server, which sends its secret along.
 
-use cardseal::greenpay::wire::{DeleteAnswer, OrderAnswer, ReversalAnswer, ReversalResult, Scalar};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -9,6 +8,7 @@ use super::answers::{Answer, Echo};
 use super::body::Body;
 use super::checkout::{Charge, uuid};
 use super::orders::{Order, Purchase, Purpose, Standing};
+use super::wire::{DeleteAnswer, OrderAnswer, ReversalAnswer, ReversalResult};
 use super::{Call, GreenPay, Ledger, Refusal};
 
 /// A payment can be voided for three hours after it was accepted.
@@ -98,10 +98,9 @@ impl GreenPay {
                 .ok_or(Refusal::INVALID_CARD_TOKEN)?
                 .deleted = true;
             let answer = Answer::of(&DeleteAnswer {
-                status: "DELETED".into(),
-                request_id: Some(request_id.clone()),
-                errors: Some(Vec::new()),
-                signature: None,
+                status: "DELETED",
+                request_id: request_id.clone(),
+                errors: [],
             });
             Ok(answer.signed_by(Echo::request_id(request_id)))
         });
@@ -160,14 +159,14 @@ impl GreenPay {
         }
         transaction.state = after;
         Answer::of(&ReversalAnswer {
-            code: Scalar::Integer(200),
-            status: "SUCCESS".into(),
-            result: Some(ReversalResult {
-                order_reference: Some(reference),
+            code: 200,
+            status: "SUCCESS",
+            result: ReversalResult {
+                order_reference: reference,
                 void: (way == Way::Void).then_some(true),
                 refund: (way == Way::Refund).then_some(true),
-            }),
-            errors: Some(Vec::new()),
+            },
+            errors: [],
         })
     }
 
@@ -191,9 +190,8 @@ impl GreenPay {
             used: false,
         };
         let answer = Answer::of(&OrderAnswer {
-            session: Some(order.session.to_string()),
-            token: Some(order.token.to_string()),
-            errors: None,
+            session: order.session.to_string(),
+            token: order.token.to_string(),
         });
         ledger.book.add_order(order);
         answer

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use cardseal::greenpay::wire::Scalar;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::webhooks::Sent;
+use super::wire::Scalar;
 use crate::host::clock;
 
 /// An order is good for thirty minutes.
