@@ -1,19 +1,20 @@
 //! Finds the route of a request by axum's router, and takes the request through what every platform has: CORS for
 //! pages, the limit of the body, faults.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::iter::zip;
 use std::sync::Arc;
 
-use axum::RequestPartsExt;
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{OriginalUri, RawPathParams};
+use axum::extract::OriginalUri;
 use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt;
 
 use super::{Platform, Settings, cors};
@@ -144,7 +145,7 @@ pub(crate) struct Unrouted {
 /// The platform's routes below its mounts.
 pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
     P::MOUNTS.iter().fold(Router::new(), |router, mount| {
-        let routes = mounted(platform, mount);
+        let routes = below(platform, mount);
         if mount.lenient {
             router.nest_service(mount.at, routes.map_request(without_empty_segments))
         } else {
@@ -153,44 +154,64 @@ pub(super) fn router<P: Platform>(platform: &Arc<P>) -> Router {
     })
 }
 
-/// Whether pages may call a path, and its routes.
-type PathRoutes<O> = (bool, Vec<&'static Route<O>>);
+/// A route below its mount.
+struct Mounted<O: 'static> {
+    path: String,
+    page: bool,
+    route: &'static Route<O>,
+}
 
-fn mounted<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
-    let mut paths: BTreeMap<String, PathRoutes<P::Operation>> = BTreeMap::new();
-    for table in mount.tables {
-        for route in table.routes {
-            let path = format!("{}{}", table.prefix, route.path);
-            let (page, routes) = paths.entry(path).or_default();
-            *page |= table.pages;
-            routes.push(route);
-        }
+impl<O> Mounted<O> {
+    /// Whether its path has a variable, or the same text, wherever another one has a text.
+    fn covers(&self, path: &str) -> bool {
+        self.path.split('/').count() == path.split('/').count()
+            && zip(self.path.split('/'), path.split('/'))
+                .all(|(own, other)| own == other || variable(own).is_some())
     }
-    let router = paths
-        .into_iter()
-        .fold(Router::new(), |router, (path, (page, routes))| {
-            let platform = platform.clone();
-            // Not axum's method router, which answers HEAD as GET, and an unknown method with `Allow`.
-            let handler = async move |request: axum::extract::Request| match routes
-                .iter()
-                .find(|route| route.method == request.method())
-            {
+}
+
+fn variable(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+fn below<P: Platform>(platform: &Arc<P>, mount: &'static Mount<P::Operation>) -> Router {
+    let tables = mount.tables.iter();
+    let all = tables.flat_map(|table| {
+        table.routes.iter().map(|route| Mounted {
+            path: format!("{}{}", table.prefix, route.path),
+            page: table.pages,
+            route,
+        })
+    });
+    let all: Arc<[Mounted<P::Operation>]> = all.collect();
+    let paths: BTreeSet<&str> = all.iter().map(|route| route.path.as_str()).collect();
+    let router = paths.into_iter().fold(Router::new(), |router, path| {
+        let (platform, all, own) = (platform.clone(), all.clone(), path.to_owned());
+        // Not axum's method router, which answers HEAD as GET, and an unknown method with `Allow`.
+        let handler = async move |request: axum::extract::Request| {
+            // `GET /things/search` is the thing `search` where `search` is only posted to.
+            let routes = || all.iter().filter(|route| route.covers(&own));
+            let page = routes().any(|route| route.page);
+            let of_method = routes().filter(|route| route.route.method == request.method());
+            match of_method.min_by_key(|route| route.path != own) {
                 Some(route) => receive(platform, route, page, request).await,
-                None => unrouted(platform, page, true, request).await,
-            };
-            router.route(&path, any(handler))
-        });
+                None => unrouted(platform, page, Some(&own), request).await,
+            }
+        };
+        router.route(path, any(handler))
+    });
     let platform = platform.clone();
-    router.fallback(move |request| unrouted(platform.clone(), mount.pages, false, request))
+    router.fallback(async move |request| unrouted(platform, mount.pages, None, request).await)
 }
 
 async fn receive<P: Platform>(
     platform: Arc<P>,
-    route: &'static Route<P::Operation>,
+    mounted: &Mounted<P::Operation>,
     page: bool,
     request: axum::extract::Request,
 ) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let route = mounted.route;
+    let (parts, body) = request.into_parts();
     let origin = allowed_origin(&*platform, page, &parts.headers);
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         let response = platform.too_large().into_response();
@@ -198,7 +219,7 @@ async fn receive<P: Platform>(
     };
     let request = Request {
         route,
-        params: params(&mut parts).await,
+        params: params(&mounted.path, parts.uri.path()).collect(),
         method: parts.method.clone(),
         uri: original_uri(&parts),
         headers: parts.headers,
@@ -220,18 +241,18 @@ async fn receive<P: Platform>(
 async fn unrouted<P: Platform>(
     platform: Arc<P>,
     page: bool,
-    known_path: bool,
+    path: Option<&str>,
     request: axum::extract::Request,
 ) -> Response {
-    let (mut parts, _body) = request.into_parts();
+    let (parts, _body) = request.into_parts();
     let origin = allowed_origin(&*platform, page, &parts.headers);
     if parts.method == Method::OPTIONS && origin.is_some() {
         return cors::share(cors::preflight(P::PAGE_ACCESS, &parts.headers), origin);
     }
-    let values = params(&mut parts).await.into_iter().map(|(_, value)| value);
+    let values = |path| params(path, parts.uri.path()).map(|(_, value)| value);
     let request = Unrouted {
         uri: original_uri(&parts),
-        known_path: known_path.then(|| values.collect()),
+        known_path: path.map(|path| values(path).collect()),
     };
     let response = platform.unrouted(&request).into_response();
     cors::share(platform.encode(&parts.headers, response).await, origin)
@@ -247,15 +268,12 @@ fn allowed_origin<P: Platform>(platform: &P, page: bool, headers: &HeaderMap) ->
         .then(|| origin.clone())
 }
 
-async fn params(parts: &mut Parts) -> Vec<(String, String)> {
-    let Ok(params) = parts.extract::<RawPathParams>().await else {
-        // A variable that is no UTF-8, which is nothing that a platform knows.
-        return vec![(String::new(), char::REPLACEMENT_CHARACTER.into())];
-    };
-    let pairs = params.iter();
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+/// The variables of a path, percent-decoded.
+fn params(pattern: &str, path: &str) -> impl Iterator<Item = (String, String)> {
+    zip(pattern.split('/'), path.split('/')).filter_map(|(own, given)| {
+        let value = percent_decode_str(given).decode_utf8_lossy();
+        Some((variable(own)?.to_owned(), value.into_owned()))
+    })
 }
 
 /// With the mount that nesting takes off.
@@ -287,6 +305,27 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+
+    #[test]
+    fn reads_the_variables_of_a_path() {
+        let route = Mounted {
+            path: "/things/{id}/parts/{part}".into(),
+            page: false,
+            route: &Route {
+                name: "",
+                method: Method::GET,
+                path: "",
+                operation: (),
+            },
+        };
+        assert!(route.covers("/things/search/parts/{part}"));
+        assert!(!route.covers("/things/search") && !route.covers("/things/a/b/c"));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            params(&route.path, "/things/a%2Fb/parts/%ff").collect::<Vec<_>>(),
+            [pair("id", "a/b"), pair("part", "\u{fffd}")]
+        );
+    }
 
     #[test]
     fn drops_empty_segments() {
