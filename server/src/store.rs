@@ -6,6 +6,7 @@
 mod changes;
 mod health;
 mod idempotency;
+mod ids;
 mod notifications;
 mod payments;
 mod sessions;
@@ -26,10 +27,11 @@ use sqlx::{Connection, Row, Sqlite, SqlitePool, Transaction};
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use health::Health;
-pub use idempotency::{Claim, Key, StoredAnswer};
+pub use idempotency::{Claim, Key, Scope, StoredAnswer};
+pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeSubject};
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
-pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionState, Storing, Taker};
+pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
@@ -350,11 +352,6 @@ impl<T> Readable<T> {
     }
 }
 
-/// A new id: a prefix and 122 random bits.
-fn new_id(prefix: &str) -> String {
-    format!("{prefix}_{}", uuid::Uuid::new_v4().simple())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,14 +396,14 @@ mod tests {
             ("pay_c", Status::VoidUnknown, 1234, 0),
             ("pay_d", Status::Declined, 0, 0),
         ] {
-            let payment = store.payment(id).await.unwrap().unwrap();
+            let payment = store.payment(&id.into()).await.unwrap().unwrap();
             assert_eq!(
                 (payment.status, payment.captured, payment.refunded),
                 (status, captured, refunded),
                 "{id}"
             );
         }
-        let change = store.unknown_change("pay_c").await.unwrap().unwrap();
+        let change = store.unknown_change(&"pay_c".into()).await.unwrap().unwrap();
         assert_eq!(
             (change.movement, change.whole, change.again),
             (Movement::Void, true, true)
@@ -473,15 +470,15 @@ mod tests {
             ("tok_guest", "tok_guest", TokenStatus::Active),
             ("tok_guests", "tok_guest", TokenStatus::Active),
         ] {
-            let token = store.token(id).await.unwrap().unwrap();
+            let token = store.token(&id.into()).await.unwrap().unwrap();
             assert_eq!((token.id.as_str(), token.status), (kept, status), "{id}");
             assert_eq!(token.holder.is_some(), status != TokenStatus::Deleted, "{id}");
         }
         let listed = store.tokens(Some("a"), None, 10).await.unwrap();
         assert_eq!(listed.len(), 1);
         // What was deleted is gone under both names.
-        store.delete_token("tok_first", 2).await.unwrap();
-        let token = store.token("tok_again").await.unwrap().unwrap();
+        store.delete_token(&"tok_first".into(), 2).await.unwrap();
+        let token = store.token(&"tok_again".into()).await.unwrap().unwrap();
         assert_eq!(token.status, TokenStatus::Deleted);
         assert!(token.platform_token.is_none());
     }
@@ -529,9 +526,9 @@ mod tests {
         )
         .await;
         let found = store.session_of("gp_api", "PMT_1").await.unwrap();
-        assert_eq!(found.as_deref(), Some("ses_2"));
+        assert_eq!(found.unwrap(), "ses_2");
         for id in ["ses_1", "ses_3", "ses_4", "ses_5"] {
-            assert!(store.session(id).await.unwrap().is_some(), "{id}");
+            assert!(store.session(&id.into()).await.unwrap().is_some(), "{id}");
         }
     }
 
@@ -633,7 +630,7 @@ mod tests {
         ));
     }
 
-    async fn session(store: &Store, description: &str) -> Result<String> {
+    async fn session(store: &Store, description: &str) -> Result<SessionId> {
         store
             .add_session(&NewSession {
                 platform: "greenpay",
@@ -736,7 +733,7 @@ mod tests {
         let amount = cardseal_gateways::Amount::parse("1.00", "USD").unwrap();
         let id = session(&store, "x").await.unwrap();
         let other = session(&store, "x").await.unwrap();
-        let claim = async |session: &str, reference: &str| {
+        let claim = async |session: &SessionId, reference: &str| {
             let new = NewPayment {
                 platform: "greenpay",
                 amount: &amount,
@@ -775,12 +772,12 @@ mod tests {
             Some(recovered)
         );
         assert_eq!(store.recover_abandoned(&abandoned(), 2).await.unwrap(), None);
-        let status = async |id: &str| store.payment(id).await.unwrap().unwrap().status;
+        let status = async |id: &PaymentId| store.payment(id).await.unwrap().unwrap().status;
         assert_eq!(
             (status(&busy).await, status(&left).await),
             (Status::InFlight, Status::Unknown)
         );
-        let state = async |id: &str| store.session(id).await.unwrap().unwrap().state;
+        let state = async |id: &SessionId| store.session(id).await.unwrap().unwrap().state;
         assert_eq!(
             (state(&id).await, state(&other).await),
             (SessionState::Busy, SessionState::Used)
@@ -941,14 +938,15 @@ mod tests {
             sqlx::query(damage).execute(&mut *connection).await.unwrap();
         }
         for id in ["pay_3", "pay_2"] {
-            let error = store.payment(id).await.err().unwrap();
+            let error = store.payment(&id.into()).await.err().unwrap();
             let text = error.to_string();
             assert!(matches!(error, StoreError::Unreadable { .. }), "{text}");
             assert!(text.contains("payments") && text.contains(id), "{text}");
             assert!(!text.contains("approvee"), "{text}");
         }
-        let ids = async |after: Option<&str>, limit| -> Vec<String> {
-            let payments = store.payments(after, limit).await.unwrap();
+        let ids = async |after: Option<&str>, limit| -> Vec<PaymentId> {
+            let after = after.map(PaymentId::from);
+            let payments = store.payments(after.as_ref(), limit).await.unwrap();
             payments.into_iter().map(|payment| payment.id).collect()
         };
         assert_eq!(ids(None, 9).await, ["pay_4", "pay_1"]);

@@ -32,7 +32,7 @@ use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
-use crate::store::{Key, NewSession, Token};
+use crate::store::{Key, NewSession, Scope, SessionId, Token};
 
 const PLATFORM: Platform = Platform::GpApi;
 /// How long a payment reference that was handed over may be tried again.
@@ -162,7 +162,7 @@ async fn create(
 }
 
 /// The session of a payment reference: the same one again, so that a repeated request finds its token.
-async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<String, ApiError> {
+async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<SessionId, ApiError> {
     if let Some(session) = app.store.session_of(PLATFORM.id(), reference).await? {
         return Ok(session);
     }
@@ -235,7 +235,7 @@ fn alias(token: &str) -> String {
 fn listed(token: &Token) -> Value {
     let time = rfc3339(token.created_at);
     json!({
-        "id": alias(&token.id),
+        "id": alias(token.id.as_str()),
         "brand": token.brand.as_deref().unwrap_or_default().to_uppercase(),
         "masked_card": token.last4,
         "usage_mode": "USE_NETWORK_TOKEN",
@@ -261,14 +261,14 @@ async fn charge(
         let currency = fields.optional("currency", 8)?.unwrap_or_else(|| "USD".into());
         let amount = parse_amount(&plain(&digits), &currency)?;
         let id = format!("tok_{}", id.strip_prefix("PMT_").unwrap_or_default());
-        let token = app.store.token(&id).await.map_err(ApiError::from)?;
+        let token = app.store.token(&id.into()).await.map_err(ApiError::from)?;
         let token = token
             .filter(|token| token.platform == PLATFORM.id())
             .ok_or(Code::TokenNotFound)?;
         let key = key.map(|key| Key {
-            scope: "process-payment".into(),
+            scope: Scope::ProcessPayment,
             key,
-            fingerprint,
+            fingerprint: fingerprint.into(),
         });
         let answer = charge_stored(&app, token, amount, Some(true), key, request_id).await?;
         paid(&app, &answer.body).await
@@ -317,7 +317,11 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
     let word = |name: &str| payment[name].as_str().unwrap_or_default();
     match word("status") {
         "approved" => {
-            let stored = app.store.payment(word("id")).await.map_err(ApiError::from)?;
+            let stored = app
+                .store
+                .payment(&word("id").into())
+                .await
+                .map_err(ApiError::from)?;
             let platform_id = stored.and_then(|payment| payment.platform_payment);
             let data = format!(
                 r#"{{"transactionId":{},"status":"SUCCESS","amount":{},"currency":{},"authCode":{},"tokenUsageMode":"USE_NETWORK_TOKEN"}}"#,

@@ -16,6 +16,7 @@ use crate::App;
 use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
+use crate::store::{IdempotencyKey, PaymentId};
 
 pub(super) use answer::resource;
 pub(super) use change::{capture, refund, void};
@@ -36,21 +37,24 @@ pub(super) async fn list(
     if page.customer.is_some() {
         return Err(ApiError::field(Code::UnknownField, "customer"));
     }
-    let payments = app.store.payments(page.after.as_deref(), page.limit + 1).await?;
+    let payments = {
+        let after = page.after.map(PaymentId::from);
+        app.store.payments(after.as_ref(), page.limit + 1).await?
+    };
     Ok(listed(payments.iter().map(resource).collect(), page.limit))
 }
 
 pub(super) async fn show(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
 ) -> Result<Json<Value>, ApiError> {
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
     Ok(Json(resource(&payment)))
 }
 
 /// The caller's key, if there is one.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -61,7 +65,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
         .filter(|text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (text, values.next()) {
         // The stored key reveals nothing that the caller put there.
-        (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)))),
+        (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)).into())),
         _ => Err(Code::IdempotencyKeyInvalid.into()),
     }
 }

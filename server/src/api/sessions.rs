@@ -21,7 +21,7 @@ use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
-use crate::store::{NewSession, SessionState, Token, TokenStatus};
+use crate::store::{NewSession, SessionId, SessionResult, SessionState, Token, TokenId, TokenStatus};
 
 const KINDS: &[(&str, Kind)] = &[
     ("tokenize", Kind::Tokenize),
@@ -49,8 +49,10 @@ pub(super) async fn create(
         merchant.clone()?;
     }
     let token = match kind {
-        Kind::Update => Some(updatable(&app, &fields.text("token", 64)?).await?),
-        Kind::Payment if fields.has("token") => Some(updatable(&app, &fields.text("token", 64)?).await?),
+        Kind::Update => Some(updatable(&app, &fields.text("token", 64)?.into()).await?),
+        Kind::Payment if fields.has("token") => {
+            Some(updatable(&app, &fields.text("token", 64)?.into()).await?)
+        }
         Kind::Tokenize | Kind::Payment => None,
     };
     let platform = match &token {
@@ -143,7 +145,7 @@ pub(super) async fn create(
             token_id: token
                 .as_ref()
                 .filter(|_| kind == Kind::Update)
-                .map(|token| token.id.as_str()),
+                .map(|token| &token.id),
             amount: minor.zip(currency),
             description: &description,
             capture_later: capture == Capture::Later,
@@ -153,7 +155,7 @@ pub(super) async fn create(
         .await?;
 
     let mut session: Map<String, Value> = opened.public;
-    session.insert("id".into(), id.into());
+    session.insert("id".into(), id.as_str().into());
     session.insert("platform".into(), platform.into());
     session.insert("kind".into(), word(KINDS, kind).into());
     session.insert("mode".into(), word(MODES, mode).into());
@@ -203,7 +205,7 @@ pub(super) async fn show(
     State(app): State<App>,
     _: Merchant,
     Extension(RequestId(request_id)): Extension<RequestId>,
-    Path(id): Path<String>,
+    Path(id): Path<SessionId>,
 ) -> Result<Json<Value>, ApiError> {
     let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
     let gateway = &app.account(&session.platform)?.gateway;
@@ -223,26 +225,21 @@ pub(super) async fn show(
         }
         session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
     }
-    let result = session.result_id.as_deref();
     let (mut payment, mut token) = (Value::Null, Value::Null);
-    if let Some(result) = result {
-        if session.kind == Kind::Payment {
+    match &session.result {
+        Some(SessionResult::Payment(id)) => {
             payment = app
                 .store
-                .payment(result)
+                .payment(id)
                 .await?
                 .as_ref()
                 .map(payments::resource)
                 .into();
-        } else {
-            token = app
-                .store
-                .token(result)
-                .await?
-                .as_ref()
-                .map(tokens::resource)
-                .into();
         }
+        Some(SessionResult::Token(id)) => {
+            token = app.store.token(id).await?.as_ref().map(tokens::resource).into();
+        }
+        None => {}
     }
     let status = match session.state {
         SessionState::Used => "used",
@@ -276,7 +273,7 @@ pub(super) fn default_platform(app: &App) -> String {
     platforms.first().map(|(id, _)| *id).unwrap_or_default().into()
 }
 
-async fn updatable(app: &App, id: &str) -> Result<Token, ApiError> {
+async fn updatable(app: &App, id: &TokenId) -> Result<Token, ApiError> {
     let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
     match token.status {
         TokenStatus::Active => Ok(token),

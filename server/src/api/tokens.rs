@@ -29,8 +29,8 @@ use crate::gate::Purpose;
 use crate::payments::Join;
 use crate::persist::store_outcome;
 use crate::store::{
-    ANSWER_GRACE_MS, Attempt, Claimed, Session, SessionClaim, SessionState, Storing, Taker, Token,
-    TokenStatus,
+    ANSWER_GRACE_MS, Attempt, Claimed, Session, SessionClaim, SessionId, SessionResult, SessionState,
+    Storing, Taker, Token, TokenId, TokenStatus,
 };
 
 /// In the place of a hash: the platform is asked what the customer did on its page.
@@ -38,7 +38,7 @@ const PAGE: &str = "page";
 
 /// What the browser sends for a session.
 pub(super) struct HandIn {
-    pub(super) session: String,
+    pub(super) session: SessionId,
     pub(super) handed: Handed,
     pub(super) hash: String,
 }
@@ -46,7 +46,7 @@ pub(super) struct HandIn {
 impl HandIn {
     /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
     pub(super) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
-        let session = fields.text("session", 64)?;
+        let session = fields.text("session", 64)?.into();
         if fields.has("encrypted_customer_input") {
             let data = fields.text("encrypted_customer_input", 8192)?;
             let product = fields.optional_number("payment_product_id")?;
@@ -194,7 +194,10 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
             SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             SessionClaim::Taken(session) => {
                 let same = session.body_hash.as_deref() == Some(&hand_in.hash);
-                match (session.state, &session.result_id) {
+                match (
+                    session.state,
+                    session.result.as_ref().and_then(SessionResult::token),
+                ) {
                     (SessionState::Used, Some(token)) if same => {
                         let token = app.store.token(token).await?.ok_or(Code::TokenNotFound)?;
                         // The card that this came to is gone, here and at the platform.
@@ -240,7 +243,7 @@ async fn keep_card(
     claimed: Arc<Option<Claimed>>,
 ) -> Result<Token, ApiError> {
     let kept = Arc::new((session.id.clone(), card, Arc::clone(&claimed)));
-    let stored = store_outcome(app, "card", &session.id, move |app| {
+    let stored = store_outcome(app, "card", session.id.as_str(), move |app| {
         let kept = Arc::clone(&kept);
         async move { app.store.store_card(&kept.0, &kept.1, app.clock.now()).await }
     })
@@ -259,9 +262,9 @@ async fn keep_card(
 }
 
 /// Gives a session back, as soon as that can be stored.
-async fn reopen(app: &App, session: &str, claimed: Arc<Option<Claimed>>) {
-    let kept = Arc::new((session.to_owned(), claimed));
-    store_outcome(app, "session", session, move |app| {
+async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claimed>>) {
+    let kept = Arc::new((session.clone(), claimed));
+    store_outcome(app, "session", session.as_str(), move |app| {
         let kept = Arc::clone(&kept);
         async move { app.store.reopen_session(&kept.0).await }
     })
@@ -276,9 +279,9 @@ fn not_stored_yet() -> ApiError {
 }
 
 /// Asks the platform what the customer did on its form, and keeps the card that came of it.
-pub(super) async fn look(app: &App, session: &str) -> Result<(), ApiError> {
+pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError> {
     let hand_in = HandIn {
-        session: session.into(),
+        session: session.clone(),
         handed: Handed::Answer(Value::Null),
         hash: PAGE.into(),
     };
@@ -298,7 +301,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<St
     let from_browser = matches!(handed, Handed::Answer(_));
     let gone = SecretString::default();
     let open = OpenSession {
-        id: &session.id,
+        id: session.id.as_str(),
         now: app.clock.now(),
         kept: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
@@ -318,7 +321,7 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<St
         })?;
     if card.origin == Origin::Browser {
         tracing::info!(
-            session = session.id,
+            session = %session.id,
             "a browser handed over a token; it waits for the platform's word"
         );
     }
@@ -333,7 +336,11 @@ pub(super) async fn list(
     let page = Page::read(query.as_deref())?;
     let tokens = app
         .store
-        .tokens(page.customer.as_deref(), page.after.as_deref(), page.limit + 1)
+        .tokens(
+            page.customer.as_deref(),
+            page.after.map(TokenId::from).as_ref(),
+            page.limit + 1,
+        )
         .await?;
     Ok(listed(tokens.iter().map(resource).collect(), page.limit))
 }
@@ -341,7 +348,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<TokenId>,
 ) -> Result<Json<Value>, ApiError> {
     let token = app.store.token(&id).await?.ok_or(Code::TokenNotFound)?;
     Ok(Json(resource(&token)))
@@ -351,7 +358,7 @@ pub(super) async fn show(
 pub(super) async fn refresh(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<TokenId>,
     fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     fields.finish()?;
@@ -366,7 +373,7 @@ pub(super) async fn refresh(
 pub(super) async fn change(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<TokenId>,
     mut fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     let patch = TokenPatch {
@@ -403,7 +410,7 @@ fn expiry(fields: &mut Fields) -> Result<Option<(u8, u16)>, ApiError> {
 }
 
 /// Asks the platform about a card, or to change it, and keeps what it says.
-async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Token, ApiError> {
+async fn describe(app: &App, id: &TokenId, patch: Option<TokenPatch>) -> Result<Token, ApiError> {
     let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
     let platform_token = match (token.status, &token.platform_token) {
         (TokenStatus::Active, Some(platform_token)) => platform_token,
@@ -418,7 +425,7 @@ async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Toke
         None => gateway.read_token(transport, platform_token).await,
     }?;
     let kept = Arc::new((token.id.clone(), card));
-    let stored = store_outcome(app, "description of a token", id, move |app| {
+    let stored = store_outcome(app, "description of a token", id.as_str(), move |app| {
         let kept = Arc::clone(&kept);
         async move { app.store.describe_token(&kept.0, &kept.1, app.clock.now()).await }
     })
@@ -434,14 +441,14 @@ async fn describe(app: &App, id: &str, patch: Option<TokenPatch>) -> Result<Toke
 pub(super) async fn delete(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<TokenId>,
 ) -> Result<Json<Value>, ApiError> {
     let owner = Arc::clone(&app);
     let token = app.to_the_end(async move { forget(&owner, &id).await }).await?;
     Ok(Json(resource(&token)))
 }
 
-async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
+async fn forget(app: &App, id: &TokenId) -> Result<Token, ApiError> {
     let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
     if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
         let account = app.account(&token.platform)?;
@@ -452,7 +459,7 @@ async fn forget(app: &App, id: &str) -> Result<Token, ApiError> {
             .await?;
     }
     let kept = Arc::new(token.id.clone());
-    let stored = store_outcome(app, "deletion of a token", id, move |app| {
+    let stored = store_outcome(app, "deletion of a token", id.as_str(), move |app| {
         let kept = Arc::clone(&kept);
         async move { app.store.delete_token(&kept, app.clock.now()).await }
     })

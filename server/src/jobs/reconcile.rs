@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::payments;
+use crate::store::PaymentId;
 use crate::{App, Shared};
 
 /// Between two queries for unknown payments.
@@ -30,7 +31,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: &'static 
     let mut round = tokio::time::interval(ROUND);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A lookup that could not even be noted waits for the next round.
-    let mut failed: Vec<String> = Vec::new();
+    let mut failed: Vec<PaymentId> = Vec::new();
     loop {
         tokio::select! {
             _ = round.tick() => {
@@ -65,7 +66,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: &'static 
         else {
             continue;
         };
-        let due: Vec<String> = due
+        let due: Vec<PaymentId> = due
             .into_iter()
             .filter(|id| !busy.contains(id))
             .take(free)
@@ -82,7 +83,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: &'static 
                 let result = payments::reconcile(&app, &id).await;
                 if let Err(error) = &result {
                     tracing::warn!(
-                        payment = id,
+                        payment = %id,
                         %error,
                         "the lookup of a payment failed"
                     );

@@ -16,20 +16,20 @@ use crate::App;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
 use crate::store::{
-    Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, Claimed, Movement, NewChange, Payment,
-    Status, StoreError, StoredAnswer,
+    Change, ChangeClaim, ChangeDecision, ChangeId, ChangeResult, ChangeUpdate, Claimed, Fingerprint,
+    IdempotencyKey, Movement, NewChange, Payment, PaymentId, Status, StoreError, StoredAnswer,
 };
 
 /// A request for a capture, a void or a refund.
 pub(crate) struct ChangeRequest {
-    pub(crate) payment: String,
+    pub(crate) payment: PaymentId,
     pub(crate) movement: Movement,
     /// In minor units; all there is without one.
     pub(crate) amount: Option<u64>,
     /// First digits of the card, for platforms that want them.
     pub(crate) bin: Option<String>,
     /// The caller's key, and the fingerprint of the body that came with it.
-    pub(crate) key: Option<(String, String)>,
+    pub(crate) key: Option<(IdempotencyKey, Fingerprint)>,
     pub(crate) render: Arc<dyn Render>,
 }
 
@@ -48,7 +48,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
             payment: &request.payment,
             movement: request.movement,
             bin: request.bin.as_deref(),
-            key: key.map(|(key, fingerprint)| (key.as_str(), fingerprint.as_str())),
+            key: key.map(|(key, fingerprint)| (key, fingerprint)),
         };
         let decide = |payment: &Payment| decide(payment, request.movement, request.amount);
         match app.store.claim_change(&new, decide, app.clock.now()).await? {
@@ -75,9 +75,9 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     let sent_at = app.clock.steady();
     let (result, error) = result(app, &payment, &change).await;
     if result != ChangeResult::Unknown {
-        app.lookups.settled(&change.id);
+        app.lookups.settled(change.id.as_str());
     } else if !change.again {
-        app.lookups.sent(&change.id, sent_at);
+        app.lookups.sent(change.id.as_str(), sent_at);
     }
     let error = error.map(|error| error.about(&payment.id));
     let in_flight = Payment {
@@ -91,7 +91,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
         render: request.render,
         _claimed: claimed,
     });
-    let stored = store_outcome(app, "change", &in_flight.id, move |app| {
+    let stored = store_outcome(app, "change", in_flight.id.as_str(), move |app| {
         let finish = Arc::clone(&finish);
         async move { finish.store(&app).await }
     })
@@ -170,7 +170,7 @@ fn update(payment: &Payment, change: &Change, result: ChangeResult, by: Reporter
 /// Stores the result of a change, and what its caller gets again.
 pub(super) async fn store_result(
     app: &App,
-    change: &str,
+    change: &ChangeId,
     result: ChangeResult,
     by: Reporter,
     answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
@@ -191,7 +191,7 @@ async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult,
         Ok(Outcome::Done) => (ChangeResult::Done, None),
         Ok(Outcome::Unknown(doubt)) => {
             tracing::warn!(
-                payment = payment.id,
+                payment = %payment.id,
                 doubt = doubt.as_str(),
                 "the outcome of a capture, void or refund is unknown"
             );
@@ -212,7 +212,7 @@ async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult,
 
 /// The result of a change, until it is stored.
 struct Finish {
-    change: String,
+    change: ChangeId,
     result: ChangeResult,
     error: Option<Error>,
     render: Arc<dyn Render>,
@@ -265,14 +265,14 @@ pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Res
         Ok(Outcome::Unknown(_)) | Err(_) => return Ok(()),
     };
     store_result(app, &change.id, result, Reporter::Lookup, |_| None).await?;
-    app.lookups.settled(&change.id);
+    app.lookups.settled(change.id.as_str());
     Ok(())
 }
 
 /// Whether the platform still recognises the key of a change.
 fn may_repeat(app: &App, payment: &Payment, change: &Change) -> Result<bool, Error> {
     let limit = app.capabilities(&payment.platform)?.idempotency_window;
-    let age = app.lookups.age(&change.id, change.created_at, &app.clock);
+    let age = app.lookups.age(change.id.as_str(), change.created_at, &app.clock);
     Ok(age.is_below(limit))
 }
 
@@ -304,7 +304,7 @@ async fn call_platform(
             last4: payment.last4.as_deref(),
             amount: &payment.amount,
             moved: &moved,
-            attempt: &change.id,
+            attempt: change.id.as_str(),
             again: change.again,
             repeat,
         };

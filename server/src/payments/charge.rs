@@ -26,8 +26,8 @@ use crate::App;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
 use crate::store::{
-    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionState, Status, StoreError,
-    StoredAnswer, Taker, Token, TokenStatus,
+    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionResult, SessionState, Status,
+    StoreError, StoredAnswer, Taker, Token, TokenStatus,
 };
 
 /// A request for a charge.
@@ -195,7 +195,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
     let can = app.capabilities(&payment.platform);
     if unknown && can.is_ok_and(|can| can.payment_lookup) {
-        app.lookups.sent(&payment.id, sent_at);
+        app.lookups.sent(payment.id.as_str(), sent_at);
     }
     let finish = Finish {
         payment,
@@ -211,10 +211,11 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
 async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Error> {
     if let Source::Page { session, .. } = &charge.source {
         let session = app.store.session(&session.id).await?;
-        let Some(payment) = session.and_then(|session| session.result_id) else {
-            return Ok(None);
+        let result = session.and_then(|session| session.result);
+        return match result.as_ref().and_then(SessionResult::payment) {
+            Some(payment) => Ok(app.store.payment(payment).await?),
+            None => Ok(None),
         };
-        return Ok(app.store.payment(&payment).await?);
     }
     let Source::Payload {
         session,
@@ -233,14 +234,15 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
         return Ok(None);
     };
     let Some(payment) = session
-        .result_id
-        .as_deref()
+        .result
+        .as_ref()
+        .and_then(SessionResult::payment)
         .filter(|_| session.state == SessionState::Used)
     else {
         return Ok(None);
     };
     let gone = SecretString::default();
-    let open = open_session(&session, &gone, app.clock.now(), payment);
+    let open = open_session(&session, &gone, app.clock.now(), payment.as_str());
     let gateway = &app.account(&session.platform)?.gateway;
     let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     let transport = app.transport(&session.platform)?;
@@ -263,7 +265,7 @@ pub(super) fn open_session<'a>(
     attempt: &'a str,
 ) -> OpenSession<'a> {
     OpenSession {
-        id: &session.id,
+        id: session.id.as_str(),
         now,
         kept: session.kept.as_ref().unwrap_or(gone),
         kind: session.kind,
@@ -297,8 +299,8 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
     let payment = NewPayment {
         platform: &charge.platform,
         amount: &charge.amount,
-        token_id: token.map(|token| token.id.as_str()),
-        session_id: session.map(|session| session.id.as_str()),
+        token_id: token.map(|token| &token.id),
+        session_id: session.map(|session| &session.id),
         order_reference: &charge.order_reference,
         description: &charge.description,
         customer: charge.customer.as_deref(),
@@ -359,7 +361,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
             let call = async move {
                 let _permit = permit;
                 let gone = SecretString::default();
-                let open = open_session(&session, &gone, now, &payment.id);
+                let open = open_session(&session, &gone, now, payment.id.as_str());
                 gateway.pay(&transport, &open, payload, fraud_check).await
             };
             tokio::spawn(call.in_current_span())
@@ -379,7 +381,7 @@ pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now:
         amount: &payment.amount,
         reference: &payment.order_reference,
         description: &payment.description,
-        attempt: &payment.id,
+        attempt: payment.id.as_str(),
         capture: if payment.capture_later {
             Capture::Later
         } else {
@@ -407,7 +409,7 @@ impl Finish {
         self.log();
         let finish = Arc::new(self);
         let unstored = Arc::clone(&finish);
-        let stored = store_outcome(app, "payment", &finish.payment.id, move |app| {
+        let stored = store_outcome(app, "payment", finish.payment.id.as_str(), move |app| {
             let finish = Arc::clone(&unstored);
             async move { finish.store(&app).await }
         })
@@ -451,7 +453,7 @@ impl Finish {
     }
 
     fn log(&self) {
-        let payment = &self.payment.id;
+        let payment = self.payment.id.as_str();
         match &self.result {
             Ok(Outcome::Approved(approval)) if approval.unverified => tracing::warn!(
                 payment,

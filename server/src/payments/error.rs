@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cardseal_gateways::error::Refusal;
 
 use crate::gate::Busy;
-use crate::store::{Status, StoreError};
+use crate::store::{PaymentId, Status, StoreError};
 use crate::{TaskPanicked, UnknownPlatform};
 
 /// Why a payment was not made, changed or looked up, and which payment it is about, if there is one.
@@ -13,7 +13,7 @@ use crate::{TaskPanicked, UnknownPlatform};
 #[error("{reason}")]
 pub(crate) struct Error {
     pub(crate) reason: Reason,
-    pub(crate) payment: Option<String>,
+    pub(crate) payment: Option<PaymentId>,
 }
 
 /// Why.
@@ -79,8 +79,8 @@ pub(crate) enum Reason {
 
 impl Error {
     /// Names the payment.
-    pub(crate) fn about(mut self, payment: &str) -> Self {
-        self.payment = Some(payment.into());
+    pub(crate) fn about(mut self, payment: &PaymentId) -> Self {
+        self.payment = Some(payment.clone());
         self
     }
 

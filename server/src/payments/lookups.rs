@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Join;
 use crate::clock::Clock;
+use crate::store::PaymentId;
 
 /// How many ages are remembered. Beyond that a payment's age counts from its stored time alone.
 const MOST_AGES: usize = 100_000;
@@ -15,12 +16,13 @@ const FORGET_AFTER_MS: i64 = 48 * 60 * 60_000;
 /// Payments that are being looked up, and how old the unknown ones are.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    ids: Mutex<HashSet<String>>,
+    ids: Mutex<HashSet<PaymentId>>,
+    /// By the id of a payment or a change.
     ages: Mutex<HashMap<String, Seen>>,
 }
 
 impl Lookups {
-    fn with<T>(&self, work: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashSet<PaymentId>) -> T) -> T {
         work(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -104,17 +106,17 @@ fn make_room(ages: &mut HashMap<String, Seen>, steady: i64) -> bool {
 }
 
 /// The right to look one payment up, which one task has at a time. Dropped, however the lookup ends, it is free again.
-pub(super) struct Turn<'a>(&'a Lookups, &'a str);
+pub(super) struct Turn<'a>(&'a Lookups, &'a PaymentId);
 
 impl<'a> Turn<'a> {
-    pub(super) fn take(lookups: &'a Lookups, id: &'a str) -> Option<Self> {
+    pub(super) fn take(lookups: &'a Lookups, id: &'a PaymentId) -> Option<Self> {
         lookups
-            .with(|ids| ids.insert(id.into()))
+            .with(|ids| ids.insert(id.clone()))
             .then_some(Self(lookups, id))
     }
 
     /// The turn once nobody else has it, as far as that is soon.
-    pub(super) async fn wait(lookups: &'a Lookups, id: &'a str, patience: Duration) -> Option<Self> {
+    pub(super) async fn wait(lookups: &'a Lookups, id: &'a PaymentId, patience: Duration) -> Option<Self> {
         let join = Join::within(patience);
         loop {
             let turn = Self::take(lookups, id);

@@ -12,7 +12,7 @@ use super::charge::{charge, open_session};
 use super::{Charge, Error, Reason, Render, Reply, Source};
 use crate::App;
 use crate::gate::Purpose;
-use crate::store::{Key, PAGE_GRACE_MS, Session, SessionState};
+use crate::store::{Key, PAGE_GRACE_MS, Scope, Session, SessionState};
 
 impl Charge {
     /// A charge that sends nothing any more: the platform says what came of its page.
@@ -66,7 +66,7 @@ pub(crate) async fn refresh_page(
     render: Arc<dyn Render>,
 ) -> Result<Reply, Error> {
     let key = Key {
-        scope: session.id.clone(),
+        scope: Scope::Session(session.id.clone()),
         key: "page".into(),
         fingerprint: "page".into(),
     };

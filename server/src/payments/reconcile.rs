@@ -18,13 +18,13 @@ use super::state::Reporter;
 use super::{Error, Reason, change};
 use crate::App;
 use crate::gate::Purpose;
-use crate::store::{Payment, Status};
+use crate::store::{Payment, PaymentId, Status};
 
 /// How long a charge is sent again at most: hours later nobody wishes for it.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// Looks one payment up and returns it as it is then. A payment that somebody else is looking up is returned as it is.
-pub(crate) async fn reconcile(app: &App, id: &str) -> Result<Payment, Error> {
+pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Error> {
     if let Some(_turn) = Turn::take(&app.lookups, id) {
         // Read within the turn: what has been settled since is not looked up again.
         let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
@@ -53,9 +53,9 @@ pub(crate) async fn reconcile(app: &App, id: &str) -> Result<Payment, Error> {
     if payment.status.is_unknown() {
         app.store.note_lookup(id, app.clock.steady()).await?;
     } else {
-        app.lookups.settled(id);
+        app.lookups.settled(id.as_str());
         tracing::info!(
-            payment = id,
+            payment = %id,
             status = payment.status.stored(),
             "the platform says what became of it"
         );
@@ -64,7 +64,7 @@ pub(crate) async fn reconcile(app: &App, id: &str) -> Result<Payment, Error> {
 }
 
 /// The same on request, where the platform can say. A caller who hangs up does not cut it short.
-pub(crate) async fn refresh(app: &App, id: String) -> Result<Payment, Error> {
+pub(crate) async fn refresh(app: &App, id: PaymentId) -> Result<Payment, Error> {
     let payment = app.store.payment(&id).await?.ok_or(Reason::PaymentNotFound)?;
     if !app.capabilities(&payment.platform)?.payment_lookup {
         return Err(Reason::NotOffered.into());
@@ -83,14 +83,16 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
             .and_then(|token| token.platform_token),
         None => None,
     };
-    let age = app.lookups.age(&payment.id, payment.created_at, &app.clock);
+    let age = app
+        .lookups
+        .age(payment.id.as_str(), payment.created_at, &app.clock);
     let repeat = token.is_some() && age.is_below(REPEAT_WITHIN);
     let none = SecretString::default();
     let now = payment.created_at.saturating_add(age.at_least);
     let ask = charge_ask(payment, token.as_ref().unwrap_or(&none), now);
     // A lookup that fails says nothing about the payment.
     let failed = |cause: &dyn std::fmt::Display| {
-        tracing::info!(payment = payment.id, %cause, "a payment could not be looked up");
+        tracing::info!(payment = %payment.id, %cause, "a payment could not be looked up");
         Ok(())
     };
     let transport = app.transport(&payment.platform)?;

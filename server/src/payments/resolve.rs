@@ -8,12 +8,12 @@ use super::report::Report;
 use super::state::Reporter;
 use super::{Error, Reason};
 use crate::App;
-use crate::store::{ChangeResult, Payment, Status};
+use crate::store::{ChangeResult, Payment, PaymentId, Status};
 
 /// Gives an unknown payment the status that the merchant found.
 pub(crate) async fn resolve(
     app: &App,
-    id: &str,
+    id: &PaymentId,
     to: Status,
     authorization: Option<String>,
 ) -> Result<Payment, Error> {
@@ -38,9 +38,9 @@ pub(crate) async fn resolve(
         | (Status::CaptureUnknown, Status::Authorized) => settle(app, id, ChangeResult::Failed).await?,
         _ => return Err(Error::from(Reason::NotResolvable).about(id)),
     }
-    app.lookups.settled(id);
+    app.lookups.settled(id.as_str());
     tracing::warn!(
-        payment = id,
+        payment = %id,
         from = payment.status.stored(),
         to = to.stored(),
         "resolved by the merchant"
@@ -55,12 +55,12 @@ fn authorized_as(authorization: Option<String>) -> Approval {
     }
 }
 
-async fn set(app: &App, id: &str, report: &Report) -> Result<(), Error> {
+async fn set(app: &App, id: &PaymentId, report: &Report) -> Result<(), Error> {
     let decide = |payment: &Payment| report.update(payment, Reporter::Lookup);
     Ok(app.store.update_payment(id, decide, app.clock.now()).await?)
 }
 
-async fn settle(app: &App, payment: &str, result: ChangeResult) -> Result<(), Error> {
+async fn settle(app: &App, payment: &PaymentId, result: ChangeResult) -> Result<(), Error> {
     let change = app.store.unknown_change(payment).await?;
     let change = change.ok_or_else(|| Error::from(Reason::NotResolvable).about(payment))?;
     store_result(app, &change.id, result, Reporter::Lookup, |_| None).await?;

@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
-    Claimed, Movement, Payment, Result, Status, Store, StoreError, StoredAnswer, new_id, payments, readable,
+    ChangeId, Claimed, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId, Result, Status, Store,
+    StoreError, StoredAnswer, payments, readable,
 };
 
 /// Between two lookups of the same payment.
@@ -14,13 +15,13 @@ const LONGEST_PAUSE_MS: i64 = 300_000;
 /// A change to be made.
 pub struct NewChange<'a> {
     /// Of this payment.
-    pub payment: &'a str,
+    pub payment: &'a PaymentId,
     /// What.
     pub movement: Movement,
     /// First digits of the card, for platforms that want them.
     pub bin: Option<&'a str>,
     /// The caller's key, and the fingerprint of the body that came with it.
-    pub key: Option<(&'a str, &'a str)>,
+    pub key: Option<(&'a IdempotencyKey, &'a Fingerprint)>,
 }
 
 /// What is to be done about a requested change, given the payment as it is.
@@ -52,9 +53,9 @@ pub enum ChangeDecision {
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Ours, and the platform's idempotency key.
-    pub id: String,
+    pub id: ChangeId,
     /// Of this payment.
-    pub payment: String,
+    pub payment: PaymentId,
     /// What.
     pub movement: Movement,
     /// How much in minor units.
@@ -138,7 +139,7 @@ fn values(row: &SqliteRow) -> Result<Change> {
 
 async fn unknown_of(
     tx: &mut Transaction<'_, Sqlite>,
-    payment: &str,
+    payment: &PaymentId,
     movement: Movement,
 ) -> Result<Option<Change>> {
     let row = sqlx::query(
@@ -152,7 +153,12 @@ async fn unknown_of(
     row.as_ref().map(read).transpose()
 }
 
-async fn set_status(tx: &mut Transaction<'_, Sqlite>, id: &str, status: Status, now: i64) -> Result<()> {
+async fn set_status(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &PaymentId,
+    status: Status,
+    now: i64,
+) -> Result<()> {
     sqlx::query("UPDATE payments SET status = ?, updated_at = ? WHERE id = ?")
         .bind(status.stored())
         .bind(now)
@@ -162,7 +168,7 @@ async fn set_status(tx: &mut Transaction<'_, Sqlite>, id: &str, status: Status, 
     Ok(())
 }
 
-async fn set_state(tx: &mut Transaction<'_, Sqlite>, id: &str, state: &str, now: i64) -> Result<()> {
+async fn set_state(tx: &mut Transaction<'_, Sqlite>, id: &ChangeId, state: &str, now: i64) -> Result<()> {
     sqlx::query("UPDATE changes SET state = ?, updated_at = ? WHERE id = ?")
         .bind(state)
         .bind(now)
@@ -176,7 +182,7 @@ async fn set_state(tx: &mut Transaction<'_, Sqlite>, id: &str, state: &str, now:
 async fn by_key(
     tx: &mut Transaction<'_, Sqlite>,
     change: &NewChange<'_>,
-    (key, fingerprint): (&str, &str),
+    (key, fingerprint): (&IdempotencyKey, &Fingerprint),
     payment: &Payment,
 ) -> Result<Option<ChangeClaim>> {
     let row = sqlx::query("SELECT * FROM changes WHERE payment_id = ? AND kind = ? AND caller_key = ?")
@@ -188,7 +194,7 @@ async fn by_key(
     let Some(row) = row else {
         return Ok(None);
     };
-    if row.try_get::<Option<&str>, _>("fingerprint")? != Some(fingerprint) {
+    if row.try_get::<Option<Fingerprint>, _>("fingerprint")?.as_ref() != Some(fingerprint) {
         return Ok(Some(ChangeClaim::Reused));
     }
     let status: Option<u16> = row.try_get("answer_status")?;
@@ -202,7 +208,7 @@ async fn by_key(
 async fn insert(
     tx: &mut Transaction<'_, Sqlite>,
     change: &Change,
-    key: Option<(&str, &str)>,
+    key: Option<(&IdempotencyKey, &Fingerprint)>,
     now: i64,
 ) -> Result<()> {
     sqlx::query(
@@ -252,7 +258,7 @@ impl Store {
                 whole,
             } => {
                 let stored = Change {
-                    id: new_id("chg"),
+                    id: ChangeId::random(),
                     payment: payment.id.clone(),
                     movement: change.movement,
                     amount,
@@ -278,7 +284,7 @@ impl Store {
             ChangeDecision::TooMuch => return Ok(ChangeClaim::TooMuch(payment)),
         };
         set_status(&mut tx, &payment.id, status, now).await?;
-        let claimed = self.under_way.enter(&payment.id);
+        let claimed = self.under_way.enter(payment.id.as_str());
         tx.commit().await?;
         Ok(ChangeClaim::New(stored, payment, claimed))
     }
@@ -290,7 +296,7 @@ impl Store {
     /// Of the database.
     pub async fn finish_change(
         &self,
-        id: &str,
+        id: &ChangeId,
         result: ChangeResult,
         decide: impl Fn(&Payment, &Change) -> Option<ChangeUpdate> + Send,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
@@ -348,7 +354,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn unknown_change(&self, payment: &str) -> Result<Option<Change>> {
+    pub async fn unknown_change(&self, payment: &PaymentId) -> Result<Option<Change>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM changes WHERE payment_id = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1",
         )
@@ -361,7 +367,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<String>> {
+    pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
         // Later than the longest pause: written before the clock was put back. It is due.
         let query = sqlx::query(
             "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
@@ -389,7 +395,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn note_lookup(&self, payment: &str, now: i64) -> Result<()> {
+    pub async fn note_lookup(&self, payment: &PaymentId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         for table in ["payments SET", "changes SET"] {
             let own = if table.starts_with("payments") {

@@ -3,19 +3,40 @@
 use sqlx::Row;
 
 use super::{
-    Attempt, Claimed, NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, StoreError,
-    TokenStatus, payments, sessions, tokens,
+    Attempt, Claimed, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
+    SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, tokens,
 };
+
+/// Whose keys are apart from whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The merchant's.
+    Merchant,
+    /// The merchant's, of the network-tokenization sample's route.
+    ProcessPayment,
+    /// Those of one session.
+    Session(SessionId),
+}
+
+impl Scope {
+    fn stored(&self) -> &str {
+        match self {
+            Self::Merchant => "merchant",
+            Self::ProcessPayment => "process-payment",
+            Self::Session(session) => session.as_str(),
+        }
+    }
+}
 
 /// A key of a caller.
 #[derive(Clone)]
 pub struct Key {
-    /// Whose key it is: the merchant's, or that of one session.
-    pub scope: String,
+    /// Whose it is.
+    pub scope: Scope,
     /// What the caller sent.
-    pub key: String,
+    pub key: IdempotencyKey,
     /// Of the body.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 /// The answer to the first request with a key.
@@ -66,12 +87,12 @@ impl Store {
         let mut tx = self.write().await?;
         if let Some(key) = key {
             let row = sqlx::query("SELECT * FROM idempotency_keys WHERE scope = ? AND key = ?")
-                .bind(&key.scope)
+                .bind(key.scope.stored())
                 .bind(&key.key)
                 .fetch_optional(&mut *tx)
                 .await?;
             if let Some(row) = row {
-                if row.try_get::<&str, _>("fingerprint")? != key.fingerprint {
+                if row.try_get::<Fingerprint, _>("fingerprint")? != key.fingerprint {
                     return Ok(Claim::Reused);
                 }
                 let status: Option<u16> = row.try_get("answer_status")?;
@@ -79,7 +100,7 @@ impl Store {
                 if let Some((status, body)) = status.zip(body) {
                     return Ok(Claim::Answered(StoredAnswer { status, body }));
                 }
-                let payment = payments::get(&mut tx, row.try_get("payment_id")?).await?;
+                let payment = payments::get(&mut tx, &row.try_get("payment_id")?).await?;
                 return Ok(Claim::Pending(
                     payment.ok_or(StoreError::Unknown("payment of a key"))?,
                 ));
@@ -115,7 +136,7 @@ impl Store {
                 "INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at)
                  VALUES (?, ?, ?, ?, ?)",
             )
-            .bind(&key.scope)
+            .bind(key.scope.stored())
             .bind(&key.key)
             .bind(&key.fingerprint)
             .bind(&id)
@@ -126,7 +147,7 @@ impl Store {
         let payment = payments::get(&mut tx, &id)
             .await?
             .ok_or(StoreError::Unknown("payment"))?;
-        let claimed = self.under_way.enter(&id);
+        let claimed = self.under_way.enter(id.as_str());
         tx.commit().await?;
         Ok(Claim::New(payment, claimed))
     }
@@ -138,7 +159,7 @@ impl Store {
     /// Of the database.
     pub async fn finish_payment(
         &self,
-        id: &str,
+        id: &PaymentId,
         decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
         now: i64,
@@ -191,14 +212,14 @@ impl Store {
         )
         .bind(answer.status)
         .bind(&answer.body)
-        .bind(&key.scope)
+        .bind(key.scope.stored())
         .bind(&key.key)
         .execute(&mut *tx)
         .await?;
         let row = sqlx::query(
             "SELECT answer_status, answer_body FROM idempotency_keys WHERE scope = ? AND key = ?",
         )
-        .bind(&key.scope)
+        .bind(key.scope.stored())
         .bind(&key.key)
         .fetch_one(&mut *tx)
         .await?;

@@ -5,7 +5,9 @@ use cardseal_gateways::{Amount, Currency};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Readable, Result, Store, StoreError, new_id, readable, sessions};
+use super::{
+    PaymentId, Readable, Result, SessionId, SessionResult, Store, StoreError, TokenId, readable, sessions,
+};
 
 /// After how long an unknown payment is looked up for the first time.
 const FIRST_LOOKUP_MS: i64 = 1000;
@@ -101,9 +103,9 @@ pub struct NewPayment<'a> {
     /// How much.
     pub amount: &'a Amount,
     /// The stored card.
-    pub token_id: Option<&'a str>,
+    pub token_id: Option<&'a TokenId>,
     /// The session of a card that is not stored.
-    pub session_id: Option<&'a str>,
+    pub session_id: Option<&'a SessionId>,
     /// The merchant's reference.
     pub order_reference: &'a str,
     /// What the customer reads.
@@ -126,7 +128,7 @@ pub struct NewPayment<'a> {
 #[derive(Clone)]
 pub struct Payment {
     /// Ours.
-    pub id: String,
+    pub id: PaymentId,
     /// The platform's id in our words.
     pub platform: String,
     /// How far it is.
@@ -144,9 +146,9 @@ pub struct Payment {
     /// What the customer reads.
     pub description: String,
     /// The stored card.
-    pub token_id: Option<String>,
+    pub token_id: Option<TokenId>,
     /// The session of a card that is not stored.
-    pub session_id: Option<String>,
+    pub session_id: Option<SessionId>,
     /// The merchant's reference.
     pub order_reference: String,
     /// The bank's authorization.
@@ -271,7 +273,7 @@ fn values(row: &SqliteRow) -> Result<Payment> {
     })
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Payment>> {
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &PaymentId) -> Result<Option<Payment>> {
     let row = sqlx::query("SELECT * FROM payments WHERE id = ?")
         .bind(id)
         .fetch_optional(&mut **tx)
@@ -301,8 +303,8 @@ pub(super) async fn insert(
     tx: &mut Transaction<'_, Sqlite>,
     payment: &NewPayment<'_>,
     now: i64,
-) -> Result<Option<String>> {
-    let id = new_id("pay");
+) -> Result<Option<PaymentId>> {
+    let id = PaymentId::random();
     let result = sqlx::query(
         "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
             order_reference, description, customer, brand, bin, last4, capture_later, network_token,
@@ -368,7 +370,7 @@ pub(super) async fn update(
         if update.status == Status::Failed {
             sessions::reopen(tx, session).await?;
         } else {
-            sessions::finish(tx, session, &payment.id).await?;
+            sessions::finish(tx, session, &SessionResult::Payment(payment.id.clone())).await?;
         }
     }
     Ok(())
@@ -377,7 +379,7 @@ pub(super) async fn update(
 /// Adds what a first report of an approved payment did not say.
 pub(super) async fn complete(
     tx: &mut Transaction<'_, Sqlite>,
-    id: &str,
+    id: &PaymentId,
     approval: &Approval,
     now: i64,
 ) -> Result<()> {
@@ -404,7 +406,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn payment(&self, id: &str) -> Result<Option<Payment>> {
+    pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>> {
         let row = self
             .row(sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id))
             .await?;
@@ -415,7 +417,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn note_bin(&self, id: &str, bin: &str) -> Result<()> {
+    pub async fn note_bin(&self, id: &PaymentId, bin: &str) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?")
             .bind(bin)
@@ -430,8 +432,8 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn payments(&self, after: Option<&str>, limit: u32) -> Result<Vec<Payment>> {
-        let mut list = Readable::new(after, limit);
+    pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
+        let mut list = Readable::new(after.map(PaymentId::as_str), limit);
         while let Some((after, limit)) = list.wanted() {
             let query = sqlx::query(
                 "SELECT * FROM payments WHERE ?1 IS NULL OR seq < (SELECT seq FROM payments WHERE id = ?1)
@@ -459,7 +461,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
+    pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<PaymentId>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
         )
@@ -477,7 +479,7 @@ impl Store {
     /// Of the database.
     pub async fn update_payment(
         &self,
-        id: &str,
+        id: &PaymentId,
         decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
         now: i64,
     ) -> Result<()> {

@@ -6,7 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Claimed, Result, Store, StoreError, Token, TokenStatus, new_id, readable, tokens};
+use super::{
+    Claimed, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus, readable, tokens,
+};
 
 /// A session to be stored.
 pub struct NewSession<'a> {
@@ -23,7 +25,7 @@ pub struct NewSession<'a> {
     /// The merchant's reference of the customer.
     pub customer: Option<&'a str>,
     /// Only for an update.
-    pub token_id: Option<&'a str>,
+    pub token_id: Option<&'a TokenId>,
     /// Only for a payment: minor units and currency.
     pub amount: Option<(i64, &'a str)>,
     /// Only for a payment.
@@ -47,11 +49,47 @@ pub enum SessionState {
     Used,
 }
 
+/// What a session led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionResult {
+    /// A payment.
+    Payment(PaymentId),
+    /// A stored card.
+    Token(TokenId),
+}
+
+impl SessionResult {
+    fn stored(&self) -> &str {
+        match self {
+            Self::Payment(payment) => payment.as_str(),
+            Self::Token(token) => token.as_str(),
+        }
+    }
+
+    /// The payment, if it is one.
+    #[must_use]
+    pub const fn payment(&self) -> Option<&PaymentId> {
+        match self {
+            Self::Payment(payment) => Some(payment),
+            Self::Token(_) => None,
+        }
+    }
+
+    /// The stored card, if it is one.
+    #[must_use]
+    pub const fn token(&self) -> Option<&TokenId> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Payment(_) => None,
+        }
+    }
+}
+
 /// A stored session.
 #[derive(Clone)]
 pub struct Session {
     /// Ours.
-    pub id: String,
+    pub id: SessionId,
     /// The platform's id in our words.
     pub platform: String,
     /// What it is for.
@@ -65,7 +103,7 @@ pub struct Session {
     /// The merchant's reference of the customer.
     pub customer: Option<String>,
     /// Only for an update.
-    pub token_id: Option<String>,
+    pub token_id: Option<TokenId>,
     /// Only for a payment: minor units and currency.
     pub amount: Option<(i64, String)>,
     /// Only for a payment.
@@ -79,7 +117,7 @@ pub struct Session {
     /// Different cards that were sent.
     pub attempts: u32,
     /// What came of it.
-    pub result_id: Option<String>,
+    pub result: Option<SessionResult>,
     /// When.
     pub created_at: i64,
     /// When.
@@ -147,12 +185,20 @@ fn read(row: &SqliteRow) -> Result<Session> {
 }
 
 fn values(row: &SqliteRow) -> Result<Session> {
+    let kind = kind(row.try_get("kind")?)?;
+    let result = if kind == Kind::Payment {
+        row.try_get::<Option<PaymentId>, _>("result_id")?
+            .map(SessionResult::Payment)
+    } else {
+        row.try_get::<Option<TokenId>, _>("result_id")?
+            .map(SessionResult::Token)
+    };
     let minor: Option<i64> = row.try_get("amount_minor")?;
     let currency: Option<String> = row.try_get("currency")?;
     Ok(Session {
         id: row.try_get("id")?,
         platform: row.try_get("platform")?,
-        kind: kind(row.try_get("kind")?)?,
+        kind,
         mode: match row.try_get("mode")? {
             "direct" => Mode::Direct,
             "relay" => Mode::Relay,
@@ -175,13 +221,13 @@ fn values(row: &SqliteRow) -> Result<Session> {
         },
         body_hash: row.try_get("body_hash")?,
         attempts: row.try_get("attempts")?,
-        result_id: row.try_get("result_id")?,
+        result,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
     })
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Session>> {
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Result<Option<Session>> {
     let row = sqlx::query("SELECT * FROM sessions WHERE id = ?")
         .bind(id)
         .fetch_optional(&mut **tx)
@@ -288,8 +334,8 @@ pub(super) async fn bind(
 }
 
 /// Stores a session, unless there is one to store a card under the same reference.
-async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> Result<Option<String>> {
-    let id = new_id("ses");
+async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> Result<Option<SessionId>> {
+    let id = SessionId::random();
     let done = sqlx::query(
         "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
             currency, description, capture_later, state, created_at, expires_at)
@@ -320,9 +366,13 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> R
 }
 
 /// The session has led to something and is done.
-pub(super) async fn finish(tx: &mut Transaction<'_, Sqlite>, id: &str, result: &str) -> Result<()> {
+pub(super) async fn finish(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &SessionId,
+    result: &SessionResult,
+) -> Result<()> {
     sqlx::query("UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?")
-        .bind(result)
+        .bind(result.stored())
         .bind(id)
         .execute(&mut **tx)
         .await?;
@@ -330,7 +380,7 @@ pub(super) async fn finish(tx: &mut Transaction<'_, Sqlite>, id: &str, result: &
 }
 
 /// Nothing came of it: the session may be used again.
-pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<()> {
+pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Result<()> {
     sqlx::query("UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'")
         .bind(id)
         .execute(&mut **tx)
@@ -343,7 +393,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn add_session(&self, session: &NewSession<'_>) -> Result<String> {
+    pub async fn add_session(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = insert(&mut tx, session).await?;
         tx.commit().await?;
@@ -354,7 +404,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<String> {
+    pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = match insert(&mut tx, session).await? {
             Some(id) => id,
@@ -371,7 +421,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn session(&self, id: &str) -> Result<Option<Session>> {
+    pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
         let row = self
             .row(sqlx::query("SELECT * FROM sessions WHERE id = ?").bind(id))
             .await?;
@@ -382,7 +432,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<String>> {
+    pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<SessionId>> {
         let row = self
             .row(
                 sqlx::query(
@@ -403,7 +453,7 @@ impl Store {
     /// Of the database.
     pub async fn claim_session(
         &self,
-        id: &str,
+        id: &SessionId,
         attempt: &Attempt<'_>,
         now: i64,
         grace: i64,
@@ -421,7 +471,7 @@ impl Store {
         if !take(&mut tx, &session, attempt).await? {
             return Ok(SessionClaim::Exhausted);
         }
-        let claimed = self.under_way.enter(id);
+        let claimed = self.under_way.enter(id.as_str());
         tx.commit().await?;
         Ok(SessionClaim::Claimed(session, claimed))
     }
@@ -430,7 +480,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn reopen_session(&self, id: &str) -> Result<()> {
+    pub async fn reopen_session(&self, id: &SessionId) -> Result<()> {
         let mut tx = self.write().await?;
         reopen(&mut tx, id).await?;
         tx.commit().await?;
@@ -442,7 +492,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn store_card(&self, session_id: &str, card: &StoredCard, now: i64) -> Result<Storing> {
+    pub async fn store_card(&self, session_id: &SessionId, card: &StoredCard, now: i64) -> Result<Storing> {
         let mut tx = self.write().await?;
         let stored = store_card(&mut tx, session_id, card, now).await?;
         tx.commit().await?;
@@ -453,7 +503,7 @@ impl Store {
 
 pub(super) async fn store_card(
     tx: &mut Transaction<'_, Sqlite>,
-    session_id: &str,
+    session_id: &SessionId,
     card: &StoredCard,
     now: i64,
 ) -> Result<Storing> {
@@ -466,8 +516,11 @@ pub(super) async fn store_card(
         true => tokens::holding(tx, &session.platform, &card.token).await?,
         false => None,
     };
-    if let Some(result) = &session.result_id {
-        let token = tokens::get(tx, result).await?;
+    if let Some(result) = &session.result {
+        let token = match result {
+            SessionResult::Token(token) => tokens::get(tx, token).await?,
+            SessionResult::Payment(_) => None,
+        };
         let same = |token: &Token| {
             token
                 .platform_token
@@ -531,11 +584,11 @@ pub(super) async fn store_card(
             tokens::insert(tx, &session.platform, session.customer.as_deref(), card, now).await?
         }
     };
-    finish(tx, session_id, &id).await?;
+    finish(tx, session_id, &SessionResult::Token(id.clone())).await?;
     stored(tx, &id).await
 }
 
-async fn stored(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Storing> {
+async fn stored(tx: &mut Transaction<'_, Sqlite>, id: &TokenId) -> Result<Storing> {
     Ok(tokens::get(tx, id)
         .await?
         .map_or(Storing::Conflict, |token| Storing::Stored(Box::new(token))))

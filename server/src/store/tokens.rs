@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Readable, Result, Store, StoreError, new_id, readable};
+use super::{Readable, Result, Store, StoreError, TokenId, readable};
 
 /// What a token can be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl TokenStatus {
 /// A stored card.
 pub struct Token {
     /// Ours.
-    pub id: String,
+    pub id: TokenId,
     /// The platform's id in our words.
     pub platform: String,
     /// The platform's token; gone once deleted.
@@ -144,7 +144,7 @@ pub(super) async fn was_deleted(
     Ok(found.is_some())
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &str) -> Result<Option<Token>> {
+pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &TokenId) -> Result<Option<Token>> {
     let row = sqlx::query(BY_ID).bind(id).fetch_optional(&mut **tx).await?;
     row.as_ref().map(read).transpose()
 }
@@ -155,8 +155,8 @@ pub(super) async fn insert(
     customer: Option<&str>,
     card: &StoredCard,
     now: i64,
-) -> Result<String> {
-    let id = new_id("tok");
+) -> Result<TokenId> {
+    let id = TokenId::random();
     sqlx::query(
         "INSERT INTO tokens (id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder,
             nickname, status, customer, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -183,7 +183,7 @@ pub(super) async fn insert(
 /// Puts another card in the place of a token's, unless the token has been deleted meanwhile.
 pub(super) async fn replace(
     tx: &mut Transaction<'_, Sqlite>,
-    id: &str,
+    id: &TokenId,
     card: &StoredCard,
     now: i64,
 ) -> Result<()> {
@@ -209,7 +209,7 @@ pub(super) async fn replace(
 
 pub(super) async fn confirm(
     tx: &mut Transaction<'_, Sqlite>,
-    id: &str,
+    id: &TokenId,
     card: &StoredCard,
     now: i64,
 ) -> Result<()> {
@@ -220,7 +220,7 @@ pub(super) async fn confirm(
 /// What the platform says of a card now takes the place of what it said before; what it does not say stays.
 pub(super) async fn describe(
     tx: &mut Transaction<'_, Sqlite>,
-    id: &str,
+    id: &TokenId,
     card: &StoredCard,
     now: i64,
 ) -> Result<()> {
@@ -250,7 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn token(&self, id: &str) -> Result<Option<Token>> {
+    pub async fn token(&self, id: &TokenId) -> Result<Option<Token>> {
         let row = self.row(sqlx::query(BY_ID).bind(id)).await?;
         row.as_ref().map(read).transpose()
     }
@@ -278,10 +278,10 @@ impl Store {
     pub async fn tokens(
         &self,
         customer: Option<&str>,
-        after: Option<&str>,
+        after: Option<&TokenId>,
         limit: u32,
     ) -> Result<Vec<Token>> {
-        let mut list = Readable::new(after, limit);
+        let mut list = Readable::new(after.map(TokenId::as_str), limit);
         while let Some((after, limit)) = list.wanted() {
             let query = sqlx::query(
                 "SELECT * FROM tokens WHERE status <> 'deleted' AND (?1 IS NULL OR customer = ?1)
@@ -312,7 +312,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn describe_token(&self, id: &str, card: &StoredCard, now: i64) -> Result<()> {
+    pub async fn describe_token(&self, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         describe(&mut tx, id, card, now).await?;
         tx.commit().await?;
@@ -325,7 +325,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn delete_token(&self, id: &str, now: i64) -> Result<()> {
+    pub async fn delete_token(&self, id: &TokenId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         // A browser's word on somebody else's token leaves no trace of that.
         let active = get(&mut tx, id)

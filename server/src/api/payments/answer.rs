@@ -119,7 +119,7 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let answer = Self::from(error.reason);
         match error.payment {
-            Some(payment) => answer.about(&payment),
+            Some(payment) => answer.about(payment.as_str()),
             None => answer,
         }
     }

@@ -14,12 +14,12 @@ use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
 use crate::payments::{self, ChangeRequest};
-use crate::store::{Movement, Status};
+use crate::store::{Fingerprint, Movement, PaymentId, Status};
 
 pub(in crate::api) async fn capture(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
     fields: Fields,
@@ -30,7 +30,7 @@ pub(in crate::api) async fn capture(
 pub(in crate::api) async fn void(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
     fields: Fields,
@@ -41,7 +41,7 @@ pub(in crate::api) async fn void(
 pub(in crate::api) async fn refund(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
     fields: Fields,
@@ -51,14 +51,14 @@ pub(in crate::api) async fn refund(
 
 async fn change(
     app: &App,
-    id: String,
+    id: PaymentId,
     movement: Movement,
     headers: &HeaderMap,
     mut fields: Fields,
     request_id: String,
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(headers)?;
-    let fingerprint = fields.fingerprint();
+    let fingerprint = Fingerprint::from(fields.fingerprint());
     let bin = bin(&mut fields)?;
     let (amount, currency) = match movement {
         Movement::Void => (None, None),

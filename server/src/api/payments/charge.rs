@@ -21,13 +21,13 @@ use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
 use crate::payments::{self, Charge, Source, sends_card};
-use crate::store::{Key, Session, SessionState, StoredAnswer, Token};
+use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, Session, SessionState, StoredAnswer, Token};
 
 /// When the money is taken.
 pub(in crate::api) const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
 
 /// The idempotency key of a request, and the fingerprint of its body.
-type Identity = (Option<String>, String);
+type Identity = (Option<IdempotencyKey>, Fingerprint);
 
 pub(in crate::api) async fn create(
     State(app): State<App>,
@@ -36,7 +36,7 @@ pub(in crate::api) async fn create(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let identity = (idempotency_key(&headers)?, fields.fingerprint());
+    let identity = (idempotency_key(&headers)?, fields.fingerprint().into());
     let answers = Answers::created(request_id);
     let charge = if fields.has("session") {
         by_session(&app, fields, identity, &answers).await?
@@ -84,7 +84,7 @@ async fn by_token(
     caller: Option<IpAddr>,
     answers: &Arc<Answers>,
 ) -> Result<Charge, ApiError> {
-    let token = fields.text("token", 64)?;
+    let token = fields.text("token", 64)?.into();
     let token = app.store.token(&token).await?.ok_or(Code::TokenNotFound)?;
     let account = app.account(&token.platform)?;
     let amount = amount(account, &mut fields)?;
@@ -101,7 +101,7 @@ async fn by_token(
         description,
         customer: customer.or(charge.customer),
         key: key.map(|key| Key {
-            scope: "merchant".into(),
+            scope: Scope::Merchant,
             key,
             fingerprint,
         }),
@@ -130,8 +130,8 @@ async fn by_session(
     } = hand_in;
     // A page that names no key is protected all the same: one session, one card, one payment.
     let key = Key {
-        scope: session.id.clone(),
-        key: key.unwrap_or_else(|| format!("card {hash}")),
+        scope: Scope::Session(session.id.clone()),
+        key: key.unwrap_or_else(|| format!("card {hash}").into()),
         fingerprint,
     };
     let open = session.state == SessionState::Open && !session.is_expired(app.clock.now(), grace);

@@ -11,7 +11,7 @@ use crate::access::Merchant;
 use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::payments;
-use crate::store::Status;
+use crate::store::{PaymentId, Status};
 
 /// What the merchant may say that it came to.
 const OUTCOMES: &[(&str, Option<Status>)] = &[
@@ -26,7 +26,7 @@ const OUTCOMES: &[(&str, Option<Status>)] = &[
 pub(in crate::api) async fn refresh(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
     fields: Fields,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     fields.finish()?;
@@ -43,7 +43,7 @@ pub(in crate::api) async fn refresh(
 pub(in crate::api) async fn resolve(
     State(app): State<App>,
     _: Merchant,
-    Path(id): Path<String>,
+    Path(id): Path<PaymentId>,
     mut fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     let to = fields.word("status", OUTCOMES, None)?;
