@@ -4,38 +4,38 @@
 //! session and token. The platform offers no look-up of a payment, no capture and no partial refund; what became
 //! of a lost answer is known only by its notification.
 
+mod answer;
 mod cards;
 mod config;
 mod notifications;
 mod payments;
+mod wire;
 
 use async_trait::async_trait;
 use cardseal::crypto::public_key::PublicKey;
-use cardseal::greenpay::wire::{DeleteAnswer, ErrorEntry, OrderAnswer, PaymentOrder, TokenizeOrder};
-use cardseal::greenpay::{Hosts, Packed, Target, Verb, platform_code};
+use cardseal::greenpay::wire::{OrderAnswer, PaymentOrder, TokenizeOrder};
+use cardseal::greenpay::{Hosts, Packed, Target, Verb};
 use cardseal::http::Request;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
+use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
     Capabilities, Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome,
     PaymentRef, SessionAsk, StoredCard,
 };
 use crate::transport::{Response, Transport};
 
+use answer::{decode, rejection};
+use wire::{Order, check_sealed, opaque};
+
 /// "The session is valid for thirty minutes", after which a new order is needed.
 const SESSION_SECONDS: u32 = 30 * 60;
-/// A card of this platform is a few hundred bytes of hex; more would only be a burden to the platform.
-const MAX_LD: usize = 8192;
-/// The wrapped key of an 8192-bit key is 1368 characters.
-const MAX_LK: usize = 2048;
-
 /// A merchant's account at GreenPay.
 pub struct GreenPay {
     merchant_url: String,
@@ -57,19 +57,6 @@ pub enum SignaturePolicy {
     Required,
     /// The answer is believed: for payments, what the platform signs is known by analogy only.
     Warn,
-}
-
-/// What is kept of an order.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    session: String,
-    token: String,
-}
-
-impl Order {
-    fn read(kept: &SecretString) -> Result<Self, Refusal> {
-        serde_json::from_str(kept.expose_secret()).map_err(|_| Refusal::Invalid("session"))
-    }
 }
 
 impl GreenPay {
@@ -140,88 +127,6 @@ impl GreenPay {
             token: token.map(|token| token.expose_secret().into()),
         })
     }
-}
-
-/// The shape of what the browser sealed, before anything is sent.
-fn check_sealed(ld: &str, lk: &str) -> Result<(), Refusal> {
-    use base64::Engine;
-    let hex = !ld.is_empty() && ld.len().is_multiple_of(2) && ld.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !hex || ld.len() > MAX_LD {
-        return Err(Refusal::Invalid("ld"));
-    }
-    let base64 = base64::engine::general_purpose::STANDARD
-        .decode(lk)
-        .is_ok_and(|bytes| !bytes.is_empty());
-    if !base64 || lk.len() > MAX_LK {
-        return Err(Refusal::Invalid("lk"));
-    }
-    Ok(())
-}
-
-fn packed(handed: Handed) -> Result<Packed, Refusal> {
-    let Handed::Sealed {
-        data: ld,
-        key: Some(lk),
-        ..
-    } = handed
-    else {
-        return Err(Refusal::Invalid("ld"));
-    };
-    check_sealed(&ld, &lk)?;
-    Ok(Packed { ld, lk })
-}
-
-/// Whether a text can be a header value and a part of a body: the platform hands out UUIDs.
-fn opaque(text: &str) -> bool {
-    (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn decode<Shape: for<'de> Deserialize<'de>>(answer: &Response) -> Result<Shape, Error> {
-    object(&answer.body).ok_or(Error::Doubtful(undecodable(answer.status)))
-}
-
-/// A JSON object of a shape. Derived shapes would take an array in the order of their fields, too.
-fn object<Shape: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<Shape> {
-    let braced = body.trim_ascii_start().first() == Some(&b'{');
-    braced.then(|| serde_json::from_slice(body).ok()).flatten()
-}
-
-const fn undecodable(status: u16) -> Doubt {
-    match status {
-        500..=599 => Doubt::NoAnswerBehindProxy,
-        _ => Doubt::Undecodable,
-    }
-}
-
-fn texts(errors: Option<&[ErrorEntry]>) -> String {
-    let texts: Vec<&str> = errors
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| entry.0.as_str())
-        .collect();
-    texts.join("; ")
-}
-
-/// A refusal in the platform's words, if there are any.
-fn rejection(status: Option<u16>, errors: Option<&[ErrorEntry]>) -> Option<Rejection> {
-    let text = texts(errors);
-    (!text.is_empty()).then(|| Rejection {
-        code: platform_code(&text).map(Into::into),
-        name: None,
-        message: sentence(&text),
-        status,
-    })
-}
-
-/// A refusal whose text is documented; any other may hide something that happened. All failures share a body with a
-/// status and texts.
-fn known_failure(answer: &Response) -> Option<Rejection> {
-    let failure: DeleteAnswer = object(&answer.body)?;
-    let status = failure.status.integer();
-    let status = status
-        .and_then(|status| u16::try_from(status).ok())
-        .unwrap_or(answer.status);
-    rejection(Some(status), failure.errors.as_deref()).filter(|rejection| rejection.code.is_some())
 }
 
 #[async_trait]

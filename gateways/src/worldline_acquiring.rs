@@ -7,6 +7,7 @@
 //!
 //! Every operation has an id, by which the platform knows a repeat. A payment whose answer stays lost is undone by it.
 
+mod answer;
 mod cards;
 mod config;
 mod payments;
@@ -18,19 +19,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cardseal::platform::Platform;
 use cardseal_worldline::acquiring::client::{Client, MerchantClient};
-use cardseal_worldline::acquiring::errors::{self, Fault, OAuth2Error};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
-use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
+use crate::error::{Error, Refusal};
 use crate::gateway::{
     Capabilities, Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
     StoredCard,
 };
 use crate::sealing::{self, KeyRing};
 use crate::transport::Transport;
-use crate::worldline::{CallLog, refused_here};
+use crate::worldline::CallLog;
 
 /// Before each further try.
 const PAUSES: [Duration; 3] = [
@@ -60,67 +60,6 @@ impl WorldlineAcquiring {
     /// The client, over the caller's transport.
     fn over(&self, transport: &Transport) -> MerchantClient {
         self.merchant.over(Arc::new(transport.clone()))
-    }
-}
-
-/// What the platform said, masked. The last part of the type's address is the nearest to a code.
-fn rejection(fault: &Fault) -> Rejection {
-    let problem = &fault.problem;
-    let kind = problem.kind.as_deref().and_then(|kind| kind.rsplit('/').next());
-    let message = problem.detail.as_deref().or(problem.title.as_deref());
-    Rejection {
-        code: kind.filter(|kind| !kind.is_empty()).map(word),
-        name: problem.title.as_deref().map(word),
-        message: sentence(message.unwrap_or_default()),
-        status: Some(fault.status),
-    }
-}
-
-/// A refusal is one only where the platform itself says in its own words that it did nothing.
-impl From<&errors::Error> for Error {
-    fn from(error: &errors::Error) -> Self {
-        let rejected = |fault| Refusal::Rejected(rejection(fault)).into();
-        match error {
-            errors::Error::Validation(fault)
-            | errors::Error::Authorization(fault)
-            | errors::Error::Reference(fault) => rejected(fault),
-            errors::Error::NotFound => Refusal::Rejected(Rejection {
-                code: Some("not_found".into()),
-                status: Some(404),
-                ..Rejection::default()
-            })
-            .into(),
-            errors::Error::Api(fault) => match fault.status {
-                408 => Self::Doubtful(Doubt::TimedOut),
-                400..=499 => rejected(fault),
-                500..=599 => Self::Doubtful(Doubt::NoAnswerBehindProxy),
-                _ => Self::Doubtful(Doubt::Undecodable),
-            },
-            errors::Error::Platform(_) => Self::Doubtful(Doubt::NoAnswerBehindProxy),
-            // Without a token the call was not made.
-            errors::Error::OAuth2(OAuth2Error::Refused {
-                status,
-                code,
-                description,
-            }) => Refusal::Rejected(Rejection {
-                code: Some(code.clone()),
-                message: description.clone(),
-                status: Some(*status),
-                ..Rejection::default()
-            })
-            .into(),
-            errors::Error::OAuth2(OAuth2Error::Failure(_) | OAuth2Error::Unreadable) => {
-                Refusal::NotSent.into()
-            }
-            errors::Error::Communication(why) => (*why).into(),
-            errors::Error::Mistake(mistake) => refused_here(*mistake, "order_reference").into(),
-        }
-    }
-}
-
-impl From<errors::Error> for Error {
-    fn from(error: errors::Error) -> Self {
-        Self::from(&error)
     }
 }
 

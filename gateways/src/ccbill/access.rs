@@ -48,7 +48,7 @@ use cardseal::http::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::errors::{Problem, read};
+use super::answer::{Problem, read};
 use super::wire::LongId;
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::access::is_token;

@@ -4,8 +4,10 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 
+use super::answer::{Problem, outcome, read};
 use super::*;
-use crate::error::Rejection;
+use crate::amount::Amount;
+use crate::error::{Doubt, Rejection};
 use crate::settings::{Mistakes, Settings};
 use crate::transport::Timeouts;
 use crate::variants::variants;

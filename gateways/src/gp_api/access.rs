@@ -9,7 +9,9 @@ use cardseal::http::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use super::{GpApi, Problem, read};
+use super::GpApi;
+use super::answer::{Problem, read};
+use super::wire::Call;
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::gateway::Opened;
 use crate::transport::access::is_token;
@@ -28,39 +30,6 @@ const LONGEST_TOKEN: usize = 4096;
 pub(super) struct Access {
     bearer: SecretString,
     account_id: String,
-}
-
-/// A call with the server's own token.
-pub(super) struct Call<'a> {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    /// The idempotency key: the same for every try of one action.
-    pub(super) key: Option<&'a str>,
-    pub(super) body: Option<Value>,
-    /// Whether the body names the account.
-    pub(super) account: bool,
-}
-
-impl<'a> Call<'a> {
-    pub(super) const fn get(path: String) -> Self {
-        Self {
-            method: "GET",
-            path,
-            key: None,
-            body: None,
-            account: false,
-        }
-    }
-
-    pub(super) const fn post(path: String, key: &'a str, body: Value) -> Self {
-        Self {
-            method: "POST",
-            path,
-            key: Some(key),
-            body: Some(body),
-            account: false,
-        }
-    }
 }
 
 fn headers() -> Vec<(&'static str, String)> {

@@ -7,8 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::access::{Asked, Call};
-use super::{GpApi, PAUSES, Problem, deciding, query, text};
+use super::access::Asked;
+use super::answer::{Problem, deciding, text};
+use super::wire::{Call, query};
+use super::{GpApi, PAUSES};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use crate::transport::Transport;

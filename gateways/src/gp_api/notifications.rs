@@ -3,15 +3,15 @@
 //! The signature has no time and no address in it, so a notification is only a hint: what it names is asked for
 //! at the platform before anything changes.
 
+use cardseal::gp_api::is_id;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
-use cardseal::gp_api::is_id;
-
-use super::access::Call;
-use super::{GpApi, deciding, text};
+use super::GpApi;
+use super::answer::{deciding, text};
+use super::wire::Call;
 use crate::error::{Doubt, Error};
 use crate::gateway::{News, Notification, Outcome};
 use crate::transport::Transport;

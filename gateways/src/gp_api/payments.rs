@@ -8,8 +8,10 @@ use cardseal::gp_api::is_id;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::access::{Asked, Call};
-use super::{GpApi, PAUSES, Problem, deciding, query, text};
+use super::access::Asked;
+use super::answer::{Problem, deciding, text};
+use super::wire::{Call, query};
+use super::{GpApi, PAUSES};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};

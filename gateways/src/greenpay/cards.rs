@@ -6,7 +6,9 @@ use cardseal::session::Kind;
 use cardseal::{Code, error};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{GreenPay, SignaturePolicy, decode, opaque, packed, rejection, undecodable};
+use super::answer::{decode, rejection, undecodable};
+use super::wire::{opaque, packed};
+use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Handed, OpenSession, Origin, StoredCard};
 use crate::transport::Transport;

@@ -7,8 +7,9 @@ use cardseal::greenpay::signature::{self, Candidate};
 use cardseal::greenpay::wire::{PaymentAnswer, Scalar, TokenAnswer};
 use cardseal::greenpay::{read_payment, read_token};
 
+use super::GreenPay;
+use super::answer::object;
 use super::payments::settled;
-use super::{GreenPay, object};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{News, Notification, Origin, Outcome};
 

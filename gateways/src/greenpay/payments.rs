@@ -5,7 +5,9 @@ use cardseal::greenpay::wire::{PaymentAnswer, Reversal, ReversalAnswer};
 use cardseal::greenpay::{self, Payment, Verb, read_payment};
 use secrecy::ExposeSecret;
 
-use super::{GreenPay, SignaturePolicy, known_failure, object, packed, rejection, undecodable};
+use super::answer::{known_failure, object, rejection, undecodable};
+use super::wire::packed;
+use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Refusal, Rejection, sentence, word};
 use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
 use crate::transport::{Response, Transport};

@@ -5,74 +5,22 @@
 //! here: nothing that such a page says is believed.
 
 use cardseal::session::{Kind, Mode};
+use cardseal_worldline::online_payments::domain::{
+    CardPaymentMethodSpecificInput, CreateHostedCheckoutRequest, CreateHostedTokenizationRequest,
+    CreateTokenRequest, HostedCheckoutSpecificInput, SessionRequest, TokenResponse,
+};
+use cardseal_worldline::online_payments::errors;
+use cardseal_worldline::resource::is_id;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
+use super::OnlinePayments;
 use super::payments::Asked;
-use super::{OnlinePayments, brand, check_sealed, errors, expiry, last4};
-use crate::amount::{Amount, Currency};
+use super::wire::{SessionState, brand, check_sealed, expiry, last4, merchant_reference};
 use crate::error::{Doubt, Error, Refusal, sentence};
 use crate::gateway::{Handed, OpenSession, Opened, Origin, Progress, SessionAsk, StoredCard};
 use crate::transport::Transport;
-use cardseal_worldline::online_payments::domain::{
-    CreateHostedCheckoutRequest, CreateHostedTokenizationRequest, CreateTokenRequest,
-    HostedCheckoutSpecificInput, SessionRequest, TokenResponse,
-};
-use cardseal_worldline::resource::is_id;
-
-/// What the server keeps of a session.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Kept {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hosted_checkout_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_mac: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hosted_tokenization_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    minor: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency: Option<String>,
-}
-
-impl Kept {
-    fn of(amount: Option<&Amount>) -> Self {
-        Self {
-            minor: amount.map(Amount::minor),
-            currency: amount.map(|amount| amount.currency().code().into()),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn read(session: &OpenSession<'_>) -> Self {
-        serde_json::from_str(session.kept.expose_secret()).unwrap_or_default()
-    }
-
-    /// The amount that the merchant fixed.
-    pub(super) fn amount(&self) -> Result<Amount, Refusal> {
-        let currency = self.currency.as_deref().and_then(Currency::from_code);
-        let amount = currency.zip(self.minor);
-        amount
-            .and_then(|(currency, minor)| Amount::from_minor(minor, currency).ok())
-            .ok_or(Refusal::Invalid("session"))
-    }
-
-    fn secret(&self) -> Result<SecretString, Error> {
-        let text = serde_json::to_string(self).map_err(|_| Refusal::NotSent)?;
-        Ok(text.into())
-    }
-}
-
-/// At most 40 characters.
-pub(super) fn merchant_reference(reference: &str) -> Result<String, Refusal> {
-    if (1..=40).contains(&reference.len()) && reference.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(reference.into())
-    } else {
-        Err(Refusal::Invalid("order_reference"))
-    }
-}
 
 const UNUSABLE: Error = Error::Doubtful(Doubt::Undecodable);
 
@@ -120,7 +68,7 @@ impl OnlinePayments {
             session.invalid_tokens.unwrap_or_default().into(),
         );
         Ok(Opened {
-            kept: Kept::of(ask.amount).secret()?,
+            kept: SessionState::of(ask.amount).secret()?,
             public,
             seconds: self.session_seconds,
         })
@@ -148,9 +96,9 @@ impl OnlinePayments {
         let mut public = Map::new();
         public.insert("hostedTokenizationUrl".into(), url.ok_or(UNUSABLE)?.into());
         public.insert("sri".into(), answer.sri.into());
-        let kept = Kept {
+        let kept = SessionState {
             hosted_tokenization_id: Some(id),
-            ..Kept::default()
+            ..SessionState::default()
         };
         Ok(Opened {
             kept: kept.secret()?,
@@ -175,12 +123,10 @@ impl OnlinePayments {
                 session_timeout: Some((self.session_seconds / 60).max(1)),
                 ..Default::default()
             }),
-            card_payment_method_specific_input: Some(
-                cardseal_worldline::online_payments::domain::CardPaymentMethodSpecificInput {
-                    authorization_mode: Some("SALE".into()),
-                    ..Default::default()
-                },
-            ),
+            card_payment_method_specific_input: Some(CardPaymentMethodSpecificInput {
+                authorization_mode: Some("SALE".into()),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let answer = self.over(transport).hosted_checkout().create(&request).await?;
@@ -189,10 +135,10 @@ impl OnlinePayments {
             (Some(url), _) => self.page_url(&url),
             (None, partial) => self.whole(partial.as_deref()),
         };
-        let kept = Kept {
+        let kept = SessionState {
             hosted_checkout_id: Some(id),
             return_mac: Some(answer.returnmac.filter(|mac| !mac.is_empty()).ok_or(UNUSABLE)?),
-            ..Kept::of(Some(amount))
+            ..SessionState::of(Some(amount))
         };
         let mut public = Map::new();
         public.insert("redirectUrl".into(), url.ok_or(UNUSABLE)?.into());
@@ -215,7 +161,7 @@ impl OnlinePayments {
         session: &OpenSession<'_>,
         answer: Option<&Value>,
     ) -> Result<Progress, Error> {
-        let kept = Kept::read(session);
+        let kept = SessionState::read(session);
         let (Some(id), Some(mac)) = (&kept.hosted_checkout_id, &kept.return_mac) else {
             return Err(Refusal::NotOffered.into());
         };
@@ -283,7 +229,7 @@ impl OnlinePayments {
                 })
             }
             Handed::Answer(_) => {
-                let kept = Kept::read(session);
+                let kept = SessionState::read(session);
                 let id = kept.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
                 match merchant.hosted_tokenization().get(&id).await {
                     Ok(answer) => {

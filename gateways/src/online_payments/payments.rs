@@ -6,18 +6,6 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
-use super::cards::{Kept, merchant_reference};
-use super::status::{State, state};
-use super::wire::is_amount;
-use super::{OnlinePayments, PAUSES, brand, check_sealed, last4, rejection};
-use crate::amount::Amount;
-use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{
-    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
-};
-use crate::transport::Transport;
 use cardseal_worldline::online_payments::client::{CallContext, MerchantClient};
 use cardseal_worldline::online_payments::domain::{
     CapturePaymentRequest, CardPaymentMethodSpecificInput, CreatePaymentRequest, MerchantAction, Operation,
@@ -25,6 +13,17 @@ use cardseal_worldline::online_payments::domain::{
 };
 use cardseal_worldline::online_payments::errors::{self, Communication};
 use cardseal_worldline::resource::is_id;
+use secrecy::ExposeSecret;
+
+use super::answer::{State, rejection, state};
+use super::wire::{SessionState, brand, check_sealed, is_amount, last4, merchant_reference};
+use super::{OnlinePayments, PAUSES};
+use crate::amount::Amount;
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
+use crate::gateway::{
+    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
+};
+use crate::transport::Transport;
 
 /// Before the last try of what is not kept.
 const LAST_PAUSE: Duration = Duration::from_secs(4);
@@ -214,7 +213,7 @@ impl OnlinePayments {
             return Err(Refusal::NotOffered);
         };
         check_sealed(&data)?;
-        let amount = Kept::read(session).amount()?;
+        let amount = SessionState::read(session).amount()?;
         let request = CreatePaymentRequest {
             order: Some(Self::order(&amount, session.reference)?),
             encrypted_customer_input: Some(data),

@@ -5,13 +5,16 @@ mod platform;
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cardseal::session::{Kind, Mode};
 use cardseal_worldline::online_payments::domain::*;
-use cardseal_worldline::online_payments::errors::Error as CallError;
+use cardseal_worldline::online_payments::errors::{self, Error as CallError};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::error::Doubt;
 use crate::gateway::{Capture, Page};
 use crate::settings::{Mistakes, Settings};
 use crate::transport::{Response, Timeouts};

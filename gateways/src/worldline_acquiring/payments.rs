@@ -7,24 +7,23 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
-use super::cards::{Kept, card_payment_data, operation_id, timestamp};
-use super::wire::is_amount;
-use super::{PAUSES, WorldlineAcquiring, errors};
-use crate::amount::Amount;
-use crate::error::{Doubt, Error, Refusal, Rejection, word};
-use crate::gateway::{
-    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
-};
-use crate::transport::Transport;
 use cardseal_worldline::acquiring::client::MerchantClient;
 use cardseal_worldline::acquiring::domain::{
-    AdditionalResponseData, ApiActionResponse, ApiCaptureRequest, ApiPaymentRefundRequest, ApiPaymentRequest,
-    ApiPaymentResource, ApiPaymentResponse, ApiPaymentReversalRequest, ApiTechnicalReversalRequest,
-    CardPaymentData, PaymentReferences, SubOperation,
+    ApiActionResponse, ApiCaptureRequest, ApiPaymentRefundRequest, ApiPaymentRequest,
+    ApiPaymentReversalRequest, ApiTechnicalReversalRequest, CardPaymentData, PaymentReferences, SubOperation,
 };
+use cardseal_worldline::acquiring::errors;
 use cardseal_worldline::resource::is_id;
+
+use super::answer::{Said, found, outcome, refused, said};
+use super::wire::{SessionState, card_payment_data, operation_id, reversal_id, timestamp};
+use super::{PAUSES, WorldlineAcquiring};
+use crate::amount::Amount;
+use crate::error::{Doubt, Error, Refusal};
+use crate::gateway::{
+    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef,
+};
+use crate::transport::Transport;
 
 /// No request arrives so long after it was sent. An operation that the platform does not know then was never made.
 const ARRIVED_MS: i64 = 2 * 60_000;
@@ -50,147 +49,6 @@ impl Verb {
     }
 }
 
-/// What the codes of an answer say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Approved,
-    Declined,
-    Other,
-}
-
-fn said(category: Option<&str>) -> Said {
-    match category {
-        Some("APPROVED") => Said::Approved,
-        Some("DECLINED") => Said::Declined,
-        // A part is never asked for; whatever else there is, is not known.
-        _ => Said::Other,
-    }
-}
-
-/// Our word for the advice that comes with a refusal. The platform's own codes are not published.
-fn reason(advice: Option<&AdditionalResponseData>) -> &'static str {
-    match advice.and_then(|advice| advice.merchant_advice_code.as_deref()) {
-        Some("01") => "card_details_outdated",
-        Some("02" | "24" | "25" | "26" | "27" | "28" | "29" | "30") => "try_again_later",
-        Some("03" | "21") => "do_not_try_again",
-        _ => "declined",
-    }
-}
-
-fn decline(
-    code: Option<&str>,
-    description: Option<&str>,
-    advice: Option<&AdditionalResponseData>,
-) -> Outcome {
-    Outcome::Declined(Decline {
-        code: code.map(word),
-        reason: reason(advice).into(),
-        message: description.map(word),
-    })
-}
-
-fn approval(id: &str, code: Option<&str>, brand: Option<&str>) -> Approval {
-    Approval {
-        authorization: code.filter(|code| !code.is_empty()).map(word),
-        platform_id: Some(id.into()),
-        brand: brand.map(|brand| word(brand).to_lowercase()),
-        last4: None,
-        unverified: false,
-    }
-}
-
-fn pending(id: &str, doubt: Doubt) -> Outcome {
-    Outcome::Pending(Pending {
-        platform_id: id.into(),
-        redirect: None,
-        doubt,
-    })
-}
-
-/// What a status says, given how the money was to be taken.
-fn of_status(status: Option<&str>, capture: Capture, id: &str, approval: Approval) -> Outcome {
-    match (status, capture) {
-        (Some("CONFIRMED"), _) | (Some("PENDING_CAPTURE"), Capture::Auto) => Outcome::Approved(approval),
-        (Some("AUTHORIZED"), _) | (Some("PENDING_CAPTURE"), Capture::Later) => Outcome::Authorized(approval),
-        (Some("REVERSED" | "CANCELLED"), _) => Outcome::Voided(approval),
-        _ => pending(id, Doubt::Pending),
-    }
-}
-
-/// The answer to a new payment.
-pub(super) fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, amount: &Amount) -> Outcome {
-    if answer.operation_id.as_deref() != Some(id) {
-        return Outcome::Unknown(Doubt::WrongReference);
-    }
-    let status = answer.status.as_deref();
-    let declined = status == Some("NOT_AUTHORIZED");
-    let category = said(answer.response_code_category.as_deref());
-    if category == Said::Declined && status.is_none_or(|_| declined) {
-        return decline(
-            answer.response_code.as_deref(),
-            answer.response_code_description.as_deref(),
-            answer.additional_response_data.as_ref(),
-        );
-    }
-    let Some(payment) = answer.payment_id.as_deref().filter(|id| is_id(id)) else {
-        return Outcome::Unknown(Doubt::Undecodable);
-    };
-    let waits = status == Some("PENDING");
-    if declined
-        || (category != Said::Approved && !waits)
-        || answer.is_unreadable("totalAuthorizedAmount")
-        || !is_amount(answer.total_authorized_amount.as_ref(), amount)
-    {
-        return pending(payment, Doubt::Contradictory);
-    }
-    let brand = answer
-        .card_payment_data
-        .as_ref()
-        .and_then(|card| card.brand.as_deref());
-    let approval = approval(payment, answer.initial_authorization_code.as_deref(), brand);
-    of_status(status, capture, payment, approval)
-}
-
-/// The payment as it is now.
-pub(super) fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome {
-    if payment.payment_id.as_deref() != Some(id) {
-        return Outcome::Unknown(Doubt::WrongReference);
-    }
-    let status = payment.status.as_deref();
-    let operations = payment.operations.as_deref().unwrap_or_default();
-    if status == Some("NOT_AUTHORIZED") {
-        let first = operations
-            .iter()
-            .find(|operation| operation.operation_type.as_deref() == Some("AUTHORIZATION"));
-        return decline(
-            first.and_then(|operation| operation.response_code.as_deref()),
-            first.and_then(|operation| operation.response_code_description.as_deref()),
-            None,
-        );
-    }
-    let held = matches!(status, Some("AUTHORIZED" | "PENDING_CAPTURE" | "CONFIRMED"));
-    let amount = payment.total_authorized_amount.as_ref();
-    if held && (payment.is_unreadable("totalAuthorizedAmount") || !is_amount(amount, ask.amount)) {
-        return pending(id, Doubt::Contradictory);
-    }
-    let brand = payment
-        .card_payment_data
-        .as_ref()
-        .and_then(|card| card.brand.as_deref());
-    let approval = approval(id, payment.initial_authorization_code.as_deref(), brand);
-    of_status(status, ask.capture, id, approval)
-}
-
-/// Our own id of what undoes an operation: the same whenever it is undone.
-fn reversal_id(operation: &str) -> String {
-    let digest = Sha256::new_with_prefix("cardseal technical reversal ")
-        .chain_update(operation)
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
-}
-
 impl WorldlineAcquiring {
     /// `POST /payments` with the card that a page sealed.
     pub(super) async fn charge_sealed(
@@ -199,7 +57,7 @@ impl WorldlineAcquiring {
         session: &OpenSession<'_>,
         handed: Handed,
     ) -> Result<Outcome, Refusal> {
-        let kept = Kept::read(session);
+        let kept = SessionState::read(session);
         let amount = kept.amount()?;
         let id = operation_id(session.attempt)?;
         let card = self.unseal(session, &handed)?;
@@ -414,15 +272,6 @@ async fn send(
             payments.refund(payment_id, &request).await
         }
     }
-}
-
-fn refused(code: Option<&str>, description: Option<&str>) -> Refusal {
-    Refusal::Rejected(Rejection {
-        code: code.map(word),
-        name: Some("DECLINED".into()),
-        message: description.map(word).unwrap_or_default(),
-        status: None,
-    })
 }
 
 /// What the payment's operations say of a change. That it is not among them says nothing: it may be under way.

@@ -10,11 +10,13 @@ use std::time::Duration;
 use base64::Engine;
 use cardseal::session::{Kind, Mode};
 use cardseal_worldline::acquiring::domain::*;
-use cardseal_worldline::acquiring::errors::Error as CallError;
+use cardseal_worldline::acquiring::errors::{self, Error as CallError};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::answer::rejection;
 use super::*;
+use crate::error::Doubt;
 use crate::gateway::{Capture, Page};
 use crate::settings::{Mistakes, Settings};
 use crate::transport::{Response, Timeouts};
@@ -318,7 +320,7 @@ fn one_odd_member_never_costs_the_rest_nor_makes_an_approval() {
     let amount = euros("2.00");
     let read = |body: &Value| {
         let answer: ApiPaymentResponse = serde_json::from_value(body.clone()).unwrap();
-        payments::outcome(&answer, OPERATION, Capture::Auto, &amount)
+        answer::outcome(&answer, OPERATION, Capture::Auto, &amount)
     };
     let approved = json!({ "operationId": OPERATION, "paymentId": "p-1", "status": "PENDING_CAPTURE",
         "statusTimestamp": "2026-11-21T10:00:37Z", "responder": "ISSUER", "responseCode": "0",
@@ -415,7 +417,7 @@ fn one_odd_member_never_makes_a_payment_that_is_found() {
             "responseCodeCategory": "APPROVED" }] });
     for variant in variants(&found) {
         let payment: ApiPaymentResource = serde_json::from_value(variant.body.clone()).unwrap();
-        let outcome = payments::found(&payment, "p-1", &ask(&token, &amount, Some("p-1"), NOW));
+        let outcome = answer::found(&payment, "p-1", &ask(&token, &amount, Some("p-1"), NOW));
         let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
         assert!(
             matches!(

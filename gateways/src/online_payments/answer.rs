@@ -1,12 +1,74 @@
-//! What a status means: the status code first, then the word and the flags, which must not contradict it.
+//! Reads the client's answers: what an error says about a call, and what a status means.
 //!
-//! Whatever is not known is pending. Nothing but an explicit row says that money was taken.
+//! Of a status the code counts first, then the word and the flags, which must not contradict it. Whatever is not known is
+//! pending. Nothing but an explicit row says that money was taken.
 
 use cardseal_worldline::online_payments::domain::StatusOutput;
+use cardseal_worldline::online_payments::errors::{self, Fault};
+
+use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
+use crate::worldline::refused_here;
+
+/// What the platform said, masked.
+pub(super) fn rejection(fault: &Fault) -> Rejection {
+    let first = fault.errors.first();
+    let problem = fault.problem.as_ref();
+    let message = first
+        .and_then(|error| error.message.as_deref())
+        .or_else(|| problem.and_then(|problem| problem.detail.as_deref().or(problem.title.as_deref())))
+        .unwrap_or_default();
+    Rejection {
+        code: fault.code().map(word),
+        name: first.and_then(|error| error.id.as_deref()).map(word),
+        message: sentence(message),
+        status: Some(fault.status),
+    }
+}
+
+/// A refusal is one only where the platform itself says in its own words that it did nothing.
+impl From<&errors::Error> for Error {
+    fn from(error: &errors::Error) -> Self {
+        let rejected = |fault| Refusal::Rejected(rejection(fault)).into();
+        match error {
+            errors::Error::DeclinedPayment(declined) => rejected(&declined.fault),
+            errors::Error::DeclinedRefund(declined) | errors::Error::DeclinedPayout(declined) => {
+                rejected(&declined.fault)
+            }
+            // With a key, a conflict is a first request that is under way, whatever its code.
+            errors::Error::Reference(fault) if fault.status == 409 => Self::Doubtful(Doubt::Pending),
+            errors::Error::Validation(fault)
+            | errors::Error::Authorization(fault)
+            | errors::Error::Reference(fault) => rejected(fault),
+            errors::Error::NotFound => Refusal::Rejected(Rejection {
+                code: Some("not_found".into()),
+                status: Some(404),
+                ..Rejection::default()
+            })
+            .into(),
+            errors::Error::Idempotence(_) => Self::Doubtful(Doubt::Pending),
+            // 402 without the payment: declined, or not, by a word that is not documented.
+            errors::Error::Api(fault) => match fault.status {
+                402 | 408 => Self::Doubtful(Doubt::Undecodable),
+                400..=499 => rejected(fault),
+                500..=599 => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+                _ => Self::Doubtful(Doubt::Undecodable),
+            },
+            errors::Error::Platform(_) => Self::Doubtful(Doubt::NoAnswerBehindProxy),
+            errors::Error::Communication(why) => (*why).into(),
+            errors::Error::Mistake(mistake) => refused_here(*mistake, "card").into(),
+        }
+    }
+}
+
+impl From<errors::Error> for Error {
+    fn from(error: errors::Error) -> Self {
+        Self::from(&error)
+    }
+}
 
 /// How far a payment, or something that was done to it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// The money was taken.
     Captured,
     /// The bank holds the money.
@@ -43,7 +105,7 @@ impl State {
     /// What is left of it where a member that decides cannot be read: no money is said to have moved, and none to have
     /// stayed. A plain refusal is one all the same.
     #[must_use]
-    pub const fn where_read(self, read: bool) -> Self {
+    pub(super) const fn where_read(self, read: bool) -> Self {
         if read {
             return self;
         }
@@ -112,7 +174,7 @@ const WORDS: &[(&str, State)] = &[
 
 /// What a status and its details say together.
 #[must_use]
-pub fn state(status: Option<&str>, output: Option<&StatusOutput>) -> State {
+pub(super) fn state(status: Option<&str>, output: Option<&StatusOutput>) -> State {
     let code = output.and_then(|output| output.status_code);
     let state = match code {
         Some(code) => {

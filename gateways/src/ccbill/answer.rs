@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::wire::lenient;
-use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
+use super::decline::{self, Meaning};
+use super::wire::{ChargeAnswer, lenient};
+use crate::error::{Doubt, Error, Refusal, Rejection, identifier, sentence};
+use crate::gateway::{Approval, Decline, Outcome};
 use crate::transport::Response;
 
 macro_rules! faults {
@@ -207,6 +209,40 @@ fn refused(answer: &Response) -> Problem {
         message: body.message(),
         status: Some(status),
     })
+}
+
+/// What the answer to a charge says. One that contradicts itself says nothing.
+pub(super) fn outcome(answer: &ChargeAnswer) -> Outcome {
+    // An id of the decline says nothing more of one, and a code of none says nothing of a sale.
+    let deciding: &[&str] = match answer.approved {
+        true => &["declineCode", "denialId", "subscriptionId"],
+        false => &["declineCode", "subscriptionId"],
+    };
+    if deciding.iter().any(|name| answer.is_unreadable(name)) {
+        return Outcome::Unknown(Doubt::Undecodable);
+    }
+    if answer.approved {
+        if answer.decline_code.is_some() || answer.denial_id.is_some() {
+            return Outcome::Unknown(Doubt::Contradictory);
+        }
+        return Outcome::Approved(Approval {
+            authorization: answer.payment_unique_id.as_deref().map(identifier),
+            platform_id: answer.subscription_id.as_ref().map(|id| id.as_str().into()),
+            ..Approval::default()
+        });
+    }
+    if answer.subscription_id.is_some() {
+        return Outcome::Unknown(Doubt::Contradictory);
+    }
+    match decline::meaning(answer.decline_code) {
+        Meaning::Declined(word) => Outcome::Declined(Decline {
+            code: answer.decline_code.map(|code| code.to_string()),
+            reason: word.into(),
+            message: answer.decline_text.as_deref().map(sentence),
+        }),
+        Meaning::Processing => Outcome::Unknown(Doubt::Pending),
+        Meaning::Contradictory => Outcome::Unknown(Doubt::Contradictory),
+    }
 }
 
 #[cfg(test)]
