@@ -1,7 +1,7 @@
 //! Bounds the calls that are under way at one platform, so that a slow one fills neither this server nor its own line
 //! with calls, and takes nothing from the others.
 //!
-//! The place of a whole operation is taken before its first request is sent and kept until its last answer: what has
+//! The place of a whole operation is taken before its first request is sent and held until its last answer: what has
 //! begun is never refused on its way, and what is refused was not sent.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl Gates {
         gate.enter(purpose).await
     }
 
-    /// From now on nobody enters. Those who wait are told at once, those inside are not disturbed.
+    /// From now on nobody enters. Those who wait are refused at once, those inside are not disturbed.
     pub(crate) fn close(&self) {
         for gate in self.gates.values() {
             gate.operations.free.close();

@@ -27,6 +27,8 @@ pub(crate) use reconcile::{reconcile, refresh};
 pub(crate) use resolve::resolve;
 pub(crate) use state::abandoned;
 
+#[cfg(test)]
+use crate::store::Status;
 use crate::store::{Payment, StoredAnswer};
 
 /// What a request for a payment came to.
@@ -64,4 +66,32 @@ pub(crate) trait Render: Send + Sync {
     fn payment(&self, payment: &Payment) -> StoredAnswer;
     /// The answer that shows an error.
     fn error(&self, error: &Error) -> StoredAnswer;
+}
+
+/// A captured payment of 10.00, for tests of the rules.
+#[cfg(test)]
+fn example(status: Status) -> Payment {
+    Payment {
+        id: "pay_1".into(),
+        platform: "gp_api".into(),
+        status,
+        amount: cardseal_gateways::Amount::parse("10.00", "USD").unwrap(),
+        captured: 1000,
+        refunded: 0,
+        capture_later: false,
+        network_token: None,
+        description: "x".into(),
+        token_id: None,
+        session_id: None,
+        order_reference: "r".into(),
+        authorization: None,
+        platform_payment: None,
+        brand: None,
+        bin: None,
+        last4: None,
+        redirect: None,
+        decline: None,
+        created_at: 1,
+        updated_at: 1,
+    }
 }

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use crate::App;
 use crate::store::StoreError;
 
-/// How long a caller waits for an outcome to be stored, before the answer says that nobody knows yet.
+/// How long a caller waits for an outcome to be stored, before the answer says that the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries to store an outcome: the first pause, and what it grows to.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LAST_TRIES: u32 = 3;
 
 /// Stores the outcome of a call to a platform, which only this process knows. While the database cannot be written, it
-/// is kept in memory and tried again, with growing pauses, until it is stored or the server stops.
+/// is held in memory and tried again, with growing pauses, until it is stored or the server stops.
 ///
 /// Returns nothing if the outcome is not stored soon. It will be.
 pub(crate) async fn store_outcome<T, F, W>(app: &App, what: &'static str, id: &str, store: F) -> Option<T>
@@ -31,7 +31,7 @@ where
         Ok(value) => return Some(value),
         Err(cause) => cause,
     };
-    tracing::error!(what, id, %cause, "an outcome cannot be stored; it is kept and tried again");
+    tracing::error!(what, id, %cause, "an outcome cannot be stored; it is held in memory and tried again");
     let (stored, waiting) = oneshot::channel();
     let (owner, id) = (Arc::clone(app), id.to_owned());
     let retries = async move {
@@ -48,7 +48,7 @@ where
             }
             match store(Arc::clone(&owner)).await {
                 Ok(value) => {
-                    tracing::info!(what, id, "an outcome that was kept is stored");
+                    tracing::info!(what, id, "an outcome that was held in memory is stored");
                     // The caller may have its answer already.
                     let _ = stored.send(value);
                     return;

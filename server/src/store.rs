@@ -1,4 +1,6 @@
-//! What is kept, in one SQLite file: sessions, tokens, payments, idempotency keys, notifications.
+//! Sessions, tokens, payments, idempotency keys and notifications, in one SQLite file.
+//!
+//! The store has no rules of payments: it asks its caller for the new state within the transaction that writes it.
 //!
 //! Every commit is on the disk before it returns (`synchronous = FULL`). One process owns the file: what was
 //! under way when the last one ended is settled at the next start, which a second process would do to the first.
@@ -111,10 +113,10 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Shorthand.
+/// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The open database.
+/// The open database. Every method fails with [`StoreError`] if the database does, and has then stored nothing.
 pub struct Store {
     /// One connection: writes wait for one another here and not inside SQLite.
     writer: SqlitePool,

@@ -1,4 +1,4 @@
-//! `/v1/notifications/{platform}/{secret}/…`: what a platform tells us by itself, by `POST` or, where it does so, in the
+//! `/v1/notifications/{platform}/{secret}/…`: what a platform reports by itself, by `POST` or, where it does so, in the
 //! query of a `GET`.
 //!
 //! The secret in the address keeps out a browser that has seen a signed answer: the signature covers neither a

@@ -99,7 +99,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     match (stored, error) {
         (Some(payment), None) => Ok(Reply::new(payment)),
         (Some(_), Some(error)) => Err(error),
-        // What is on the disk says "in flight", and so does the answer: nobody knows yet.
+        // What is on the disk says "in flight", and so does the answer.
         (None, _) => Ok(Reply::new(in_flight)),
     }
 }
@@ -331,4 +331,109 @@ async fn call_platform(
         };
         Error::from(reason).about(&id)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payments::example;
+
+    const MOVEMENTS: [Movement; 3] = [Movement::Capture, Movement::Void, Movement::Refund];
+
+    #[test]
+    fn a_change_starts_from_the_states_that_allow_it() {
+        let (capturing, voiding) = (Some(Status::CaptureInFlight), Some(Status::VoidInFlight));
+        let refunding = Some(Status::RefundInFlight);
+        let allowed = [
+            (Status::Authorized, [capturing, voiding, None]),
+            (Status::Approved, [None, voiding, refunding]),
+            (Status::PartiallyRefunded, [None, None, refunding]),
+            (Status::VoidUnknown, [None, voiding, None]),
+        ];
+        for status in Status::ALL {
+            let payment = example(*status);
+            let started = MOVEMENTS.map(|movement| match decide(&payment, movement, None) {
+                ChangeDecision::Start { status, .. } | ChangeDecision::Again { status } => Some(status),
+                ChangeDecision::Done | ChangeDecision::NotAllowed | ChangeDecision::TooMuch => None,
+            });
+            let expected = allowed.iter().find(|(from, _)| from == status);
+            let expected = expected.map_or([None; 3], |(_, started)| *started);
+            assert_eq!(started, expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_is_done_once() {
+        let done =
+            |payment: &Payment, movement, amount| decide(payment, movement, amount) == ChangeDecision::Done;
+        let captured = Payment {
+            capture_later: true,
+            ..example(Status::Approved)
+        };
+        assert!(done(&captured, Movement::Capture, None));
+        assert!(done(&captured, Movement::Capture, Some(1000)));
+        assert!(!done(&captured, Movement::Capture, Some(999)));
+        assert!(!done(&example(Status::Approved), Movement::Capture, None));
+        assert!(done(&example(Status::Voided), Movement::Void, None));
+        assert!(done(&example(Status::Refunded), Movement::Refund, Some(1000)));
+        assert!(!done(&example(Status::Refunded), Movement::Refund, Some(1)));
+    }
+
+    #[test]
+    fn a_refund_takes_what_is_left_and_no_more() {
+        let payment = Payment {
+            refunded: 400,
+            ..example(Status::PartiallyRefunded)
+        };
+        let refund = |amount| decide(&payment, Movement::Refund, amount);
+        let start = |amount| ChangeDecision::Start {
+            status: Status::RefundInFlight,
+            amount,
+            whole: false,
+        };
+        assert_eq!(refund(None), start(600));
+        assert_eq!(refund(Some(599)), start(599));
+        assert_eq!(refund(Some(601)), ChangeDecision::TooMuch);
+    }
+
+    #[test]
+    fn a_result_settles_the_change_that_is_waited_for_and_no_other() {
+        let change = |movement, amount, before| Change {
+            id: "chg_1".into(),
+            payment: "pay_1".into(),
+            movement,
+            amount,
+            whole: false,
+            bin: None,
+            before,
+            again: false,
+            created_at: 1,
+        };
+        let refund = |amount| change(Movement::Refund, amount, Status::Approved);
+        let after = |status, change: &Change, result| {
+            update(&example(status), change, result, Reporter::Lookup)
+                .map(|update| (update.status, update.captured, update.refunded))
+        };
+        for waiting in [Status::RefundInFlight, Status::RefundUnknown] {
+            let part = after(waiting, &refund(1), ChangeResult::Done);
+            assert_eq!(part, Some((Status::PartiallyRefunded, 1000, 1)));
+            let whole = after(waiting, &refund(1000), ChangeResult::Done);
+            assert_eq!(whole, Some((Status::Refunded, 1000, 1000)));
+            let failed = after(waiting, &refund(1), ChangeResult::Failed);
+            assert_eq!(failed, Some((Status::Approved, 1000, 0)));
+            let unknown = after(waiting, &refund(1), ChangeResult::Unknown);
+            assert_eq!(unknown, Some((Status::RefundUnknown, 1000, 0)));
+        }
+        let capture = change(Movement::Capture, 700, Status::Authorized);
+        let captured = after(Status::CaptureUnknown, &capture, ChangeResult::Done);
+        assert_eq!(captured, Some((Status::Approved, 700, 0)));
+        let void = change(Movement::Void, 1000, Status::Authorized);
+        let failed = after(Status::VoidInFlight, &void, ChangeResult::Failed);
+        assert_eq!(failed, Some((Status::Authorized, 1000, 0)));
+        for status in Status::ALL {
+            if ![Status::RefundInFlight, Status::RefundUnknown].contains(status) {
+                assert_eq!(after(*status, &refund(1), ChangeResult::Done), None, "{status:?}");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! 3. the outcome and the answer to the caller are on the disk, in one transaction;
 //! 4. the caller gets its answer.
 //!
-//! While 3 is impossible, because the disk is full or the database locked, the outcome is kept in memory and tried
+//! While 3 is impossible, because the disk is full or the database locked, the outcome is held in memory and tried
 //! again; the caller gets a payment whose outcome is unknown. A process that ends between 1 and 3 leaves a payment that
 //! the next start calls unknown. Nothing ever goes from there to 2 again.
 
@@ -419,7 +419,7 @@ impl Finish {
                 .error()
                 .unwrap_or_else(|| Reason::Internal("a payment failed without an error").into())),
             Some(payment) => Ok(Reply::new(payment)),
-            // What is on the disk says "in flight", and so does the answer: nobody knows yet.
+            // What is on the disk says "in flight", and so does the answer.
             None => Ok(Reply::new(finish.payment.clone())),
         }
     }
@@ -440,7 +440,7 @@ impl Finish {
     /// What the same request gets again.
     fn answer(&self, payment: &Payment, error: Option<&Error>) -> Option<StoredAnswer> {
         match (payment.status, error) {
-            // The platform never heard of it: the same key may try again.
+            // Nothing reached the platform: the same key may try again.
             (Status::Failed, Some(error)) if !error.is_rejection() => None,
             (Status::Failed, Some(error)) => Some(self.render.error(error)),
             _ => Some(self.render.payment(payment)),

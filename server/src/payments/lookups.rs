@@ -44,7 +44,7 @@ impl Lookups {
     pub(super) fn age(&self, id: &str, created_at: i64, clock: &Clock) -> Age {
         let steady = clock.steady();
         let first = Seen {
-            // Created in the future: the clock was put back since, and nobody knows by how much.
+            // Created in the future: the clock was put back since, by an unknown time.
             before: Some(clock.now() - created_at).filter(|age| *age >= 0),
             since: steady,
         };
@@ -115,7 +115,7 @@ impl<'a> Turn<'a> {
             .then_some(Self(lookups, id))
     }
 
-    /// The turn once nobody else has it, as far as that is soon.
+    /// The turn, once no other task has it, if that is soon.
     pub(super) async fn wait(lookups: &'a Lookups, id: &'a PaymentId, patience: Duration) -> Option<Self> {
         let join = Join::within(patience);
         loop {

@@ -111,7 +111,7 @@ fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
         return (NoticeAction::Update(Box::new(update)), effect);
     }
     match (payment.status, report.event) {
-        // The first report may have been a browser's, of which only what is signed was kept.
+        // The first report may have been a browser's, of which only what is signed was stored.
         (Status::Approved, Event::Approved) | (Status::Authorized, Event::Authorized) => {
             (NoticeAction::Complete(report.approval.clone()), Effect::Known)
         }
@@ -135,5 +135,96 @@ fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
         ) => (NoticeAction::Nothing, Effect::Outdated),
         // A contradiction, for a person to see.
         _ => (NoticeAction::Nothing, Effect::Conflict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cardseal_gateways::gateway::{Approval, Decline};
+
+    use super::*;
+    use crate::payments::example;
+
+    /// What a notification does in each state: approved, authorized, voided, declined, failed.
+    const EFFECTS: &[(Status, [&str; 5])] = &[
+        (Status::InFlight, ["payment_settled"; 5]),
+        (
+            Status::Approved,
+            ["known", "outdated", "payment_corrected", "conflict", "conflict"],
+        ),
+        (
+            Status::Authorized,
+            [
+                "payment_corrected",
+                "known",
+                "payment_corrected",
+                "conflict",
+                "conflict",
+            ],
+        ),
+        (
+            Status::Declined,
+            [
+                "payment_corrected",
+                "payment_corrected",
+                "conflict",
+                "known",
+                "conflict",
+            ],
+        ),
+        (Status::Unknown, ["payment_settled"; 5]),
+        (
+            Status::Failed,
+            [
+                "payment_corrected",
+                "payment_corrected",
+                "conflict",
+                "conflict",
+                "known",
+            ],
+        ),
+        (Status::CaptureInFlight, SINCE),
+        (Status::CaptureUnknown, SINCE),
+        (Status::VoidInFlight, SINCE_VOIDED),
+        (Status::VoidUnknown, SINCE_VOIDED),
+        (
+            Status::Voided,
+            ["outdated", "outdated", "known", "conflict", "conflict"],
+        ),
+        (Status::RefundInFlight, SINCE),
+        (Status::RefundUnknown, SINCE),
+        (Status::PartiallyRefunded, SINCE),
+        (Status::Refunded, SINCE),
+    ];
+    const SINCE: [&str; 5] = ["outdated", "outdated", "conflict", "conflict", "conflict"];
+    const SINCE_VOIDED: [&str; 5] = ["outdated", "outdated", "outdated", "conflict", "conflict"];
+
+    #[test]
+    fn a_notification_changes_what_it_may_and_nothing_else() {
+        let approval = || Approval {
+            platform_id: Some("1".into()),
+            ..Approval::default()
+        };
+        let decline = Decline {
+            code: None,
+            reason: "declined".into(),
+            message: None,
+        };
+        let news = [
+            News::Approved(approval()),
+            News::Authorized(approval()),
+            News::Voided(approval()),
+            News::Declined(decline),
+            News::Failed(cardseal_gateways::error::Rejection::default()),
+        ];
+        assert_eq!(EFFECTS.len(), Status::ALL.len());
+        for (status, effects) in EFFECTS {
+            for (news, expected) in news.iter().zip(effects) {
+                let (action, effect) = decide(&example(*status), &Report::from(news));
+                assert_eq!(effect.stored(), *expected, "{status:?} {news:?}");
+                let changes = matches!(action, NoticeAction::Update(_));
+                assert_eq!(changes, expected.starts_with("payment_"), "{status:?} {news:?}");
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::App;
 use crate::gate::Purpose;
 use crate::store::{Payment, PaymentId, Status};
 
-/// How long a charge is sent again at most: hours later nobody wishes for it.
+/// How long a charge is sent again at most: hours later the customer no longer expects it.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// Looks one payment up and returns it as it is then. A payment that somebody else is looking up is returned as it is.
@@ -57,7 +57,7 @@ pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Erro
         tracing::info!(
             payment = %id,
             status = payment.status.stored(),
-            "the platform says what became of it"
+            "reconciled"
         );
     }
     Ok(payment)

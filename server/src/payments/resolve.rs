@@ -18,7 +18,7 @@ pub(crate) async fn resolve(
     authorization: Option<String>,
 ) -> Result<Payment, Error> {
     app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
-    // A lookup may send a charge again; that must not come after this word.
+    // A lookup may send a charge again; that must not come after the merchant's answer.
     let turn = Turn::wait(&app.lookups, id, app.config.limits.idempotency_wait).await;
     let _turn = turn.ok_or_else(|| Error::from(Reason::LookupInProgress).about(id))?;
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;

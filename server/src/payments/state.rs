@@ -32,7 +32,7 @@ events! {
     Voided = "voided";
     /// The bank said no.
     Declined = "declined";
-    /// Nothing was charged, and no bank was asked.
+    /// Nothing was charged: no bank got the request.
     Failed = "failed";
     /// The answer is missing, or the platform has not decided.
     Undecided = "undecided";
@@ -42,7 +42,7 @@ events! {
     Captured = "captured";
     /// It was certainly not taken.
     CaptureFailed = "capture failed";
-    /// Nobody knows whether it was taken.
+    /// Whether it was taken is unknown.
     CaptureUndecided = "capture undecided";
     /// The merchant wants the payment undone.
     VoidRequested = "void requested";
@@ -50,7 +50,7 @@ events! {
     VoidDone = "void done";
     /// It was certainly not undone.
     VoidFailed = "void failed";
-    /// Nobody knows whether it was undone.
+    /// Whether it was undone is unknown.
     VoidUndecided = "void undecided";
     /// The merchant wants money paid back.
     RefundRequested = "refund requested";
@@ -60,13 +60,13 @@ events! {
     RefundedInFull = "refunded in full";
     /// It was certainly not paid back.
     RefundFailed = "refund failed";
-    /// Nobody knows whether it was paid back.
+    /// Whether it was paid back is unknown.
     RefundUndecided = "refund undecided";
     /// The process or the task that was calling the platform ended.
     Abandoned = "abandoned";
 }
 
-/// Who says that something happened.
+/// Who reports that something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reporter {
     /// The server's own call: a request for a charge or a change, and the platform's answer to it.
@@ -177,7 +177,7 @@ pub(crate) fn back(from: Status, event: Event, by: Reporter, before: Status) -> 
     targets(from, event, by).find(|to| *to == before)
 }
 
-/// What becomes of each state in which a platform is being called, when nobody waits for its answer any more.
+/// What each state in which a platform is being called becomes when no task waits for the answer any more.
 pub(crate) fn abandoned() -> Vec<(Status, Status)> {
     TRANSITIONS
         .iter()

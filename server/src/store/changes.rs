@@ -14,9 +14,9 @@ const LONGEST_PAUSE_MS: i64 = 300_000;
 
 /// A change to be made.
 pub struct NewChange<'a> {
-    /// Of this payment.
+    /// The payment.
     pub payment: &'a PaymentId,
-    /// What.
+    /// Capture, void or refund.
     pub movement: Movement,
     /// First digits of the card, for platforms that want them.
     pub bin: Option<&'a str>,
@@ -52,11 +52,11 @@ pub enum ChangeDecision {
 /// A stored change.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Ours, and the platform's idempotency key.
+    /// Its id, and the platform's idempotency key.
     pub id: ChangeId,
-    /// Of this payment.
+    /// The payment.
     pub payment: PaymentId,
-    /// What.
+    /// Capture, void or refund.
     pub movement: Movement,
     /// How much in minor units.
     pub amount: u64,
@@ -68,7 +68,7 @@ pub struct Change {
     pub before: Status,
     /// Whether the platform was called before and its answer was lost.
     pub again: bool,
-    /// When it was asked for.
+    /// When it was requested, in milliseconds since 1970.
     pub created_at: i64,
 }
 
@@ -110,7 +110,7 @@ pub enum ChangeResult {
     Done,
     /// Certainly not done.
     Failed,
-    /// Nobody knows.
+    /// The platform's answer is missing or undecided.
     Unknown,
 }
 
@@ -233,9 +233,6 @@ async fn insert(
 
 impl Store {
     /// Stores a change and locks its payment, both or neither, if `decide` allows it.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn claim_change(
         &self,
         change: &NewChange<'_>,
@@ -291,9 +288,6 @@ impl Store {
 
     /// Stores the result of a change, the state that `decide` finds for its payment, and the answer to its caller. A
     /// change that is settled stays so. Without an answer the caller's key is free again, if nothing was done.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn finish_change(
         &self,
         id: &ChangeId,
@@ -351,9 +345,6 @@ impl Store {
     }
 
     /// The change that left a payment's outcome unknown.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn unknown_change(&self, payment: &PaymentId) -> Result<Option<Change>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM changes WHERE payment_id = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1",
@@ -364,9 +355,6 @@ impl Store {
 
     /// Payments of a platform whose own outcome, or that of a change, is unknown and due to be looked up, the one that
     /// has waited longest first. `now` is of the clock that never goes back.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
         // Later than the longest pause: written before the clock was put back. It is due.
         let query = sqlx::query(
@@ -392,9 +380,6 @@ impl Store {
     }
 
     /// An unknown payment was looked up and is unknown still. The pauses grow.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn note_lookup(&self, payment: &PaymentId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         for table in ["payments SET", "changes SET"] {

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::{MIGRATIONS, Result, Store};
 
-/// How long a verdict is good for, so that asking often costs little.
+/// How long a verdict is good for, so that frequent probes cost little.
 const FRESH: Duration = Duration::from_secs(1);
 /// What takes longer does not work.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use super::{
     SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, tokens,
 };
 
-/// Whose keys are apart from whose.
+/// Whose a key is: the same text in another scope is another key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The merchant's.
@@ -62,7 +62,7 @@ pub enum Claim {
     ReferenceUsed,
     /// The session is not open.
     SessionTaken,
-    /// What was handed over belongs to another session.
+    /// The payload belongs to another session.
     BelongsElsewhere,
     /// The session has had all the cards that it may have.
     SessionExhausted,
@@ -71,11 +71,8 @@ pub enum Claim {
 }
 
 impl Store {
-    /// Binds a key, stores the payment and takes the session, all at once or not at all. `card` identifies what the page
-    /// handed over, where that is needed, and `grace` is how many milliseconds older than it should the session may be.
-    ///
-    /// # Errors
-    /// Of the database.
+    /// Binds a key, stores the payment and takes the session, all at once or not at all. `grace` is how many
+    /// milliseconds after its end the session is still good.
     pub async fn claim_payment(
         &self,
         key: Option<&Key>,
@@ -154,9 +151,6 @@ impl Store {
 
     /// Stores the state that `decide` finds for a payment, if it finds one, together with the answer to its caller.
     /// Without an answer, the key is free again.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn finish_payment(
         &self,
         id: &PaymentId,
@@ -201,9 +195,6 @@ impl Store {
     }
 
     /// Gives a key of a payment that was interrupted its answer, once and for all.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
         let mut tx = self.write().await?;
         sqlx::query(

@@ -12,7 +12,7 @@ use super::{
 pub struct Notice<'a> {
     /// What it is known by when it comes again.
     pub digest: &'a str,
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: &'a str,
     /// Where it came in.
     pub route: &'a str,
@@ -94,9 +94,6 @@ impl Effect {
 
 impl Store {
     /// Whether a notification has been taken before.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
         let query = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?");
         let query = query.bind(digest).bind(Effect::Unmatched.stored());
@@ -104,9 +101,6 @@ impl Store {
     }
 
     /// Stores a notification and does what it says, unless it has been taken before.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn notify(&self, notice: &Notice<'_>, subject: NoticeSubject<'_>, now: i64) -> Result<Effect> {
         let mut tx = self.write().await?;
         let known: Option<String> = sqlx::query_scalar("SELECT effect FROM notifications WHERE digest = ?")

@@ -1,4 +1,4 @@
-//! Payments. A row is on the disk before the platform hears of it, and its status changes only forward.
+//! Payments. A row is on the disk before the platform is called.
 
 use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
@@ -28,7 +28,7 @@ macro_rules! statuses {
                 match self { $(Self::$name => $stored,)+ }
             }
 
-            /// In JSON. What is under way is not known yet.
+            /// In JSON: what is in flight is unknown there.
             #[must_use]
             pub const fn shown(self) -> &'static str {
                 match self { $(Self::$name => $shown,)+ }
@@ -38,7 +38,7 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// The platform is being asked.
+    /// The platform is being called.
     InFlight = "in_flight", "unknown";
     /// Charged.
     Approved = "approved", "approved";
@@ -46,32 +46,32 @@ statuses! {
     Authorized = "authorized", "authorized";
     /// Not charged; the bank said so.
     Declined = "declined", "declined";
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown = "unknown", "unknown";
     /// Not charged; no bank was asked.
     Failed = "failed", "failed";
     /// A capture is under way.
     CaptureInFlight = "capture_in_flight", "capture_unknown";
-    /// Nobody knows whether it was captured.
+    /// Whether it was captured is unknown.
     CaptureUnknown = "capture_unknown", "capture_unknown";
     /// A void is under way.
     VoidInFlight = "void_in_flight", "void_unknown";
-    /// Nobody knows whether it was voided.
+    /// Whether it was voided is unknown.
     VoidUnknown = "void_unknown", "void_unknown";
-    /// Undone.
+    /// Undone before it was settled.
     Voided = "voided", "voided";
     /// A refund is under way.
     RefundInFlight = "refund_in_flight", "refund_unknown";
-    /// Nobody knows whether it was refunded.
+    /// Whether it was refunded is unknown.
     RefundUnknown = "refund_unknown", "refund_unknown";
     /// A part of it is paid back.
     PartiallyRefunded = "partially_refunded", "partially_refunded";
-    /// Paid back.
+    /// All of it is paid back.
     Refunded = "refunded", "refunded";
 }
 
 impl Status {
-    /// Whether nobody knows yet what became of it.
+    /// Whether the outcome of the payment, or of a change of it, is not known yet.
     #[must_use]
     pub const fn is_unknown(self) -> bool {
         matches!(
@@ -98,7 +98,7 @@ impl Status {
 
 /// A payment to be stored.
 pub struct NewPayment<'a> {
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: &'a str,
     /// How much.
     pub amount: &'a Amount,
@@ -120,16 +120,16 @@ pub struct NewPayment<'a> {
     pub last4: Option<&'a str>,
     /// Whether the money is only held at first.
     pub capture_later: bool,
-    /// Whether the card network's own token is to be used; without a word, as configured.
+    /// Whether the card network's own token is to be used; `None` is as configured.
     pub network_token: Option<bool>,
 }
 
 /// A stored payment.
 #[derive(Clone)]
 pub struct Payment {
-    /// Ours.
+    /// Its id.
     pub id: PaymentId,
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: String,
     /// How far it is.
     pub status: Status,
@@ -141,7 +141,7 @@ pub struct Payment {
     pub refunded: u64,
     /// Whether the money was only held at first.
     pub capture_later: bool,
-    /// Whether the card network's own token is used; without a word, as configured.
+    /// Whether the card network's own token is used; `None` is as configured.
     pub network_token: Option<bool>,
     /// What the customer reads.
     pub description: String,
@@ -165,9 +165,9 @@ pub struct Payment {
     pub redirect: Option<String>,
     /// Why it was declined.
     pub decline: Option<Decline>,
-    /// When.
+    /// Milliseconds since 1970.
     pub created_at: i64,
-    /// When.
+    /// Milliseconds since 1970.
     pub updated_at: i64,
 }
 
@@ -403,9 +403,6 @@ pub(super) async fn complete(
 
 impl Store {
     /// A payment.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>> {
         let row = self
             .row(sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id))
@@ -414,9 +411,6 @@ impl Store {
     }
 
     /// The first digits of a payment's card, where they were not known.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn note_bin(&self, id: &PaymentId, bin: &str) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?")
@@ -429,9 +423,6 @@ impl Store {
     }
 
     /// Payments, the newest first.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
         let mut list = Readable::new(after.map(PaymentId::as_str), limit);
         while let Some((after, limit)) = list.wanted() {
@@ -445,9 +436,6 @@ impl Store {
     }
 
     /// Whether a reference belongs to a payment that did not fail.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn reference_used(&self, platform: &str, reference: &str) -> Result<bool> {
         let row = self.row(sqlx::query(
             "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
@@ -458,9 +446,6 @@ impl Store {
     }
 
     /// The payment of a reference of which something is unknown.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<PaymentId>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
@@ -474,9 +459,6 @@ impl Store {
     }
 
     /// Gives a payment the state that `decide` finds for it, if it finds one.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn update_payment(
         &self,
         id: &PaymentId,

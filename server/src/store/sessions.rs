@@ -12,7 +12,7 @@ use super::{
 
 /// A session to be stored.
 pub struct NewSession<'a> {
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: &'a str,
     /// What it is for.
     pub kind: Kind,
@@ -32,9 +32,9 @@ pub struct NewSession<'a> {
     pub description: &'a str,
     /// Only for a payment: the money is taken by a capture.
     pub capture_later: bool,
-    /// When.
+    /// Milliseconds since 1970.
     pub created_at: i64,
-    /// When.
+    /// Milliseconds since 1970.
     pub expires_at: i64,
 }
 
@@ -88,9 +88,9 @@ impl SessionResult {
 /// A stored session.
 #[derive(Clone)]
 pub struct Session {
-    /// Ours.
+    /// Its id.
     pub id: SessionId,
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: String,
     /// What it is for.
     pub kind: Kind,
@@ -118,9 +118,9 @@ pub struct Session {
     pub attempts: u32,
     /// What came of it.
     pub result: Option<SessionResult>,
-    /// When.
+    /// Milliseconds since 1970.
     pub created_at: i64,
-    /// When.
+    /// Milliseconds since 1970.
     pub expires_at: i64,
 }
 
@@ -143,7 +143,7 @@ pub enum SessionClaim {
     Claimed(Session, Claimed),
     /// It is in this state with that hash; nothing was changed.
     Taken(Session),
-    /// What was handed over belongs to another session; nothing was changed.
+    /// The payload belongs to another session; nothing was changed.
     BelongsElsewhere,
     /// It has had all the cards that it may have.
     Exhausted,
@@ -157,7 +157,7 @@ pub enum Storing {
     Stored(Box<Token>),
     /// The session has led to another card.
     Conflict,
-    /// The platform's token is stored for somebody else.
+    /// The platform's token is stored for another customer.
     BelongsElsewhere,
     /// The platform's token was stored once, and has been deleted.
     Deleted,
@@ -253,12 +253,12 @@ pub(super) async fn by_reference(
     row.as_ref().map(read).transpose()
 }
 
-/// Whose doing it is that a session is taken.
+/// Who takes a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taker {
     /// A card that a page sent. So many different ones are allowed.
     Card(u32),
-    /// The platform's word on what has happened, which is no attempt.
+    /// The platform reports what has happened, which is no attempt.
     Platform,
 }
 
@@ -266,9 +266,9 @@ pub enum Taker {
 pub struct Attempt<'a> {
     /// Of what was sent.
     pub body_hash: &'a str,
-    /// What identifies the card, where that is known before the platform is asked.
+    /// What identifies the card, where that is known before the platform is called.
     pub card: Option<&'a SecretString>,
-    /// Whose doing it is.
+    /// Who takes it.
     pub taker: Taker,
 }
 
@@ -297,7 +297,7 @@ pub(super) async fn take(
 }
 
 /// Binds what identifies a card to a session that is being taken. It is refused if another session of another customer
-/// has it, or of none: nobody knows whose that was.
+/// has it, or of none: whose that was is not known.
 pub(super) async fn bind(
     tx: &mut Transaction<'_, Sqlite>,
     session: &Session,
@@ -307,7 +307,7 @@ pub(super) async fn bind(
         return Ok(true);
     };
     let digest = tokens::digest(&session.platform, claim);
-    // The second question is for tokens that were stored before sessions kept claims.
+    // The second query is for tokens that were stored before sessions kept claims.
     let elsewhere = sqlx::query(
         "SELECT 1 FROM sessions WHERE platform = ?1 AND claim = ?2 AND id <> ?3 AND state <> 'open'
             AND (?4 IS NULL OR customer IS NOT ?4)
@@ -390,9 +390,6 @@ pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> 
 
 impl Store {
     /// Stores a session.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn add_session(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = insert(&mut tx, session).await?;
@@ -400,10 +397,7 @@ impl Store {
         id.ok_or(StoreError::Unknown("session with this reference"))
     }
 
-    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many ask at once.
-    ///
-    /// # Errors
-    /// Of the database.
+    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many requests come at once.
     pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = match insert(&mut tx, session).await? {
@@ -418,9 +412,6 @@ impl Store {
     }
 
     /// A session.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
         let row = self
             .row(sqlx::query("SELECT * FROM sessions WHERE id = ?").bind(id))
@@ -429,9 +420,6 @@ impl Store {
     }
 
     /// The newest session to store a card under a reference.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<SessionId>> {
         let row = self
             .row(
@@ -448,9 +436,6 @@ impl Store {
 
     /// Takes an open session for a card, and what identifies that, if the session is not expired by more than `grace`
     /// milliseconds.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn claim_session(
         &self,
         id: &SessionId,
@@ -477,9 +462,6 @@ impl Store {
     }
 
     /// Gives a session back.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn reopen_session(&self, id: &SessionId) -> Result<()> {
         let mut tx = self.write().await?;
         reopen(&mut tx, id).await?;
@@ -489,9 +471,6 @@ impl Store {
 
     /// Stores the card that came of a session. A notification may have stored it already: then the answer has to
     /// say the same.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn store_card(&self, session_id: &SessionId, card: &StoredCard, now: i64) -> Result<Storing> {
         let mut tx = self.write().await?;
         let stored = store_card(&mut tx, session_id, card, now).await?;
@@ -511,7 +490,7 @@ pub(super) async fn store_card(
         return Ok(Storing::Conflict);
     };
     let active = TokenStatus::of(card.origin) == TokenStatus::Active;
-    // A browser's word takes nothing from anybody, so it does not matter here whose the token is.
+    // What only a browser claims takes nothing from anybody, so whose the token is does not matter here.
     let holding = match active {
         true => tokens::holding(tx, &session.platform, &card.token).await?,
         false => None,
@@ -527,7 +506,7 @@ pub(super) async fn store_card(
                 .as_ref()
                 .is_some_and(|own| own.expose_secret() == card.token.expose_secret())
         };
-        // A browser's word never counts against the platform's: that one names the card that there really is.
+        // What only a browser claims never outweighs the platform, which names the real card.
         let stronger = |token: &Token| token.status == TokenStatus::Unconfirmed && active;
         let Some(token) = token.filter(|token| same(token) || stronger(token)) else {
             return Ok(Storing::Conflict);
@@ -543,7 +522,7 @@ pub(super) async fn store_card(
     if let Some(id) = &session.token_id
         && !active
     {
-        // A browser's word does not take the place of a card that works. The session stays open for the platform's.
+        // What only a browser claims does not replace a card that works. The session stays open for the platform's report.
         reopen(tx, session_id).await?;
         let token = tokens::get(tx, id).await?;
         return Ok(token.map_or(Storing::Conflict, |token| {
@@ -560,7 +539,7 @@ pub(super) async fn store_card(
             id.clone()
         }
         (None, Some(token)) => {
-            // Without a customer nobody knows whose it is, unless only the person with the card can have got here.
+            // Without a customer it is not known whose it is, unless only the person with the card can have got here.
             let ours = match (&token.customer, &session.customer) {
                 (Some(one), Some(other)) => one == other,
                 (None, None) => card.origin == Origin::Platform,

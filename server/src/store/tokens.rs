@@ -13,7 +13,7 @@ use super::{Readable, Result, Store, StoreError, TokenId, readable};
 pub enum TokenStatus {
     /// To be charged.
     Active,
-    /// Nothing yet: only a browser said so.
+    /// Nothing yet: only a browser claims it.
     Unconfirmed,
     /// Nothing any more.
     Deleted,
@@ -47,9 +47,9 @@ impl TokenStatus {
 
 /// A stored card.
 pub struct Token {
-    /// Ours.
+    /// Its id.
     pub id: TokenId,
-    /// The platform's id in our words.
+    /// The platform's id.
     pub platform: String,
     /// The platform's token; gone once deleted.
     pub platform_token: Option<SecretString>,
@@ -69,9 +69,9 @@ pub struct Token {
     pub status: TokenStatus,
     /// The merchant's reference of the customer.
     pub customer: Option<String>,
-    /// When.
+    /// Milliseconds since 1970.
     pub created_at: i64,
-    /// When.
+    /// Milliseconds since 1970.
     pub updated_at: i64,
 }
 
@@ -247,18 +247,12 @@ pub(super) async fn describe(
 
 impl Store {
     /// A token.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn token(&self, id: &TokenId) -> Result<Option<Token>> {
         let row = self.row(sqlx::query(BY_ID).bind(id)).await?;
         row.as_ref().map(read).transpose()
     }
 
     /// Whether a platform's token is stored, or was before it was deleted.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn knows_platform_token(&self, platform: &str, token: &SecretString) -> Result<bool> {
         let query = sqlx::query(
             "SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?2 AND status = 'active'
@@ -272,9 +266,6 @@ impl Store {
     }
 
     /// Tokens that have not been deleted, the newest first.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn tokens(
         &self,
         customer: Option<&str>,
@@ -296,9 +287,6 @@ impl Store {
     }
 
     /// Every token of a platform that can be charged, the oldest first.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn active_tokens(&self, platform: &str) -> Result<Vec<Token>> {
         let query = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq");
         let rows = self.rows(query.bind(platform)).await?;
@@ -309,9 +297,6 @@ impl Store {
 
     /// Keeps what the platform says of a card now; what it does not say stays. Nothing happens to a token that has
     /// been deleted, or has another card, meanwhile.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn describe_token(&self, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         describe(&mut tx, id, card, now).await?;
@@ -320,14 +305,11 @@ impl Store {
         Ok(())
     }
 
-    /// Marks a token as deleted and wipes what is personal about it. A digest of the platform's token is kept, so that
+    /// Marks a token as deleted and wipes what is personal about it. A digest of the platform's token stays, so that
     /// it is known when it comes again.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn delete_token(&self, id: &TokenId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
-        // A browser's word on somebody else's token leaves no trace of that.
+        // A browser that claimed another customer's token leaves no trace of it.
         let active = get(&mut tx, id)
             .await?
             .filter(|token| token.status == TokenStatus::Active);

@@ -1,4 +1,4 @@
-//! What the store does by itself: recovers what nobody is working on any more, and wipes secrets in time.
+//! Recovers what no task is working on any more, and wipes secrets in time.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ impl UnderWay {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Before the commit that makes the row busy: a row that is busy and not here belongs to nobody.
+    /// Before the commit that makes the row busy: a row that is busy and not here is abandoned.
     pub(super) fn enter(&self, id: &str) -> Claimed {
         self.with(|ids| *ids.entry(id.into()).or_default() += 1);
         Claimed {
@@ -75,11 +75,8 @@ pub struct Recovered {
 }
 
 impl Store {
-    /// Settles what was under way and belongs to nobody, because the process or the task ended: sessions are open
+    /// Settles what was abandoned in flight, because the process or the task ended: sessions are open
     /// again, and payments get the status that stands beside theirs in `abandoned`.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
         let mut tx = self.write().await?;
         // Within the transaction: nothing can be claimed until it ends.
@@ -143,9 +140,6 @@ impl Store {
     }
 
     /// The same while tasks are at work. Nothing if there was nothing to recover.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn recover_abandoned(
         &self,
         abandoned: &[(Status, Status)],
@@ -158,7 +152,7 @@ impl Store {
         Ok((left != Recovered::default()).then_some(left))
     }
 
-    /// Whether something seems to be under way and to belong to nobody. It may be wrong about what begins just now: only
+    /// Whether something seems to be abandoned. It may be wrong about what begins just now: only
     /// [`Store::recover`] sees both sides at one moment.
     async fn has_abandoned(&self) -> Result<bool> {
         let row = self
@@ -180,11 +174,8 @@ impl Store {
         Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
     }
 
-    /// Wipes what platforms gave for sessions that nobody can use any more, a bounded number at a time. `pages` are the
-    /// platforms that have pages of their own: what a customer did there is asked for also days later.
-    ///
-    /// # Errors
-    /// Of the database.
+    /// Wipes what platforms gave for sessions that can no longer be used, a bounded number at a time. `pages` are the
+    /// platforms that have pages of their own: what a customer did there is looked up also days later.
     pub async fn wipe_sessions(&self, pages: &[&str], now: i64) -> Result<u64> {
         const DUE: &str =
             "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
@@ -222,9 +213,6 @@ impl Store {
 
     /// Moves the write-ahead log into the database and empties it, if it holds something that was wiped. The log is at
     /// most a few megabytes long, so the work is bounded. Returns whether nothing is left to do.
-    ///
-    /// # Errors
-    /// Of the database.
     pub async fn empty_log(&self) -> Result<bool> {
         if !self.wiped.swap(false, Ordering::AcqRel) {
             return Ok(true);
