@@ -7,9 +7,11 @@
 //! where a client could come to rely on it, it is a setting, or says so where it is made.
 
 mod access;
+mod addresses;
 mod book;
 mod cards;
 mod fields;
+mod follow_ups;
 mod hosted;
 mod idempotence;
 mod inputs;
@@ -18,6 +20,7 @@ mod keys;
 mod links;
 mod mandates;
 mod pages;
+mod payment;
 mod payments;
 mod payouts;
 mod products;
@@ -26,6 +29,7 @@ mod services;
 mod sessions;
 mod settings;
 mod signature;
+mod state;
 mod statuses;
 mod tokens;
 mod webhooks;

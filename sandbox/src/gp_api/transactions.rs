@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::book::{Resource, Status, Transaction};
-use super::cards::{Described, Storage, wants_fingerprint};
+use super::cards::{Described, Instrument, Storage, wants_fingerprint};
+use super::fields::Fields;
 use super::issuer::{self, APPROVED};
 use super::lists::{List, Page, TRANSACTION_ORDERS};
 use super::payment_methods::USAGE_MODES;
@@ -47,8 +48,45 @@ pub(crate) fn new_ids(reference: &str) -> (String, String) {
     (format!("TRN_{random}_{suffix}"), format!("ACT_{random}"))
 }
 
-impl GpApi {
-    pub(crate) fn charge(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+/// A charge or a standalone refund whose members are valid.
+struct Order<'a> {
+    refund: bool,
+    amount: u64,
+    currency: &'a str,
+    country: &'a str,
+    channel: &'a str,
+    reference: &'a str,
+    capture_mode: &'static str,
+    entry_mode: &'static str,
+    usage_mode: Option<&'static str>,
+    storage: Storage,
+    fingerprint: bool,
+}
+
+/// What an order may say besides.
+struct Texts {
+    holder: Option<String>,
+    description: Option<String>,
+    order_reference: Option<String>,
+    initiator: Option<String>,
+    status_url: Option<String>,
+}
+
+impl Texts {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        let text = |path: &str| fields.text(path).map(|text| text.map(str::to_owned));
+        Ok(Self {
+            holder: text("payment_method.name")?,
+            description: text("description")?,
+            order_reference: text("order.reference")?,
+            initiator: text("initiator")?,
+            status_url: text("notifications.status_url")?,
+        })
+    }
+}
+
+impl<'a> Order<'a> {
+    fn read(call: &'a Call<'_>) -> Result<Self, Refusal> {
         let fields = &call.fields;
         let refund = fields.one_of("type", &["SALE", "REFUND"])? == Some("REFUND");
         let permission = if refund {
@@ -59,84 +97,110 @@ impl GpApi {
         if !call.token.may(permission) {
             return Err(Refusal::not_permitted());
         }
-        let amount = fields
-            .amount("amount")?
-            .ok_or_else(|| Refusal::missing("amount"))?;
-        let currency = fields.letters("currency", 3)?;
-        let country = fields.letters("country", 2)?;
-        let channel = fields.needed("channel")?;
-        let reference = fields.needed("reference")?;
-        let capture_mode = fields
-            .one_of("capture_mode", &["AUTO", "LATER", "MULTIPLE"])?
-            .unwrap_or("AUTO");
-        fields.needed("payment_method.entry_mode")?;
-        let entry_mode = fields
-            .one_of("payment_method.entry_mode", &ENTRY_MODES)?
-            .unwrap_or_default();
-        let usage_mode = fields.one_of("payment_method.usage_mode", &USAGE_MODES)?;
-        let storage = Storage::read(fields)?;
-        let fingerprint = wants_fingerprint(fields, "payment_method.fingerprint_mode")?;
-        let given = self.given(call)?;
-        self.account(fields, &call.token, "TRA_")?
-            .ok_or_else(|| Refusal::missing_one_of("account_id, account_name"))?;
-        if channel != "CNP" {
-            return Err(Refusal::not_configured(country, channel, currency));
-        }
-        if usage_mode == Some("USE_NETWORK_TOKEN") && !ledger.settings.network_tokens {
-            return Err(Refusal::not_permitted());
-        }
-        let text = |path: &str| fields.text(path).map(|text| text.map(str::to_owned));
-        let (holder, description) = (text("payment_method.name")?, text("description")?);
-        let (order_reference, initiator) = (text("order.reference")?, text("initiator")?);
-        let status_url = text("notifications.status_url")?;
-        let instrument = self.instrument(ledger, call, given)?;
-        let result = Self::ask_issuer(ledger, call, &instrument, currency)?;
+        Ok(Self {
+            refund,
+            amount: fields
+                .amount("amount")?
+                .ok_or_else(|| Refusal::missing("amount"))?,
+            currency: fields.letters("currency", 3)?,
+            country: fields.letters("country", 2)?,
+            channel: fields.needed("channel")?,
+            reference: fields.needed("reference")?,
+            capture_mode: fields
+                .one_of("capture_mode", &["AUTO", "LATER", "MULTIPLE"])?
+                .unwrap_or("AUTO"),
+            entry_mode: {
+                fields.needed("payment_method.entry_mode")?;
+                fields
+                    .one_of("payment_method.entry_mode", &ENTRY_MODES)?
+                    .unwrap_or_default()
+            },
+            usage_mode: fields.one_of("payment_method.usage_mode", &USAGE_MODES)?,
+            storage: Storage::read(fields)?,
+            fingerprint: wants_fingerprint(fields, "payment_method.fingerprint_mode")?,
+        })
+    }
+
+    /// Captured by a call of its own.
+    fn later(&self) -> bool {
+        self.capture_mode != "AUTO" && !self.refund
+    }
+
+    fn transaction(
+        &self,
+        id: String,
+        call: &Call<'_>,
+        texts: Texts,
+        instrument: &Instrument,
+        result: String,
+    ) -> Transaction {
         let approved = result == APPROVED;
-        let stored = Self::store(ledger, call, &instrument, storage, approved);
-        let later = capture_mode != "AUTO" && !refund;
-        let status = match (approved, later) {
+        let status = match (approved, self.later()) {
             (false, _) => Status::Declined,
             (true, true) => Status::Preauthorized,
             (true, false) => Status::Captured,
         };
-        let (id, action_id) = new_ids(reference);
-        let captured = if status == Status::Captured && !refund {
-            amount
-        } else {
-            0
-        };
-        let transaction = Transaction {
+        let captured = status == Status::Captured && !self.refund;
+        Transaction {
             id,
-            reference: reference.into(),
-            amount,
-            currency: currency.into(),
+            reference: self.reference.into(),
+            amount: self.amount,
+            currency: self.currency.into(),
             status,
-            kind: if refund { "REFUND" } else { "SALE" },
+            kind: if self.refund { "REFUND" } else { "SALE" },
             idempotency_key: call.key.map(str::to_owned),
-            captured,
+            captured: if captured { self.amount } else { 0 },
             refunded: 0,
             payment_method: instrument.method_id().map(str::to_owned),
-            usage_mode,
+            usage_mode: self.usage_mode,
             card: instrument.card.clone(),
             parent: None,
             created_at: call.now,
             updated_at: call.now,
-            country: country.into(),
-            capture_mode,
-            entry_mode,
-            holder,
-            description,
-            order_reference,
-            initiator,
-            status_url,
+            country: self.country.into(),
+            capture_mode: self.capture_mode,
+            entry_mode: self.entry_mode,
+            holder: texts.holder,
+            description: texts.description,
+            order_reference: texts.order_reference,
+            initiator: texts.initiator,
+            status_url: texts.status_url,
             authcode: authcode(approved),
             batch_id: batch(status),
             brand_reference: brand_reference(approved),
             held: false,
-            fingerprint,
+            fingerprint: self.fingerprint,
             result,
-        };
-        let action = match (refund, later) {
+        }
+    }
+}
+
+impl GpApi {
+    pub(crate) fn charge(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
+        let fields = &call.fields;
+        let order = Order::read(call)?;
+        let given = self.given(call)?;
+        self.account(fields, &call.token, "TRA_")?
+            .ok_or_else(|| Refusal::missing_one_of("account_id, account_name"))?;
+        if order.channel != "CNP" {
+            let Order {
+                country,
+                channel,
+                currency,
+                ..
+            } = order;
+            return Err(Refusal::not_configured(country, channel, currency));
+        }
+        if order.usage_mode == Some("USE_NETWORK_TOKEN") && !ledger.settings.network_tokens {
+            return Err(Refusal::not_permitted());
+        }
+        let texts = Texts::read(fields)?;
+        let instrument = self.instrument(ledger, call, given)?;
+        let result = Self::ask_issuer(ledger, call, &instrument, order.currency)?;
+        let stored = Self::store(ledger, call, &instrument, order.storage, result == APPROVED);
+        let (id, action_id) = new_ids(order.reference);
+        let transaction = order.transaction(id, call, texts, &instrument, result);
+        let action = match (order.refund, order.later()) {
             (true, _) => "REFUND",
             (false, true) => "PREAUTHORIZE",
             (false, false) => "AUTHORIZE",

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::answers::{Answer, Echo};
 use super::keys::KeyPair;
-use super::orders::{CardFacts, CardToken, Purchase, Purpose, Standing, Transaction};
+use super::orders::{CardFacts, CardToken, Order, Purchase, Purpose, Standing, Transaction};
+use super::settings::Settings;
 use super::webhooks::Hook;
 use super::wire::{PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use super::{Call, GreenPay, Ledger, Refusal, bank, decrypt};
@@ -69,16 +70,7 @@ impl GreenPay {
         let liszt_token = uuid(call.liszt_token)?;
 
         let order = ledger.book.order(session).ok_or(Refusal::SESSION_NOT_FOUND)?;
-        if order.expired(self.host.now()) || (order.used && !ledger.settings.session_reuse) {
-            return Err(Refusal::SESSION_NOT_FOUND);
-        }
-        let right_kind = match order.purpose {
-            Purpose::Tokenize { .. } => matches!(verb, Verb::Tokenize | Verb::Update),
-            Purpose::Payment(_) => matches!(verb, Verb::PayWithKount | Verb::Pay),
-        };
-        if !right_kind {
-            return Err(Refusal::SESSION_NOT_FOUND);
-        }
+        self.check_order(order, &ledger.settings, verb)?;
         if order.token != liszt_token {
             return Err(Refusal("Invalid token"));
         }
@@ -112,30 +104,38 @@ impl GreenPay {
             }
             Purpose::Payment(purchase) => {
                 let card = paying_card(ledger, &plain)?;
-                let kount_session = plain
-                    .get("kountSession")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
                 let unscreened = verb == Verb::PayWithKount
                     && ledger.settings.require_kount_session
-                    && kount_session.is_empty();
+                    && plain
+                        .get("kountSession")
+                        .and_then(Value::as_str)
+                        .is_none_or(str::is_empty);
                 let decline = unscreened.then_some(bank::REJECTED_BY_KOUNT);
-                self.charge(
-                    ledger,
-                    Charge {
-                        purchase,
-                        card,
-                        callback,
-                    },
-                    call.fault,
-                    decline,
-                )
+                let charge = Charge {
+                    purchase,
+                    card,
+                    callback,
+                };
+                self.charge(ledger, charge, call.fault, decline)
             }
         };
         if !answer.failed {
             ledger.book.use_up(session);
         }
         Ok(answer)
+    }
+
+    /// Refuses an order whose time is over, that was used, or that was made for something else.
+    fn check_order(&self, order: &Order, settings: &Settings, verb: Verb) -> Result<(), Refusal> {
+        let used = order.used && !settings.session_reuse;
+        let for_verb = match order.purpose {
+            Purpose::Tokenize { .. } => matches!(verb, Verb::Tokenize | Verb::Update),
+            Purpose::Payment(_) => matches!(verb, Verb::PayWithKount | Verb::Pay),
+        };
+        if order.expired(self.host.now()) || used || !for_verb {
+            return Err(Refusal::SESSION_NOT_FOUND);
+        }
+        Ok(())
     }
 
     fn tokenize(

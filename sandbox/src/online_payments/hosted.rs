@@ -6,16 +6,15 @@ use sha2::{Digest, Sha384};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::book::{Checkout, Progress, Tokenization};
 use super::cards::{self, CardFacts, CardMistake, Given};
-use super::fields::Fields;
+use super::fields::{Fields, Money};
 use super::payments::{
-    Back, Instrument, Order, back, event_urls, is_declined, is_sale, order_of, return_url,
+    Back, Instrument, Order, back, book_order, event_urls, is_declined, is_sale, order_of, return_url,
 };
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::statuses;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages, products, tokens};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, addresses, hex_id, products, tokens};
 use crate::host::faults::Applied;
 
 const CHECKOUT: &str = "hostedCheckoutSpecificInput";
@@ -24,6 +23,48 @@ const CARD: &str = "cardPaymentMethodSpecificInput";
 /// Without a word from the merchant.
 const DEFAULT_MINUTES: i64 = 180;
 const DEFAULT_ATTEMPTS: i64 = 10;
+
+/// What became of a hosted checkout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Open,
+    Paid,
+    Cancelled,
+}
+
+#[derive(Clone)]
+pub(crate) struct Checkout {
+    pub(crate) id: String,
+    pub(crate) mac: String,
+    /// Last part of the page's path.
+    pub(crate) page: String,
+    pub(crate) money: Money,
+    pub(crate) reference: Option<String>,
+    pub(crate) return_url: Option<String>,
+    pub(crate) shows_result: bool,
+    pub(crate) attempts_left: u32,
+    pub(crate) sale: bool,
+    pub(crate) tokenize: bool,
+    pub(crate) tokens: Vec<String>,
+    /// Nothing: all.
+    pub(crate) products: Vec<u32>,
+    pub(crate) expires_at: OffsetDateTime,
+    pub(crate) event_urls: Vec<String>,
+    pub(crate) progress: Progress,
+}
+
+pub(crate) struct Tokenization {
+    pub(crate) id: String,
+    pub(crate) page: String,
+    pub(crate) tokens: Vec<String>,
+    pub(crate) products: Vec<u32>,
+    pub(crate) asks_consent: bool,
+    /// Whether the code of a stored card has to be given.
+    pub(crate) cvv_for_stored: bool,
+    pub(crate) expires_at: OffsetDateTime,
+    /// The token and how it came to be.
+    pub(crate) result: Option<(String, &'static str)>,
+}
 
 /// What a shopper typed, as typed.
 #[derive(Default)]
@@ -152,7 +193,7 @@ impl OnlinePayments {
 
     pub(crate) fn create_checkout(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let (checkout, invalid) = self.checkout_of(ledger, call)?;
-        let url = self.url(&format!("{}/{}", pages::CHECKOUT, checkout.page));
+        let url = self.url(&format!("{}/{}", addresses::CHECKOUT, checkout.page));
         let mut answer = json!({
             "RETURNMAC": checkout.mac,
             "hostedCheckoutId": checkout.id,
@@ -218,7 +259,7 @@ impl OnlinePayments {
             expires_at: call.now + lasts,
             result: None,
         };
-        let url = self.url(&format!("{}/{}", pages::TOKENIZATION, tokenization.page));
+        let url = self.url(&format!("{}/{}", addresses::TOKENIZATION, tokenization.page));
         let answer = json!({
             "hostedTokenizationId": tokenization.id,
             "hostedTokenizationUrl": url,
@@ -290,7 +331,7 @@ impl OnlinePayments {
             Err(mistake) => return Next::Wrong(mistake),
         };
         let order = Order {
-            id: id.clone(),
+            id,
             money,
             reference,
             sale,
@@ -302,13 +343,12 @@ impl OnlinePayments {
             },
             // Without a page of the merchant's to go back to, the result is shown on one of ours.
             back: Some(Back {
-                url: back_url.unwrap_or_else(|| self.url(&format!("{}/{page}", pages::CHECKOUT))),
+                url: back_url.unwrap_or_else(|| self.url(&format!("{}/{page}", addresses::CHECKOUT))),
                 mac,
             }),
             event_urls: urls,
         };
-        self.book_order(ledger, order, "hostedCheckoutId", &Applied::default(), now);
-        let payment = ledger.book.payment(&id);
+        let payment = book_order(ledger, order, "hostedCheckoutId", &Applied::default(), now);
         let (declined, challenge) = payment.map_or((true, None), |payment| {
             (is_declined(payment), payment.challenge.clone())
         });
@@ -426,7 +466,7 @@ fn without_scheme(url: &str) -> &str {
 
 /// What a page may insist on when it loads the script.
 fn sri() -> String {
-    let digest = Sha384::digest(pages::TOKENIZER_SCRIPT);
+    let digest = Sha384::digest(addresses::TOKENIZER_SCRIPT);
     let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
     format!("sha384-{text}")
 }

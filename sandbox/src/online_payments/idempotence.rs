@@ -1,12 +1,12 @@
 //! Keys that keep a call from being done twice: the same key gives the first answer again, whatever it was.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
-use super::book::Outcome;
 use super::refusal::Refusal;
 use super::{OnlinePayments, Operation, replied};
 use crate::host::faults::{Applied, Kind};
@@ -16,6 +16,40 @@ const KEY: &str = "x-gcs-idempotence-key";
 const FIRST_TIME: HeaderName = HeaderName::from_static("x-gcs-idempotence-request-timestamp");
 /// The documentation says 40, the platform's own tests use up to 52 and are answered.
 const MAX_CHARS: usize = 64;
+
+/// How long they count.
+const LIFETIME: Duration = Duration::hours(24);
+
+/// What a call with a key led to.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    Running,
+    Done(StatusCode, Option<String>),
+}
+
+/// The keys of each route: when a key came first, and what the call led to.
+#[derive(Default)]
+pub(crate) struct Keys(HashMap<(&'static str, String), (OffsetDateTime, Outcome)>);
+
+impl Keys {
+    fn get(
+        &mut self,
+        route: &'static str,
+        key: &str,
+        now: OffsetDateTime,
+    ) -> Option<(OffsetDateTime, Outcome)> {
+        self.0.retain(|_, (at, _)| now - *at < LIFETIME);
+        self.0.get(&(route, key.to_owned())).cloned()
+    }
+
+    fn set(&mut self, route: &'static str, key: &str, at: OffsetDateTime, outcome: Outcome) {
+        self.0.insert((route, key.to_owned()), (at, outcome));
+    }
+
+    fn forget(&mut self, route: &'static str, key: &str) {
+        self.0.remove(&(route, key.to_owned()));
+    }
+}
 
 /// The key, where the route knows keys. What the platform does with a wrong one is not documented.
 fn key(request: &Request<Operation>) -> Result<Option<String>, Refusal> {
@@ -61,9 +95,9 @@ impl OnlinePayments {
         let now = self.host.now();
         let before = key.as_deref().and_then(|key| {
             self.host.with(|ledger| {
-                let before = ledger.book.outcome(name, key, now);
+                let before = ledger.book.keys.get(name, key, now);
                 if before.is_none() {
-                    ledger.book.remember(name, key, now, Outcome::Running);
+                    ledger.book.keys.set(name, key, now, Outcome::Running);
                 }
                 before
             })
@@ -71,7 +105,7 @@ impl OnlinePayments {
         fault.pause(Kind::Delay).await;
         if let Some(response) = self.fail_before(&fault) {
             if let (Some(key), None) = (&key, &before) {
-                self.host.with(|ledger| ledger.book.forget(name, key));
+                self.host.with(|ledger| ledger.book.keys.forget(name, key));
             }
             return response;
         }
@@ -92,7 +126,7 @@ impl OnlinePayments {
                 if let Some(key) = &key {
                     let outcome = Outcome::Done(reply.status, reply.body.clone());
                     self.host
-                        .with(|ledger| ledger.book.remember(name, key, now, outcome));
+                        .with(|ledger| ledger.book.keys.set(name, key, now, outcome));
                 }
                 reply
             }

@@ -38,6 +38,8 @@ impl OnlinePayments {
             })
     }
 
+    /// Opens an input, checks it, and keeps it from being used again. In the place of a refusal also the reason, which no
+    /// answer tells.
     fn check_input(
         &self,
         ledger: &mut Ledger,
@@ -45,8 +47,7 @@ impl OnlinePayments {
         text: &str,
         product: Option<u32>,
         for_token: bool,
-    ) -> Result<Input, (String, Refusal)> {
-        let wrong = |reason: &str| (reason.to_owned(), Refusal::invalid(MEMBER));
+    ) -> Result<Input, Refused> {
         let keys = self.keys().ok_or_else(|| wrong("no key pair"))?;
         let opened = jwe::open(keys, text).map_err(|step| wrong(&format!("not opened: {step:?}")))?;
         if opened.latin1 {
@@ -73,45 +74,27 @@ impl OnlinePayments {
         if product.is_some_and(|product| product != inside) {
             return Err(("another product outside".into(), Refusal::product_mismatch()));
         }
-        let session_tokens = session.tokens.clone();
-        let value = |key: &str| {
-            let mut values = payload["paymentValues"].as_array().into_iter().flatten();
-            values
-                .find(|pair| pair["key"] == key)
-                .and_then(|pair| pair["value"].as_str())
-                .map(str::to_owned)
+        let (card, token) = match payload.get("accountOnFileId").and_then(Value::as_u64) {
+            Some(account) => {
+                let tokens = session.tokens.clone();
+                stored_card(ledger, call, payload, account, &tokens)?
+            }
+            None => {
+                let given = Given {
+                    product: Some(inside),
+                    number: value(payload, "cardNumber"),
+                    holder: value(payload, "cardholderName"),
+                    expiry: value(payload, "expiryDate"),
+                    cvv: value(payload, "cvv"),
+                    cvv_needed: !for_token,
+                };
+                let card = given
+                    .read(&ledger.settings, &self.card_salt, call.now)
+                    .map_err(|mistake| (format!("card: {mistake:?}"), refusal_of(mistake, MEMBER)))?;
+                (card, None)
+            }
         };
-        let on_file = payload.get("accountOnFileId").and_then(Value::as_u64);
-        let (card, token) = if let Some(account) = on_file {
-            let stored = ledger
-                .book
-                .tokens()
-                .iter()
-                .find(|token| {
-                    u64::from(token.account) == account
-                        && session_tokens.contains(&token.id)
-                        && token.is_good(call.now)
-                })
-                .ok_or_else(|| wrong("no such account on file"))?;
-            let brand = products::by_id(stored.card.product).ok_or_else(|| wrong("no such product"))?;
-            cards::check_cvv(value("cvv").as_deref(), brand, true).map_err(|_| wrong("cvv"))?;
-            (stored.card.clone(), Some(stored.id.clone()))
-        } else {
-            let given = Given {
-                product: Some(inside),
-                number: value("cardNumber"),
-                holder: value("cardholderName"),
-                expiry: value("expiryDate"),
-                cvv: value("cvv"),
-                cvv_needed: !for_token,
-            };
-            let card = given
-                .read(&ledger.settings, &self.card_salt, call.now)
-                .map_err(|mistake| (format!("card: {mistake:?}"), refusal_of(mistake, MEMBER)))?;
-            (card, None)
-        };
-        let nonce = nonce.to_owned();
-        ledger.book.nonces.insert(nonce);
+        ledger.book.nonces.insert(nonce.to_owned());
         ledger.book.inputs.insert(digest);
         Ok(Input {
             card,
@@ -119,6 +102,38 @@ impl OnlinePayments {
             tokenize: payload["tokenize"] == true,
         })
     }
+}
+
+/// Why an input was refused, and what is answered.
+type Refused = (String, Refusal);
+
+fn wrong(reason: &str) -> Refused {
+    (reason.to_owned(), Refusal::invalid(MEMBER))
+}
+
+fn value(payload: &Value, key: &str) -> Option<String> {
+    let mut values = payload["paymentValues"].as_array().into_iter().flatten();
+    let pair = values.find(|pair| pair["key"] == key)?;
+    pair["value"].as_str().map(str::to_owned)
+}
+
+/// A stored card that the session may offer, and its token.
+fn stored_card(
+    ledger: &mut Ledger,
+    call: &Call<'_>,
+    payload: &Value,
+    account: u64,
+    offered: &[String],
+) -> Result<(CardFacts, Option<String>), Refused> {
+    let mut tokens = ledger.book.tokens().iter();
+    let stored = tokens
+        .find(|token| {
+            u64::from(token.account) == account && offered.contains(&token.id) && token.is_good(call.now)
+        })
+        .ok_or_else(|| wrong("no such account on file"))?;
+    let brand = products::by_id(stored.card.product).ok_or_else(|| wrong("no such product"))?;
+    cards::check_cvv(value(payload, "cvv").as_deref(), brand, true).map_err(|_| wrong("cvv"))?;
+    Ok((stored.card.clone(), Some(stored.id.clone())))
 }
 
 /// Which member is wrong is told only of cards that came in clear.

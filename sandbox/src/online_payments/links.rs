@@ -9,9 +9,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::book::{Book, Checkout, Progress};
+use super::book::Book;
+use super::hosted::{Checkout, Progress};
 use super::refusal::Refusal;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, addresses, hex_id};
 use crate::host::clock;
 
 const ID: &str = "paymentLinkId";
@@ -162,7 +163,7 @@ impl OnlinePayments {
             expires_at: link.expires_at,
             ..link.checkout.clone()
         };
-        let url = self.url(&format!("{}/{}", pages::CHECKOUT, checkout.page));
+        let url = self.url(&format!("{}/{}", addresses::CHECKOUT, checkout.page));
         let visit = checkout.id.clone();
         ledger.book.checkouts.push(checkout);
         ledger.book.links.get_mut(index)?.visits.push(visit);
@@ -170,7 +171,7 @@ impl OnlinePayments {
     }
 
     fn link_url(&self, id: &str) -> String {
-        self.url(&format!("{}/{id}", pages::LINK))
+        self.url(&format!("{}/{id}", addresses::LINK))
     }
 }
 

@@ -16,23 +16,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::book::Progress;
+use super::addresses::{
+    AUTHENTICATION, CHECKOUT, DONE, LINK, TOKENIZATION, TOKENIZER_PATH, TOKENIZER_SCRIPT,
+};
 use super::cards::CardMistake;
-use super::hosted::{Next, Tokenized, Typed, offered};
+use super::hosted::{Next, Progress, Tokenized, Typed, offered};
 use super::{OnlinePayments, products};
 use crate::host::Reply;
 
-/// Where the pages are; the last part of each path is its own.
-pub(crate) const CHECKOUT: &str = "/hostedcheckout/Payment/Form";
-pub(crate) const TOKENIZATION: &str = "/hostedtokenization/tokenization/form";
-pub(crate) const LINK: &str = "/online_payments/link";
-const AUTHENTICATION: &str = "/online_payments/authentication";
-/// Where shoppers go after the page of another product, if the merchant has not said where.
-pub(crate) const DONE: &str = "/online_payments/done";
-
-/// The path at which shops load the platform's script.
-const TOKENIZER_PATH: &str = "/hostedtokenization/js/client/tokenizer.min.js";
-pub(crate) const TOKENIZER_SCRIPT: &str = include_str!("pages/tokenizer.js");
 const FRAME_SCRIPT: &str = include_str!("pages/frame.js");
 const STYLE: &str = include_str!("pages/style.css");
 

@@ -1,22 +1,19 @@
-//! Payments: made by one of four ways to name the card, then captured, refunded, cancelled.
+//! New payments: by one of four ways to name the card, on the page of another product, or after an earlier one.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::book::{Challenge, Kind as OperationKind, Operation, Payment};
 use super::cards::{CardFacts, Verdict};
 use super::fields::{Fields, Money};
 use super::inputs::{MEMBER, refusal_of};
+use super::payment::{Challenge, Kind as OperationKind, Operation, Payment};
 use super::refusal::{self, Refusal};
 use super::settings::Settings;
-use super::statuses::{
-    self, AUTHORIZATION_WAITS, AUTHORIZED, CANCEL_WAITS, CANCELLED, CAPTURE_REFUSED, CAPTURE_UNCERTAIN,
-    CAPTURE_WAITS, CAPTURED, REDIRECTED, REFUND_REFUSED, REFUND_UNCERTAIN, REFUND_WAITS, REFUNDED, REJECTED,
-};
+use super::statuses::{self, AUTHORIZATION_WAITS, AUTHORIZED, CAPTURED, REDIRECTED, REJECTED};
 use super::tokens::clear_card;
-use super::{Answer, Call, Ledger, OnlinePayments, Reply, hex_id, pages};
+use super::{Answer, Call, Ledger, OnlinePayments, Reply, addresses, hex_id};
 use crate::host::delivery;
 use crate::host::faults::{Applied, Kind};
 
@@ -30,10 +27,6 @@ const MAX_RETURN_URL: usize = 200;
 
 /// Amount of a payment that the issuer declines.
 const DECLINED_AMOUNT: i64 = 1302;
-/// Amounts of captures and refunds that fail in the end.
-const REFUSED_AMOUNTS: [i64; 2] = [1303, 1309];
-/// Amounts of captures and refunds whose end is not known.
-const UNCERTAIN_AMOUNTS: [i64; 2] = [1203, 1209];
 
 pub(crate) const BY_ISSUER: &str = "30041001";
 const NOT_AUTHENTICATED: &str = "40001134";
@@ -165,9 +158,7 @@ impl OnlinePayments {
             }),
             event_urls,
         };
-        let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.fault, call.now);
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
+        let payment = book_order(ledger, order, "paymentId", call.fault, call.now)?;
         Ok(self.created(payment, reference.as_deref()))
     }
 
@@ -206,14 +197,12 @@ impl OnlinePayments {
                 tokenize: false,
             },
             back: Some(Back {
-                url: url.unwrap_or_else(|| self.url(pages::DONE)),
+                url: url.unwrap_or_else(|| self.url(addresses::DONE)),
                 mac: Uuid::new_v4().to_string(),
             }),
             event_urls,
         };
-        let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.fault, call.now);
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
+        let payment = book_order(ledger, order, "paymentId", call.fault, call.now)?;
         Ok(self.created(payment, payment.reference.as_deref()))
     }
 
@@ -244,9 +233,7 @@ impl OnlinePayments {
             back: None,
             event_urls: Vec::new(),
         };
-        let id = order.id.clone();
-        self.book_order(ledger, order, "paymentId", call.fault, call.now);
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
+        let payment = book_order(ledger, order, "paymentId", call.fault, call.now)?;
         if payment.first_code() == REJECTED {
             return Ok(self.created(payment, None));
         }
@@ -365,82 +352,6 @@ impl OnlinePayments {
         })
     }
 
-    /// Asks the issuer and books what it says.
-    pub(crate) fn book_order(
-        &self,
-        ledger: &mut Ledger,
-        order: Order,
-        name_of_id: &str,
-        fault: &Applied,
-        now: OffsetDateTime,
-    ) {
-        let card = order.instrument.card.as_ref();
-        let is = |verdict: Verdict| card.is_some_and(|card| card.verdict == verdict);
-        let declined = if let Some(code) = fault.value().filter(|_| fault.is(Kind::RespCode)) {
-            Some(code.to_owned())
-        } else {
-            let declines = is(Verdict::Declines)
-                || order.money.amount == DECLINED_AMOUNT
-                // A stored card gets too old while nobody looks.
-                || card.is_some_and(|card| card.is_expired(now));
-            declines.then(|| BY_ISSUER.to_owned())
-        };
-        let challenged = declined.is_none() && (card.is_none() || is(Verdict::Challenges));
-        let challenge = order.back.as_ref().filter(|_| challenged).map(|way| {
-            let id = if name_of_id == "paymentId" {
-                format!("{}_0", order.id)
-            } else {
-                order.id.clone()
-            };
-            Challenge {
-                page: hex_id(),
-                mac: way.mac.clone(),
-                back: back(&way.url, &way.mac, (name_of_id, &id)),
-            }
-        });
-        let (code, becomes) = match (&declined, &challenge) {
-            (Some(_), _) => (REJECTED, None),
-            (None, Some(_)) => (REDIRECTED, None),
-            (None, None) => authorized(&ledger.settings, order.sale, now),
-        };
-        let mut payment = Payment {
-            id: order.id.clone(),
-            operations: vec![Operation {
-                kind: OperationKind::Payment,
-                amount: order.money.amount,
-                code,
-                becomes,
-                at: now,
-                error_code: declined,
-            }],
-            money: order.money,
-            reference: order.reference,
-            product: order.instrument.product,
-            card: order.instrument.card,
-            token: order.instrument.token,
-            sale: order.sale,
-            tokenize: order.instrument.tokenize,
-            challenge,
-            closed: false,
-            event_urls: order.event_urls,
-        };
-        if let Some(card) = &payment.card
-            && payment.tokenize
-            && !matches!(code, REJECTED | REDIRECTED)
-        {
-            payment.token = Some(ledger.book.store(card).0);
-        }
-        let created = payment.operation_json(0, "paymentOutput");
-        let urls = payment.event_urls.clone();
-        // The attempts of a hosted checkout have one number; the last one counts.
-        ledger.book.payments.retain(|other| other.id != payment.id);
-        ledger.book.payments.push(payment);
-        ledger
-            .book
-            .tell("payment.created", Some(("payment", created)), urls, now);
-        ledger.book.tell_operation(&order.id, 0, now);
-    }
-
     /// The holder has authenticated, or not: where to go now.
     pub(crate) fn end_challenge(
         ledger: &mut Ledger,
@@ -469,117 +380,103 @@ impl OnlinePayments {
         ledger.book.tell_operation(&id, 0, now);
         Some(back)
     }
-
-    pub(crate) fn read_payment(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let (payment, index) = found(ledger, call)?;
-        Ok(Reply::ok(read(payment, index)))
-    }
-
-    pub(crate) fn read_details(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let (payment, index) = found(ledger, call)?;
-        let mut details = read(payment, index);
-        if let Some(fields) = details.as_object_mut() {
-            // With a capital letter.
-            fields.insert("Operations".into(), payment.operations_json().into());
-        }
-        Ok(Reply::ok(details))
-    }
-
-    pub(crate) fn read_captures(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        list(ledger, call, OperationKind::Capture, "captures", "captureOutput")
-    }
-
-    pub(crate) fn read_refunds(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        list(ledger, call, OperationKind::Refund, "refunds", "refundOutput")
-    }
-
-    pub(crate) fn capture(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let amount = call.fields.amount("amount")?;
-        let is_final = call.fields.flag("isFinal")?.unwrap_or(false);
-        let (payment, _) = found(ledger, call)?;
-        let left = payment.capturable();
-        if left == 0 {
-            return Err(Refusal::not_allowed_now());
-        }
-        let amount = amount.unwrap_or(left);
-        if amount == 0 || amount > left {
-            return Err(Refusal::invalid("amount"));
-        }
-        payment.closed = is_final;
-        let end = ending(amount, CAPTURED, CAPTURE_REFUSED, CAPTURE_UNCERTAIN);
-        let (id, index) = operate(ledger, call, OperationKind::Capture, amount, CAPTURE_WAITS, end)?;
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
-        Ok(Reply::created(payment.operation_json(index, "captureOutput")))
-    }
-
-    pub(crate) fn refund(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let money = call.fields.money("amountOfMoney")?;
-        let (payment, _) = found(ledger, call)?;
-        let left = payment.refundable();
-        let exceeds = money
-            .as_ref()
-            .is_some_and(|money| money.currency == payment.money.currency && money.amount > left);
-        if left == 0 || exceeds {
-            return Err(Refusal::not_allowed_now());
-        }
-        let amount = partial(money, payment, left)?;
-        if let Some(code) = refund_decline(ledger, call, amount) {
-            return decline_refund(ledger, call, amount, code);
-        }
-        let end = ending(amount, REFUNDED, REFUND_REFUSED, REFUND_UNCERTAIN);
-        let (id, index) = operate(ledger, call, OperationKind::Refund, amount, REFUND_WAITS, end)?;
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
-        Ok(Reply::created(payment.operation_json(index, "refundOutput")))
-    }
-
-    pub(crate) fn cancel(ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let money = call.fields.money("amountOfMoney")?;
-        let (payment, _) = found(ledger, call)?;
-        let left = payment.cancellable();
-        if left == 0 {
-            return Err(Refusal::not_allowed_now());
-        }
-        let amount = partial(money, payment, left)?;
-        let end = Some(CANCELLED);
-        let (id, index) = operate(ledger, call, OperationKind::Cancel, amount, CANCEL_WAITS, end)?;
-        let payment = ledger.book.payment(&id).ok_or_else(Refusal::unknown_payment)?;
-        Ok(Reply::ok(
-            json!({ "payment": payment.operation_json(index, "paymentOutput") }),
-        ))
-    }
 }
 
-fn found<'a>(ledger: &'a mut Ledger, call: &Call<'_>) -> Result<(&'a mut Payment, usize), Refusal> {
+pub(crate) fn found<'a>(
+    ledger: &'a mut Ledger,
+    call: &Call<'_>,
+) -> Result<(&'a mut Payment, usize), Refusal> {
     ledger
         .book
         .operation(call.id)
         .ok_or_else(Refusal::unknown_payment)
 }
 
-/// `errorCode` of a refund that the issuer declines at once.
-fn refund_decline(ledger: &Ledger, call: &Call<'_>, amount: i64) -> Option<String> {
-    if call.fault.is(Kind::RespCode) {
-        return call.fault.value().map(Into::into);
+/// `errorCode` of an order that the issuer declines.
+fn decline_code(order: &Order, fault: &Applied, now: OffsetDateTime) -> Option<String> {
+    if fault.is(Kind::RespCode) && fault.value().is_some() {
+        return fault.value().map(Into::into);
     }
-    let declined = ledger.settings.declined_refund_amounts.contains(&amount);
-    declined.then(|| BY_ISSUER.to_owned())
+    let card = order.instrument.card.as_ref();
+    let declines = card.is_some_and(|card| card.verdict == Verdict::Declines)
+        || order.money.amount == DECLINED_AMOUNT
+        // A stored card can expire.
+        || card.is_some_and(|card| card.is_expired(now));
+    declines.then(|| BY_ISSUER.to_owned())
 }
 
-/// Books a refund that was declined. Its HTTP status is taken to be that of a declined payment.
-fn decline_refund(ledger: &mut Ledger, call: &Call<'_>, amount: i64, code: String) -> Answer {
-    let errors = refusal::decline(&code);
-    let (payment, _) = found(ledger, call)?;
-    let index = payment.operations.len();
-    payment.operations.push(Operation {
-        kind: OperationKind::Refund,
-        amount,
-        code: REFUND_REFUSED,
-        becomes: None,
-        at: call.now,
-        error_code: Some(code),
-    });
-    let result = payment.operation_json(index, "refundOutput");
-    Ok(declined(&errors, "refundResult", result))
+/// The authentication that an order waits for, if its card or its product wants one.
+fn challenge(order: &Order, name_of_id: &str) -> Option<Challenge> {
+    let card = order.instrument.card.as_ref();
+    if card.is_some_and(|card| card.verdict != Verdict::Challenges) {
+        return None;
+    }
+    let way = order.back.as_ref()?;
+    let id = if name_of_id == "paymentId" {
+        format!("{}_0", order.id)
+    } else {
+        order.id.clone()
+    };
+    Some(Challenge {
+        page: hex_id(),
+        mac: way.mac.clone(),
+        back: back(&way.url, &way.mac, (name_of_id, &id)),
+    })
+}
+
+/// Asks the issuer, and books the payment with its answer.
+pub(crate) fn book_order<'a>(
+    ledger: &'a mut Ledger,
+    order: Order,
+    name_of_id: &str,
+    fault: &Applied,
+    now: OffsetDateTime,
+) -> Result<&'a Payment, Refusal> {
+    let declined = decline_code(&order, fault, now);
+    let challenge = challenge(&order, name_of_id).filter(|_| declined.is_none());
+    let (code, becomes) = match (&declined, &challenge) {
+        (Some(_), _) => (REJECTED, None),
+        (None, Some(_)) => (REDIRECTED, None),
+        (None, None) => authorized(&ledger.settings, order.sale, now),
+    };
+    let mut payment = Payment {
+        id: order.id.clone(),
+        operations: vec![Operation {
+            kind: OperationKind::Payment,
+            amount: order.money.amount,
+            code,
+            becomes,
+            at: now,
+            error_code: declined,
+        }],
+        money: order.money,
+        reference: order.reference,
+        product: order.instrument.product,
+        card: order.instrument.card,
+        token: order.instrument.token,
+        sale: order.sale,
+        tokenize: order.instrument.tokenize,
+        challenge,
+        closed: false,
+        event_urls: order.event_urls,
+    };
+    if let Some(card) = &payment.card
+        && payment.tokenize
+        && !matches!(code, REJECTED | REDIRECTED)
+    {
+        payment.token = Some(ledger.book.store(card).0);
+    }
+    let created = payment.operation_json(0, "paymentOutput");
+    let urls = payment.event_urls.clone();
+    // The attempts of a hosted checkout have one number; the last one counts.
+    ledger.book.payments.retain(|other| other.id != payment.id);
+    ledger.book.payments.push(payment);
+    ledger
+        .book
+        .tell("payment.created", Some(("payment", created)), urls, now);
+    ledger.book.tell_operation(&order.id, 0, now);
+    let booked = ledger.book.payments.last();
+    booked.ok_or_else(Refusal::unknown_payment)
 }
 
 /// What the issuer declined: 402, with errors and the result beside each other.
@@ -596,51 +493,6 @@ pub(crate) fn declined(errors: &Value, name: &str, result: Value) -> Reply {
     Reply::new(status, body)
 }
 
-/// The payment, or one of its operations if the id names one.
-fn read(payment: &Payment, index: usize) -> Value {
-    if index == 0 {
-        payment.json()
-    } else {
-        payment.operation_json(index, "paymentOutput")
-    }
-}
-
-/// The names of the lists are those of the libraries' models.
-fn list(ledger: &mut Ledger, call: &Call<'_>, kind: OperationKind, name: &str, output: &str) -> Answer {
-    let (payment, _) = found(ledger, call)?;
-    let all = payment.operations.iter().enumerate();
-    let these: Vec<Value> = all
-        .filter(|(_, operation)| operation.kind == kind)
-        .map(|(index, _)| payment.operation_json(index, output))
-        .collect();
-    Ok(Reply::ok(json!({ name: these })))
-}
-
-/// An amount that is not more than what is left, in the payment's currency. All of it if none is given.
-fn partial(money: Option<Money>, payment: &Payment, left: i64) -> Result<i64, Refusal> {
-    match money {
-        None => Ok(left),
-        Some(money) if money.currency != payment.money.currency => {
-            Err(Refusal::invalid("amountOfMoney.currencyCode"))
-        }
-        Some(money) if money.amount == 0 || money.amount > left => {
-            Err(Refusal::invalid("amountOfMoney.amount"))
-        }
-        Some(money) => Ok(money.amount),
-    }
-}
-
-/// How an operation ends, by its amount.
-fn ending(amount: i64, good: u16, refused: u16, uncertain: u16) -> Option<u16> {
-    Some(if REFUSED_AMOUNTS.contains(&amount) {
-        refused
-    } else if UNCERTAIN_AMOUNTS.contains(&amount) {
-        uncertain
-    } else {
-        good
-    })
-}
-
 /// The code of an authorization that the issuer gave, and what it becomes.
 fn authorized(settings: &Settings, sale: bool, now: OffsetDateTime) -> (u16, Option<(u16, OffsetDateTime)>) {
     let end = if sale { CAPTURED } else { AUTHORIZED };
@@ -651,32 +503,8 @@ fn authorized(settings: &Settings, sale: bool, now: OffsetDateTime) -> (u16, Opt
     }
 }
 
-fn settled_at(settings: &Settings, now: OffsetDateTime) -> OffsetDateTime {
+pub(crate) fn settled_at(settings: &Settings, now: OffsetDateTime) -> OffsetDateTime {
     now + time::Duration::milliseconds(settings.settle_after_ms.into())
-}
-
-/// Books an operation: the payment's id, and its own number.
-fn operate(
-    ledger: &mut Ledger,
-    call: &Call<'_>,
-    kind: OperationKind,
-    amount: i64,
-    code: u16,
-    end: Option<u16>,
-) -> Result<(String, usize), Refusal> {
-    let at = settled_at(&ledger.settings, call.now);
-    let (payment, _) = found(ledger, call)?;
-    let (id, index) = (payment.id.clone(), payment.operations.len());
-    payment.operations.push(Operation {
-        kind,
-        amount,
-        code,
-        becomes: end.map(|end| (end, at)),
-        at: call.now,
-        error_code: None,
-    });
-    ledger.book.tell_operation(&id, index, call.now);
-    Ok((id, index))
 }
 
 /// Whether a hosted checkout is done with this payment.
