@@ -31,7 +31,7 @@ use self::refusal::Refusal;
 use self::request::{Answer, Call};
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, routes};
 use crate::{SandboxOptions, StartError};
 
@@ -53,9 +53,9 @@ pub struct Info {
     pub client_subacc: u32,
     /// For sales with it.
     pub client_subacc_3ds: u32,
-    /// Of the application whose tokens pages hold.
+    /// The application whose tokens pages hold.
     pub frontend: Credentials,
-    /// Of the application that charges.
+    /// The application that charges.
     pub backend: Credentials,
 }
 
@@ -119,7 +119,7 @@ impl CcBill {
     fn call(
         &self,
         request: &Request<Operation>,
-        fault: &Applied,
+        fault: &ActiveFault,
         role: Role,
         handler: Handler,
     ) -> Result<(Value, u8), Refusal> {
@@ -204,7 +204,7 @@ impl Platform for CcBill {
         &self.host
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> Reply {
         let Operation::Call(role, handler) = request.route.operation else {
             return self.grant(request);
         };

@@ -39,7 +39,7 @@ use self::fields::Fields;
 use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, random, routes};
 use crate::{SandboxOptions, StartError};
 
@@ -81,18 +81,18 @@ pub struct Account {
     pub name: String,
 }
 
-/// A call whose path and bearer were understood.
+/// A call with a valid access token.
 pub(crate) struct Call<'a> {
     /// The variable of the path.
     id: String,
-    /// Of the few paths that have two.
+    /// The second variable, in the few paths that have two.
     second_id: String,
     uri: &'a Uri,
     token: Token,
     /// Its idempotency key.
     key: Option<&'a str>,
     fields: Fields,
-    fault: &'a Applied,
+    fault: &'a ActiveFault,
     now: OffsetDateTime,
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct GpApi {
 
 impl GpApi {
     /// Does the work of a call: all of it, or nothing.
-    fn call(&self, request: &Request<Operation>, fault: &Applied) -> Answer {
+    fn call(&self, request: &Request<Operation>, fault: &ActiveFault) -> Answer {
         // The answers to a missing and to another version are not documented.
         match request.header(VERSION_HEADER) {
             Some(VERSION) => {}
@@ -324,7 +324,7 @@ impl Platform for GpApi {
         &self.host
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> Reply {
         match self.call(request, fault) {
             Ok(body) => Reply::json(StatusCode::OK, &body),
             Err(refusal) => refusal.reply(),
@@ -381,12 +381,12 @@ impl Platform for GpApi {
     }
 }
 
-/// Letters and digits by chance, as the platform's ids are made of.
+/// Random letters and digits, which the platform's ids consist of.
 fn alphanumerics(count: usize) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     std::iter::repeat_with(|| {
         let mut bytes = Uuid::new_v4().into_bytes();
-        // The two that are not by chance in every place.
+        // Two bytes of a UUID that are not random in every bit.
         bytes.swap(6, 14);
         bytes.swap(8, 15);
         bytes

@@ -27,15 +27,15 @@ use uuid::Uuid;
 
 use self::answers::Answer;
 use self::body::Body;
-use self::checkout::Verb;
+use self::checkout::Action;
 pub use self::decrypt::{CounterArithmetic, Utf8Decoder};
 pub use self::keys::KeyError;
 use self::keys::KeyPair;
-use self::merchant::{TERMINALS, Way};
+use self::merchant::{Reversal, TERMINALS};
 use self::orders::Book;
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
-use crate::host::faults::{Applied, Kind};
+use crate::host::faults::{ActiveFault, Kind};
 use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, random, routes};
 use crate::{SandboxOptions, StartError};
 
@@ -85,11 +85,11 @@ impl Refusal {
     const INVALID_CARD_TOKEN: Self = Self("Invalid card token");
 }
 
-/// A call whose body was understood.
+/// A call with a body that is JSON.
 pub(crate) struct Call<'a> {
     body: Body,
     liszt_token: Option<&'a str>,
-    fault: &'a Applied,
+    fault: &'a ActiveFault,
 }
 
 type Operation = fn(&GreenPay, &mut Ledger, &Call<'_>) -> Answer;
@@ -101,17 +101,17 @@ const MERCHANT: &[Route<Operation>] = routes! {
     POST "merchant/tokenPayment" "/tokenPayment" => GreenPay::pay_with_token;
     POST "merchant/deleteToken" "/deleteToken" => GreenPay::delete_token;
     POST "merchant/transactions/void" "/transactions/void" =>
-        |platform, ledger, call| platform.reverse(ledger, call, Way::Void);
+        |platform, ledger, call| platform.reverse(ledger, call, Reversal::Void);
     POST "merchant/transactions/refund" "/transactions/refund" =>
-        |platform, ledger, call| platform.reverse(ledger, call, Way::Refund);
+        |platform, ledger, call| platform.reverse(ledger, call, Reversal::Refund);
 };
 
 const CHECKOUT: &[Route<Operation>] = routes! {
-    POST "checkout/tokenize" "/tokenize" => |platform, ledger, call| platform.checkout(ledger, call, Verb::Tokenize);
+    POST "checkout/tokenize" "/tokenize" => |platform, ledger, call| platform.checkout(ledger, call, Action::Tokenize);
     POST "checkout/tokenize/update" "/tokenize/update" =>
-        |platform, ledger, call| platform.checkout(ledger, call, Verb::Update);
-    POST "checkout/kount" "/kount" => |platform, ledger, call| platform.checkout(ledger, call, Verb::PayWithKount);
-    POST "checkout/" "" => |platform, ledger, call| platform.checkout(ledger, call, Verb::Pay);
+        |platform, ledger, call| platform.checkout(ledger, call, Action::Update);
+    POST "checkout/kount" "/kount" => |platform, ledger, call| platform.checkout(ledger, call, Action::PayWithKount);
+    POST "checkout/" "" => |platform, ledger, call| platform.checkout(ledger, call, Action::Pay);
 };
 
 /// The simulated GreenPay.
@@ -132,7 +132,7 @@ impl GreenPay {
     }
 
     /// Signs, posts the webhook, spoils.
-    fn finish(self: &Arc<Self>, answer: &Answer, fault: &Applied) -> Reply {
+    fn finish(self: &Arc<Self>, answer: &Answer, fault: &ActiveFault) -> Reply {
         let settings = self.host.with(|ledger| ledger.settings.clone());
         let sign = |keys: &KeyPair| {
             if settings.sign {
@@ -142,11 +142,11 @@ impl GreenPay {
             }
         };
         let good = sign(&self.keys);
-        if let (Some(hook), Some(base)) = (&answer.hook, settings.webhook_url) {
+        if let (Some(webhook), Some(base)) = (&answer.webhook, settings.webhook_url) {
             webhooks::send_later(
                 self.clone(),
                 base,
-                hook.clone(),
+                webhook.clone(),
                 good.clone(),
                 fault.webhook_after(),
             );
@@ -172,7 +172,7 @@ impl GreenPay {
         }
     }
 
-    fn other_keys_for(&self, fault: &Applied) -> Option<&KeyPair> {
+    fn other_keys_for(&self, fault: &ActiveFault) -> Option<&KeyPair> {
         if fault.is(Kind::WrongKeySignature) {
             self.other_keys()
         } else {
@@ -240,7 +240,7 @@ impl Platform for GreenPay {
         &self.host
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> Reply {
         let answer = match Body::parse(&request.body) {
             None => Answer::refusal(Refusal::INVALID_BODY, None),
             Some(body) => {

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::control::Control;
 use self::cors::PageAccess;
-use self::faults::{Applied, Faults, Kind};
+use self::faults::{ActiveFault, Faults, Kind};
 pub(crate) use self::listener::serve;
 pub(crate) use self::reply::Reply;
 pub(crate) use self::router::{MAX_BODY, Mount, Request, Route, Table, Unrouted, routes};
@@ -62,7 +62,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     fn host(&self) -> &Host<Self::Book, Self::Settings>;
 
     /// Does the work of a request: all of it, or nothing.
-    fn answer(self: &Arc<Self>, request: &Request<Self::Operation>, fault: &Applied) -> Reply;
+    fn answer(self: &Arc<Self>, request: &Request<Self::Operation>, fault: &ActiveFault) -> Reply;
 
     /// Answers a path or a method that it does not have.
     fn unrouted(&self, request: &Unrouted) -> Reply;
@@ -99,7 +99,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     fn serve(
         self: Arc<Self>,
         request: Request<Self::Operation>,
-        fault: Applied,
+        fault: ActiveFault,
     ) -> impl Future<Output = Response> + Send {
         async move {
             fault.pause(Kind::Delay).await;
@@ -114,7 +114,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     }
 
     /// The response of a fault that keeps the work from being done.
-    fn fail_before(&self, fault: &Applied) -> Option<Response> {
+    fn fail_before(&self, fault: &ActiveFault) -> Option<Response> {
         if fault.is(Kind::BadGatewayBeforeCommit) {
             return Some(self.bad_gateway().into_response());
         }
@@ -122,7 +122,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     }
 
     /// The reply, or what a fault makes of it once the work is done.
-    fn respond(&self, reply: Reply, fault: &Applied) -> Response {
+    fn respond(&self, reply: Reply, fault: &ActiveFault) -> Response {
         if fault.is(Kind::BadGatewayAfterCommit) {
             return self.bad_gateway().into_response();
         }
@@ -278,9 +278,9 @@ impl<B: Default, S: Settings> Host<B, S> {
     }
 
     /// The fault that spoils the next notification.
-    pub(crate) fn notification_fault<P: Platform>(&self) -> Applied {
+    pub(crate) fn notification_fault<P: Platform>(&self) -> ActiveFault {
         let name = P::NOTIFICATIONS;
-        name.map_or_else(Applied::default, |name| self.shared.faults.take(P::ID, name))
+        name.map_or_else(ActiveFault::default, |name| self.shared.faults.take(P::ID, name))
     }
 
     fn reset(&self) {

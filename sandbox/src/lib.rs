@@ -146,12 +146,12 @@ impl Sandbox {
     /// # Errors
     /// If an option cannot be, or the address cannot be had.
     pub async fn start(options: SandboxOptions) -> Result<RunningSandbox, StartError> {
-        let asked = options.listen;
-        if !asked.ip().is_loopback() {
-            return Err(StartError::NotLoopback(asked));
+        let listen = options.listen;
+        if !listen.ip().is_loopback() {
+            return Err(StartError::NotLoopback(listen));
         }
-        let listen_error = |error| StartError::Listen(asked, error);
-        let listener = TcpListener::bind(asked).await.map_err(listen_error)?;
+        let listen_error = |error| StartError::Listen(listen, error);
+        let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let origin = format!("http://{address}");
         let (stop, stopped) = watch::channel(false);
@@ -217,7 +217,7 @@ impl RunningSandbox {
     /// # Errors
     /// If there is no such platform or route.
     pub fn inject(&self, fault: Fault) -> Result<(), String> {
-        self.control.add_fault(fault).map_err(control::Mistake::text)
+        self.control.add_fault(fault).map_err(control::ControlError::text)
     }
 
     /// Drops all failures that have not come up.
@@ -232,7 +232,7 @@ impl RunningSandbox {
     pub fn change_settings(&self, platform: &str, change: &Value) -> Result<(), String> {
         self.control
             .change_settings(platform, change)
-            .map_err(control::Mistake::text)
+            .map_err(control::ControlError::text)
     }
 
     /// Has a platform do what it does of its own accord, such as sending a notification.
@@ -243,7 +243,7 @@ impl RunningSandbox {
         self.control
             .command(platform, name, body)
             .await
-            .map_err(control::Mistake::text)
+            .map_err(control::ControlError::text)
     }
 
     /// Back to how it started, with the same keys and credentials.

@@ -78,8 +78,8 @@ async fn main() -> ExitCode {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Err(mistake) => {
-            eprintln!("{mistake}\n\n{USAGE}");
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -107,16 +107,16 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .with_ansi(false)
         .with_max_level(level)
         .init();
-    let ends = Ends::listen(arguments.exit_with_stdin)?;
+    let shutdown = Shutdown::listen(arguments.exit_with_stdin)?;
     let sandbox = Sandbox::start(arguments.options).await?;
     println!("{}", serde_json::to_string(sandbox.info())?);
-    ends.come().await;
+    shutdown.requested().await;
     sandbox.stop().await;
     Ok(())
 }
 
-/// What ends the program. It listens from before the line is printed: who reads it may end it at once.
-struct Ends {
+/// What stops the program. It listens before the line is printed, since the reader may stop it at once.
+struct Shutdown {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
     stdin: oneshot::Receiver<()>,
@@ -124,7 +124,7 @@ struct Ends {
     _open: Option<oneshot::Sender<()>>,
 }
 
-impl Ends {
+impl Shutdown {
     fn listen(exit_with_stdin: bool) -> std::io::Result<Self> {
         #[cfg(unix)]
         use tokio::signal::unix::{SignalKind, signal};
@@ -148,7 +148,7 @@ impl Ends {
     }
 
     #[cfg(unix)]
-    async fn come(self) {
+    async fn requested(self) {
         let [mut interrupt, mut terminate] = self.signals;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -158,7 +158,7 @@ impl Ends {
     }
 
     #[cfg(not(unix))]
-    async fn come(self) {
+    async fn requested(self) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = self.stdin => {}

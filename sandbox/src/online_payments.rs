@@ -54,7 +54,7 @@ use self::keys::KeyPair;
 use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 use crate::host::{self, Host, MAX_BODY, Mount, Platform, Request, Route, Table, Unrouted, random, routes};
 use crate::{SandboxOptions, StartError};
 
@@ -92,15 +92,15 @@ pub struct WebhookKey {
     pub secret: String,
 }
 
-/// A call that was let in.
+/// An authenticated call.
 pub(crate) struct Call<'a> {
     /// The variable of the path.
     id: &'a str,
     query: Vec<(String, String)>,
-    /// Of the client API: whose page.
+    /// The session, in the client API.
     session: Option<&'a str>,
     fields: Fields,
-    fault: &'a Applied,
+    fault: &'a ActiveFault,
     now: OffsetDateTime,
 }
 
@@ -113,7 +113,7 @@ impl Call<'_> {
     }
 }
 
-/// What is answered if all went well, or if the issuer declined.
+/// The answer to a call that succeeded or was declined.
 pub(crate) struct Reply {
     status: StatusCode,
     body: Option<Value>,
@@ -152,7 +152,7 @@ pub(crate) struct Operation {
     handler: Handler,
     /// Whether a key keeps it from being done twice.
     is_idempotent: bool,
-    /// Of the client API.
+    /// Whether it belongs to the client API.
     is_page: bool,
 }
 
@@ -278,13 +278,13 @@ impl OnlinePayments {
         counter.to_string()
     }
 
-    /// Made by whoever needs it first.
+    /// Generated on first use.
     fn keys(&self) -> Option<&KeyPair> {
         self.keys.get_or_init(KeyPair::make).as_ref()
     }
 
     /// Does the work of a call: all of it, or nothing.
-    fn call(&self, request: &Request<Operation>, fault: &Applied) -> Answer {
+    fn call(&self, request: &Request<Operation>, fault: &ActiveFault) -> Answer {
         let fields = if request.method == Method::POST {
             Fields::parse(&plain_body(request)?)?
         } else {
@@ -327,7 +327,7 @@ fn plain_body(request: &Request<Operation>) -> Result<Vec<u8>, Refusal> {
     Ok(plain)
 }
 
-/// The platform leaves out what there is not.
+/// The platform leaves out members without a value.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields
@@ -423,11 +423,11 @@ impl Platform for OnlinePayments {
         &self.host
     }
 
-    async fn serve(self: Arc<Self>, request: Request<Operation>, fault: Applied) -> Response {
+    async fn serve(self: Arc<Self>, request: Request<Operation>, fault: ActiveFault) -> Response {
         self.serve_once(request, fault).await
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> host::Reply {
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> host::Reply {
         let answer = self.call(request, fault);
         self.send_events(fault.webhook_after());
         match answer {
@@ -508,7 +508,7 @@ fn timestamp(instant: OffsetDateTime) -> String {
     )
 }
 
-/// 32 hexadecimal digits by chance.
+/// 32 random hexadecimal digits.
 fn hex_id() -> String {
     Uuid::new_v4().simple().to_string()
 }

@@ -37,7 +37,7 @@ use self::fields::Fields;
 use self::payments::{Call, On};
 use self::refusal::Refusal;
 pub use self::settings::{Repeats, Settings, WrongClient};
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, random, routes};
 use crate::{SandboxOptions, StartError, sealing};
 
@@ -56,7 +56,7 @@ pub struct Info {
     pub acquirer_id: String,
     /// The merchant.
     pub merchant_id: String,
-    /// Of the merchant's application.
+    /// The merchant's application.
     pub credentials: Credentials,
 }
 
@@ -192,7 +192,7 @@ impl WorldlineAcquiring {
     fn call(
         &self,
         request: &Request<Operation>,
-        fault: &Applied,
+        fault: &ActiveFault,
         scope: &'static str,
         reads: bool,
         handler: Handler,
@@ -265,7 +265,7 @@ impl WorldlineAcquiring {
         Ok(success)
     }
 
-    /// Of the request, so that another use of the same id is seen without keeping the card.
+    /// A digest of the request tells another use of the same id without keeping the card.
     fn digest(&self, request: &Request<Operation>, fields: &Fields) -> [u8; 32] {
         Sha256::new()
             .chain_update(self.salt)
@@ -348,7 +348,7 @@ impl Platform for WorldlineAcquiring {
         &self.host
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &Applied) -> Reply {
+    fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> Reply {
         let answer = match request.route.operation {
             Operation::Grant => return self.grant(&request.body),
             Operation::Call {

@@ -7,7 +7,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::book::{Sale, Token};
-use super::fields::{Fields, REQUIRED, VALUES, Wrong};
+use super::fields::{FieldErrors, Fields, REQUIRED, VALUES};
 use super::request::{Answer, Call};
 use super::threeds::check_threeds;
 use super::tokens::ENDLESS;
@@ -33,10 +33,10 @@ impl Call<'_> {
     pub(crate) fn sales(&self, ledger: &Ledger) -> Answer {
         self.token(ledger)?;
         let query = self.query();
-        let mut wrong = Wrong::default();
-        let account = self.account(&Fields::of(&query, ""), &mut wrong);
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        let mut errors = FieldErrors::default();
+        let account = self.account(&Fields::of(&query, ""), &mut errors);
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         let sub = account.ok_or_else(Refusal::forbidden)??;
         let sales = ledger.book.sales.iter();
@@ -96,37 +96,37 @@ impl Call<'_> {
         threeds: bool,
     ) -> Result<Charge, Refusal> {
         let fields = Fields::of(body, "");
-        let mut wrong = Wrong::default();
-        let account = self.account(&fields, &mut wrong);
-        let price = fields.cents("initialPrice", &mut wrong);
+        let mut errors = FieldErrors::default();
+        let account = self.account(&fields, &mut errors);
+        let price = fields.cents("initialPrice", &mut errors);
         for name in ["initialPrice", "initialPeriod"] {
             if fields.at(name).is_none() {
-                wrong.note(Some(name), REQUIRED);
+                errors.add(Some(name), REQUIRED);
             }
         }
-        fields.number("initialPeriod", &mut wrong);
-        let mut currency = fields.number("currencyCode", &mut wrong);
+        fields.number("initialPeriod", &mut errors);
+        let mut currency = fields.number("currencyCode", &mut errors);
         if currency.is_some_and(|code| !CURRENCIES.contains(&code)) {
-            wrong.note(Some("currencyCode"), VALUES);
+            errors.add(Some("currencyCode"), VALUES);
         }
         if threeds && currency.is_none() {
             // The platform's own sample names the currency of the authentication alone.
             currency = fields
-                .number("threedsCurrency", &mut Wrong::default())
+                .number("threedsCurrency", &mut FieldErrors::default())
                 .filter(|code| CURRENCIES.contains(code));
         }
-        let ip = self.customer_ip(Some(&fields), "ipAddress", ledger, &mut wrong);
+        let ip = self.customer_ip(Some(&fields), "ipAddress", ledger, &mut errors);
         let token = ledger.book.tokens.get(self.id);
         let ip_address = ip.or_else(|| token.and_then(|token| token.ip_address.clone()));
         let given = self.ip_header.is_some() || fields.at("ipAddress").is_some();
         if ledger.settings.charge_needs_ip_address && token.is_some() && !given && ip_address.is_none() {
-            wrong.note(Some("ipAddress"), REQUIRED);
+            errors.add(Some("ipAddress"), REQUIRED);
         }
         if threeds {
-            check_threeds(&fields, price, &mut wrong);
+            check_threeds(&fields, price, &mut errors);
         }
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         let subacc = account.ok_or_else(Refusal::forbidden)??;
         Ok(Charge {

@@ -1,23 +1,23 @@
-//! Reading what a client sends: leniently with numbers in texts, as samples send them, and with all faults at once.
+//! Reading what a client sends: leniently with numbers in texts, as samples send them, and with all errors at once.
 
 use serde_json::{Map, Value, json};
 
-/// Fields of one object, and what is wrong with them.
+/// The fields of one object.
 pub(crate) struct Fields<'a> {
     pub(crate) map: &'a Map<String, Value>,
     prefix: &'static str,
 }
 
-/// All faults of a request.
+/// Everything that is wrong with a request.
 #[derive(Default)]
-pub(crate) struct Wrong(Vec<Value>);
+pub(crate) struct FieldErrors(Vec<Value>);
 
 pub(crate) const REQUIRED: &str = "Attribute required";
 pub(crate) const SIZE: &str = "Problem with attribute size";
 pub(crate) const VALUES: &str = "Problem with the attribute values";
 
-impl Wrong {
-    pub(crate) fn note(&mut self, field: Option<&str>, message: &str) {
+impl FieldErrors {
+    pub(crate) fn add(&mut self, field: Option<&str>, message: &str) {
         self.0.push(json!({ "field": field, "message": message }));
     }
 
@@ -46,30 +46,30 @@ impl<'a> Fields<'a> {
             .filter(|value| !value.is_null() && value.as_str() != Some(""))
     }
 
-    pub(crate) fn text(&self, field: &str, most: usize, wrong: &mut Wrong) -> Option<&'a str> {
+    pub(crate) fn text(&self, field: &str, most: usize, errors: &mut FieldErrors) -> Option<&'a str> {
         let text = self.at(field)?;
         match text.as_str() {
             Some(text) if text.chars().count() <= most => Some(text),
             Some(_) => {
-                wrong.note(Some(&self.name(field)), SIZE);
+                errors.add(Some(&self.name(field)), SIZE);
                 None
             }
             None => {
-                wrong.note(Some(&self.name(field)), VALUES);
+                errors.add(Some(&self.name(field)), VALUES);
                 None
             }
         }
     }
 
-    pub(crate) fn needed(&self, field: &str, most: usize, wrong: &mut Wrong) -> Option<&'a str> {
+    pub(crate) fn needed(&self, field: &str, most: usize, errors: &mut FieldErrors) -> Option<&'a str> {
         if self.at(field).is_none() {
-            wrong.note(Some(&self.name(field)), REQUIRED);
+            errors.add(Some(&self.name(field)), REQUIRED);
         }
-        self.text(field, most, wrong)
+        self.text(field, most, errors)
     }
 
     /// A whole number, or the text of one.
-    pub(crate) fn number(&self, field: &str, wrong: &mut Wrong) -> Option<u64> {
+    pub(crate) fn number(&self, field: &str, errors: &mut FieldErrors) -> Option<u64> {
         let value = self.at(field)?;
         let number = match value {
             Value::Number(number) => number.as_u64(),
@@ -77,18 +77,18 @@ impl<'a> Fields<'a> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         if number.is_none() {
-            wrong.note(Some(&self.name(field)), VALUES);
+            errors.add(Some(&self.name(field)), VALUES);
         }
         number
     }
 
-    pub(crate) fn needed_number(&self, field: &str, most: u64, wrong: &mut Wrong) -> Option<u64> {
+    pub(crate) fn needed_number(&self, field: &str, most: u64, errors: &mut FieldErrors) -> Option<u64> {
         if self.at(field).is_none() {
-            wrong.note(Some(&self.name(field)), REQUIRED);
+            errors.add(Some(&self.name(field)), REQUIRED);
         }
-        let number = self.number(field, wrong)?;
+        let number = self.number(field, errors)?;
         if number > most {
-            wrong.note(Some(&self.name(field)), SIZE);
+            errors.add(Some(&self.name(field)), SIZE);
             return None;
         }
         Some(number)
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Hundredths of a decimal number, or of the text of one; more decimals only if they are zeros.
-    pub(crate) fn cents(&self, field: &str, wrong: &mut Wrong) -> Option<u64> {
+    pub(crate) fn cents(&self, field: &str, errors: &mut FieldErrors) -> Option<u64> {
         let value = self.at(field)?;
         let cents = match value {
             Value::Number(number) => hundredths(&number.to_string()),
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         if cents.is_none() {
-            wrong.note(Some(&self.name(field)), VALUES);
+            errors.add(Some(&self.name(field)), VALUES);
         }
         cents
     }

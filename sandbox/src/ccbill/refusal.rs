@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::fields::Wrong;
+use super::fields::FieldErrors;
 use crate::host::{Reply, clock};
 
 const ERROR_TYPE: &str = "application/vnd.com.cwie.error.v1+json";
 
-/// What is answered instead of the result.
+/// The answer to a call that is refused.
 pub(crate) struct Refusal {
     status: u16,
     code: u32,
@@ -28,9 +28,9 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn validation(wrong: Wrong) -> Self {
+    pub(crate) fn validation(errors: FieldErrors) -> Self {
         Self {
-            errors: wrong.into_errors(),
+            errors: errors.into_errors(),
             ..Self::new(400, 200_000, "Validation failed!")
         }
     }

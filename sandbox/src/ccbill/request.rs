@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::book::Token;
-use super::fields::{Fields, VALUES, Wrong};
+use super::fields::{FieldErrors, Fields, VALUES};
 use super::{Info, Ledger, Refusal};
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 
 pub(crate) struct Call<'a> {
     pub(crate) info: &'a Info,
@@ -18,7 +18,7 @@ pub(crate) struct Call<'a> {
     pub(crate) id: &'a str,
     pub(crate) is_json: bool,
     pub(crate) body: &'a [u8],
-    pub(crate) fault: &'a Applied,
+    pub(crate) fault: &'a ActiveFault,
     pub(crate) now: OffsetDateTime,
     pub(crate) version: u8,
 }
@@ -37,9 +37,9 @@ impl Call<'_> {
             return Err(Refusal::new(415, 100_004, "Unsupported Media Type"));
         }
         serde_json::from_slice(self.body).map_err(|_| {
-            let mut wrong = Wrong::default();
-            wrong.note(None, "Unreadable body");
-            Refusal::validation(wrong)
+            let mut errors = FieldErrors::default();
+            errors.add(None, "Unreadable body");
+            Refusal::validation(errors)
         })
     }
 
@@ -67,9 +67,13 @@ impl Call<'_> {
     }
 
     /// The account and sub account of a call, which have to be this merchant's.
-    pub(crate) fn account(&self, fields: &Fields<'_>, wrong: &mut Wrong) -> Option<Result<u32, Refusal>> {
-        let account = fields.needed_number("clientAccnum", 999_999, wrong)?;
-        let sub = fields.needed_number("clientSubacc", 9999, wrong)?;
+    pub(crate) fn account(
+        &self,
+        fields: &Fields<'_>,
+        errors: &mut FieldErrors,
+    ) -> Option<Result<u32, Refusal>> {
+        let account = fields.needed_number("clientAccnum", 999_999, errors)?;
+        let sub = fields.needed_number("clientSubacc", 9999, errors)?;
         let ours = [self.info.client_subacc, self.info.client_subacc_3ds];
         let sub = u32::try_from(sub).ok().filter(|sub| ours.contains(sub));
         Some(match sub {
@@ -84,7 +88,7 @@ impl Call<'_> {
         fields: Option<&Fields<'_>>,
         name: &str,
         ledger: &Ledger,
-        wrong: &mut Wrong,
+        errors: &mut FieldErrors,
     ) -> Option<String> {
         let given = self
             .ip_header
@@ -94,7 +98,7 @@ impl Call<'_> {
                 Some(given.into())
             }
             _ => {
-                wrong.note(Some(name), VALUES);
+                errors.add(Some(name), VALUES);
                 None
             }
         }

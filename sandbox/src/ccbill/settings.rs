@@ -1,4 +1,4 @@
-//! What of the simulated CCBill can be set while it runs: what is not documented of the real one.
+//! Settings of the simulated CCBill, for what is not documented of the real one.
 
 use serde::{Deserialize, Serialize};
 

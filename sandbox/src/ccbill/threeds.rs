@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::fields::{Fields, REQUIRED, VALUES, Wrong};
+use super::fields::{FieldErrors, Fields, REQUIRED, VALUES};
 use super::request::{Answer, Call};
 use super::{Ledger, Refusal};
 
@@ -17,13 +17,13 @@ impl Call<'_> {
     pub(crate) fn threeds_required(&self) -> Answer {
         let query = self.query();
         let fields = Fields::of(&query, "");
-        let mut wrong = Wrong::default();
-        let account = self.account(&fields, &mut wrong);
-        fields.needed_number("bin", 99_999_999, &mut wrong);
-        fields.needed("last4", 4, &mut wrong);
-        let currency = fields.needed_number("currencyCode", 999, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        let mut errors = FieldErrors::default();
+        let account = self.account(&fields, &mut errors);
+        fields.needed_number("bin", 99_999_999, &mut errors);
+        fields.needed("last4", 4, &mut errors);
+        let currency = fields.needed_number("currencyCode", 999, &mut errors);
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         account.ok_or_else(Refusal::forbidden)??;
         Ok(currency
@@ -35,10 +35,10 @@ impl Call<'_> {
     pub(crate) fn token_threeds_required(&self, ledger: &Ledger) -> Answer {
         self.token(ledger)?;
         let query = self.query();
-        let mut wrong = Wrong::default();
-        let currency = Fields::of(&query, "").needed_number("currencyCode", 999, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        let mut errors = FieldErrors::default();
+        let currency = Fields::of(&query, "").needed_number("currencyCode", 999, &mut errors);
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         Ok(currency
             .is_some_and(|code| THREEDS_CURRENCIES.contains(&code))
@@ -50,17 +50,17 @@ impl Call<'_> {
     pub(crate) fn authenticate(&self) -> Answer {
         let body = self.body()?;
         let fields = Fields::of(&body, "");
-        let mut wrong = Wrong::default();
-        let account = self.account(&fields, &mut wrong);
-        let amount = fields.needed("amount", 16, &mut wrong);
-        let cents = fields.cents("amount", &mut wrong);
-        let currency = fields.needed_number("currencyCode", 999, &mut wrong);
-        let outcome = fields.text("outcome", 1, &mut wrong).unwrap_or("Y");
+        let mut errors = FieldErrors::default();
+        let account = self.account(&fields, &mut errors);
+        let amount = fields.needed("amount", 16, &mut errors);
+        let cents = fields.cents("amount", &mut errors);
+        let currency = fields.needed_number("currencyCode", 999, &mut errors);
+        let outcome = fields.text("outcome", 1, &mut errors).unwrap_or("Y");
         if cents.is_none() || !["Y", "A", "N"].contains(&outcome) {
-            wrong.note(Some("outcome"), VALUES);
+            errors.add(Some("outcome"), VALUES);
         }
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         account.ok_or_else(Refusal::forbidden)??;
         let passed = outcome != "N";
@@ -84,14 +84,14 @@ impl Call<'_> {
     }
 }
 
-pub(crate) fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut Wrong) {
+pub(crate) fn check_threeds(fields: &Fields<'_>, price: Option<u64>, errors: &mut FieldErrors) {
     let given = |name: &str| fields.at(name).is_some();
     if given("threedsError") {
         return;
     }
     if !given("threedsStatus") || !given("threedsEci") || !given("threedsVersion") {
         let text = "Threeds request parameters need to contain either 3DS verification parameters or error parameters to be valid";
-        wrong.note(Some("threedsError"), text);
+        errors.add(Some("threedsError"), text);
         return;
     }
     for (name, most) in [
@@ -103,15 +103,15 @@ pub(crate) fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut
         ("threedsSdkTransId", 36),
         ("threedsAuthenticationType", 36),
     ] {
-        fields.text(name, most, wrong);
+        fields.text(name, most, errors);
     }
     for name in ["threedsClientTransactionId", "threedsSuccess"] {
         if !given(name) {
-            wrong.note(Some(name), REQUIRED);
+            errors.add(Some(name), REQUIRED);
         }
     }
-    if price.is_none() || fields.cents("threedsAmount", wrong) != price {
-        wrong.note(
+    if price.is_none() || fields.cents("threedsAmount", errors) != price {
+        errors.add(
             Some("threedsAmount"),
             "Threeds amount is not equal to initialPrice",
         );
@@ -122,7 +122,7 @@ pub(crate) fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut
         .is_some_and(|version| version.starts_with("1."));
     if !first {
         // Without it nobody was authenticated. The platform's text for this field is not known.
-        fields.needed("threedsAuthenticationValue", 36, wrong);
+        fields.needed("threedsAuthenticationValue", 36, errors);
     }
     let wanted: &[(&str, &str)] = if first {
         &[
@@ -148,7 +148,7 @@ pub(crate) fn check_threeds(fields: &Fields<'_>, price: Option<u64>, wrong: &mut
             .and_then(Value::as_str)
             .is_some_and(|value| value.len() <= most);
         if !fits {
-            wrong.note(Some(name), text);
+            errors.add(Some(name), text);
         }
     }
 }

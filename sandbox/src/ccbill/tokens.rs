@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::book::Token;
-use super::fields::{Fields, REQUIRED, SIZE, VALUES, Wrong};
+use super::fields::{FieldErrors, Fields, REQUIRED, SIZE, VALUES};
 use super::request::{Answer, Call};
 use super::{Ledger, Refusal};
 
@@ -22,14 +22,14 @@ impl Call<'_> {
     pub(crate) fn create_token(&self, ledger: &mut Ledger, verify: bool) -> Answer {
         let body = self.body()?;
         let fields = Fields::of(&body, "");
-        let mut wrong = Wrong::default();
-        let account = self.account(&fields, &mut wrong);
-        let subscription = fields.needed_number("subscriptionId", u64::MAX, &mut wrong);
-        let time_to_live = fields.number("timeToLive", &mut wrong).unwrap_or(ENDLESS);
-        let uses = fields.number("validNumberOfUse", &mut wrong).unwrap_or(ENDLESS);
+        let mut errors = FieldErrors::default();
+        let account = self.account(&fields, &mut errors);
+        let subscription = fields.needed_number("subscriptionId", u64::MAX, &mut errors);
+        let time_to_live = fields.number("timeToLive", &mut errors).unwrap_or(ENDLESS);
+        let uses = fields.number("validNumberOfUse", &mut errors).unwrap_or(ENDLESS);
         for (name, value) in [("timeToLive", time_to_live), ("validNumberOfUse", uses)] {
             if value > ENDLESS {
-                wrong.note(Some(name), SIZE);
+                errors.add(Some(name), SIZE);
             }
         }
         let (mut bin, mut last4) = (String::new(), String::new());
@@ -39,18 +39,18 @@ impl Call<'_> {
             let payment = object(&fields, "paymentInfo");
             if customer.is_none() || payment.is_none() {
                 let text = "Customer and Payment Information required for zero Subscription ID";
-                wrong.note(None, text);
+                errors.add(None, text);
             }
             if let Some(customer) = customer {
                 let customer = Fields::of(customer, "customerInfo.");
-                ip_address = self.customer_ip(Some(&customer), "customerInfo.ipAddress", ledger, &mut wrong);
-                check_customer(&customer, &mut wrong);
+                ip_address = self.customer_ip(Some(&customer), "customerInfo.ipAddress", ledger, &mut errors);
+                check_customer(&customer, &mut errors);
             }
             if let Some(payment) = payment {
                 let payment = Fields::of(payment, "paymentInfo.");
                 match object(&payment, "creditCardPaymentInfo") {
-                    None => wrong.note(Some("paymentInfo.creditCardPaymentInfo"), REQUIRED),
-                    Some(card) => (bin, last4) = self.check_card(card, verify, &mut wrong),
+                    None => errors.add(Some("paymentInfo.creditCardPaymentInfo"), REQUIRED),
+                    Some(card) => (bin, last4) = self.check_card(card, verify, &mut errors),
                 }
             }
         } else if let Some(id) = subscription {
@@ -61,11 +61,11 @@ impl Call<'_> {
                 .find(|sale| sale.subscription_id.as_deref() == Some(&id.to_string()));
             match known.and_then(|sale| ledger.book.tokens.get(&sale.token)) {
                 Some(token) => (bin, last4) = (token.bin.clone(), token.last4.clone()),
-                None => wrong.note(Some("subscriptionId"), "Invalid Subscription ID"),
+                None => errors.add(Some("subscriptionId"), "Invalid Subscription ID"),
             }
         }
-        if !wrong.is_empty() {
-            return Err(Refusal::validation(wrong));
+        if !errors.is_empty() {
+            return Err(Refusal::validation(errors));
         }
         let subacc = account.ok_or_else(Refusal::forbidden)??;
         let token = Token {
@@ -119,48 +119,54 @@ impl Call<'_> {
         })
     }
 
-    fn check_card(&self, card: &Map<String, Value>, verify: bool, wrong: &mut Wrong) -> (String, String) {
+    fn check_card(
+        &self,
+        card: &Map<String, Value>,
+        verify: bool,
+        errors: &mut FieldErrors,
+    ) -> (String, String) {
         let card = Fields::of(card, "paymentInfo.creditCardPaymentInfo.");
-        let note = |wrong: &mut Wrong, field: &str, text: &str| wrong.note(Some(&card.name(field)), text);
-        let number = card.needed("cardNum", 19, wrong).unwrap_or_default();
+        let note =
+            |errors: &mut FieldErrors, field: &str, text: &str| errors.add(Some(&card.name(field)), text);
+        let number = card.needed("cardNum", 19, errors).unwrap_or_default();
         let digits = number.len() >= 12 && number.bytes().all(|byte| byte.is_ascii_digit());
         let fits = digits && luhn(number.bytes().map(|byte| u32::from(byte - b'0')));
         if !number.is_empty() && !fits {
-            note(wrong, "cardNum", "Invalid credit card number");
+            note(errors, "cardNum", "Invalid credit card number");
         }
-        let month = card.needed("expMonth", 2, wrong);
+        let month = card.needed("expMonth", 2, errors);
         let month_number: Option<u8> = month
             .filter(|month| month.len() == 2)
             .and_then(|month| month.parse().ok())
             .filter(|month| (1..=12).contains(month));
         if month.is_some() && month_number.is_none() {
-            note(wrong, "expMonth", VALUES);
+            note(errors, "expMonth", VALUES);
         }
-        if let Some(year) = card.needed("expYear", 4, wrong) {
+        if let Some(year) = card.needed("expYear", 4, errors) {
             match year.parse::<i32>() {
                 Ok(number) if year.len() == 4 => {
                     let past =
                         (number, month_number.unwrap_or(12)) < (self.now.year(), self.now.month().into());
                     if past || number > 2100 {
-                        note(wrong, "expYear", "Invalid expiration year");
+                        note(errors, "expYear", "Invalid expiration year");
                     }
                 }
-                _ => note(wrong, "expYear", VALUES),
+                _ => note(errors, "expYear", VALUES),
             }
         }
-        if let Some(name) = card.needed("nameOnCard", 45, wrong) {
+        if let Some(name) = card.needed("nameOnCard", 45, errors) {
             let plain = |c: char| c.is_alphabetic() || " .'-".contains(c);
             if name.chars().count() < 2 || !name.chars().all(plain) {
-                note(wrong, "nameOnCard", VALUES);
+                note(errors, "nameOnCard", VALUES);
             }
         }
         let code = if verify {
-            card.needed("cvv2", 4, wrong)
+            card.needed("cvv2", 4, errors)
         } else {
-            card.text("cvv2", 4, wrong)
+            card.text("cvv2", 4, errors)
         };
         if code.is_some_and(|code| code.len() < 3 || !code.bytes().all(|byte| byte.is_ascii_digit())) {
-            note(wrong, "cvv2", VALUES);
+            note(errors, "cvv2", VALUES);
         }
         let last = number.len().saturating_sub(4);
         (
@@ -170,33 +176,33 @@ impl Call<'_> {
     }
 }
 
-fn check_customer(customer: &Fields<'_>, wrong: &mut Wrong) {
+fn check_customer(customer: &Fields<'_>, errors: &mut FieldErrors) {
     for (name, most) in [("customerFname", 50), ("customerLname", 50)] {
-        customer.needed(name, most, wrong);
+        customer.needed(name, most, errors);
     }
-    if let Some(email) = customer.needed("email", 254, wrong) {
+    if let Some(email) = customer.needed("email", 254, errors) {
         let (name, host) = email.split_once('@').unwrap_or_default();
         if name.is_empty() || !host.contains('.') || email.contains(' ') {
-            wrong.note(Some(&customer.name("email")), "Invalid email address");
+            errors.add(Some(&customer.name("email")), "Invalid email address");
         }
     }
-    if let Some(country) = customer.needed("country", 2, wrong)
+    if let Some(country) = customer.needed("country", 2, errors)
         && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphabetic()))
     {
-        wrong.note(Some(&customer.name("country")), "Invalid postal code");
+        errors.add(Some(&customer.name("country")), "Invalid postal code");
     }
-    if let Some(code) = customer.needed("zipcode", 16, wrong) {
+    if let Some(code) = customer.needed("zipcode", 16, errors) {
         let american = customer.at("country").and_then(Value::as_str) == Some("US");
         let five = code.len() >= 5 && code.bytes().take(5).all(|byte| byte.is_ascii_digit());
         if american && !five {
-            wrong.note(Some(&customer.name("zipcode")), "Invalid postal code");
+            errors.add(Some(&customer.name("zipcode")), "Invalid postal code");
         }
     }
     for (name, most) in [("address1", 50), ("address2", 50), ("city", 50), ("state", 3)] {
-        customer.text(name, most, wrong);
+        customer.text(name, most, errors);
     }
     let texts = customer.map.values().filter_map(Value::as_str);
     if !texts.into_iter().all(str::is_ascii) {
-        wrong.note(None, "Unsupported characters");
+        errors.add(None, "Unsupported characters");
     }
 }

@@ -31,8 +31,8 @@ impl GpApi {
         }
         charge.held = true;
         charge.updated_at = call.now;
-        let shown = charge.clone();
-        Ok(self.assessed(ledger, call, shown, "HOLD", "HOLD_SUCCESSFUL"))
+        let view = charge.clone();
+        Ok(self.assessed(ledger, call, view, "HOLD", "HOLD_SUCCESSFUL"))
     }
 
     /// `POST /transactions/{id}/release`.
@@ -44,19 +44,19 @@ impl GpApi {
         }
         charge.held = false;
         charge.updated_at = call.now;
-        let shown = charge.clone();
-        Ok(self.assessed(ledger, call, shown, "RELEASE", "RELEASE_SUCCESSFUL"))
+        let view = charge.clone();
+        Ok(self.assessed(ledger, call, view, "RELEASE", "RELEASE_SUCCESSFUL"))
     }
 
     fn assessed(
         &self,
         ledger: &mut Ledger,
         call: &Call<'_>,
-        shown: Transaction,
+        view: Transaction,
         action: &str,
         result: &str,
     ) -> Value {
-        let mut answer = self.followed(ledger, call, shown, action);
+        let mut answer = self.followed(ledger, call, view, action);
         if let Some(fields) = answer.as_object_mut() {
             fields.insert(
                 "risk_assessment".into(),
@@ -68,16 +68,16 @@ impl GpApi {
 
     /// `POST /transactions/{id}/incremental`: more of what was authorized. The amount is added.
     pub(crate) fn increment(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.amount_or_zero("amount")?;
+        let requested = call.fields.amount_or_zero("amount")?;
         let charge = Self::charged(ledger, call)?;
-        let more = asked.ok_or_else(|| Refusal::missing("[amount]"))?;
+        let more = requested.ok_or_else(|| Refusal::missing("[amount]"))?;
         if charge.kind != "SALE" || charge.status != Status::Preauthorized {
             return Err(Refusal::not_preauthorized());
         }
         charge.amount = charge.amount.saturating_add(more);
         charge.updated_at = call.now;
-        let shown = charge.clone();
-        Ok(self.followed(ledger, call, shown, "INCREMENTAL"))
+        let view = charge.clone();
+        Ok(self.followed(ledger, call, view, "INCREMENTAL"))
     }
 
     /// `POST /transactions/{id}/adjustment`: another amount, a gratuity, or the tags of a chip. The amount
@@ -103,13 +103,13 @@ impl GpApi {
             }
         }
         charge.updated_at = call.now;
-        let shown = charge.clone();
-        Ok(self.followed(ledger, call, shown, "ADJUST"))
+        let view = charge.clone();
+        Ok(self.followed(ledger, call, view, "ADJUST"))
     }
 
     /// `POST /transactions/{id}/reauthorization`: a reversed charge once more, as a charge of its own.
     pub(crate) fn reauthorize(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.amount("amount")?;
+        let requested = call.fields.amount("amount")?;
         let old = Self::charged(ledger, call)?.clone();
         if old.kind != "SALE" {
             return Err(Refusal::unexpected("type"));
@@ -122,7 +122,7 @@ impl GpApi {
         } else {
             Status::Preauthorized
         };
-        let amount = asked.unwrap_or(old.amount);
+        let amount = requested.unwrap_or(old.amount);
         let (id, action_id) = new_ids(&old.reference);
         let charge = Transaction {
             id,

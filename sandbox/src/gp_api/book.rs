@@ -14,7 +14,7 @@ use crate::host::clock;
 /// An access token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    /// Of the scope, each with what this token may do with it.
+    /// The accounts in its scope, each with what this token may do with it.
     pub(crate) accounts: Vec<Account>,
     /// Whether it was asked for with a list of permissions.
     pub(crate) narrowed: bool,
@@ -51,7 +51,7 @@ pub(crate) struct CardFacts {
 /// Whether a payment method can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Standing {
+pub(crate) enum MethodState {
     Active,
     /// Used up or too old.
     Inactive,
@@ -68,7 +68,7 @@ pub(crate) struct PaymentMethod {
     pub(crate) name: Option<String>,
     pub(crate) reference: String,
     pub(crate) usage_mode: &'static str,
-    pub(crate) status: Standing,
+    pub(crate) status: MethodState,
     /// Until when it can be used, if it can be used only once.
     #[serde(skip)]
     pub(crate) until: Option<OffsetDateTime>,
@@ -83,15 +83,15 @@ fn last4<S: Serializer>(card: &CardFacts, serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl PaymentMethod {
-    pub(crate) fn standing(&self, now: OffsetDateTime) -> Standing {
+    pub(crate) fn state(&self, now: OffsetDateTime) -> MethodState {
         match self.until {
-            Some(until) if self.status == Standing::Active && now >= until => Standing::Inactive,
+            Some(until) if self.status == MethodState::Active && now >= until => MethodState::Inactive,
             _ => self.status,
         }
     }
 }
 
-/// How a transaction stands.
+/// The state of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Status {
@@ -130,7 +130,7 @@ pub(crate) struct Transaction {
     pub(crate) refunded: u64,
     /// `payment_method.result`.
     pub(crate) result: String,
-    /// Of the stored card that was charged.
+    /// Id of the stored card that was charged.
     pub(crate) payment_method: Option<String>,
     pub(crate) usage_mode: Option<&'static str>,
     #[serde(rename = "last4", serialize_with = "last4")]
@@ -186,9 +186,9 @@ fn minor_units<S: Serializer>(amount: &u64, serializer: S) -> Result<S::Ok, S::E
     serializer.collect_str(amount)
 }
 
-/// A notification that was sent, or given up.
+/// A notification that was delivered or given up.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Sent {
+pub(crate) struct Delivered {
     pub(crate) transaction: String,
     #[serde(with = "clock::as_text")]
     pub(crate) at: OffsetDateTime,
@@ -213,7 +213,7 @@ pub(crate) struct Book {
     verifications: HashMap<String, Value>,
     /// What was made with an idempotency key.
     keys: HashMap<(Resource, String), String>,
-    pub(crate) notifications_sent: Vec<Sent>,
+    pub(crate) notifications_sent: Vec<Delivered>,
 }
 
 impl Book {
@@ -304,7 +304,7 @@ impl Book {
     pub(crate) fn snapshot(&self, now: OffsetDateTime) -> Snapshot {
         let mut payment_methods = self.payment_methods.clone();
         for method in &mut payment_methods {
-            method.status = method.standing(now);
+            method.status = method.state(now);
         }
         Snapshot {
             access_tokens_made: self.access_tokens_made,
@@ -328,7 +328,7 @@ pub(crate) struct Snapshot {
     payment_methods: Vec<PaymentMethod>,
     verifications_made: usize,
     transactions: Vec<Transaction>,
-    notifications_sent: Vec<Sent>,
+    notifications_sent: Vec<Delivered>,
     /// And what each made.
     idempotency_keys: HashMap<String, String>,
 }

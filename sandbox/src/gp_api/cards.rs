@@ -6,7 +6,7 @@ use sha2::{Digest, Sha512};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::book::{CardFacts, PaymentMethod, Standing};
+use super::book::{CardFacts, MethodState, PaymentMethod};
 use super::fields::Fields;
 use super::issuer::{self, APPROVED, BY_BANK, Verdict};
 use super::refusal::Refusal;
@@ -14,7 +14,7 @@ use super::{Call, GpApi, Ledger};
 use crate::host::faults::Kind;
 
 /// What a request pays with.
-pub(crate) enum Given {
+pub(crate) enum CardSource {
     Id(String),
     Card(CardFacts),
 }
@@ -22,7 +22,7 @@ pub(crate) enum Given {
 /// What a charge or a verification works on.
 pub(crate) struct Instrument {
     pub(crate) card: CardFacts,
-    /// Of the payment method, and whether it lasts.
+    /// The payment method's id, and whether it lasts.
     method: Option<(String, bool)>,
 }
 
@@ -128,14 +128,14 @@ impl GpApi {
     }
 
     /// What a request pays with: an id or a card.
-    pub(crate) fn given(&self, call: &Call<'_>) -> Result<Given, Refusal> {
+    pub(crate) fn given(&self, call: &Call<'_>) -> Result<CardSource, Refusal> {
         let fields = &call.fields;
         let number = fields.at("payment_method.card.number");
         match fields.text("payment_method.id")? {
             Some(_) if number.is_some() => Err(Refusal::too_much("payment_method.card.number")),
-            Some(id) => Ok(Given::Id(id.into())),
+            Some(id) => Ok(CardSource::Id(id.into())),
             None if number.is_none() => Err(Refusal::missing_one_of("number,expiry_month,expiry_year")),
-            None => Ok(Given::Card(self.read_card(
+            None => Ok(CardSource::Card(self.read_card(
                 fields,
                 "payment_method.card",
                 call.now,
@@ -148,11 +148,11 @@ impl GpApi {
         &self,
         ledger: &mut Ledger,
         call: &Call<'_>,
-        given: Given,
+        given: CardSource,
     ) -> Result<Instrument, Refusal> {
         let id = match given {
-            Given::Card(card) => return Ok(Instrument { card, method: None }),
-            Given::Id(id) => id,
+            CardSource::Card(card) => return Ok(Instrument { card, method: None }),
+            CardSource::Id(id) => id,
         };
         if !is_method_id(&id) {
             return Err(Refusal::unexpected(&format!("payment_method.id: {id}")));
@@ -160,7 +160,7 @@ impl GpApi {
         let method = ledger
             .book
             .payment_method(&id)
-            .filter(|method| method.standing(call.now) == Standing::Active)
+            .filter(|method| method.state(call.now) == MethodState::Active)
             .ok_or_else(|| Refusal::no_payment_method(&id))?;
         check_cvv(&call.fields, "payment_method.card.cvv", method.card.brand)?;
         let mut card = method.card.clone();
@@ -172,7 +172,7 @@ impl GpApi {
     }
 
     /// Asks the issuer: the result. From here on a single-use payment method is used up, whatever comes.
-    pub(crate) fn ask_issuer(
+    pub(crate) fn authorize(
         ledger: &mut Ledger,
         call: &Call<'_>,
         instrument: &Instrument,
@@ -181,7 +181,7 @@ impl GpApi {
         if let Some((id, false)) = &instrument.method
             && let Some(method) = ledger.book.payment_method(id)
         {
-            method.status = Standing::Inactive;
+            method.status = MethodState::Inactive;
         }
         if currency == "XXX" {
             return Err(Refusal::currency_and_card());
@@ -220,7 +220,7 @@ impl GpApi {
             .and_then(|id| ledger.book.payment_method(id).cloned());
         if let Some(single) = single.as_ref().filter(|_| ledger.settings.verification_keeps_id) {
             let kept = ledger.book.payment_method(&single.id)?;
-            kept.status = Standing::Active;
+            kept.status = MethodState::Active;
             kept.usage_mode = "MULTIPLE";
             kept.until = None;
             kept.card.code_sent = false;
@@ -245,7 +245,7 @@ impl GpApi {
                 .unwrap_or_default()
                 .into(),
             usage_mode: "MULTIPLE",
-            status: Standing::Active,
+            status: MethodState::Active,
             until: None,
             created_at: call.now,
             updated_at: call.now,
@@ -319,7 +319,7 @@ impl CardFacts {
 }
 
 /// What a charge and a verification tell of what they were made with.
-pub(crate) struct Described<'a> {
+pub(crate) struct CardDescription<'a> {
     pub(crate) card: &'a CardFacts,
     pub(crate) result: &'a str,
     pub(crate) authcode: &'a str,
@@ -330,7 +330,7 @@ pub(crate) struct Described<'a> {
     pub(crate) name: Option<&'a str>,
 }
 
-impl Described<'_> {
+impl CardDescription<'_> {
     /// `payment_method` in the answers of a charge and a verification.
     pub(crate) fn answer(&self) -> Value {
         let card = self.card;

@@ -16,7 +16,7 @@ use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 
 const MID: &str = "627384967";
 const HIERARCHY: &str = "111-23-099-001-001";
-/// Of the deposit that the settled ones are in.
+/// The deposit that holds the settled disputes.
 const DEPOSIT: &str = "DEP_2342423443";
 
 /// What is empty as long as no money was moved.

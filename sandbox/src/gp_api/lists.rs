@@ -130,7 +130,7 @@ impl List {
     /// Whether a value is the asked one, whatever its case: the platform gives the reference back in capitals.
     pub(crate) fn matches(&self, name: &str, value: &str) -> bool {
         self.filter(name)
-            .is_none_or(|asked| asked.eq_ignore_ascii_case(value))
+            .is_none_or(|requested| requested.eq_ignore_ascii_case(value))
     }
 
     /// The asked page of what was kept, which comes oldest first.
@@ -152,7 +152,7 @@ impl List {
     /// Whether an amount is the one that was asked for. Clients send some with leading zeros.
     pub(crate) fn matches_amount(&self, amount: &str) -> bool {
         self.filter("amount")
-            .is_none_or(|asked| asked.trim_start_matches('0') == amount)
+            .is_none_or(|requested| requested.trim_start_matches('0') == amount)
     }
 
     pub(crate) fn answer(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::GpApi;
 use super::access::sha512_hex;
-use super::book::Sent;
+use super::book::Delivered;
 use crate::host::delivery::{self, Delivery, Message, deliver};
 use crate::host::faults::Kind;
 
@@ -31,7 +31,7 @@ impl GpApi {
         let request: Request = Request::deserialize(body).map_err(|error| error.to_string())?;
         let (told, status_url) = self
             .host
-            .with(|ledger| self.told(ledger, &request.transaction))
+            .with(|ledger| self.notification(ledger, &request.transaction))
             .ok_or("unknown transaction")?;
         let url = request
             .url
@@ -73,7 +73,7 @@ impl GpApi {
         };
         let Delivery { attempts, status } = deliver(&message).await;
         tracing::info!(status, attempts, "gp_api notification");
-        let sent = Sent {
+        let sent = Delivered {
             transaction: request.transaction,
             at: self.host.now(),
             attempts,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use time::Duration;
 
-use super::book::{PaymentMethod, Resource, Standing, Token};
+use super::book::{MethodState, PaymentMethod, Resource, Token};
 use super::cards::{
     FINGERPRINT_PRESENCE, check_expiry, fingerprint, is_method_id, masked, new_method_id, wants_fingerprint,
 };
@@ -21,9 +21,9 @@ const PATH: &str = "payment-methods";
 
 /// How a card is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum View {
     /// As when it was made.
-    Made,
+    Created,
     /// As when it is read: the masked number has another name, and there is no `usage_mode`.
     Read,
 }
@@ -59,12 +59,12 @@ impl GpApi {
             name: fields.text("name")?.map(str::to_owned),
             reference: fields.text("reference")?.unwrap_or_default().into(),
             usage_mode,
-            status: Standing::Active,
+            status: MethodState::Active,
             until: single.then(|| call.now + life),
             created_at: call.now,
             updated_at: call.now,
         };
-        let mut answer = self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_CREATE");
+        let mut answer = self.method_answer(&method, call, View::Created, "PAYMENT_METHOD_CREATE");
         if let (Some(fields), Some(print)) = (answer.as_object_mut(), print) {
             fields.insert("fingerprint".into(), print.into());
             fields.insert(
@@ -82,9 +82,9 @@ impl GpApi {
     pub(crate) fn read_method(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let method = Self::method(ledger, call)
             // What was used up is as good as gone.
-            .filter(|method| method.standing(call.now) != Standing::Inactive)
+            .filter(|method| method.state(call.now) != MethodState::Inactive)
             .ok_or_else(|| Self::no_method(call, Refusal::nothing_to_read(NAME, PATH, &call.id)))?;
-        Ok(self.method_answer(method, call, Shown::Read, "PAYMENT_METHOD_SINGLE"))
+        Ok(self.method_answer(method, call, View::Read, "PAYMENT_METHOD_SINGLE"))
     }
 
     pub(crate) fn edit_method(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
@@ -108,7 +108,7 @@ impl GpApi {
         }
         let gone = || Self::no_method(call, Refusal::no_payment_method(&call.id));
         let old = Self::method(ledger, call)
-            .filter(|method| method.standing(call.now) == Standing::Active)
+            .filter(|method| method.state(call.now) == MethodState::Active)
             .cloned()
             .ok_or_else(gone)?;
         let mut card = old.card.clone();
@@ -145,28 +145,28 @@ impl GpApi {
         ledger
             .book
             .remember_key(Resource::PaymentMethod, call.key, &method.id);
-        Ok(self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_EDIT"))
+        Ok(self.method_answer(&method, call, View::Created, "PAYMENT_METHOD_EDIT"))
     }
 
     pub(crate) fn delete_method(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let method = Self::method(ledger, call)
-            .filter(|method| method.standing(call.now) == Standing::Active)
+            .filter(|method| method.state(call.now) == MethodState::Active)
             .ok_or_else(|| Self::no_method(call, Refusal::no_payment_method(&call.id)))?;
-        method.status = Standing::Deleted;
+        method.status = MethodState::Deleted;
         method.updated_at = call.now;
         let method = method.clone();
         ledger
             .book
             .remember_key(Resource::PaymentMethod, call.key, &method.id);
-        Ok(self.method_answer(&method, call, Shown::Made, "PAYMENT_METHOD_DELETE"))
+        Ok(self.method_answer(&method, call, View::Created, "PAYMENT_METHOD_DELETE"))
     }
 
     pub(crate) fn list_methods(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let list = List::read(&call.query()?, call.now, &METHOD_ORDERS)?;
         let kept = ledger.book.payment_methods().iter().filter(|method| {
-            let status = method.standing(call.now);
+            let status = method.state(call.now);
             // What was used up or has become too old is not listed.
-            status != Standing::Inactive
+            status != MethodState::Inactive
                 && list.covers(method.created_at)
                 && list.within("time_last_updated", &timestamp(method.updated_at))
                 && list.matches("id", &method.id)
@@ -190,7 +190,7 @@ impl GpApi {
         }
         self.account(fields, &call.token, "TKA_")?;
         let kept = ledger.book.payment_methods().iter().filter(|method| {
-            method.standing(call.now) == Standing::Active
+            method.state(call.now) == MethodState::Active
                 && digest.is_none_or(|digest| digest == method.card.digest)
                 && reference.is_none_or(|reference| reference == method.reference)
         });
@@ -210,7 +210,7 @@ impl GpApi {
         let items: Vec<Value> = items
             .iter()
             .map(|method| {
-                let whole = self.method_answer(method, call, Shown::Read, action);
+                let whole = self.method_answer(method, call, View::Read, action);
                 ["id", "time_created", "status", "reference", "card"]
                     .iter()
                     .filter_map(|name| Some(((*name).to_owned(), whole.get(name)?.clone())))
@@ -238,19 +238,19 @@ impl GpApi {
         }
     }
 
-    fn method_answer(&self, method: &PaymentMethod, call: &Call<'_>, shown: Shown, action: &str) -> Value {
+    fn method_answer(&self, method: &PaymentMethod, call: &Call<'_>, view: View, action: &str) -> Value {
         let account = self
             .app
             .accounts
             .iter()
             .find(|account| account.id.starts_with("TKA_"));
         let hide = |text: &str| hidden(text, &call.token);
-        let made = shown == Shown::Made;
+        let made = view == View::Created;
         let number = masked(&method.card);
         let answer = wire::PaymentMethod {
             id: &method.id,
             time_created: timestamp(method.created_at),
-            status: status_word(method.standing(call.now)),
+            status: status_word(method.state(call.now)),
             usage_mode: made.then_some(method.usage_mode),
             merchant_id: hide(&self.app.merchant_id),
             merchant_name: hide(self.app.merchant_name),
@@ -278,11 +278,11 @@ impl GpApi {
     }
 }
 
-const fn status_word(status: Standing) -> &'static str {
+const fn status_word(status: MethodState) -> &'static str {
     match status {
-        Standing::Active => "ACTIVE",
-        Standing::Inactive => "INACTIVE",
-        Standing::Deleted => "DELETED",
+        MethodState::Active => "ACTIVE",
+        MethodState::Inactive => "INACTIVE",
+        MethodState::Deleted => "DELETED",
     }
 }
 

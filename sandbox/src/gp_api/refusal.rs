@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::host::Reply;
 
-/// What is answered instead of the result.
+/// The answer to a call that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     status: u16,

@@ -1,5 +1,5 @@
-//! What of the simulated GP API can be set while it runs: mostly what is not documented of the real one, or
-//! differs between its accounts.
+//! Settings of the simulated GP API, mostly for what is not documented of the real one or differs between its
+//! accounts.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,7 @@ use super::{Answer, Call, GpApi, Ledger, alphanumerics, timestamp};
 /// The merchant in the acquirer's own system.
 const MID: &str = "101023947262";
 const HIERARCHY: &str = "055-70-024-011-019";
-/// Of the bank account that is paid into.
+/// The bank account that is paid into.
 const ACCOUNT_LAST4: &str = "9999";
 
 /// A captured transaction, once it is settled.

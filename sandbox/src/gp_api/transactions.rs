@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::book::{Resource, Status, Transaction};
-use super::cards::{Described, Instrument, Storage, wants_fingerprint};
+use super::cards::{CardDescription, Instrument, Storage, wants_fingerprint};
 use super::fields::Fields;
 use super::issuer::{self, APPROVED};
 use super::lists::{List, Page, TRANSACTION_ORDERS};
@@ -196,7 +196,7 @@ impl GpApi {
         }
         let texts = Texts::read(fields)?;
         let instrument = self.instrument(ledger, call, given)?;
-        let result = Self::ask_issuer(ledger, call, &instrument, order.currency)?;
+        let result = Self::authorize(ledger, call, &instrument, order.currency)?;
         let stored = Self::store(ledger, call, &instrument, order.storage, result == APPROVED);
         let (id, action_id) = new_ids(order.reference);
         let transaction = order.transaction(id, call, texts, &instrument, result);
@@ -214,7 +214,7 @@ impl GpApi {
     }
 
     pub(crate) fn capture(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.amount("amount")?;
+        let requested = call.fields.amount("amount")?;
         let charge = Self::charged(ledger, call)?;
         if charge.held {
             return Err(Refusal::held());
@@ -223,7 +223,7 @@ impl GpApi {
         if charge.kind != "SALE" || !(charge.status == Status::Preauthorized || more) {
             return Err(Refusal::wrong_state("CAPTURE", charge.status.as_str()));
         }
-        let amount = asked.unwrap_or_else(|| charge.amount.saturating_sub(charge.captured));
+        let amount = requested.unwrap_or_else(|| charge.amount.saturating_sub(charge.captured));
         let total = charge.captured.saturating_add(amount);
         if total.saturating_mul(100) > charge.amount.saturating_mul(CAPTURE_PERCENT) {
             return Err(Refusal::capture_limit());
@@ -232,13 +232,13 @@ impl GpApi {
         charge.status = Status::Captured;
         charge.updated_at = call.now;
         charge.batch_id = batch(Status::Captured);
-        let mut shown = charge.clone();
-        shown.amount = amount;
-        Ok(self.followed(ledger, call, shown, "CAPTURE"))
+        let mut view = charge.clone();
+        view.amount = amount;
+        Ok(self.followed(ledger, call, view, "CAPTURE"))
     }
 
     pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.amount("amount")?;
+        let requested = call.fields.amount("amount")?;
         let charge = Self::charged(ledger, call)?;
         let open = matches!(charge.status, Status::Preauthorized | Status::Captured);
         // A refund has left with the charge it is of: how the platform sees that is not known.
@@ -250,17 +250,17 @@ impl GpApi {
         } else {
             charge.amount
         };
-        if asked.is_some_and(|asked| asked != whole && asked != charge.amount) {
+        if requested.is_some_and(|requested| requested != whole && requested != charge.amount) {
             return Err(Refusal::partial_reversal());
         }
         charge.status = Status::Reversed;
         charge.updated_at = call.now;
-        let shown = charge.clone();
-        Ok(self.followed(ledger, call, shown, "REVERSE"))
+        let view = charge.clone();
+        Ok(self.followed(ledger, call, view, "REVERSE"))
     }
 
     pub(crate) fn refund(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.amount("amount")?;
+        let requested = call.fields.amount("amount")?;
         let reference = call.fields.text("reference")?.map(str::to_owned);
         let percent = u64::from(ledger.settings.refund_percent);
         let charge = Self::charged(ledger, call)?;
@@ -270,7 +270,7 @@ impl GpApi {
                 "You can't refund a {status} transaction"
             )));
         }
-        let amount = asked.unwrap_or_else(|| charge.captured.saturating_sub(charge.refunded));
+        let amount = requested.unwrap_or_else(|| charge.captured.saturating_sub(charge.refunded));
         let total = charge.refunded.saturating_add(amount);
         if amount == 0 || total.saturating_mul(100) > charge.captured.saturating_mul(percent) {
             // The blank at the end is the platform's.
@@ -324,15 +324,15 @@ impl GpApi {
         &self,
         ledger: &mut Ledger,
         call: &Call<'_>,
-        mut shown: Transaction,
+        mut view: Transaction,
         action: &str,
     ) -> Value {
-        let (id, action_id) = new_ids(&shown.reference);
-        ledger.book.add_alias(id.clone(), &shown.id);
+        let (id, action_id) = new_ids(&view.reference);
+        ledger.book.add_alias(id.clone(), &view.id);
         ledger.book.remember_key(Resource::Transaction, call.key, &id);
-        shown.id = id;
-        shown.created_at = call.now;
-        self.made(&shown, call, &action_id, action, None)
+        view.id = id;
+        view.created_at = call.now;
+        self.made(&view, call, &action_id, action, None)
     }
 
     pub(crate) fn read_transaction(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
@@ -444,7 +444,7 @@ impl GpApi {
             "SUCCESS"
         };
         if let Some(fields) = answer.as_object_mut() {
-            let payment_method = Described {
+            let payment_method = CardDescription {
                 card: &transaction.card,
                 result: &transaction.result,
                 authcode: &transaction.authcode,
@@ -539,7 +539,7 @@ impl GpApi {
     }
 
     /// What a notification tells of a transaction.
-    pub(crate) fn told(&self, ledger: &mut Ledger, id: &str) -> Option<(Value, Option<String>)> {
+    pub(crate) fn notification(&self, ledger: &mut Ledger, id: &str) -> Option<(Value, Option<String>)> {
         let transaction = ledger.book.transaction(id)?;
         let mut told = self.common(transaction);
         if let Some(fields) = told.as_object_mut() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::book::Resource;
-use super::cards::{Described, Storage, wants_fingerprint};
+use super::cards::{CardDescription, Storage, wants_fingerprint};
 use super::issuer::APPROVED;
 use super::refusal::Refusal;
 use super::transactions::{ENTRY_MODES, authcode, brand_reference};
@@ -30,7 +30,7 @@ impl GpApi {
             return Err(Refusal::not_configured(country, channel, currency));
         }
         let instrument = self.instrument(ledger, call, given)?;
-        let result = Self::ask_issuer(ledger, call, &instrument, currency)?;
+        let result = Self::authorize(ledger, call, &instrument, currency)?;
         let approved = result == APPROVED;
         let stored = if ledger.settings.verification_returns_id {
             Self::store(ledger, call, &instrument, storage, approved)
@@ -51,7 +51,7 @@ impl GpApi {
             "account_id": account.id,
             "account_name": account.name,
             "reference": reference,
-            "payment_method": Described {
+            "payment_method": CardDescription {
                 card: &instrument.card,
                 result: &result,
                 authcode: &authcode(approved),

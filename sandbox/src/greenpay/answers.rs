@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::keys::KeyPair;
-use super::webhooks::Hook;
+use super::webhooks::Webhook;
 use super::wire::Scalar;
-use crate::host::faults::{Applied, Kind};
+use crate::host::faults::{ActiveFault, Kind};
 
 const REQUEST_ID: &str = "requestId";
 const ORDER_ID: &str = "orderId";
@@ -40,8 +40,8 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     /// Nothing for answers that carry no signature.
     pub(crate) echo: Option<Echo>,
-    /// What the merchant is told besides.
-    pub(crate) hook: Option<Hook>,
+    /// The webhook that repeats it.
+    pub(crate) webhook: Option<Webhook>,
 }
 
 impl Answer {
@@ -50,7 +50,7 @@ impl Answer {
             failed: false,
             body: serde_json::to_value(body).unwrap_or_default(),
             echo: None,
-            hook: None,
+            webhook: None,
         }
     }
 
@@ -64,7 +64,7 @@ impl Answer {
             failed: true,
             body,
             echo,
-            hook: None,
+            webhook: None,
         }
     }
 
@@ -78,7 +78,7 @@ impl Answer {
             failed: true,
             body,
             echo: None,
-            hook: None,
+            webhook: None,
         }
     }
 
@@ -92,8 +92,8 @@ impl Answer {
         self
     }
 
-    pub(crate) fn telling(mut self, hook: Hook) -> Self {
-        self.hook = Some(hook);
+    pub(crate) fn with_webhook(mut self, webhook: Webhook) -> Self {
+        self.webhook = Some(webhook);
         self
     }
 
@@ -114,7 +114,7 @@ impl Answer {
 }
 
 /// Spoils a signed body. False if the fault found nothing to spoil.
-pub(crate) fn spoil(body: &mut Value, fault: &Applied) -> bool {
+pub(crate) fn spoil(body: &mut Value, fault: &ActiveFault) -> bool {
     let Some(fields) = body.as_object_mut() else {
         return true;
     };
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::host::faults::{Fault, Faults};
 
-    fn applied(kind: Kind) -> Applied {
+    fn fault(kind: Kind) -> ActiveFault {
         let faults = Faults::default();
         faults.add(Fault::new("greenpay", "*", kind));
         faults.take("greenpay", "merchant/")
@@ -197,7 +197,7 @@ mod tests {
             );
             if let Some(stripped) = vector["signature_hex_stripped"].as_str() {
                 let mut body = json!({ "_signature": signature });
-                assert!(spoil(&mut body, &applied(Kind::StrippedZeroSignature)));
+                assert!(spoil(&mut body, &fault(Kind::StrippedZeroSignature)));
                 assert_eq!(body["_signature"], stripped);
             }
         }

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::answers::{Answer, Echo};
 use super::keys::KeyPair;
-use super::orders::{CardFacts, CardToken, Order, Purchase, Purpose, Standing, Transaction};
+use super::orders::{CardFacts, CardToken, Order, Purchase, Purpose, State, Transaction};
 use super::settings::Settings;
-use super::webhooks::Hook;
+use super::webhooks::Webhook;
 use super::wire::{PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use super::{Call, GreenPay, Ledger, Refusal, bank, decrypt};
-use crate::host::faults::{Applied, Kind};
+use crate::host::faults::{ActiveFault, Kind};
 
 /// Lengths of a nickname in UTF-16 units: longer than five, shorter than fifty.
 const NICKNAME: core::ops::RangeInclusive<usize> = 6..=49;
@@ -22,9 +22,9 @@ const NUMBER: core::ops::RangeInclusive<usize> = 12..=19;
 /// Digits of a security code.
 const CVC: core::ops::RangeInclusive<usize> = 3..=4;
 
-/// What a checkout call asks for.
+/// What a call of the checkout host does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum Action {
     Tokenize,
     Update,
     PayWithKount,
@@ -38,7 +38,7 @@ pub(crate) struct Charge {
     pub(crate) callback: Option<String>,
 }
 
-/// The card as it was typed; lives as long as one call and cannot be printed.
+/// The card as it was typed. It lives as long as one call and has no `Debug`.
 struct Card {
     number: String,
     /// `YYMM`.
@@ -48,9 +48,9 @@ struct Card {
 }
 
 impl GreenPay {
-    pub(crate) fn checkout(&self, ledger: &mut Ledger, call: &Call<'_>, verb: Verb) -> Answer {
+    pub(crate) fn checkout(&self, ledger: &mut Ledger, call: &Call<'_>, action: Action) -> Answer {
         let mut echo = None;
-        self.check_out(ledger, call, verb, &mut echo)
+        self.check_out(ledger, call, action, &mut echo)
             .unwrap_or_else(|refusal| Answer::refusal(refusal, echo))
     }
 
@@ -58,7 +58,7 @@ impl GreenPay {
         &self,
         ledger: &mut Ledger,
         call: &Call<'_>,
-        verb: Verb,
+        action: Action,
         echo: &mut Option<Echo>,
     ) -> Result<Answer, Refusal> {
         let body = &call.body;
@@ -70,7 +70,7 @@ impl GreenPay {
         let liszt_token = uuid(call.liszt_token)?;
 
         let order = ledger.book.order(session).ok_or(Refusal::SESSION_NOT_FOUND)?;
-        self.check_order(order, &ledger.settings, verb)?;
+        self.check_order(order, &ledger.settings, action)?;
         if order.token != liszt_token {
             return Err(Refusal("Invalid token"));
         }
@@ -95,16 +95,16 @@ impl GreenPay {
 
         let answer = match purpose {
             Purpose::Tokenize { request_id } => {
-                let (card_token, khash) = self.tokenize(ledger, verb, &plain)?;
-                let hook = Hook {
+                let (card_token, khash) = self.tokenize(ledger, action, &plain)?;
+                let webhook = Webhook {
                     route: "/newCard",
                     callback,
                 };
-                token_answer(&card_token, &khash, request_id).telling(hook)
+                token_answer(&card_token, &khash, request_id).with_webhook(webhook)
             }
             Purpose::Payment(purchase) => {
                 let card = paying_card(ledger, &plain)?;
-                let unscreened = verb == Verb::PayWithKount
+                let unscreened = action == Action::PayWithKount
                     && ledger.settings.require_kount_session
                     && plain
                         .get("kountSession")
@@ -126,11 +126,11 @@ impl GreenPay {
     }
 
     /// Refuses an order whose time is over, that was used, or that was made for something else.
-    fn check_order(&self, order: &Order, settings: &Settings, verb: Verb) -> Result<(), Refusal> {
+    fn check_order(&self, order: &Order, settings: &Settings, action: Action) -> Result<(), Refusal> {
         let used = order.used && !settings.session_reuse;
         let for_verb = match order.purpose {
-            Purpose::Tokenize { .. } => matches!(verb, Verb::Tokenize | Verb::Update),
-            Purpose::Payment(_) => matches!(verb, Verb::PayWithKount | Verb::Pay),
+            Purpose::Tokenize { .. } => matches!(action, Action::Tokenize | Action::Update),
+            Purpose::Payment(_) => matches!(action, Action::PayWithKount | Action::Pay),
         };
         if order.expired(self.host.now()) || used || !for_verb {
             return Err(Refusal::SESSION_NOT_FOUND);
@@ -141,7 +141,7 @@ impl GreenPay {
     fn tokenize(
         &self,
         ledger: &mut Ledger,
-        verb: Verb,
+        action: Action,
         plain: &Map<String, Value>,
     ) -> Result<(CardToken, String), Refusal> {
         let card = Card::read(plain)?;
@@ -159,7 +159,7 @@ impl GreenPay {
             nickname,
             deleted: false,
         };
-        if verb == Verb::Update {
+        if action == Action::Update {
             let known = plain
                 .get("token")
                 .and_then(Value::as_str)
@@ -180,12 +180,12 @@ impl GreenPay {
         Ok((card_token, khash))
     }
 
-    /// Asks the bank, and writes down what it said.
+    /// Authorizes the charge at the bank, and books the result.
     pub(crate) fn charge(
         &self,
         ledger: &mut Ledger,
         charge: Charge,
-        fault: &Applied,
+        fault: &ActiveFault,
         decline: Option<&str>,
     ) -> Answer {
         let Charge {
@@ -210,11 +210,11 @@ impl GreenPay {
             bin: card.bin.clone(),
             last4: card.last4.clone(),
             state: if approved {
-                Standing::Approved
+                State::Approved
             } else if code == bank::REVERSED {
-                Standing::Reversed
+                State::Reversed
             } else {
-                Standing::Declined
+                State::Declined
             },
             at: now,
         });
@@ -247,7 +247,7 @@ impl GreenPay {
         answer
             .failing(!approved)
             .signed_by(Echo::order_id(purchase.order_reference))
-            .telling(Hook { route: "/", callback })
+            .with_webhook(Webhook { route: "/", callback })
     }
 }
 

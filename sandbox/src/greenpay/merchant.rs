@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::answers::{Answer, Echo};
 use super::body::Body;
 use super::checkout::{Charge, uuid};
-use super::orders::{Order, Purchase, Purpose, Standing};
+use super::orders::{Order, Purchase, Purpose, State};
 use super::wire::{DeleteAnswer, OrderAnswer, ReversalAnswer, ReversalResult};
 use super::{Call, GreenPay, Ledger, Refusal};
 
@@ -23,9 +23,9 @@ pub(crate) const TERMINALS: [(&str, &str); 3] = [
     ("sandbox-0003-BNCR-GTQ", "GTQ"),
 ];
 
-/// Which way a payment is taken back.
+/// How a payment is reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Reversal {
     Void,
     Refund,
 }
@@ -109,7 +109,7 @@ impl GreenPay {
 
     /// `POST /transactions/void` and `/transactions/refund`. GreenPay offers refunds for terminals of one bank
     /// only; the simulated terminals can both void and refund, unless the setting `refunds` is off.
-    pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>, way: Way) -> Answer {
+    pub(crate) fn reverse(&self, ledger: &mut Ledger, call: &Call<'_>, reversal: Reversal) -> Answer {
         let body = &call.body;
         if let Err(Refusal(text)) = self.authenticated(body) {
             return Answer::reversal_refusal(500, &json!([format!("Error: {text}")]));
@@ -126,7 +126,7 @@ impl GreenPay {
                 &json!(["Error: bin, last4, authorization and orderReference are required"]),
             );
         };
-        if way == Way::Refund && !ledger.settings.refunds {
+        if reversal == Reversal::Refund && !ledger.settings.refunds {
             return Answer::reversal_refusal(
                 500,
                 &json!(["Error: Refund not available for this bank entity"]),
@@ -142,11 +142,11 @@ impl GreenPay {
         let Some(transaction) = found else {
             return Answer::reversal_refusal(404, &json!(["Error: Transaction not found"]));
         };
-        let (window, after) = match way {
-            Way::Void => (VOID_WINDOW, Standing::Voided),
-            Way::Refund => (REFUND_WINDOW, Standing::Refunded),
+        let (window, after) = match reversal {
+            Reversal::Void => (VOID_WINDOW, State::Voided),
+            Reversal::Refund => (REFUND_WINDOW, State::Refunded),
         };
-        if transaction.state != Standing::Approved || !within(window, transaction.at, now) {
+        if transaction.state != State::Approved || !within(window, transaction.at, now) {
             return Answer::reversal_refusal(
                 500,
                 &json!([{
@@ -163,8 +163,8 @@ impl GreenPay {
             status: "SUCCESS",
             result: ReversalResult {
                 order_reference: reference,
-                void: (way == Way::Void).then_some(true),
-                refund: (way == Way::Refund).then_some(true),
+                void: (reversal == Reversal::Void).then_some(true),
+                refund: (reversal == Reversal::Refund).then_some(true),
             },
             errors: [],
         })

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::webhooks::Sent;
+use super::webhooks::Delivered;
 use super::wire::Scalar;
 use crate::host::clock;
 
@@ -88,10 +88,10 @@ fn redacted<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_str(&cardseal::redact::card_digits(text))
 }
 
-/// How a transaction stands.
+/// The state of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Standing {
+pub(crate) enum State {
     Approved,
     Declined,
     Voided,
@@ -111,7 +111,7 @@ pub(crate) struct Transaction {
     #[serde(skip)]
     pub(crate) bin: String,
     pub(crate) last4: String,
-    pub(crate) state: Standing,
+    pub(crate) state: State,
     #[serde(with = "clock::as_text")]
     pub(crate) at: OffsetDateTime,
 }
@@ -124,7 +124,7 @@ pub(crate) struct Book {
     card_tokens: Vec<CardToken>,
     card_token_index: HashMap<Uuid, usize>,
     pub(crate) transactions: Vec<Transaction>,
-    pub(crate) webhooks_sent: Vec<Sent>,
+    pub(crate) webhooks_sent: Vec<Delivered>,
 }
 
 impl Book {

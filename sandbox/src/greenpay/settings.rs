@@ -1,4 +1,4 @@
-//! What of the simulated GreenPay can be set while it runs: mostly what is not documented of the real one.
+//! Settings of the simulated GreenPay, mostly for what is not documented of the real one.
 
 use serde::{Deserialize, Serialize};
 

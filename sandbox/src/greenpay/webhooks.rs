@@ -12,18 +12,18 @@ use super::GreenPay;
 use crate::host::clock;
 use crate::host::delivery::{Delivery, Message, deliver};
 
-/// Where an answer is told.
+/// The webhook that repeats an answer.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Hook {
+pub(crate) struct Webhook {
     /// Below the merchant's base URL: `/` or `/newCard`.
     pub(crate) route: &'static str,
     /// What the order was made with.
     pub(crate) callback: Option<String>,
 }
 
-/// A post that was made, or given up.
+/// A webhook that was delivered or given up.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Sent {
+pub(crate) struct Delivered {
     route: &'static str,
     #[serde(with = "clock::as_text")]
     at: OffsetDateTime,
@@ -34,11 +34,17 @@ pub(crate) struct Sent {
 }
 
 /// Posts in the background after a while.
-pub(crate) fn send_later(greenpay: Arc<GreenPay>, base: String, hook: Hook, body: Value, after: Duration) {
+pub(crate) fn send_later(
+    greenpay: Arc<GreenPay>,
+    base: String,
+    webhook: Webhook,
+    body: Value,
+    after: Duration,
+) {
     tokio::spawn(async move {
         let send = async {
             tokio::time::sleep(after).await;
-            send(&greenpay, &base, &hook, body).await;
+            send(&greenpay, &base, &webhook, body).await;
         };
         tokio::select! {
             () = send => {}
@@ -47,14 +53,14 @@ pub(crate) fn send_later(greenpay: Arc<GreenPay>, base: String, hook: Hook, body
     });
 }
 
-async fn send(greenpay: &GreenPay, base: &str, hook: &Hook, mut body: Value) {
+async fn send(greenpay: &GreenPay, base: &str, webhook: &Webhook, mut body: Value) {
     if let Some(fields) = body.as_object_mut() {
         fields.insert(
             "callback".into(),
-            hook.callback.clone().unwrap_or_default().into(),
+            webhook.callback.clone().unwrap_or_default().into(),
         );
     }
-    let url = format!("{}{}", base.trim_end_matches('/'), hook.route);
+    let url = format!("{}{}", base.trim_end_matches('/'), webhook.route);
     let Delivery { attempts, status } = deliver(&Message {
         method: Method::POST,
         url,
@@ -62,7 +68,7 @@ async fn send(greenpay: &GreenPay, base: &str, hook: &Hook, mut body: Value) {
         body: body.to_string(),
     })
     .await;
-    tracing::info!(route = hook.route, status, attempts, "webhook");
+    tracing::info!(route = webhook.route, status, attempts, "webhook");
     if let Some(fields) = body.as_object_mut() {
         for name in ["nickname", "cardHolder"] {
             if let Some(Value::String(text)) = fields.get_mut(name) {
@@ -72,8 +78,8 @@ async fn send(greenpay: &GreenPay, base: &str, hook: &Hook, mut body: Value) {
     }
     let at = greenpay.host.now();
     greenpay.host.with(|ledger| {
-        ledger.book.webhooks_sent.push(Sent {
-            route: hook.route,
+        ledger.book.webhooks_sent.push(Delivered {
+            route: webhook.route,
             at,
             attempts,
             status,

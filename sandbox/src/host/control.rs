@@ -1,4 +1,4 @@
-//! The control API below `/_sandbox`: looks at what was booked, moves the clock, orders failures.
+//! The control API below `/_sandbox`: shows what was booked, moves the clock, orders failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +24,16 @@ pub(crate) struct Control {
     pub(crate) platforms: Vec<Arc<dyn Mounted>>,
 }
 
-/// A request that was not understood.
-pub(crate) struct Mistake(StatusCode, String);
+/// A request that the control API refuses.
+pub(crate) struct ControlError(StatusCode, String);
 
-impl IntoResponse for Mistake {
+impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "error": self.1 }))).into_response()
     }
 }
 
-impl Mistake {
+impl ControlError {
     fn unprocessable(text: impl Into<String>) -> Self {
         Self(StatusCode::UNPROCESSABLE_ENTITY, text.into())
     }
@@ -84,32 +84,37 @@ impl Control {
         state.into()
     }
 
-    pub(crate) fn add_fault(&self, fault: Fault) -> Result<(), Mistake> {
+    pub(crate) fn add_fault(&self, fault: Fault) -> Result<(), ControlError> {
         let platform = self.platform(&fault.platform)?;
         if fault.route != "*" && !platform.fault_routes().contains(&fault.route.as_str()) {
             let routes = platform.fault_routes().join(", ");
-            return Err(Mistake::unprocessable(format!(
+            return Err(ControlError::unprocessable(format!(
                 "unknown route; there are: *, {routes}"
             )));
         }
         if fault.every == 0 {
-            return Err(Mistake::unprocessable("every is a number from 1 on"));
+            return Err(ControlError::unprocessable("every is a number from 1 on"));
         }
         self.shared.faults.add(fault);
         Ok(())
     }
 
-    pub(crate) fn change_settings(&self, platform: &str, change: &Value) -> Result<(), Mistake> {
+    pub(crate) fn change_settings(&self, platform: &str, change: &Value) -> Result<(), ControlError> {
         self.platform(platform)?
             .change_settings(change)
-            .map_err(Mistake::unprocessable)
+            .map_err(ControlError::unprocessable)
     }
 
-    pub(crate) async fn command(&self, platform: &str, name: &str, body: &Value) -> Result<Value, Mistake> {
-        let unknown = || Mistake(StatusCode::NOT_FOUND, "unknown command".into());
+    pub(crate) async fn command(
+        &self,
+        platform: &str,
+        name: &str,
+        body: &Value,
+    ) -> Result<Value, ControlError> {
+        let unknown = || ControlError(StatusCode::NOT_FOUND, "unknown command".into());
         let platform = self.platform(platform)?.clone();
         let result = platform.command(name, body).await.ok_or_else(unknown)?;
-        result.map_err(Mistake::unprocessable)
+        result.map_err(ControlError::unprocessable)
     }
 
     pub(crate) fn reset(&self) {
@@ -120,31 +125,31 @@ impl Control {
         }
     }
 
-    fn platform(&self, id: &str) -> Result<&Arc<dyn Mounted>, Mistake> {
+    fn platform(&self, id: &str) -> Result<&Arc<dyn Mounted>, ControlError> {
         let found = self.platforms.iter().find(|platform| platform.id() == id);
-        found.ok_or_else(|| Mistake(StatusCode::NOT_FOUND, "unknown platform".into()))
+        found.ok_or_else(|| ControlError(StatusCode::NOT_FOUND, "unknown platform".into()))
     }
 }
 
 /// Reads JSON of any content type, so that `curl -d` works as it is.
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Mistake> {
-    serde_json::from_slice(body).map_err(|error| Mistake(StatusCode::BAD_REQUEST, error.to_string()))
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
+    serde_json::from_slice(body).map_err(|error| ControlError(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-async fn change_clock(State(control): State<Arc<Control>>, body: Bytes) -> Result<Json<Value>, Mistake> {
+async fn change_clock(State(control): State<Arc<Control>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let change: ClockChange = read(&body)?;
     if change.reset {
         control.shared.clock.reset();
     }
     if let Some(seconds) = change.advance_seconds {
         let by = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Mistake::unprocessable("advance_seconds is a number of seconds from 0 on"))?;
+            .map_err(|_| ControlError::unprocessable("advance_seconds is a number of seconds from 0 on"))?;
         control.shared.clock.advance(by);
     }
     Ok(Json(json!({ "now": clock::text(control.shared.clock.now()) })))
 }
 
-async fn add_fault(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Mistake> {
+async fn add_fault(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, ControlError> {
     control.add_fault(read(&body)?)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -162,7 +167,7 @@ async fn reset(State(control): State<Arc<Control>>) -> StatusCode {
 async fn settings(
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Mistake> {
+) -> Result<Json<Value>, ControlError> {
     Ok(Json(control.platform(&id)?.settings()))
 }
 
@@ -170,7 +175,7 @@ async fn change_settings(
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, Mistake> {
+) -> Result<Json<Value>, ControlError> {
     control.change_settings(&id, &read(&body)?)?;
     Ok(Json(control.platform(&id)?.settings()))
 }
@@ -179,7 +184,7 @@ async fn command(
     State(control): State<Arc<Control>>,
     Path((platform, name)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<Value>, Mistake> {
+) -> Result<Json<Value>, ControlError> {
     let body = if body.is_empty() { json!({}) } else { read(&body)? };
     Ok(Json(control.command(&platform, &name, &body).await?))
 }

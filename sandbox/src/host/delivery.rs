@@ -43,7 +43,7 @@ pub(crate) fn check_optional(url: Option<&str>) -> Result<(), String> {
     url.map_or(Ok(()), check)
 }
 
-/// What is sent to the merchant.
+/// A request to the merchant.
 pub(crate) struct Message {
     pub(crate) method: Method,
     pub(crate) url: String,
@@ -51,7 +51,7 @@ pub(crate) struct Message {
     pub(crate) body: String,
 }
 
-/// How it went.
+/// The result of a delivery.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
     pub(crate) attempts: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Delivery {
     pub(crate) status: Option<u16>,
 }
 
-/// Sends until the merchant takes it, or it is given up.
+/// Sends until the merchant accepts it or the attempts are used up.
 pub(crate) async fn deliver(message: &Message) -> Delivery {
     let mut delivery = Delivery {
         attempts: 0,
@@ -82,15 +82,15 @@ pub(crate) async fn send(message: &Message) -> Option<u16> {
     Some(answer.status().as_u16())
 }
 
-/// What the merchant answered.
-pub(crate) struct Fetched {
+/// The merchant's answer.
+pub(crate) struct MerchantResponse {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
 }
 
 /// Sends once, and reads the answer, which has to be short.
-pub(crate) async fn fetch(message: &Message) -> Option<Fetched> {
+pub(crate) async fn fetch(message: &Message) -> Option<MerchantResponse> {
     let fetching = async {
         let (parts, body) = exchange(message).await?.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await.ok()?.to_bytes();
@@ -98,7 +98,7 @@ pub(crate) async fn fetch(message: &Message) -> Option<Fetched> {
         let content_type = content_type
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        Some(Fetched {
+        Some(MerchantResponse {
             status: parts.status.as_u16(),
             content_type: content_type.to_owned(),
             body,

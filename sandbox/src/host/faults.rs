@@ -86,13 +86,13 @@ pub struct Fault {
     /// Which of the route's calls: each fifth for 5, all for 1.
     #[serde(default = "once")]
     pub every: u32,
-    /// Of a delay.
+    /// How long a delay lasts.
     #[serde(default)]
     pub ms: u64,
-    /// What the kind says.
+    /// The argument of the kind, if it takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Of a fault that swallows the answer of work done: how long after it the webhook is posted.
+    /// How long after the work the webhook is posted, if the fault loses the answer.
     #[serde(default = "soon")]
     pub webhook_after_ms: u64,
 }
@@ -124,12 +124,12 @@ impl Fault {
 
 /// What applies to one call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Applied {
+pub(crate) struct ActiveFault {
     delay: Option<Fault>,
     fault: Option<Fault>,
 }
 
-impl Applied {
+impl ActiveFault {
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.kind() == Some(kind)
     }
@@ -174,13 +174,13 @@ impl Applied {
 
 /// A fault that waits for its calls.
 #[derive(Debug)]
-struct Waiting {
+struct QueuedFault {
     fault: Fault,
     /// Calls that passed since it last applied.
     passed: u32,
 }
 
-impl Waiting {
+impl QueuedFault {
     const fn new(fault: Fault) -> Self {
         Self { fault, passed: 0 }
     }
@@ -198,11 +198,11 @@ impl Waiting {
 
 /// The faults that wait for their calls, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Arc<Mutex<VecDeque<Waiting>>>);
+pub(crate) struct Faults(Arc<Mutex<VecDeque<QueuedFault>>>);
 
 impl Faults {
     pub(crate) fn add(&self, fault: Fault) {
-        self.with(|queue| queue.push_back(Waiting::new(fault)));
+        self.with(|queue| queue.push_back(QueuedFault::new(fault)));
     }
 
     pub(crate) fn clear(&self) {
@@ -210,18 +210,18 @@ impl Faults {
     }
 
     /// Takes what applies to a call: the oldest delay and the oldest other fault.
-    pub(crate) fn take(&self, platform: &str, route: &str) -> Applied {
-        self.with(|queue| Applied {
+    pub(crate) fn take(&self, platform: &str, route: &str) -> ActiveFault {
+        self.with(|queue| ActiveFault {
             delay: take_one(queue, platform, route, true),
             fault: take_one(queue, platform, route, false),
         })
     }
 
-    /// Gives a fault back that found nothing to spoil.
-    pub(crate) fn give_back(&self, applied: &Applied) {
-        if let Some(fault) = applied.fault.as_ref().filter(|fault| fault.times != 0) {
+    /// Puts back a fault that had nothing to spoil in this answer.
+    pub(crate) fn give_back(&self, fault: &ActiveFault) {
+        if let Some(fault) = fault.fault.as_ref().filter(|fault| fault.times != 0) {
             self.with(|queue| {
-                queue.push_front(Waiting::new(Fault {
+                queue.push_front(QueuedFault::new(Fault {
                     times: 1,
                     every: 1,
                     ..fault.clone()
@@ -230,12 +230,12 @@ impl Faults {
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut VecDeque<Waiting>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut VecDeque<QueuedFault>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn take_one(queue: &mut VecDeque<Waiting>, platform: &str, route: &str, delay: bool) -> Option<Fault> {
+fn take_one(queue: &mut VecDeque<QueuedFault>, platform: &str, route: &str, delay: bool) -> Option<Fault> {
     let fits = |fault: &Fault| {
         fault.kind.is_delay() == delay
             && fault.platform == platform

@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::faults::{Applied, Kind};
+use super::faults::{ActiveFault, Kind};
 
 /// Marks a response that is not to be sent: the connection is cut instead.
 #[derive(Clone, Copy)]
@@ -68,13 +68,13 @@ impl Reply {
     }
 
     /// One line for the request.
-    pub(crate) fn log(&self, platform: &str, route: &str, fault: &Applied) {
+    pub(crate) fn log(&self, platform: &str, route: &str, fault: &ActiveFault) {
         let (status, refusal) = (self.status.as_u16(), self.refusal.as_deref());
         tracing::info!(platform, route, status, refusal, fault = ?fault.kind(), "request");
     }
 
     /// The response, or what a fault makes of it once the work is done.
-    pub(crate) fn under(self, fault: &Applied) -> Response {
+    pub(crate) fn under(self, fault: &ActiveFault) -> Response {
         let mut response = match (fault.kind(), self.body) {
             (Some(Kind::DropAfterCommit), _) => return cut(),
             (Some(Kind::GatewayTimeoutAfterCommit), _) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
@@ -97,7 +97,7 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        self.under(&Applied::default())
+        self.under(&ActiveFault::default())
     }
 }
 
@@ -118,7 +118,7 @@ fn cut() -> Response {
 }
 
 /// The response of a fault that keeps the work from being done.
-pub(crate) fn fail_before(fault: &Applied) -> Option<Response> {
+pub(crate) fn fail_before(fault: &ActiveFault) -> Option<Response> {
     let status = |usual: StatusCode| {
         let code = fault.value().and_then(|value| value.parse::<u16>().ok());
         code.and_then(|code| StatusCode::from_u16(code).ok())

@@ -40,18 +40,18 @@ impl Token {
     }
 }
 
-/// Something to tell the merchant.
+/// An event for the merchant.
 pub(crate) struct Event {
     pub(crate) kind: &'static str,
     /// Name and value of what it is about.
     pub(crate) about: Option<(&'static str, Value)>,
-    /// Nothing: where the settings say.
+    /// Empty for the URL of the settings.
     pub(crate) urls: Vec<String>,
     pub(crate) at: OffsetDateTime,
 }
 
-/// An event that was posted, or given up.
-pub(crate) struct Sent {
+/// An event that was delivered or given up.
+pub(crate) struct Delivered {
     pub(crate) kind: &'static str,
     pub(crate) id: String,
     pub(crate) tries: u32,
@@ -76,7 +76,7 @@ pub(crate) struct Book {
     /// Why encrypted inputs were refused: what no answer tells.
     pub(crate) refused_inputs: Vec<String>,
     pub(crate) outbox: Vec<Event>,
-    pub(crate) sent: Vec<Sent>,
+    pub(crate) sent: Vec<Delivered>,
 }
 
 impl Book {
@@ -103,7 +103,7 @@ impl Book {
         (index < payment.operations.len() && payment.operation_id(index) == id).then_some((payment, index))
     }
 
-    pub(crate) fn tell(
+    pub(crate) fn emit(
         &mut self,
         kind: &'static str,
         about: Option<(&'static str, Value)>,
@@ -118,8 +118,8 @@ impl Book {
         });
     }
 
-    /// Tells what an operation is now.
-    pub(crate) fn tell_operation(&mut self, id: &str, index: usize, at: OffsetDateTime) {
+    /// Emits the event for the state of an operation.
+    pub(crate) fn emit_operation(&mut self, id: &str, index: usize, at: OffsetDateTime) {
         let Some(payment) = self.payments.iter().find(|payment| payment.id == id) else {
             return;
         };
@@ -146,7 +146,7 @@ impl Book {
             ("payment", payment.operation_json(index, "paymentOutput"))
         };
         let urls = payment.event_urls.clone();
-        self.tell(kind, Some(about), urls, at);
+        self.emit(kind, Some(about), urls, at);
     }
 
     /// Lets operations come to their end.
@@ -164,7 +164,7 @@ impl Book {
             }
         }
         for (id, index) in settled {
-            self.tell_operation(&id, index, now);
+            self.emit_operation(&id, index, now);
         }
     }
 }

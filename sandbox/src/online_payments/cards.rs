@@ -84,7 +84,7 @@ pub(crate) enum CardMistake {
 
 /// A card before it is looked at.
 #[derive(Default)]
-pub(crate) struct Given {
+pub(crate) struct CardInput {
     /// Nothing: by the number.
     pub(crate) product: Option<u32>,
     pub(crate) number: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Given {
     pub(crate) cvv_needed: bool,
 }
 
-impl Given {
+impl CardInput {
     pub(crate) fn read(
         &self,
         settings: &Settings,
@@ -180,7 +180,7 @@ pub(crate) fn is_co_branded(settings: &Settings, number: &str) -> bool {
         .any(|bin| number.starts_with(bin.as_str()))
 }
 
-/// Of the card itself or of a stored one.
+/// Checks the security code of a card or of a stored one.
 pub(crate) fn check_cvv(cvv: Option<&str>, product: &Product, needed: bool) -> Result<(), CardMistake> {
     match cvv {
         None | Some("") if !needed => Ok(()),
@@ -218,18 +218,18 @@ mod tests {
         date.midnight().assume_utc()
     }
 
-    fn given(number: &str) -> Given {
-        Given {
+    fn given(number: &str) -> CardInput {
+        CardInput {
             number: Some(number.into()),
             holder: Some("Zoë Müller".into()),
             expiry: Some("1230".into()),
             cvv: Some("123".into()),
             cvv_needed: true,
-            ..Given::default()
+            ..CardInput::default()
         }
     }
 
-    fn mistake(given: &Given, settings: &Settings) -> Option<CardMistake> {
+    fn mistake(given: &CardInput, settings: &Settings) -> Option<CardMistake> {
         given.read(settings, &[0; 32], now()).err()
     }
 
@@ -264,7 +264,7 @@ mod tests {
             Some(CardMistake::Number)
         );
         assert_eq!(mistake(&given(""), &settings), Some(CardMistake::Number));
-        let with = |change: &dyn Fn(&mut Given)| {
+        let with = |change: &dyn Fn(&mut CardInput)| {
             let mut given = given("4567350000427977");
             change(&mut given);
             mistake(&given, &settings)

@@ -189,6 +189,6 @@ fn operate(
         at: call.now,
         error_code: None,
     });
-    ledger.book.tell_operation(&id, index, call.now);
+    ledger.book.emit_operation(&id, index, call.now);
     Ok((id, index))
 }

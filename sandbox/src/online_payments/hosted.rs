@@ -6,7 +6,7 @@ use sha2::{Digest, Sha384};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::cards::{self, CardFacts, CardMistake, Given};
+use super::cards::{self, CardFacts, CardInput, CardMistake};
 use super::fields::{Fields, Money};
 use super::payments::{
     Back, Instrument, Order, back, book_order, event_urls, is_declined, is_sale, order_of, return_url,
@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::settings::Settings;
 use super::statuses;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, addresses, hex_id, products, tokens};
-use crate::host::faults::Applied;
+use crate::host::faults::ActiveFault;
 
 const CHECKOUT: &str = "hostedCheckoutSpecificInput";
 const CARD: &str = "cardPaymentMethodSpecificInput";
@@ -46,7 +46,7 @@ pub(crate) struct Checkout {
     pub(crate) sale: bool,
     pub(crate) tokenize: bool,
     pub(crate) tokens: Vec<String>,
-    /// Nothing: all.
+    /// Empty for all.
     pub(crate) products: Vec<u32>,
     pub(crate) expires_at: OffsetDateTime,
     pub(crate) event_urls: Vec<String>,
@@ -66,9 +66,9 @@ pub(crate) struct Tokenization {
     pub(crate) result: Option<(String, &'static str)>,
 }
 
-/// What a shopper typed, as typed.
+/// The form of a hosted page, as the shopper filled it in.
 #[derive(Default)]
-pub(crate) struct Typed {
+pub(crate) struct CardForm {
     pub(crate) number: String,
     pub(crate) holder: String,
     pub(crate) expiry: String,
@@ -94,20 +94,20 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// How a hosted tokenization went.
+/// The result of sending a hosted tokenization.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Tokenized {
+pub(crate) enum TokenizationResult {
     Done(String),
     Wrong(CardMistake),
     Gone,
 }
 
-impl Typed {
+impl CardForm {
     /// Pages let people write blanks, dashes and a slash.
-    fn given(&self) -> Given {
+    fn given(&self) -> CardInput {
         let digits = |text: &str, dropped: &[char]| text.replace(dropped, "");
         let text = |text: String| Some(text).filter(|text| !text.is_empty());
-        Given {
+        CardInput {
             product: None,
             number: text(digits(&self.number, &[' ', '-'])),
             holder: text(self.holder.trim().to_owned()),
@@ -239,12 +239,12 @@ impl OnlinePayments {
     pub(crate) fn create_tokenization(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
         let fields = &call.fields;
         fields.locale("locale")?;
-        let asked = fields.list("tokens")?;
-        let (expired, asked): (Vec<String>, Vec<String>) = asked.into_iter().partition(|id| {
+        let requested = fields.list("tokens")?;
+        let (expired, requested): (Vec<String>, Vec<String>) = requested.into_iter().partition(|id| {
             let token = ledger.book.token(id, call.now);
             token.is_some_and(|token| token.card.is_expired(call.now))
         });
-        let (tokens, invalid) = ledger.book.sort_tokens(asked, call.now);
+        let (tokens, invalid) = ledger.book.sort_tokens(requested, call.now);
         // Really with a capital V.
         let rules = "creditCardSpecificInput.ValidationRules";
         let stored = format!("{rules}.cvvMandatoryForExistingToken");
@@ -305,7 +305,7 @@ impl OnlinePayments {
         &self,
         ledger: &mut Ledger,
         page: &str,
-        typed: &Typed,
+        typed: &CardForm,
         now: OffsetDateTime,
     ) -> Next {
         let Some(index) = open_checkout(ledger, page, now) else {
@@ -348,7 +348,7 @@ impl OnlinePayments {
             }),
             event_urls: urls,
         };
-        let payment = book_order(ledger, order, "hostedCheckoutId", &Applied::default(), now);
+        let payment = book_order(ledger, order, "hostedCheckoutId", &ActiveFault::default(), now);
         let (declined, challenge) = payment.map_or((true, None), |payment| {
             (is_declined(payment), payment.challenge.clone())
         });
@@ -382,21 +382,21 @@ impl OnlinePayments {
         &self,
         ledger: &mut Ledger,
         page: &str,
-        typed: &Typed,
+        typed: &CardForm,
         now: OffsetDateTime,
-    ) -> Tokenized {
+    ) -> TokenizationResult {
         let mut hosted = ledger.book.tokenizations.iter();
         let Some(index) = hosted.position(|hosted| hosted.page == page && now < hosted.expires_at) else {
-            return Tokenized::Gone;
+            return TokenizationResult::Gone;
         };
         let Some(hosted) = ledger.book.tokenizations.get(index) else {
-            return Tokenized::Gone;
+            return TokenizationResult::Gone;
         };
         let (id, tokens, products) = (hosted.id.clone(), hosted.tokens.clone(), hosted.products.clone());
         let cvv_for_stored = hosted.cvv_for_stored;
         let (card, token) = match self.card_of_page(ledger, typed, &tokens, &products, cvv_for_stored, now) {
             Ok(found) => found,
-            Err(mistake) => return Tokenized::Wrong(mistake),
+            Err(mistake) => return TokenizationResult::Wrong(mistake),
         };
         let result = match token {
             Some(token) => (token, "UNCHANGED"),
@@ -409,14 +409,14 @@ impl OnlinePayments {
         if let Some(hosted) = ledger.book.tokenizations.get_mut(index) {
             hosted.result = Some(result);
         }
-        Tokenized::Done(id)
+        TokenizationResult::Done(id)
     }
 
     /// What was typed, or the stored card that was chosen.
     fn card_of_page(
         &self,
         ledger: &mut Ledger,
-        typed: &Typed,
+        typed: &CardForm,
         tokens: &[String],
         allowed: &[u32],
         cvv_for_stored: bool,

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::refusal::Refusal;
 use super::{OnlinePayments, Operation, replied};
-use crate::host::faults::{Applied, Kind};
+use crate::host::faults::{ActiveFault, Kind};
 use crate::host::{Platform, Reply, Request};
 
 const KEY: &str = "x-gcs-idempotence-key";
@@ -76,7 +76,11 @@ fn stamped(reply: Reply, first: OffsetDateTime) -> Reply {
 }
 
 impl OnlinePayments {
-    pub(super) async fn serve_once(self: Arc<Self>, request: Request<Operation>, fault: Applied) -> Response {
+    pub(super) async fn serve_once(
+        self: Arc<Self>,
+        request: Request<Operation>,
+        fault: ActiveFault,
+    ) -> Response {
         let name = request.route.name;
         let allowed = if request.route.operation.is_page {
             self.authenticate_page(&request)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::cards::{self, CardFacts, CardMistake, Given};
+use super::cards::{self, CardFacts, CardInput, CardMistake};
 use super::refusal::Refusal;
 use super::{Call, Ledger, OnlinePayments, jwe, products};
 
@@ -80,7 +80,7 @@ impl OnlinePayments {
                 stored_card(ledger, call, payload, account, &tokens)?
             }
             None => {
-                let given = Given {
+                let given = CardInput {
                     product: Some(inside),
                     number: value(payload, "cardNumber"),
                     holder: value(payload, "cardholderName"),

@@ -19,7 +19,7 @@ const TAG_BYTES: usize = 32;
 
 /// What was inside.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct Decrypted {
     pub(crate) payload: Value,
     /// The text was no UTF-8, as older clients write it: one byte per character.
     pub(crate) latin1: bool,
@@ -38,7 +38,7 @@ pub(crate) enum Failed {
 }
 
 /// Opens a text in the order of the parts.
-pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Opened, Failed> {
+pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Decrypted, Failed> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, key, iv, ciphertext, tag] = parts.as_slice() else {
         return Err(Failed::Parts);
@@ -80,7 +80,7 @@ pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Opened, Failed> {
     };
     let payload: Value = serde_json::from_str(&text).map_err(|_| Failed::Json)?;
     if payload.is_object() {
-        Ok(Opened { payload, latin1 })
+        Ok(Decrypted { payload, latin1 })
     } else {
         Err(Failed::Json)
     }

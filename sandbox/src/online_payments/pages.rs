@@ -20,7 +20,7 @@ use super::addresses::{
     AUTHENTICATION, CHECKOUT, DONE, LINK, TOKENIZATION, TOKENIZER_PATH, TOKENIZER_SCRIPT,
 };
 use super::cards::CardMistake;
-use super::hosted::{Next, Progress, Tokenized, Typed, offered};
+use super::hosted::{CardForm, Next, Progress, TokenizationResult, offered};
 use super::{OnlinePayments, products};
 use crate::host::Reply;
 
@@ -164,9 +164,9 @@ fn form(body: &Bytes) -> HashMap<String, String> {
     form_urlencoded::parse(body).into_owned().collect()
 }
 
-fn typed(form: &mut HashMap<String, String>) -> Typed {
+fn typed(form: &mut HashMap<String, String>) -> CardForm {
     let mut take = |name: &str| form.remove(name).unwrap_or_default();
-    Typed {
+    CardForm {
         number: take("cardNumber"),
         holder: take("cardholderName"),
         expiry: take("expiryDate"),
@@ -324,17 +324,21 @@ async fn tokenize(
         Reply::json(status, &body).into_response()
     };
     match tokenized {
-        Tokenized::Done(id) if as_json => {
+        TokenizationResult::Done(id) if as_json => {
             let body = json!({ "success": true, "hostedTokenizationId": id });
             Reply::json(StatusCode::OK, &body).into_response()
         }
-        Tokenized::Done(_) => page(StatusCode::OK, "Card taken", "<p>The card was taken.</p>"),
-        Tokenized::Wrong(mistake) if as_json => failed(StatusCode::UNPROCESSABLE_ENTITY, told(mistake)),
-        Tokenized::Wrong(mistake) => {
+        TokenizationResult::Done(_) => page(StatusCode::OK, "Card taken", "<p>The card was taken.</p>"),
+        TokenizationResult::Wrong(mistake) if as_json => {
+            failed(StatusCode::UNPROCESSABLE_ENTITY, told(mistake))
+        }
+        TokenizationResult::Wrong(mistake) => {
             tokenization_form(&platform, &id, StatusCode::UNPROCESSABLE_ENTITY, told(mistake))
         }
-        Tokenized::Gone if as_json => failed(StatusCode::NOT_FOUND, "This form is no longer available"),
-        Tokenized::Gone => gone(),
+        TokenizationResult::Gone if as_json => {
+            failed(StatusCode::NOT_FOUND, "This form is no longer available")
+        }
+        TokenizationResult::Gone => gone(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::statuses::{self, AUTHORIZATION_WAITS, AUTHORIZED, CAPTURED, REDIRECTE
 use super::tokens::clear_card;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, addresses, hex_id};
 use crate::host::delivery;
-use crate::host::faults::{Applied, Kind};
+use crate::host::faults::{ActiveFault, Kind};
 
 const SPECIFIC: &str = "cardPaymentMethodSpecificInput";
 const REDIRECT: &str = "redirectPaymentMethodSpecificInput";
@@ -31,7 +31,7 @@ const DECLINED_AMOUNT: i64 = 1302;
 pub(crate) const BY_ISSUER: &str = "30041001";
 const NOT_AUTHENTICATED: &str = "40001134";
 
-/// What is paid with.
+/// The means of payment.
 pub(crate) struct Instrument {
     pub(crate) product: u32,
     /// Nothing if the shopper pays on the product's own page.
@@ -377,7 +377,7 @@ impl OnlinePayments {
             let (token, _) = ledger.book.store(&card);
             ledger.book.payment(&id)?.token = Some(token);
         }
-        ledger.book.tell_operation(&id, 0, now);
+        ledger.book.emit_operation(&id, 0, now);
         Some(back)
     }
 }
@@ -393,7 +393,7 @@ pub(crate) fn found<'a>(
 }
 
 /// `errorCode` of an order that the issuer declines.
-fn decline_code(order: &Order, fault: &Applied, now: OffsetDateTime) -> Option<String> {
+fn decline_code(order: &Order, fault: &ActiveFault, now: OffsetDateTime) -> Option<String> {
     if fault.is(Kind::RespCode) && fault.value().is_some() {
         return fault.value().map(Into::into);
     }
@@ -429,7 +429,7 @@ pub(crate) fn book_order<'a>(
     ledger: &'a mut Ledger,
     order: Order,
     name_of_id: &str,
-    fault: &Applied,
+    fault: &ActiveFault,
     now: OffsetDateTime,
 ) -> Result<&'a Payment, Refusal> {
     let declined = decline_code(&order, fault, now);
@@ -473,8 +473,8 @@ pub(crate) fn book_order<'a>(
     ledger.book.payments.push(payment);
     ledger
         .book
-        .tell("payment.created", Some(("payment", created)), urls, now);
-    ledger.book.tell_operation(&order.id, 0, now);
+        .emit("payment.created", Some(("payment", created)), urls, now);
+    ledger.book.emit_operation(&order.id, 0, now);
     let booked = ledger.book.payments.last();
     booked.ok_or_else(Refusal::unknown_payment)
 }

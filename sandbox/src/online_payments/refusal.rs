@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::with_id;
 use crate::host::Reply;
 
-/// What is answered instead of the result.
+/// The answer to a call that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     status: StatusCode,
     /// What `errors[0]` holds besides `httpStatusCode`.
     error: Error,
     /// The status that the body tells, where it is another one.
-    told: Option<u16>,
+    status_in_body: Option<u16>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ struct Error {
 }
 
 /// An error in the form it is sent.
-struct Told {
+struct ErrorBody {
     status: StatusCode,
     id: String,
     body: Value,
@@ -58,7 +58,7 @@ impl Refusal {
         Self {
             status,
             error,
-            told: None,
+            status_in_body: None,
         }
     }
 
@@ -151,7 +151,7 @@ impl Refusal {
     /// As recorded of a hosted checkout that is not there: 404 with a body that says 500.
     pub(crate) fn unknown_hosted() -> Self {
         let mut refusal = Self::coded(StatusCode::NOT_FOUND, "20001101", "9999", "UNKNOWN_SERVER_ERROR");
-        refusal.told = Some(500);
+        refusal.status_in_body = Some(500);
         refusal
     }
 
@@ -246,16 +246,16 @@ impl Refusal {
     }
 
     pub(crate) fn reply(&self) -> Reply {
-        let told = self.told();
-        let reply = match told.text {
+        let error = self.error_body();
+        let reply = match error.text {
             // As recorded: without a charset.
-            Some(text) => Reply::text(told.status, text).typed("application/json"),
-            None => Reply::json(told.status, &told.body),
+            Some(text) => Reply::text(error.status, text).typed("application/json"),
+            None => Reply::json(error.status, &error.body),
         };
-        with_id(reply, &told.id).refused(self.error.id)
+        with_id(reply, &error.id).refused(self.error.id)
     }
 
-    fn told(&self) -> Told {
+    fn error_body(&self) -> ErrorBody {
         let id = Uuid::new_v4().to_string();
         let error = &self.error;
         let mut fields = Map::new();
@@ -275,13 +275,13 @@ impl Refusal {
         fields.insert("category".into(), DIRECT.into());
         fields.insert(
             "httpStatusCode".into(),
-            self.told.unwrap_or(self.status.as_u16()).into(),
+            self.status_in_body.unwrap_or(self.status.as_u16()).into(),
         );
         if error.id != NO_ACCESS {
             fields.insert("retriable".into(), false.into());
         }
         let status = self.status.as_u16();
-        Told {
+        ErrorBody {
             status: self.status,
             body: json!({ "errorId": id, "errors": [fields], "status": status }),
             text: (error.id == NO_ACCESS).then(|| no_access_text(&id)),
@@ -315,29 +315,29 @@ mod tests {
 
     #[test]
     fn tells_a_refused_key_as_recorded() {
-        let told = Refusal::no_access().told();
-        let text = told.text.unwrap();
+        let error = Refusal::no_access().error_body();
+        let text = error.text.unwrap();
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), told.body);
-        assert_eq!(told.body["errors"][0].get("errorCode"), None);
-        assert_eq!(told.body["errorId"], told.id);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), error.body);
+        assert_eq!(error.body["errors"][0].get("errorCode"), None);
+        assert_eq!(error.body["errorId"], error.id);
     }
 
     #[test]
     fn leaves_out_what_is_not_known() {
-        let told = Refusal::unknown_token().told();
-        assert_eq!(told.status, StatusCode::NOT_FOUND);
-        let error = &told.body["errors"][0];
+        let error = Refusal::unknown_token().error_body();
+        assert_eq!(error.status, StatusCode::NOT_FOUND);
+        let error = &error.body["errors"][0];
         assert_eq!((error.get("errorCode"), error.get("code")), (None, None));
         assert_eq!(error["id"], "UNKNOWN_TOKEN_ID");
-        let told = Refusal::unknown_hosted().told();
-        assert_eq!(told.status, StatusCode::NOT_FOUND);
-        assert_eq!(told.body["errors"][0]["httpStatusCode"], 500);
-        let told = Refusal::in_progress(Some("1409")).told();
-        assert_eq!(told.body["errors"].as_array().unwrap().len(), 1);
-        assert_eq!(told.body["errors"][0]["errorCode"], "1409");
-        let told = Refusal::unnamed(StatusCode::NOT_FOUND, "x").told();
-        assert_eq!(told.body["errors"][0].get("id"), None);
-        assert_eq!(told.body["errors"][0].get("message"), None);
+        let error = Refusal::unknown_hosted().error_body();
+        assert_eq!(error.status, StatusCode::NOT_FOUND);
+        assert_eq!(error.body["errors"][0]["httpStatusCode"], 500);
+        let error = Refusal::in_progress(Some("1409")).error_body();
+        assert_eq!(error.body["errors"].as_array().unwrap().len(), 1);
+        assert_eq!(error.body["errors"][0]["errorCode"], "1409");
+        let error = Refusal::unnamed(StatusCode::NOT_FOUND, "x").error_body();
+        assert_eq!(error.body["errors"][0].get("id"), None);
+        assert_eq!(error.body["errors"][0].get("message"), None);
     }
 }

@@ -29,11 +29,11 @@ impl Book {
 
 impl OnlinePayments {
     pub(crate) fn create_session(&self, ledger: &mut Ledger, call: &Call<'_>) -> Answer {
-        let asked = call.fields.list("tokens")?;
-        if asked.len() > MAX_TOKENS {
+        let requested = call.fields.list("tokens")?;
+        if requested.len() > MAX_TOKENS {
             return Err(Refusal::invalid("tokens"));
         }
-        let (tokens, invalid) = ledger.book.sort_tokens(asked, call.now);
+        let (tokens, invalid) = ledger.book.sort_tokens(requested, call.now);
         let id = hex_id();
         let customer_id = format!("9991-{}", hex_id());
         let lasts = time::Duration::minutes(ledger.settings.session_minutes.into());

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::book::{Book, Token};
-use super::cards::{CardFacts, Given};
+use super::cards::{CardFacts, CardInput};
 use super::inputs::{MEMBER, refusal_of};
 use super::refusal::Refusal;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply};
@@ -17,10 +17,10 @@ impl Book {
     /// Tokens that can be used, and the others.
     pub(crate) fn sort_tokens(
         &mut self,
-        asked: Vec<String>,
+        requested: Vec<String>,
         now: OffsetDateTime,
     ) -> (Vec<String>, Vec<String>) {
-        asked
+        requested
             .into_iter()
             .partition(|id| self.token(id, now).is_some_and(|token| token.until.is_none()))
     }
@@ -68,12 +68,12 @@ pub(crate) fn clear_card(
     path: &str,
     product: Option<u32>,
     cvv_needed: bool,
-) -> Result<Given, Refusal> {
+) -> Result<CardInput, Refusal> {
     let text = |name: &str| -> Result<Option<String>, Refusal> {
         let text = call.fields.text(&format!("{path}.{name}"))?;
         Ok(text.map(Into::into))
     };
-    Ok(Given {
+    Ok(CardInput {
         product,
         number: text("cardNumber")?,
         holder: text("cardholderName")?,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
-use super::book::{Event, Sent};
+use super::book::{Delivered, Event};
 use super::refusal::Refusal;
 use super::{Answer, Call, Ledger, OnlinePayments, Reply, signature, timestamp, without_nulls};
 use crate::host::Shared;
@@ -177,7 +177,7 @@ impl OnlinePayments {
     fn book_sent(&self, event: &Outgoing, tries: u32, status: Option<u16>) {
         tracing::info!(kind = event.kind, tries, status, "online_payments event");
         self.host.with(|ledger| {
-            ledger.book.sent.push(Sent {
+            ledger.book.sent.push(Delivered {
                 kind: event.kind,
                 id: event.id.clone(),
                 tries,
@@ -226,7 +226,7 @@ impl OnlinePayments {
             let (payment, index) = ledger.book.operation(&request.payment).ok_or("unknown payment")?;
             let id = payment.id.clone();
             let before = ledger.book.outbox.len();
-            ledger.book.tell_operation(&id, index, now);
+            ledger.book.emit_operation(&id, index, now);
             Ok::<_, String>(ledger.book.outbox.len() - before)
         })?;
         self.send_events(Duration::ZERO);
@@ -276,7 +276,7 @@ impl OnlinePayments {
         let url = call.fields.needed("url")?;
         delivery::check(url).map_err(|_| Refusal::invalid("url"))?;
         let url = url.to_owned();
-        ledger.book.tell("payment.test", None, vec![url], call.now);
+        ledger.book.emit("payment.test", None, vec![url], call.now);
         Ok(Reply::nothing())
     }
 }

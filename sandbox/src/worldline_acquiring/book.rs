@@ -95,7 +95,7 @@ pub(crate) struct Item {
     pub(crate) merchant_reference: Option<String>,
     pub(crate) authorization_type: Option<String>,
     /// What the first operation asked for.
-    pub(crate) asked: Money,
+    pub(crate) requested: Money,
     /// Captured without a call of its own.
     pub(crate) immediate: bool,
     /// Until then nobody is told.
@@ -216,7 +216,7 @@ impl Item {
             body["referencedPaymentId"] = payment.as_str().into();
         }
         if !self.is_pending(now) {
-            body["totalAuthorizedAmount"] = self.asked.with(self.authorized()).body();
+            body["totalAuthorizedAmount"] = self.requested.with(self.authorized()).body();
         }
         if let Some(code) = self.authorization_code().filter(|_| !self.is_pending(now)) {
             body["initialAuthorizationCode"] = code.into();
@@ -243,8 +243,8 @@ impl Item {
             "status": self.status(settings, now),
             "merchant_reference": self.merchant_reference.as_deref().map(card_digits),
             "authorization_type": self.authorization_type,
-            "amount": self.asked.amount,
-            "currency": self.asked.currency,
+            "amount": self.requested.amount,
+            "currency": self.requested.currency,
             "authorized": self.authorized(),
             "captured": self.captured(),
             "refunded": self.refunded(),

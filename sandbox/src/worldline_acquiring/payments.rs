@@ -11,7 +11,7 @@ use super::fields::{Fields, Money};
 use super::issuer::{self, Verdict};
 use super::refusal::Refusal;
 use super::{Answer, Ledger, Success};
-use crate::host::faults::{Applied, Kind as FaultKind};
+use crate::host::faults::{ActiveFault, Kind as FaultKind};
 
 /// One call, whose operation is not known yet.
 pub(crate) struct Call<'a> {
@@ -21,7 +21,7 @@ pub(crate) struct Call<'a> {
     /// In the path.
     pub(crate) id: &'a str,
     pub(crate) query: &'a str,
-    pub(crate) fault: &'a Applied,
+    pub(crate) fault: &'a ActiveFault,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -76,7 +76,7 @@ impl Call<'_> {
         }
     }
 
-    pub(crate) fn made(&self, kind: Kind, amount: Money, verdict: Verdict) -> Operation {
+    pub(crate) fn operation(&self, kind: Kind, amount: Money, verdict: Verdict) -> Operation {
         let with_code = matches!(kind, Kind::Authorization | Kind::Increment | Kind::Refund);
         let authorization_code = (with_code && !matches!(verdict, Verdict::Declined(..))).then(|| letters(6));
         Operation {
@@ -102,7 +102,7 @@ impl Call<'_> {
     pub(crate) fn pay(&self, ledger: &mut Ledger) -> Answer {
         let fields = self.fields;
         fields.timestamp("transactionTimestamp")?;
-        let asked = fields
+        let requested = fields
             .money("amount")?
             .ok_or_else(|| Refusal::missing("amount"))?;
         let authorization_type =
@@ -110,11 +110,11 @@ impl Call<'_> {
         let card = CardFacts::read(fields, self.now)?;
         let immediate = fields.flag("cardPaymentData.captureImmediately")? == Some(true);
         let in_part = fields.flag("cardPaymentData.allowPartialApproval")? == Some(true);
-        let mut verdict = self.verdict(Some(&card.verdict), Some(asked.amount));
-        let mut amount = asked.clone();
+        let mut verdict = self.verdict(Some(&card.verdict), Some(requested.amount));
+        let mut amount = requested.clone();
         if verdict == Verdict::Partly {
-            if in_part && asked.amount > 1 {
-                amount = asked.with(asked.amount / 2);
+            if in_part && requested.amount > 1 {
+                amount = requested.with(requested.amount / 2);
             } else {
                 verdict = Verdict::Declined("5".into(), None);
             }
@@ -126,13 +126,13 @@ impl Call<'_> {
             parent: None,
             merchant_reference: self.reference()?,
             authorization_type: authorization_type.map(Into::into),
-            asked,
+            requested,
             immediate,
             pending_until,
             changed_at: self.now,
             references: References::make(&card),
             card,
-            operations: vec![self.made(Kind::Authorization, amount, verdict.clone())],
+            operations: vec![self.operation(Kind::Authorization, amount, verdict.clone())],
         };
         let mut answer = payment.body("paymentId", &ledger.settings, self.now, false);
         answer["cardPaymentData"] = payment.card.body();
@@ -184,7 +184,7 @@ impl Call<'_> {
         // The client's type for what is done to a refund has neither.
         let is_payment = matches!(on, On::Payment);
         if is_payment && matches!(kind, Kind::Increment | Kind::Reversal) {
-            answer["totalAuthorizedAmount"] = item.asked.with(item.authorized()).body();
+            answer["totalAuthorizedAmount"] = item.requested.with(item.authorized()).body();
         }
         if let Some(code) = code.filter(|_| is_payment) {
             answer["authorizationCode"] = code.into();
@@ -210,7 +210,7 @@ impl Call<'_> {
             return Err(Refusal::state("the last capture was made"));
         }
         let left = item.authorized().saturating_sub(item.captured());
-        let amount = self.part("amount", &item.asked, left, "capture")?;
+        let amount = self.part("amount", &item.requested, left, "capture")?;
         if let Some(number) = self.fields.at("captureSequenceNumber")
             && number.as_u64().is_none_or(|number| number == 0)
         {
@@ -220,7 +220,7 @@ impl Call<'_> {
         let verdict = self.verdict(None, None);
         let operation = Operation {
             is_final,
-            ..self.made(Kind::Capture, amount, verdict)
+            ..self.operation(Kind::Capture, amount, verdict)
         };
         self.done(ledger, on, operation)
     }
@@ -235,12 +235,12 @@ impl Call<'_> {
         if !self.fields.has(path) {
             return Err(Refusal::missing(path));
         }
-        let amount = self.part(path, &payment.asked, u64::MAX, "increment")?;
+        let amount = self.part(path, &payment.requested, u64::MAX, "increment")?;
         let verdict = match self.verdict(None, Some(amount.amount)) {
             Verdict::Partly | Verdict::Later => Verdict::Approved,
             verdict @ (Verdict::Approved | Verdict::Declined(..)) => verdict,
         };
-        let operation = self.made(Kind::Increment, amount, verdict);
+        let operation = self.operation(Kind::Increment, amount, verdict);
         self.done(ledger, On::Payment, operation)
     }
 
@@ -250,8 +250,13 @@ impl Call<'_> {
         if payment.captured() > 0 {
             return Err(Refusal::state("the payment was captured"));
         }
-        let amount = self.part("reversalAmount", &payment.asked, payment.authorized(), "reversal")?;
-        let operation = self.made(Kind::Reversal, amount, self.verdict(None, None));
+        let amount = self.part(
+            "reversalAmount",
+            &payment.requested,
+            payment.authorized(),
+            "reversal",
+        )?;
+        let operation = self.operation(Kind::Reversal, amount, self.verdict(None, None));
         self.done(ledger, On::Payment, operation)
     }
 }

@@ -16,8 +16,8 @@ impl Call<'_> {
         let reference = self.reference()?;
         let payment = self.held(ledger, On::Payment)?;
         let left = payment.captured().saturating_sub(payment.refunded());
-        let amount = self.part("amount", &payment.asked, left, "refund")?;
-        let operation = self.made(Kind::Refund, amount, self.verdict(None, None));
+        let amount = self.part("amount", &payment.requested, left, "refund")?;
+        let operation = self.operation(Kind::Refund, amount, self.verdict(None, None));
         let card = payment.card.clone();
         payment.operations.push(operation.clone());
         payment.changed_at = self.now;
@@ -37,7 +37,7 @@ impl Call<'_> {
             Verdict::Partly | Verdict::Later => Verdict::Approved,
             verdict @ (Verdict::Approved | Verdict::Declined(..)) => verdict,
         };
-        let operation = self.made(Kind::Refund, amount, verdict);
+        let operation = self.operation(Kind::Refund, amount, verdict);
         self.book_refund(ledger, operation, card, None, self.reference()?)
     }
 
@@ -59,7 +59,7 @@ impl Call<'_> {
             id: Uuid::new_v4().to_string(),
             merchant_reference,
             authorization_type: None,
-            asked: operation.amount.clone(),
+            requested: operation.amount.clone(),
             immediate: self.fields.flag(at)? == Some(true),
             pending_until: None,
             changed_at: self.now,
@@ -94,10 +94,10 @@ impl Call<'_> {
         if refund.captured() > 0 {
             return Err(Refusal::state("the refund was captured"));
         }
-        let amount = refund.asked.with(refund.authorized());
+        let amount = refund.requested.with(refund.authorized());
         let made_by = refund.operations.first().map(|first| first.id.clone());
         let parent = refund.parent.clone();
-        let operation = self.made(Kind::Reversal, amount, self.verdict(None, None));
+        let operation = self.operation(Kind::Reversal, amount, self.verdict(None, None));
         // Of the payment, nothing is paid back then.
         if !matches!(operation.verdict, Verdict::Declined(..)) {
             set_undone(ledger, parent.as_deref(), made_by.as_deref(), true);

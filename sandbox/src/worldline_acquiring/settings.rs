@@ -1,4 +1,4 @@
-//! What of the simulated platform can be set while it runs: what nobody knows of the real one.
+//! Settings of the simulated platform, for what is not known of the real one.
 
 use serde::{Deserialize, Serialize};
 
