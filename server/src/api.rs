@@ -1,7 +1,14 @@
-//! The table of routes.
+//! The table of routes, and the contract that is made of it.
+
+#![expect(
+    unused_qualifications,
+    reason = "utoipa's macros name the traits of types by their whole path"
+)]
 
 mod compat;
+mod contract;
 mod demo;
+mod fields;
 mod health;
 mod notifications;
 mod payments;
@@ -17,39 +24,51 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::{IntoParams, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;
 
-/// The whole application.
-pub fn router(app: &App) -> Router {
-    let mut router = Router::new()
-        .route("/healthz", get(health::show))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/v1/sessions", post(sessions::create))
-        .route("/v1/sessions/{id}", get(sessions::show))
-        .route("/v1/tokens", post(tokens::create).get(tokens::list))
-        .route(
-            "/v1/tokens/{id}",
-            get(tokens::show).patch(tokens::change).delete(tokens::delete),
-        )
-        .route("/v1/tokens/{id}/refresh", post(tokens::refresh))
-        .route("/v1/payments", post(payments::create).get(payments::list))
-        .route("/v1/payments/{id}", get(payments::show))
-        .route("/v1/payments/{id}/capture", post(payments::capture))
-        .route("/v1/payments/{id}/refresh", post(payments::refresh))
-        .route("/v1/payments/{id}/void", post(payments::void))
-        .route("/v1/payments/{id}/refund", post(payments::refund))
-        .route("/v1/payments/{id}/resolve", post(payments::resolve))
+/// The contract of every route, in OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut contract = contract::Document::openapi();
+    contract.merge(routes().into_openapi());
+    contract.merge(compat::routes().into_openapi());
+    contract::finish(&mut contract);
+    contract
+}
+
+/// What every server offers.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::show))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::show))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::show, tokens::change, tokens::delete))
+        .routes(routes!(tokens::refresh))
+        .merge(payments::routes())
         .route(
             "/v1/notifications/{platform}/{*address}",
             post(notifications::receive).get(notifications::receive_query),
         )
+}
+
+/// The whole application.
+pub fn router(app: &App) -> Router {
+    let contract = Arc::new(openapi());
+    let mut router = Router::from(routes())
+        .route("/openapi.json", get(async move || contract::serve(&contract)))
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
     if app.config.compat.gp_network_tokens {
-        router = compat::mount(router);
+        router =
+            router.merge(Router::from(compat::routes()).method_not_allowed_fallback(compat::wrong_method));
     }
     router = match &app.config.demo {
         Some(demo) => demo::mount(router, app, demo),
@@ -81,6 +100,28 @@ fn cors(app: &App) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
+/// The page of a list.
+#[derive(Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PageQuery {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 20, required = false)]
+    limit: u32,
+    /// `next` of the page before.
+    #[param(min_length = 1, max_length = 255, nullable = false, value_type = String, required = false)]
+    after: Option<String>,
+}
+
+/// Whose tokens.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the contract")]
+struct CustomerQuery {
+    /// The merchant's reference of the customer.
+    #[param(min_length = 1, max_length = 255, value_type = String, required = false)]
+    customer: Option<String>,
+}
+
 /// Query of the lists.
 struct Page {
     limit: u32,
@@ -96,43 +137,58 @@ impl Page {
             customer: None,
         };
         let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&uri(query)?)
-            .map_err(|_| ApiError::from(Code::FieldInvalid))?
+            .map_err(|_| unreadable_query())?
             .0;
         let mut seen = Vec::new();
         for (name, value) in pairs {
             if seen.contains(&name) {
-                return Err(Code::DuplicateField.into());
+                let error = ApiError::from(Code::DuplicateField);
+                return Err(error.detail("a parameter stands in the query twice; send it once"));
             }
             let valid = (1..=255).contains(&value.chars().count()) && !value.chars().any(char::is_control);
             match name.as_str() {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
-                    page.limit = limit.ok_or_else(|| ApiError::field(Code::FieldInvalid, "limit"))?;
+                    page.limit = limit.ok_or_else(|| {
+                        ApiError::field(Code::FieldInvalid, "limit")
+                            .detail("`limit` takes a whole number from 1 to 100, for example 20")
+                    })?;
                 }
                 "after" if valid => page.after = Some(value),
                 "customer" if valid => page.customer = Some(value),
-                "after" => return Err(ApiError::field(Code::FieldInvalid, "after")),
-                "customer" => return Err(ApiError::field(Code::FieldInvalid, "customer")),
-                _ => return Err(Code::UnknownField.into()),
+                "after" | "customer" => {
+                    return Err(ApiError::field(Code::FieldInvalid, &name).detail(&format!(
+                        "`{name}` takes text of 1 to 255 characters without control characters"
+                    )));
+                }
+                _ => {
+                    return Err(ApiError::from(Code::UnknownField)
+                        .detail("the query takes `limit`, `after` and, for tokens, `customer`"));
+                }
             }
             seen.push(name);
         }
         Ok(page)
     }
+
+    /// The items of the page, of which one more than fits was asked for, and where the next page begins.
+    fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| id(last).to_owned());
+        (items, next)
+    }
 }
 
 fn uri(query: Option<&str>) -> Result<axum::http::Uri, ApiError> {
     let text = format!("/?{}", query.unwrap_or_default());
-    text.parse().map_err(|_| Code::FieldInvalid.into())
+    text.parse().map_err(|_| unreadable_query())
 }
 
-/// The page and where the next one begins.
-fn listed(mut data: Vec<serde_json::Value>, limit: u32) -> axum::Json<serde_json::Value> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = data.len() > limit;
-    data.truncate(limit);
-    let next = data.last().filter(|_| more).map(|last| last["id"].clone());
-    axum::Json(serde_json::json!({ "data": data, "next": next }))
+fn unreadable_query() -> ApiError {
+    ApiError::from(Code::FieldInvalid)
+        .detail("the query is not of the form `name=value&name=value`, percent-encoded")
 }
 
 /// A header that is ours.

@@ -11,6 +11,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use cardseal::redact::holds_card_number;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -18,16 +19,19 @@ use sha2::{Digest, Sha256};
 use crate::App;
 use crate::bounds::Bound;
 use crate::error::{ApiError, Code};
+use crate::payload::is_ordinary;
 
-/// The fields of a body. Reading one removes it; [`Fields::finish`] refuses what is left.
-pub struct Fields {
-    map: Map<String, Value>,
-    /// Numbers as they were written.
-    numbers: BTreeMap<String, String>,
-    fingerprint: String,
+/// A JSON object.
+pub struct Body {
+    /// Its members.
+    pub fields: Map<String, Value>,
+    /// Numbers among them, as they were written.
+    pub numbers: BTreeMap<String, String>,
+    /// SHA-256 of the canonical text: two bodies that say the same have the same.
+    pub fingerprint: String,
 }
 
-impl FromRequest<App> for Fields {
+impl FromRequest<App> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
@@ -78,174 +82,61 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-impl Fields {
+impl Body {
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         let value = match serde_json::from_slice::<Strict>(bytes) {
             Ok(Strict(value)) => value,
-            Err(error) if error.to_string().starts_with(DUPLICATE) => return Err(Code::DuplicateField.into()),
-            // The parser's own text may quote the body.
-            Err(_) => return Err(Code::BadJson.into()),
+            Err(error) => return Err(unreadable(&error)),
         };
         let Value::Object(map) = value else {
-            return Err(Code::BadJson.into());
+            return Err(ApiError::from(Code::BadJson)
+                .detail("the body is JSON and no object; send an object, for example {}"));
         };
-        if map
-            .iter()
-            .any(|(key, value)| key_holds_card(key) || holds_card(value, &[key]))
-        {
-            return Err(Code::ClearCardData.into());
+        for (key, value) in &map {
+            if key_holds_card(key) {
+                return Err(ApiError::from(Code::ClearCardData));
+            }
+            if holds_card(value, &[key]) {
+                return Err(if is_ordinary(key) {
+                    ApiError::field(Code::ClearCardData, key)
+                } else {
+                    Code::ClearCardData.into()
+                });
+            }
         }
         let value = Value::Object(map);
         let fingerprint = hex::encode(Sha256::digest(value.to_string()));
-        let Value::Object(map) = value else {
+        let Value::Object(fields) = value else {
             return Err(Code::BadJson.into());
         };
         let written: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).unwrap_or_default();
         let numbers = written
             .into_iter()
-            .filter(|(name, _)| map.get(name).is_some_and(Value::is_number))
+            .filter(|(name, _)| fields.get(name).is_some_and(Value::is_number))
             .map(|(name, value)| (name, value.get().to_owned()))
             .collect();
         Ok(Self {
-            map,
+            fields,
             numbers,
             fingerprint,
         })
     }
+}
 
-    /// SHA-256 of the body's canonical text: two bodies that say the same have the same.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.fingerprint.clone()
-    }
-
-    /// Whether a field is there.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.map.contains_key(name)
-    }
-
-    /// A text of one to `max` characters without control characters, if it is there.
-    ///
-    /// # Errors
-    /// `field_type`, `field_invalid`.
-    pub fn optional(&mut self, name: &str, max: usize) -> Result<Option<String>, ApiError> {
-        match self.map.remove(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => {
-                let length = text.chars().count();
-                if length == 0 || length > max || text.chars().any(char::is_control) {
-                    return Err(ApiError::field(Code::FieldInvalid, name));
-                }
-                Ok(Some(text))
-            }
-            Some(_) => Err(ApiError::field(Code::FieldType, name)),
+/// What the parser found, without its own text, which may quote the body.
+fn unreadable(error: &serde_json::Error) -> ApiError {
+    let text = error.to_string();
+    if let Some(rest) = text.strip_prefix(DUPLICATE) {
+        let name = rest.split(' ').nth(1).unwrap_or_default();
+        if is_ordinary(name) && !key_holds_card(name) && !name.is_empty() {
+            return ApiError::field(Code::DuplicateField, name);
         }
+        return Code::DuplicateField.into();
     }
-
-    /// The same, and it must be there.
-    ///
-    /// # Errors
-    /// `field_missing` too.
-    pub fn text(&mut self, name: &str, max: usize) -> Result<String, ApiError> {
-        self.optional(name, max)?
-            .ok_or_else(|| ApiError::field(Code::FieldMissing, name))
-    }
-
-    /// One word of a list; the first if it is not there.
-    ///
-    /// # Errors
-    /// `field_type`, `field_invalid`.
-    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)], default: T) -> Result<T, ApiError> {
-        let Some(text) = self.optional(name, 32)? else {
-            return Ok(default);
-        };
-        let word = words.iter().find(|(word, _)| *word == text);
-        word.map(|(_, value)| *value)
-            .ok_or_else(|| ApiError::field(Code::FieldInvalid, name))
-    }
-
-    /// A yes or no, no if it is not there.
-    ///
-    /// # Errors
-    /// `field_type`.
-    pub fn boolean(&mut self, name: &str) -> Result<bool, ApiError> {
-        Ok(self.optional_boolean(name)?.unwrap_or(false))
-    }
-
-    /// A yes or no, if it is there.
-    ///
-    /// # Errors
-    /// `field_type`.
-    pub fn optional_boolean(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
-        match self.map.remove(name) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(_) => Err(ApiError::field(Code::FieldType, name)),
-        }
-    }
-
-    /// A small whole number, if it is there.
-    ///
-    /// # Errors
-    /// `field_type`, `field_invalid`.
-    pub fn optional_number(&mut self, name: &str) -> Result<Option<u32>, ApiError> {
-        match self.map.remove(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => number
-                .as_u64()
-                .and_then(|number| number.try_into().ok())
-                .map(Some)
-                .ok_or_else(|| ApiError::field(Code::FieldInvalid, name)),
-            Some(_) => Err(ApiError::field(Code::FieldType, name)),
-        }
-    }
-
-    /// A number in the digits that the caller wrote, or a text of them. A floating-point number never stands
-    /// between.
-    ///
-    /// # Errors
-    /// `field_missing`, `field_type`.
-    pub fn digits(&mut self, name: &str) -> Result<String, ApiError> {
-        let written = self.numbers.remove(name);
-        match (self.map.remove(name), written) {
-            (None, _) => Err(ApiError::field(Code::FieldMissing, name)),
-            (Some(Value::Number(_)), Some(written)) => Ok(written),
-            (Some(Value::String(text)), _) => Ok(text),
-            (Some(_), _) => Err(ApiError::field(Code::FieldType, name)),
-        }
-    }
-
-    /// An object.
-    ///
-    /// # Errors
-    /// `field_missing`, `field_type`.
-    pub fn object(&mut self, name: &str) -> Result<Value, ApiError> {
-        match self.map.remove(name) {
-            None => Err(ApiError::field(Code::FieldMissing, name)),
-            Some(value @ Value::Object(_)) => Ok(value),
-            Some(_) => Err(ApiError::field(Code::FieldType, name)),
-        }
-    }
-
-    /// Refuses what nobody asked for.
-    ///
-    /// # Errors
-    /// `unknown_field`; the field is named if its name is an ordinary one.
-    pub fn finish(self) -> Result<(), ApiError> {
-        let Some(name) = self.map.keys().next() else {
-            return Ok(());
-        };
-        let ordinary = name.len() <= 40
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        Err(if ordinary {
-            ApiError::field(Code::UnknownField, name)
-        } else {
-            Code::UnknownField.into()
-        })
-    }
+    let (line, column) = (error.line(), error.column());
+    ApiError::from(Code::BadJson).detail(&format!(
+        "the body stops being JSON in UTF-8 at line {line}, column {column}"
+    ))
 }
 
 /// Ciphertext and signatures are long runs of hex or base64 in which digits follow one another by chance. A
@@ -329,9 +220,12 @@ impl<'de> Deserialize<'de> for Strict {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
                 let mut items = Map::new();
                 while let Some((key, Strict(value))) = map.next_entry::<String, Strict>()? {
-                    if items.insert(key, value).is_some() {
-                        return Err(A::Error::custom(DUPLICATE));
-                    }
+                    match items.entry(key) {
+                        Entry::Vacant(place) => place.insert(value),
+                        Entry::Occupied(taken) => {
+                            return Err(A::Error::custom(format_args!("{DUPLICATE} {} ", taken.key())));
+                        }
+                    };
                 }
                 Ok(items.into())
             }
@@ -345,7 +239,7 @@ mod tests {
     use super::*;
 
     fn code(body: &str) -> Option<&'static str> {
-        Fields::parse(body.as_bytes())
+        Body::parse(body.as_bytes())
             .err()
             .map(|error| error.code().as_str())
     }
@@ -367,7 +261,7 @@ mod tests {
             assert_eq!(code(body), Some("bad_json"), "{body:?}");
         }
         assert_eq!(
-            Fields::parse(b"{\"a\":\"\xff\"}").err().map(|error| error.code()),
+            Body::parse(b"{\"a\":\"\xff\"}").err().map(|error| error.code()),
             Some(Code::BadJson)
         );
         assert_eq!(
@@ -417,31 +311,8 @@ mod tests {
     }
 
     #[test]
-    fn checks_each_text() {
-        let mut fields = Fields::parse(
-            "{\"a\":\"\",\"b\":\"x\\u0000\",\"c\":5,\"d\":\"éé\",\"e\":true,\"f\":1}".as_bytes(),
-        )
-        .unwrap();
-        for (name, expected) in [
-            ("a", "field_invalid"),
-            ("b", "field_invalid"),
-            ("c", "field_type"),
-            ("g", "field_missing"),
-        ] {
-            assert_eq!(
-                fields.text(name, 10).unwrap_err().code().as_str(),
-                expected,
-                "{name}"
-            );
-        }
-        assert_eq!(fields.text("d", 2).unwrap(), "éé");
-        assert!(fields.boolean("e").unwrap());
-        assert_eq!(fields.finish().unwrap_err().code().as_str(), "unknown_field");
-    }
-
-    #[test]
     fn the_fingerprint_is_of_what_is_said() {
-        let of = |body: &str| Fields::parse(body.as_bytes()).unwrap().fingerprint();
+        let of = |body: &str| Body::parse(body.as_bytes()).unwrap().fingerprint;
         assert_eq!(of(r#"{"a":1,"b":"x"}"#), of(r#" { "a": 1, "b": "\u0078" } "#));
         assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
     }

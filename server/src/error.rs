@@ -7,9 +7,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal_gateways::error::{Doubt, Error, Refusal, Rejection};
 use cardseal_gateways::sealing;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::gate::Busy;
+use crate::payload::listed;
 use crate::store::StoreError;
 use crate::{TaskPanicked, UnknownPlatform};
 
@@ -17,7 +19,7 @@ use crate::{TaskPanicked, UnknownPlatform};
 const STORAGE_RETRY_S: u64 = 5;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:ident, $title:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:ident, $title:literal, $advice:literal;)+) => {
         /// Why a request was not carried out.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
@@ -38,10 +40,16 @@ macro_rules! codes {
                 match self { $(Self::$name => StatusCode::$status,)+ }
             }
 
-            /// A sentence for the developer.
+            /// What happened, in a few words.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What it means and what to check, where nothing more precise is known.
+            #[must_use]
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice,)+ }
             }
         }
     };
@@ -49,124 +57,280 @@ macro_rules! codes {
 
 codes! {
     /// The body is no JSON object in UTF-8.
-    BadJson = "bad_json", BAD_REQUEST, "the body is not a valid JSON object";
+    BadJson = "bad_json", BAD_REQUEST,
+        "the body is not a valid JSON object",
+        "the body could not be read as one JSON object in UTF-8; send `{}` where there is nothing to say";
     /// A key stands twice in an object.
-    DuplicateField = "duplicate_field", BAD_REQUEST, "a field is given twice";
+    DuplicateField = "duplicate_field", BAD_REQUEST,
+        "a field is given twice",
+        "an object in the body has the same key twice; send each key once";
     /// The body is longer than the limit.
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the body is too large";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE,
+        "the body is too large",
+        "the body has more bytes than this server takes (`limits.body_bytes`)";
     /// The body came too slowly.
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "the body did not arrive in time";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT,
+        "the body did not arrive in time",
+        "the body was still incomplete when its time was over (`connections.body_timeout_ms`); send it again";
     /// Not `application/json`.
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "send application/json";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
+        "send application/json",
+        "a body needs the header `Content-Type: application/json`";
     /// A field that this request does not have.
-    UnknownField = "unknown_field", UNPROCESSABLE_ENTITY, "a field is not known";
+    UnknownField = "unknown_field", UNPROCESSABLE_ENTITY,
+        "a field is not known",
+        "the request has a field that this call does not take; compare its name with the contract at /openapi.json";
     /// A field that this request needs.
-    FieldMissing = "field_missing", UNPROCESSABLE_ENTITY, "a field is missing";
+    FieldMissing = "field_missing", UNPROCESSABLE_ENTITY,
+        "a field is missing",
+        "the request lacks a field that this call needs; see the contract at /openapi.json";
     /// A field has another JSON type.
-    FieldType = "field_type", UNPROCESSABLE_ENTITY, "a field has the wrong type";
+    FieldType = "field_type", UNPROCESSABLE_ENTITY,
+        "a field has the wrong type",
+        "a field holds another kind of JSON value than this call takes; see the contract at /openapi.json";
     /// A field has a value that cannot be taken.
-    FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY, "a field has a value that is not valid";
+    FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY,
+        "a field has a value that is not valid",
+        "a field holds a value outside its limits; see the contract at /openapi.json";
     /// Something like a card number stands where none may be.
     ClearCardData = "clear_card_data", UNPROCESSABLE_ENTITY,
-        "the body holds what looks like a card number in clear; it was discarded";
+        "the body holds what looks like a card number in clear; it was discarded",
+        "a card number goes to the platform encrypted and never stands in a field of this server; check what the \
+         page sends";
     /// The amount is not decimal text, zero, too large, or has too many decimals.
-    AmountInvalid = "amount_invalid", UNPROCESSABLE_ENTITY, "the amount is not valid";
+    AmountInvalid = "amount_invalid", UNPROCESSABLE_ENTITY,
+        "the amount is not valid",
+        "an amount is decimal text above zero with no more decimals than its currency has, for example \"12.34\"";
     /// No account for this currency.
-    CurrencyNotSupported = "currency_not_supported", UNPROCESSABLE_ENTITY, "there is no account for this currency";
+    CurrencyNotSupported = "currency_not_supported", UNPROCESSABLE_ENTITY,
+        "there is no account for this currency",
+        "`currency` takes an ISO 4217 code in capitals, for example \"USD\", that the platform's configuration \
+         has an account for";
     /// The merchant's key is needed.
-    ApiKeyMissing = "api_key_missing", UNAUTHORIZED, "this call needs the merchant's API key";
+    ApiKeyMissing = "api_key_missing", UNAUTHORIZED,
+        "this call needs the merchant's API key",
+        "send `Authorization: Bearer <api_key>` from the merchant's server; a page may only open a session for a \
+         token and hand in its card, from an origin of `allowed_origins`";
     /// The merchant's key is wrong.
-    ApiKeyInvalid = "api_key_invalid", UNAUTHORIZED, "the API key is not valid";
+    ApiKeyInvalid = "api_key_invalid", UNAUTHORIZED,
+        "the API key is not valid",
+        "the header must be `Authorization: Bearer <api_key>` with the `api_key` of this server's configuration";
     /// The page is not one of the configured ones.
-    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "calls from this origin are not allowed";
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN,
+        "calls from this origin are not allowed",
+        "the page's origin is not in `allowed_origins`; scheme, host and port must be the same";
     /// Too many calls from one address.
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "too many requests; try again later";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS,
+        "too many requests; try again later",
+        "this address has sent too many requests; wait as long as `Retry-After` says \
+         (`limits.browser_requests_per_minute`)";
     /// A session, a customer or all together have tried too many cards.
-    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "too many cards were tried";
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS,
+        "too many cards were tried",
+        "a limit against card testing was reached; wait as long as `Retry-After` says, or open a new session if \
+         there is none";
     /// No such session.
-    SessionNotFound = "session_not_found", NOT_FOUND, "there is no such session";
+    SessionNotFound = "session_not_found", NOT_FOUND,
+        "there is no such session",
+        "no session has this id; send the `id` that `POST /v1/sessions` answered, to the same server";
     /// The session is too old.
-    SessionExpired = "session_expired", GONE, "the session has expired; open a new one";
+    SessionExpired = "session_expired", GONE,
+        "the session has expired; open a new one",
+        "the session's `expires_at` is past; nothing was charged or stored";
     /// The session has led to a token or a payment, or is doing so.
-    SessionUsed = "session_used", CONFLICT, "the session has been used; open a new one";
+    SessionUsed = "session_used", CONFLICT,
+        "the session has been used; open a new one",
+        "a session leads to one token or one payment, and this one has; `GET /v1/sessions/{id}` shows it";
     /// The customer is still on the platform's page.
-    PageOpen = "page_open", CONFLICT, "the customer has not finished on the platform's page yet";
+    PageOpen = "page_open", CONFLICT,
+        "the customer has not finished on the platform's page yet",
+        "the platform knows of no result yet; ask again when the customer has come back";
     /// The customer left the platform's page.
-    PageCancelled = "page_cancelled", CONFLICT, "the customer left the platform's page without paying";
+    PageCancelled = "page_cancelled", CONFLICT,
+        "the customer left the platform's page without paying",
+        "the platform says that the customer cancelled; open a new session for another try";
     /// The session was opened for something else.
-    SessionWrongKind = "session_wrong_kind", CONFLICT, "the session was opened for another kind of request";
+    SessionWrongKind = "session_wrong_kind", CONFLICT,
+        "the session was opened for another kind of request",
+        "a `tokenize` or `update` session goes to `/v1/tokens` and a `payment` session to `/v1/payments`, with \
+         the fields of its `mode`";
     /// Longer than any sealed card.
-    SealedOversized = "sealed_oversized", UNPROCESSABLE_ENTITY, "the sealed card is too long";
+    SealedOversized = "sealed_oversized", UNPROCESSABLE_ENTITY,
+        "the sealed card is too long",
+        "what the page sealed has more characters than a card needs; send the text that `pack` returned, unchanged";
     /// Not the documented form.
-    SealedMalformed = "sealed_malformed", UNPROCESSABLE_ENTITY, "the sealed card is not a JWE of the documented form";
+    SealedMalformed = "sealed_malformed", UNPROCESSABLE_ENTITY,
+        "the sealed card is not a JWE of the documented form",
+        "the sealed text was cut or changed; send the text that `pack` returned, unchanged";
     /// Another algorithm.
-    SealedAlgorithm = "sealed_algorithm", UNPROCESSABLE_ENTITY, "the sealed card uses another algorithm";
+    SealedAlgorithm = "sealed_algorithm", UNPROCESSABLE_ENTITY,
+        "the sealed card uses another algorithm",
+        "only the algorithms of this package are taken; seal the card with the same version of the module";
     /// A key that is not in the ring.
-    SealedKeyUnknown = "sealed_key_unknown", UNPROCESSABLE_ENTITY, "the sealed card names a key that is not in use";
+    SealedKeyUnknown = "sealed_key_unknown", UNPROCESSABLE_ENTITY,
+        "the sealed card names a key that is not in use",
+        "the key has left the ring since the page was loaded; open a new session and seal the card again";
     /// Sealed for another session.
-    SealedWrongSession = "sealed_wrong_session", CONFLICT, "the sealed card belongs to another session";
+    SealedWrongSession = "sealed_wrong_session", CONFLICT,
+        "the sealed card belongs to another session",
+        "the session inside the seal is another one than the request names; seal the card for this session";
     /// Past the end that stands in it.
-    SealedExpired = "sealed_expired", GONE, "the sealed card has expired";
+    SealedExpired = "sealed_expired", GONE,
+        "the sealed card has expired",
+        "the seal has outlived its session; open a new session and seal the card again";
     /// No point of the curve.
-    SealedEphemeralKey = "sealed_ephemeral_key", UNPROCESSABLE_ENTITY, "the sealed card's ephemeral key is not valid";
+    SealedEphemeralKey = "sealed_ephemeral_key", UNPROCESSABLE_ENTITY,
+        "the sealed card's ephemeral key is not valid",
+        "the key inside the seal is no point of the curve; seal the card again";
     /// Changed on its way.
-    SealedChanged = "sealed_changed", UNPROCESSABLE_ENTITY, "the sealed card was changed";
+    SealedChanged = "sealed_changed", UNPROCESSABLE_ENTITY,
+        "the sealed card was changed",
+        "the seal's authentication failed; send the text that `pack` returned, unchanged, or seal the card again";
     /// Authentic, and no card.
-    SealedNotACard = "sealed_not_a_card", UNPROCESSABLE_ENTITY, "what was sealed is not a card";
+    SealedNotACard = "sealed_not_a_card", UNPROCESSABLE_ENTITY,
+        "what was sealed is not a card",
+        "the seal opened and holds no card that can be charged; check number and expiry in the page";
     /// No such token.
-    TokenNotFound = "token_not_found", NOT_FOUND, "there is no such token";
+    TokenNotFound = "token_not_found", NOT_FOUND,
+        "there is no such token",
+        "no token has this id; send the `id` that `POST /v1/tokens` answered, to the same server";
     /// The token has been deleted.
-    TokenDeleted = "token_deleted", CONFLICT, "the token has been deleted";
+    TokenDeleted = "token_deleted", CONFLICT,
+        "the token has been deleted",
+        "a deleted card cannot be used or restored; ask the customer for the card again";
     /// A token or a card that was made for somebody else's session.
     TokenBelongsElsewhere = "token_belongs_elsewhere", CONFLICT,
-        "this card was handed over for another session or customer; make a new token in this session";
+        "this card was handed over for another session or customer; make a new token in this session",
+        "the card is tied to another session or customer, and stays theirs";
     /// The token is only a browser's word so far.
-    TokenUnconfirmed = "token_unconfirmed", CONFLICT, "the platform has not confirmed this token yet";
+    TokenUnconfirmed = "token_unconfirmed", CONFLICT,
+        "the platform has not confirmed this token yet",
+        "the platform's notification about the card has not come; check that notifications reach this server";
     /// No such payment.
-    PaymentNotFound = "payment_not_found", NOT_FOUND, "there is no such payment";
+    PaymentNotFound = "payment_not_found", NOT_FOUND,
+        "there is no such payment",
+        "no payment has this id; send the `id` that `POST /v1/payments` answered, to the same server";
     /// The payment's status does not allow it.
-    PaymentState = "payment_state", CONFLICT, "the payment's status does not allow this";
+    PaymentState = "payment_state", CONFLICT,
+        "the payment's status does not allow this",
+        "read the payment's `status` and compare it with the table of changes in the documentation";
     /// The merchant's reference belongs to another payment.
-    OrderReferenceUsed = "order_reference_used", CONFLICT, "the order reference belongs to another payment";
+    OrderReferenceUsed = "order_reference_used", CONFLICT,
+        "the order reference belongs to another payment",
+        "an order is paid once; send another `order_reference`, or leave it out to have one made";
     /// Not 1 to 255 visible ASCII characters.
     IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST,
-        "Idempotency-Key must be 1 to 255 visible ASCII characters";
+        "Idempotency-Key must be 1 to 255 visible ASCII characters",
+        "the header came empty, too long, twice, or with a blank or a character outside ASCII";
     /// The key came with another body before.
-    IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "the idempotency key belongs to another request";
+    IdempotencyKeyReused = "idempotency_key_reused", CONFLICT,
+        "the idempotency key belongs to another request",
+        "a key belongs to one request and its body; make a new key for a new request";
     /// The first request with the key is still under way.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
-        "the first request with this idempotency key is still under way";
+        "the first request with this idempotency key is still under way",
+        "send the same request again after `Retry-After`; it gets the answer of the first";
     /// No connection to the platform: nothing was done.
-    PlatformUnavailable = "platform_unavailable", SERVICE_UNAVAILABLE, "the platform could not be reached";
+    PlatformUnavailable = "platform_unavailable", SERVICE_UNAVAILABLE,
+        "the platform could not be reached",
+        "no connection to the platform came about and nothing was done; the server's log names host and reason";
     /// Too many calls to the platform are under way: nothing was sent.
-    PlatformBusy = "platform_busy", SERVICE_UNAVAILABLE, "too many calls to the platform are under way; nothing was sent";
+    PlatformBusy = "platform_busy", SERVICE_UNAVAILABLE,
+        "too many calls to the platform are under way; nothing was sent",
+        "this server's queue for the platform is full (`http.calls_per_platform`); send the same request again \
+         after `Retry-After`";
     /// The platform did not answer.
-    PlatformTimeout = "platform_timeout", GATEWAY_TIMEOUT, "the platform did not answer in time";
+    PlatformTimeout = "platform_timeout", GATEWAY_TIMEOUT,
+        "the platform did not answer in time",
+        "the request may have reached the platform; look at the payment or the session before you try again";
     /// The platform's answer cannot be used.
-    PlatformAnswerInvalid = "platform_answer_invalid", BAD_GATEWAY, "the platform's answer cannot be used";
+    PlatformAnswerInvalid = "platform_answer_invalid", BAD_GATEWAY,
+        "the platform's answer cannot be used",
+        "the platform answered something that contradicts its documentation; the server's log has the reason";
     /// The platform said no: nothing was done.
-    PlatformRejected = "platform_rejected", UNPROCESSABLE_ENTITY, "the platform refused the request";
+    PlatformRejected = "platform_rejected", UNPROCESSABLE_ENTITY,
+        "the platform refused the request",
+        "nothing was done; `platform_code` and `platform_message` are the platform's own words";
     /// The platform's answer is not verifiably its own.
-    SignatureInvalid = "signature_invalid", BAD_GATEWAY, "the signature of the platform's answer is missing or wrong";
+    SignatureInvalid = "signature_invalid", BAD_GATEWAY,
+        "the signature of the platform's answer is missing or wrong",
+        "the answer was not used; check the platform's public key in this server's configuration";
     /// What was handed in is not verifiably the platform's.
-    HandedSignatureInvalid = "signature_invalid", UNPROCESSABLE_ENTITY, "the signature is missing or wrong";
+    HandedSignatureInvalid = "signature_invalid", UNPROCESSABLE_ENTITY,
+        "the signature is missing or wrong",
+        "nothing was taken; hand in the platform's answer unchanged, and check the platform's key in this \
+         server's configuration";
     /// The platform has no such operation.
-    NotOffered = "not_offered", UNPROCESSABLE_ENTITY, "the platform does not offer this";
+    NotOffered = "not_offered", UNPROCESSABLE_ENTITY,
+        "the platform does not offer this",
+        "the platform of this request has no such operation, or this server's configuration does not switch it on";
     /// The platform refunds whole payments only.
     PartialRefundNotOffered = "partial_refund_not_offered", UNPROCESSABLE_ENTITY,
-        "the platform refunds whole payments only";
+        "the platform refunds whole payments only",
+        "leave `amount` out to refund the whole payment";
     /// The disk is full or failing, or the database is locked: nothing was stored.
     StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE,
-        "the server cannot store anything at the moment; try again later";
+        "the server cannot store anything at the moment; try again later",
+        "nothing was done; send the same request again after `Retry-After`, and check the server's disk";
     /// A stored record has a value that this version does not know.
     RecordUnreadable = "record_unreadable", INTERNAL_SERVER_ERROR,
-        "a stored record cannot be read; the log names it";
+        "a stored record cannot be read; the log names it",
+        "a row of the database is damaged or was written by a newer version; the server's log names its table and id";
     /// No such address.
-    NotFound = "not_found", NOT_FOUND, "there is nothing here";
+    NotFound = "not_found", NOT_FOUND,
+        "there is nothing here",
+        "no route of this server has this address; behind a proxy that keeps a path prefix, set `base_path`";
     /// Another method is needed.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "the address does not take this method";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
+        "the address does not take this method",
+        "the header `Allow` lists the methods of this address";
     /// Our fault.
-    Internal = "internal", INTERNAL_SERVER_ERROR, "something went wrong on our side";
+    Internal = "internal", INTERNAL_SERVER_ERROR,
+        "something went wrong on our side",
+        "this is a defect of the server; its log has the cause under this `request_id`";
+}
+
+/// Why a request was not carried out, as `application/problem+json` (RFC 9457). Compare `code`.
+#[derive(Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:cardseal:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:cardseal:problem:field_type")]
+    pub kind: String,
+    /// What happened, in a few words that are the same for every refusal with this code.
+    #[schema(example = "a field has the wrong type")]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 422)]
+    pub status: u16,
+    /// The stable code.
+    #[schema(example = "field_type")]
+    pub code: String,
+    /// What came, what was expected and what to check.
+    #[schema(example = "`amount` takes text of 1 to 32 characters, for example \"12.34\"; a number came")]
+    pub detail: String,
+    /// The id of the request, as in `x-request-id` and in the server's log.
+    pub request_id: String,
+    /// The field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "amount")]
+    pub field: Option<String>,
+    /// The platform's own code, where the platform refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub platform_code: Option<Option<String>>,
+    /// The platform's own text, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub platform_message: Option<String>,
+    /// Seconds until the same request may work, as in `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub retry_after: Option<u64>,
+    /// The payment that the refusal is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub payment: Option<String>,
 }
 
 /// A refusal on its way to the caller. Boxed, so that a `Result` stays small.
@@ -253,10 +417,16 @@ impl ApiError {
         self.0.rejection.as_ref()
     }
 
-    /// Says more than the title, or the title.
+    /// What is known of this refusal, or what its code means in general.
     #[must_use]
     pub fn detail_text(&self) -> &str {
-        self.0.detail.as_deref().unwrap_or(self.0.code.title())
+        self.0.detail.as_deref().unwrap_or(self.0.code.advice())
+    }
+
+    /// What is known of this refusal alone.
+    #[must_use]
+    pub fn own_detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
     }
 
     /// For the log.
@@ -268,28 +438,25 @@ impl ApiError {
     /// The body.
     #[must_use]
     pub fn render(&self, request_id: &str) -> String {
-        let mut problem = Map::new();
-        let code = self.0.code.as_str();
-        problem.insert("type".into(), format!("urn:cardseal:problem:{code}").into());
-        problem.insert("title".into(), self.0.code.title().into());
-        problem.insert("status".into(), self.0.code.status().as_u16().into());
-        problem.insert("code".into(), code.into());
-        problem.insert("detail".into(), self.detail_text().into());
-        problem.insert("request_id".into(), request_id.into());
-        if let Some(field) = &self.0.field {
-            problem.insert("field".into(), field.as_str().into());
-        }
-        if let Some(rejection) = &self.0.rejection {
-            problem.insert("platform_code".into(), rejection.code.clone().into());
-            problem.insert("platform_message".into(), rejection.message.as_str().into());
-        }
-        if let Some(seconds) = self.0.retry_after {
-            problem.insert("retry_after".into(), seconds.into());
-        }
-        if let Some(payment) = &self.0.payment {
-            problem.insert("payment".into(), payment.as_str().into());
-        }
-        Value::Object(problem).to_string()
+        let facts = &self.0;
+        let code = facts.code.as_str();
+        let problem = Problem {
+            kind: format!("urn:cardseal:problem:{code}"),
+            title: facts.code.title().into(),
+            status: facts.code.status().as_u16(),
+            code: code.into(),
+            detail: self.detail_text().into(),
+            request_id: request_id.into(),
+            field: facts.field.clone(),
+            platform_code: facts.rejection.as_ref().map(|rejection| rejection.code.clone()),
+            platform_message: facts
+                .rejection
+                .as_ref()
+                .map(|rejection| rejection.message.clone()),
+            retry_after: facts.retry_after,
+            payment: facts.payment.clone(),
+        };
+        serde_json::to_string(&problem).unwrap_or_default()
     }
 
     /// The whole answer, once the id of the request is known.
@@ -356,8 +523,12 @@ impl From<&StoreError> for ApiError {
 }
 
 impl From<UnknownPlatform> for ApiError {
-    fn from(_: UnknownPlatform) -> Self {
-        Self::field(Code::FieldInvalid, "platform")
+    fn from(unknown: UnknownPlatform) -> Self {
+        Self::field(Code::FieldInvalid, "platform").detail(&format!(
+            "this platform is not configured here: `platform` takes {} (a section [platforms.…] of the \
+             configuration adds one)",
+            listed(&unknown.configured, "or")
+        ))
     }
 }
 
@@ -444,7 +615,10 @@ mod tests {
                 text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
                 "{text}"
             );
-            assert!(!code.title().ends_with('.'), "{text}");
+            for sentence in [code.title(), code.advice()] {
+                assert!(!sentence.ends_with('.'), "{text}");
+            }
+            assert_ne!(code.title(), code.advice(), "{text}");
             assert!(
                 code.status().is_client_error() || code.status().is_server_error(),
                 "{text}"

@@ -16,6 +16,7 @@ pub mod error;
 pub mod gate;
 mod jobs;
 pub mod logging;
+pub mod payload;
 mod payments;
 mod persist;
 mod serve;
@@ -41,7 +42,7 @@ use crate::gate::{Busy, Gates, Permit, Purpose};
 use crate::payments::Lookups;
 use crate::store::{Store, StoreError};
 
-pub use api::router;
+pub use api::{openapi, router};
 pub use serve::{listen, serve};
 
 /// The state of the application.
@@ -85,9 +86,12 @@ pub enum StartError {
 }
 
 /// The configuration has no such platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the platform is not configured")]
-pub struct UnknownPlatform;
+pub struct UnknownPlatform {
+    /// Those that it has.
+    pub configured: Vec<&'static str>,
+}
 
 /// A bug ended a task early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +174,15 @@ impl Shared {
     /// # Errors
     /// If it is not configured.
     pub fn account(&self, platform: &str) -> Result<&Account, UnknownPlatform> {
-        self.config.platforms.get(platform).ok_or(UnknownPlatform)
+        self.config
+            .platforms
+            .get(platform)
+            .ok_or_else(|| self.unknown_platform())
+    }
+
+    fn unknown_platform(&self) -> UnknownPlatform {
+        let configured = self.config.platforms.keys().copied().collect();
+        UnknownPlatform { configured }
     }
 
     /// What a configured platform can do.
@@ -196,7 +208,7 @@ impl Shared {
     /// If it is not configured.
     fn transport(&self, platform: &str) -> Result<&Transport, UnknownPlatform> {
         let found = self.transports.get(platform).map(|(transport, _)| transport);
-        found.ok_or(UnknownPlatform)
+        found.ok_or_else(|| self.unknown_platform())
     }
 
     /// How a platform answered last.

@@ -1,5 +1,6 @@
 //! `cardseal-server [--config FILE]`: reads the configuration, serves until it is told to stop.
 //! `cardseal-server --generate-api-key`: prints a new key for `api_key`.
+//! `cardseal-server --openapi`: prints the contract.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let file = match arguments()? {
         Arguments::Serve { config } => config,
         Arguments::GenerateApiKey => return print_key(),
+        Arguments::OpenApi => return print_contract(),
     };
     let mut config = Config::load(file.as_deref())?;
     logging::start(&config);
@@ -62,6 +64,7 @@ async fn told_to_stop() {
 enum Arguments {
     Serve { config: Option<PathBuf> },
     GenerateApiKey,
+    OpenApi,
 }
 
 fn arguments() -> Result<Arguments, String> {
@@ -69,15 +72,22 @@ fn arguments() -> Result<Arguments, String> {
     match (arguments.next(), arguments.next(), arguments.next()) {
         (None, _, _) => Ok(Arguments::Serve { config: None }),
         (Some(option), None, None) if option == "--generate-api-key" => Ok(Arguments::GenerateApiKey),
+        (Some(option), None, None) if option == "--openapi" => Ok(Arguments::OpenApi),
         (Some(option), Some(file), None) if option == "--config" => Ok(Arguments::Serve {
             config: Some(file.into()),
         }),
-        _ => Err("usage: cardseal-server [--config FILE] | --generate-api-key".into()),
+        _ => Err("usage: cardseal-server [--config FILE] | --generate-api-key | --openapi".into()),
     }
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
 fn print_key() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", api_key::generate()?.expose_secret());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_contract() -> Result<(), Box<dyn std::error::Error>> {
+    println!("{}", cardseal_server::openapi().to_pretty_json()?);
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod access;
 mod attempts;
 mod ccbill;
+mod contract;
 mod crash;
 mod demo;
 mod faults;

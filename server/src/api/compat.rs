@@ -7,46 +7,192 @@
 //! platform's own never leave the server; a repeated exchange of a payment reference gets the same token; an
 //! `Idempotency-Key` makes a charge happen once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use cardseal::gp_api::is_id;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::gateway::{Capture, Handed, Page, SessionAsk};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{ContentBuilder, RefOr, Response as OpenApiResponse, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::payments::{charge_stored, idempotency_key};
 use super::sessions::parse_amount;
 use super::tokens::{HandIn, tokenize};
 use crate::App;
 use crate::access::{Browser, Merchant};
-use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
+use crate::payload::{Checked, Payload, checked};
 use crate::store::{Key, NewSession, Scope, SessionId, Token};
 
 const PLATFORM: Platform = Platform::GpApi;
 /// How long a payment reference that was handed over may be tried again.
 const EXCHANGE_MS: i64 = 24 * 60 * 60_000;
 
-pub(super) fn mount(router: Router<App>) -> Router<App> {
-    router
-        .route("/config", get(config).fallback(wrong_method))
-        .route("/create-network-token", post(create).fallback(wrong_method))
-        .route("/list-tokens", get(list).fallback(wrong_method))
-        .route("/process-payment", post(charge).fallback(wrong_method))
+checked!(ExchangeRequest, ChargeRequest);
+
+/// A payment reference that a page made.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SampleExchange)]
+pub(super) struct ExchangeRequest {
+    /// The platform's id of the single-use payment method.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^PMT_[A-Za-z0-9_-]+$",
+        example = "PMT_b4d4a7b1"
+    )]
+    payment_reference: String,
 }
 
-async fn wrong_method() -> Response {
+/// A charge of a network token.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SampleCharge)]
+pub(super) struct ChargeRequest {
+    /// The `id` that `/create-network-token` answered.
+    #[schema(min_length = 1, max_length = 100, example = "PMT_5f0c1d2e")]
+    pmt_id: String,
+    #[schema(schema_with = digits)]
+    amount: String,
+    /// The ISO 4217 code in capitals; USD without one.
+    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
+    currency: Option<String>,
+}
+
+fn digits() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Number, Type::String]))
+        .description(Some(
+            "Major units. The digits are read as they stand, never as a floating-point number.",
+        ))
+        .examples([json!(12.34)])
+        .build()
+}
+
+/// A refusal in the sample's form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleFailure {
+    /// False.
+    success: bool,
+    /// `<error_code>: …`.
+    message: String,
+}
+
+/// An access token for the page.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleConfig {
+    success: bool,
+    #[schema(inline)]
+    data: SampleAccess,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleAccess {
+    access_token: String,
+}
+
+/// A network token that was made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleCreated {
+    success: bool,
+    data: SampleToken,
+    message: String,
+}
+
+/// Every network token.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleTokens {
+    success: bool,
+    data: Vec<SampleToken>,
+}
+
+/// A network token.
+#[derive(Serialize, ToSchema)]
+struct SampleToken {
+    /// Ours, in the platform's form.
+    id: String,
+    brand: String,
+    #[schema(required)]
+    masked_card: Option<String>,
+    usage_mode: &'static str,
+    status: &'static str,
+    created_at: String,
+}
+
+/// A charge that went through.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleCharged {
+    success: bool,
+    #[schema(inline)]
+    data: SampleTransaction,
+    message: String,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "for the contract")]
+struct SampleTransaction {
+    transaction_id: String,
+    status: String,
+    amount: f64,
+    currency: String,
+    auth_code: String,
+    token_usage_mode: String,
+}
+
+/// What the sample's routes can end with, all in the sample's form.
+struct SampleRefused;
+
+impl IntoResponses for SampleRefused {
+    fn responses() -> BTreeMap<String, RefOr<OpenApiResponse>> {
+        let content = ContentBuilder::new()
+            .schema(Some(SampleFailure::schema()))
+            .build();
+        let failure = ResponseBuilder::new()
+            .description("The same refusals as elsewhere, in the sample's form.")
+            .content("application/json", content)
+            .build();
+        [
+            "400", "401", "403", "404", "405", "408", "409", "413", "415", "422", "429", "500", "502", "503",
+            "504",
+        ]
+        .map(|status| (status.to_owned(), RefOr::T(failure.clone())))
+        .into()
+    }
+}
+
+/// The routes and their contract.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(config))
+        .routes(routes!(create))
+        .routes(routes!(list))
+        .routes(routes!(charge))
+}
+
+pub(super) async fn wrong_method() -> Response {
     envelope(Err(Code::MethodNotAllowed.into()))
 }
 
@@ -65,7 +211,7 @@ impl<E: Into<ApiError>> From<E> for Failure {
                 rejection.name.clone().or_else(|| rejection.code.clone()),
                 rejection.message.as_str(),
             ),
-            None => (None, error.detail_text()),
+            None => (None, error.own_detail().unwrap_or(error.code().title())),
         };
         let name = name.unwrap_or_else(|| error.code().as_str().to_ascii_uppercase());
         Self {
@@ -99,6 +245,9 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
         .into_response()
 }
 
+/// Makes an access token for the page.
+#[utoipa::path(get, path = "/config", tag = "gp_api sample", security(("api_key" = []), ()),
+    responses((status = 200, body = SampleConfig), SampleRefused))]
 async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
     let data = async {
         let by_page = browser?.merchant.is_err();
@@ -128,18 +277,22 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
     envelope(data.await)
 }
 
+/// Makes a network token of a payment reference.
+#[utoipa::path(post, path = "/create-network-token", tag = "gp_api sample", security(("api_key" = []), ()),
+    request_body = ExchangeRequest,
+    responses((status = 200, body = SampleCreated), SampleRefused))]
 async fn create(
     State(app): State<App>,
     browser: Result<Browser, ApiError>,
-    fields: Result<Fields, ApiError>,
+    payload: Result<Payload<ExchangeRequest>, ApiError>,
 ) -> Response {
     let data = async {
         let by_page = browser?.merchant.is_err();
-        let mut fields = fields?;
-        // Pages of the sample may send more; it is left unread.
-        let reference = fields.text("payment_reference", 100)?;
+        let reference = payload?.request.payment_reference;
         if !is_id("PMT_", &reference) {
-            return Err(ApiError::field(Code::FieldInvalid, "payment_reference").into());
+            return Err(ExchangeRequest::rules()
+                .invalid("payment_reference", "text of another form")
+                .into());
         }
         let hash = hex::encode(Sha256::digest(&reference));
         let session = exchange(&app, &reference, by_page).await?;
@@ -154,7 +307,7 @@ async fn create(
             .await
             .map_err(not_stored)?;
         Ok((
-            listed(&token).to_string(),
+            json!(listed(&token)).to_string(),
             Some("Network token created successfully"),
         ))
     };
@@ -216,13 +369,16 @@ fn not_stored(error: ApiError) -> Failure {
     }
 }
 
+/// Lists every token that can be charged, the oldest first.
+#[utoipa::path(get, path = "/list-tokens", tag = "gp_api sample", security(("api_key" = [])),
+    responses((status = 200, body = SampleTokens), SampleRefused))]
 async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
     let data = async {
         merchant?;
         let tokens = app.store.active_tokens(PLATFORM.id()).await;
         // The sample appends to a file: the oldest comes first.
-        let data: Vec<Value> = tokens.map_err(ApiError::from)?.iter().map(listed).collect();
-        Ok((Value::from(data).to_string(), None))
+        let data: Vec<SampleToken> = tokens.map_err(ApiError::from)?.iter().map(listed).collect();
+        Ok((json!(data).to_string(), None))
     };
     envelope(data.await)
 }
@@ -232,35 +388,41 @@ fn alias(token: &str) -> String {
     format!("PMT_{}", token.strip_prefix("tok_").unwrap_or(token))
 }
 
-fn listed(token: &Token) -> Value {
+fn listed(token: &Token) -> SampleToken {
     let time = rfc3339(token.created_at);
-    json!({
-        "id": alias(token.id.as_str()),
-        "brand": token.brand.as_deref().unwrap_or_default().to_uppercase(),
-        "masked_card": token.last4,
-        "usage_mode": "USE_NETWORK_TOKEN",
-        "status": "Active",
-        "created_at": format!("{}+00:00", time.get(..19).unwrap_or(&time)),
-    })
+    SampleToken {
+        id: alias(token.id.as_str()),
+        brand: token.brand.as_deref().unwrap_or_default().to_uppercase(),
+        masked_card: token.last4.clone(),
+        usage_mode: "USE_NETWORK_TOKEN",
+        status: "Active",
+        created_at: format!("{}+00:00", time.get(..19).unwrap_or(&time)),
+    }
 }
 
+/// Charges a network token.
+#[utoipa::path(post, path = "/process-payment", tag = "gp_api sample", security(("api_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the charge happen once.")),
+    request_body = ChargeRequest,
+    responses(
+        (status = 200, body = SampleCharged),
+        (status = 202, body = SampleFailure, description = "Nobody knows yet. Do not charge again."),
+        SampleRefused,
+    ))]
 async fn charge(
     State(app): State<App>,
     merchant: Result<Merchant, ApiError>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    fields: Result<Fields, ApiError>,
+    payload: Result<Payload<ChargeRequest>, ApiError>,
 ) -> Response {
     let data = async {
         merchant?;
         let key = idempotency_key(&headers)?;
-        let mut fields = fields?;
-        let fingerprint = fields.fingerprint();
-        let id = fields.text("pmt_id", 100)?;
-        let digits = fields.digits("amount")?;
-        let currency = fields.optional("currency", 8)?.unwrap_or_else(|| "USD".into());
-        let amount = parse_amount(&plain(&digits), &currency)?;
-        let id = format!("tok_{}", id.strip_prefix("PMT_").unwrap_or_default());
+        let Payload { request, fingerprint } = payload?;
+        let currency = request.currency.unwrap_or_else(|| "USD".into());
+        let amount = parse_amount(&plain(&request.amount), &currency)?;
+        let id = format!("tok_{}", request.pmt_id.strip_prefix("PMT_").unwrap_or_default());
         let token = app.store.token(&id.into()).await.map_err(ApiError::from)?;
         let token = token
             .filter(|token| token.platform == PLATFORM.id())
@@ -268,7 +430,7 @@ async fn charge(
         let key = key.map(|key| Key {
             scope: Scope::ProcessPayment,
             key,
-            fingerprint: fingerprint.into(),
+            fingerprint,
         });
         let answer = charge_stored(&app, token, amount, Some(true), key, request_id).await?;
         paid(&app, &answer.body).await

@@ -1,20 +1,86 @@
 //! `GET /livez`, `/readyz` and `/healthz`: whether the process runs, and whether it can do its work.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::contract::refusals;
 use crate::App;
 use crate::error::{ApiError, Code};
 
-/// The process answers.
-pub(super) async fn live() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+refusals! {
+    /// What a health check can end with.
+    Unhealthy = [StorageUnavailable];
 }
 
-/// The database can be read and written.
-pub(super) async fn show(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+/// All is well.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    status: HealthStatus,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum HealthStatus {
+    Ok,
+}
+
+/// Whether requests may be sent here.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Readiness {
+    status: ReadinessStatus,
+    checks: Checks,
+    /// How the last call to each platform ended. It does not decide readiness.
+    #[schema(value_type = BTreeMap<String, PlatformReach>)]
+    platforms: BTreeMap<&'static str, &'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ReadinessStatus {
+    Ready,
+    NotReady,
+}
+
+/// The parts of the database.
+#[derive(Serialize, ToSchema)]
+struct Checks {
+    reader: Check,
+    writer: Check,
+    migrations: Check,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Check {
+    Ok,
+    Failing,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the words of `Reachability`, for the contract")]
+enum PlatformReach {
+    Reachable,
+    Unreachable,
+    Unknown,
+}
+
+/// Whether the process runs.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health)))]
+pub(super) async fn live() -> Json<Health> {
+    Json(Health {
+        status: HealthStatus::Ok,
+    })
+}
+
+/// Whether the database can be read and written.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Health), Unhealthy))]
+pub(super) async fn show(State(app): State<App>) -> Result<Json<Health>, ApiError> {
     if app.store.health(app.clock.now()).await.is_ready() {
         Ok(live().await)
     } else {
@@ -22,30 +88,33 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<Value>, ApiError
     }
 }
 
+/// Whether requests may be sent here, and what is the matter if not.
+///
 /// Each part of the database by itself, which decides, and how the platforms answered last, which does not: a platform
 /// that is down is no reason to take this server out of service.
-pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, body = Readiness),
+    (status = 503, body = Readiness, description = "The database cannot be read or written."),
+))]
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let health = app.store.health(app.clock.now()).await;
-    let word = |well: bool| if well { "ok" } else { "failing" };
-    let platforms: Map<String, Value> = app
-        .config
-        .platforms()
-        .into_iter()
-        .map(|(id, _)| (id.into(), app.reachability(id).as_str().into()))
-        .collect();
-    let (status, text) = if health.is_ready() {
-        (StatusCode::OK, "ready")
+    let word = |well: bool| if well { Check::Ok } else { Check::Failing };
+    let platforms = app.config.platforms().into_iter();
+    let (code, status) = if health.is_ready() {
+        (StatusCode::OK, ReadinessStatus::Ready)
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+        (StatusCode::SERVICE_UNAVAILABLE, ReadinessStatus::NotReady)
     };
-    let body = json!({
-        "status": text,
-        "checks": {
-            "reader": word(health.reader),
-            "writer": word(health.writer),
-            "migrations": word(health.migrations),
+    let readiness = Readiness {
+        status,
+        checks: Checks {
+            reader: word(health.reader),
+            writer: word(health.writer),
+            migrations: word(health.migrations),
         },
-        "platforms": platforms,
-    });
-    (status, Json(body))
+        platforms: platforms
+            .map(|(id, _)| (id, app.reachability(id).as_str()))
+            .collect(),
+    };
+    (code, Json(readiness))
 }

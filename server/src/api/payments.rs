@@ -8,49 +8,107 @@ mod reconcile;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName};
-use serde_json::Value;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Page, listed};
+use super::contract::refusals;
+use super::fields::misplaced;
+use super::{Page, PageQuery};
 use crate::App;
 use crate::access::Merchant;
-use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::store::{IdempotencyKey, PaymentId};
 
-pub(super) use answer::resource;
-pub(super) use change::{capture, refund, void};
-pub(super) use charge::{CAPTURES, charge_stored, create, refresh_page};
-pub(super) use reconcile::{refresh, resolve};
+pub(super) use answer::PaymentResource;
+pub(super) use charge::{charge_stored, refresh_page};
+
+/// The routes and their contract.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(charge::create, list))
+        .routes(routes!(show))
+        .routes(routes!(change::capture))
+        .routes(routes!(change::void))
+        .routes(routes!(change::refund))
+        .routes(routes!(reconcile::refresh))
+        .routes(routes!(reconcile::resolve))
+}
+
+refusals! {
+    /// Of the list.
+    ListRefused = MERCHANT | QUERY | STORE [];
+    /// Of one payment.
+    ShowRefused = MERCHANT | STORE [PaymentNotFound];
+}
+
+/// A payment of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the contract")]
+struct PaymentPath {
+    /// The id of the payment.
+    #[param(example = "pay_5f0c1d2e")]
+    id: String,
+}
+
+/// The key of a request that moves money.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the contract")]
+struct KeyHeader {
+    /// The same key with the same body gets the stored answer and moves no money again: 1 to 255 visible ASCII
+    /// characters.
+    #[param(rename = "Idempotency-Key", required = false, value_type = String, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+$")]
+    key: Option<String>,
+}
+
+/// A page of payments.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PaymentList {
+    data: Vec<PaymentResource>,
+    /// What `after` takes for the next page; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+}
 
 /// The caller's key of a payment.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
 /// On an answer that was stored.
 pub(super) const REPLAYED: HeaderName = super::name("idempotency-replayed");
 
-pub(super) async fn list(
+/// Lists payments, the newest first.
+#[utoipa::path(get, path = "/v1/payments", tag = "payments", security(("api_key" = [])), params(PageQuery),
+    responses((status = 200, body = PaymentList), ListRefused))]
+async fn list(
     State(app): State<App>,
     _: Merchant,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<PaymentList>, ApiError> {
     let page = Page::read(query.as_deref())?;
     if page.customer.is_some() {
-        return Err(ApiError::field(Code::UnknownField, "customer"));
+        return Err(misplaced("customer", "the query takes `limit` and `after`"));
     }
-    let payments = {
-        let after = page.after.map(PaymentId::from);
-        app.store.payments(after.as_ref(), page.limit + 1).await?
-    };
-    Ok(listed(payments.iter().map(resource).collect(), page.limit))
+    let after = page.after.as_deref().map(PaymentId::from);
+    let payments = app.store.payments(after.as_ref(), page.limit + 1).await?;
+    let (payments, next) = page.cut(payments, |payment| payment.id.as_str());
+    let data = payments.iter().map(PaymentResource::from).collect();
+    Ok(Json(PaymentList { data, next }))
 }
 
-pub(super) async fn show(
+/// Shows a payment.
+#[utoipa::path(get, path = "/v1/payments/{id}", tag = "payments", security(("api_key" = [])), params(PaymentPath),
+    responses((status = 200, body = PaymentResource), ShowRefused))]
+async fn show(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<PaymentResource>, ApiError> {
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
-    Ok(Json(resource(&payment)))
+    Ok(Json(PaymentResource::from(&payment)))
 }
 
 /// The caller's key, if there is one.
@@ -67,31 +125,5 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         // The stored key reveals nothing that the caller put there.
         (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)).into())),
         _ => Err(Code::IdempotencyKeyInvalid.into()),
-    }
-}
-
-/// The merchant's reference; without one, one that nobody can guess.
-pub(super) fn order_reference(fields: &mut Fields) -> Result<String, ApiError> {
-    match fields.optional("order_reference", 64)? {
-        None => Ok(uuid::Uuid::new_v4().to_string()),
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text),
-        Some(_) => Err(ApiError::field(Code::FieldInvalid, "order_reference")),
-    }
-}
-
-/// What the customer reads.
-pub(super) fn text_or_default(fields: &mut Fields) -> Result<String, ApiError> {
-    Ok(fields
-        .optional("description", 255)?
-        .unwrap_or_else(|| "Payment".into()))
-}
-
-/// First digits of a card: enough for a void, not for anything else.
-fn bin(fields: &mut Fields) -> Result<Option<String>, ApiError> {
-    match fields.optional("bin", 8)? {
-        Some(text) if text.len() < 6 || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(ApiError::field(Code::FieldInvalid, "bin"))
-        }
-        bin => Ok(bin),
     }
 }

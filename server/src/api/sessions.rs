@@ -9,68 +9,219 @@ use cardseal::session::{Kind, Mode};
 use cardseal_gateways::gateway::{Capture, Page, SessionAsk};
 use cardseal_gateways::{Amount, AmountError};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use super::payments::{self, CAPTURES, order_reference, text_or_default};
-use super::tokens;
+use super::contract::refusals;
+use super::fields::{CaptureTime, capture, kind, misplaced, mode, none_left, platform};
+use super::payments::{self, PaymentResource};
+use super::tokens::{self, TokenResource};
 use crate::App;
 use crate::access::{Browser, Merchant};
-use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
 use crate::logging::RequestId;
+use crate::payload::{Checked, Payload, checked};
 use crate::store::{NewSession, SessionId, SessionResult, SessionState, Token, TokenId, TokenStatus};
 
-const KINDS: &[(&str, Kind)] = &[
-    ("tokenize", Kind::Tokenize),
-    ("update", Kind::Update),
-    ("payment", Kind::Payment),
-];
-const MODES: &[(&str, Mode)] = &[("relay", Mode::Relay), ("direct", Mode::Direct)];
+refusals! {
+    /// Of `POST /v1/sessions`.
+    CreateRefused = MERCHANT | BODY | STORE | PLATFORM [
+        AmountInvalid, CurrencyNotSupported, TooManyAttempts, TokenNotFound, TokenDeleted, TokenUnconfirmed,
+        OrderReferenceUsed,
+    ];
+    /// Of one session.
+    ShowRefused = MERCHANT | STORE | PLATFORM | CARD [];
+}
+checked!(SessionRequest);
 
+/// What a session is to be for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionRequest {
+    #[schema(schema_with = kind)]
+    kind: Option<Kind>,
+    #[schema(schema_with = mode)]
+    mode: Option<Mode>,
+    #[schema(schema_with = platform)]
+    platform: Option<String>,
+    /// The merchant's reference of the customer. In a page's session it is the page's own word.
+    #[schema(min_length = 1, max_length = 255, nullable = false, example = "customer-17")]
+    customer: Option<String>,
+    /// The stored card: for an update the one to replace, for a payment the one that it refers to.
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "tok_5f0c1d2e")]
+    token: Option<String>,
+    /// For a payment: decimal text in major units, in quotes.
+    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
+    amount: Option<String>,
+    /// For a payment: the ISO 4217 code in capitals.
+    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
+    currency: Option<String>,
+    /// For a payment: what the customer reads.
+    #[schema(min_length = 1, max_length = 255, nullable = false, example = "Two tickets")]
+    description: Option<String>,
+    /// For a payment: the merchant's unique reference. Without it, one is made.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[!-~]+$",
+        nullable = false,
+        example = "order-1001"
+    )]
+    order_reference: Option<String>,
+    #[schema(schema_with = capture)]
+    capture: Option<CaptureTime>,
+    /// The customer's IPv4 or IPv6 address, for platforms that want it.
+    #[schema(min_length = 1, max_length = 45, nullable = false, example = "192.0.2.1")]
+    customer_ip: Option<String>,
+    /// Where a page of the platform's sends the customer at the end.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        nullable = false,
+        example = "https://shop.example/done"
+    )]
+    return_url: Option<String>,
+    /// The language of a page of the platform's.
+    #[schema(
+        min_length = 1,
+        max_length = 10,
+        pattern = "^[A-Za-z_]+$",
+        nullable = false,
+        example = "de_DE"
+    )]
+    locale: Option<String>,
+    /// The template of a page of the platform's.
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "my-template")]
+    variant: Option<String>,
+}
+
+/// A session that was opened. Each platform adds what its page needs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct SessionResource {
+    /// The id of the session.
+    #[schema(example = "ses_5f0c1d2e")]
+    id: String,
+    #[schema(schema_with = platform)]
+    platform: String,
+    #[schema(schema_with = kind)]
+    kind: Kind,
+    #[schema(schema_with = mode)]
+    mode: Mode,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// Seconds.
+    expires_in: u32,
+    /// Of a payment, as decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "12.34")]
+    amount: Option<String>,
+    /// Of a payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "USD")]
+    currency: Option<&'static str>,
+    /// Of a payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "order-1001")]
+    order_reference: Option<String>,
+    /// What the page needs for this platform and mode, as the guide of each platform lists it.
+    #[serde(flatten)]
+    page: Map<String, Value>,
+}
+
+/// What came of a session.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionOutcome {
+    /// The id of the session.
+    id: String,
+    #[schema(schema_with = platform)]
+    platform: String,
+    #[schema(schema_with = kind)]
+    kind: Kind,
+    #[schema(schema_with = mode)]
+    mode: Mode,
+    status: SessionStatus,
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// The payment that it led to.
+    #[schema(required)]
+    payment: Option<PaymentResource>,
+    /// The token that it led to.
+    #[schema(required)]
+    token: Option<TokenResource>,
+}
+
+/// How far a session is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SessionStatus {
+    Open,
+    /// A card is on its way to the platform.
+    Busy,
+    Used,
+    /// The customer left the platform's page.
+    Cancelled,
+    Expired,
+}
+
+/// Opens a session: prepares a platform for a card from the browser.
+///
+/// A page may open one for a token; one for an update or a payment is the merchant's.
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", security(("api_key" = []), ()),
+    request_body = Option<SessionRequest>,
+    responses((status = 201, body = SessionResource), CreateRefused))]
 pub(super) async fn create(
     State(app): State<App>,
     browser: Browser,
-    mut fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let kind = fields.word("kind", KINDS, Kind::Tokenize)?;
-    let asked_mode = if fields.has("mode") {
-        Some(fields.word("mode", MODES, Mode::Relay)?)
-    } else {
-        None
-    };
-    let customer = fields.optional("customer", 255)?;
-    let platform = fields.optional("platform", 32)?;
+    payload: Payload<SessionRequest>,
+) -> Result<(StatusCode, Json<SessionResource>), ApiError> {
+    let mut request = payload.request;
+    let kind = request.kind.unwrap_or(Kind::Tokenize);
     let merchant = browser.merchant;
     // Charging a card, or putting another in the place of a stored one, is the merchant's decision.
     if kind != Kind::Tokenize {
         merchant.clone()?;
     }
-    let token = match kind {
-        Kind::Update => Some(updatable(&app, &fields.text("token", 64)?.into()).await?),
-        Kind::Payment if fields.has("token") => {
-            Some(updatable(&app, &fields.text("token", 64)?.into()).await?)
-        }
-        Kind::Tokenize | Kind::Payment => None,
+    let token = match (kind, request.token.take()) {
+        (Kind::Update, None) => return Err(SessionRequest::rules().missing("token")),
+        (Kind::Update | Kind::Payment, Some(id)) => Some(updatable(&app, &id.into()).await?),
+        (Kind::Tokenize, Some(_)) => return Err(misplaced("token", "a new card has no token yet")),
+        (Kind::Tokenize | Kind::Payment, None) => None,
     };
+    let customer = request.customer.take();
     let platform = match &token {
         Some(token) => token.platform.clone(),
-        None => platform.unwrap_or_else(|| default_platform(&app)),
+        None => request.platform.take().unwrap_or_else(|| default_platform(&app)),
     };
     let account = app.account(&platform)?;
     if kind == Kind::Payment && token.is_some() && !account.gateway.capabilities().session_stored_card {
         return Err(ApiError::field(Code::NotOffered, "token"));
     }
-    let capture = match kind {
-        Kind::Payment => fields.word("capture", CAPTURES, Capture::Auto)?,
-        Kind::Tokenize | Kind::Update => Capture::Auto,
-    };
+    if kind != Kind::Payment {
+        none_left(
+            &[
+                ("amount", request.amount.is_some()),
+                ("currency", request.currency.is_some()),
+                ("description", request.description.is_some()),
+                ("order_reference", request.order_reference.is_some()),
+                ("capture", request.capture.is_some()),
+            ],
+            "it is for a session with `kind` `payment`",
+        )?;
+    }
+    let capture = Capture::from(request.capture.unwrap_or_default());
     if capture == Capture::Later && !account.gateway.capabilities().session_capture_later {
         return Err(ApiError::field(Code::NotOffered, "capture"));
     }
-    let mode = asked_mode.unwrap_or_else(|| account.gateway.capabilities().default_mode);
+    let mode = request
+        .mode
+        .unwrap_or_else(|| account.gateway.capabilities().default_mode);
     // Without notifications, a token that a browser hands over could never become more than its word.
     let confirmable =
         account.webhook_path_secret.is_some() || !account.gateway.capabilities().direct_needs_notifications;
@@ -79,25 +230,40 @@ pub(super) async fn create(
             ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
         );
     }
-    let customer_ip = customer_ip(account, &mut fields, &merchant, browser.address)?;
+    let customer_ip = customer_ip(
+        account,
+        request.customer_ip.as_deref(),
+        &merchant,
+        browser.address,
+    )?;
     let (amount, description, reference) = match kind {
         Kind::Payment => {
-            let amount = amount(account, &mut fields)?;
+            let missing = |name| SessionRequest::rules().missing(name);
+            let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
+            let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
             (
-                Some(amount),
-                text_or_default(&mut fields)?,
-                order_reference(&mut fields)?,
+                Some(accepted_amount(account, amount, currency)?),
+                request.description.take().unwrap_or_else(|| "Payment".into()),
+                request.order_reference.take().unwrap_or_else(new_reference),
             )
         }
         // Nobody can guess it, so an answer that names it belongs to this session.
-        Kind::Tokenize | Kind::Update => (None, String::new(), uuid::Uuid::new_v4().to_string()),
+        Kind::Tokenize | Kind::Update => (None, String::new(), new_reference()),
     };
-    let page = if mode == Mode::Direct && account.gateway.capabilities().hosted_page {
-        OwnPage::read(&mut fields, &merchant)?
-    } else {
-        OwnPage::default()
-    };
-    fields.finish()?;
+    if request.return_url.is_some() || request.variant.is_some() {
+        // A page of the shop may choose a language; the rest is the merchant's.
+        merchant.clone()?;
+    }
+    if mode != Mode::Direct || !account.gateway.capabilities().hosted_page {
+        none_left(
+            &[
+                ("return_url", request.return_url.is_some()),
+                ("locale", request.locale.is_some()),
+                ("variant", request.variant.is_some()),
+            ],
+            "it is for a platform that shows a page of its own, in the mode `direct`",
+        )?;
+    }
     if kind == Kind::Payment && app.store.reference_used(&platform, &reference).await? {
         return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
     }
@@ -119,9 +285,9 @@ pub(super) async fn create(
         description: &description,
         capture,
         page: Page {
-            return_url: page.return_url.as_deref(),
-            locale: page.locale.as_deref(),
-            variant: page.variant.as_deref(),
+            return_url: request.return_url.as_deref(),
+            locale: request.locale.as_deref(),
+            variant: request.variant.as_deref(),
         },
         customer_ip,
     };
@@ -154,59 +320,34 @@ pub(super) async fn create(
         })
         .await?;
 
-    let mut session: Map<String, Value> = opened.public;
-    session.insert("id".into(), id.as_str().into());
-    session.insert("platform".into(), platform.into());
-    session.insert("kind".into(), word(KINDS, kind).into());
-    session.insert("mode".into(), word(MODES, mode).into());
-    session.insert("created_at".into(), rfc3339(created_at).into());
-    session.insert("expires_at".into(), rfc3339(expires_at).into());
-    session.insert("expires_in".into(), opened.seconds.into());
-    if let Some(amount) = amount {
-        session.insert("amount".into(), amount.to_decimal_text().into());
-        session.insert("currency".into(), amount.currency().code().into());
-        session.insert("order_reference".into(), reference.into());
-    }
-    Ok((StatusCode::CREATED, Json(Value::Object(session))))
+    let session = SessionResource {
+        id: id.to_string(),
+        platform,
+        kind,
+        mode,
+        created_at: rfc3339(created_at),
+        expires_at: rfc3339(expires_at),
+        expires_in: opened.seconds,
+        amount: amount.as_ref().map(Amount::to_decimal_text),
+        currency,
+        order_reference: amount.is_some().then_some(reference),
+        page: opened.public,
+    };
+    Ok((StatusCode::CREATED, Json(session)))
 }
 
-/// How a page of the platform's is to look and end.
-#[derive(Default)]
-struct OwnPage {
-    return_url: Option<String>,
-    locale: Option<String>,
-    variant: Option<String>,
-}
-
-impl OwnPage {
-    /// A page of the shop may choose a language; the rest is the merchant's.
-    fn read(fields: &mut Fields, merchant: &Result<(), ApiError>) -> Result<Self, ApiError> {
-        if fields.has("return_url") || fields.has("variant") {
-            merchant.clone()?;
-        }
-        let locale = fields.optional("locale", 10)?;
-        let plain = |text: &String| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        };
-        if locale.as_ref().is_some_and(|locale| !plain(locale)) {
-            return Err(ApiError::field(Code::FieldInvalid, "locale"));
-        }
-        Ok(Self {
-            return_url: fields.optional("return_url", 200)?,
-            locale,
-            variant: fields.optional("variant", 64)?,
-        })
-    }
-}
-
-/// `GET /v1/sessions/{id}`: what came of it. Of one whose customer is on a page of the platform's, the platform is asked.
+/// Shows what came of a session.
+///
+/// Of one whose customer is on a page of the platform's, the platform is asked.
+#[utoipa::path(get, path = "/v1/sessions/{id}", tag = "sessions", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The id of the session.")),
+    responses((status = 200, body = SessionOutcome), ShowRefused))]
 pub(super) async fn show(
     State(app): State<App>,
     _: Merchant,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<SessionId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<SessionOutcome>, ApiError> {
     let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
     let gateway = &app.account(&session.platform)?.gateway;
     let mut cancelled = false;
@@ -225,46 +366,38 @@ pub(super) async fn show(
         }
         session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
     }
-    let (mut payment, mut token) = (Value::Null, Value::Null);
+    let (mut payment, mut token) = (None, None);
     match &session.result {
         Some(SessionResult::Payment(id)) => {
-            payment = app
-                .store
-                .payment(id)
-                .await?
-                .as_ref()
-                .map(payments::resource)
-                .into();
+            payment = app.store.payment(id).await?.as_ref().map(PaymentResource::from);
         }
         Some(SessionResult::Token(id)) => {
-            token = app.store.token(id).await?.as_ref().map(tokens::resource).into();
+            token = app.store.token(id).await?.as_ref().map(TokenResource::from);
         }
         None => {}
     }
     let status = match session.state {
-        SessionState::Used => "used",
-        SessionState::Busy => "busy",
-        SessionState::Open if cancelled => "cancelled",
-        SessionState::Open if session.is_expired(app.clock.now(), 0) => "expired",
-        SessionState::Open => "open",
+        SessionState::Used => SessionStatus::Used,
+        SessionState::Busy => SessionStatus::Busy,
+        SessionState::Open if cancelled => SessionStatus::Cancelled,
+        SessionState::Open if session.is_expired(app.clock.now(), 0) => SessionStatus::Expired,
+        SessionState::Open => SessionStatus::Open,
     };
-    Ok(Json(json!({
-        "id": session.id,
-        "platform": session.platform,
-        "kind": word(KINDS, session.kind),
-        "mode": word(MODES, session.mode),
-        "status": status,
-        "expires_at": rfc3339(session.expires_at),
-        "payment": payment,
-        "token": token,
-    })))
+    Ok(Json(SessionOutcome {
+        id: session.id.to_string(),
+        platform: session.platform,
+        kind: session.kind,
+        mode: session.mode,
+        status,
+        expires_at: rfc3339(session.expires_at),
+        payment,
+        token,
+    }))
 }
 
-fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static str {
-    words
-        .iter()
-        .find(|(_, of)| *of == value)
-        .map_or("", |(word, _)| word)
+/// A reference that nobody can guess.
+pub(super) fn new_reference() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// A merchant with one platform need not name it; of several, it is the first of the table of platforms.
@@ -285,39 +418,56 @@ async fn updatable(app: &App, id: &TokenId) -> Result<Token, ApiError> {
 /// The customer's address, for platforms that want it: the merchant's word, or where a page's call came from.
 pub(super) fn customer_ip(
     account: &Account,
-    fields: &mut Fields,
+    given: Option<&str>,
     merchant: &Result<(), ApiError>,
     caller: Option<IpAddr>,
 ) -> Result<Option<IpAddr>, ApiError> {
-    // Elsewhere it is a field that nobody asked for.
-    if !account.gateway.capabilities().needs_customer_ip {
-        return Ok(None);
+    let wanted = account.gateway.capabilities().needs_customer_ip;
+    match given {
+        Some(_) if !wanted => Err(misplaced("customer_ip", "the platform does not ask for it")),
+        None => Ok(caller.filter(|_| wanted)),
+        Some(text) => {
+            merchant.clone()?;
+            let read = text.parse().map(Some);
+            read.map_err(|_| SessionRequest::rules().invalid("customer_ip", "text that is no address"))
+        }
     }
-    let Some(text) = fields.optional("customer_ip", 45)? else {
-        return Ok(caller);
-    };
-    merchant.clone()?;
-    text.parse()
-        .map(Some)
-        .map_err(|_| ApiError::field(Code::FieldInvalid, "customer_ip"))
 }
 
-/// `amount` and `currency`, which the platform has to offer.
-pub(super) fn amount(account: &Account, fields: &mut Fields) -> Result<Amount, ApiError> {
-    let text = fields.text("amount", 32)?;
-    let currency = fields.text("currency", 8)?;
-    let amount = parse_amount(&text, &currency)?;
-    if !account.gateway.accepts(amount.currency()) {
-        return Err(ApiError::field(Code::CurrencyNotSupported, "currency"));
+/// An amount in a currency that the platform has to offer.
+pub(super) fn accepted_amount(account: &Account, text: &str, currency: &str) -> Result<Amount, ApiError> {
+    let amount = parse_amount(text, currency)?;
+    if account.gateway.accepts(amount.currency()) {
+        Ok(amount)
+    } else {
+        let code = amount.currency().code();
+        Err(
+            ApiError::field(Code::CurrencyNotSupported, "currency").detail(&format!(
+                "the configuration of {} has no account for {code}",
+                account.gateway.platform()
+            )),
+        )
     }
-    Ok(amount)
 }
 
 pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiError> {
     Amount::parse(text, currency).map_err(|error| match error {
-        AmountError::Currency => ApiError::field(Code::CurrencyNotSupported, "currency"),
+        AmountError::Currency => {
+            let lower = currency.bytes().any(|byte| byte.is_ascii_lowercase());
+            let came = if lower { "text in small letters" } else { "other text" };
+            ApiError::field(Code::CurrencyNotSupported, "currency").detail(&format!(
+                "`currency` takes an ISO 4217 code in capitals, for example \"USD\"; {came} came"
+            ))
+        }
         AmountError::Malformed | AmountError::TooManyDecimals | AmountError::TooLarge | AmountError::Zero => {
-            ApiError::field(Code::AmountInvalid, "amount").detail(&error.to_string())
+            let example = if Amount::parse("12.34", currency).is_ok() {
+                "12.34"
+            } else {
+                "1234"
+            };
+            ApiError::field(Code::AmountInvalid, "amount").detail(&format!(
+                "{error}; `amount` takes decimal text above zero, for example \"{example}\" with this currency"
+            ))
         }
     })
 }

@@ -15,17 +15,21 @@ use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Error;
 use cardseal_gateways::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Page, listed};
+use super::contract::refusals;
+use super::fields::{none_left, platform};
+use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::attempts::session_exhausted;
-use crate::body::Fields;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::gate::Purpose;
+use crate::payload::{Checked, Payload, checked};
 use crate::payments::Join;
 use crate::persist::store_outcome;
 use crate::store::{
@@ -36,6 +40,48 @@ use crate::store::{
 /// In the place of a hash: the platform is asked what the customer did on its page.
 const PAGE: &str = "page";
 
+refusals! {
+    /// Of `POST /v1/tokens`.
+    CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [];
+    /// Of the list.
+    ListRefused = MERCHANT | QUERY | STORE [];
+    /// Of one token.
+    ShowRefused = MERCHANT | STORE [TokenNotFound];
+    /// Of what changes one token at its platform.
+    ChangeRefused = MERCHANT | BODY | STORE | PLATFORM [TokenNotFound, TokenDeleted, TokenUnconfirmed];
+    /// Of a deletion.
+    DeleteRefused = MERCHANT | STORE | PLATFORM [TokenNotFound];
+}
+checked!(CardPayload, TokenChange, Nothing);
+
+/// The card of a session, in the form that its platform and mode want: `sealed`, `ld` and `lk`,
+/// `encrypted_customer_input`, or the platform's `answer`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CardPayload {
+    /// The id of the session.
+    #[schema(min_length = 1, max_length = 64, example = "ses_5f0c1d2e")]
+    pub(super) session: String,
+    /// GreenPay, relayed: the encrypted card.
+    #[schema(min_length = 1, max_length = 8192, nullable = false)]
+    pub(super) ld: Option<String>,
+    /// GreenPay, relayed: the wrapped key.
+    #[schema(min_length = 1, max_length = 2048, nullable = false)]
+    pub(super) lk: Option<String>,
+    /// Online Payments, relayed: the encrypted card.
+    #[schema(min_length = 1, max_length = 8192, nullable = false)]
+    pub(super) encrypted_customer_input: Option<String>,
+    /// Online Payments, relayed: the platform's number of the card's brand.
+    #[schema(minimum = 0, maximum = 4294967295u32, nullable = false, example = 1)]
+    pub(super) payment_product_id: Option<u32>,
+    /// Worldline Acquiring: the card, sealed to this server's key.
+    #[schema(min_length = 1, max_length = 16384, nullable = false)]
+    pub(super) sealed: Option<String>,
+    /// The direct mode: what the platform answered the browser, unchanged.
+    #[schema(value_type = Object, required = false)]
+    pub(super) answer: Option<Value>,
+}
+
 /// What the browser sends for a session.
 pub(super) struct HandIn {
     pub(super) session: SessionId,
@@ -43,68 +89,82 @@ pub(super) struct HandIn {
     pub(super) hash: String,
 }
 
-impl HandIn {
+impl TryFrom<CardPayload> for HandIn {
+    type Error = ApiError;
+
     /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
-    pub(super) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
-        let session = fields.text("session", 64)?.into();
-        if fields.has("encrypted_customer_input") {
-            let data = fields.text("encrypted_customer_input", 8192)?;
-            let product = fields.optional_number("payment_product_id")?;
-            // The key and the number inside are random: the hash says nothing about the card.
-            let hash = hex::encode(Sha256::digest(&data));
-            return Ok(Self {
-                session,
-                handed: Handed::Sealed {
+    fn try_from(card: CardPayload) -> Result<Self, ApiError> {
+        let CardPayload {
+            session,
+            ld,
+            lk,
+            encrypted_customer_input,
+            payment_product_id,
+            sealed,
+            answer,
+        } = card;
+        let ld_given = ("ld", ld.is_some());
+        let lk_given = ("lk", lk.is_some());
+        let sealed_given = ("sealed", sealed.is_some());
+        let answer_given = ("answer", answer.is_some());
+        let product_given = ("payment_product_id", payment_product_id.is_some());
+        let one = |others: &[(&str, bool)]| none_left(others, "a card is handed in in one form");
+        // The keys and numbers inside ciphertext are random: a hash of it says nothing about the card.
+        let (handed, hash) = if let Some(data) = encrypted_customer_input {
+            one(&[ld_given, lk_given, sealed_given, answer_given])?;
+            let hash = Sha256::digest(&data);
+            let product = payment_product_id;
+            (
+                Handed::Sealed {
                     data,
                     key: None,
                     product,
                 },
                 hash,
-            });
-        }
-        if fields.has("sealed") {
-            // Longer than any; what is too long is refused in the words of the seal.
-            let data = fields.text("sealed", 16_384)?;
-            // The page's key is made for this card alone: the hash says nothing about it.
-            let hash = hex::encode(Sha256::digest(&data));
-            return Ok(Self {
-                session,
-                handed: Handed::Sealed {
+            )
+        } else if let Some(data) = sealed {
+            one(&[ld_given, lk_given, answer_given, product_given])?;
+            let hash = Sha256::digest(&data);
+            (
+                Handed::Sealed {
                     data,
                     key: None,
                     product: None,
                 },
                 hash,
-            });
-        }
-        if fields.has("answer") {
-            let answer = fields.object("answer")?;
-            let hash = hex::encode(Sha256::digest(answer.to_string()));
-            return Ok(Self {
-                session,
-                handed: Handed::Answer(answer),
+            )
+        } else if let Some(answer) = answer {
+            one(&[ld_given, lk_given, product_given])?;
+            let hash = Sha256::digest(answer.to_string());
+            (Handed::Answer(answer), hash)
+        } else {
+            one(&[product_given])?;
+            let missing = |name| CardPayload::rules().missing(name);
+            let data = ld.ok_or_else(|| missing("ld"))?;
+            let key = lk.ok_or_else(|| missing("lk"))?;
+            let hash = Sha256::new()
+                .chain_update(&data)
+                .chain_update(",")
+                .chain_update(&key)
+                .finalize();
+            (
+                Handed::Sealed {
+                    data,
+                    key: Some(key),
+                    product: None,
+                },
                 hash,
-            });
-        }
-        let data = fields.text("ld", 8192)?;
-        let key = fields.text("lk", 2048)?;
-        // The key inside is random: the hash says nothing about the card.
-        let hash = Sha256::new()
-            .chain_update(&data)
-            .chain_update(",")
-            .chain_update(&key)
-            .finalize();
+            )
+        };
         Ok(Self {
-            session,
-            handed: Handed::Sealed {
-                data,
-                key: Some(key),
-                product: None,
-            },
+            session: session.into(),
+            handed,
             hash: hex::encode(hash),
         })
     }
+}
 
+impl HandIn {
     /// The session, if it is for this kind of request and this way.
     pub(super) async fn session(&self, app: &App, kinds: &[Kind]) -> Result<Session, ApiError> {
         let session = app
@@ -140,13 +200,23 @@ impl HandIn {
     }
 }
 
+/// Stores the card of a session.
+///
+/// The same request again, after a lost answer, gets the same token again.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", security(("api_key" = []), ()),
+    request_body = CardPayload,
+    responses(
+        (status = 201, body = TokenResource, description = "Stored."),
+        (status = 200, body = TokenResource, description = "Another card stands in the place of a token's."),
+        CreateRefused,
+    ),
+)]
 pub(super) async fn create(
     State(app): State<App>,
     _: Browser,
-    mut fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let hand_in = HandIn::read(&mut fields)?;
-    fields.finish()?;
+    payload: Payload<CardPayload>,
+) -> Result<(StatusCode, Json<TokenResource>), ApiError> {
+    let hand_in = HandIn::try_from(payload.request)?;
     let session = hand_in.session(&app, &[Kind::Tokenize, Kind::Update]).await?;
     let status = if session.kind == Kind::Update {
         StatusCode::OK
@@ -157,7 +227,126 @@ pub(super) async fn create(
     let token = app
         .to_the_end(async move { tokenize(&owner, hand_in).await })
         .await?;
-    Ok((status, Json(resource(&token))))
+    Ok((status, Json(TokenResource::from(&token))))
+}
+
+/// A stored card.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(super) struct TokenResource {
+    /// The id of the token.
+    #[schema(example = "tok_5f0c1d2e")]
+    id: String,
+    #[schema(schema_with = platform)]
+    platform: String,
+    /// The card's brand, in lower case.
+    #[schema(required, example = "visa")]
+    brand: Option<String>,
+    /// The first digits of the card number.
+    #[schema(required, example = "424242")]
+    bin: Option<String>,
+    /// The last four digits of the card number.
+    #[schema(required, example = "4242")]
+    last4: Option<String>,
+    #[schema(required)]
+    expiry: Option<Expiry>,
+    /// The name on the card.
+    #[schema(required)]
+    holder: Option<String>,
+    /// What the customer calls the card.
+    #[schema(required, example = "My Visa")]
+    nickname: Option<String>,
+    /// `active`, `unconfirmed` (a browser's word, not chargeable until the platform's notification names the same token)
+    /// or `deleted`.
+    #[schema(value_type = TokenState)]
+    status: &'static str,
+    /// The merchant's reference of the customer.
+    #[schema(required)]
+    customer: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the words of `TokenStatus`, for the contract")]
+enum TokenState {
+    Active,
+    Unconfirmed,
+    Deleted,
+}
+
+/// Month and year.
+#[derive(Serialize, ToSchema)]
+struct Expiry {
+    #[schema(minimum = 1, maximum = 12)]
+    month: i64,
+    year: i64,
+}
+
+impl From<&Token> for TokenResource {
+    fn from(token: &Token) -> Self {
+        Self {
+            id: token.id.to_string(),
+            platform: token.platform.clone(),
+            brand: token.brand.clone(),
+            bin: token.bin.clone(),
+            last4: token.last4.clone(),
+            expiry: token.expiry.map(|(month, year)| Expiry { month, year }),
+            holder: token.holder.clone(),
+            nickname: token.nickname.clone(),
+            status: token.status.as_str(),
+            customer: token.customer.clone(),
+            created_at: rfc3339(token.created_at),
+            updated_at: rfc3339(token.updated_at),
+        }
+    }
+}
+
+/// A page of tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenList {
+    data: Vec<TokenResource>,
+    /// What `after` takes for the next page; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// What to change of a stored card: one or both.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenChange {
+    #[schema(inline, nullable = false, example = json!({ "month": 12, "year": 2030 }))]
+    expiry: Option<NewExpiry>,
+    /// The name on the card.
+    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Ada Lovelace")]
+    holder: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewExpiry {
+    #[schema(minimum = 1, maximum = 12)]
+    month: u8,
+    #[schema(minimum = 2000, maximum = 2099)]
+    year: u16,
+}
+
+/// No fields.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// A token of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the contract")]
+struct TokenPath {
+    /// The id of the token.
+    #[param(example = "tok_5f0c1d2e")]
+    id: String,
 }
 
 pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
@@ -328,85 +517,79 @@ async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<St
     Ok(card)
 }
 
+/// Lists stored cards, the newest first.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", security(("api_key" = [])), params(PageQuery, CustomerQuery),
+    responses((status = 200, body = TokenList), ListRefused))]
 pub(super) async fn list(
     State(app): State<App>,
     _: Merchant,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<TokenList>, ApiError> {
     let page = Page::read(query.as_deref())?;
     let tokens = app
         .store
         .tokens(
             page.customer.as_deref(),
-            page.after.map(TokenId::from).as_ref(),
+            page.after.as_deref().map(TokenId::from).as_ref(),
             page.limit + 1,
         )
         .await?;
-    Ok(listed(tokens.iter().map(resource).collect(), page.limit))
+    let (tokens, next) = page.cut(tokens, |token| token.id.as_str());
+    let data = tokens.iter().map(TokenResource::from).collect();
+    Ok(Json(TokenList { data, next }))
 }
 
+/// Shows a stored card.
+#[utoipa::path(get, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+    responses((status = 200, body = TokenResource), ShowRefused))]
 pub(super) async fn show(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<TokenId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<TokenResource>, ApiError> {
     let token = app.store.token(&id).await?.ok_or(Code::TokenNotFound)?;
-    Ok(Json(resource(&token)))
+    Ok(Json(TokenResource::from(&token)))
 }
 
-/// `POST /v1/tokens/{id}/refresh`: what the platform says of the card now.
+/// Asks the platform what it knows of the card now.
+#[utoipa::path(post, path = "/v1/tokens/{id}/refresh", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+    request_body = Option<Nothing>,
+    responses((status = 200, body = TokenResource), ChangeRefused))]
 pub(super) async fn refresh(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<TokenId>,
-    fields: Fields,
-) -> Result<Json<Value>, ApiError> {
-    fields.finish()?;
+    _: Payload<Nothing>,
+) -> Result<Json<TokenResource>, ApiError> {
     let owner = Arc::clone(&app);
     let token = app
         .to_the_end(async move { describe(&owner, &id, None).await })
         .await?;
-    Ok(Json(resource(&token)))
+    Ok(Json(TokenResource::from(&token)))
 }
 
-/// `PATCH /v1/tokens/{id}`: expiry and holder, at the platform first.
+/// Changes a card's expiry and holder, at the platform first.
+#[utoipa::path(patch, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+    request_body = TokenChange,
+    responses((status = 200, body = TokenResource), ChangeRefused))]
 pub(super) async fn change(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<TokenId>,
-    mut fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+    payload: Payload<TokenChange>,
+) -> Result<Json<TokenResource>, ApiError> {
     let patch = TokenPatch {
-        expiry: expiry(&mut fields)?,
-        holder: fields.optional("holder", 100)?,
+        expiry: payload.request.expiry.map(|expiry| (expiry.month, expiry.year)),
+        holder: payload.request.holder,
     };
-    fields.finish()?;
     if patch.expiry.is_none() && patch.holder.is_none() {
-        return Err(ApiError::field(Code::FieldMissing, "expiry"));
+        return Err(TokenChange::rules().missing("expiry"));
     }
     let owner = Arc::clone(&app);
     let token = app
         .to_the_end(async move { describe(&owner, &id, Some(patch)).await })
         .await?;
-    Ok(Json(resource(&token)))
-}
-
-/// `{ "month": 12, "year": 2030 }`, as the resource has it.
-fn expiry(fields: &mut Fields) -> Result<Option<(u8, u16)>, ApiError> {
-    if !fields.has("expiry") {
-        return Ok(None);
-    }
-    let given = fields.object("expiry")?;
-    let invalid = || ApiError::field(Code::FieldInvalid, "expiry");
-    let number = |name: &str| given.get(name).and_then(Value::as_u64);
-    let month = number("month").and_then(|month| u8::try_from(month).ok());
-    let year = number("year").and_then(|year| u16::try_from(year).ok());
-    let fits = given.as_object().is_some_and(|fields| fields.len() == 2);
-    month
-        .zip(year)
-        .filter(|(month, year)| fits && (1..=12).contains(month) && (2000..=2099).contains(year))
-        .map(Some)
-        .ok_or_else(invalid)
+    Ok(Json(TokenResource::from(&token)))
 }
 
 /// Asks the platform about a card, or to change it, and keeps what it says.
@@ -437,15 +620,19 @@ async fn describe(app: &App, id: &TokenId, patch: Option<TokenPatch>) -> Result<
         .ok_or_else(|| Code::TokenNotFound.into())
 }
 
-/// At the platform first. What a browser claimed is forgotten here only: it may be somebody else's card there.
+/// Deletes a stored card, at the platform first.
+///
+/// What only a browser claimed is forgotten here alone: it may be somebody else's card there.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+    responses((status = 200, body = TokenResource), DeleteRefused))]
 pub(super) async fn delete(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<TokenId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<TokenResource>, ApiError> {
     let owner = Arc::clone(&app);
     let token = app.to_the_end(async move { forget(&owner, &id).await }).await?;
-    Ok(Json(resource(&token)))
+    Ok(Json(TokenResource::from(&token)))
 }
 
 async fn forget(app: &App, id: &TokenId) -> Result<Token, ApiError> {
@@ -469,21 +656,4 @@ async fn forget(app: &App, id: &TokenId) -> Result<Token, ApiError> {
         .token(&token.id)
         .await?
         .ok_or_else(|| Code::TokenNotFound.into())
-}
-
-pub(super) fn resource(token: &Token) -> Value {
-    json!({
-        "id": token.id,
-        "platform": token.platform,
-        "brand": token.brand,
-        "bin": token.bin,
-        "last4": token.last4,
-        "expiry": token.expiry.map(|(month, year)| json!({ "month": month, "year": year })),
-        "holder": token.holder,
-        "nickname": token.nickname,
-        "status": token.status.as_str(),
-        "customer": token.customer,
-        "created_at": rfc3339(token.created_at),
-        "updated_at": rfc3339(token.updated_at),
-    })
 }

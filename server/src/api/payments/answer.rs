@@ -5,41 +5,129 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal_gateways::amount::decimal_text;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::REPLAYED;
+use crate::api::fields::platform;
 use crate::attempts::session_exhausted;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code, problem};
 use crate::payments::{Error, Reason, Render, Reply};
 use crate::store::{Payment, Status, StoredAnswer};
 
-pub(in crate::api) fn resource(payment: &Payment) -> Value {
-    let decline = payment
-        .decline
-        .as_ref()
-        .map(|decline| json!({ "code": decline.code, "reason": decline.reason, "message": decline.message }));
-    let mut resource = json!({
-        "id": payment.id,
-        "platform": payment.platform,
-        "status": payment.status.shown(),
-        "amount": payment.amount.to_decimal_text(),
-        "currency": payment.amount.currency().code(),
-        "captured": decimal_text(payment.captured, payment.amount.currency()),
-        "refunded": decimal_text(payment.refunded, payment.amount.currency()),
-        "token": payment.token_id,
-        "order_reference": payment.order_reference,
-        "authorization": payment.authorization,
-        "last4": payment.last4,
-        "brand": payment.brand,
-        "decline": decline,
-        "created_at": rfc3339(payment.created_at),
-        "updated_at": rfc3339(payment.updated_at),
-    });
-    if let (true, Some(url)) = (payment.status.is_unknown(), &payment.redirect) {
-        resource["redirect"] = json!({ "url": url });
+/// A payment. Amounts are decimal text in major units.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Payment)]
+pub(in crate::api) struct PaymentResource {
+    /// The id of the payment.
+    #[schema(example = "pay_5f0c1d2e")]
+    pub(in crate::api) id: String,
+    #[schema(schema_with = platform)]
+    platform: String,
+    #[schema(value_type = PaymentStatus)]
+    pub(in crate::api) status: &'static str,
+    #[schema(example = "12.34")]
+    pub(in crate::api) amount: String,
+    #[schema(example = "USD")]
+    pub(in crate::api) currency: &'static str,
+    /// How much of it was taken.
+    #[schema(example = "12.34")]
+    captured: String,
+    /// How much of it was paid back.
+    #[schema(example = "0.00")]
+    refunded: String,
+    /// The stored card that was charged.
+    #[schema(required)]
+    token: Option<String>,
+    /// The merchant's reference.
+    #[schema(example = "order-1001")]
+    order_reference: String,
+    /// The bank's authorization.
+    #[schema(required)]
+    pub(in crate::api) authorization: Option<String>,
+    /// The last four digits of the card number.
+    #[schema(required, example = "4242")]
+    last4: Option<String>,
+    /// The card's brand, in lower case.
+    #[schema(required, example = "visa")]
+    brand: Option<String>,
+    #[schema(required)]
+    pub(in crate::api) decline: Option<DeclineResource>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// Where the customer has to go, while the payment waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<Redirect>,
+}
+
+/// Why the bank declined.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Decline)]
+pub(in crate::api) struct DeclineResource {
+    /// The bank's code.
+    #[schema(required, example = "51")]
+    code: Option<String>,
+    /// The same words for every platform.
+    #[schema(example = "insufficient_funds")]
+    pub(in crate::api) reason: String,
+    /// The bank's text, masked.
+    #[schema(required)]
+    message: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Redirect {
+    url: String,
+}
+
+/// How far a payment is. `unknown` and its kin mean that nobody knows: such a payment is never charged again.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the words of `Status`, for the contract")]
+enum PaymentStatus {
+    Approved,
+    Authorized,
+    Declined,
+    Failed,
+    Unknown,
+    CaptureUnknown,
+    VoidUnknown,
+    RefundUnknown,
+    Voided,
+    PartiallyRefunded,
+    Refunded,
+}
+
+impl From<&Payment> for PaymentResource {
+    fn from(payment: &Payment) -> Self {
+        let currency = payment.amount.currency();
+        let redirect = payment.redirect.clone().filter(|_| payment.status.is_unknown());
+        Self {
+            id: payment.id.to_string(),
+            platform: payment.platform.clone(),
+            status: payment.status.shown(),
+            amount: payment.amount.to_decimal_text(),
+            currency: currency.code(),
+            captured: decimal_text(payment.captured, currency),
+            refunded: decimal_text(payment.refunded, currency),
+            token: payment.token_id.as_ref().map(ToString::to_string),
+            order_reference: payment.order_reference.clone(),
+            authorization: payment.authorization.clone(),
+            last4: payment.last4.clone(),
+            brand: payment.brand.clone(),
+            decline: payment.decline.as_ref().map(|decline| DeclineResource {
+                code: decline.code.clone(),
+                reason: decline.reason.clone(),
+                message: decline.message.clone(),
+            }),
+            created_at: rfc3339(payment.created_at),
+            updated_at: rfc3339(payment.updated_at),
+            redirect: redirect.map(|url| Redirect { url }),
+        }
     }
-    resource
 }
 
 /// Answers to one request: with this status if the outcome is known, with 202 if it is not.
@@ -94,7 +182,7 @@ impl Render for Answers {
         };
         StoredAnswer {
             status: status.as_u16(),
-            body: resource(payment).to_string(),
+            body: serde_json::to_string(&PaymentResource::from(payment)).unwrap_or_default(),
         }
     }
 

@@ -4,49 +4,145 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::answer::Answers;
-use super::{bin, idempotency_key};
+use super::answer::{Answers, PaymentResource};
+use super::{KeyHeader, PaymentPath, idempotency_key};
 use crate::App;
 use crate::access::Merchant;
+use crate::api::contract::refusals;
 use crate::api::sessions::parse_amount;
-use crate::body::Fields;
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
+use crate::payload::{Payload, checked};
 use crate::payments::{self, ChangeRequest};
-use crate::store::{Fingerprint, Movement, PaymentId, Status};
+use crate::store::{Movement, PaymentId, Status};
 
+refusals! {
+    /// Of a capture, a void and a refund.
+    ChangeRefused = MERCHANT | BODY | STORE | PLATFORM [
+        PaymentNotFound, PaymentState, AmountInvalid, PartialRefundNotOffered, IdempotencyKeyInvalid,
+        IdempotencyKeyReused, IdempotencyInProgress,
+    ];
+}
+checked!(Part, Whole);
+
+/// How much of a payment.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Part {
+    /// Decimal text in major units, in quotes. Without it, all that is left.
+    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
+    amount: Option<String>,
+    /// The payment's own currency.
+    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
+    currency: Option<String>,
+    /// The first digits of the card, for platforms that want them where they are not known.
+    #[schema(
+        min_length = 6,
+        max_length = 8,
+        pattern = "^[0-9]+$",
+        nullable = false,
+        example = "424242"
+    )]
+    bin: Option<String>,
+}
+
+/// A whole payment.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Whole {
+    /// The first digits of the card, for platforms that want them where they are not known.
+    #[schema(
+        min_length = 6,
+        max_length = 8,
+        pattern = "^[0-9]+$",
+        nullable = false,
+        example = "424242"
+    )]
+    bin: Option<String>,
+}
+
+impl From<Whole> for Part {
+    fn from(Whole { bin }: Whole) -> Self {
+        Self {
+            amount: None,
+            currency: None,
+            bin,
+        }
+    }
+}
+
+/// Takes the money of an authorized payment.
+///
+/// Once, up to the limit of the platform.
+#[utoipa::path(post, path = "/v1/payments/{id}/capture", tag = "payments", security(("api_key" = [])),
+    params(PaymentPath, KeyHeader), request_body = Option<Part>,
+    responses(
+        (status = 200, body = PaymentResource),
+        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
+        ChangeRefused,
+    ))]
 pub(in crate::api) async fn capture(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    fields: Fields,
+    payload: Payload<Part>,
 ) -> Result<Response, ApiError> {
-    change(&app, id, Movement::Capture, &headers, fields, request_id).await
+    change(&app, id, Movement::Capture, &headers, payload, request_id).await
 }
 
+/// Undoes a whole payment.
+///
+/// Asking for what is done already answers with the payment as it is.
+#[utoipa::path(post, path = "/v1/payments/{id}/void", tag = "payments", security(("api_key" = [])),
+    params(PaymentPath, KeyHeader), request_body = Option<Whole>,
+    responses(
+        (status = 200, body = PaymentResource),
+        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
+        ChangeRefused,
+    ))]
 pub(in crate::api) async fn void(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    fields: Fields,
+    payload: Payload<Whole>,
 ) -> Result<Response, ApiError> {
-    change(&app, id, Movement::Void, &headers, fields, request_id).await
+    change(
+        &app,
+        id,
+        Movement::Void,
+        &headers,
+        payload.map(Part::from),
+        request_id,
+    )
+    .await
 }
 
+/// Pays back a payment, or a part of it.
+///
+/// A refund of a part is new each time: send an `Idempotency-Key`, so that a repeated request is not a second refund.
+#[utoipa::path(post, path = "/v1/payments/{id}/refund", tag = "payments", security(("api_key" = [])),
+    params(PaymentPath, KeyHeader), request_body = Option<Part>,
+    responses(
+        (status = 200, body = PaymentResource),
+        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
+        ChangeRefused,
+    ))]
 pub(in crate::api) async fn refund(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    fields: Fields,
+    payload: Payload<Part>,
 ) -> Result<Response, ApiError> {
-    change(&app, id, Movement::Refund, &headers, fields, request_id).await
+    change(&app, id, Movement::Refund, &headers, payload, request_id).await
 }
 
 async fn change(
@@ -54,37 +150,35 @@ async fn change(
     id: PaymentId,
     movement: Movement,
     headers: &HeaderMap,
-    mut fields: Fields,
+    Payload { request, fingerprint }: Payload<Part>,
     request_id: String,
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(headers)?;
-    let fingerprint = Fingerprint::from(fields.fingerprint());
-    let bin = bin(&mut fields)?;
-    let (amount, currency) = match movement {
-        Movement::Void => (None, None),
-        Movement::Capture | Movement::Refund => {
-            (fields.optional("amount", 32)?, fields.optional("currency", 8)?)
-        }
-    };
-    fields.finish()?;
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
     let gateway = &app.account(&payment.platform)?.gateway;
     let own = payment.amount.currency().code();
-    if currency.as_deref().is_some_and(|currency| currency != own) {
-        return Err(ApiError::field(Code::FieldInvalid, "currency"));
+    if request
+        .currency
+        .as_deref()
+        .is_some_and(|currency| currency != own)
+    {
+        return Err(ApiError::field(Code::FieldInvalid, "currency").detail(&format!(
+            "`currency` takes the payment's own, \"{own}\", or is left out; other text came"
+        )));
     }
-    let amount = amount.map(|text| parse_amount(&text, own)).transpose()?;
+    let amount = request.amount.map(|text| parse_amount(&text, own)).transpose()?;
     if movement == Movement::Refund
         && !gateway.capabilities().partial_refunds
         && amount.is_some_and(|amount| amount != payment.amount)
     {
         return Err(ApiError::field(Code::PartialRefundNotOffered, "amount"));
     }
-    let bin = payment.bin.clone().or(bin);
+    let bin = payment.bin.clone().or(request.bin);
     let settled = matches!(payment.status, Status::Voided | Status::Refunded);
     if gateway.capabilities().changes_need_bin && bin.is_none() && !settled {
         return Err(ApiError::field(Code::FieldMissing, "bin")
-            .detail("the platform wants the card's first six digits, which are not known of this payment"));
+            .detail("the platform wants the card's first digits, which are not known of this payment: `bin` takes 6 to 8 \
+                 digits, for example \"424242\""));
     }
     let answers = Answers::changed(request_id);
     let request = ChangeRequest {

@@ -9,40 +9,172 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use cardseal::session::Kind;
 use cardseal_gateways::Amount;
-use cardseal_gateways::gateway::{Capture, Handed};
+use cardseal_gateways::gateway::Handed;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::Answers;
-use super::{bin, idempotency_key, order_reference, text_or_default};
+use super::answer::{Answers, PaymentResource};
+use super::{KeyHeader, idempotency_key};
 use crate::App;
 use crate::access::Browser;
-use crate::api::sessions::{amount, customer_ip};
-use crate::api::tokens::HandIn;
-use crate::body::Fields;
+use crate::api::contract::refusals;
+use crate::api::fields::{CaptureTime, capture, none_left};
+use crate::api::sessions::{accepted_amount, customer_ip, new_reference};
+use crate::api::tokens::{CardPayload, HandIn};
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
+use crate::payload::{Checked, Payload, checked};
 use crate::payments::{self, Charge, Source, sends_card};
 use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, Session, SessionState, StoredAnswer, Token};
 
-/// When the money is taken.
-pub(in crate::api) const CAPTURES: &[(&str, Capture)] = &[("auto", Capture::Auto), ("later", Capture::Later)];
+refusals! {
+    /// Of `POST /v1/payments`.
+    CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [
+        IdempotencyKeyInvalid, IdempotencyKeyReused, AmountInvalid, CurrencyNotSupported, TokenUnconfirmed,
+        OrderReferenceUsed,
+    ];
+}
+checked!(PaymentRequest);
+
+/// What to charge: a stored card (`token`, `amount`, `currency`), or the card of a session, whose amount is the session's.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct PaymentRequest {
+    /// The stored card.
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "tok_5f0c1d2e")]
+    token: Option<String>,
+    /// Of a stored card: decimal text in major units, in quotes.
+    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
+    amount: Option<String>,
+    /// Of a stored card: the ISO 4217 code in capitals.
+    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
+    currency: Option<String>,
+    /// Of a stored card: what the customer reads.
+    #[schema(min_length = 1, max_length = 255, nullable = false, example = "Two tickets")]
+    description: Option<String>,
+    /// Of a stored card: the merchant's unique reference. Without it, one is made.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[!-~]+$",
+        nullable = false,
+        example = "order-1001"
+    )]
+    order_reference: Option<String>,
+    /// Of a stored card: the merchant's reference of the customer; without it, the card's.
+    #[schema(min_length = 1, max_length = 255, nullable = false, example = "customer-17")]
+    customer: Option<String>,
+    /// Of a stored card: the customer's IPv4 or IPv6 address, for platforms that want it.
+    #[schema(min_length = 1, max_length = 45, nullable = false, example = "192.0.2.1")]
+    customer_ip: Option<String>,
+    #[schema(schema_with = capture)]
+    capture: Option<CaptureTime>,
+    /// Of a stored card: whether the card network's own token is charged; without it, as configured.
+    #[schema(nullable = false)]
+    network_token: Option<bool>,
+    /// The id of the session.
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "ses_5f0c1d2e")]
+    session: Option<String>,
+    /// GreenPay, relayed: the encrypted card.
+    #[schema(min_length = 1, max_length = 8192, nullable = false)]
+    ld: Option<String>,
+    /// GreenPay, relayed: the wrapped key.
+    #[schema(min_length = 1, max_length = 2048, nullable = false)]
+    lk: Option<String>,
+    /// Online Payments, relayed: the encrypted card.
+    #[schema(min_length = 1, max_length = 8192, nullable = false)]
+    encrypted_customer_input: Option<String>,
+    /// Online Payments, relayed: the platform's number of the card's brand.
+    #[schema(minimum = 0, maximum = 4294967295u32, nullable = false, example = 1)]
+    payment_product_id: Option<u32>,
+    /// Worldline Acquiring: the card, sealed to this server's key.
+    #[schema(min_length = 1, max_length = 16384, nullable = false)]
+    sealed: Option<String>,
+    /// The direct mode: what the platform answered the browser, unchanged.
+    #[schema(value_type = Object, required = false)]
+    answer: Option<Value>,
+    /// Of a session: GreenPay's fraud check.
+    #[schema(nullable = false)]
+    kount: Option<bool>,
+    /// Of a session: the first digits of the card, for a later void or refund.
+    #[schema(
+        min_length = 6,
+        max_length = 8,
+        pattern = "^[0-9]+$",
+        nullable = false,
+        example = "424242"
+    )]
+    bin: Option<String>,
+}
+
+impl PaymentRequest {
+    /// Refuses what belongs to a session's card.
+    fn none_of_a_session(&self) -> Result<(), ApiError> {
+        none_left(
+            &[
+                ("ld", self.ld.is_some()),
+                ("lk", self.lk.is_some()),
+                (
+                    "encrypted_customer_input",
+                    self.encrypted_customer_input.is_some(),
+                ),
+                ("payment_product_id", self.payment_product_id.is_some()),
+                ("sealed", self.sealed.is_some()),
+                ("answer", self.answer.is_some()),
+                ("kount", self.kount.is_some()),
+                ("bin", self.bin.is_some()),
+            ],
+            "it goes with a `session`",
+        )
+    }
+
+    /// Refuses what belongs to a stored card.
+    fn none_of_a_token(&self) -> Result<(), ApiError> {
+        none_left(
+            &[
+                ("token", self.token.is_some()),
+                ("amount", self.amount.is_some()),
+                ("currency", self.currency.is_some()),
+                ("description", self.description.is_some()),
+                ("order_reference", self.order_reference.is_some()),
+                ("customer", self.customer.is_some()),
+                ("customer_ip", self.customer_ip.is_some()),
+                ("capture", self.capture.is_some()),
+                ("network_token", self.network_token.is_some()),
+            ],
+            "the session has it already",
+        )
+    }
+}
 
 /// The idempotency key of a request, and the fingerprint of its body.
 type Identity = (Option<IdempotencyKey>, Fingerprint);
 
+/// Charges a stored card, or the card of a session.
+#[utoipa::path(post, path = "/v1/payments", tag = "payments", security(("api_key" = []), ()), params(KeyHeader),
+    request_body = PaymentRequest,
+    responses(
+        (status = 201, body = PaymentResource, description = "What came of it, also where it was declined."),
+        (status = 202, body = PaymentResource, description = "Nobody knows yet. Do not charge again."),
+        CreateRefused,
+    ),
+)]
 pub(in crate::api) async fn create(
     State(app): State<App>,
     browser: Browser,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    fields: Fields,
+    payload: Payload<PaymentRequest>,
 ) -> Result<Response, ApiError> {
-    let identity = (idempotency_key(&headers)?, fields.fingerprint().into());
+    let identity = (idempotency_key(&headers)?, payload.fingerprint);
     let answers = Answers::created(request_id);
-    let charge = if fields.has("session") {
-        by_session(&app, fields, identity, &answers).await?
+    let mut request = payload.request;
+    let charge = if let Some(session) = request.session.take() {
+        by_session(&app, session, request, identity, &answers).await?
     } else {
         browser.merchant?;
-        by_token(&app, fields, identity, browser.address, &answers).await?
+        by_token(&app, request, identity, browser.address, &answers).await?
     };
     let reply = payments::charge(&app, charge).await?;
     Ok(answers.response(reply))
@@ -79,48 +211,55 @@ pub(in crate::api) async fn refresh_page(
 
 async fn by_token(
     app: &App,
-    mut fields: Fields,
+    request: PaymentRequest,
     (key, fingerprint): Identity,
     caller: Option<IpAddr>,
     answers: &Arc<Answers>,
 ) -> Result<Charge, ApiError> {
-    let token = fields.text("token", 64)?.into();
-    let token = app.store.token(&token).await?.ok_or(Code::TokenNotFound)?;
+    request.none_of_a_session()?;
+    let missing = |name| PaymentRequest::rules().missing(name);
+    let token = request.token.as_deref().ok_or_else(|| missing("token"))?;
+    let token = app.store.token(&token.into()).await?.ok_or(Code::TokenNotFound)?;
     let account = app.account(&token.platform)?;
-    let amount = amount(account, &mut fields)?;
-    let order_reference = order_reference(&mut fields)?;
-    let description = text_or_default(&mut fields)?;
-    let customer = fields.optional("customer", 255)?;
-    let customer_ip = customer_ip(account, &mut fields, &Ok(()), caller)?;
-    let capture = fields.word("capture", CAPTURES, Capture::Auto)?;
-    let network_token = fields.optional_boolean("network_token")?;
-    fields.finish()?;
+    let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
+    let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
+    let amount = accepted_amount(account, amount, currency)?;
+    let customer_ip = customer_ip(account, request.customer_ip.as_deref(), &Ok(()), caller)?;
     let charge = Charge::of_token(token, amount, customer_ip, answers.clone());
     Ok(Charge {
-        order_reference,
-        description,
-        customer: customer.or(charge.customer),
+        order_reference: request.order_reference.unwrap_or_else(new_reference),
+        description: request.description.unwrap_or_else(|| "Payment".into()),
+        customer: request.customer.or(charge.customer),
         key: key.map(|key| Key {
             scope: Scope::Merchant,
             key,
             fingerprint,
         }),
-        capture,
-        network_token,
+        capture: request.capture.unwrap_or_default().into(),
+        network_token: request.network_token,
         ..charge
     })
 }
 
 async fn by_session(
     app: &App,
-    mut fields: Fields,
+    session: String,
+    request: PaymentRequest,
     (key, fingerprint): Identity,
     answers: &Arc<Answers>,
 ) -> Result<Charge, ApiError> {
-    let hand_in = HandIn::read(&mut fields)?;
-    let fraud_check = fields.boolean("kount")?;
-    let bin = bin(&mut fields)?;
-    fields.finish()?;
+    request.none_of_a_token()?;
+    let hand_in = HandIn::try_from(CardPayload {
+        session,
+        ld: request.ld,
+        lk: request.lk,
+        encrypted_customer_input: request.encrypted_customer_input,
+        payment_product_id: request.payment_product_id,
+        sealed: request.sealed,
+        answer: request.answer,
+    })?;
+    let fraud_check = request.kount.unwrap_or(false);
+    let bin = request.bin;
     let session = hand_in.session(app, &[Kind::Payment]).await?;
     let grace = hand_in.grace();
     let HandIn {

@@ -3,53 +3,101 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde_json::Value;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::answer::resource;
+use super::PaymentPath;
+use super::answer::PaymentResource;
 use crate::App;
 use crate::access::Merchant;
-use crate::body::Fields;
-use crate::error::{ApiError, Code};
+use crate::api::contract::refusals;
+use crate::api::tokens::Nothing;
+use crate::error::ApiError;
+use crate::payload::{Payload, checked};
 use crate::payments;
 use crate::store::{PaymentId, Status};
 
-/// What the merchant may say that it came to.
-const OUTCOMES: &[(&str, Option<Status>)] = &[
-    ("approved", Some(Status::Approved)),
-    ("authorized", Some(Status::Authorized)),
-    ("failed", Some(Status::Failed)),
-    ("voided", Some(Status::Voided)),
-    ("refunded", Some(Status::Refunded)),
-];
+refusals! {
+    /// Of a lookup.
+    RefreshRefused = MERCHANT | BODY | STORE | PLATFORM [PaymentNotFound, PaymentState];
+    /// Of the merchant's own word.
+    ResolveRefused = MERCHANT | BODY | STORE [PaymentNotFound, PaymentState];
+}
+checked!(Resolution);
 
-/// Looks it up at the platform.
+/// What became of an unknown payment, by the platform's own records.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Resolution {
+    #[schema(inline, example = "approved")]
+    status: ResolvedStatus,
+    /// The bank's authorization.
+    #[schema(min_length = 1, max_length = 64, nullable = false, example = "063874")]
+    authorization: Option<String>,
+}
+
+/// What it came to.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ResolvedStatus {
+    Approved,
+    Authorized,
+    Failed,
+    Voided,
+    Refunded,
+}
+
+impl From<ResolvedStatus> for Status {
+    fn from(status: ResolvedStatus) -> Self {
+        match status {
+            ResolvedStatus::Approved => Self::Approved,
+            ResolvedStatus::Authorized => Self::Authorized,
+            ResolvedStatus::Failed => Self::Failed,
+            ResolvedStatus::Voided => Self::Voided,
+            ResolvedStatus::Refunded => Self::Refunded,
+        }
+    }
+}
+
+/// Looks an unknown payment up at the platform.
+#[utoipa::path(post, path = "/v1/payments/{id}/refresh", tag = "payments", security(("api_key" = [])),
+    params(PaymentPath), request_body = Option<Nothing>,
+    responses(
+        (status = 200, body = PaymentResource),
+        (status = 202, body = PaymentResource, description = "Nobody knows yet."),
+        RefreshRefused,
+    ))]
 pub(in crate::api) async fn refresh(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
-    fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    fields.finish()?;
+    _: Payload<Nothing>,
+) -> Result<(StatusCode, Json<PaymentResource>), ApiError> {
     let payment = payments::refresh(&app, id).await?;
     let status = if payment.status.is_unknown() {
         StatusCode::ACCEPTED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(resource(&payment))))
+    Ok((status, Json(PaymentResource::from(&payment))))
 }
 
-/// The merchant says what the platform's own records show.
+/// Takes the merchant's word for what became of an unknown payment.
+///
+/// Ask the platform first. Nothing is sent again after this word.
+#[utoipa::path(post, path = "/v1/payments/{id}/resolve", tag = "payments", security(("api_key" = [])),
+    params(PaymentPath), request_body = Resolution,
+    responses((status = 200, body = PaymentResource), ResolveRefused))]
 pub(in crate::api) async fn resolve(
     State(app): State<App>,
     _: Merchant,
     Path(id): Path<PaymentId>,
-    mut fields: Fields,
-) -> Result<Json<Value>, ApiError> {
-    let to = fields.word("status", OUTCOMES, None)?;
-    let to = to.ok_or_else(|| ApiError::field(Code::FieldMissing, "status"))?;
-    let authorization = fields.optional("authorization", 64)?;
-    fields.finish()?;
-    let payment = payments::resolve(&app, &id, to, authorization).await?;
-    Ok(Json(resource(&payment)))
+    payload: Payload<Resolution>,
+) -> Result<Json<PaymentResource>, ApiError> {
+    let Resolution {
+        status,
+        authorization,
+    } = payload.request;
+    let payment = payments::resolve(&app, &id, status.into(), authorization).await?;
+    Ok(Json(PaymentResource::from(&payment)))
 }

@@ -1,0 +1,225 @@
+//! The contract: OpenAPI 3.1, made of the types and the routes themselves.
+//!
+//! It stands at `/openapi.json` and in `docs/openapi.json`; a test compares them.
+
+use std::collections::BTreeMap;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response as Answer};
+use serde_json::json;
+use utoipa::openapi::schema::Object;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{Modify, OpenApi};
+
+use crate::error::{Code, Problem};
+
+/// The document without its paths, which come with the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Cardseal server",
+        description = "Sessions, tokens and payments for the Cardseal browser module. Amounts are decimal text. \
+                       Every refusal is `application/problem+json` with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(Problem)),
+    modifiers(&Keys),
+    tags(
+        (name = "sessions", description = "Prepares a platform for a card from the browser."),
+        (name = "tokens", description = "Stored cards."),
+        (name = "payments", description = "Charges, captures, voids and refunds."),
+        (name = "notifications", description = "What platforms tell by themselves."),
+        (name = "health", description = "Whether the server can do its work."),
+        (name = "gp_api sample", description = "The contract of Global Payments' network-tokenization sample, with \
+                                               `compat.gp_network_tokens`."),
+    ),
+)]
+pub(super) struct Document;
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        let mut key = Http::new(HttpAuthScheme::Bearer);
+        key.description = Some("The merchant's `api_key`. Never in a page.".into());
+        components.add_security_scheme("api_key", SecurityScheme::Http(key));
+    }
+}
+
+/// Adds what is the same everywhere and what the derived document leaves out.
+pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
+    // Text of a request has no control characters: it is checked of every text, and every one is bounded.
+    let schemas = document
+        .components
+        .iter_mut()
+        .flat_map(|all| all.schemas.values_mut());
+    let fields = schemas
+        .filter_map(object)
+        .flat_map(|object| object.properties.values_mut());
+    for field in fields.filter_map(object) {
+        if field.max_length.is_some() && field.pattern.is_none() {
+            field.pattern = Some(PLAIN.into());
+        }
+    }
+    let operations = document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+    });
+    for operation in operations {
+        for (status, response) in &mut operation.responses.responses {
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = if status == "201" { "Created." } else { "Done." }.into();
+            }
+        }
+        // A body that may be left out is not one that may be null.
+        let Some(RefOr::T(body)) = &mut operation.request_body else {
+            continue;
+        };
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
+                && let Some(given) = either.items.first()
+            {
+                content.schema = Some(given.clone());
+            }
+        }
+    }
+}
+
+/// No control characters.
+const PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
+fn object(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
+    match schema {
+        RefOr::T(Schema::Object(object)) => Some(object),
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    }
+}
+
+/// `GET /openapi.json`.
+pub(super) fn serve(document: &utoipa::openapi::OpenApi) -> Answer {
+    let text = document.to_json().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// What any call can end with.
+pub(super) const ALWAYS: &[Code] = &[Code::Internal];
+/// What a call of the merchant's can be refused with, whatever it asks.
+pub(super) const MERCHANT: &[Code] = &[
+    Code::ApiKeyMissing,
+    Code::ApiKeyInvalid,
+    Code::OriginNotAllowed,
+    Code::RateLimited,
+];
+/// What reads a body can refuse it with.
+pub(super) const BODY: &[Code] = &[
+    Code::BadJson,
+    Code::DuplicateField,
+    Code::BodyTooLarge,
+    Code::RequestTimeout,
+    Code::UnsupportedMediaType,
+    Code::UnknownField,
+    Code::FieldMissing,
+    Code::FieldType,
+    Code::FieldInvalid,
+    Code::ClearCardData,
+];
+/// What reads a query can refuse it with.
+pub(super) const QUERY: &[Code] = &[Code::DuplicateField, Code::UnknownField, Code::FieldInvalid];
+/// What needs the database can end with.
+pub(super) const STORE: &[Code] = &[Code::StorageUnavailable, Code::RecordUnreadable];
+/// What calls a platform can end with.
+pub(super) const PLATFORM: &[Code] = &[
+    Code::PlatformUnavailable,
+    Code::PlatformBusy,
+    Code::PlatformTimeout,
+    Code::PlatformAnswerInvalid,
+    Code::PlatformRejected,
+    Code::SignatureInvalid,
+    Code::NotOffered,
+];
+/// What hands in a card can be refused with.
+pub(super) const CARD: &[Code] = &[
+    Code::SessionNotFound,
+    Code::SessionExpired,
+    Code::SessionUsed,
+    Code::SessionWrongKind,
+    Code::TooManyAttempts,
+    Code::IdempotencyInProgress,
+    Code::PageOpen,
+    Code::PageCancelled,
+    Code::HandedSignatureInvalid,
+    Code::SealedOversized,
+    Code::SealedMalformed,
+    Code::SealedAlgorithm,
+    Code::SealedKeyUnknown,
+    Code::SealedWrongSession,
+    Code::SealedExpired,
+    Code::SealedEphemeralKey,
+    Code::SealedChanged,
+    Code::SealedNotACard,
+    Code::TokenNotFound,
+    Code::TokenDeleted,
+    Code::TokenBelongsElsewhere,
+];
+
+/// The refusals of an operation, by status.
+pub(super) fn by_status(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in groups.iter().copied().flatten().chain(ALWAYS) {
+        let codes = statuses.entry(code.status().as_u16()).or_default();
+        if !codes.contains(code) {
+            codes.push(*code);
+        }
+    }
+    statuses
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), RefOr::T(refusal(&codes))))
+        .collect()
+}
+
+fn refusal(codes: &[Code]) -> Response {
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.title()))
+        .collect();
+    let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let schema: Option<RefOr<Schema>> = serde_json::from_value(json!({
+        "allOf": [
+            { "$ref": "#/components/schemas/Problem" },
+            { "type": "object", "properties": { "code": { "type": "string", "enum": words } } },
+        ],
+    }))
+    .ok();
+    ResponseBuilder::new()
+        .description(lines.join("\n\n"))
+        .content(
+            "application/problem+json",
+            ContentBuilder::new().schema(schema).build(),
+        )
+        .build()
+}
+
+/// Names what an operation can be refused with.
+macro_rules! refusals {
+    ($($(#[doc = $doc:literal])+ $name:ident = $($group:ident)|* [$($code:ident),* $(,)?];)+) => {$(
+        $(#[doc = $doc])+
+        pub(super) struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses()
+            -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::api::contract::by_status(&[
+                    $($crate::api::contract::$group,)*
+                    &[$($crate::error::Code::$code),*],
+                ])
+            }
+        }
+    )+};
+}
+pub(super) use refusals;

@@ -1,0 +1,165 @@
+//! The contract: what is served, what is in the documentation, and what is checked are the same.
+
+use serde_json::{Value, json};
+
+use crate::shop::Shop;
+
+fn document() -> Value {
+    serde_json::to_value(cardseal_server::openapi()).unwrap()
+}
+
+#[tokio::test]
+async fn the_contract_is_served_and_documented_as_the_routes_have_it() {
+    let shop = Shop::open().await;
+    let served = shop.get("/openapi.json").await;
+    assert_eq!(served.headers["content-type"], "application/json");
+    assert!(served.is(200) == document());
+    let written: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    assert!(
+        written == document(),
+        "docs/openapi.json is not of these routes: cargo run -p cardseal-server -- --openapi > docs/openapi.json"
+    );
+    assert_eq!(written["openapi"], "3.1.0");
+}
+
+#[test]
+fn every_refusal_of_the_contract_is_a_code_with_its_status() {
+    let document = document();
+    let mut seen = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let content = &answer["content"]["application/problem+json"];
+                let words = content["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array();
+                for word in words.into_iter().flatten() {
+                    let code = cardseal_server::error::Code::ALL
+                        .iter()
+                        .find(|code| code.as_str() == word && code.status().as_str() == status);
+                    assert!(code.is_some(), "{method} {path}: {status} {word}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[tokio::test]
+async fn a_field_is_refused_with_what_came_what_was_expected_and_an_example() {
+    let shop = Shop::open().await;
+    for (body, code, field, detail) in [
+        (
+            json!({ "kind": "payment", "amount": 12.34, "currency": "CRC" }),
+            "field_type",
+            "amount",
+            "`amount` takes text of 1 to 32 characters, for example \"12.34\"; a number came",
+        ),
+        (
+            json!({ "kind": "payment", "amount": "12.34", "currency": "usd" }),
+            "currency_not_supported",
+            "currency",
+            "`currency` takes an ISO 4217 code in capitals, for example \"USD\"; text in small letters came",
+        ),
+        (
+            json!({ "kind": "payment", "amount": "12.345", "currency": "USD" }),
+            "amount_invalid",
+            "amount",
+            "the amount has more decimals than its currency; `amount` takes decimal text above zero, for example \
+             \"12.34\" with this currency",
+        ),
+        (
+            json!({ "kind": "payment", "currency": "USD" }),
+            "field_missing",
+            "amount",
+            "`amount` is missing; it takes text of 1 to 32 characters, for example \"12.34\"",
+        ),
+        (
+            json!({ "platform": "ccbill" }),
+            "field_invalid",
+            "platform",
+            "this platform is not configured here: `platform` takes `greenpay` (a section [platforms.…] of the \
+             configuration adds one)",
+        ),
+        (
+            json!({ "mode": "sideways" }),
+            "field_invalid",
+            "mode",
+            "`mode` takes the word `relay` or `direct`, for example \"relay\"; other text of 8 characters came",
+        ),
+        (
+            json!({ "customer": null }),
+            "field_type",
+            "customer",
+            "`customer` takes text of 1 to 255 characters, for example \"customer-17\"; null came",
+        ),
+        (
+            json!({ "customer": "" }),
+            "field_invalid",
+            "customer",
+            "`customer` takes text of 1 to 255 characters, for example \"customer-17\"; an empty text came",
+        ),
+        (
+            json!({ "amount": "1.00" }),
+            "unknown_field",
+            "amount",
+            "`amount` does not belong here: it is for a session with `kind` `payment`",
+        ),
+    ] {
+        let answer = shop.merchant("POST", "/v1/sessions", Some(&body)).await;
+        assert_eq!(
+            (
+                answer.code(),
+                answer.json["field"].as_str(),
+                answer.json["detail"].as_str()
+            ),
+            (code, Some(field), Some(detail)),
+            "{body}"
+        );
+        assert_ne!(answer.json["title"], answer.json["detail"]);
+    }
+}
+
+#[tokio::test]
+async fn what_came_is_never_repeated() {
+    let shop = Shop::open().await;
+    for field in [
+        "session",
+        "ld",
+        "lk",
+        "sealed",
+        "encrypted_customer_input",
+        "answer",
+    ] {
+        for value in [json!("geheim\u{1}"), json!(["geheim"]), json!({ "geheim": 1 })] {
+            let body = json!({ field: value });
+            let answer = shop.merchant("POST", "/v1/tokens", Some(&body)).await;
+            assert_eq!(answer.status.as_u16(), 422, "{body}");
+            assert!(!answer.text.contains("geheim"), "{}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_says_more_than_its_title() {
+    let shop = Shop::open().await;
+    let token = shop.token(crate::shop::APPROVED).await;
+    let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+    for answer in [
+        shop.get("/nowhere").await,
+        shop.merchant("GET", "/v1/tokens/tok_x", None).await,
+        shop.merchant("GET", "/v1/tokens?limit=0", None).await,
+        shop.merchant("GET", "/v1/tokens?limit=1&limit=1", None).await,
+        shop.merchant("GET", "/v1/tokens?colour=red", None).await,
+        shop.merchant("PUT", &path, None).await,
+        shop.merchant("PATCH", &path, Some(&json!({}))).await,
+        shop.merchant(
+            "PATCH",
+            &path,
+            Some(&json!({ "expiry": { "month": 13, "year": 2030 } })),
+        )
+        .await,
+    ] {
+        answer.code();
+        assert_ne!(answer.json["title"], answer.json["detail"], "{}", answer.text);
+    }
+}
