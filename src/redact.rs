@@ -49,7 +49,7 @@ pub fn line(text: &str, longest: usize) -> String {
 fn mask(out: &mut String, text: &str) {
     let mut run = String::new();
     for c in text.chars() {
-        if digit(c).is_some() || (!run.is_empty() && is_separator(c)) {
+        if digit(c).is_some() || (!run.is_empty() && (is_separator(c) || c.is_control())) {
             run.push(c);
         } else {
             flush(out, &mut run);
@@ -209,7 +209,9 @@ fn is_separator(c: char) -> bool {
 fn flush(out: &mut String, run: &mut String) {
     let digits = run.chars().filter(|c| digit(*c).is_some()).count();
     if digits >= *PAN_DIGITS.start() {
-        let tail = run.trim_end_matches(is_separator).len();
+        let tail = run
+            .trim_end_matches(|c: char| is_separator(c) || c.is_control())
+            .len();
         out.extend(std::iter::repeat_n('*', digits));
         out.push_str(run.get(tail..).unwrap_or_default());
     } else {
@@ -235,6 +237,7 @@ mod tests {
             let shown = line(&format!("card {number} is blocked"), 300);
             assert_eq!(shown, "card **************** is blocked", "{number:?}");
         }
+        assert_eq!(card_digits("4567\u{0}350000427977\u{1}"), "****************\u{1}");
         assert_eq!(line("card 4567350000427977", 12), "card *******");
         assert_eq!(line("a\r\nb", 1), "a");
     }

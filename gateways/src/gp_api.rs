@@ -164,7 +164,7 @@ impl Gateway for GpApi {
         ask: &ChargeAsk<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.find_out(transport, ask, repeat, Doubt::Interrupted).await
+        self.lookup(transport, ask, repeat, Doubt::Interrupted).await
     }
 
     async fn confirm(&self, transport: &Transport, platform_id: &str) -> Result<Notification, Error> {

@@ -3,7 +3,7 @@
 //! The client is [`cardseal_worldline::online_payments`]. This makes a gateway of it: sessions of pages, cards that
 //! pages encrypted, charges, and what is done to them. Every call that moves money has an
 //! idempotence key, which stays the same for every try; the platform answers a repeat with the first outcome. A payment
-//! that the platform has and has not decided is asked for by its id.
+//! that the platform has and has not decided is looked up by its id.
 
 mod answer;
 mod cards;
@@ -136,7 +136,7 @@ impl Gateway for OnlinePayments {
     }
 
     /// The page's client session stands inside, where only the platform can read it. What the platform's own pages
-    /// led to is asked for by an id that no page can change.
+    /// led to is looked up by an id that no page can change.
     fn claim(&self, handed: &Handed) -> Option<SecretString> {
         match handed {
             Handed::Sealed { data, .. } => Some(data.as_str().into()),
@@ -219,7 +219,7 @@ impl Gateway for OnlinePayments {
         ask: &ChargeAsk<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.find_out(transport, ask, repeat).await
+        self.lookup(transport, ask, repeat).await
     }
 
     async fn confirm(&self, transport: &Transport, platform_id: &str) -> Result<Notification, Error> {

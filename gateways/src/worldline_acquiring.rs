@@ -178,7 +178,7 @@ impl Gateway for WorldlineAcquiring {
         ask: &ChargeAsk<'_>,
         _repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.find_out(transport, ask).await
+        self.lookup(transport, ask).await
     }
 }
 

@@ -179,25 +179,25 @@ impl GpApi {
     }
 
     /// Calls and reads.
-    pub(super) async fn ask(&self, transport: &Transport, call: &Call<'_>) -> Result<Value, Asked> {
-        let answer = self.call(transport, call).await.map_err(Asked::Call)?;
-        read(&answer).map_err(Asked::Answer)
+    pub(super) async fn ask(&self, transport: &Transport, call: &Call<'_>) -> Result<Value, CallError> {
+        let answer = self.call(transport, call).await.map_err(CallError::Call)?;
+        read(&answer).map_err(CallError::Answer)
     }
 }
 
 /// Why there is no usable answer.
-pub(super) enum Asked {
+pub(super) enum CallError {
     /// There is none.
     Call(Error),
     /// It says so.
     Answer(Problem),
 }
 
-impl From<Asked> for Error {
-    fn from(asked: Asked) -> Self {
+impl From<CallError> for Error {
+    fn from(asked: CallError) -> Self {
         match asked {
-            Asked::Call(error) => error,
-            Asked::Answer(problem) => problem.into(),
+            CallError::Call(error) => error,
+            CallError::Answer(problem) => problem.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::access::Asked;
+use super::access::CallError;
 use super::answer::{Problem, deciding, text};
 use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
@@ -79,7 +79,7 @@ impl GpApi {
             }
             match self.ask(transport, &call).await {
                 Ok(verification) => return verified(&verification, &single),
-                Err(Asked::Answer(Problem::Duplicate(id))) => {
+                Err(CallError::Answer(Problem::Duplicate(id))) => {
                     if let Some(id) = id.filter(|id| is_id("VER_", id))
                         && let Ok(verification) = self
                             .ask(transport, &Call::get(format!("/verifications/{id}")))
@@ -96,17 +96,19 @@ impl GpApi {
                     return stored.ok_or(lost_before);
                 }
                 // The first try may have used the single-use id up.
-                Err(Asked::Answer(Problem::Rejected(rejection))) => {
+                Err(CallError::Answer(Problem::Rejected(rejection))) => {
                     if lost.is_none() {
                         return Err(Refusal::Rejected(rejection).into());
                     }
                     let stored = self.stored_before(transport, &reference).await?;
                     return stored.ok_or(lost_before);
                 }
-                Err(Asked::Answer(Problem::Doubtful(doubt)) | Asked::Call(Error::Doubtful(doubt))) => {
+                Err(
+                    CallError::Answer(Problem::Doubtful(doubt)) | CallError::Call(Error::Doubtful(doubt)),
+                ) => {
                     lost = Some(doubt);
                 }
-                Err(Asked::Call(error)) => return Err(error),
+                Err(CallError::Call(error)) => return Err(error),
             }
         }
         Err(Error::Doubtful(lost.unwrap_or(Doubt::Undecodable)))
@@ -140,7 +142,7 @@ impl GpApi {
         let mut asked = self.ask(transport, &call).await;
         // What the page has made this moment may not be readable yet.
         for pause in &PAUSES[..2] {
-            if !matches!(&asked, Err(Asked::Answer(Problem::Rejected(rejection))) if gone(rejection)) {
+            if !matches!(&asked, Err(CallError::Answer(Problem::Rejected(rejection))) if gone(rejection)) {
                 break;
             }
             tokio::time::sleep(*pause).await;
@@ -148,7 +150,7 @@ impl GpApi {
         }
         let method = match asked {
             Ok(method) => method,
-            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => {
+            Err(CallError::Answer(Problem::Rejected(rejection))) if gone(&rejection) => {
                 return Ok(Err(rejection));
             }
             Err(asked) => return Err(asked.into()),
@@ -180,7 +182,7 @@ impl GpApi {
     ) -> Result<Option<String>, Error> {
         match self.ask(transport, &Call::get(path(token)?)).await {
             Ok(method) => Ok(text(&method, "/reference").map(str::to_owned)),
-            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(None),
+            Err(CallError::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(None),
             Err(asked) => Err(asked.into()),
         }
     }
@@ -276,7 +278,7 @@ impl GpApi {
         match self.ask(transport, &call).await {
             Ok(_) => Ok(()),
             // Not known there: there is nothing left to forget.
-            Err(Asked::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(()),
+            Err(CallError::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(()),
             Err(asked) => Err(asked.into()),
         }
     }

@@ -8,7 +8,7 @@ use cardseal::gp_api::is_id;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::access::Asked;
+use super::access::CallError;
 use super::answer::{Problem, deciding, text};
 use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
@@ -178,22 +178,22 @@ impl GpApi {
                 | Outcome::Voided(_)
                 | Outcome::Declined(_)) => return Ok(known),
             },
-            Err(Asked::Answer(Problem::Rejected(rejection))) => return Err(Refusal::Rejected(rejection)),
-            Err(Asked::Answer(Problem::Duplicate(Some(id)))) => {
+            Err(CallError::Answer(Problem::Rejected(rejection))) => return Err(Refusal::Rejected(rejection)),
+            Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
                 return Ok(self.original_sale(transport, ask, &id).await);
             }
-            Err(Asked::Answer(Problem::Duplicate(None))) => Doubt::Contradictory,
-            Err(Asked::Answer(Problem::Doubtful(doubt))) => doubt,
-            Err(Asked::Call(error)) => error.into_doubt()?,
+            Err(CallError::Answer(Problem::Duplicate(None))) => Doubt::Contradictory,
+            Err(CallError::Answer(Problem::Doubtful(doubt))) => doubt,
+            Err(CallError::Call(error)) => error.into_doubt()?,
         };
         if doubt == Doubt::Pending {
             return Ok(Outcome::Unknown(doubt));
         }
-        self.find_out(transport, ask, true, doubt).await
+        self.lookup(transport, ask, true, doubt).await
     }
 
     /// After a lost answer: by reference, then with the same key.
-    pub(super) async fn find_out(
+    pub(super) async fn lookup(
         &self,
         transport: &Transport,
         ask: &ChargeAsk<'_>,
@@ -220,11 +220,11 @@ impl GpApi {
         }
         match self.ask(transport, &self.sale(ask)).await {
             Ok(transaction) => Ok(self.outcome(&transaction, Some((ask.amount, ask.reference)))),
-            Err(Asked::Answer(Problem::Duplicate(Some(id)))) => {
+            Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
                 Ok(self.original_sale(transport, ask, &id).await)
             }
             // Also a refusal: it says nothing about the first try.
-            Err(Asked::Answer(Problem::Doubtful(doubt)) | Asked::Call(Error::Doubtful(doubt))) => {
+            Err(CallError::Answer(Problem::Doubtful(doubt)) | CallError::Call(Error::Doubtful(doubt))) => {
                 match self.by_reference(transport, ask.reference).await {
                     Ok(Some(transaction)) => {
                         Ok(self.outcome(&transaction, Some((ask.amount, ask.reference))))
@@ -323,23 +323,25 @@ impl GpApi {
             }
             match self.ask(transport, &call).await {
                 Ok(transaction) => return changed(&transaction, verb),
-                Err(Asked::Answer(Problem::Duplicate(Some(id)))) => {
+                Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
                     return match self.original(transport, &id).await {
                         Some(transaction) => changed(&transaction, verb),
                         None => Ok(Change::Unknown(Doubt::Undecodable)),
                     };
                 }
-                Err(Asked::Answer(Problem::Rejected(rejection))) => {
+                Err(CallError::Answer(Problem::Rejected(rejection))) => {
                     return match lost {
                         None => Err(Refusal::Rejected(rejection)),
                         Some(doubt) => self.after_refusal(transport, &id, verb, rejection, doubt).await,
                     };
                 }
-                Err(Asked::Answer(Problem::Duplicate(None))) => lost = Some(Doubt::Contradictory),
-                Err(Asked::Answer(Problem::Doubtful(doubt)) | Asked::Call(Error::Doubtful(doubt))) => {
+                Err(CallError::Answer(Problem::Duplicate(None))) => lost = Some(Doubt::Contradictory),
+                Err(
+                    CallError::Answer(Problem::Doubtful(doubt)) | CallError::Call(Error::Doubtful(doubt)),
+                ) => {
                     lost = Some(doubt);
                 }
-                Err(Asked::Call(error)) => {
+                Err(CallError::Call(error)) => {
                     return match (lost, error.into_doubt()) {
                         (Some(doubt), _) | (None, Ok(doubt)) => Ok(Change::Unknown(doubt)),
                         (None, Err(refusal)) => Err(refusal),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
 use super::OnlinePayments;
-use super::payments::Asked;
+use super::payments::Expected;
 use super::wire::{SessionState, brand, check_sealed, expiry, last4, merchant_reference};
 use crate::error::{Doubt, Error, Refusal, sentence};
 use crate::gateway::{Handed, OpenSession, Opened, Origin, Progress, SessionAsk, StoredCard};
@@ -179,12 +179,16 @@ impl OnlinePayments {
             Some("CANCELLED_BY_CONSUMER") => Ok(Progress::Cancelled),
             Some("PAYMENT_CREATED") => {
                 let amount = kept.amount()?;
-                let asked = Asked {
+                let expected = Expected {
                     amount: &amount,
                     reference: session.reference,
                 };
                 let payment = checkout.created_payment_output.and_then(|output| output.payment);
-                Ok(Progress::Paid(self.outcome(payment.as_ref(), None, Some(&asked))))
+                Ok(Progress::Paid(self.outcome(
+                    payment.as_ref(),
+                    None,
+                    Some(&expected),
+                )))
             }
             // A word of a later version is no end.
             _ => Ok(Progress::Open),

@@ -2,7 +2,7 @@
 //!
 //! Each has its own idempotence key. After a lost answer the same call is made again with the same key, and the
 //! platform answers with the first outcome; a 409 says that the first one is under way. What is refused after a lost
-//! answer proves nothing about the first try. A payment whose id is known is asked for by that, and never sent again.
+//! answer proves nothing about the first try. A payment whose id is known is looked up by it, and never sent again.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::transport::Transport;
 const LAST_PAUSE: Duration = Duration::from_secs(4);
 
 /// What a payment has to be to be ours.
-pub(super) struct Asked<'a> {
+pub(super) struct Expected<'a> {
     pub(super) amount: &'a Amount,
     pub(super) reference: &'a str,
 }
@@ -193,12 +193,12 @@ impl OnlinePayments {
             }),
             ..Default::default()
         };
-        let asked = Asked {
+        let expected = Expected {
             amount: ask.amount,
             reference: ask.reference,
         };
         let merchant = self.over(transport);
-        self.create(&merchant, &request, ask.attempt, &asked, (lost, &PAUSES))
+        self.create(&merchant, &request, ask.attempt, &expected, (lost, &PAUSES))
             .await
     }
 
@@ -223,14 +223,14 @@ impl OnlinePayments {
             }),
             ..Default::default()
         };
-        let asked = Asked {
+        let expected = Expected {
             amount: &amount,
             reference: session.reference,
         };
         let merchant = self.over(transport);
         // There is no later try: it gets one more now.
         let pauses = [PAUSES[0], PAUSES[1], LAST_PAUSE];
-        self.create(&merchant, &request, session.attempt, &asked, (None, &pauses))
+        self.create(&merchant, &request, session.attempt, &expected, (None, &pauses))
             .await
     }
 
@@ -239,7 +239,7 @@ impl OnlinePayments {
         merchant: &MerchantClient,
         request: &CreatePaymentRequest,
         key: &str,
-        asked: &Asked<'_>,
+        expected: &Expected<'_>,
         (mut lost, pauses): (Option<Doubt>, &[Duration]),
     ) -> Result<Outcome, Refusal> {
         let context =
@@ -251,13 +251,13 @@ impl OnlinePayments {
                     return Ok(self.outcome(
                         answer.payment.as_ref(),
                         answer.merchant_action.as_ref(),
-                        Some(asked),
+                        Some(expected),
                     ));
                 }
                 Err(error) => error,
             };
             if let errors::Error::DeclinedPayment(declined) = &error {
-                let mut outcome = self.outcome(declined.result.payment.as_ref(), None, Some(asked));
+                let mut outcome = self.outcome(declined.result.payment.as_ref(), None, Some(expected));
                 let fault = &declined.fault;
                 if let Outcome::Declined(decline) = &mut outcome
                     && decline.code.is_none()
@@ -281,28 +281,28 @@ impl OnlinePayments {
         Ok(Outcome::Unknown(lost.unwrap_or(Doubt::Interrupted)))
     }
 
-    /// What a payment says, if it is the one that was asked for.
+    /// What a payment says, if it is the expected one.
     pub(super) fn outcome(
         &self,
         payment: Option<&Payment>,
         action: Option<&MerchantAction>,
-        asked: Option<&Asked<'_>>,
+        expected: Option<&Expected<'_>>,
     ) -> Outcome {
         let Some((payment, id)) =
             payment.and_then(|payment| Some((payment, payment.id.clone().filter(|id| is_id(id))?)))
         else {
             return Outcome::Unknown(Doubt::Undecodable);
         };
-        if let Some(asked) = asked {
+        if let Some(expected) = expected {
             let output = payment.payment_output.as_ref();
             let reference = output
                 .and_then(|output| output.references.as_ref())
                 .and_then(|references| references.merchant_reference.as_deref());
-            if reference.is_some_and(|reference| reference != asked.reference) {
+            if reference.is_some_and(|reference| reference != expected.reference) {
                 return Outcome::Unknown(Doubt::WrongReference);
             }
             let amount = output.and_then(|output| output.amount_of_money.as_ref());
-            if amount.is_some_and(|amount| !is_amount(amount, asked.amount)) {
+            if amount.is_some_and(|amount| !is_amount(amount, expected.amount)) {
                 return Outcome::Unknown(Doubt::Contradictory);
             }
         }
@@ -346,20 +346,20 @@ impl OnlinePayments {
     }
 
     /// After a lost answer, or of a payment that was pending.
-    pub(super) async fn find_out(
+    pub(super) async fn lookup(
         &self,
         transport: &Transport,
         ask: &ChargeAsk<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        let asked = Asked {
+        let expected = Expected {
             amount: ask.amount,
             reference: ask.reference,
         };
         if let Some(id) = ask.platform_id {
             return Ok(match self.over(transport).payments().get(id).await {
                 Ok(payment) if payment.id.as_deref().and_then(payment_id) == payment_id(id) => {
-                    self.outcome(Some(&payment), None, Some(&asked))
+                    self.outcome(Some(&payment), None, Some(&expected))
                 }
                 Ok(_) => Outcome::Unknown(Doubt::WrongReference),
                 Err(error) => Outcome::Unknown(match Error::from(&error).into_doubt() {
@@ -387,7 +387,7 @@ impl OnlinePayments {
             .ok_or(Refusal::Invalid("platform_id"))?;
         let merchant = self.over(transport);
         if payment.again && !payment.repeat {
-            return Ok(self.looked_for(&merchant, &id, verb, payment).await);
+            return Ok(self.lookup_change(&merchant, &id, verb, payment).await);
         }
         let context = CallContext::with_idempotence_key(payment.attempt)
             .map_err(|_| Refusal::Invalid("idempotence_key"))?;
@@ -421,7 +421,7 @@ impl OnlinePayments {
                     if matches!(error, errors::Error::DeclinedRefund(_)) {
                         return Err(refusal);
                     }
-                    return match self.looked_for(&merchant, &id, verb, payment).await {
+                    return match self.lookup_change(&merchant, &id, verb, payment).await {
                         Change::Done => Ok(Change::Done),
                         Change::Unknown(_) => Ok(Change::Unknown(doubt)),
                     };
@@ -438,7 +438,7 @@ impl OnlinePayments {
         verb: Verb,
         payment: &PaymentRef<'_>,
         context: &CallContext,
-    ) -> Result<Made, errors::Error> {
+    ) -> Result<OperationState, errors::Error> {
         let payments = merchant.payments();
         let made = match verb {
             Verb::Capture => {
@@ -459,7 +459,7 @@ impl OnlinePayments {
             Verb::Cancel => {
                 let answer = payments.cancel(id, None, Some(context)).await?;
                 let payment = answer.payment.ok_or(NOTHING_USABLE)?;
-                return Ok(Made {
+                return Ok(OperationState {
                     read: !payment.is_unreadable("statusOutput"),
                     id: payment.id,
                     status: payment.status,
@@ -467,7 +467,7 @@ impl OnlinePayments {
                 });
             }
         };
-        Ok(Made {
+        Ok(OperationState {
             read: !made.is_unreadable("statusOutput"),
             id: made.id,
             status: made.status,
@@ -492,9 +492,9 @@ impl OnlinePayments {
             .into_iter()
             .find(|found| found.id.is_some() && found.id.as_deref() == operation);
         let Some(found) = found else {
-            return Ok(self.looked_for(merchant, id, verb, payment).await);
+            return Ok(self.lookup_change(merchant, id, verb, payment).await);
         };
-        let found = Made::from(found);
+        let found = OperationState::from(found);
         match verb.step(found.state()) {
             Step::Done => Ok(Change::Done),
             Step::Refused => Err(found.refused(verb)),
@@ -504,7 +504,7 @@ impl OnlinePayments {
 
     /// Whether the payment itself says that a change was made. Only "yes" is certain: the change may be under way. Of
     /// a refund of a part it does not say.
-    async fn looked_for(
+    async fn lookup_change(
         &self,
         merchant: &MerchantClient,
         id: &str,
@@ -530,7 +530,7 @@ impl OnlinePayments {
 const NOTHING_USABLE: errors::Error = errors::Error::Communication(Communication::NotJson(200));
 
 /// What the platform says of a change.
-struct Made {
+struct OperationState {
     id: Option<String>,
     status: Option<String>,
     output: Option<StatusOutput>,
@@ -538,7 +538,7 @@ struct Made {
     read: bool,
 }
 
-impl From<Operation> for Made {
+impl From<Operation> for OperationState {
     fn from(operation: Operation) -> Self {
         Self {
             read: !operation.is_unreadable("statusOutput"),
@@ -549,7 +549,7 @@ impl From<Operation> for Made {
     }
 }
 
-impl Made {
+impl OperationState {
     fn state(&self) -> State {
         state(self.status.as_deref(), self.output.as_ref()).where_read(self.read)
     }

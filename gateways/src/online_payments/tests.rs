@@ -152,7 +152,7 @@ fn parsed(status: u16, body: &Value) -> Result<Value, CallError> {
 fn one_odd_member_never_costs_the_rest_of_a_payment_nor_makes_an_approval() {
     let gateway = gateway("http://127.0.0.1:1", &json!({}));
     let amount = euros("10.00");
-    let asked = payments::Asked {
+    let expected = payments::Expected {
         amount: &amount,
         reference: "order-1",
     };
@@ -178,7 +178,7 @@ fn one_odd_member_never_costs_the_rest_of_a_payment_nor_makes_an_approval() {
         gateway.outcome(
             answer.payment.as_ref(),
             answer.merchant_action.as_ref(),
-            Some(&asked),
+            Some(&expected),
         )
     };
     assert!(matches!(read(&captured), Outcome::Approved(_)));

@@ -73,18 +73,18 @@ impl From<errors::Error> for Error {
 
 /// What the codes of an answer say.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Category {
     Approved,
     Declined,
     Other,
 }
 
-pub(super) fn said(category: Option<&str>) -> Said {
+pub(super) fn category(category: Option<&str>) -> Category {
     match category {
-        Some("APPROVED") => Said::Approved,
-        Some("DECLINED") => Said::Declined,
+        Some("APPROVED") => Category::Approved,
+        Some("DECLINED") => Category::Declined,
         // A part is never asked for; whatever else there is, is not known.
-        _ => Said::Other,
+        _ => Category::Other,
     }
 }
 
@@ -145,8 +145,8 @@ pub(super) fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, a
     }
     let status = answer.status.as_deref();
     let declined = status == Some("NOT_AUTHORIZED");
-    let category = said(answer.response_code_category.as_deref());
-    if category == Said::Declined && status.is_none_or(|_| declined) {
+    let category = category(answer.response_code_category.as_deref());
+    if category == Category::Declined && status.is_none_or(|_| declined) {
         return decline(
             answer.response_code.as_deref(),
             answer.response_code_description.as_deref(),
@@ -158,7 +158,7 @@ pub(super) fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, a
     };
     let waits = status == Some("PENDING");
     if declined
-        || (category != Said::Approved && !waits)
+        || (category != Category::Approved && !waits)
         || answer.is_unreadable("totalAuthorizedAmount")
         || !is_amount(answer.total_authorized_amount.as_ref(), amount)
     {

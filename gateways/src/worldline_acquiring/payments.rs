@@ -15,7 +15,7 @@ use cardseal_worldline::acquiring::domain::{
 use cardseal_worldline::acquiring::errors;
 use cardseal_worldline::resource::is_id;
 
-use super::answer::{Said, found, outcome, refused, said};
+use super::answer::{Category, category, found, outcome, refused};
 use super::wire::{SessionState, card_payment_data, operation_id, reversal_id, timestamp};
 use super::{PAUSES, WorldlineAcquiring};
 use crate::amount::Amount;
@@ -116,7 +116,7 @@ impl WorldlineAcquiring {
     }
 
     /// After a lost answer, or of a payment that was pending.
-    pub(super) async fn find_out(
+    pub(super) async fn lookup(
         &self,
         transport: &Transport,
         ask: &ChargeAsk<'_>,
@@ -163,9 +163,9 @@ impl WorldlineAcquiring {
                 }));
             }
         };
-        Ok(match said(answer.response_code_category.as_deref()) {
-            Said::Approved => Outcome::Voided(Approval::default()),
-            Said::Declined | Said::Other => Outcome::Unknown(Doubt::Contradictory),
+        Ok(match category(answer.response_code_category.as_deref()) {
+            Category::Approved => Outcome::Voided(Approval::default()),
+            Category::Declined | Category::Other => Outcome::Unknown(Doubt::Contradictory),
         })
     }
 
@@ -185,7 +185,7 @@ impl WorldlineAcquiring {
         let mut lost = None;
         if payment.again {
             lost = Some(Doubt::Interrupted);
-            if let Some(known) = looked_for(&merchant, payment_id, &id, verb).await {
+            if let Some(known) = lookup_change(&merchant, payment_id, &id, verb).await {
                 return known;
             }
             if !payment.repeat {
@@ -206,13 +206,13 @@ impl WorldlineAcquiring {
                     return Ok(Change::Unknown(Doubt::WrongReference));
                 }
                 Ok(answer) => {
-                    return match said(answer.response_code_category.as_deref()) {
-                        Said::Approved => Ok(Change::Done),
-                        Said::Declined => Err(refused(
+                    return match category(answer.response_code_category.as_deref()) {
+                        Category::Approved => Ok(Change::Done),
+                        Category::Declined => Err(refused(
                             answer.response_code.as_deref(),
                             answer.response_code_description.as_deref(),
                         )),
-                        Said::Other => Ok(Change::Unknown(Doubt::Undecodable)),
+                        Category::Other => Ok(Change::Unknown(Doubt::Undecodable)),
                     };
                 }
                 Err(error) => error,
@@ -224,7 +224,7 @@ impl WorldlineAcquiring {
                 (Err(_), Some(_)) => break,
             }
         }
-        match looked_for(&merchant, payment_id, &id, verb).await {
+        match lookup_change(&merchant, payment_id, &id, verb).await {
             Some(known) => known,
             None => Ok(Change::Unknown(lost.unwrap_or(Doubt::Interrupted))),
         }
@@ -275,7 +275,7 @@ async fn send(
 }
 
 /// What the payment's operations say of a change. That it is not among them says nothing: it may be under way.
-async fn looked_for(
+async fn lookup_change(
     merchant: &MerchantClient,
     payment_id: &str,
     id: &str,
@@ -287,12 +287,12 @@ async fn looked_for(
             && operation.operation_type.as_deref() == Some(verb.operation())
     };
     let found = payment.operations.as_deref()?.iter().find(own)?;
-    match said(found.response_code_category.as_deref()) {
-        Said::Approved => Some(Ok(Change::Done)),
-        Said::Declined => Some(Err(refused(
+    match category(found.response_code_category.as_deref()) {
+        Category::Approved => Some(Ok(Change::Done)),
+        Category::Declined => Some(Err(refused(
             found.response_code.as_deref(),
             found.response_code_description.as_deref(),
         ))),
-        Said::Other => None,
+        Category::Other => None,
     }
 }

@@ -546,7 +546,7 @@ async fn a_charge_whose_answer_stays_lost_is_undone_by_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_are_made_once_and_looked_for_by_their_id() {
+async fn changes_are_made_once_and_lookup_change_by_their_id() {
     use Trouble::{GatewayAfter, LateAfter, LateBefore, Nothing};
     let (amount, part) = (euros("2.00"), euros("0.50"));
     let change = "chg_0123456789abcdef0123456789abcde0";
