@@ -133,7 +133,7 @@ function packagesFit() {
 /** Debian cuts the part of Python that makes virtual environments into a package of its own. */
 async function python() {
   if (ask('python3', ['-c', 'import ensurepip, venv']) !== undefined) return;
-  say('Installing Python with apt-get: some of the clients that the platforms publish are written in it.');
+  say('Installing Python with apt-get: clients that the platforms publish, and Schemathesis, are written in it.');
   await apt('Python', ['python3', 'python3-venv']);
 }
 

@@ -42,6 +42,7 @@ const STEPS = [
   ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
   ['servers', servers],
+  ['contract', () => nodeTests('tests/contract'), ['servers']],
   ['faults', faults, ['build', 'servers']],
   ['interop', interop, ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],

@@ -59,7 +59,7 @@ function keepOutput(child) {
 }
 
 /** `of(id)` are the controls of one platform; those of GreenPay stand at the top as well, those of GP API as `gp`. */
-async function startSandbox({ serverUrl, keyBits } = {}) {
+export async function startSandbox({ serverUrl, keyBits } = {}) {
   const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin'];
   if (serverUrl) args.push('--server-url', serverUrl);
   if (keyBits) args.push('--key-bits', String(keyBits));
@@ -115,7 +115,14 @@ export async function freePort() {
 }
 
 /** `platforms` are the tables below `[platforms]`, such as the sandbox tells. */
-async function startServer({ port, origins, platforms, www = path.join(root, 'www'), pkg = path.join(root, 'pkg') }) {
+export async function startServer({
+  port,
+  origins,
+  platforms,
+  demo = true,
+  www = path.join(root, 'www'),
+  pkg = path.join(root, 'pkg'),
+}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-browser-'));
   const config = path.join(folder, 'cardseal.toml');
   const apiKey = randomBytes(24).toString('hex');
@@ -134,7 +141,8 @@ async function startServer({ port, origins, platforms, www = path.join(root, 'ww
         sessions_per_minute: 6000,
       },
       platforms,
-      demo: { enabled: true, www, pkg },
+      demo: demo ? { enabled: true, www, pkg } : undefined,
+      compat: demo ? undefined : { gp_network_tokens: true },
     }),
     { mode: 0o600 },
   );
