@@ -125,8 +125,8 @@ impl CcBill {
     ) -> Result<(Value, u8), Refusal> {
         let now = self.host.now();
         self.host.with(|ledger| {
-            let access = ledger.book.access(request.bearer(), now);
-            if access.ok_or_else(Refusal::unauthorized)? != role {
+            let access = ledger.book.access.get(request.bearer(), now);
+            if *access.ok_or_else(Refusal::unauthorized)? != role {
                 return Err(Refusal::forbidden());
             }
             let lists = request.headers.get_all(ACCEPT).into_iter();
@@ -231,10 +231,6 @@ impl Platform for CcBill {
         refusal.reply(&request.uri, self.host.now())
     }
 
-    fn too_large(&self) -> Reply {
-        Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)
-    }
-
     fn server_settings(&self) -> Value {
         json!({
             "environment": "custom",
@@ -255,7 +251,7 @@ impl Platform for CcBill {
 
     async fn command(self: Arc<Self>, name: String, _body: Value) -> Option<Result<Value, String>> {
         (name == "expire_tokens").then(|| {
-            let expired = self.host.with(|ledger| ledger.book.expire_access());
+            let expired = self.host.with(|ledger| ledger.book.access.expire());
             Ok(json!({ "expired": expired }))
         })
     }

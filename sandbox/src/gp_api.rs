@@ -30,7 +30,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::access::App;
@@ -40,7 +40,7 @@ use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
 use crate::host::faults::ActiveFault;
-use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, random, routes};
+use crate::host::{Host, Mount, Platform, Reply, Request, Route, Table, Unrouted, clock, random, routes};
 use crate::{SandboxOptions, StartError};
 
 /// The version of the API that is played.
@@ -335,10 +335,6 @@ impl Platform for GpApi {
         Refusal::no_route().reply()
     }
 
-    fn too_large(&self) -> Reply {
-        Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)
-    }
-
     fn bad_gateway(&self) -> Reply {
         Refusal::processing().reply()
     }
@@ -400,17 +396,7 @@ fn alphanumerics(count: usize) -> String {
 
 /// The instant with milliseconds, always three of them.
 fn timestamp(instant: OffsetDateTime) -> String {
-    let at = instant.to_offset(UtcOffset::UTC);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    format!("{}Z", clock::utc(instant, 3))
 }
 
 #[cfg(test)]

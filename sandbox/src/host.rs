@@ -1,11 +1,13 @@
 //! What the simulated platforms have in common: the router, faults, the ledger, CORS, settings, the clock and
 //! notifications. A platform is its routes, its book and its own JSON.
 
+pub(crate) mod access;
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod cors;
 pub(crate) mod delivery;
 pub mod faults;
+pub(crate) mod fields;
 mod listener;
 pub(crate) mod reply;
 mod router;
@@ -15,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -65,14 +67,18 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     fn answer(self: &Arc<Self>, request: &Request<Self::Operation>, fault: &ActiveFault) -> Reply;
 
     /// Answers a path or a method that it does not have.
-    fn unrouted(&self, request: &Unrouted) -> Reply;
+    fn unrouted(&self, _request: &Unrouted) -> Reply {
+        Reply::empty(StatusCode::NOT_FOUND)
+    }
 
     /// Answers a body that is longer than any of the platform's own clients sends.
-    fn too_large(&self) -> Reply;
+    fn too_large(&self) -> Reply {
+        Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)
+    }
 
     /// Its own 502, if it has one.
     fn bad_gateway(&self) -> Reply {
-        Reply::bad_gateway()
+        Reply::empty(StatusCode::BAD_GATEWAY)
     }
 
     /// The table that the merchant's server reads below `[platforms.<id>]`.

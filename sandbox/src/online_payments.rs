@@ -44,7 +44,7 @@ use axum::response::Response;
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ use self::refusal::Refusal;
 pub use self::settings::Settings;
 use crate::host::cors::PageAccess;
 use crate::host::faults::ActiveFault;
-use crate::host::{self, Host, MAX_BODY, Mount, Platform, Request, Route, Table, Unrouted, random, routes};
+use crate::host::{self, Host, MAX_BODY, Mount, Platform, Request, Route, Table, random, routes};
 use crate::{SandboxOptions, StartError};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
@@ -436,15 +436,6 @@ impl Platform for OnlinePayments {
         }
     }
 
-    /// An unknown path is 404 without a body, whoever asks.
-    fn unrouted(&self, _request: &Unrouted) -> host::Reply {
-        host::Reply::empty(StatusCode::NOT_FOUND)
-    }
-
-    fn too_large(&self) -> host::Reply {
-        host::Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)
-    }
-
     fn bad_gateway(&self) -> host::Reply {
         Refusal::bad_gateway().reply()
     }
@@ -495,17 +486,7 @@ impl Platform for OnlinePayments {
 
 /// The instant with seven decimals and an offset, as events have been seen with.
 fn timestamp(instant: OffsetDateTime) -> String {
-    let at = instant.to_offset(UtcOffset::UTC);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:07}+00:00",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.nanosecond() / 100
-    )
+    format!("{}+00:00", host::clock::utc(instant, 7))
 }
 
 /// 32 random hexadecimal digits.

@@ -199,9 +199,8 @@ impl WorldlineAcquiring {
     ) -> Answer {
         let now = self.host.now();
         self.host.with(|ledger| {
-            let bearer = request.bearer();
-            let may = bearer.and_then(|bearer| ledger.book.tokens.may(bearer, scope, now));
-            if !may.ok_or_else(Refusal::unauthenticated)? {
+            let scopes = ledger.book.tokens.get(request.bearer(), now);
+            if !scopes.ok_or_else(Refusal::unauthenticated)?.contains(&scope) {
                 return Err(Refusal::scope(scope));
             }
             let account = (request.param("acquirer"), request.param("merchant"));

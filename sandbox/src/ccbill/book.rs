@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::access::Role;
+use crate::host::access::AccessTokens;
 use crate::host::clock;
-
-#[derive(Clone, Copy)]
-struct Access {
-    role: Role,
-    expires_at: OffsetDateTime,
-}
 
 /// A payment token. Of the card only what is safe to show.
 #[derive(Clone, Serialize)]
@@ -49,7 +44,7 @@ pub(crate) struct Sale {
 
 #[derive(Default)]
 pub(crate) struct Book {
-    access: BTreeMap<String, Access>,
+    pub(crate) access: AccessTokens<Role>,
     access_tokens_made: BTreeMap<&'static str, u64>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) sales: Vec<Sale>,
@@ -58,21 +53,9 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Whose an access token is. Nothing if it is unknown, or its time is over.
-    pub(crate) fn access(&self, token: Option<&str>, now: OffsetDateTime) -> Option<Role> {
-        let access = self.access.get(token?)?;
-        (now < access.expires_at).then_some(access.role)
-    }
-
     pub(crate) fn add_access(&mut self, token: String, role: Role, now: OffsetDateTime, seconds: u32) {
-        let expires_at = now + Duration::seconds(seconds.into());
-        self.access.insert(token, Access { role, expires_at });
+        self.access.add(token, role, now, seconds);
         *self.access_tokens_made.entry(role.scope()).or_default() += 1;
-    }
-
-    /// Ends all access tokens; how many there were.
-    pub(crate) fn expire_access(&mut self) -> usize {
-        std::mem::take(&mut self.access).len()
     }
 
     pub(crate) fn state(&self) -> Value {

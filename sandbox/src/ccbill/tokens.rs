@@ -8,6 +8,7 @@ use super::book::Token;
 use super::fields::{FieldErrors, Fields, REQUIRED, SIZE, VALUES};
 use super::request::{Answer, Call};
 use super::{Ledger, Refusal};
+use crate::host::clock;
 
 /// What time and uses default to.
 pub(crate) const ENDLESS: u64 = 2_147_483_647;
@@ -95,23 +96,13 @@ impl Call<'_> {
     }
 
     fn described(&self, token: &Token) -> Value {
-        let at = token.created_at;
-        let created = format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            at.year(),
-            u8::from(at.month()),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        );
         json!({
             "paymentTokenId": token.id,
             "programParticipationId": null,
             "originalPaymentTokenId": null,
             "clientAccnum": self.info.client_accnum,
             "clientSubacc": token.subacc,
-            "createdDatetime": created,
+            "createdDatetime": clock::utc(token.created_at, 0),
             "timeToLive": token.time_to_live,
             "validNumberOfUse": token.valid_number_of_use,
             "subscriptionId": self.long_id(token.subscription_id),

@@ -1,63 +1,34 @@
 //! Reads request bodies by what they are, whatever their `Content-Type` says: two official clients send a wrong
 //! one.
 
-use serde_json::Value;
-
 use super::refusal::Refusal;
+use crate::host;
+use crate::host::fields::{Refuse, is_code};
 
 /// The longest amount, in digits without leading zeros.
 const MAX_AMOUNT_DIGITS: usize = 15;
 
-/// A JSON object. Fields are named by their path, such as `payment_method.id`.
-pub(crate) struct Fields(Value);
+pub(crate) type Fields = host::fields::Fields<Refusal>;
+
+impl Refuse for Refusal {
+    // Follow-ups without a member of their own come with no body at all from some clients.
+    const BODY: &'static str = "Request body";
+    const EMPTY_IS_ABSENT: bool = true;
+
+    fn missing(path: &str) -> Self {
+        Self::missing(path)
+    }
+
+    fn invalid(path: &str) -> Self {
+        Self::unexpected(path)
+    }
+}
 
 impl Fields {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        // Follow-ups without a field of their own come with no body at all from some clients.
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Self(Value::Object(serde_json::Map::new())));
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(value @ Value::Object(_)) => Ok(Self(value)),
-            _ => Err(Refusal::unexpected("Request body")),
-        }
-    }
-
-    /// The value at a path; null counts as absent, as does an empty text.
-    pub(crate) fn at(&self, path: &str) -> Option<&Value> {
-        let found = path.split('.').try_fold(&self.0, |value, name| value.get(name))?;
-        (!found.is_null() && found.as_str() != Some("")).then_some(found)
-    }
-
-    /// A field that is a text.
-    pub(crate) fn text(&self, path: &str) -> Result<Option<&str>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_str().ok_or_else(|| Refusal::unexpected(path)))
-            .transpose()
-    }
-
-    /// A text that has to be there.
-    pub(crate) fn needed(&self, path: &str) -> Result<&str, Refusal> {
-        self.text(path)?.ok_or_else(|| Refusal::missing(path))
-    }
-
-    /// A text that is one of a few.
-    pub(crate) fn one_of<'a>(&self, path: &str, words: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
-        let Some(text) = self.text(path)? else {
-            return Ok(None);
-        };
-        words
-            .iter()
-            .copied()
-            .find(|word| *word == text)
-            .map(Some)
-            .ok_or_else(|| Refusal::unexpected(path))
-    }
-
     /// A text of capital letters, such as a country or currency.
     pub(crate) fn letters(&self, path: &str, count: usize) -> Result<&str, Refusal> {
         let text = self.needed(path)?;
-        if text.len() == count && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if is_code(text, count) {
             Ok(text)
         } else {
             Err(Refusal::unexpected(path))

@@ -52,6 +52,18 @@ pub(crate) fn text(instant: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
+/// The instant in UTC without an offset, with so many decimals of its seconds.
+pub(crate) fn utc(instant: OffsetDateTime, decimals: usize) -> String {
+    let at = instant.to_offset(UtcOffset::UTC);
+    let (date, (hour, minute, second, nanos)) = (at.date(), at.to_hms_nano());
+    let fraction = format!(".{nanos:09}");
+    let fraction = fraction.get(..=decimals).filter(|_| decimals > 0);
+    format!(
+        "{date}T{hour:02}:{minute:02}:{second:02}{}",
+        fraction.unwrap_or_default()
+    )
+}
+
 /// An RFC 3339 instant inside the JSON of the control API.
 pub(crate) mod as_text {
     use serde::Serializer;

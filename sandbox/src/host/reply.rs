@@ -48,10 +48,6 @@ impl Reply {
         }
     }
 
-    pub(crate) fn bad_gateway() -> Self {
-        Self::empty(StatusCode::BAD_GATEWAY)
-    }
-
     pub(crate) fn typed(self, content_type: &'static str) -> Self {
         self.with(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }

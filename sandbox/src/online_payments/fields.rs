@@ -1,16 +1,29 @@
-//! Reads request bodies. Members that are not known are let be, as the platform's own models do.
+//! What requests of this platform hold: amounts, references, locales.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::refusal::Refusal;
+use crate::host;
+use crate::host::fields::{Refuse, is_code};
 
 /// The largest amount, in minor units. The real limit is not known.
 const MAX_AMOUNT: i64 = 999_999_999_999;
 /// By the contract; longer ones are refused.
 const MAX_REFERENCE_CHARS: usize = 40;
 
-/// A JSON object. Members are named by their path, such as `order.amountOfMoney`.
-pub(crate) struct Fields(Value);
+pub(crate) type Fields = host::fields::Fields<Refusal>;
+
+impl Refuse for Refusal {
+    const BODY: &'static str = "body";
+
+    fn missing(path: &str) -> Self {
+        Self::missing(path)
+    }
+
+    fn invalid(path: &str) -> Self {
+        Self::invalid(path)
+    }
+}
 
 /// An amount with its currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,49 +33,8 @@ pub(crate) struct Money {
 }
 
 impl Fields {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Self(Value::Object(Map::new())));
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(value @ Value::Object(_)) => Ok(Self(value)),
-            _ => Err(Refusal::invalid("body")),
-        }
-    }
-
-    /// The value at a path; null counts as absent.
-    pub(crate) fn at(&self, path: &str) -> Option<&Value> {
-        path.split('.')
-            .try_fold(&self.0, |value, name| value.get(name))
-            .filter(|value| !value.is_null())
-    }
-
-    pub(crate) fn has(&self, path: &str) -> bool {
-        self.at(path).is_some()
-    }
-
-    pub(crate) fn text(&self, path: &str) -> Result<Option<&str>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_str().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
-    }
-
-    pub(crate) fn needed(&self, path: &str) -> Result<&str, Refusal> {
-        self.text(path)?
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| Refusal::missing(path))
-    }
-
-    pub(crate) fn flag(&self, path: &str) -> Result<Option<bool>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_bool().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
-    }
-
     pub(crate) fn integer(&self, path: &str) -> Result<Option<i64>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_i64().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
+        self.typed(path, Value::as_i64)
     }
 
     /// The number of a payment product.
@@ -91,7 +63,7 @@ impl Fields {
             .amount(&amount_path)?
             .ok_or_else(|| Refusal::missing(&amount_path))?;
         let currency = self.needed(&currency_path)?;
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if !is_code(currency, 3) {
             return Err(Refusal::invalid(currency_path));
         }
         Ok(Some(Money {

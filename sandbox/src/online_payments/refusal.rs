@@ -85,6 +85,15 @@ impl Refusal {
         )
     }
 
+    fn forbidden(code: &'static str, id: &'static str) -> Self {
+        let error = Error {
+            code: Some(code),
+            id,
+            ..Error::default()
+        };
+        Self::new(StatusCode::FORBIDDEN, error)
+    }
+
     fn at(mut self, property: impl Into<String>) -> Self {
         self.error.property = Some(property.into());
         self
@@ -92,36 +101,15 @@ impl Refusal {
 
     /// Wrong key, wrong signature, wrong merchant: all the same, and without an `errorCode`.
     pub(crate) fn no_access() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            Error {
-                code: Some("9007"),
-                id: NO_ACCESS,
-                ..Error::default()
-            },
-        )
+        Self::forbidden("9007", NO_ACCESS)
     }
 
     pub(crate) fn no_session() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            Error {
-                code: Some("9002"),
-                id: "MISSING_OR_INVALID_AUTHORIZATION",
-                ..Error::default()
-            },
-        )
+        Self::forbidden("9002", "MISSING_OR_INVALID_AUTHORIZATION")
     }
 
     pub(crate) fn expired_session() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            Error {
-                code: Some("9008"),
-                id: "ACCESS_TO_CONSUMER_ID_NOT_ALLOWED",
-                ..Error::default()
-            },
-        )
+        Self::forbidden("9008", "ACCESS_TO_CONSUMER_ID_NOT_ALLOWED")
     }
 
     pub(crate) fn invalid(property: impl Into<String>) -> Self {

@@ -1,11 +1,8 @@
 //! Access tokens: OAuth 2.0 client credentials, each token with the scopes that it was requested with.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::WorldlineAcquiring;
@@ -49,41 +46,6 @@ impl Client {
     }
 }
 
-/// What a token may, and until when.
-struct Access {
-    scopes: Vec<&'static str>,
-    expires_at: OffsetDateTime,
-}
-
-/// The tokens that were given out.
-#[derive(Default)]
-pub(crate) struct Tokens {
-    known: BTreeMap<String, Access>,
-    made: u64,
-}
-
-impl Tokens {
-    pub(crate) const fn made(&self) -> u64 {
-        self.made
-    }
-
-    /// Whether a token has a scope. Nothing if it is unknown, or its time is over.
-    pub(crate) fn may(&self, token: &str, scope: &str, now: OffsetDateTime) -> Option<bool> {
-        let access = self.known.get(token).filter(|access| now < access.expires_at)?;
-        Some(access.scopes.contains(&scope))
-    }
-
-    /// Ends all of them; how many there were.
-    pub(crate) fn expire(&mut self) -> usize {
-        std::mem::take(&mut self.known).len()
-    }
-
-    fn add(&mut self, token: String, access: Access) {
-        self.known.insert(token, access);
-        self.made += 1;
-    }
-}
-
 impl WorldlineAcquiring {
     /// `POST /connect/token`, with the credentials in the form.
     pub(crate) fn grant(&self, form: &[u8]) -> Reply {
@@ -102,9 +64,12 @@ impl WorldlineAcquiring {
             "expires_in": settings.token_seconds,
             "scope": scopes.join(" "),
         });
-        let expires_at = self.host.now() + Duration::seconds(settings.token_seconds.into());
-        let access = Access { scopes, expires_at };
-        self.host.with(|ledger| ledger.book.tokens.add(token, access));
+        let now = self.host.now();
+        self.host.with(|ledger| {
+            let book = &mut ledger.book;
+            book.tokens.add(token, scopes, now, settings.token_seconds);
+            book.tokens_made += 1;
+        });
         Reply::json(StatusCode::OK, &body)
     }
 }

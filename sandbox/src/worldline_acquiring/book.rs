@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::access::Tokens;
 use super::cards::CardFacts;
 use super::fields::Money;
 use super::issuer::{self, Verdict};
 use super::settings::Settings;
+use crate::host::access::AccessTokens;
 use crate::host::clock;
 
 /// What an operation is.
@@ -336,7 +336,9 @@ pub(crate) struct Known {
 /// Everything.
 #[derive(Default)]
 pub(crate) struct Book {
-    pub(crate) tokens: Tokens,
+    /// Each with its scopes.
+    pub(crate) tokens: AccessTokens<Vec<&'static str>>,
+    pub(crate) tokens_made: u64,
     pub(crate) known: BTreeMap<String, Known>,
     pub(crate) payments: Vec<Item>,
     pub(crate) refunds: Vec<Item>,
@@ -374,7 +376,7 @@ impl Book {
             })
             .collect();
         json!({
-            "access_tokens_made": self.tokens.made(),
+            "access_tokens_made": self.tokens_made,
             "payments": shown(&self.payments),
             "refunds": shown(&self.refunds),
             "verifications": verifications,

@@ -1,9 +1,11 @@
-//! Reads request bodies. Members that are not known are let be; which ones the real platform demands is not known, and
-//! what is demanded here is what its guide's own samples have.
+//! What requests of this platform hold. Which members the real one demands is not known: here it is those that the
+//! samples of its guide have.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use crate::host;
+use crate::host::fields::{Refuse, is_code};
 
 /// The largest amount, in minor units. The real limit is not known.
 const MAX_AMOUNT: u64 = 999_999_999_999;
@@ -16,8 +18,20 @@ const WITHOUT_DECIMALS: [&str; 17] = [
 ];
 const WITH_THREE: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// A JSON object. Members are named by their path, such as `cardPaymentData.cardData`.
-pub(crate) struct Fields(Value);
+pub(crate) type Fields = host::fields::Fields<Refusal>;
+
+impl Refuse for Refusal {
+    const BODY: &'static str = "the body";
+    const ALLOWS_NO_BODY: bool = false;
+
+    fn missing(path: &str) -> Self {
+        Self::missing(path)
+    }
+
+    fn invalid(path: &str) -> Self {
+        Self::invalid(path)
+    }
+}
 
 /// An amount in minor units, its currency, and how many of the digits are behind the point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,64 +68,8 @@ pub(crate) fn decimals(currency: &str) -> u64 {
 }
 
 impl Fields {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        match serde_json::from_slice(bytes) {
-            Ok(value @ Value::Object(_)) => Ok(Self(value)),
-            _ => Err(Refusal::invalid("the body")),
-        }
-    }
-
-    pub(crate) fn none() -> Self {
-        Self(Value::Object(Map::new()))
-    }
-
-    /// The same JSON has the same text, however it was laid out.
-    pub(crate) fn canonical(&self) -> String {
-        self.0.to_string()
-    }
-
-    /// The value at a path; null counts as absent.
-    pub(crate) fn at(&self, path: &str) -> Option<&Value> {
-        path.split('.')
-            .try_fold(&self.0, |value, name| value.get(name))
-            .filter(|value| !value.is_null())
-    }
-
-    pub(crate) fn has(&self, path: &str) -> bool {
-        self.at(path).is_some()
-    }
-
-    pub(crate) fn text(&self, path: &str) -> Result<Option<&str>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_str().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
-    }
-
-    pub(crate) fn needed(&self, path: &str) -> Result<&str, Refusal> {
-        self.text(path)?
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| Refusal::missing(path))
-    }
-
-    /// A text that is one of a few.
-    pub(crate) fn one_of<'a>(&self, path: &str, words: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
-        let Some(text) = self.text(path)? else {
-            return Ok(None);
-        };
-        let word = words.iter().copied().find(|word| *word == text);
-        word.map(Some).ok_or_else(|| Refusal::invalid(path))
-    }
-
-    pub(crate) fn flag(&self, path: &str) -> Result<Option<bool>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_bool().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
-    }
-
     fn integer(&self, path: &str) -> Result<Option<u64>, Refusal> {
-        self.at(path)
-            .map(|value| value.as_u64().ok_or_else(|| Refusal::invalid(path)))
-            .transpose()
+        self.typed(path, Value::as_u64)
     }
 
     /// An amount of more than nothing, all three members of it.
@@ -128,7 +86,7 @@ impl Fields {
             return Err(Refusal::invalid(&amount_path));
         }
         let currency = self.needed(&currency_path)?;
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if !is_code(currency, 3) {
             return Err(Refusal::invalid(&currency_path));
         }
         let money = Money {
