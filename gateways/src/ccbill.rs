@@ -27,8 +27,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::Currency;
 use crate::error::{Error, Refusal};
 use crate::gateway::{
-    Capabilities, Capture, ChargeAsk, Decline, Gateway, Handed, OpenSession, Opened, Origin, Outcome,
-    SessionAsk, StoredCard,
+    Capabilities, Capture, ChargeParams, Decline, Gateway, OpenSession, Origin, Outcome, PagePayload,
+    PlatformSession, SessionParams, StoredCard,
 };
 use crate::transport::access::ClientCredentials;
 use crate::transport::{Response, Transport};
@@ -133,10 +133,10 @@ impl Gateway for CcBill {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
-        let handed = PageAnswer::read(handed)?;
-        let ours = (self.client_accnum, self.sub_account(handed.threeds.is_some()));
-        if handed.account == ours {
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
+        let payload = PageAnswer::read(payload)?;
+        let ours = (self.client_accnum, self.sub_account(payload.threeds.is_some()));
+        if payload.account == ours {
             Ok(())
         } else {
             Err(Refusal::Invalid("answer"))
@@ -144,18 +144,22 @@ impl Gateway for CcBill {
     }
 
     /// The platform knows no session of ours: `GET /payment-tokens/{id}` names the account and nothing else.
-    fn claim(&self, handed: &Handed) -> Option<SecretString> {
-        PageAnswer::read(handed).ok().map(|handed| handed.id)
+    fn claim(&self, payload: &PagePayload) -> Option<SecretString> {
+        PageAnswer::read(payload).ok().map(|payload| payload.id)
     }
 
     /// A token of the page's application, made for this session: it is not shared between customers.
-    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        if ask.kind == Kind::Update || ask.mode != Mode::Direct {
+    async fn open_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        if params.kind == Kind::Update || params.mode != Mode::Direct {
             return Err(Refusal::NotOffered.into());
         }
-        let customer_ip = ipv4(ask.customer_ip);
+        let customer_ip = ipv4(params.customer_ip);
         let mut public = Map::new();
-        if let Some(amount) = ask.amount {
+        if let Some(amount) = params.amount {
             // It will be charged from this address; a page that only stores a card may be without one.
             customer_ip.clone()?;
             public.insert("currency_code".into(), amount.currency().numeric().into());
@@ -176,7 +180,7 @@ impl Gateway for CcBill {
         if let Ok(address) = &customer_ip {
             public.insert("ip_address".into(), address.to_string().into());
         }
-        let kept = match (customer_ip, ask.amount) {
+        let state = match (customer_ip, params.amount) {
             (Ok(address), Some(amount)) => SessionState {
                 address,
                 amount: *amount,
@@ -185,8 +189,8 @@ impl Gateway for CcBill {
             (Ok(_) | Err(_), _) => String::new(),
         };
         let seconds = u32::try_from(bearer.lifetime().as_secs()).unwrap_or(SESSION_SECONDS);
-        Ok(Opened {
-            kept: kept.into(),
+        Ok(PlatformSession {
+            state: state.into(),
             public,
             seconds: seconds.min(SESSION_SECONDS),
         })
@@ -197,14 +201,14 @@ impl Gateway for CcBill {
         &self,
         transport: &Transport,
         _session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        let handed = PageAnswer::read(&handed)?;
-        if handed.threeds.is_some() {
+        let payload = PageAnswer::read(&payload)?;
+        if payload.threeds.is_some() {
             // A result is for one amount, and a stored card has none.
             return Err(Refusal::Invalid("answer").into());
         }
-        self.read_token(transport, &handed.id).await
+        self.read_token(transport, &payload.id).await
     }
 
     /// The platform has no call for it: the token is forgotten here, and there it ends by its time and its uses.
@@ -212,20 +216,20 @@ impl Gateway for CcBill {
         Ok(())
     }
 
-    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
-        if ask.capture == Capture::Later || ask.network_token == Some(true) {
+    async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
+        if params.capture == Capture::Later || params.network_token == Some(true) {
             return Err(Refusal::NotOffered);
         }
         let charge = Charge {
-            token: ask.token,
+            token: params.token,
             client_accnum: self.client_accnum,
             client_subacc: self.client_subacc,
-            amount: ask.amount,
+            amount: params.amount,
             initial_period: self.initial_period,
             recurring: None,
             create_new_payment_token: false,
-            pass_through: &[("reference", ask.reference)],
-            customer_ip: ipv4(ask.customer_ip)?,
+            pass_through: &[("reference", params.reference)],
+            customer_ip: ipv4(params.customer_ip)?,
             threeds: None,
         };
         self.charge_token(transport, &charge).await
@@ -235,16 +239,16 @@ impl Gateway for CcBill {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
         fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
         if fraud_check {
             return Err(Refusal::NotOffered);
         }
-        let handed = PageAnswer::read(&handed)?;
-        let kept = SessionState::read(session.kept.expose_secret()).ok_or(Refusal::Invalid("session"))?;
-        let amount = &kept.amount;
-        let threeds = match &handed.threeds {
+        let payload = PageAnswer::read(&payload)?;
+        let state = SessionState::read(session.state.expose_secret()).ok_or(Refusal::Invalid("session"))?;
+        let amount = &state.amount;
+        let threeds = match &payload.threeds {
             None => None,
             Some(result) => match Threeds::read(result, amount)? {
                 Verdict::Authenticated(threeds) => Some(threeds),
@@ -258,7 +262,7 @@ impl Gateway for CcBill {
             },
         };
         let charge = Charge {
-            token: &handed.id,
+            token: &payload.id,
             client_accnum: self.client_accnum,
             client_subacc: self.sub_account(threeds.is_some()),
             amount,
@@ -266,7 +270,7 @@ impl Gateway for CcBill {
             recurring: None,
             create_new_payment_token: false,
             pass_through: &[("reference", session.reference)],
-            customer_ip: kept.address,
+            customer_ip: state.address,
             threeds: threeds.as_deref(),
         };
         self.charge_token(transport, &charge).await

@@ -1,14 +1,14 @@
-//! The seam: what every platform offers to the server, in the server's own words.
+//! The trait that every platform implements for the server, and the types of its calls.
 //!
 //! | platform | `open_session` | handed over by the browser | money |
 //! | --- | --- | --- | --- |
 //! | GreenPay | an order at the merchant host | ciphertext to relay, or the platform's answer | by token or session, whole void and refund, notifications |
-//! | with OAuth and browser tokens | a bearer with narrow rights | a token made by the browser | by token, capture, partial refund, look-up |
+//! | with OAuth and browser tokens | a bearer with narrow rights | a token made by the browser | by token, capture, partial refund, lookup |
 //! | with client sessions | a client session | ciphertext for the charge | the same |
 //! | without a browser side | nothing at the platform | ciphertext for our own key | the same |
 //!
-//! An implementation may cache an access token inside; it keeps no HTTP client. Operations that a platform lacks
-//! are the provided methods, which return [`Refusal::NotOffered`].
+//! An implementation may cache an access token; it holds no HTTP client. An operation that a platform does not offer
+//! is a provided method, which returns [`Refusal::NotOffered`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::Transport;
 
-/// What a session is asked for.
-pub struct SessionAsk<'a> {
+/// The parameters of a new session.
+pub struct SessionParams<'a> {
     /// What it is for.
     pub kind: Kind,
-    /// Who will send the card.
+    /// Who sends the card.
     pub mode: Mode,
-    /// Our unguessable reference: what the answer has to name again.
+    /// Our unguessable reference, which the platform's answer has to repeat.
     pub reference: &'a str,
     /// For an update, and for a payment that refers to a stored card: the platform's token of it.
     pub token: Option<&'a str>,
@@ -46,7 +46,7 @@ pub struct SessionAsk<'a> {
     pub customer_ip: Option<IpAddr>,
 }
 
-/// How a page of the platform's is to look and end.
+/// How the platform's own page looks, and where it returns to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Page<'a> {
     /// Where the customer comes back to.
@@ -58,9 +58,9 @@ pub struct Page<'a> {
 }
 
 /// A session that the platform opened.
-pub struct Opened {
-    /// What the gateway needs again when the card is handed over. The server stores it and shows it to nobody.
-    pub kept: SecretString,
+pub struct PlatformSession {
+    /// What the gateway needs again when the card arrives. The server stores it and shows it to nobody.
+    pub state: SecretString,
     /// What the browser needs, merged into the session resource.
     pub public: Map<String, Value>,
     /// How long the session may be used.
@@ -73,18 +73,18 @@ pub struct OpenSession<'a> {
     pub id: &'a str,
     /// By the server's clock, in milliseconds since 1970.
     pub now: i64,
-    /// From [`Opened::kept`].
-    pub kept: &'a SecretString,
+    /// From [`PlatformSession::state`].
+    pub state: &'a SecretString,
     /// What it is for.
     pub kind: Kind,
-    /// From [`SessionAsk::reference`].
+    /// From [`SessionParams::reference`].
     pub reference: &'a str,
     /// Only for a payment: our id of it, for platforms that recognise repeats by a key.
     pub attempt: &'a str,
 }
 
-/// What the browser handed over.
-pub enum Handed {
+/// What a page sends to the server: an encrypted card, or the platform's answer.
+pub enum PagePayload {
     /// Ciphertext that the server cannot open, for the platform.
     Sealed {
         /// The card.
@@ -132,7 +132,7 @@ pub enum Origin {
 }
 
 /// A charge of a stored card.
-pub struct ChargeAsk<'a> {
+pub struct ChargeParams<'a> {
     /// The platform's token.
     pub token: &'a SecretString,
     /// How much.
@@ -145,13 +145,13 @@ pub struct ChargeAsk<'a> {
     pub attempt: &'a str,
     /// When the money is taken.
     pub capture: Capture,
-    /// Whether the card network's own token is to be used; without a word, as configured.
+    /// Whether to use the card network's own token. By default as configured.
     pub network_token: Option<bool>,
-    /// Only for [`Gateway::find`]: the platform's own id, if it gave one.
+    /// Only for [`Gateway::lookup`]: the platform's own id, if it gave one.
     pub platform_id: Option<&'a str>,
-    /// When it was first asked for, in milliseconds since 1970.
-    pub asked_at: i64,
-    /// By the same clock.
+    /// When it was first requested, in milliseconds since 1970.
+    pub requested_at: i64,
+    /// The time now, by the same clock.
     pub now: i64,
     /// For platforms that want it: the customer's address, as far as it is known.
     pub customer_ip: Option<IpAddr>,
@@ -215,14 +215,14 @@ pub enum Outcome {
     Declined(Decline),
     /// The platform has it and has not decided, or waits for the customer.
     Pending(Pending),
-    /// Nobody knows; it must not be tried again.
+    /// Nobody knows. It must not be charged again.
     Unknown(Doubt),
 }
 
 /// A payment that the platform has and has not decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// The platform's own id, by which [`Gateway::find`] asks.
+    /// The platform's own id, by which [`Gateway::lookup`] asks.
     pub platform_id: String,
     /// Where the customer has to go.
     pub redirect: Option<String>,
@@ -230,14 +230,14 @@ pub struct Pending {
     pub doubt: Doubt,
 }
 
-/// How far the customer is on a page of the platform's.
+/// How far the customer is on the platform's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum PageState {
     /// Not done.
     Open,
-    /// Went away.
+    /// The customer left.
     Cancelled,
-    /// A payment was made.
+    /// The customer paid, or tried to.
     Paid(Outcome),
 }
 
@@ -259,9 +259,9 @@ pub struct PaymentRef<'a> {
     pub moved: &'a Amount,
     /// Our id of the change, for platforms that recognise repeats by a key.
     pub attempt: &'a str,
-    /// Whether this change was asked for before, and its answer was lost.
+    /// Whether this change was sent before and its answer was lost.
     pub again: bool,
-    /// Whether it may be sent again with its key, or only looked for.
+    /// Whether it may be sent again with its key, or only be looked up.
     pub repeat: bool,
 }
 
@@ -281,7 +281,7 @@ pub enum Notification {
         /// The merchant's reference.
         reference: String,
         /// What became of it.
-        news: News,
+        news: PaymentEvent,
     },
     /// About a stored card.
     Card {
@@ -305,7 +305,7 @@ pub enum Notification {
 }
 
 /// A notification, and what it is known by when it comes again; without a word, its whole body.
-pub struct Noticed {
+pub struct Event {
     /// The platform's id of it.
     pub id: Option<String>,
     /// What it says.
@@ -314,7 +314,7 @@ pub struct Noticed {
 
 /// What a notification says about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum PaymentEvent {
     /// It went through.
     Approved(Approval),
     /// The bank holds the money.
@@ -354,7 +354,7 @@ pub struct Capabilities {
     pub live: bool,
     /// Who sends the card when a session does not say.
     pub default_mode: Mode,
-    /// In direct mode the customer pays on a page of the platform's; [`Gateway::look`] asks how that went.
+    /// In direct mode the customer pays on a page of the platform's; [`Gateway::page_state`] asks how that went.
     pub hosted_page: bool,
     /// In direct mode the browser's answer proves nothing until the platform's notification confirms it.
     pub direct_needs_notifications: bool,
@@ -371,7 +371,7 @@ pub struct Capabilities {
     pub changes_need_bin: bool,
     /// Sessions and charges need the customer's IP address.
     pub needs_customer_ip: bool,
-    /// A charge whose answer was lost can be looked up with [`Gateway::find`], and a capture, void or refund may be
+    /// A charge whose answer was lost can be looked up with [`Gateway::lookup`], and a capture, void or refund may be
     /// sent again.
     pub payment_lookup: bool,
     /// A capture, void or refund can be looked up without sending it again.
@@ -440,59 +440,67 @@ pub trait Gateway: Send + Sync {
         Map::new()
     }
 
-    /// Whether what the browser handed over has the platform's shape, before anything is done with it.
+    /// Checks the form of a page's payload before anything is done with it.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] with the field's name.
-    fn check(&self, handed: &Handed) -> Result<(), Refusal>;
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal>;
 
-    /// What identifies the card in what the browser handed over, where nothing of the platform's ties it to one
-    /// session: it counts for the first session that brings it, and for its customer.
-    fn claim(&self, _handed: &Handed) -> Option<SecretString> {
+    /// What identifies the card in a payload that nothing at the platform ties to one session. The first session that
+    /// brings it, and its customer, own it.
+    fn claim(&self, _payload: &PagePayload) -> Option<SecretString> {
         None
     }
 
-    /// For which session reference a platform's token was made, by the platform's own word; nothing where it
-    /// names none, or does not know the token.
-    async fn made_for(&self, _transport: &Transport, _token: &SecretString) -> Result<Option<String>, Error> {
+    /// The session reference that a platform's token was made with, by the platform's own word. `None` where it names
+    /// none, or does not know the token.
+    async fn session_reference(
+        &self,
+        _transport: &Transport,
+        _token: &SecretString,
+    ) -> Result<Option<String>, Error> {
         Ok(None)
     }
 
     /// Prepares the platform for a card from the browser.
-    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error>;
+    async fn open_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error>;
 
-    /// Makes a token of what the browser handed over.
+    /// Stores the card of a page's payload as a token.
     async fn tokenize(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error>;
 
     /// Forgets a token. One that the platform does not know counts as forgotten.
     async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error>;
 
     /// Charges a stored card.
-    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal>;
+    async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal>;
 
-    /// Charges the card that the browser handed over. `fraud_check` asks for the platform's fraud service.
+    /// Charges the card of a page's payload. `fraud_check` asks for the platform's fraud service.
     async fn pay(
         &self,
         _transport: &Transport,
         _session: &OpenSession<'_>,
-        _handed: Handed,
+        _payload: PagePayload,
         _fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
         Err(Refusal::NotOffered)
     }
 
-    /// Asks how far the customer is on the platform's page. With what the browser came back with, that has to fit.
-    async fn look(
+    /// Asks the platform how far the customer is on its page. What the browser came back with has to fit.
+    async fn page_state(
         &self,
         _transport: &Transport,
         _session: &OpenSession<'_>,
         _answer: Option<&Value>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<PageState, Error> {
         Err(Refusal::NotOffered.into())
     }
 
@@ -521,18 +529,18 @@ pub trait Gateway: Send + Sync {
         Err(Refusal::NotOffered)
     }
 
-    /// Asks the platform what became of a charge whose answer was lost. With `repeat`, one that the platform does
-    /// not know is sent again with the key of the first time, by which the platform recognises it.
-    async fn find(
+    /// Looks up a charge whose answer was lost. With `repeat`, a charge that the platform does not know is sent again
+    /// with its first idempotency key, by which the platform recognizes it.
+    async fn lookup(
         &self,
         _transport: &Transport,
-        _ask: &ChargeAsk<'_>,
+        _ask: &ChargeParams<'_>,
         _repeat: bool,
     ) -> Result<Outcome, Refusal> {
         Err(Refusal::NotOffered)
     }
 
-    /// Asks the platform what became of the thing that a [`Notification::Hint`] names.
+    /// Looks up what a [`Notification::Hint`] names.
     async fn confirm(&self, _transport: &Transport, _platform_id: &str) -> Result<Notification, Error> {
         Err(Refusal::NotOffered.into())
     }
@@ -574,9 +582,9 @@ pub trait Gateway: Send + Sync {
         route: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Result<Vec<Noticed>, Error> {
+    ) -> Result<Vec<Event>, Error> {
         let notification = self.read_notification(route, headers, body)?;
-        Ok(vec![Noticed {
+        Ok(vec![Event {
             id: None,
             notification,
         }])

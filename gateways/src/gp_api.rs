@@ -27,8 +27,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome, PaymentRef,
-    SessionAsk, StoredCard, TokenPatch,
+    Capabilities, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload, PaymentRef,
+    PlatformSession, SessionParams, StoredCard, TokenPatch,
 };
 use crate::transport::Transport;
 use crate::transport::access::ClientCredentials;
@@ -93,10 +93,10 @@ impl Gateway for GpApi {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
-        match handed {
-            Handed::Sealed { .. } => Err(Refusal::NotOffered),
-            Handed::Answer(answer) => serde_json::from_value::<PaymentMethod>(answer.clone())
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
+        match payload {
+            PagePayload::Sealed { .. } => Err(Refusal::NotOffered),
+            PagePayload::Answer(answer) => serde_json::from_value::<PaymentMethod>(answer.clone())
                 .ok()
                 .and_then(|answer| read_payment_method(&answer).ok())
                 .map(|_| ())
@@ -104,33 +104,41 @@ impl Gateway for GpApi {
         }
     }
 
-    async fn made_for(&self, transport: &Transport, token: &SecretString) -> Result<Option<String>, Error> {
+    async fn session_reference(
+        &self,
+        transport: &Transport,
+        token: &SecretString,
+    ) -> Result<Option<String>, Error> {
         self.reference_of(transport, token).await
     }
 
     /// A token that may create one payment method: with any more it could charge and refund.
-    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        if ask.kind != Kind::Tokenize || ask.mode != Mode::Direct {
+    async fn open_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        if params.kind != Kind::Tokenize || params.mode != Mode::Direct {
             return Err(Refusal::NotOffered.into());
         }
-        self.browser_access(transport, ask.reference).await
+        self.browser_access(transport, params.reference).await
     }
 
     async fn tokenize(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        self.store_card(transport, session, handed).await
+        self.store_card(transport, session, payload).await
     }
 
     async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
         self.forget_card(transport, token).await
     }
 
-    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
-        self.charge_token(transport, ask).await
+    async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
+        self.charge_token(transport, params).await
     }
 
     async fn capture(
@@ -158,13 +166,14 @@ impl Gateway for GpApi {
             .await
     }
 
-    async fn find(
+    async fn lookup(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.lookup(transport, ask, repeat, Doubt::Interrupted).await
+        self.lookup_charge(transport, params, repeat, Doubt::Interrupted)
+            .await
     }
 
     async fn confirm(&self, transport: &Transport, platform_id: &str) -> Result<Notification, Error> {

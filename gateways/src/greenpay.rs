@@ -26,8 +26,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
-    Capabilities, Capture, Change, ChargeAsk, Gateway, Handed, Notification, OpenSession, Opened, Outcome,
-    PaymentRef, SessionAsk, StoredCard,
+    Capabilities, Capture, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload,
+    PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
 use crate::transport::{Response, Transport};
 
@@ -89,7 +89,7 @@ impl GreenPay {
         session: &OpenSession<'_>,
         packed: &Packed,
     ) -> Result<Response, Error> {
-        let order = Order::read(session.kept)?;
+        let order = Order::read(session.state)?;
         let target = Target::Direct {
             hosts: self.hosts.clone(),
             session: order.session,
@@ -171,38 +171,42 @@ impl Gateway for GreenPay {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
-        match handed {
-            Handed::Sealed { data, key, .. } => check_sealed(data, key.as_deref().unwrap_or_default()),
-            Handed::Answer(_) => Ok(()),
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
+        match payload {
+            PagePayload::Sealed { data, key, .. } => check_sealed(data, key.as_deref().unwrap_or_default()),
+            PagePayload::Answer(_) => Ok(()),
         }
     }
 
     /// Nothing in the ciphertext names a session. Single bits of `ld` can be changed by whoever has it; `lk` cannot be
     /// made anew without the key inside. An answer of the direct way is signed over the session's reference.
-    fn claim(&self, handed: &Handed) -> Option<SecretString> {
-        match handed {
-            Handed::Sealed { key, .. } => key.clone().map(Into::into),
-            Handed::Answer(_) => None,
+    fn claim(&self, payload: &PagePayload) -> Option<SecretString> {
+        match payload {
+            PagePayload::Sealed { key, .. } => key.clone().map(Into::into),
+            PagePayload::Answer(_) => None,
         }
     }
 
     /// "Create tokenization order" (`POST /tokenize`) and "Create payment order" (`POST /`): the answer holds
     /// `session` and `token`, or the order failed. An update uses the same order as a new token.
-    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        let answer = match ask.kind {
+    async fn open_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        let answer = match params.kind {
             Kind::Tokenize | Kind::Update => {
                 let order = TokenizeOrder {
                     secret: self.secret.expose_secret().into(),
                     merchant_id: self.merchant_id.clone(),
-                    request_id: ask.reference.into(),
+                    request_id: params.reference.into(),
                     callback: None,
                 };
                 self.post(transport, "/tokenize", &order).await?
             }
             Kind::Payment => {
-                let amount = ask.amount.ok_or(Refusal::Invalid("amount"))?;
-                let order = self.payment_order(amount, ask.reference, ask.description, None)?;
+                let amount = params.amount.ok_or(Refusal::Invalid("amount"))?;
+                let order = self.payment_order(amount, params.reference, params.description, None)?;
                 self.post(transport, "/", &order).await?
             }
         };
@@ -218,17 +222,17 @@ impl Gateway for GreenPay {
         }
         let mut public = Map::new();
         public.insert("public_key".into(), self.key_text.clone().into());
-        if let Some(token) = ask.token {
+        if let Some(token) = params.token {
             public.insert("card_token".into(), token.into());
         }
-        if ask.mode == Mode::Direct {
+        if params.mode == Mode::Direct {
             public.insert("session".into(), session.clone().into());
             public.insert("token".into(), token.clone().into());
             public.insert("checkout_url".into(), self.hosts.checkout().into());
         }
-        let kept = serde_json::to_string(&Order { session, token }).map_err(|_| Refusal::NotSent)?;
-        Ok(Opened {
-            kept: kept.into(),
+        let state = serde_json::to_string(&Order { session, token }).map_err(|_| Refusal::NotSent)?;
+        Ok(PlatformSession {
+            state: state.into(),
             public,
             seconds: SESSION_SECONDS,
         })
@@ -238,30 +242,30 @@ impl Gateway for GreenPay {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        self.store_card(transport, session, handed).await
+        self.store_card(transport, session, payload).await
     }
 
     async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
         self.forget_card(transport, token).await
     }
 
-    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
-        if ask.capture == Capture::Later || ask.network_token == Some(true) {
+    async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
+        if params.capture == Capture::Later || params.network_token == Some(true) {
             return Err(Refusal::NotOffered);
         }
-        self.charge_token(transport, ask).await
+        self.charge_token(transport, params).await
     }
 
     async fn pay(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
         fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
-        self.charge_card(transport, session, handed, fraud_check).await
+        self.charge_card(transport, session, payload, fraud_check).await
     }
 
     async fn void(&self, transport: &Transport, payment: &PaymentRef<'_>) -> Result<Change, Refusal> {

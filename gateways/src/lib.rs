@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use cardseal::platform::Platform;
-//! use cardseal_gateways::gateway::{Capture, ChargeAsk, Outcome};
+//! use cardseal_gateways::gateway::{Capture, ChargeParams, Outcome};
 //! use cardseal_gateways::settings::Mistakes;
 //! use cardseal_gateways::transport::Timeouts;
 //! use cardseal_gateways::{Amount, Settings, Transport, gateway};
@@ -16,7 +16,7 @@
 //! let table = settings.as_object().ok_or("a table of settings")?;
 //! let greenpay = gateway(Platform::GreenPay, &Settings::root(table, &mistakes)).ok_or("see the mistakes")?;
 //! let transport = Transport::new(Timeouts::default())?;
-//! let ask = ChargeAsk {
+//! let params = ChargeParams {
 //!     token: &token.into(),
 //!     amount: &Amount::parse("19.99", "USD")?,
 //!     reference: "an order reference that nobody can guess",
@@ -25,11 +25,11 @@
 //!     capture: Capture::Auto,
 //!     network_token: None,
 //!     platform_id: None,
-//!     asked_at: 0,
+//!     requested_at: 0,
 //!     now: 0,
 //!     customer_ip: None,
 //! };
-//! match greenpay.charge(&transport, &ask).await? {
+//! match greenpay.charge(&transport, &params).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
 //!     Outcome::Authorized(_) => println!("to be captured"),
 //!     Outcome::Voided(_) => println!("undone since"),

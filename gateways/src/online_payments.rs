@@ -26,8 +26,8 @@ use url::Url;
 use crate::amount::{Amount, Currency};
 use crate::error::{Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeAsk, Frame, Gateway, Handed, Noticed, Notification, OpenSession, Opened,
-    Outcome, PaymentRef, Progress, SessionAsk, StoredCard,
+    Capabilities, Change, ChargeParams, Event, Frame, Gateway, Notification, OpenSession, Outcome,
+    PagePayload, PageState, PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
 use crate::transport::{Transport, is_loopback};
 use crate::worldline::CallLog;
@@ -127,34 +127,38 @@ impl Gateway for OnlinePayments {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
-        match handed {
-            Handed::Sealed { key: Some(_), .. } => Err(Refusal::Invalid("lk")),
-            Handed::Sealed { data, key: None, .. } => check_sealed(data),
-            Handed::Answer(_) => Ok(()),
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
+        match payload {
+            PagePayload::Sealed { key: Some(_), .. } => Err(Refusal::Invalid("lk")),
+            PagePayload::Sealed { data, key: None, .. } => check_sealed(data),
+            PagePayload::Answer(_) => Ok(()),
         }
     }
 
     /// The page's client session stands inside, where only the platform can read it. What the platform's own pages
     /// led to is looked up by an id that no page can change.
-    fn claim(&self, handed: &Handed) -> Option<SecretString> {
-        match handed {
-            Handed::Sealed { data, .. } => Some(data.as_str().into()),
-            Handed::Answer(_) => None,
+    fn claim(&self, payload: &PagePayload) -> Option<SecretString> {
+        match payload {
+            PagePayload::Sealed { data, .. } => Some(data.as_str().into()),
+            PagePayload::Answer(_) => None,
         }
     }
 
-    async fn open_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        self.open(transport, ask).await
+    async fn open_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        self.open(transport, params).await
     }
 
     async fn tokenize(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        self.store_card(transport, session, handed).await
+        self.store_card(transport, session, payload).await
     }
 
     async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
@@ -165,29 +169,29 @@ impl Gateway for OnlinePayments {
         self.stored_card(transport, token).await
     }
 
-    async fn charge(&self, transport: &Transport, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
-        self.charge_token(transport, ask, None).await
+    async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
+        self.charge_token(transport, params, None).await
     }
 
     async fn pay(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
         fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
         if fraud_check {
             return Err(Refusal::NotOffered);
         }
-        self.charge_sealed(transport, session, handed).await
+        self.charge_sealed(transport, session, payload).await
     }
 
-    async fn look(
+    async fn page_state(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
         answer: Option<&Value>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<PageState, Error> {
         self.hosted_checkout(transport, session, answer).await
     }
 
@@ -213,13 +217,13 @@ impl Gateway for OnlinePayments {
         self.change(transport, payment, payments::Verb::Refund).await
     }
 
-    async fn find(
+    async fn lookup(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.lookup(transport, ask, repeat).await
+        self.lookup_charge(transport, params, repeat).await
     }
 
     async fn confirm(&self, transport: &Transport, platform_id: &str) -> Result<Notification, Error> {
@@ -231,7 +235,7 @@ impl Gateway for OnlinePayments {
         _route: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Result<Vec<Noticed>, Error> {
+    ) -> Result<Vec<Event>, Error> {
         self.notifications(headers, body)
     }
 

@@ -25,8 +25,8 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeAsk, Gateway, Handed, OpenSession, Opened, Outcome, PaymentRef, SessionAsk,
-    StoredCard,
+    Capabilities, Change, ChargeParams, Gateway, OpenSession, Outcome, PagePayload, PaymentRef,
+    PlatformSession, SessionParams, StoredCard,
 };
 use crate::sealing::{self, KeyRing};
 use crate::transport::Transport;
@@ -96,35 +96,39 @@ impl Gateway for WorldlineAcquiring {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn check(&self, handed: &Handed) -> Result<(), Refusal> {
-        match handed {
-            Handed::Sealed { .. } if self.ring.is_none() => Err(Refusal::NotOffered),
-            Handed::Sealed {
+    fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
+        match payload {
+            PagePayload::Sealed { .. } if self.ring.is_none() => Err(Refusal::NotOffered),
+            PagePayload::Sealed {
                 key: None,
                 product: None,
                 data,
             } if data.len() <= sealing::MAX_BYTES => Ok(()),
-            Handed::Sealed {
+            PagePayload::Sealed {
                 key: None,
                 product: None,
                 ..
             } => Err(Refusal::Sealed(sealing::Refusal::Oversized)),
-            Handed::Sealed { .. } => Err(Refusal::Invalid("sealed")),
-            Handed::Answer(_) => Err(Refusal::NotOffered),
+            PagePayload::Sealed { .. } => Err(Refusal::Invalid("sealed")),
+            PagePayload::Answer(_) => Err(Refusal::NotOffered),
         }
     }
 
-    async fn open_session(&self, _: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        self.open(ask)
+    async fn open_session(
+        &self,
+        _: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        self.open(params)
     }
 
     async fn tokenize(
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        self.verify(transport, session, handed).await
+        self.verify(transport, session, payload).await
     }
 
     /// The platform stores nothing.
@@ -133,7 +137,7 @@ impl Gateway for WorldlineAcquiring {
     }
 
     /// The platform wants the card itself, which is not stored.
-    async fn charge(&self, _: &Transport, _: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
+    async fn charge(&self, _: &Transport, _: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
         Err(Refusal::NotOffered)
     }
 
@@ -141,13 +145,13 @@ impl Gateway for WorldlineAcquiring {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
         fraud_check: bool,
     ) -> Result<Outcome, Refusal> {
         if fraud_check {
             return Err(Refusal::NotOffered);
         }
-        self.charge_sealed(transport, session, handed).await
+        self.charge_sealed(transport, session, payload).await
     }
 
     async fn capture(
@@ -172,13 +176,13 @@ impl Gateway for WorldlineAcquiring {
         self.change(transport, payment, payments::Verb::Refund).await
     }
 
-    async fn find(
+    async fn lookup(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         _repeat: bool,
     ) -> Result<Outcome, Refusal> {
-        self.lookup(transport, ask).await
+        self.lookup_charge(transport, params).await
     }
 }
 

@@ -7,7 +7,7 @@ use super::CcBill;
 use super::answer::{Problem, read};
 use super::wire::{TokenInfo, is_payment_token};
 use crate::error::{Doubt, Error, Refusal};
-use crate::gateway::Handed;
+use crate::gateway::PagePayload;
 use crate::transport::Transport;
 
 /// What a page handed over: the platform's answer, alone or with a result of 3-D Secure beside it.
@@ -20,8 +20,8 @@ pub(super) struct PageAnswer {
 impl PageAnswer {
     /// `{ "paymentTokenId", "clientAccnum", "clientSubacc", … }`, or, as the platform's script resolves to,
     /// `{ "paymentToken": {…}, "threedsInformation": {…} }`.
-    pub(super) fn read(handed: &Handed) -> Result<Self, Refusal> {
-        let Handed::Answer(answer) = handed else {
+    pub(super) fn read(payload: &PagePayload) -> Result<Self, Refusal> {
+        let PagePayload::Answer(answer) = payload else {
             return Err(Refusal::NotOffered);
         };
         let invalid = Refusal::Invalid("answer");

@@ -47,7 +47,7 @@ async fn charged(status: u16, body: &'static str, currency: &str) -> Result<Outc
     let gateway = gateway(&answering(status, body).await);
     let amount = Amount::parse("10", currency).unwrap();
     let token = SecretString::from("01ab".to_owned());
-    let ask = ChargeAsk {
+    let params = ChargeParams {
         token: &token,
         amount: &amount,
         reference: "order-1",
@@ -56,12 +56,12 @@ async fn charged(status: u16, body: &'static str, currency: &str) -> Result<Outc
         capture: Capture::Auto,
         network_token: None,
         platform_id: None,
-        asked_at: 0,
+        requested_at: 0,
         now: 0,
         customer_ip: Some("192.0.2.1".parse().unwrap()),
     };
     gateway
-        .charge(&Transport::new(Timeouts::default()).unwrap(), &ask)
+        .charge(&Transport::new(Timeouts::default()).unwrap(), &params)
         .await
 }
 
@@ -375,7 +375,7 @@ fn what_a_page_hands_over_is_of_the_right_account() {
         (json!({}), false),
     ] {
         assert_eq!(
-            gateway.check(&Handed::Answer(answer.clone())).is_ok(),
+            gateway.check(&PagePayload::Answer(answer.clone())).is_ok(),
             taken,
             "{answer}"
         );

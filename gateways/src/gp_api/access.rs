@@ -13,7 +13,7 @@ use super::GpApi;
 use super::answer::{Problem, read};
 use super::wire::Call;
 use crate::error::{Doubt, Error, Refusal, Rejection};
-use crate::gateway::Opened;
+use crate::gateway::PlatformSession;
 use crate::transport::access::is_token;
 use crate::transport::{Response, Transport};
 
@@ -48,7 +48,7 @@ impl GpApi {
         permission: Option<&str>,
     ) -> Result<AccessToken, Error> {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        let ask = AccessTokenRequest {
+        let params = AccessTokenRequest {
             app_id: self.app_id.clone(),
             secret: secret(&nonce, self.app_key.expose_secret()),
             nonce,
@@ -62,7 +62,7 @@ impl GpApi {
             method: "POST",
             url: format!("{}/accesstoken", self.hosts.base()),
             headers: headers(),
-            body: serde_json::to_string(&ask).map_err(|_| Refusal::NotSent)?,
+            body: serde_json::to_string(&params).map_err(|_| Refusal::NotSent)?,
         };
         let answer = read(&transport.send(request).await?)?;
         let token: AccessToken =
@@ -79,7 +79,7 @@ impl GpApi {
         &self,
         transport: &Transport,
         reference: &str,
-    ) -> Result<Opened, Error> {
+    ) -> Result<PlatformSession, Error> {
         let token = self
             .access_token(transport, BROWSER_SECONDS, Some(BROWSER_PERMISSION))
             .await?;
@@ -100,8 +100,8 @@ impl GpApi {
         if let Some(name) = &self.tokenization_account_name {
             public.insert("account_name".into(), name.as_str().into());
         }
-        Ok(Opened {
-            kept: SecretString::default(),
+        Ok(PlatformSession {
+            state: SecretString::default(),
             public,
             seconds: token.seconds_to_expire.min(BROWSER_SECONDS),
         })
@@ -179,7 +179,7 @@ impl GpApi {
     }
 
     /// Calls and reads.
-    pub(super) async fn ask(&self, transport: &Transport, call: &Call<'_>) -> Result<Value, CallError> {
+    pub(super) async fn fetch(&self, transport: &Transport, call: &Call<'_>) -> Result<Value, CallError> {
         let answer = self.call(transport, call).await.map_err(CallError::Call)?;
         read(&answer).map_err(CallError::Answer)
     }

@@ -12,7 +12,7 @@ use super::answer::{Problem, deciding, text};
 use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
+use crate::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
 use crate::transport::Transport;
 
 /// A payment method that a page handed over, as the platform describes it.
@@ -34,9 +34,9 @@ impl GpApi {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        let Handed::Answer(answer) = handed else {
+        let PagePayload::Answer(answer) = payload else {
             return Err(Refusal::NotOffered.into());
         };
         let answer: PaymentMethod = serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
@@ -77,12 +77,12 @@ impl GpApi {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            match self.ask(transport, &call).await {
+            match self.fetch(transport, &call).await {
                 Ok(verification) => return verified(&verification, &single),
                 Err(CallError::Answer(Problem::Duplicate(id))) => {
                     if let Some(id) = id.filter(|id| is_id("VER_", id))
                         && let Ok(verification) = self
-                            .ask(transport, &Call::get(format!("/verifications/{id}")))
+                            .fetch(transport, &Call::get(format!("/verifications/{id}")))
                             .await
                     {
                         // A key can be anybody's; the reference is this session's alone.
@@ -139,14 +139,14 @@ impl GpApi {
         id: &str,
     ) -> Result<Result<Single, Rejection>, Error> {
         let call = Call::get(path(&id.into())?);
-        let mut asked = self.ask(transport, &call).await;
+        let mut asked = self.fetch(transport, &call).await;
         // What the page has made this moment may not be readable yet.
         for pause in &PAUSES[..2] {
             if !matches!(&asked, Err(CallError::Answer(Problem::Rejected(rejection))) if gone(rejection)) {
                 break;
             }
             tokio::time::sleep(*pause).await;
-            asked = self.ask(transport, &call).await;
+            asked = self.fetch(transport, &call).await;
         }
         let method = match asked {
             Ok(method) => method,
@@ -180,7 +180,7 @@ impl GpApi {
         transport: &Transport,
         token: &SecretString,
     ) -> Result<Option<String>, Error> {
-        match self.ask(transport, &Call::get(path(token)?)).await {
+        match self.fetch(transport, &Call::get(path(token)?)).await {
             Ok(method) => Ok(text(&method, "/reference").map(str::to_owned)),
             Err(CallError::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(None),
             Err(asked) => Err(asked.into()),
@@ -202,7 +202,7 @@ impl GpApi {
                 ("status", "ACTIVE"),
             ],
         );
-        let list = self.ask(transport, &Call::get(path)).await?;
+        let list = self.fetch(transport, &Call::get(path)).await?;
         let methods = list.get("payment_methods").and_then(Value::as_array);
         let mut own = methods
             .into_iter()
@@ -222,7 +222,7 @@ impl GpApi {
         transport: &Transport,
         token: &SecretString,
     ) -> Result<StoredCard, Error> {
-        let method = self.ask(transport, &Call::get(path(token)?)).await?;
+        let method = self.fetch(transport, &Call::get(path(token)?)).await?;
         let card = described(&method)?;
         if card.token.expose_secret() == token.expose_secret() {
             Ok(card)
@@ -261,7 +261,7 @@ impl GpApi {
             body: Some(body.into()),
             account: false,
         };
-        self.ask(transport, &call).await?;
+        self.fetch(transport, &call).await?;
         let mut card = self.stored_card(transport, token).await?;
         // Not everything that can be changed is always told.
         card.expiry = card.expiry.or(patch.expiry);
@@ -275,7 +275,7 @@ impl GpApi {
             method: "DELETE",
             ..Call::get(path(token)?)
         };
-        match self.ask(transport, &call).await {
+        match self.fetch(transport, &call).await {
             Ok(_) => Ok(()),
             // Not known there: there is nothing left to forget.
             Err(CallError::Answer(Problem::Rejected(rejection))) if gone(&rejection) => Ok(()),

@@ -13,7 +13,7 @@ use super::GpApi;
 use super::answer::{deciding, text};
 use super::wire::Call;
 use crate::error::{Doubt, Error};
-use crate::gateway::{News, Notification, Outcome};
+use crate::gateway::{Notification, Outcome, PaymentEvent};
 use crate::transport::Transport;
 
 const SIGNATURE: &str = "x-gp-signature";
@@ -75,7 +75,7 @@ impl GpApi {
 
     pub(super) async fn confirmed(&self, transport: &Transport, id: &str) -> Result<Notification, Error> {
         let transaction = self
-            .ask(transport, &Call::get(format!("/transactions/{id}")))
+            .fetch(transport, &Call::get(format!("/transactions/{id}")))
             .await?;
         if text(&transaction, "/id") != Some(id) {
             return Err(Error::Doubtful(Doubt::WrongReference));
@@ -86,10 +86,10 @@ impl GpApi {
             return Ok(Notification::Nothing { reference });
         }
         let news = match self.outcome(&transaction, None) {
-            Outcome::Approved(approval) => News::Approved(approval),
-            Outcome::Authorized(approval) => News::Authorized(approval),
-            Outcome::Voided(approval) => News::Voided(approval),
-            Outcome::Declined(decline) => News::Declined(decline),
+            Outcome::Approved(approval) => PaymentEvent::Approved(approval),
+            Outcome::Authorized(approval) => PaymentEvent::Authorized(approval),
+            Outcome::Voided(approval) => PaymentEvent::Voided(approval),
+            Outcome::Declined(decline) => PaymentEvent::Declined(decline),
             Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
         };
         Ok(Notification::Payment { reference, news })

@@ -14,7 +14,7 @@ use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Approval, Capture, Change, ChargeAsk, Decline, Outcome, PaymentRef, Pending};
+use crate::gateway::{Approval, Capture, Change, ChargeParams, Decline, Outcome, PaymentRef, Pending};
 use crate::transport::Transport;
 
 /// What is done to a transaction.
@@ -117,27 +117,27 @@ fn is_amount(transaction: &Value, amount: &Amount) -> bool {
 }
 
 impl GpApi {
-    fn sale<'a>(&self, ask: &ChargeAsk<'a>) -> Call<'a> {
+    fn sale<'a>(&self, params: &ChargeParams<'a>) -> Call<'a> {
         let mut method = Map::new();
         method.insert("entry_mode".into(), "ECOM".into());
-        method.insert("id".into(), ask.token.expose_secret().into());
-        if ask.network_token.unwrap_or(self.use_network_token) {
+        method.insert("id".into(), params.token.expose_secret().into());
+        if params.network_token.unwrap_or(self.use_network_token) {
             method.insert("usage_mode".into(), "USE_NETWORK_TOKEN".into());
         }
         let body = json!({
             "type": "SALE",
             "channel": "CNP",
-            "capture_mode": match ask.capture { Capture::Auto => "AUTO", Capture::Later => "LATER" },
-            "amount": ask.amount.minor().to_string(),
-            "currency": ask.amount.currency().code(),
+            "capture_mode": match params.capture { Capture::Auto => "AUTO", Capture::Later => "LATER" },
+            "amount": params.amount.minor().to_string(),
+            "currency": params.amount.currency().code(),
             "country": self.country,
-            "reference": ask.reference,
-            "description": ask.description,
+            "reference": params.reference,
+            "description": params.description,
             "payment_method": method,
         });
         Call {
             account: true,
-            ..Call::post("/transactions".into(), ask.attempt, body)
+            ..Call::post("/transactions".into(), params.attempt, body)
         }
     }
 
@@ -168,10 +168,10 @@ impl GpApi {
     pub(super) async fn charge_token(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
     ) -> Result<Outcome, Refusal> {
-        let doubt = match self.ask(transport, &self.sale(ask)).await {
-            Ok(transaction) => match self.outcome(&transaction, Some((ask.amount, ask.reference))) {
+        let doubt = match self.fetch(transport, &self.sale(params)).await {
+            Ok(transaction) => match self.outcome(&transaction, Some((params.amount, params.reference))) {
                 Outcome::Unknown(doubt) | Outcome::Pending(Pending { doubt, .. }) => doubt,
                 known @ (Outcome::Approved(_)
                 | Outcome::Authorized(_)
@@ -180,7 +180,7 @@ impl GpApi {
             },
             Err(CallError::Answer(Problem::Rejected(rejection))) => return Err(Refusal::Rejected(rejection)),
             Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
-                return Ok(self.original_sale(transport, ask, &id).await);
+                return Ok(self.original_sale(transport, params, &id).await);
             }
             Err(CallError::Answer(Problem::Duplicate(None))) => Doubt::Contradictory,
             Err(CallError::Answer(Problem::Doubtful(doubt))) => doubt,
@@ -189,14 +189,14 @@ impl GpApi {
         if doubt == Doubt::Pending {
             return Ok(Outcome::Unknown(doubt));
         }
-        self.lookup(transport, ask, true, doubt).await
+        self.lookup_charge(transport, params, true, doubt).await
     }
 
     /// After a lost answer: by reference, then with the same key.
-    pub(super) async fn lookup(
+    pub(super) async fn lookup_charge(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         repeat: bool,
         mut doubt: Doubt,
     ) -> Result<Outcome, Refusal> {
@@ -205,9 +205,9 @@ impl GpApi {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            match self.by_reference(transport, ask.reference).await {
+            match self.by_reference(transport, params.reference).await {
                 Ok(Some(transaction)) => {
-                    return Ok(self.outcome(&transaction, Some((ask.amount, ask.reference))));
+                    return Ok(self.outcome(&transaction, Some((params.amount, params.reference))));
                 }
                 Ok(None) => readable = true,
                 Err(Error::Doubtful(why)) => doubt = why,
@@ -218,16 +218,16 @@ impl GpApi {
         if !repeat || !readable {
             return Ok(Outcome::Unknown(doubt));
         }
-        match self.ask(transport, &self.sale(ask)).await {
-            Ok(transaction) => Ok(self.outcome(&transaction, Some((ask.amount, ask.reference)))),
+        match self.fetch(transport, &self.sale(params)).await {
+            Ok(transaction) => Ok(self.outcome(&transaction, Some((params.amount, params.reference)))),
             Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
-                Ok(self.original_sale(transport, ask, &id).await)
+                Ok(self.original_sale(transport, params, &id).await)
             }
             // Also a refusal: it says nothing about the first try.
             Err(CallError::Answer(Problem::Doubtful(doubt)) | CallError::Call(Error::Doubtful(doubt))) => {
-                match self.by_reference(transport, ask.reference).await {
+                match self.by_reference(transport, params.reference).await {
                     Ok(Some(transaction)) => {
-                        Ok(self.outcome(&transaction, Some((ask.amount, ask.reference))))
+                        Ok(self.outcome(&transaction, Some((params.amount, params.reference))))
                     }
                     Ok(None) | Err(_) => Ok(Outcome::Unknown(doubt)),
                 }
@@ -236,9 +236,9 @@ impl GpApi {
         }
     }
 
-    async fn original_sale(&self, transport: &Transport, ask: &ChargeAsk<'_>, id: &str) -> Outcome {
+    async fn original_sale(&self, transport: &Transport, params: &ChargeParams<'_>, id: &str) -> Outcome {
         match self.original(transport, id).await {
-            Some(transaction) => self.outcome(&transaction, Some((ask.amount, ask.reference))),
+            Some(transaction) => self.outcome(&transaction, Some((params.amount, params.reference))),
             None => Outcome::Unknown(Doubt::Undecodable),
         }
     }
@@ -253,7 +253,7 @@ impl GpApi {
                 tokio::time::sleep(pause).await;
             }
             let call = Call::get(format!("/transactions/{id}"));
-            if let Ok(transaction) = self.ask(transport, &call).await
+            if let Ok(transaction) = self.fetch(transport, &call).await
                 && text(&transaction, "/id") == Some(id)
             {
                 return Some(transaction);
@@ -274,7 +274,7 @@ impl GpApi {
                 ("reference", reference),
             ],
         );
-        let mut list = self.ask(transport, &Call::get(path)).await?;
+        let mut list = self.fetch(transport, &Call::get(path)).await?;
         let Some(Value::Array(transactions)) = list.get_mut("transactions").map(Value::take) else {
             return Err(Error::Doubtful(Doubt::Undecodable));
         };
@@ -321,7 +321,7 @@ impl GpApi {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            match self.ask(transport, &call).await {
+            match self.fetch(transport, &call).await {
                 Ok(transaction) => return changed(&transaction, verb),
                 Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
                     return match self.original(transport, &id).await {

@@ -10,7 +10,7 @@ use super::answer::{decode, rejection, undecodable};
 use super::wire::{opaque, packed};
 use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Handed, OpenSession, Origin, StoredCard};
+use crate::gateway::{OpenSession, Origin, PagePayload, StoredCard};
 use crate::transport::Transport;
 
 impl GreenPay {
@@ -21,11 +21,11 @@ impl GreenPay {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        match handed {
-            Handed::Sealed { .. } => {
-                let packed = packed(handed)?;
+        match payload {
+            PagePayload::Sealed { .. } => {
+                let packed = packed(payload)?;
                 let verb = if session.kind == Kind::Update {
                     Verb::UpdateToken
                 } else {
@@ -37,7 +37,7 @@ impl GreenPay {
                     .map_err(|error| refused(&error, answer.status))?;
                 self.card(card, session.reference, Origin::Platform)
             }
-            Handed::Answer(answer) => {
+            PagePayload::Answer(answer) => {
                 let answer: TokenAnswer =
                     serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
                 let card = read_token(&self.key, 200, &answer).map_err(|_| Refusal::Invalid("answer"))?;

@@ -11,7 +11,7 @@ use super::GreenPay;
 use super::answer::object;
 use super::payments::settled;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
-use crate::gateway::{News, Notification, Origin, Outcome};
+use crate::gateway::{Notification, Origin, Outcome, PaymentEvent};
 
 /// Under the one address that is registered at the platform. The empty one is for payments.
 pub(super) const ROUTES: &[&str] = &["", "newCard"];
@@ -35,13 +35,13 @@ impl GreenPay {
         )?;
         let news = match read_payment(&self.key, 200, &answer) {
             Ok(payment) => match settled(payment, &answer) {
-                Outcome::Approved(approval) => News::Approved(approval),
-                Outcome::Authorized(approval) => News::Authorized(approval),
-                Outcome::Voided(approval) => News::Voided(approval),
-                Outcome::Declined(decline) => News::Declined(decline),
+                Outcome::Approved(approval) => PaymentEvent::Approved(approval),
+                Outcome::Authorized(approval) => PaymentEvent::Authorized(approval),
+                Outcome::Voided(approval) => PaymentEvent::Voided(approval),
+                Outcome::Declined(decline) => PaymentEvent::Declined(decline),
                 Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
             },
-            Err(error) if error.code() == Code::PlatformRejected => News::Failed(Rejection {
+            Err(error) if error.code() == Code::PlatformRejected => PaymentEvent::Failed(Rejection {
                 code: error.platform_code().map(Into::into),
                 name: None,
                 message: sentence(error.platform_message().unwrap_or_default()),

@@ -9,7 +9,9 @@ use super::answer::{known_failure, object, rejection, undecodable};
 use super::wire::packed;
 use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Refusal, Rejection, sentence, word};
-use crate::gateway::{Approval, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef};
+use crate::gateway::{
+    Approval, Change, ChargeParams, Decline, OpenSession, Outcome, PagePayload, PaymentRef,
+};
 use crate::transport::{Response, Transport};
 
 impl GreenPay {
@@ -17,11 +19,16 @@ impl GreenPay {
     pub(super) async fn charge_token(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
     ) -> Result<Outcome, Refusal> {
-        let order = self.payment_order(ask.amount, ask.reference, ask.description, Some(ask.token))?;
+        let order = self.payment_order(
+            params.amount,
+            params.reference,
+            params.description,
+            Some(params.token),
+        )?;
         match self.post(transport, "/tokenPayment", &order).await {
-            Ok(answer) => self.outcome(&answer, ask.reference),
+            Ok(answer) => self.outcome(&answer, params.reference),
             Err(error) => error.into_doubt().map(Outcome::Unknown),
         }
     }
@@ -31,13 +38,13 @@ impl GreenPay {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
         kount: bool,
     ) -> Result<Outcome, Refusal> {
-        if let Handed::Answer(answer) = handed {
+        if let PagePayload::Answer(answer) = payload {
             return self.handed_payment(answer, session.reference);
         }
-        let packed = packed(handed)?;
+        let packed = packed(payload)?;
         match self.relay(transport, Verb::Pay { kount }, session, &packed).await {
             Ok(answer) => self.outcome(&answer, session.reference),
             Err(error) => error.into_doubt().map(Outcome::Unknown),

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Refusal;
-use crate::gateway::Handed;
+use crate::gateway::PagePayload;
 
 /// A card of this platform is a few hundred bytes of hex; more would only be a burden to the platform.
 const MAX_LD: usize = 8192;
@@ -22,8 +22,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn read(kept: &SecretString) -> Result<Self, Refusal> {
-        serde_json::from_str(kept.expose_secret()).map_err(|_| Refusal::Invalid("session"))
+    pub(super) fn read(state: &SecretString) -> Result<Self, Refusal> {
+        serde_json::from_str(state.expose_secret()).map_err(|_| Refusal::Invalid("session"))
     }
 }
 
@@ -40,12 +40,12 @@ pub(super) fn check_sealed(ld: &str, lk: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn packed(handed: Handed) -> Result<Packed, Refusal> {
-    let Handed::Sealed {
+pub(super) fn packed(payload: PagePayload) -> Result<Packed, Refusal> {
+    let PagePayload::Sealed {
         data: ld,
         key: Some(lk),
         ..
-    } = handed
+    } = payload
     else {
         return Err(Refusal::Invalid("ld"));
     };

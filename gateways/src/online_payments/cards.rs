@@ -19,27 +19,37 @@ use super::OnlinePayments;
 use super::payments::Expected;
 use super::wire::{SessionState, brand, check_sealed, expiry, last4, merchant_reference};
 use crate::error::{Doubt, Error, Refusal, sentence};
-use crate::gateway::{Handed, OpenSession, Opened, Origin, Progress, SessionAsk, StoredCard};
+use crate::gateway::{
+    OpenSession, Origin, PagePayload, PageState, PlatformSession, SessionParams, StoredCard,
+};
 use crate::transport::Transport;
 
 const UNUSABLE: Error = Error::Doubtful(Doubt::Undecodable);
 
 impl OnlinePayments {
-    pub(super) async fn open(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        if ask.kind == Kind::Payment {
-            merchant_reference(ask.reference)?;
-            ask.amount.ok_or(Refusal::Invalid("amount"))?;
+    pub(super) async fn open(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        if params.kind == Kind::Payment {
+            merchant_reference(params.reference)?;
+            params.amount.ok_or(Refusal::Invalid("amount"))?;
         }
-        match (ask.kind, ask.mode) {
+        match (params.kind, params.mode) {
             (Kind::Update, _) => Err(Refusal::NotOffered.into()),
-            (Kind::Tokenize | Kind::Payment, Mode::Relay) => self.client_session(transport, ask).await,
-            (Kind::Tokenize, Mode::Direct) => self.open_tokenization(transport, ask).await,
-            (Kind::Payment, Mode::Direct) => self.open_checkout(transport, ask).await,
+            (Kind::Tokenize | Kind::Payment, Mode::Relay) => self.client_session(transport, params).await,
+            (Kind::Tokenize, Mode::Direct) => self.open_tokenization(transport, params).await,
+            (Kind::Payment, Mode::Direct) => self.open_checkout(transport, params).await,
         }
     }
 
     /// `POST /sessions`: the page calls the client API with it. It is not ours to use.
-    async fn client_session(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+    async fn client_session(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
         let session = self
             .over(transport)
             .sessions()
@@ -67,17 +77,25 @@ impl OnlinePayments {
             "invalidTokens".into(),
             session.invalid_tokens.unwrap_or_default().into(),
         );
-        Ok(Opened {
-            kept: SessionState::of(ask.amount).secret()?,
+        Ok(PlatformSession {
+            state: SessionState::of(params.amount).secret()?,
             public,
             seconds: self.session_seconds,
         })
     }
 
-    async fn open_tokenization(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+    async fn open_tokenization(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
         let request = CreateHostedTokenizationRequest {
-            variant: ask.page.variant.map(Into::into).or_else(|| self.variant.clone()),
-            locale: ask.page.locale.map(Into::into).or_else(|| self.locale.clone()),
+            variant: params
+                .page
+                .variant
+                .map(Into::into)
+                .or_else(|| self.variant.clone()),
+            locale: params.page.locale.map(Into::into).or_else(|| self.locale.clone()),
             ..Default::default()
         };
         let answer = self
@@ -96,29 +114,37 @@ impl OnlinePayments {
         let mut public = Map::new();
         public.insert("hostedTokenizationUrl".into(), url.ok_or(UNUSABLE)?.into());
         public.insert("sri".into(), answer.sri.into());
-        let kept = SessionState {
+        let state = SessionState {
             hosted_tokenization_id: Some(id),
             ..SessionState::default()
         };
-        Ok(Opened {
-            kept: kept.secret()?,
+        Ok(PlatformSession {
+            state: state.secret()?,
             public,
             seconds: self.session_seconds,
         })
     }
 
-    async fn open_checkout(&self, transport: &Transport, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
-        let amount = ask.amount.ok_or(Refusal::Invalid("amount"))?;
-        let return_url = ask.page.return_url.or(self.return_url.as_deref());
+    async fn open_checkout(
+        &self,
+        transport: &Transport,
+        params: &SessionParams<'_>,
+    ) -> Result<PlatformSession, Error> {
+        let amount = params.amount.ok_or(Refusal::Invalid("amount"))?;
+        let return_url = params.page.return_url.or(self.return_url.as_deref());
         if return_url.is_some_and(|url| url.len() > 200 || self.page_url(url).is_none()) {
             return Err(Refusal::Invalid("return_url").into());
         }
         let request = CreateHostedCheckoutRequest {
-            order: Some(Self::order(amount, ask.reference)?),
+            order: Some(Self::order(amount, params.reference)?),
             hosted_checkout_specific_input: Some(HostedCheckoutSpecificInput {
                 return_url: return_url.map(Into::into),
-                locale: ask.page.locale.map(Into::into).or_else(|| self.locale.clone()),
-                variant: ask.page.variant.map(Into::into).or_else(|| self.variant.clone()),
+                locale: params.page.locale.map(Into::into).or_else(|| self.locale.clone()),
+                variant: params
+                    .page
+                    .variant
+                    .map(Into::into)
+                    .or_else(|| self.variant.clone()),
                 // Minutes; the page must not outlive what the server knows of it.
                 session_timeout: Some((self.session_seconds / 60).max(1)),
                 ..Default::default()
@@ -135,15 +161,15 @@ impl OnlinePayments {
             (Some(url), _) => self.page_url(&url),
             (None, partial) => self.whole(partial.as_deref()),
         };
-        let kept = SessionState {
+        let state = SessionState {
             hosted_checkout_id: Some(id),
             return_mac: Some(answer.returnmac.filter(|mac| !mac.is_empty()).ok_or(UNUSABLE)?),
             ..SessionState::of(Some(amount))
         };
         let mut public = Map::new();
         public.insert("redirectUrl".into(), url.ok_or(UNUSABLE)?.into());
-        Ok(Opened {
-            kept: kept.secret()?,
+        Ok(PlatformSession {
+            state: state.secret()?,
             public,
             seconds: self.session_seconds,
         })
@@ -160,9 +186,9 @@ impl OnlinePayments {
         transport: &Transport,
         session: &OpenSession<'_>,
         answer: Option<&Value>,
-    ) -> Result<Progress, Error> {
-        let kept = SessionState::read(session);
-        let (Some(id), Some(mac)) = (&kept.hosted_checkout_id, &kept.return_mac) else {
+    ) -> Result<PageState, Error> {
+        let state = SessionState::read(session);
+        let (Some(id), Some(mac)) = (&state.hosted_checkout_id, &state.return_mac) else {
             return Err(Refusal::NotOffered.into());
         };
         if let Some(answer) = answer {
@@ -176,22 +202,22 @@ impl OnlinePayments {
         }
         let checkout = self.over(transport).hosted_checkout().get(id).await?;
         match checkout.status.as_deref() {
-            Some("CANCELLED_BY_CONSUMER") => Ok(Progress::Cancelled),
+            Some("CANCELLED_BY_CONSUMER") => Ok(PageState::Cancelled),
             Some("PAYMENT_CREATED") => {
-                let amount = kept.amount()?;
+                let amount = state.amount()?;
                 let expected = Expected {
                     amount: &amount,
                     reference: session.reference,
                 };
                 let payment = checkout.created_payment_output.and_then(|output| output.payment);
-                Ok(Progress::Paid(self.outcome(
+                Ok(PageState::Paid(self.outcome(
                     payment.as_ref(),
                     None,
                     Some(&expected),
                 )))
             }
             // A word of a later version is no end.
-            _ => Ok(Progress::Open),
+            _ => Ok(PageState::Open),
         }
     }
 
@@ -200,11 +226,11 @@ impl OnlinePayments {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
         let merchant = self.over(transport);
-        match handed {
-            Handed::Sealed { data, product, .. } => {
+        match payload {
+            PagePayload::Sealed { data, product, .. } => {
                 check_sealed(&data)?;
                 let request = CreateTokenRequest {
                     payment_product_id: product,
@@ -232,9 +258,9 @@ impl OnlinePayments {
                     origin: Origin::Platform,
                 })
             }
-            Handed::Answer(_) => {
-                let kept = SessionState::read(session);
-                let id = kept.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
+            PagePayload::Answer(_) => {
+                let state = SessionState::read(session);
+                let id = state.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
                 match merchant.hosted_tokenization().get(&id).await {
                     Ok(answer) => {
                         let token = answer.token.as_ref();

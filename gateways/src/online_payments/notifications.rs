@@ -3,13 +3,13 @@
 use super::OnlinePayments;
 use super::payments::payment_id;
 use crate::error::{Doubt, Error};
-use crate::gateway::{News, Noticed, Notification, Outcome};
+use crate::gateway::{Event, Notification, Outcome, PaymentEvent};
 use crate::transport::Transport;
 use cardseal_worldline::online_payments::domain::WebhooksEvent;
 use cardseal_worldline::online_payments::webhooks::WebhookError;
 
 impl OnlinePayments {
-    pub(super) fn notifications(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<Vec<Noticed>, Error> {
+    pub(super) fn notifications(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<Vec<Event>, Error> {
         let events = self
             .webhooks
             .unmarshal(body, headers)
@@ -20,7 +20,7 @@ impl OnlinePayments {
         Ok(events.iter().map(|event| self.noticed(event)).collect())
     }
 
-    fn noticed(&self, event: &WebhooksEvent) -> Noticed {
+    fn noticed(&self, event: &WebhooksEvent) -> Event {
         let ours = event
             .merchant_id
             .as_deref()
@@ -46,7 +46,7 @@ impl OnlinePayments {
             },
             None => Notification::Nothing { reference },
         };
-        Noticed {
+        Event {
             id: event.id.clone().filter(|id| (1..=100).contains(&id.len())),
             notification,
         }
@@ -64,10 +64,10 @@ impl OnlinePayments {
             .and_then(|references| references.merchant_reference.clone())
             .unwrap_or_default();
         let news = match self.outcome(Some(&payment), None, None) {
-            Outcome::Approved(approval) => News::Approved(approval),
-            Outcome::Authorized(approval) => News::Authorized(approval),
-            Outcome::Voided(approval) => News::Voided(approval),
-            Outcome::Declined(decline) => News::Declined(decline),
+            Outcome::Approved(approval) => PaymentEvent::Approved(approval),
+            Outcome::Authorized(approval) => PaymentEvent::Authorized(approval),
+            Outcome::Voided(approval) => PaymentEvent::Voided(approval),
+            Outcome::Declined(decline) => PaymentEvent::Declined(decline),
             Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(Notification::Nothing { reference }),
         };
         Ok(Notification::Payment { reference, news })

@@ -21,7 +21,7 @@ use super::{OnlinePayments, PAUSES};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{
-    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef, Pending,
+    Approval, Capture, Change, ChargeParams, Decline, OpenSession, Outcome, PagePayload, PaymentRef, Pending,
 };
 use crate::transport::Transport;
 
@@ -173,32 +173,32 @@ impl OnlinePayments {
     pub(super) async fn charge_token(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         lost: Option<Doubt>,
     ) -> Result<Outcome, Refusal> {
-        if ask.network_token == Some(true) {
+        if params.network_token == Some(true) {
             return Err(Refusal::NotOffered);
         }
-        let token = ask.token.expose_secret();
+        let token = params.token.expose_secret();
         if !is_id(token) {
             return Err(Refusal::Invalid("token"));
         }
         let request = CreatePaymentRequest {
-            order: Some(Self::order(ask.amount, ask.reference)?),
+            order: Some(Self::order(params.amount, params.reference)?),
             card_payment_method_specific_input: Some(CardPaymentMethodSpecificInput {
                 token: Some(token.into()),
                 unscheduled_card_on_file_requestor: self.initiator.map(Into::into),
                 unscheduled_card_on_file_sequence_indicator: self.initiator.map(|_| "subsequent".into()),
-                ..self.card(ask.capture)
+                ..self.card(params.capture)
             }),
             ..Default::default()
         };
         let expected = Expected {
-            amount: ask.amount,
-            reference: ask.reference,
+            amount: params.amount,
+            reference: params.reference,
         };
         let merchant = self.over(transport);
-        self.create(&merchant, &request, ask.attempt, &expected, (lost, &PAUSES))
+        self.create(&merchant, &request, params.attempt, &expected, (lost, &PAUSES))
             .await
     }
 
@@ -207,9 +207,9 @@ impl OnlinePayments {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<Outcome, Refusal> {
-        let Handed::Sealed { data, product, .. } = handed else {
+        let PagePayload::Sealed { data, product, .. } = payload else {
             return Err(Refusal::NotOffered);
         };
         check_sealed(&data)?;
@@ -346,17 +346,17 @@ impl OnlinePayments {
     }
 
     /// After a lost answer, or of a payment that was pending.
-    pub(super) async fn lookup(
+    pub(super) async fn lookup_charge(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
         repeat: bool,
     ) -> Result<Outcome, Refusal> {
         let expected = Expected {
-            amount: ask.amount,
-            reference: ask.reference,
+            amount: params.amount,
+            reference: params.reference,
         };
-        if let Some(id) = ask.platform_id {
+        if let Some(id) = params.platform_id {
             return Ok(match self.over(transport).payments().get(id).await {
                 Ok(payment) if payment.id.as_deref().and_then(payment_id) == payment_id(id) => {
                     self.outcome(Some(&payment), None, Some(&expected))
@@ -368,8 +368,10 @@ impl OnlinePayments {
                 }),
             });
         }
-        if repeat && !ask.token.expose_secret().is_empty() {
-            return self.charge_token(transport, ask, Some(Doubt::Interrupted)).await;
+        if repeat && !params.token.expose_secret().is_empty() {
+            return self
+                .charge_token(transport, params, Some(Doubt::Interrupted))
+                .await;
         }
         Ok(Outcome::Unknown(Doubt::Interrupted))
     }

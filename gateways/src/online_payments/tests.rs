@@ -45,8 +45,8 @@ fn euros(text: &str) -> Amount {
     Amount::parse(text, "EUR").unwrap()
 }
 
-fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeAsk<'a> {
-    ChargeAsk {
+fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeParams<'a> {
+    ChargeParams {
         token,
         amount,
         reference: "order-1",
@@ -55,16 +55,16 @@ fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeAsk<'a> {
         capture: Capture::Auto,
         network_token: None,
         platform_id: None,
-        asked_at: 0,
+        requested_at: 0,
         now: 0,
         customer_ip: None,
     }
 }
 
-fn sealed() -> Handed {
+fn sealed() -> PagePayload {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../tests/vectors/online-payments.json")).unwrap();
-    Handed::Sealed {
+    PagePayload::Sealed {
         data: vectors["jwe"][0]["token"].as_str().unwrap().into(),
         key: None,
         product: None,
@@ -442,10 +442,10 @@ async fn a_charge_says_what_is_asked_and_reads_what_became_of_it() {
     // What is not ours, or cannot be sent.
     let before = platform.seen().len();
     let long = "x".repeat(41);
-    let mut ask = charge(&token, &amount);
-    ask.reference = &long;
+    let mut params = charge(&token, &amount);
+    params.reference = &long;
     assert_eq!(
-        gateway.charge(&transport(), &ask).await,
+        gateway.charge(&transport(), &params).await,
         Err(Refusal::Invalid("order_reference"))
     );
     let odd = "a/b".to_owned().into();
@@ -500,8 +500,8 @@ async fn lost_answers_never_double_a_charge() {
                     let gateway = gateway(&base, &json!({}));
                     platform.trouble(&[a, b, c]);
                     let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
-                    let ask = charge(&token, &amount);
-                    let outcome = gateway.charge(&transport, &ask).await;
+                    let params = charge(&token, &amount);
+                    let outcome = gateway.charge(&transport, &params).await;
                     let told = format!("{a:?} {b:?} {c:?}: {outcome:?}");
                     match &outcome {
                         Ok(Outcome::Approved(_)) => assert_eq!(platform.done(), 1, "{told}"),
@@ -509,7 +509,7 @@ async fn lost_answers_never_double_a_charge() {
                         _ => panic!("{told}"),
                     }
                     platform.trouble(&[]);
-                    let found = gateway.find(&transport, &ask, true).await;
+                    let found = gateway.lookup(&transport, &params, true).await;
                     assert!(matches!(found, Ok(Outcome::Approved(_))), "{told} {found:?}");
                     assert_eq!(platform.done(), 1, "{told}");
                     let keys: std::collections::BTreeSet<_> = platform
@@ -713,7 +713,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     let (platform, base) = Platform::start().await;
     let gateway = gateway(&base, &json!({ "locale": "de_DE" }));
     let amount = euros("10.00");
-    let ask = |kind, mode| SessionAsk {
+    let params = |kind, mode| SessionParams {
         capture: Capture::Auto,
         kind,
         mode,
@@ -731,21 +731,21 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
         "assetUrl": "https://assets.example/", "invalidTokens": [] });
     platform.answers("/v2/MyPSPID/sessions", 201, answer.clone());
     let opened = gateway
-        .open_session(&transport(), &ask(Kind::Payment, Mode::Relay))
+        .open_session(&transport(), &params(Kind::Payment, Mode::Relay))
         .await
         .unwrap();
     assert_eq!(Value::Object(opened.public), answer);
     // The amount is the merchant's: the card comes from the page, the amount from what was kept.
-    let open = |kept, attempt| OpenSession {
+    let open = |state, attempt| OpenSession {
         id: "ses_1",
         now: 0,
-        kept,
+        state,
         kind: Kind::Payment,
         reference: "order-1",
         attempt,
     };
     let outcome = gateway
-        .pay(&transport(), &open(&opened.kept, "pay-1"), sealed(), false)
+        .pay(&transport(), &open(&opened.state, "pay-1"), sealed(), false)
         .await
         .unwrap();
     assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");
@@ -772,7 +772,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
         platform.answers("/v2/MyPSPID/sessions", 201, bad.clone());
         assert!(
             gateway
-                .open_session(&transport(), &ask(Kind::Tokenize, Mode::Relay))
+                .open_session(&transport(), &params(Kind::Tokenize, Mode::Relay))
                 .await
                 .is_err(),
             "{bad}"
@@ -788,15 +788,15 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     let session = OpenSession {
         id: "ses_1",
         now: 0,
-        kept: &nothing,
+        state: &nothing,
         kind: Kind::Tokenize,
         reference: "r",
         attempt: "",
     };
-    let Handed::Sealed { data, .. } = sealed() else {
+    let PagePayload::Sealed { data, .. } = sealed() else {
         panic!()
     };
-    let handed = |product| Handed::Sealed {
+    let payload = |product| PagePayload::Sealed {
         data: data.clone(),
         key: None,
         product: Some(product),
@@ -819,7 +819,10 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
         )
     };
     // The platform cannot be asked about it: the product that the page named is not believed.
-    let card = gateway.tokenize(&transport(), &session, handed(3)).await.unwrap();
+    let card = gateway
+        .tokenize(&transport(), &session, payload(3))
+        .await
+        .unwrap();
     assert_eq!(facts(&card), said(None));
     platform.answers(
         &format!("/v2/MyPSPID/tokens/{TOKEN}"),
@@ -827,7 +830,10 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
         json!({ "id": TOKEN, "paymentProductId": 1, "card": { "data": { "cardWithoutCvv": {
             "cardNumber": "************7977", "cardholderName": "Jane Doe", "expiryDate": "1230" } } } }),
     );
-    let card = gateway.tokenize(&transport(), &session, handed(3)).await.unwrap();
+    let card = gateway
+        .tokenize(&transport(), &session, payload(3))
+        .await
+        .unwrap();
     assert_eq!(facts(&card), said(Some("visa")));
     let seen = platform.seen();
     let created = seen.iter().rev().find(|call| call.body["paymentProductId"] == 3);
@@ -849,7 +855,7 @@ async fn sessions_hand_out_what_a_page_needs_and_keep_the_rest() {
     );
     assert!(
         gateway
-            .open_session(&transport(), &ask(Kind::Update, Mode::Relay))
+            .open_session(&transport(), &params(Kind::Update, Mode::Relay))
             .await
             .is_err()
     );
@@ -860,7 +866,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     let (platform, base) = Platform::start().await;
     let gateway = gateway(&base, &json!({}));
     let amount = euros("1.23");
-    let ask = |kind| SessionAsk {
+    let params = |kind| SessionParams {
         capture: Capture::Auto,
         kind,
         mode: Mode::Direct,
@@ -882,7 +888,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         "redirectUrl": "https://payment.example/form/1" }),
     );
     let opened = gateway
-        .open_session(&transport(), &ask(Kind::Payment))
+        .open_session(&transport(), &params(Kind::Payment))
         .await
         .unwrap();
     assert_eq!(
@@ -899,21 +905,22 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     let session = OpenSession {
         id: "ses_1",
         now: 0,
-        kept: &opened.kept,
+        state: &opened.state,
         kind: Kind::Payment,
         reference: "order-1",
         attempt: "",
     };
-    let look = async |answer: Option<Value>| gateway.look(&transport(), &session, answer.as_ref()).await;
+    let look =
+        async |answer: Option<Value>| gateway.page_state(&transport(), &session, answer.as_ref()).await;
     platform.answers(
         "/v2/MyPSPID/hostedcheckouts/325",
         200,
         json!({ "status": "IN_PROGRESS" }),
     );
-    assert_eq!(look(None).await, Ok(Progress::Open));
+    assert_eq!(look(None).await, Ok(PageState::Open));
     assert_eq!(
         look(Some(json!({ "RETURNMAC": "mac-1", "hostedCheckoutId": "325" }))).await,
-        Ok(Progress::Open)
+        Ok(PageState::Open)
     );
     let before = platform.seen().len();
     for wrong in [
@@ -930,7 +937,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         200,
         json!({ "status": "CANCELLED_BY_CONSUMER" }),
     );
-    assert_eq!(look(None).await, Ok(Progress::Cancelled));
+    assert_eq!(look(None).await, Ok(PageState::Cancelled));
     let created = |amount: u64, reference: &str| {
         json!({ "status": "PAYMENT_CREATED", "createdPaymentOutput": {
         "paymentStatusCategory": "SUCCESSFUL", "payment": { "id": "325_0", "status": "CAPTURED",
@@ -939,19 +946,19 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
                 "references": { "merchantReference": reference } } } } })
     };
     platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(123, "order-1"));
-    let Ok(Progress::Paid(Outcome::Approved(approval))) = look(None).await else {
+    let Ok(PageState::Paid(Outcome::Approved(approval))) = look(None).await else {
         panic!("not paid")
     };
     assert_eq!(approval.platform_id.as_deref(), Some("325_0"));
     platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(1, "order-1"));
     assert_eq!(
         look(None).await,
-        Ok(Progress::Paid(Outcome::Unknown(Doubt::Contradictory)))
+        Ok(PageState::Paid(Outcome::Unknown(Doubt::Contradictory)))
     );
     platform.answers("/v2/MyPSPID/hostedcheckouts/325", 200, created(123, "order-2"));
     assert_eq!(
         look(None).await,
-        Ok(Progress::Paid(Outcome::Unknown(Doubt::WrongReference)))
+        Ok(PageState::Paid(Outcome::Unknown(Doubt::WrongReference)))
     );
     // The partial address is completed as published.
     platform.answers(
@@ -961,7 +968,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         "partialRedirectUrl": "preprod.payone.com/hostedcheckout/1" }),
     );
     let opened = gateway
-        .open_session(&transport(), &ask(Kind::Payment))
+        .open_session(&transport(), &params(Kind::Payment))
         .await
         .unwrap();
     assert_eq!(
@@ -976,7 +983,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
         "hostedTokenizationUrl": "https://payment.example/htp/1", "sri": "sha384-x" }),
     );
     let opened = gateway
-        .open_session(&transport(), &ask(Kind::Tokenize))
+        .open_session(&transport(), &params(Kind::Tokenize))
         .await
         .unwrap();
     assert_eq!(
@@ -986,7 +993,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     let session = OpenSession {
         id: "ses_1",
         now: 0,
-        kept: &opened.kept,
+        state: &opened.state,
         kind: Kind::Tokenize,
         reference: "r",
         attempt: "",
@@ -1003,7 +1010,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     ] {
         platform.answers(page, status, body.clone());
         let open = gateway
-            .tokenize(&transport(), &session, Handed::Answer(json!({})))
+            .tokenize(&transport(), &session, PagePayload::Answer(json!({})))
             .await
             .err();
         assert_eq!(open, Some(Refusal::PageOpen.into()), "{status} {body}");
@@ -1019,7 +1026,7 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
     ] {
         platform.answers(page, status, body.clone());
         let failed = gateway
-            .tokenize(&transport(), &session, Handed::Answer(json!({})))
+            .tokenize(&transport(), &session, PagePayload::Answer(json!({})))
             .await
             .err();
         assert!(
@@ -1037,7 +1044,11 @@ async fn the_platforms_own_pages_are_asked_about_and_not_believed() {
             "data": { "cardWithoutCvv": { "cardNumber": "************0006", "expiryDate": "0130" } } } } }),
     );
     let card = gateway
-        .tokenize(&transport(), &session, Handed::Answer(json!({ "id": "evil" })))
+        .tokenize(
+            &transport(),
+            &session,
+            PagePayload::Answer(json!({ "id": "evil" })),
+        )
         .await
         .unwrap();
     assert_eq!(
@@ -1116,7 +1127,7 @@ async fn an_event_is_a_hint_and_the_platform_is_asked() {
     platform.answers("/v2/MyPSPID/payments/3254564310_0", 200, json!({ "id": "3254564310_0", "status": "CAPTURED",
         "statusOutput": { "statusCode": 9 }, "paymentOutput": { "references": { "merchantReference": "order-1" } } }));
     assert!(matches!(gateway.confirm(&transport(), "3254564310_0").await,
-        Ok(Notification::Payment { reference, news: crate::gateway::News::Approved(_) }) if reference == "order-1"));
+        Ok(Notification::Payment { reference, news: crate::gateway::PaymentEvent::Approved(_) }) if reference == "order-1"));
     platform.answers(
         "/v2/MyPSPID/payments/3254564310_0",
         200,
@@ -1182,7 +1193,7 @@ fn names_every_mistake_of_the_settings_and_no_value() {
 
 #[test]
 fn takes_a_sealed_card_by_its_shape() {
-    let Handed::Sealed { data, .. } = sealed() else {
+    let PagePayload::Sealed { data, .. } = sealed() else {
         panic!()
     };
     assert!(check_sealed(&data).is_ok());
@@ -1222,17 +1233,17 @@ fn ids_of_operations_lead_to_their_payment() {
 async fn what_is_stored_of_an_encrypted_card_is_the_platforms_word() {
     let (platform, base) = Platform::start().await;
     let gateway = gateway(&base, &json!({}));
-    let kept = SecretString::default();
+    let state = SecretString::default();
     let session = OpenSession {
         id: "ses_1",
         now: 0,
-        kept: &kept,
+        state: &state,
         kind: Kind::Tokenize,
         reference: "r",
         attempt: "",
     };
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RSA-OAEP","enc":"A256CBC-HS512","kid":"k"}"#);
-    let hand = || Handed::Sealed {
+    let hand = || PagePayload::Sealed {
         data: format!("{header}.a.b.c.d"),
         key: None,
         product: Some(1),

@@ -113,7 +113,7 @@ impl SessionState {
     }
 
     pub(super) fn read(session: &OpenSession<'_>) -> Self {
-        serde_json::from_str(session.kept.expose_secret()).unwrap_or_default()
+        serde_json::from_str(session.state.expose_secret()).unwrap_or_default()
     }
 
     /// The amount that the merchant fixed.

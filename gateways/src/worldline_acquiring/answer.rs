@@ -7,7 +7,7 @@ use cardseal_worldline::resource::is_id;
 use super::wire::is_amount;
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Approval, Capture, ChargeAsk, Decline, Outcome, Pending};
+use crate::gateway::{Approval, Capture, ChargeParams, Decline, Outcome, Pending};
 use crate::worldline::refused_here;
 
 /// What the platform said, masked. The last part of the type's address is the nearest to a code.
@@ -173,7 +173,7 @@ pub(super) fn outcome(answer: &ApiPaymentResponse, id: &str, capture: Capture, a
 }
 
 /// The payment as it is now.
-pub(super) fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>) -> Outcome {
+pub(super) fn found(payment: &ApiPaymentResource, id: &str, params: &ChargeParams<'_>) -> Outcome {
     if payment.payment_id.as_deref() != Some(id) {
         return Outcome::Unknown(Doubt::WrongReference);
     }
@@ -191,7 +191,7 @@ pub(super) fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>)
     }
     let held = matches!(status, Some("AUTHORIZED" | "PENDING_CAPTURE" | "CONFIRMED"));
     let amount = payment.total_authorized_amount.as_ref();
-    if held && (payment.is_unreadable("totalAuthorizedAmount") || !is_amount(amount, ask.amount)) {
+    if held && (payment.is_unreadable("totalAuthorizedAmount") || !is_amount(amount, params.amount)) {
         return pending(id, Doubt::Contradictory);
     }
     let brand = payment
@@ -199,7 +199,7 @@ pub(super) fn found(payment: &ApiPaymentResource, id: &str, ask: &ChargeAsk<'_>)
         .as_ref()
         .and_then(|card| card.brand.as_deref());
     let approval = approval(id, payment.initial_authorization_code.as_deref(), brand);
-    of_status(status, ask.capture, id, approval)
+    of_status(status, params.capture, id, approval)
 }
 
 pub(super) fn refused(code: Option<&str>, description: Option<&str>) -> Refusal {

@@ -14,31 +14,31 @@ use super::wire::{SessionState, Stored, brand, card_payment_data, last4, scheme_
 use super::{PAUSES, WorldlineAcquiring};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Capture, Handed, OpenSession, Opened, Origin, SessionAsk, StoredCard};
+use crate::gateway::{Capture, OpenSession, Origin, PagePayload, PlatformSession, SessionParams, StoredCard};
 use crate::sealing::SealedCard;
 use crate::transport::Transport;
 
 impl WorldlineAcquiring {
     /// Nothing happens at the platform.
-    pub(super) fn open(&self, ask: &SessionAsk<'_>) -> Result<Opened, Error> {
+    pub(super) fn open(&self, params: &SessionParams<'_>) -> Result<PlatformSession, Error> {
         let ring = self.ring.as_ref().ok_or(Refusal::NotOffered)?;
-        if ask.kind == Kind::Update || ask.mode == Mode::Direct {
+        if params.kind == Kind::Update || params.mode == Mode::Direct {
             return Err(Refusal::NotOffered.into());
         }
-        let stored = match ask.token {
+        let stored = match params.token {
             None => None,
             Some(token) => Some(serde_json::from_str(token).map_err(|_| Refusal::Invalid("token"))?),
         };
-        let kept = SessionState {
-            minor: ask.amount.map(Amount::minor),
-            currency: ask.amount.map(|amount| amount.currency().code().into()),
-            later: ask.capture == Capture::Later,
+        let state = SessionState {
+            minor: params.amount.map(Amount::minor),
+            currency: params.amount.map(|amount| amount.currency().code().into()),
+            later: params.capture == Capture::Later,
             stored,
         };
         let mut public = Map::new();
         public.insert("seal".into(), ring.public());
-        Ok(Opened {
-            kept: serde_json::to_string(&kept)
+        Ok(PlatformSession {
+            state: serde_json::to_string(&state)
                 .map_err(|_| Refusal::Invalid("session"))?
                 .into(),
             public,
@@ -47,15 +47,19 @@ impl WorldlineAcquiring {
     }
 
     /// Opens what a page sealed for this session.
-    pub(super) fn unseal(&self, session: &OpenSession<'_>, handed: &Handed) -> Result<SealedCard, Refusal> {
+    pub(super) fn unseal(
+        &self,
+        session: &OpenSession<'_>,
+        payload: &PagePayload,
+    ) -> Result<SealedCard, Refusal> {
         let (
             Some(ring),
-            Handed::Sealed {
+            PagePayload::Sealed {
                 data,
                 key: None,
                 product: None,
             },
-        ) = (&self.ring, handed)
+        ) = (&self.ring, payload)
         else {
             return Err(Refusal::NotOffered);
         };
@@ -64,8 +68,8 @@ impl WorldlineAcquiring {
     }
 
     /// What is said of a card that was stored before.
-    pub(super) fn subsequent(&self, kept: &SessionState) -> Option<CardOnFileData> {
-        let stored = kept.stored.as_ref()?;
+    pub(super) fn subsequent(&self, state: &SessionState) -> Option<CardOnFileData> {
+        let stored = state.stored.as_ref()?;
         Some(CardOnFileData {
             is_initial_transaction: Some(false),
             subsequent_card_on_file_data: Some(SubsequentCardOnFileData {
@@ -84,9 +88,9 @@ impl WorldlineAcquiring {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<StoredCard, Error> {
-        let card = self.unseal(session, &handed)?;
+        let card = self.unseal(session, &payload)?;
         let number = card.number.expose_secret();
         let mut described = StoredCard {
             token: SecretString::default(),

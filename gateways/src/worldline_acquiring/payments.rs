@@ -21,7 +21,7 @@ use super::{PAUSES, WorldlineAcquiring};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
-    Approval, Capture, Change, ChargeAsk, Decline, Handed, OpenSession, Outcome, PaymentRef,
+    Approval, Capture, Change, ChargeParams, Decline, OpenSession, Outcome, PagePayload, PaymentRef,
 };
 use crate::transport::Transport;
 
@@ -55,14 +55,14 @@ impl WorldlineAcquiring {
         &self,
         transport: &Transport,
         session: &OpenSession<'_>,
-        handed: Handed,
+        payload: PagePayload,
     ) -> Result<Outcome, Refusal> {
-        let kept = SessionState::read(session);
-        let amount = kept.amount()?;
+        let state = SessionState::read(session);
+        let amount = state.amount()?;
         let id = operation_id(session.attempt)?;
-        let card = self.unseal(session, &handed)?;
-        drop(handed);
-        let authorization_type = match kept.capture() {
+        let card = self.unseal(session, &payload)?;
+        drop(payload);
+        let authorization_type = match state.capture() {
             Capture::Auto => "FINAL_AUTHORIZATION",
             Capture::Later => self.later_type,
         };
@@ -72,8 +72,8 @@ impl WorldlineAcquiring {
             transaction_timestamp: Some(timestamp(session.now)),
             card_payment_data: Some(CardPaymentData {
                 allow_partial_approval: Some(false),
-                capture_immediately: Some(kept.capture() == Capture::Auto),
-                card_on_file_data: self.subsequent(&kept),
+                capture_immediately: Some(state.capture() == Capture::Auto),
+                card_on_file_data: self.subsequent(&state),
                 ..card_payment_data(&card)
             }),
             references: Some(PaymentReferences {
@@ -95,7 +95,7 @@ impl WorldlineAcquiring {
             tokio::time::sleep(*pause).await;
             let error = match merchant.payments().process_payment(&request).await {
                 Ok(answer) => {
-                    let mut outcome = outcome(&answer, &id, kept.capture(), &amount);
+                    let mut outcome = outcome(&answer, &id, state.capture(), &amount);
                     if let Outcome::Approved(approval) | Outcome::Authorized(approval) = &mut outcome {
                         approval.last4 = last4;
                     }
@@ -116,37 +116,37 @@ impl WorldlineAcquiring {
     }
 
     /// After a lost answer, or of a payment that was pending.
-    pub(super) async fn lookup(
+    pub(super) async fn lookup_charge(
         &self,
         transport: &Transport,
-        ask: &ChargeAsk<'_>,
+        params: &ChargeParams<'_>,
     ) -> Result<Outcome, Refusal> {
         let merchant = self.over(transport);
-        if let Some(id) = ask.platform_id {
+        if let Some(id) = params.platform_id {
             return Ok(match merchant.payments().get(id, true).await {
-                Ok(payment) => found(&payment, id, ask),
+                Ok(payment) => found(&payment, id, params),
                 Err(error) => Outcome::Unknown(match Error::from(&error).into_doubt() {
                     Ok(doubt) => doubt,
                     Err(_) => Doubt::Pending,
                 }),
             });
         }
-        self.undo(&merchant, ask).await
+        self.undo(&merchant, params).await
     }
 
     /// `POST /operations/{id}/reverse`: after it, nothing was charged, whatever became of the first request.
-    async fn undo(&self, merchant: &MerchantClient, ask: &ChargeAsk<'_>) -> Result<Outcome, Refusal> {
-        let id = operation_id(ask.attempt)?;
+    async fn undo(&self, merchant: &MerchantClient, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
+        let id = operation_id(params.attempt)?;
         // Word for word the same each time, so that a repeat is known as one.
         let request = ApiTechnicalReversalRequest {
             operation_id: Some(reversal_id(&id)),
-            transaction_timestamp: Some(timestamp(ask.asked_at)),
+            transaction_timestamp: Some(timestamp(params.requested_at)),
             ..Default::default()
         };
         let answer = match merchant.technical_reversal(&id, &request).await {
             Ok(answer) => answer,
             Err(errors::Error::Reference(fault)) if fault.status == 404 => {
-                return Ok(if ask.now - ask.asked_at >= ARRIVED_MS {
+                return Ok(if params.now - params.requested_at >= ARRIVED_MS {
                     Outcome::Declined(Decline {
                         code: None,
                         reason: "not_processed".into(),

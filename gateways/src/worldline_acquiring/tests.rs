@@ -84,8 +84,8 @@ async fn session(
     amount: Option<&Amount>,
     token: Option<&str>,
     capture: Capture,
-) -> Opened {
-    let ask = SessionAsk {
+) -> PlatformSession {
+    let params = SessionParams {
         kind,
         mode: Mode::Relay,
         reference: "order-1",
@@ -96,23 +96,23 @@ async fn session(
         page: Page::default(),
         customer_ip: None,
     };
-    gateway.open_session(&transport(), &ask).await.unwrap()
+    gateway.open_session(&transport(), &params).await.unwrap()
 }
 
-fn sealed(opened: &Opened, card: &Value) -> Handed {
+fn sealed(opened: &PlatformSession, card: &Value) -> PagePayload {
     let end = NOW / 1000 + 900;
-    Handed::Sealed {
+    PagePayload::Sealed {
         data: cardseal_sandbox::sealing::seal(&opened.public["seal"], SESSION, end, card).unwrap(),
         key: None,
         product: None,
     }
 }
 
-fn of<'a>(opened: &'a Opened, kind: Kind) -> OpenSession<'a> {
+fn of<'a>(opened: &'a PlatformSession, kind: Kind) -> OpenSession<'a> {
     OpenSession {
         id: SESSION,
         now: NOW,
-        kept: &opened.kept,
+        state: &opened.state,
         kind,
         reference: "order-1",
         attempt: PAYMENT,
@@ -121,19 +121,19 @@ fn of<'a>(opened: &'a Opened, kind: Kind) -> OpenSession<'a> {
 
 async fn pay(gateway: &WorldlineAcquiring, capture: Capture) -> Result<Outcome, Refusal> {
     let opened = session(gateway, Kind::Payment, Some(&euros("2.00")), None, capture).await;
-    let handed = sealed(&opened, &card());
+    let payload = sealed(&opened, &card());
     gateway
-        .pay(&transport(), &of(&opened, Kind::Payment), handed, false)
+        .pay(&transport(), &of(&opened, Kind::Payment), payload, false)
         .await
 }
 
-fn ask<'a>(
+fn params<'a>(
     token: &'a SecretString,
     amount: &'a Amount,
     platform_id: Option<&'a str>,
     now: i64,
-) -> ChargeAsk<'a> {
-    ChargeAsk {
+) -> ChargeParams<'a> {
+    ChargeParams {
         token,
         amount,
         reference: "order-1",
@@ -142,7 +142,7 @@ fn ask<'a>(
         capture: Capture::Later,
         network_token: None,
         platform_id,
-        asked_at: NOW,
+        requested_at: NOW,
         now,
         customer_ip: None,
     }
@@ -164,9 +164,9 @@ async fn the_log_shows_no_card_and_no_secret() {
     let opened = session(&gateway, Kind::Payment, Some(&euros("2.00")), None, Capture::Auto).await;
     let mut with_token = card();
     with_token["network_token"] = json!({ "cryptogram": CRYPTOGRAM });
-    let handed = sealed(&opened, &with_token);
+    let payload = sealed(&opened, &with_token);
     let refused = gateway
-        .pay(&transport(), &of(&opened, Kind::Payment), handed, false)
+        .pay(&transport(), &of(&opened, Kind::Payment), payload, false)
         .await;
     let text = sink.lock().unwrap().clone();
     assert!(
@@ -417,7 +417,7 @@ fn one_odd_member_never_makes_a_payment_that_is_found() {
             "responseCodeCategory": "APPROVED" }] });
     for variant in variants(&found) {
         let payment: ApiPaymentResource = serde_json::from_value(variant.body.clone()).unwrap();
-        let outcome = answer::found(&payment, "p-1", &ask(&token, &amount, Some("p-1"), NOW));
+        let outcome = answer::found(&payment, "p-1", &params(&token, &amount, Some("p-1"), NOW));
         let said = format!("{} {:?}: {outcome:?}", variant.path, variant.odd);
         assert!(
             matches!(
@@ -442,7 +442,7 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
     let (platform, base) = Acquirer::start().await;
     let gateway = gateway(&base, &json!({}));
     let opened = session(&gateway, Kind::Payment, Some(&euros("2.00")), None, Capture::Auto).await;
-    let handed = || sealed(&opened, &card());
+    let payload = || sealed(&opened, &card());
     let other = OpenSession {
         id: "ses_2",
         ..of(&opened, Kind::Payment)
@@ -455,10 +455,10 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
         (&other, sealing::Refusal::WrongSession),
         (&late, sealing::Refusal::Expired),
     ] {
-        let refused = gateway.pay(&transport(), session, handed(), false).await;
+        let refused = gateway.pay(&transport(), session, payload(), false).await;
         assert_eq!(refused.unwrap_err(), Refusal::Sealed(expected));
     }
-    let long = Handed::Sealed {
+    let long = PagePayload::Sealed {
         data: "x".repeat(9000),
         key: None,
         product: None,
@@ -467,7 +467,7 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
         gateway.check(&long),
         Err(Refusal::Sealed(sealing::Refusal::Oversized))
     );
-    assert!(gateway.check(&Handed::Answer(json!({}))).is_err());
+    assert!(gateway.check(&PagePayload::Answer(json!({}))).is_err());
     assert!(platform.calls().is_empty());
     // Off, nothing of it is offered.
     let mistakes = Mistakes::default();
@@ -475,7 +475,7 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
     let off =
         WorldlineAcquiring::from_settings(&Settings::root(off.as_object().unwrap(), &mistakes)).unwrap();
     assert!(!off.capabilities().handles_clear_cards && gateway.capabilities().handles_clear_cards);
-    assert_eq!(off.check(&handed()), Err(Refusal::NotOffered));
+    assert_eq!(off.check(&payload()), Err(Refusal::NotOffered));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -513,7 +513,7 @@ async fn a_charge_whose_answer_stays_lost_is_undone_by_its_id() {
         let (token, amount) = (&token, &amount);
         async move {
             gateway
-                .find(&transport(), &ask(token, amount, None, now), false)
+                .lookup(&transport(), &params(token, amount, None, now), false)
                 .await
                 .unwrap()
         }
@@ -540,8 +540,8 @@ async fn a_charge_whose_answer_stays_lost_is_undone_by_its_id() {
     };
     assert_eq!(decline.reason, "not_processed");
     // One whose id is known is asked for.
-    let ask = ask(&token, &amount, Some("p-1"), NOW);
-    let found = gateway.find(&transport(), &ask, false).await.unwrap();
+    let params = params(&token, &amount, Some("p-1"), NOW);
+    let found = gateway.lookup(&transport(), &params, false).await.unwrap();
     assert!(matches!(found, Outcome::Authorized(_)), "{found:?}");
 }
 
@@ -692,8 +692,11 @@ async fn a_verification_is_stored_without_the_card_and_later_payments_refer_to_i
     assert_eq!(sent["cardPaymentData"].get("captureImmediately"), None);
     let amount = euros("2.00");
     // The token alone charges nothing.
-    let ask = ask(&stored.token, &amount, None, NOW);
-    assert_eq!(gateway.charge(&transport(), &ask).await, Err(Refusal::NotOffered));
+    let params = params(&stored.token, &amount, None, NOW);
+    assert_eq!(
+        gateway.charge(&transport(), &params).await,
+        Err(Refusal::NotOffered)
+    );
     let opened = session(
         &gateway,
         Kind::Payment,

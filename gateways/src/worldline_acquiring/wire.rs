@@ -61,7 +61,7 @@ pub(super) struct SessionState {
 
 impl SessionState {
     pub(super) fn read(session: &OpenSession<'_>) -> Self {
-        serde_json::from_str(session.kept.expose_secret()).unwrap_or_default()
+        serde_json::from_str(session.state.expose_secret()).unwrap_or_default()
     }
 
     /// The amount that the merchant fixed.

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use cardseal::gp_api::is_id;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Capture, Handed, Page, SessionAsk};
+use cardseal_gateways::gateway::{Capture, Page, PagePayload, SessionParams};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -252,7 +252,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
     let data = async {
         let by_page = browser?.merchant.is_err();
         let reference = uuid::Uuid::new_v4().to_string();
-        let ask = SessionAsk {
+        let ask = SessionParams {
             capture: Capture::Auto,
             kind: Kind::Tokenize,
             mode: Mode::Direct,
@@ -298,7 +298,7 @@ async fn create(
         let session = exchange(&app, &reference, by_page).await?;
         let hand_in = HandIn {
             session,
-            handed: Handed::Answer(json!({ "id": reference })),
+            handed: PagePayload::Answer(json!({ "id": reference })),
             hash,
         };
         let owner = Arc::clone(&app);
@@ -330,7 +330,7 @@ async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<SessionId
     // platform is known to write references in capitals here and there.
     let made_for = account
         .gateway
-        .made_for(app.transport(PLATFORM.id())?, &method)
+        .session_reference(app.transport(PLATFORM.id())?, &method)
         .await?
         .map(|made_for| made_for.to_ascii_lowercase());
     if let Some(made_for) = made_for

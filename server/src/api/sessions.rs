@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Capture, Page, SessionAsk};
+use cardseal_gateways::gateway::{Capture, Page, SessionParams};
 use cardseal_gateways::{Amount, AmountError};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -273,7 +273,7 @@ pub(super) async fn create(
         .open_session(customer.as_deref(), merchant.is_err())?;
     // Taken before the platform makes its order: ours never looks younger than the platform's.
     let created_at = app.clock.now();
-    let ask = SessionAsk {
+    let ask = SessionParams {
         kind,
         mode,
         reference: &reference,
@@ -305,7 +305,7 @@ pub(super) async fn create(
             kind,
             mode,
             reference: &reference,
-            kept: &opened.kept,
+            kept: &opened.state,
             customer: customer.as_deref(),
             // A payment that refers to a stored card is not one of its token: the card comes again.
             token_id: token

@@ -13,7 +13,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Error;
-use cardseal_gateways::gateway::{Handed, OpenSession, Origin, StoredCard, TokenPatch};
+use cardseal_gateways::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -85,7 +85,7 @@ pub(super) struct CardPayload {
 /// What the browser sends for a session.
 pub(super) struct HandIn {
     pub(super) session: SessionId,
-    pub(super) handed: Handed,
+    pub(super) handed: PagePayload,
     pub(super) hash: String,
 }
 
@@ -115,7 +115,7 @@ impl TryFrom<CardPayload> for HandIn {
             let hash = Sha256::digest(&data);
             let product = payment_product_id;
             (
-                Handed::Sealed {
+                PagePayload::Sealed {
                     data,
                     key: None,
                     product,
@@ -126,7 +126,7 @@ impl TryFrom<CardPayload> for HandIn {
             one(&[ld_given, lk_given, answer_given, product_given])?;
             let hash = Sha256::digest(&data);
             (
-                Handed::Sealed {
+                PagePayload::Sealed {
                     data,
                     key: None,
                     product: None,
@@ -136,7 +136,7 @@ impl TryFrom<CardPayload> for HandIn {
         } else if let Some(answer) = answer {
             one(&[ld_given, lk_given, product_given])?;
             let hash = Sha256::digest(answer.to_string());
-            (Handed::Answer(answer), hash)
+            (PagePayload::Answer(answer), hash)
         } else {
             one(&[product_given])?;
             let missing = |name| CardPayload::rules().missing(name);
@@ -148,7 +148,7 @@ impl TryFrom<CardPayload> for HandIn {
                 .chain_update(&key)
                 .finalize();
             (
-                Handed::Sealed {
+                PagePayload::Sealed {
                     data,
                     key: Some(key),
                     product: None,
@@ -173,8 +173,8 @@ impl HandIn {
             .await?
             .ok_or(Code::SessionNotFound)?;
         let mode = match self.handed {
-            Handed::Sealed { .. } => Mode::Relay,
-            Handed::Answer(_) => Mode::Direct,
+            PagePayload::Sealed { .. } => Mode::Relay,
+            PagePayload::Answer(_) => Mode::Direct,
         };
         if !kinds.contains(&session.kind) || session.mode != mode {
             return Err(Code::SessionWrongKind.into());
@@ -194,8 +194,8 @@ impl HandIn {
     /// How much older than it should a session may be, in milliseconds.
     pub(super) const fn grace(&self) -> i64 {
         match self.handed {
-            Handed::Sealed { .. } => 0,
-            Handed::Answer(_) => ANSWER_GRACE_MS,
+            PagePayload::Sealed { .. } => 0,
+            PagePayload::Answer(_) => ANSWER_GRACE_MS,
         }
     }
 }
@@ -471,7 +471,7 @@ fn not_stored_yet() -> ApiError {
 pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError> {
     let hand_in = HandIn {
         session: session.clone(),
-        handed: Handed::Answer(Value::Null),
+        handed: PagePayload::Answer(Value::Null),
         hash: PAGE.into(),
     };
     let owner = Arc::clone(app);
@@ -485,14 +485,14 @@ pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError>
     }
 }
 
-async fn ask_platform(app: &App, session: &Session, handed: Handed) -> Result<StoredCard, ApiError> {
+async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Result<StoredCard, ApiError> {
     let account = app.account(&session.platform)?;
-    let from_browser = matches!(handed, Handed::Answer(_));
+    let from_browser = matches!(handed, PagePayload::Answer(_));
     let gone = SecretString::default();
     let open = OpenSession {
         id: session.id.as_str(),
         now: app.clock.now(),
-        kept: session.kept.as_ref().unwrap_or(&gone),
+        state: session.kept.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
         attempt: "",

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cardseal_gateways::error::{Doubt, Refusal};
-use cardseal_gateways::gateway::{Capture, ChargeAsk, Handed, OpenSession, Outcome};
+use cardseal_gateways::gateway::{Capture, ChargeParams, OpenSession, Outcome, PagePayload};
 use cardseal_gateways::{Amount, Currency};
 use secrecy::SecretString;
 use tracing::Instrument;
@@ -60,7 +60,7 @@ pub(crate) enum Source {
     /// The card in a page's payload.
     Payload {
         session: Box<Session>,
-        payload: Handed,
+        payload: PagePayload,
         fraud_check: bool,
         bin: Option<String>,
     },
@@ -141,10 +141,10 @@ fn session_amount(session: &Session) -> Result<Amount, Error> {
 }
 
 /// Whether a payload sends a card to the platform now. What a browser did there itself can only be taken in.
-pub(crate) fn sends_card(app: &App, session: &Session, payload: &Handed) -> Result<bool, Error> {
+pub(crate) fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<bool, Error> {
     Ok(match payload {
-        Handed::Sealed { .. } => true,
-        Handed::Answer(_) => app.capabilities(&session.platform)?.charges_direct_answer,
+        PagePayload::Sealed { .. } => true,
+        PagePayload::Answer(_) => app.capabilities(&session.platform)?.charges_direct_answer,
     })
 }
 
@@ -219,7 +219,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     }
     let Source::Payload {
         session,
-        payload: Handed::Answer(answer),
+        payload: PagePayload::Answer(answer),
         bin,
         ..
     } = &charge.source
@@ -246,7 +246,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     let gateway = &app.account(&session.platform)?.gateway;
     let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     let transport = app.transport(&session.platform)?;
-    let payload = Handed::Answer(answer.clone());
+    let payload = PagePayload::Answer(answer.clone());
     match gateway.pay(transport, &open, payload, false).await? {
         Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
         Outcome::Pending(_) | Outcome::Unknown(_) => return Ok(None),
@@ -267,7 +267,7 @@ pub(super) fn open_session<'a>(
     OpenSession {
         id: session.id.as_str(),
         now,
-        kept: session.kept.as_ref().unwrap_or(gone),
+        state: session.kept.as_ref().unwrap_or(gone),
         kind: session.kind,
         reference: &session.reference,
         attempt,
@@ -342,7 +342,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
             let permit = app.enter(&payment.platform, Purpose::Operation).await?;
             let call = async move {
                 let _permit = permit;
-                let ask = ChargeAsk {
+                let ask = ChargeParams {
                     platform_id: None,
                     customer_ip,
                     ..charge_ask(&payment, &token, now)
@@ -375,8 +375,8 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
 }
 
 /// A stored payment as its gateway gets it, for the charge and for lookups of it.
-pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeAsk<'a> {
-    ChargeAsk {
+pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeParams<'a> {
+    ChargeParams {
         token,
         amount: &payment.amount,
         reference: &payment.order_reference,
@@ -389,7 +389,7 @@ pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now:
         },
         network_token: payment.network_token,
         platform_id: payment.platform_payment.as_deref(),
-        asked_at: payment.created_at,
+        requested_at: payment.created_at,
         now,
         customer_ip: None,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cardseal_gateways::gateway::{News, Notification};
+use cardseal_gateways::gateway::{Notification, PaymentEvent};
 
 use super::report::Report;
 use super::state::{Event, Reporter};
@@ -91,7 +91,7 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
             let pages = app.capabilities(received.platform)?.hosted_page;
             let report = Report::from(news);
             let subject = NoticeSubject::Payment {
-                creates: !(pages && matches!(news, News::Declined(_) | News::Failed(_))),
+                creates: !(pages && matches!(news, PaymentEvent::Declined(_) | PaymentEvent::Failed(_))),
                 decide: &|payment| decide(payment, &report),
             };
             app.store.notify(&notice(reference), subject, now).await
@@ -211,11 +211,11 @@ mod tests {
             message: None,
         };
         let news = [
-            News::Approved(approval()),
-            News::Authorized(approval()),
-            News::Voided(approval()),
-            News::Declined(decline),
-            News::Failed(cardseal_gateways::error::Rejection::default()),
+            PaymentEvent::Approved(approval()),
+            PaymentEvent::Authorized(approval()),
+            PaymentEvent::Voided(approval()),
+            PaymentEvent::Declined(decline),
+            PaymentEvent::Failed(cardseal_gateways::error::Rejection::default()),
         ];
         assert_eq!(EFFECTS.len(), Status::ALL.len());
         for (status, effects) in EFFECTS {

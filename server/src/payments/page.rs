@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cardseal_gateways::Error as PlatformError;
 use cardseal_gateways::error::Doubt;
-use cardseal_gateways::gateway::{Capture, Outcome, Progress};
+use cardseal_gateways::gateway::{Capture, Outcome, PageState};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -51,11 +51,11 @@ async fn outcome(app: &App, session: &Session, answer: Option<&Value>) -> Result
     let gateway = &app.account(&session.platform)?.gateway;
     let _permit = app.enter(&session.platform, Purpose::Operation).await?;
     let transport = app.transport(&session.platform)?;
-    match gateway.look(transport, &open, answer).await? {
-        Progress::Open => Err(Reason::PageOpen.into()),
-        Progress::Cancelled => Err(Reason::PageCancelled.into()),
-        Progress::Paid(Outcome::Unknown(doubt)) => Err(PlatformError::Doubtful(doubt).into()),
-        Progress::Paid(outcome) => Ok(outcome),
+    match gateway.page_state(transport, &open, answer).await? {
+        PageState::Open => Err(Reason::PageOpen.into()),
+        PageState::Cancelled => Err(Reason::PageCancelled.into()),
+        PageState::Paid(Outcome::Unknown(doubt)) => Err(PlatformError::Doubtful(doubt).into()),
+        PageState::Paid(outcome) => Ok(outcome),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cardseal_gateways::Transport;
 use cardseal_gateways::error::{Doubt, Refusal};
-use cardseal_gateways::gateway::{ChargeAsk, Gateway, Outcome};
+use cardseal_gateways::gateway::{ChargeParams, Gateway, Outcome};
 use secrecy::SecretString;
 
 use super::charge::charge_ask;
@@ -120,10 +120,10 @@ async fn lookup(
     app: &App,
     gateway: &dyn Gateway,
     transport: &Transport,
-    ask: &ChargeAsk<'_>,
+    ask: &ChargeParams<'_>,
     repeat: bool,
 ) -> Result<Outcome, Refusal> {
-    let lookup = gateway.find(transport, ask, false);
+    let lookup = gateway.lookup(transport, ask, false);
     let Some(outcome) = app.stopping.run_until_cancelled(lookup).await else {
         return Ok(Outcome::Unknown(Doubt::Interrupted));
     };
@@ -131,7 +131,7 @@ async fn lookup(
     // The platform answered, and knows nothing of it.
     let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
     if may_be_lost && repeat && !app.stopping.is_cancelled() {
-        return gateway.find(transport, ask, true).await;
+        return gateway.lookup(transport, ask, true).await;
     }
     Ok(outcome)
 }

@@ -1,6 +1,6 @@
 //! What the platform or the merchant reports about a charge, in one form, whichever way it came.
 
-use cardseal_gateways::gateway::{Approval, Decline, News, Outcome};
+use cardseal_gateways::gateway::{Approval, Decline, Outcome, PaymentEvent};
 
 use super::state::{Event, Reporter, next};
 use crate::store::{Payment, PaymentUpdate, Status};
@@ -102,14 +102,14 @@ impl From<&Outcome> for Report {
     }
 }
 
-impl From<&News> for Report {
-    fn from(news: &News) -> Self {
+impl From<&PaymentEvent> for Report {
+    fn from(news: &PaymentEvent) -> Self {
         match news {
-            News::Approved(approval) => Self::approved(approval.clone()),
-            News::Authorized(approval) => Self::authorized(approval.clone()),
-            News::Voided(approval) => Self::voided(approval.clone()),
-            News::Declined(decline) => Self::declined(decline.clone()),
-            News::Failed(_) => Self::failed(),
+            PaymentEvent::Approved(approval) => Self::approved(approval.clone()),
+            PaymentEvent::Authorized(approval) => Self::authorized(approval.clone()),
+            PaymentEvent::Voided(approval) => Self::voided(approval.clone()),
+            PaymentEvent::Declined(decline) => Self::declined(decline.clone()),
+            PaymentEvent::Failed(_) => Self::failed(),
         }
     }
 }

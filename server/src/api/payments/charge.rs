@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use cardseal::session::Kind;
 use cardseal_gateways::Amount;
-use cardseal_gateways::gateway::Handed;
+use cardseal_gateways::gateway::PagePayload;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -278,7 +278,7 @@ async fn by_session(
         app.attempts.admit(&session, &hash)?;
     }
     let gateway = &app.account(&session.platform)?.gateway;
-    if let Handed::Answer(answer) = &payload
+    if let PagePayload::Answer(answer) = &payload
         && gateway.capabilities().hosted_page
     {
         let charge = Charge::of_page(app, session, Some(answer), key, hash, answers.clone()).await;
