@@ -13,6 +13,8 @@ macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $message:literal;)+) => {
         /// What went wrong, as a stable code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        // A word wide: what shares a place with a byte in a `Result` is copied byte by byte, two kilobytes of the module.
+        #[repr(u32)]
         #[non_exhaustive]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
 
