@@ -1,7 +1,7 @@
 //! A request as a plain value. Nothing here sends anything.
 
 use crate::json::{self, Object};
-use crate::object::{IntoValue, Value, object};
+use crate::object::{IntoValue, Members, Value, object};
 
 /// What a caller hands to `fetch`, or looks at. It has no `Debug`: it may hold a card.
 #[derive(Clone)]
@@ -75,7 +75,10 @@ struct Headers<'a>(&'a [(&'static str, String)]);
 
 impl<'a> IntoValue<'a> for Headers<'a> {
     fn into_value(self) -> Value<'a> {
-        let members = self.0.iter().map(|(name, value)| (*name, value.into_value()));
-        Value::Object(members.collect())
+        let mut members = Members::default();
+        for (name, value) in self.0 {
+            members.text(name, value);
+        }
+        Value::Object(members)
     }
 }

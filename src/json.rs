@@ -140,22 +140,9 @@ impl Json {
     }
 
     fn number(&mut self, value: u64) {
-        let mut digits = [0; 20];
-        let mut rest = value;
-        let mut at = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            at -= 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        let text = digits.get(at..).map(std::str::from_utf8);
-        self.push(text.and_then(Result::ok).unwrap_or_default());
+        self.push(&value.to_string());
     }
 
-    /// Quoted. What needs no escape is copied in one piece.
     fn text(&mut self, value: &str) {
         self.push("\"");
         let special = |byte: u8| matches!(byte, 0..0x20 | b'"' | b'\\' | 0xf0..);

@@ -5,38 +5,56 @@
 
 use serde::{Serialize, Serializer};
 
-/// A value of JSON, or a member that is left out.
+/// A value of JSON.
 pub(crate) enum Value<'a> {
-    LeftOut,
     Null,
     Flag(bool),
     Number(f64),
     Text(&'a str),
     List(Vec<Self>),
-    Object(Vec<(&'static str, Self)>),
+    Object(Members<'a>),
+}
+
+/// The members of an object, in their order.
+#[derive(Default)]
+pub(crate) struct Members<'a>(Vec<(&'static str, Value<'a>)>);
+
+// One call for a member, and not its code again for each.
+impl<'a> Members<'a> {
+    #[inline(never)]
+    pub(crate) fn push(&mut self, name: &'static str, value: Value<'a>) {
+        self.0.push((name, value));
+    }
+
+    #[inline(never)]
+    pub(crate) fn text(&mut self, name: &'static str, text: &'a str) {
+        self.push(name, Value::Text(text));
+    }
 }
 
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::LeftOut | Self::Null => serializer.serialize_none(),
+            Self::Null => serializer.serialize_none(),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Number(number) => serializer.serialize_f64(*number),
             Self::Text(text) => serializer.serialize_str(text),
             Self::List(items) => serializer.collect_seq(items),
             Self::Object(members) => {
-                let there = members
-                    .iter()
-                    .filter(|(_, value)| !matches!(value, Self::LeftOut));
-                serializer.collect_map(there.map(|(name, value)| (name, value)))
+                serializer.collect_map(members.0.iter().map(|(name, value)| (name, value)))
             }
         }
     }
 }
 
 /// What a member of an object is made of.
-pub(crate) trait IntoValue<'a> {
+pub(crate) trait IntoValue<'a>: Sized {
     fn into_value(self) -> Value<'a>;
+
+    /// Makes it a member.
+    fn put(self, members: &mut Members<'a>, name: &'static str) {
+        members.push(name, self.into_value());
+    }
 }
 
 impl<'a> IntoValue<'a> for bool {
@@ -67,6 +85,10 @@ impl<'a> IntoValue<'a> for &'a str {
     fn into_value(self) -> Value<'a> {
         Value::Text(self)
     }
+
+    fn put(self, members: &mut Members<'a>, name: &'static str) {
+        members.text(name, self);
+    }
 }
 
 impl<'a> IntoValue<'a> for &'a &'a str {
@@ -79,6 +101,10 @@ impl<'a> IntoValue<'a> for &'a String {
     fn into_value(self) -> Value<'a> {
         Value::Text(self)
     }
+
+    fn put(self, members: &mut Members<'a>, name: &'static str) {
+        members.text(name, self);
+    }
 }
 
 impl<'a, T> IntoValue<'a> for &'a Option<T>
@@ -87,6 +113,14 @@ where
 {
     fn into_value(self) -> Value<'a> {
         self.as_ref().map_or(Value::Null, IntoValue::into_value)
+    }
+
+    #[inline(never)]
+    fn put(self, members: &mut Members<'a>, name: &'static str) {
+        match self {
+            Some(value) => value.put(members, name),
+            None => members.push(name, Value::Null),
+        }
     }
 }
 
@@ -114,7 +148,9 @@ macro_rules! object {
         impl<'a> $crate::object::IntoValue<'a> for &'a $type $(<$lifetime>)? {
             fn into_value(self) -> $crate::object::Value<'a> {
                 let $this = self;
-                $crate::object::Value::Object(vec![$(($name, $crate::object::object!(@member $kind $value))),+])
+                let mut members = $crate::object::Members::default();
+                $($crate::object::object!(@member members, $name, $kind $value);)+
+                $crate::object::Value::Object(members)
             }
         }
 
@@ -124,11 +160,13 @@ macro_rules! object {
             }
         }
     };
-    (@member = $value:expr) => {
-        $crate::object::IntoValue::into_value($value)
+    (@member $members:ident, $name:literal, = $value:expr) => {
+        $crate::object::IntoValue::put($value, &mut $members, $name)
     };
-    (@member ? $value:expr) => {
-        $value.map_or($crate::object::Value::LeftOut, $crate::object::IntoValue::into_value)
+    (@member $members:ident, $name:literal, ? $value:expr) => {
+        if let Some(value) = $value {
+            $crate::object::IntoValue::put(value, &mut $members, $name);
+        }
     };
 }
 

@@ -17,12 +17,12 @@ pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
         return Err(wrong_type("card"));
     }
     let members = Members::of(card);
-    Ok(CardInput {
-        number: members.secret("number")?,
-        expiry: expiry(&members)?,
-        cvc: members.secret("cvc")?,
-        holder: members.secret("holder")?,
-        nickname: members.text("nickname")?.map(Secret::new),
+    members.read(|card| CardInput {
+        number: card.secret("number"),
+        expiry: card.kept(expiry(&members)).unwrap_or_default(),
+        cvc: card.secret("cvc"),
+        holder: card.secret("holder"),
+        nickname: card.text("nickname").map(Secret::new),
     })
 }
 
@@ -32,13 +32,13 @@ pub(crate) fn parse(card: &JsValue, rules: &Rules, now_ms: f64) -> Result<Card> 
 }
 
 /// A text, or an object with month and year, each a number or a text.
-fn expiry(members: &Members) -> Result<Secret> {
+fn expiry(members: &Members) -> Result<Option<Secret>> {
     const FIELD: &str = "expiry";
     let Some(value) = members.value(FIELD)? else {
-        return Ok(Secret::default());
+        return Ok(None);
     };
     if !is_object(&value) {
-        return text(&value, FIELD).map(Secret::new);
+        return text(&value, FIELD).map(Secret::new).map(Some);
     }
     let parts = Members::of(&value);
     let part = |name, two_digits: bool| -> Result<Secret> {
@@ -63,7 +63,7 @@ fn expiry(members: &Members) -> Result<Secret> {
     };
     let (month, year) = (part("month", false)?, part("year", true)?);
     if month.expose().is_empty() && year.expose().is_empty() {
-        return Ok(Secret::default());
+        return Ok(None);
     }
     // With all four digits nobody takes a year for a month.
     let century = if matches!(year.expose().len(), 1 | 2) {
@@ -71,9 +71,9 @@ fn expiry(members: &Members) -> Result<Secret> {
     } else {
         ""
     };
-    Ok(Secret::new(
+    Ok(Some(Secret::new(
         [month.expose(), "/", century, year.expose()].concat(),
-    ))
+    )))
 }
 
 struct Validation {

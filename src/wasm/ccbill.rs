@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::answer::ReadToken;
 use super::client::Client;
 use super::error::Thrown;
-use super::read::{Environment, Members, is_local, is_object, not_offered, wrong_type};
+use super::read::{Environment, Members, Reader, is_local, is_object, not_offered, wrong_type};
 use super::{card, requested, run, to_js};
 use crate::card::{Card, Problem, ProblemCode, Rules, Secret, Severity};
 use crate::ccbill::{
@@ -20,7 +20,7 @@ use crate::http::Request;
 use crate::platform::Platform;
 use crate::platforms::lenient::{UNREADABLE, integral};
 use crate::platforms::unreadable;
-use crate::session::{self, GivenAccess, Kind};
+use crate::session::{self, Kind};
 
 /// CCBill's RESTful Transaction API. The platform has no encryption in the page: the request for a payment token holds the
 /// card in clear and goes to the platform itself, with a token that may not charge.
@@ -124,11 +124,11 @@ impl CcBill {
             let token = payment_token(&token.unwrap_or_default())?;
             let result = options.value(RESULT)?.or(given.value(RESULT)?);
             let members = Members::of(session);
-            let payment = GivenPayment {
-                account: account(&members)?,
+            let payment = members.read(|reader| GivenPayment {
+                account: account(&members, reader),
                 amount: decimal(&members, "amount"),
                 currency_code: decimal(&members, "currency_code"),
-            };
+            })?;
             let answer = payment.answer(&token, result.as_ref().map(authentication).as_ref())?;
             let key = options.visible("idempotencyKey")?;
             let path = Kind::Payment.server_path();
@@ -239,24 +239,20 @@ fn composed(mut card: Card) -> Result<Card> {
 }
 
 fn order(session: &Members) -> Result<GivenOrder> {
-    let [base_url, access_token] = session.texts(["base_url", "access_token"])?;
-    Ok(GivenOrder {
-        common: session.session()?,
-        access: GivenAccess {
-            base_url,
-            access_token,
-        },
-        account: account(session)?,
+    session.read(|members| GivenOrder {
+        access: members.access(),
+        common: members.session(),
+        account: account(session, members),
     })
 }
 
-fn account(session: &Members) -> Result<GivenAccount> {
-    let number = |name, most| whole(session, name, most, Code::SessionMalformed);
-    Ok(GivenAccount {
-        client_accnum: number("client_accnum", LAST_ACCNUM)?,
-        client_subacc: number("client_subacc", LAST_SUBACC)?,
-        client_subacc_3ds: number("client_subacc_3ds", LAST_SUBACC)?,
-    })
+fn account(session: &Members, reader: &Reader<'_>) -> GivenAccount {
+    let number = |name, most| reader.kept(whole(session, name, most, Code::SessionMalformed));
+    GivenAccount {
+        client_accnum: number("client_accnum", LAST_ACCNUM),
+        client_subacc: number("client_subacc", LAST_SUBACC),
+        client_subacc_3ds: number("client_subacc_3ds", LAST_SUBACC),
+    }
 }
 
 fn read_customer(customer: &JsValue) -> Result<Customer> {

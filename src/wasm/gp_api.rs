@@ -16,7 +16,7 @@ use crate::hosts::BaseUrl;
 use crate::platform::Platform;
 use crate::platforms::unreadable;
 use crate::random::SystemRandom;
-use crate::session::{self, Kind};
+use crate::session::Kind;
 
 /// Global Payments GP API. The platform has no encryption in the page: each request holds the card in clear and goes to the
 /// platform itself, with a token that may do nothing but store a card.
@@ -67,22 +67,16 @@ impl GpApi {
         requested(PLATFORM, || {
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
-            let names = ["base_url", "access_token", "reference", "account_name"];
-            let [base_url, access_token, reference, account_name] = session.texts(names)?;
-            let given = GivenAccess {
-                common: session.session()?,
-                access: session::GivenAccess {
-                    base_url,
-                    access_token,
-                },
-                reference,
-                account_name,
-            };
-            let options = Members::of(options);
-            let options = Options {
-                reference: options.text("reference")?,
-                network_token: options.flag("useNetworkToken")?.unwrap_or_default(),
-            };
+            let given = session.read(|session| GivenAccess {
+                access: session.access(),
+                reference: session.text("reference"),
+                account_name: session.text("account_name"),
+                common: session.session(),
+            })?;
+            let options = Members::of(options).read(|options| Options {
+                reference: options.text("reference"),
+                network_token: options.flag("useNetworkToken"),
+            })?;
             let place = Place {
                 chosen: self.chosen.clone(),
                 local: is_local(),

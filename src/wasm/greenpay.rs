@@ -257,16 +257,16 @@ impl GreenPay {
         let now = self.client.now()?;
         let session = Members::of_session(session)?;
         let options = Members::of(options);
-        let given = GivenOrder {
-            common: session.session()?,
-            session: session.text("session")?,
-            token: session.text("token")?,
-            checkout_url: session.text("checkout_url")?,
-            card_token: session.text("card_token")?,
-        };
+        let given = session.read(|session| GivenOrder {
+            common: session.session(),
+            session: session.text("session"),
+            token: session.text("token"),
+            checkout_url: session.text("checkout_url"),
+            card_token: session.text("card_token"),
+        })?;
         let place = Place {
-            hosts: self.hosts.clone(),
-            server: self.client.server.clone(),
+            hosts: &self.hosts,
+            server: &self.client.server,
             local: is_local(),
         };
         let target = given.target(kind, options.visible("idempotencyKey")?, &place, now)?;
@@ -280,12 +280,12 @@ impl GreenPay {
                 Verb::UpdateToken
             }
             Kind::Payment => {
-                extras = Extras {
+                extras = options.read(|options| Extras {
                     token: None,
                     paid: true,
-                    tokenize: options.flag("tokenize")?.unwrap_or_default(),
-                    kount: options.visible("kountSession")?,
-                };
+                    tokenize: options.flag("tokenize"),
+                    kount: options.visible("kountSession"),
+                })?;
                 Verb::Pay {
                     kount: extras.kount.is_some(),
                 }

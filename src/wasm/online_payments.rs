@@ -294,11 +294,11 @@ impl OnlinePayments {
     }
 
     fn client_session(&self, session: &Members) -> Result<ClientSession> {
-        let given = GivenClientSession {
-            client_session_id: session.text("clientSessionId")?,
-            customer_id: session.text("customerId")?,
-            client_api_url: session.text("clientApiUrl")?,
-        };
+        let given = session.read(|session| GivenClientSession {
+            client_session_id: session.text("clientSessionId"),
+            customer_id: session.text("customerId"),
+            client_api_url: session.text("clientApiUrl"),
+        })?;
         given.open(&self.hosts, is_local())
     }
 

@@ -1,6 +1,8 @@
 //! Reading what a page handed over. Only own members are read, each once: what stands on a prototype, `Object.prototype`
 //! above all, was not meant for us. A member that cannot be read has the wrong type.
 
+use std::cell::OnceCell;
+
 use js_sys::{Array, Date, Function, JsString};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -9,7 +11,7 @@ use crate::card::Secret;
 use crate::error::{Code, Error, Result};
 use crate::global::global;
 use crate::hosts::{self, BaseUrl};
-use crate::session::{self, GivenSession};
+use crate::session::{self, GivenAccess, GivenSession};
 
 #[wasm_bindgen]
 extern "C" {
@@ -75,24 +77,18 @@ impl Members {
         self.value(name)?.map(|value| text(&value, name)).transpose()
     }
 
-    /// Several texts. One way out for all of them is a fraction of the bytes of one each.
-    pub(crate) fn texts<const N: usize>(&self, names: [&'static str; N]) -> Result<[Option<String>; N]> {
-        let mut texts = [const { None }; N];
-        self.fill(&names, &mut texts)?;
-        Ok(texts)
-    }
-
-    #[inline(never)]
-    fn fill(&self, names: &[&'static str], texts: &mut [Option<String>]) -> Result<()> {
-        for (text, name) in texts.iter_mut().zip(names) {
-            *text = self.text(name)?;
+    /// Several members. The first that cannot be read is the error of all: one way out for all of them is a fraction of
+    /// the bytes of one each.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> T) -> Result<T> {
+        let fault = OnceCell::new();
+        let read = read(&Reader {
+            members: self,
+            fault: &fault,
+        });
+        match fault.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(read),
         }
-        Ok(())
-    }
-
-    /// A text that is wiped when dropped; an empty one where there is none.
-    pub(crate) fn secret(&self, name: &'static str) -> Result<Secret> {
-        Ok(Secret::new(self.text(name)?.unwrap_or_default()))
     }
 
     /// A function.
@@ -151,17 +147,9 @@ impl Members {
         }
     }
 
-    /// What every session has. A word of the wrong type is no word that a session has.
+    /// What every session has.
     pub(crate) fn session(&self) -> Result<GivenSession> {
-        let word = |name| self.text(name).map_err(|_| session::malformed(name));
-        Ok(GivenSession {
-            id: self.text("id")?,
-            platform: word("platform")?,
-            kind: word("kind")?,
-            mode: word("mode")?,
-            created_at: self.moment("created_at")?,
-            expires_at: self.moment("expires_at")?,
-        })
+        self.read(|members| members.session())
     }
 
     /// Where a platform is, if the page says so: by a name, or by the member `base` of an object.
@@ -180,6 +168,72 @@ impl Members {
             return Ok(Some(Environment::At(url)));
         }
         self.choice(FIELD, names).map(Environment::Named).map(Some)
+    }
+}
+
+/// Reads members as [`Members`] does, but keeps the first error to the end: see [`Members::read`].
+pub(crate) struct Reader<'a> {
+    members: &'a Members,
+    fault: &'a OnceCell<Error>,
+}
+
+impl Reader<'_> {
+    /// What was read, or nothing and the error of all.
+    pub(crate) fn kept<T>(&self, read: Result<Option<T>>) -> Option<T> {
+        read.unwrap_or_else(|error| {
+            // Only the first counts.
+            let _ = self.fault.set(error);
+            None
+        })
+    }
+
+    /// A text.
+    pub(crate) fn text(&self, name: &'static str) -> Option<String> {
+        self.kept(self.members.text(name))
+    }
+
+    /// A text that is wiped when dropped; an empty one where there is none.
+    pub(crate) fn secret(&self, name: &'static str) -> Secret {
+        Secret::new(self.text(name).unwrap_or_default())
+    }
+
+    /// Yes or no; no where there is none.
+    pub(crate) fn flag(&self, name: &'static str) -> bool {
+        self.kept(self.members.flag(name)).unwrap_or_default()
+    }
+
+    /// 1 to 255 visible ASCII characters.
+    pub(crate) fn visible(&self, name: &'static str) -> Option<String> {
+        self.kept(self.members.visible(name))
+    }
+
+    /// The same for an object in it.
+    pub(crate) fn within<'b>(&'b self, members: &'b Members) -> Reader<'b> {
+        Reader {
+            members,
+            fault: self.fault,
+        }
+    }
+
+    /// Where the platform of a session is, and with what right it is called.
+    pub(crate) fn access(&self) -> GivenAccess {
+        GivenAccess {
+            base_url: self.text("base_url"),
+            access_token: self.text("access_token"),
+        }
+    }
+
+    /// What every session has. A word of the wrong type is no word that a session has.
+    pub(crate) fn session(&self) -> GivenSession {
+        let word = |name| self.kept(self.members.text(name).map_err(|_| session::malformed(name)));
+        GivenSession {
+            id: self.text("id"),
+            platform: word("platform"),
+            kind: word("kind"),
+            mode: word("mode"),
+            created_at: self.kept(self.members.moment("created_at")),
+            expires_at: self.kept(self.members.moment("expires_at")),
+        }
     }
 }
 

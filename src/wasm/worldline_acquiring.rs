@@ -135,14 +135,17 @@ fn key(session: &Members) -> Result<GivenKey> {
     let read = || -> Result<GivenKey> {
         let seal = inner(session, "seal")?;
         let point = inner(&seal, "key")?;
-        Ok(GivenKey {
-            kid: seal.text("kid")?,
-            alg: seal.text("alg")?,
-            enc: seal.text("enc")?,
-            kty: point.text("kty")?,
-            crv: point.text("crv")?,
-            x: point.text("x")?,
-            y: point.text("y")?,
+        seal.read(|seal| {
+            let point = seal.within(&point);
+            GivenKey {
+                kid: seal.text("kid"),
+                alg: seal.text("alg"),
+                enc: seal.text("enc"),
+                kty: point.text("kty"),
+                crv: point.text("crv"),
+                x: point.text("x"),
+                y: point.text("y"),
+            }
         })
     };
     read().map_err(|_| session::malformed("seal"))

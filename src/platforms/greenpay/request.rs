@@ -114,7 +114,7 @@ impl GivenOrder {
         &self,
         kind: Kind,
         idempotency_key: Option<String>,
-        place: &Place,
+        place: &Place<'_>,
         now_ms: f64,
     ) -> Result<Target> {
         let own = self.common.of_server(Platform::GreenPay, kind, now_ms)?;
@@ -158,12 +158,12 @@ impl GivenOrder {
 }
 
 /// Where requests may go.
-#[derive(Clone, Debug)]
-pub struct Place {
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
     /// Of the platform.
-    pub hosts: Hosts,
+    pub hosts: &'a Hosts,
     /// Of the merchant.
-    pub server: BaseUrl,
+    pub server: &'a BaseUrl,
     /// Whether the page came from this machine.
     pub local: bool,
 }
