@@ -4,6 +4,8 @@
 //! are here because a platform's format demands them.
 
 pub(crate) mod aes_ctr;
+#[allow(dead_code, reason = "only the builds of their platforms call it")]
+pub(crate) mod encoding;
 #[cfg(any(test, target_arch = "wasm32"))]
 #[allow(dead_code, reason = "only the builds of their platforms call it")]
 pub(crate) mod jwe;

@@ -1,10 +1,9 @@
 //! Compact JWE with RSA-OAEP and A256CBC-HS512 (RFC 7516; RFC 7518, 4.3 and 5.2.5).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[cfg(target_arch = "wasm32")]
 use zeroize::Zeroizing;
 
+use super::encoding::base64url;
 #[cfg(target_arch = "wasm32")]
 use super::subtle::{Parameters, Subtle};
 #[cfg(target_arch = "wasm32")]
@@ -44,10 +43,6 @@ pub(crate) async fn encrypt(kid: &str, spki: &[u8], text: &[u8]) -> Result<Strin
     Ok(compact(&header, [&wrapped, &iv, &cipher, tag]))
 }
 
-pub(super) fn base64url(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 /// The protected header, encoded.
 fn header(kid: &str) -> String {
     let json = json::object(|header| {
@@ -78,6 +73,8 @@ pub(super) fn compact(header: &str, parts: [&[u8]; 4]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::Value;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;

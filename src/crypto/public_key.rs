@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts;
 
+use super::encoding::{base64, from_base64};
 use crate::error::{Code, Result};
 use crate::text::split_once;
 
@@ -163,7 +162,7 @@ impl PublicKey {
             modulus: self.modulus().into(),
             exponent: number(&self.exponent()),
         };
-        STANDARD.encode(numbers.to_spki())
+        base64(&numbers.to_spki())
     }
 
     /// Length of the modulus in bits.
@@ -318,13 +317,13 @@ fn compact(text: &str) -> String {
 }
 
 fn decode_base64(compact: &str) -> Result<Vec<u8>> {
-    STANDARD_NO_PAD
-        .decode(compact.trim_end_matches('='))
-        .map_err(|_| Code::KeyMalformed.into())
+    from_base64(compact).ok_or_else(|| Code::KeyMalformed.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,13 +1,11 @@
 //! Sealing to the merchant's own key: compact JWE with ECDH-ES on P-256, used directly, and A256GCM (RFC 7516; RFC 7518,
 //! 4.6 and 5.3).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, const_monty_params};
 use zeroize::Zeroizing;
 
-use super::jwe::base64url;
+use super::encoding::{base64url, from_base64url};
 #[cfg(target_arch = "wasm32")]
 use super::jwe::compact;
 #[cfg(target_arch = "wasm32")]
@@ -56,7 +54,7 @@ impl SealingKey {
         let known = words == [Some("ECDH-ES"), Some("A256GCM"), Some("EC"), Some("P-256")];
         let coordinate = |text: &Option<String>| -> Option<[u8; 32]> {
             let text = text.as_deref().filter(|text| known && text.len() == 43)?;
-            URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+            from_base64url(text)?.try_into().ok()
         };
         let (Some(x), Some(y), Some(kid)) = (coordinate(&given.x), coordinate(&given.y), given.kid) else {
             return Err(Error::new(Code::SessionMalformed).at("seal"));

@@ -14,11 +14,10 @@ mod request;
 pub mod signature;
 pub mod wire;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::card::{Card, NameRule, Rules, Secret, Severity};
+use crate::crypto::encoding::base64;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::{aes_ctr, rsa_wrap};
 use crate::error::{Code, Result};
@@ -124,10 +123,7 @@ impl GreenPay {
     /// `counter_does_not_fit` before anything is encrypted; `random_unavailable`.
     pub fn pack(&self, payload: Payload<'_>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
         let (ld, lk) = self.sealed(payload, counter, random)?;
-        Ok(Packed {
-            ld,
-            lk: STANDARD.encode(&lk),
-        })
+        Ok(Packed { ld, lk: base64(&lk) })
     }
 
     /// The same with the bytes of `lk`: a browser has base64 itself.

@@ -1,9 +1,7 @@
 //! Requests to the client API, and to the merchant's server.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::card;
+use crate::crypto::encoding::base64;
 use crate::error::{Code, Error, Result};
 use crate::hosts::BaseUrl;
 use crate::http::Request;
@@ -166,7 +164,7 @@ impl Browser {
                 .text("sdkIdentifier", "Cardseal")
                 .text("sdkCreator", "Cardseal");
         });
-        STANDARD.encode(json.as_bytes())
+        base64(json.as_bytes())
     }
 }
 
@@ -268,6 +266,9 @@ pub fn confirm_payment(server: &BaseUrl, session: &str, return_mac: &str) -> Req
 mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 
