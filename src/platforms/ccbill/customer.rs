@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::json::Object;
 use crate::object::object;
 use crate::redact;
+use crate::text::{contains, split_once};
 
 /// A detail of the customer.
 struct Field {
@@ -19,7 +20,26 @@ struct Field {
     needed: bool,
     /// Whether a card number may end up in it by mistake.
     of_person: bool,
-    form: fn(&str) -> bool,
+    form: Form,
+}
+
+/// What a detail looks like. No functions by address: they have the type of those that print, and keep them in the module.
+enum Form {
+    Any,
+    Country,
+    Email,
+    Address,
+}
+
+impl Form {
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Country => text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
+            Self::Email => is_email(text),
+            Self::Address => is_ipv4(text),
+        }
+    }
 }
 
 const fn field(name: &'static str, longest: usize) -> Field {
@@ -29,7 +49,7 @@ const fn field(name: &'static str, longest: usize) -> Field {
         longest,
         needed: false,
         of_person: false,
-        form: |_| true,
+        form: Form::Any,
     }
 }
 
@@ -71,17 +91,17 @@ static FIELDS: [Field; 15] = [
     },
     Field {
         needed: true,
-        form: |text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
+        form: Form::Country,
         ..field("country", 2)
     },
     field("phoneNumber", 50),
     Field {
         needed: true,
-        form: is_email,
+        form: Form::Email,
         ..field("email", 254)
     },
     Field {
-        form: is_ipv4,
+        form: Form::Address,
         ..field(IP_ADDRESS, 15)
     },
     field("browserHttpUserAgent", 1024),
@@ -218,7 +238,7 @@ impl Field {
             return self.needed.then_some(CustomerProblemCode::Missing);
         };
         let printable = |byte: u8| matches!(byte, b' '..=b'~');
-        let fits = || (self.form)(text) && !(american && self.name == POSTAL_CODE && !is_zip_code(text));
+        let fits = || self.form.fits(text) && !(american && self.name == POSTAL_CODE && !is_zip_code(text));
         if self.of_person && redact::typed_card_number(text) {
             Some(CustomerProblemCode::IsCardNumber)
         } else if !text.bytes().all(printable) {
@@ -234,12 +254,12 @@ impl Field {
 
 /// Something before one `@`, and behind it at least two labels, of which the last is not empty.
 fn is_email(text: &str) -> bool {
-    let parts = text.split_once('@');
-    let labels = parts.and_then(|(_, host)| host.rsplit_once('.'));
-    let (Some((user, host)), Some((before, last))) = (parts, labels) else {
+    let Some((user, host)) = split_once(text, "@") else {
         return false;
     };
-    ![user, before, last].contains(&"") && !host.contains('@') && !text.contains(' ')
+    let last_dot = host.bytes().rposition(|byte| byte == b'.');
+    let has_labels = last_dot.is_some_and(|at| at > 0 && at + 1 < host.len());
+    !user.is_empty() && has_labels && !contains(host, "@") && !contains(text, " ")
 }
 
 /// Five digits, or nine.
@@ -252,10 +272,14 @@ fn is_zip_code(text: &str) -> bool {
 
 /// The platform knows no other addresses than those of version 4.
 pub(super) fn is_ipv4(text: &str) -> bool {
-    let is_part = |part: &str| {
-        part.parse::<u8>().is_ok() && (part == "0" || part.starts_with(|c| matches!(c, '1'..='9')))
+    let is_part = |part: &[u8]| {
+        let is_number = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
+        let value = |sum: u32, digit: &u8| 10 * sum + u32::from(digit - b'0');
+        is_number
+            && (part == b"0" || !part.starts_with(b"0") && (1..=255).contains(&part.iter().fold(0, value)))
     };
-    text.split('.').count() == 4 && text.split('.').all(is_part)
+    let mut parts = text.as_bytes().split(|byte| *byte == b'.');
+    parts.clone().count() == 4 && parts.all(is_part)
 }
 
 #[cfg(test)]

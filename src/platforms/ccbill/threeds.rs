@@ -3,6 +3,7 @@
 use super::{GivenAccount, PaymentToken};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
+use crate::text::split_once;
 
 /// The texts of a result by their names, with what each has at most. The first three are always there; of the next two
 /// threes one is, by the version of the protocol.
@@ -141,7 +142,7 @@ fn same(one: Option<&str>, other: Option<&str>) -> bool {
 
 /// A decimal number before and behind its point.
 fn decimal(text: &str) -> Option<(&str, &str)> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole, part) = split_once(text, ".").unwrap_or((text, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (is_digits(whole) && whole.len() <= 12 && is_digits(part))
         .then(|| (whole.trim_start_matches('0'), part.trim_end_matches('0')))

@@ -2,6 +2,7 @@
 
 use crate::card::{self, Field, ProblemCode};
 use crate::error::Result;
+use crate::text::{contains, split_once};
 
 /// The fields of a card by the platform's names.
 #[must_use]
@@ -264,13 +265,13 @@ fn iban(value: &str) -> bool {
 
 /// A name, one `@`, and a host with a dot inside it. No blanks.
 fn email_address(value: &str) -> bool {
-    let Some((name, host)) = value.split_once('@') else {
+    let Some((name, host)) = split_once(value, "@") else {
         return false;
     };
     let mut inside = host.chars();
     inside.next();
     inside.next_back();
-    !name.is_empty() && inside.any(|c| c == '.') && !host.contains('@') && !value.chars().any(is_blank)
+    !name.is_empty() && inside.any(|c| c == '.') && !contains(host, "@") && !value.chars().any(is_blank)
 }
 
 #[cfg(test)]
