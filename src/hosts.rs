@@ -112,7 +112,7 @@ fn is_authority(text: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '%') || !c.is_ascii();
     let is_address = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.');
     let fine = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.contains(':') && address.chars().all(is_address),
+        Some(address) => address.bytes().any(|byte| byte == b':') && address.chars().all(is_address),
         None => host.chars().any(|c| c != '.') && host.chars().all(is_name),
     };
     fine && port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
