@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! platforms {
     ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, $display:literal;)+) => {
         /// A payment platform.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Platform { $($(#[doc = $doc])+ #[serde(rename = $id)] $name,)+ }
 
         impl Platform {

@@ -44,7 +44,7 @@ pub struct Config {
     /// How many of those there may be.
     pub calls: CallLimits,
     /// The platforms.
-    pub platforms: BTreeMap<&'static str, Account>,
+    pub platforms: BTreeMap<Platform, Account>,
     /// The demo, if it is on.
     pub demo: Option<Demo>,
     /// Contracts of other servers that are offered as well.
@@ -274,10 +274,10 @@ impl Config {
 
     /// The configured platforms in the order of the table of platforms.
     #[must_use]
-    pub fn platforms(&self) -> Vec<(&'static str, &Account)> {
-        Platform::ALL
-            .iter()
-            .filter_map(|platform| Some((platform.id(), self.platforms.get(platform.id())?)))
+    pub fn platforms(&self) -> Vec<(Platform, &Account)> {
+        let platforms = self.platforms.iter();
+        platforms
+            .map(|(platform, account)| (*platform, account))
             .collect()
     }
 
@@ -431,7 +431,7 @@ fn http(table: &Settings<'_>) -> (Timeouts, CallLimits) {
     (timeouts, calls)
 }
 
-fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
+fn platforms(table: &Settings<'_>) -> BTreeMap<Platform, Account> {
     let mut platforms = BTreeMap::new();
     for platform in Platform::ALL {
         let settings = table.table(platform.id());
@@ -446,7 +446,7 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
                 settings.mistake("webhook_path_secret", reason);
             }
             platforms.insert(
-                platform.id(),
+                *platform,
                 Account {
                     gateway,
                     webhook_path_secret,
@@ -461,8 +461,8 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<&'static str, Account> {
     platforms
 }
 
-fn compat(table: &Settings<'_>, demo: bool, platforms: &BTreeMap<&str, Account>) -> Compat {
-    let there = platforms.contains_key(Platform::GpApi.id());
+fn compat(table: &Settings<'_>, demo: bool, platforms: &BTreeMap<Platform, Account>) -> Compat {
+    let there = platforms.contains_key(&Platform::GpApi);
     let compat = Compat {
         gp_network_tokens: table.boolean("gp_network_tokens", demo && there),
     };
@@ -476,7 +476,7 @@ fn compat(table: &Settings<'_>, demo: bool, platforms: &BTreeMap<&str, Account>)
 fn demo(
     table: &Settings<'_>,
     listen: Option<SocketAddr>,
-    platforms: &BTreeMap<&str, Account>,
+    platforms: &BTreeMap<Platform, Account>,
 ) -> Option<Demo> {
     let enabled = table.boolean("enabled", false);
     let demo = Demo {
@@ -657,7 +657,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
-        let gateway = &config.platforms["greenpay"].gateway;
+        let gateway = &config.platforms[&Platform::GreenPay].gateway;
         assert!(
             gateway.accepts(cardseal_gateways::Currency::USD)
                 && !gateway.accepts(cardseal_gateways::Currency::CRC)

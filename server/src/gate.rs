@@ -4,6 +4,7 @@
 //! The place of a whole operation is taken before its first request is sent and held until its last answer: what has
 //! begun is never refused on its way, and what is refused was not sent.
 
+use cardseal::platform::Platform;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,19 +44,19 @@ pub struct Busy;
 
 /// The gates of all platforms.
 pub(crate) struct Gates {
-    gates: BTreeMap<&'static str, Gate>,
+    gates: BTreeMap<Platform, Gate>,
 }
 
 impl Gates {
-    pub(crate) fn new(platforms: impl Iterator<Item = &'static str>, limits: CallLimits) -> Self {
+    pub(crate) fn new(platforms: impl Iterator<Item = Platform>, limits: CallLimits) -> Self {
         Self {
             gates: platforms.map(|platform| (platform, Gate::new(limits))).collect(),
         }
     }
 
     /// A place at a platform, after a wait in its line if need be.
-    pub(crate) async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, Busy> {
-        let gate = self.gates.get(platform).ok_or(Busy)?;
+    pub(crate) async fn enter(&self, platform: Platform, purpose: Purpose) -> Result<Permit, Busy> {
+        let gate = self.gates.get(&platform).ok_or(Busy)?;
         gate.enter(purpose).await
     }
 
@@ -128,13 +129,16 @@ mod tests {
 
     use super::*;
 
+    const SLOW: Platform = Platform::GpApi;
+    const QUICK: Platform = Platform::GreenPay;
+
     fn gates(under_way: usize, waiting: usize, wait: Duration) -> Arc<Gates> {
         let limits = CallLimits {
             under_way,
             waiting,
             wait,
         };
-        Arc::new(Gates::new(["slow", "quick"].into_iter(), limits))
+        Arc::new(Gates::new([SLOW, QUICK].into_iter(), limits))
     }
 
     /// What a future has to say without a wait.
@@ -150,20 +154,20 @@ mod tests {
     async fn a_full_line_refuses_at_once_and_a_wait_ends() {
         let wait = Duration::from_millis(60);
         let gates = gates(2, 1, wait);
-        let first = gates.enter("slow", Purpose::Operation).await.unwrap();
-        let _second = gates.enter("slow", Purpose::Operation).await.unwrap();
-        let waiting = gates.enter("slow", Purpose::Operation);
+        let first = gates.enter(SLOW, Purpose::Operation).await.unwrap();
+        let _second = gates.enter(SLOW, Purpose::Operation).await.unwrap();
+        let waiting = gates.enter(SLOW, Purpose::Operation);
         tokio::pin!(waiting);
         assert!(poll_once(waiting.as_mut()).await.is_none());
         // The line is full: whoever comes now does not wait at all.
-        let refused = std::pin::pin!(gates.enter("slow", Purpose::Operation));
+        let refused = std::pin::pin!(gates.enter(SLOW, Purpose::Operation));
         assert_eq!(poll_once(refused).await.map(Result::err), Some(Some(Busy)));
         // Another platform's line is another.
-        assert!(gates.enter("quick", Purpose::Operation).await.is_ok());
+        assert!(gates.enter(QUICK, Purpose::Operation).await.is_ok());
         drop(first);
         let third = waiting.await;
         let began = Instant::now();
-        assert_eq!(gates.enter("slow", Purpose::Operation).await.err(), Some(Busy));
+        assert_eq!(gates.enter(SLOW, Purpose::Operation).await.err(), Some(Busy));
         assert!(third.is_ok() && began.elapsed() >= wait);
     }
 
@@ -171,24 +175,24 @@ mod tests {
     async fn sessions_leave_places_for_money() {
         let gates = gates(8, 0, Duration::from_secs(60));
         let mut sessions = Vec::new();
-        while let Ok(permit) = gates.enter("slow", Purpose::Session).await {
+        while let Ok(permit) = gates.enter(SLOW, Purpose::Session).await {
             sessions.push(permit);
         }
         assert_eq!(sessions.len(), 6);
-        let _money = gates.enter("slow", Purpose::Operation).await.unwrap();
-        let _more = gates.enter("slow", Purpose::Operation).await.unwrap();
-        assert_eq!(gates.enter("slow", Purpose::Operation).await.err(), Some(Busy));
+        let _money = gates.enter(SLOW, Purpose::Operation).await.unwrap();
+        let _more = gates.enter(SLOW, Purpose::Operation).await.unwrap();
+        assert_eq!(gates.enter(SLOW, Purpose::Operation).await.err(), Some(Busy));
     }
 
     #[tokio::test]
     async fn closing_sends_those_away_who_wait() {
         let gates = gates(1, 1, Duration::from_secs(600));
-        let _inside = gates.enter("slow", Purpose::Operation).await.unwrap();
-        let waiting = gates.enter("slow", Purpose::Operation);
+        let _inside = gates.enter(SLOW, Purpose::Operation).await.unwrap();
+        let waiting = gates.enter(SLOW, Purpose::Operation);
         tokio::pin!(waiting);
         assert!(poll_once(waiting.as_mut()).await.is_none());
         gates.close();
         assert_eq!(poll_once(waiting).await.map(Result::err), Some(Some(Busy)));
-        assert_eq!(gates.enter("quick", Purpose::Session).await.err(), Some(Busy));
+        assert_eq!(gates.enter(QUICK, Purpose::Session).await.err(), Some(Busy));
     }
 }

@@ -22,6 +22,7 @@ mod persist;
 mod serve;
 pub mod store;
 
+use cardseal::platform::Platform;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub struct Shared {
     /// What is kept.
     pub store: Store,
     /// The ways to the platforms, and how each answered last.
-    transports: BTreeMap<&'static str, (Transport, Arc<Reach>)>,
+    transports: BTreeMap<Platform, (Transport, Arc<Reach>)>,
     /// The time.
     pub clock: Clock,
     /// How often each bound acted.
@@ -119,13 +120,13 @@ impl Shared {
         }
         if config.log_platform_calls {
             for (platform, account) in config.platforms() {
-                account.gateway.log_calls(logging::platform_calls(platform));
+                account.gateway.log_calls(logging::platform_calls(platform.id()));
             }
         }
         for (platform, account) in config.platforms() {
             if account.gateway.capabilities().handles_clear_cards {
                 tracing::warn!(
-                    platform,
+                    platform = platform.id(),
                     "sealing is on: cards pass through this server in clear; it is in full PCI DSS scope (SAQ D)"
                 );
             }
@@ -169,27 +170,29 @@ impl Shared {
         self.store.close().await;
     }
 
-    /// A platform by its id.
+    /// A configured platform.
     ///
     /// # Errors
     /// If it is not configured.
-    pub fn account(&self, platform: &str) -> Result<&Account, UnknownPlatform> {
+    pub fn account(&self, platform: Platform) -> Result<&Account, UnknownPlatform> {
         self.config
             .platforms
-            .get(platform)
+            .get(&platform)
             .ok_or_else(|| self.unknown_platform())
     }
 
     fn unknown_platform(&self) -> UnknownPlatform {
-        let configured = self.config.platforms.keys().copied().collect();
-        UnknownPlatform { configured }
+        let configured = self.config.platforms.keys().map(|platform| platform.id());
+        UnknownPlatform {
+            configured: configured.collect(),
+        }
     }
 
     /// What a configured platform can do.
     ///
     /// # Errors
     /// As of [`Shared::account`].
-    pub fn capabilities(&self, platform: &str) -> Result<Capabilities, UnknownPlatform> {
+    pub fn capabilities(&self, platform: Platform) -> Result<Capabilities, UnknownPlatform> {
         Ok(self.account(platform)?.gateway.capabilities())
     }
 
@@ -197,7 +200,7 @@ impl Shared {
     ///
     /// # Errors
     /// If too many are under way.
-    async fn enter(&self, platform: &str, purpose: Purpose) -> Result<Permit, Busy> {
+    async fn enter(&self, platform: Platform, purpose: Purpose) -> Result<Permit, Busy> {
         let entered = self.gates.enter(platform, purpose).await;
         entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))
     }
@@ -206,14 +209,14 @@ impl Shared {
     ///
     /// # Errors
     /// If it is not configured.
-    fn transport(&self, platform: &str) -> Result<&Transport, UnknownPlatform> {
-        let found = self.transports.get(platform).map(|(transport, _)| transport);
+    fn transport(&self, platform: Platform) -> Result<&Transport, UnknownPlatform> {
+        let found = self.transports.get(&platform).map(|(transport, _)| transport);
         found.ok_or_else(|| self.unknown_platform())
     }
 
     /// How a platform answered last.
-    fn reachability(&self, platform: &str) -> Reachability {
-        let reach = self.transports.get(platform).map(|(_, reach)| reach.last());
+    fn reachability(&self, platform: Platform) -> Reachability {
+        let reach = self.transports.get(&platform).map(|(_, reach)| reach.last());
         reach.unwrap_or(Reachability::Unknown)
     }
 
@@ -232,9 +235,9 @@ impl Shared {
 }
 
 /// One client, and for each platform a record of how its last call ended.
-fn transports(config: &Config) -> Result<BTreeMap<&'static str, (Transport, Arc<Reach>)>, Unusable> {
+fn transports(config: &Config) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
     let shared = Transport::new(config.timeouts)?;
-    let reporting = |id: &&'static str| {
+    let reporting = |id: &Platform| {
         let reach = Arc::default();
         (*id, (shared.reporting(&reach), reach))
     };

@@ -73,7 +73,7 @@ pub(crate) trait Render: Send + Sync {
 fn example(status: Status) -> Payment {
     Payment {
         id: "pay_1".into(),
-        platform: "gp_api".into(),
+        platform: cardseal::platform::Platform::GpApi,
         status,
         amount: cardseal_gateways::Amount::parse("10.00", "USD").unwrap(),
         captured: 1000,

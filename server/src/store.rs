@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cardseal::platform::Platform;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -308,6 +309,11 @@ fn readable<T>(table: &'static str, row: &SqliteRow, read: impl Fn(&SqliteRow) -
     })
 }
 
+/// The platform of a row.
+fn platform(row: &SqliteRow) -> Result<Platform> {
+    Platform::from_id(row.try_get("platform")?).ok_or(StoreError::Unknown("platform"))
+}
+
 /// A page of a list. Rows that cannot be read are logged and left out, and others take their places.
 struct Readable<T> {
     items: Vec<T>,
@@ -527,7 +533,7 @@ mod tests {
             .concat(),
         )
         .await;
-        let found = store.session_of("gp_api", "PMT_1").await.unwrap();
+        let found = store.session_of(Platform::GpApi, "PMT_1").await.unwrap();
         assert_eq!(found.unwrap(), "ses_2");
         for id in ["ses_1", "ses_3", "ses_4", "ses_5"] {
             assert!(store.session(&id.into()).await.unwrap().is_some(), "{id}");
@@ -553,9 +559,15 @@ mod tests {
             .await
             .unwrap();
         }
-        let found = store.unknown_payments("online_payments", 5, 16).await;
+        let found = store.unknown_payments(Platform::OnlinePayments, 5, 16).await;
         assert_eq!(found.unwrap(), ["pay_z"]);
-        assert!(store.unknown_payments("gp_api", 5, 16).await.unwrap().is_empty());
+        assert!(
+            store
+                .unknown_payments(Platform::GpApi, 5, 16)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 
     /// Who has waited longest comes first; a time that was written before the clock was put back does not count.
@@ -580,7 +592,7 @@ mod tests {
             .await
             .unwrap();
         }
-        let due = store.unknown_payments("gp_api", now, 16).await.unwrap();
+        let due = store.unknown_payments(Platform::GpApi, now, 16).await.unwrap();
         assert_eq!(due, ["pay_tomorrow", "pay_early", "pay_late"]);
     }
 
@@ -635,7 +647,7 @@ mod tests {
     async fn session(store: &Store, description: &str) -> Result<SessionId> {
         store
             .add_session(&NewSession {
-                platform: "greenpay",
+                platform: Platform::GreenPay,
                 kind: cardseal::session::Kind::Payment,
                 mode: cardseal::session::Mode::Relay,
                 reference: "r",
@@ -737,7 +749,7 @@ mod tests {
         let other = session(&store, "x").await.unwrap();
         let claim = async |session: &SessionId, reference: &str| {
             let new = NewPayment {
-                platform: "greenpay",
+                platform: Platform::GreenPay,
                 amount: &amount,
                 token_id: None,
                 session_id: Some(session),
@@ -823,7 +835,7 @@ mod tests {
             let mut claims = Vec::new();
             for number in 0..400 {
                 let new = NewPayment {
-                    platform: "greenpay",
+                    platform: Platform::GreenPay,
                     amount: &amount,
                     token_id: None,
                     session_id: None,
@@ -880,7 +892,10 @@ mod tests {
                 .unwrap();
             for (now, wiped) in [(1000 + grace, 0), (1001 + grace, 1)] {
                 assert_eq!(
-                    store.wipe_sessions(&["online_payments"], now).await.unwrap(),
+                    store
+                        .wipe_sessions(&[Platform::OnlinePayments], now)
+                        .await
+                        .unwrap(),
                     wiped,
                     "{platform}"
                 );

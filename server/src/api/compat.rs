@@ -263,12 +263,12 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
             page: Page::default(),
             customer_ip: None,
         };
-        let account = app.account(PLATFORM.id())?;
+        let account = app.account(PLATFORM)?;
         app.attempts.open_session(None, by_page)?;
-        let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
+        let _permit = app.enter(PLATFORM, Purpose::Session).await?;
         let opened = account
             .gateway
-            .open_session(app.transport(Platform::GpApi.id())?, &ask)
+            .open_session(app.transport(PLATFORM)?, &ask)
             .await
             .map_err(ApiError::from)?;
         let token = opened.public.get("access_token").cloned().unwrap_or_default();
@@ -316,32 +316,32 @@ async fn create(
 
 /// The session of a payment reference: the same one again, so that a repeated request finds its token.
 async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<SessionId, ApiError> {
-    if let Some(session) = app.store.session_of(PLATFORM.id(), reference).await? {
+    if let Some(session) = app.store.session_of(PLATFORM, reference).await? {
         return Ok(session);
     }
     let method = SecretString::from(reference);
-    if app.store.knows_platform_token(PLATFORM.id(), &method).await? {
+    if app.store.knows_platform_token(PLATFORM, &method).await? {
         return Err(Code::TokenBelongsElsewhere.into());
     }
-    let account = app.account(PLATFORM.id())?;
-    let _permit = app.enter(PLATFORM.id(), Purpose::Session).await?;
+    let account = app.account(PLATFORM)?;
+    let _permit = app.enter(PLATFORM, Purpose::Session).await?;
     app.attempts.open_session(None, by_page)?;
     // One that a page made for a session of ours is that session's. The references of those are in lower case, and the
     // platform is known to write references in capitals here and there.
     let made_for = account
         .gateway
-        .session_reference(app.transport(PLATFORM.id())?, &method)
+        .session_reference(app.transport(PLATFORM)?, &method)
         .await?
         .map(|made_for| made_for.to_ascii_lowercase());
     if let Some(made_for) = made_for
-        && app.store.session_of(PLATFORM.id(), &made_for).await?.is_some()
+        && app.store.session_of(PLATFORM, &made_for).await?.is_some()
     {
         return Err(Code::TokenBelongsElsewhere.into());
     }
     let now = app.clock.now();
     let session = NewSession {
         capture_later: false,
-        platform: PLATFORM.id(),
+        platform: PLATFORM,
         kind: Kind::Tokenize,
         mode: Mode::Direct,
         reference,
@@ -375,7 +375,7 @@ fn not_stored(error: ApiError) -> Failure {
 async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
     let data = async {
         merchant?;
-        let tokens = app.store.active_tokens(PLATFORM.id()).await;
+        let tokens = app.store.active_tokens(PLATFORM).await;
         // The sample appends to a file: the oldest comes first.
         let data: Vec<SampleToken> = tokens.map_err(ApiError::from)?.iter().map(listed).collect();
         Ok((json!(data).to_string(), None))
@@ -425,7 +425,7 @@ async fn charge(
         let id = format!("tok_{}", request.pmt_id.strip_prefix("PMT_").unwrap_or_default());
         let token = app.store.token(&id.into()).await.map_err(ApiError::from)?;
         let token = token
-            .filter(|token| token.platform == PLATFORM.id())
+            .filter(|token| token.platform == PLATFORM)
             .ok_or(Code::TokenNotFound)?;
         let key = key.map(|key| Key {
             scope: Scope::ProcessPayment,

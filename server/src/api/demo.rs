@@ -97,9 +97,14 @@ async fn facts(State(app): State<App>) -> Json<Value> {
         if facts.is_empty() {
             facts.clone_from(&of);
         }
-        platforms.insert(id.into(), Value::Object(of));
+        platforms.insert(id.id().into(), Value::Object(of));
     }
-    let offered = app.config.platforms().into_iter().map(|(id, _)| id).collect();
+    let offered = app
+        .config
+        .platforms()
+        .into_iter()
+        .map(|(id, _)| id.id())
+        .collect();
     facts.insert("demo".into(), true.into());
     facts.insert("offered".into(), offered);
     facts.insert("platforms".into(), Value::Object(platforms));

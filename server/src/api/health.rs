@@ -113,7 +113,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness
             migrations: word(health.migrations),
         },
         platforms: platforms
-            .map(|(id, _)| (id, app.reachability(id).as_str()))
+            .map(|(id, _)| (id.id(), app.reachability(id).as_str()))
             .collect(),
     };
     (code, Json(readiness))

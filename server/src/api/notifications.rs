@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use cardseal::platform::Platform;
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ pub(super) async fn receive(
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     let endpoint = Endpoint::find(&app, &platform, &address)?;
+    let platform = endpoint.platform;
     let headers = request.headers().clone();
     let body = body::read(request, &app, MAX_BYTES).await?;
     let gateway = &endpoint.account.gateway;
@@ -50,7 +52,7 @@ pub(super) async fn receive(
                 .finalize(),
         };
         let received = Received {
-            platform: &platform,
+            platform,
             route: endpoint.route,
             digest: &hex::encode(digest),
             notification: &noticed.notification,
@@ -70,6 +72,7 @@ pub(super) async fn receive_query(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let endpoint = Endpoint::find(&app, &platform, &address)?;
+    let platform = endpoint.platform;
     let gateway = &endpoint.account.gateway;
     if let Some(word) = gateway.endpoint_verification(&pairs(&headers)) {
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response());
@@ -80,7 +83,7 @@ pub(super) async fn receive_query(
         read => read.map_err(refused)?,
     };
     let notice = Received {
-        platform: &platform,
+        platform,
         route: endpoint.route,
         digest: &hex::encode(Sha256::digest(query.as_bytes())),
         notification: &notification,
@@ -91,6 +94,7 @@ pub(super) async fn receive_query(
 
 /// Where a notification came in, once the caller has shown that it knows the address.
 struct Endpoint<'a> {
+    platform: Platform,
     account: &'a Account,
     route: &'static str,
 }
@@ -98,8 +102,9 @@ struct Endpoint<'a> {
 impl<'a> Endpoint<'a> {
     /// `address` is the secret, and the platform's own route behind it.
     fn find(app: &'a App, platform: &str, address: &str) -> Result<Self, ApiError> {
+        let platform = Platform::from_id(platform).ok_or(Code::NotFound)?;
         let (secret, route) = address.split_once('/').unwrap_or((address, ""));
-        let account = app.config.platforms.get(platform).ok_or(Code::NotFound)?;
+        let account = app.account(platform).map_err(|_| Code::NotFound)?;
         let expected = account.webhook_path_secret.as_ref();
         if !expected.is_some_and(|expected| same(secret, expected)) {
             return Err(Code::NotFound.into());
@@ -110,7 +115,11 @@ impl<'a> Endpoint<'a> {
             .copied()
             .find(|known| *known == route.trim_matches('/'))
             .ok_or(Code::NotFound)?;
-        Ok(Self { account, route })
+        Ok(Self {
+            platform,
+            account,
+            route,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
+use cardseal::platform::Platform;
 use std::net::IpAddr;
 
 use axum::extract::{Path, State};
@@ -17,7 +18,6 @@ use super::contract::refusals;
 use super::fields::{CaptureTime, capture, kind, misplaced, mode, none_left, platform};
 use super::payments::{self, PaymentResource};
 use super::tokens::{self, TokenResource};
-use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
 use crate::config::Account;
@@ -26,6 +26,7 @@ use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
 use crate::store::{NewSession, SessionId, SessionResult, SessionState, Token, TokenId, TokenStatus};
+use crate::{App, UnknownPlatform};
 
 refusals! {
     /// Of `POST /v1/sessions`.
@@ -107,7 +108,7 @@ pub(super) struct SessionResource {
     #[schema(example = "ses_5f0c1d2e")]
     id: String,
     #[schema(schema_with = platform)]
-    platform: String,
+    platform: Platform,
     #[schema(schema_with = kind)]
     kind: Kind,
     #[schema(schema_with = mode)]
@@ -141,7 +142,7 @@ pub(super) struct SessionOutcome {
     /// The id of the session.
     id: String,
     #[schema(schema_with = platform)]
-    platform: String,
+    platform: Platform,
     #[schema(schema_with = kind)]
     kind: Kind,
     #[schema(schema_with = mode)]
@@ -196,10 +197,10 @@ pub(super) async fn create(
     };
     let customer = request.customer.take();
     let platform = match &token {
-        Some(token) => token.platform.clone(),
-        None => request.platform.take().unwrap_or_else(|| default_platform(&app)),
+        Some(token) => token.platform,
+        None => chosen(&app, request.platform.as_deref())?,
     };
-    let account = app.account(&platform)?;
+    let account = app.account(platform)?;
     if kind == Kind::Payment && token.is_some() && !account.gateway.capabilities().session_stored_card {
         return Err(ApiError::field(Code::NotOffered, "token"));
     }
@@ -264,11 +265,11 @@ pub(super) async fn create(
             "it is for a platform that shows a page of its own, in the mode `direct`",
         )?;
     }
-    if kind == Kind::Payment && app.store.reference_used(&platform, &reference).await? {
+    if kind == Kind::Payment && app.store.reference_used(platform, &reference).await? {
         return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
     }
 
-    let _permit = app.enter(&platform, Purpose::Session).await?;
+    let _permit = app.enter(platform, Purpose::Session).await?;
     app.attempts
         .open_session(customer.as_deref(), merchant.is_err())?;
     // Taken before the platform makes its order: ours never looks younger than the platform's.
@@ -291,7 +292,7 @@ pub(super) async fn create(
         },
         customer_ip,
     };
-    let transport = app.transport(&platform)?;
+    let transport = app.transport(platform)?;
     let opened = account.gateway.open_session(transport, &ask).await?;
     let expires_at = created_at + i64::from(opened.seconds) * 1000;
     let currency = amount.as_ref().map(|amount| amount.currency().code());
@@ -301,7 +302,7 @@ pub(super) async fn create(
     let id = app
         .store
         .add_session(&NewSession {
-            platform: &platform,
+            platform,
             kind,
             mode,
             reference: &reference,
@@ -349,7 +350,7 @@ pub(super) async fn show(
     Path(id): Path<SessionId>,
 ) -> Result<Json<SessionOutcome>, ApiError> {
     let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
-    let gateway = &app.account(&session.platform)?.gateway;
+    let gateway = &app.account(session.platform)?.gateway;
     let mut cancelled = false;
     if session.state == SessionState::Open
         && session.mode == Mode::Direct
@@ -401,9 +402,12 @@ pub(super) fn new_reference() -> String {
 }
 
 /// A merchant with one platform need not name it; of several, it is the first of the table of platforms.
-pub(super) fn default_platform(app: &App) -> String {
-    let platforms = app.config.platforms();
-    platforms.first().map(|(id, _)| *id).unwrap_or_default().into()
+fn chosen(app: &App, platform: Option<&str>) -> Result<Platform, UnknownPlatform> {
+    let platform = match platform {
+        Some(id) => Platform::from_id(id),
+        None => app.config.platforms.keys().next().copied(),
+    };
+    platform.ok_or_else(|| app.unknown_platform())
 }
 
 async fn updatable(app: &App, id: &TokenId) -> Result<Token, ApiError> {

@@ -6,6 +6,7 @@
 //! the platform's own notification names the same one. Where a platform can be asked about it, it is, and the
 //! token is active at once.
 
+use cardseal::platform::Platform;
 use std::sync::Arc;
 
 use axum::Json;
@@ -179,7 +180,7 @@ impl HandIn {
         if !kinds.contains(&session.kind) || session.mode != mode {
             return Err(Code::SessionWrongKind.into());
         }
-        app.account(&session.platform)?.gateway.check(&self.handed)?;
+        app.account(session.platform)?.gateway.check(&self.handed)?;
         Ok(session)
     }
 
@@ -238,7 +239,7 @@ pub(super) struct TokenResource {
     #[schema(example = "tok_5f0c1d2e")]
     id: String,
     #[schema(schema_with = platform)]
-    platform: String,
+    platform: Platform,
     /// The card's brand, in lower case.
     #[schema(required, example = "visa")]
     brand: Option<String>,
@@ -290,7 +291,7 @@ impl From<&Token> for TokenResource {
     fn from(token: &Token) -> Self {
         Self {
             id: token.id.to_string(),
-            platform: token.platform.clone(),
+            platform: token.platform,
             brand: token.brand.clone(),
             bin: token.bin.clone(),
             last4: token.last4.clone(),
@@ -361,7 +362,7 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
     if open && taker != Taker::Platform {
         app.attempts.admit(&session, &hand_in.hash)?;
     }
-    let claim = app.account(&session.platform)?.gateway.claim(&hand_in.handed);
+    let claim = app.account(session.platform)?.gateway.claim(&hand_in.handed);
     let (session, claimed) = loop {
         match app
             .store
@@ -486,7 +487,7 @@ pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError>
 }
 
 async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Result<StoredCard, ApiError> {
-    let account = app.account(&session.platform)?;
+    let account = app.account(session.platform)?;
     let from_browser = matches!(handed, PagePayload::Answer(_));
     let gone = SecretString::default();
     let open = OpenSession {
@@ -497,10 +498,10 @@ async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Resu
         reference: &session.reference,
         attempt: "",
     };
-    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
+    let _permit = app.enter(session.platform, Purpose::Operation).await?;
     let card = account
         .gateway
-        .tokenize(app.transport(&session.platform)?, &open, handed)
+        .tokenize(app.transport(session.platform)?, &open, handed)
         .await
         .map_err(|error| match error {
             Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
@@ -600,9 +601,9 @@ async fn describe(app: &App, id: &TokenId, patch: Option<TokenPatch>) -> Result<
         (TokenStatus::Unconfirmed, _) => return Err(Code::TokenUnconfirmed.into()),
         (TokenStatus::Active | TokenStatus::Deleted, _) => return Err(Code::TokenDeleted.into()),
     };
-    let gateway = &app.account(&token.platform)?.gateway;
-    let _permit = app.enter(&token.platform, Purpose::Operation).await?;
-    let transport = app.transport(&token.platform)?;
+    let gateway = &app.account(token.platform)?.gateway;
+    let _permit = app.enter(token.platform, Purpose::Operation).await?;
+    let transport = app.transport(token.platform)?;
     let card = match &patch {
         Some(patch) => gateway.update_token(transport, platform_token, patch).await,
         None => gateway.read_token(transport, platform_token).await,
@@ -638,11 +639,11 @@ pub(super) async fn delete(
 async fn forget(app: &App, id: &TokenId) -> Result<Token, ApiError> {
     let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
     if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
-        let account = app.account(&token.platform)?;
-        let _permit = app.enter(&token.platform, Purpose::Operation).await?;
+        let account = app.account(token.platform)?;
+        let _permit = app.enter(token.platform, Purpose::Operation).await?;
         account
             .gateway
-            .delete_token(app.transport(&token.platform)?, platform_token)
+            .delete_token(app.transport(token.platform)?, platform_token)
             .await?;
     }
     let kept = Arc::new(token.id.clone());

@@ -1,5 +1,6 @@
 //! Reconciles unknown payments: looks up by itself what became of lost answers, where the platform can say.
 
+use cardseal::platform::Platform;
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) fn start(app: &App) {
     }
 }
 
-async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: &'static str) {
+async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: Platform) {
     let mut lookups = tokio::task::JoinSet::new();
     let mut busy = HashSet::new();
     let mut round = tokio::time::interval(ROUND);

@@ -1,5 +1,6 @@
 //! Wipes secrets that have outlived their use, and recovers work that a task left behind.
 
+use cardseal::platform::Platform;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(super) fn start(app: &App) {
 
 async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
     if sweep {
-        let pages: Vec<&str> = app
+        let pages: Vec<Platform> = app
             .config
             .platforms
             .iter()

@@ -201,7 +201,7 @@ async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult,
         Err(error)
             if change.again
                 && !app
-                    .capabilities(&payment.platform)
+                    .capabilities(payment.platform)
                     .is_ok_and(|can| can.payment_lookup) =>
         {
             (ChangeResult::Unknown, Some(error))
@@ -249,7 +249,7 @@ pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Res
     }
     let outcome = if repeat {
         call_platform(app, payment, &again, true).await
-    } else if app.capabilities(&payment.platform)?.change_lookup {
+    } else if app.capabilities(payment.platform)?.change_lookup {
         // Nothing is sent again: a server that stops does not wait for it.
         let lookup = call_platform(app, payment, &again, false);
         match app.stopping.run_until_cancelled(lookup).await {
@@ -271,7 +271,7 @@ pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Res
 
 /// Whether the platform still recognises the key of a change.
 fn may_repeat(app: &App, payment: &Payment, change: &Change) -> Result<bool, Error> {
-    let limit = app.capabilities(&payment.platform)?.idempotency_window;
+    let limit = app.capabilities(payment.platform)?.idempotency_window;
     let age = app.lookups.age(change.id.as_str(), change.created_at, &app.clock);
     Ok(age.is_below(limit))
 }
@@ -282,13 +282,13 @@ async fn call_platform(
     change: &Change,
     repeat: bool,
 ) -> Result<Outcome, Error> {
-    let gateway = Arc::clone(&app.account(&payment.platform)?.gateway);
+    let gateway = Arc::clone(&app.account(payment.platform)?.gateway);
     let (transport, payment, change) = (
-        app.transport(&payment.platform)?.clone(),
+        app.transport(payment.platform)?.clone(),
         payment.clone(),
         change.clone(),
     );
-    let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+    let permit = app.enter(payment.platform, Purpose::Operation).await?;
     let id = payment.id.clone();
     let moved =
         Amount::from_minor(change.amount, payment.amount.currency()).map_err(|_| Reason::AmountInvalid)?;

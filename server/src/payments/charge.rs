@@ -10,6 +10,7 @@
 //! again; the caller gets a payment whose outcome is unknown. A process that ends between 1 and 3 leaves a payment that
 //! the next start calls unknown. Nothing ever goes from there to 2 again.
 
+use cardseal::platform::Platform;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use crate::store::{
 
 /// A request for a charge.
 pub(crate) struct Charge {
-    pub(crate) platform: String,
+    pub(crate) platform: Platform,
     pub(crate) amount: Amount,
     pub(crate) source: Source,
     pub(crate) order_reference: String,
@@ -80,7 +81,7 @@ impl Charge {
         render: Arc<dyn Render>,
     ) -> Self {
         Self {
-            platform: token.platform.clone(),
+            platform: token.platform,
             amount,
             order_reference: uuid::Uuid::new_v4().to_string(),
             description: "Payment".into(),
@@ -108,7 +109,7 @@ impl Charge {
         render: Arc<dyn Render>,
     ) -> Result<Self, Error> {
         Ok(Self {
-            platform: session.platform.clone(),
+            platform: session.platform,
             amount: session_amount(session)?,
             source,
             order_reference: session.reference.clone(),
@@ -144,7 +145,7 @@ fn session_amount(session: &Session) -> Result<Amount, Error> {
 pub(crate) fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<bool, Error> {
     Ok(match payload {
         PagePayload::Sealed { .. } => true,
-        PagePayload::Answer(_) => app.capabilities(&session.platform)?.charges_direct_answer,
+        PagePayload::Answer(_) => app.capabilities(session.platform)?.charges_direct_answer,
     })
 }
 
@@ -193,7 +194,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
     let sent_at = app.clock.steady();
     let result = call_platform(app, charge.source, &payment).await;
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
-    let can = app.capabilities(&payment.platform);
+    let can = app.capabilities(payment.platform);
     if unknown && can.is_ok_and(|can| can.payment_lookup) {
         app.lookups.sent(payment.id.as_str(), sent_at);
     }
@@ -227,7 +228,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
         return Ok(None);
     };
     // Here a call would charge the card for a second time.
-    if app.capabilities(&session.platform)?.charges_direct_answer {
+    if app.capabilities(session.platform)?.charges_direct_answer {
         return Ok(None);
     }
     let Some(session) = app.store.session(&session.id).await? else {
@@ -243,9 +244,9 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     };
     let gone = SecretString::default();
     let open = open_session(&session, &gone, app.clock.now(), payment.as_str());
-    let gateway = &app.account(&session.platform)?.gateway;
-    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
-    let transport = app.transport(&session.platform)?;
+    let gateway = &app.account(session.platform)?.gateway;
+    let _permit = app.enter(session.platform, Purpose::Operation).await?;
+    let transport = app.transport(session.platform)?;
     let payload = PagePayload::Answer(answer.clone());
     match gateway.pay(transport, &open, payload, false).await? {
         Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
@@ -297,7 +298,7 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         Source::Page { session, .. } => (None, Some(session), None),
     };
     let payment = NewPayment {
-        platform: &charge.platform,
+        platform: charge.platform,
         amount: &charge.amount,
         token_id: token.map(|token| &token.id),
         session_id: session.map(|session| &session.id),
@@ -329,17 +330,17 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
 }
 
 async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<Outcome, Error> {
-    let account = app.account(&payment.platform)?;
+    let account = app.account(payment.platform)?;
     let (gateway, transport) = (
         Arc::clone(&account.gateway),
-        app.transport(&payment.platform)?.clone(),
+        app.transport(payment.platform)?.clone(),
     );
     let (payment, now) = (payment.clone(), app.clock.now());
     // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
         Source::Token { token, customer_ip } => {
             let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
-            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+            let permit = app.enter(payment.platform, Purpose::Operation).await?;
             let call = async move {
                 let _permit = permit;
                 let ask = ChargeParams {
@@ -357,7 +358,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
             fraud_check,
             ..
         } => {
-            let permit = app.enter(&payment.platform, Purpose::Operation).await?;
+            let permit = app.enter(payment.platform, Purpose::Operation).await?;
             let call = async move {
                 let _permit = permit;
                 let gone = SecretString::default();

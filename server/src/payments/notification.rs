@@ -1,5 +1,6 @@
 //! What a verified notification of a platform does. It is taken once, however often it is sent.
 
+use cardseal::platform::Platform;
 use std::sync::Arc;
 
 use cardseal_gateways::gateway::{Notification, PaymentEvent};
@@ -13,7 +14,7 @@ use crate::store::{Effect, Notice, NoticeAction, NoticeSubject, Payment, Status}
 
 /// A verified notification.
 pub(crate) struct Received<'a> {
-    pub(crate) platform: &'a str,
+    pub(crate) platform: Platform,
     /// Where it came in.
     pub(crate) route: &'a str,
     /// What it is known by when it comes again.
@@ -44,13 +45,18 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
     let effect = store(app, received, confirmed.as_ref().unwrap_or(notification)).await?;
     if matches!(effect, Effect::Conflict | Effect::PaymentCorrected) {
         tracing::warn!(
-            platform,
+            platform = platform.id(),
             route,
             effect = effect.stored(),
             "a notification contradicts what was known"
         );
     } else {
-        tracing::info!(platform, route, effect = effect.stored(), "notification taken");
+        tracing::info!(
+            platform = platform.id(),
+            route,
+            effect = effect.stored(),
+            "notification taken"
+        );
     }
     // It may be about a capture, a void or a refund whose outcome is open: that is looked up now, and not later.
     if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed

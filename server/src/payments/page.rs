@@ -48,9 +48,9 @@ impl Charge {
 async fn outcome(app: &App, session: &Session, answer: Option<&Value>) -> Result<Outcome, Error> {
     let gone = SecretString::default();
     let open = open_session(session, &gone, app.clock.now(), "");
-    let gateway = &app.account(&session.platform)?.gateway;
-    let _permit = app.enter(&session.platform, Purpose::Operation).await?;
-    let transport = app.transport(&session.platform)?;
+    let gateway = &app.account(session.platform)?.gateway;
+    let _permit = app.enter(session.platform, Purpose::Operation).await?;
+    let transport = app.transport(session.platform)?;
     match gateway.page_state(transport, &open, answer).await? {
         PageState::Open => Err(Reason::PageOpen.into()),
         PageState::Cancelled => Err(Reason::PageCancelled.into()),

@@ -66,7 +66,7 @@ pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Erro
 /// The same on request, where the platform can say. A caller who hangs up does not cut it short.
 pub(crate) async fn refresh(app: &App, id: PaymentId) -> Result<Payment, Error> {
     let payment = app.store.payment(&id).await?.ok_or(Reason::PaymentNotFound)?;
-    if !app.capabilities(&payment.platform)?.payment_lookup {
+    if !app.capabilities(payment.platform)?.payment_lookup {
         return Err(Reason::NotOffered.into());
     }
     let owner = Arc::clone(app);
@@ -74,7 +74,7 @@ pub(crate) async fn refresh(app: &App, id: PaymentId) -> Result<Payment, Error> 
 }
 
 async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
-    let gateway = &app.account(&payment.platform)?.gateway;
+    let gateway = &app.account(payment.platform)?.gateway;
     let token = match &payment.token_id {
         Some(token) => app
             .store
@@ -95,8 +95,8 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
         tracing::info!(payment = %payment.id, %cause, "a payment could not be looked up");
         Ok(())
     };
-    let transport = app.transport(&payment.platform)?;
-    let _permit = match app.enter(&payment.platform, Purpose::Operation).await {
+    let transport = app.transport(payment.platform)?;
+    let _permit = match app.enter(payment.platform, Purpose::Operation).await {
         Ok(permit) => permit,
         Err(busy) => return failed(&busy),
     };

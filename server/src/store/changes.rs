@@ -1,6 +1,7 @@
 //! Captures, voids and refunds. A row is on the disk before the platform is called; its id is the platform's
 //! idempotency key for every try, and the payment's own status is the lock.
 
+use cardseal::platform::Platform;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -355,7 +356,7 @@ impl Store {
 
     /// Payments of a platform whose own outcome, or that of a change, is unknown and due to be looked up, the one that
     /// has waited longest first. `now` is of the clock that never goes back.
-    pub async fn unknown_payments(&self, platform: &str, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
+    pub async fn unknown_payments(&self, platform: Platform, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
         // Later than the longest pause: written before the clock was put back. It is due.
         let query = sqlx::query(
             "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
@@ -367,7 +368,7 @@ impl Store {
                     AND (changes.look_at <= ?2 OR changes.look_at > ?3))
              GROUP BY id ORDER BY due, id LIMIT ?4",
         )
-        .bind(platform)
+        .bind(platform.id())
         .bind(now)
         .bind(now + LONGEST_PAUSE_MS)
         .bind(limit);

@@ -1,5 +1,6 @@
 //! What platforms reported by themselves. The note and its effect are one transaction.
 
+use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, StoredCard};
 use cardseal_gateways::{Amount, Currency};
 use sqlx::{Sqlite, Transaction};
@@ -12,8 +13,8 @@ use super::{
 pub struct Notice<'a> {
     /// What it is known by when it comes again.
     pub digest: &'a str,
-    /// The platform's id.
-    pub platform: &'a str,
+    /// Where it is.
+    pub platform: Platform,
     /// Where it came in.
     pub route: &'a str,
     /// What it is about, in our words.
@@ -134,7 +135,7 @@ impl Store {
              VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(notice.digest)
-        .bind(notice.platform)
+        .bind(notice.platform.id())
         .bind(notice.route)
         .bind(notice.reference)
         .bind(effect.stored())

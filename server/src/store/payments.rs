@@ -1,12 +1,14 @@
 //! Payments. A row is on the disk before the platform is called.
 
+use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
-    PaymentId, Readable, Result, SessionId, SessionResult, Store, StoreError, TokenId, readable, sessions,
+    PaymentId, Readable, Result, SessionId, SessionResult, Store, StoreError, TokenId, platform, readable,
+    sessions,
 };
 
 /// After how long an unknown payment is looked up for the first time.
@@ -98,8 +100,8 @@ impl Status {
 
 /// A payment to be stored.
 pub struct NewPayment<'a> {
-    /// The platform's id.
-    pub platform: &'a str,
+    /// Where it is.
+    pub platform: Platform,
     /// How much.
     pub amount: &'a Amount,
     /// The stored card.
@@ -129,8 +131,8 @@ pub struct NewPayment<'a> {
 pub struct Payment {
     /// Its id.
     pub id: PaymentId,
-    /// The platform's id.
-    pub platform: String,
+    /// Where it is.
+    pub platform: Platform,
     /// How far it is.
     pub status: Status,
     /// How much.
@@ -246,7 +248,7 @@ fn values(row: &SqliteRow) -> Result<Payment> {
     let message = row.try_get("decline_message")?;
     Ok(Payment {
         id: row.try_get("id")?,
-        platform: row.try_get("platform")?,
+        platform: platform(row)?,
         status: Status::read(row.try_get("status")?)?,
         amount: amount.ok_or(StoreError::Unknown("amount"))?,
         captured: parts("captured_minor")?,
@@ -284,14 +286,14 @@ pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &PaymentId) -> Res
 /// The payment of a reference; of several, the one that did not fail.
 pub(super) async fn by_reference(
     tx: &mut Transaction<'_, Sqlite>,
-    platform: &str,
+    platform: Platform,
     reference: &str,
 ) -> Result<Option<Payment>> {
     let row = sqlx::query(
         "SELECT * FROM payments WHERE platform = ? AND order_reference = ?
             ORDER BY status = 'failed', seq DESC LIMIT 1",
     )
-    .bind(platform)
+    .bind(platform.id())
     .bind(reference)
     .fetch_optional(&mut **tx)
     .await?;
@@ -312,7 +314,7 @@ pub(super) async fn insert(
          VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&id)
-    .bind(payment.platform)
+    .bind(payment.platform.id())
     .bind(minor(payment.amount.minor())?)
     .bind(payment.amount.currency().code())
     .bind(payment.token_id)
@@ -436,21 +438,21 @@ impl Store {
     }
 
     /// Whether a reference belongs to a payment that did not fail.
-    pub async fn reference_used(&self, platform: &str, reference: &str) -> Result<bool> {
+    pub async fn reference_used(&self, platform: Platform, reference: &str) -> Result<bool> {
         let row = self.row(sqlx::query(
             "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
         )
-        .bind(platform)
+        .bind(platform.id())
         .bind(reference)).await?;
         Ok(row.is_some())
     }
 
     /// The payment of a reference of which something is unknown.
-    pub async fn unknown_of(&self, platform: &str, reference: &str) -> Result<Option<PaymentId>> {
+    pub async fn unknown_of(&self, platform: Platform, reference: &str) -> Result<Option<PaymentId>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
         )
-        .bind(platform)
+        .bind(platform.id())
         .bind(reference)).await?;
         let payment = row.as_ref().map(read).transpose()?;
         Ok(payment

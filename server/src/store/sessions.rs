@@ -1,5 +1,6 @@
 //! Sessions: opened once, used once.
 
+use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
@@ -7,13 +8,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
-    Claimed, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus, readable, tokens,
+    Claimed, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus, platform,
+    readable, tokens,
 };
 
 /// A session to be stored.
 pub struct NewSession<'a> {
-    /// The platform's id.
-    pub platform: &'a str,
+    /// Where it is.
+    pub platform: Platform,
     /// What it is for.
     pub kind: Kind,
     /// Who sends the card.
@@ -90,8 +92,8 @@ impl SessionResult {
 pub struct Session {
     /// Its id.
     pub id: SessionId,
-    /// The platform's id.
-    pub platform: String,
+    /// Where it is.
+    pub platform: Platform,
     /// What it is for.
     pub kind: Kind,
     /// Who sends the card.
@@ -197,7 +199,7 @@ fn values(row: &SqliteRow) -> Result<Session> {
     let currency: Option<String> = row.try_get("currency")?;
     Ok(Session {
         id: row.try_get("id")?,
-        platform: row.try_get("platform")?,
+        platform: platform(row)?,
         kind,
         mode: match row.try_get("mode")? {
             "direct" => Mode::Direct,
@@ -237,7 +239,7 @@ pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Res
 
 pub(super) async fn by_reference(
     tx: &mut Transaction<'_, Sqlite>,
-    platform: &str,
+    platform: Platform,
     reference: &str,
     payment: bool,
 ) -> Result<Option<Session>> {
@@ -245,7 +247,7 @@ pub(super) async fn by_reference(
         "SELECT * FROM sessions WHERE platform = ? AND reference = ? AND (kind = 'payment') = ?
             ORDER BY created_at DESC LIMIT 1",
     )
-    .bind(platform)
+    .bind(platform.id())
     .bind(reference)
     .bind(payment)
     .fetch_optional(&mut **tx)
@@ -306,7 +308,7 @@ pub(super) async fn bind(
     let Some(claim) = claim else {
         return Ok(true);
     };
-    let digest = tokens::digest(&session.platform, claim);
+    let digest = tokens::digest(session.platform, claim);
     // The second query is for tokens that were stored before sessions kept claims.
     let elsewhere = sqlx::query(
         "SELECT 1 FROM sessions WHERE platform = ?1 AND claim = ?2 AND id <> ?3 AND state <> 'open'
@@ -315,7 +317,7 @@ pub(super) async fn bind(
          SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?5 AND status = 'active'
             AND (?4 IS NULL OR customer IS NOT ?4) LIMIT 1",
     )
-    .bind(&session.platform)
+    .bind(session.platform.id())
     .bind(&digest)
     .bind(&session.id)
     .bind(&session.customer)
@@ -343,7 +345,7 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> R
          ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING",
     )
     .bind(&id)
-    .bind(session.platform)
+    .bind(session.platform.id())
     .bind(kind_text(session.kind))
     .bind(if session.mode == Mode::Direct {
         "direct"
@@ -420,14 +422,14 @@ impl Store {
     }
 
     /// The newest session to store a card under a reference.
-    pub async fn session_of(&self, platform: &str, reference: &str) -> Result<Option<SessionId>> {
+    pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
         let row = self
             .row(
                 sqlx::query(
                     "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'
                 ORDER BY created_at DESC LIMIT 1",
                 )
-                .bind(platform)
+                .bind(platform.id())
                 .bind(reference),
             )
             .await?;
@@ -492,7 +494,7 @@ pub(super) async fn store_card(
     let active = TokenStatus::of(card.origin) == TokenStatus::Active;
     // What only a browser claims takes nothing from anybody, so whose the token is does not matter here.
     let holding = match active {
-        true => tokens::holding(tx, &session.platform, &card.token).await?,
+        true => tokens::holding(tx, session.platform, &card.token).await?,
         false => None,
     };
     if let Some(result) = &session.result {
@@ -556,11 +558,10 @@ pub(super) async fn store_card(
         }
         (None, None) => {
             // What only a browser names stays forgotten. Of what the platform made just now, the platform knows.
-            if card.origin == Origin::Named && tokens::was_deleted(tx, &session.platform, &card.token).await?
-            {
+            if card.origin == Origin::Named && tokens::was_deleted(tx, session.platform, &card.token).await? {
                 return Ok(Storing::Deleted);
             }
-            tokens::insert(tx, &session.platform, session.customer.as_deref(), card, now).await?
+            tokens::insert(tx, session.platform, session.customer.as_deref(), card, now).await?
         }
     };
     finish(tx, session_id, &SessionResult::Token(id.clone())).await?;

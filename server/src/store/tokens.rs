@@ -1,12 +1,13 @@
 //! Stored cards.
 
+use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Readable, Result, Store, StoreError, TokenId, readable};
+use super::{Readable, Result, Store, StoreError, TokenId, platform, readable};
 
 /// What a token can be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,8 @@ impl TokenStatus {
 pub struct Token {
     /// Its id.
     pub id: TokenId,
-    /// The platform's id.
-    pub platform: String,
+    /// Where it is.
+    pub platform: Platform,
     /// The platform's token; gone once deleted.
     pub platform_token: Option<SecretString>,
     /// Brand.
@@ -84,7 +85,7 @@ fn values(row: &SqliteRow) -> Result<Token> {
     let year: Option<i64> = row.try_get("expiry_year")?;
     Ok(Token {
         id: row.try_get("id")?,
-        platform: row.try_get("platform")?,
+        platform: platform(row)?,
         platform_token: row
             .try_get::<Option<String>, _>("platform_token")?
             .map(Into::into),
@@ -107,9 +108,9 @@ const BY_ID: &str =
 
 /// What is left of a platform's token once it is wiped, to know it again. The platforms' tokens are random and long:
 /// a plain digest gives none away.
-pub(super) fn digest(platform: &str, token: &SecretString) -> String {
+pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
     let digest = Sha256::new()
-        .chain_update(platform)
+        .chain_update(platform.id())
         .chain_update([0])
         .chain_update(token.expose_secret());
     hex::encode(digest.finalize())
@@ -118,12 +119,12 @@ pub(super) fn digest(platform: &str, token: &SecretString) -> String {
 /// The active token that a platform's token is stored as.
 pub(super) async fn holding(
     tx: &mut Transaction<'_, Sqlite>,
-    platform: &str,
+    platform: Platform,
     token: &SecretString,
 ) -> Result<Option<Token>> {
     let row =
         sqlx::query("SELECT * FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'")
-            .bind(platform)
+            .bind(platform.id())
             .bind(token.expose_secret())
             .fetch_optional(&mut **tx)
             .await?;
@@ -133,11 +134,11 @@ pub(super) async fn holding(
 /// Whether a platform's token was stored once and deleted since.
 pub(super) async fn was_deleted(
     tx: &mut Transaction<'_, Sqlite>,
-    platform: &str,
+    platform: Platform,
     token: &SecretString,
 ) -> Result<bool> {
     let found = sqlx::query("SELECT 1 FROM tokens WHERE platform = ? AND digest = ?")
-        .bind(platform)
+        .bind(platform.id())
         .bind(digest(platform, token))
         .fetch_optional(&mut **tx)
         .await?;
@@ -151,7 +152,7 @@ pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &TokenId) -> Resul
 
 pub(super) async fn insert(
     tx: &mut Transaction<'_, Sqlite>,
-    platform: &str,
+    platform: Platform,
     customer: Option<&str>,
     card: &StoredCard,
     now: i64,
@@ -162,7 +163,7 @@ pub(super) async fn insert(
             nickname, status, customer, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&id)
-    .bind(platform)
+    .bind(platform.id())
     .bind(card.token.expose_secret())
     .bind(&card.brand)
     .bind(&card.bin)
@@ -253,13 +254,13 @@ impl Store {
     }
 
     /// Whether a platform's token is stored, or was before it was deleted.
-    pub async fn knows_platform_token(&self, platform: &str, token: &SecretString) -> Result<bool> {
+    pub async fn knows_platform_token(&self, platform: Platform, token: &SecretString) -> Result<bool> {
         let query = sqlx::query(
             "SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?2 AND status = 'active'
              UNION ALL SELECT 1 FROM tokens WHERE platform = ?1 AND digest = ?3 LIMIT 1",
         );
         let query = query
-            .bind(platform)
+            .bind(platform.id())
             .bind(token.expose_secret())
             .bind(digest(platform, token));
         Ok(self.row(query).await?.is_some())
@@ -287,9 +288,9 @@ impl Store {
     }
 
     /// Every token of a platform that can be charged, the oldest first.
-    pub async fn active_tokens(&self, platform: &str) -> Result<Vec<Token>> {
+    pub async fn active_tokens(&self, platform: Platform) -> Result<Vec<Token>> {
         let query = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq");
-        let rows = self.rows(query.bind(platform)).await?;
+        let rows = self.rows(query.bind(platform.id())).await?;
         let mut list = Readable::new(None, u32::MAX);
         list.add(&rows, read)?;
         Ok(list.into_inner())
@@ -313,7 +314,7 @@ impl Store {
         let active = get(&mut tx, id)
             .await?
             .filter(|token| token.status == TokenStatus::Active);
-        let known = active.and_then(|token| Some(digest(&token.platform, token.platform_token.as_ref()?)));
+        let known = active.and_then(|token| Some(digest(token.platform, token.platform_token.as_ref()?)));
         sqlx::query(
             "UPDATE tokens SET status = 'deleted', platform_token = NULL, digest = ?, holder = NULL,
                 nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'",

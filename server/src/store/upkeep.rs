@@ -1,5 +1,6 @@
 //! Recovers what no task is working on any more, and wipes secrets in time.
 
+use cardseal::platform::Platform;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,13 +177,13 @@ impl Store {
 
     /// Wipes what platforms gave for sessions that can no longer be used, a bounded number at a time. `pages` are the
     /// platforms that have pages of their own: what a customer did there is looked up also days later.
-    pub async fn wipe_sessions(&self, pages: &[&str], now: i64) -> Result<u64> {
+    pub async fn wipe_sessions(&self, pages: &[Platform], now: i64) -> Result<u64> {
         const DUE: &str =
             "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
                 WHEN mode <> 'direct' THEN 0
                 WHEN kind = 'payment' AND platform IN (SELECT value FROM json_each(?2)) THEN ?3
                 ELSE ?4 END < ?1 ORDER BY expires_at LIMIT ?5";
-        let pages = Value::from(pages.to_vec()).to_string();
+        let pages = Value::from_iter(pages.iter().map(|platform| platform.id())).to_string();
         let due = sqlx::query(DUE)
             .bind(now)
             .bind(&pages)

@@ -1,5 +1,6 @@
 //! How payments, and the errors of the domain, are written in HTTP.
 
+use cardseal::platform::Platform;
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -24,7 +25,7 @@ pub(in crate::api) struct PaymentResource {
     #[schema(example = "pay_5f0c1d2e")]
     pub(in crate::api) id: String,
     #[schema(schema_with = platform)]
-    platform: String,
+    platform: Platform,
     #[schema(value_type = PaymentStatus)]
     pub(in crate::api) status: &'static str,
     #[schema(example = "12.34")]
@@ -107,7 +108,7 @@ impl From<&Payment> for PaymentResource {
         let redirect = payment.redirect.clone().filter(|_| payment.status.is_unknown());
         Self {
             id: payment.id.to_string(),
-            platform: payment.platform.clone(),
+            platform: payment.platform,
             status: payment.status.shown(),
             amount: payment.amount.to_decimal_text(),
             currency: currency.code(),

@@ -155,7 +155,7 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(headers)?;
     let payment = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
-    let gateway = &app.account(&payment.platform)?.gateway;
+    let gateway = &app.account(payment.platform)?.gateway;
     let own = payment.amount.currency().code();
     if request
         .currency

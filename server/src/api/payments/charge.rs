@@ -220,7 +220,7 @@ async fn by_token(
     let missing = |name| PaymentRequest::rules().missing(name);
     let token = request.token.as_deref().ok_or_else(|| missing("token"))?;
     let token = app.store.token(&token.into()).await?.ok_or(Code::TokenNotFound)?;
-    let account = app.account(&token.platform)?;
+    let account = app.account(token.platform)?;
     let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
     let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
     let amount = accepted_amount(account, amount, currency)?;
@@ -277,7 +277,7 @@ async fn by_session(
     if open && sends_card(app, &session, &payload)? {
         app.attempts.admit(&session, &hash)?;
     }
-    let gateway = &app.account(&session.platform)?.gateway;
+    let gateway = &app.account(session.platform)?.gateway;
     if let PagePayload::Answer(answer) = &payload
         && gateway.capabilities().hosted_page
     {
