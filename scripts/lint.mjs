@@ -14,7 +14,7 @@ export const LINTS = [
   ['rustfmt', 'cargo', ['fmt', '--all', '--check']],
   ['biome', process.execPath, [BIOME, 'ci', '--error-on-warnings', '--colors=off']],
   ['clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']],
-  ['clippy wasm32', 'cargo', ['clippy', ...WASM, '--all-targets', '--', '-D', 'warnings']],
+  ['clippy wasm32', 'cargo', ['clippy', ...WASM, '--lib', '--tests', '--', '-D', 'warnings']],
   ['rustdoc', 'cargo', ['doc', '--workspace', '--no-deps'], { RUSTDOCFLAGS: '-D warnings' }],
 ];
 
