@@ -6,12 +6,12 @@ import { sizes } from '../../scripts/size.mjs';
 
 /** Bytes at most. Lower one when its download has become smaller; what they are to come to stands in docs/decisions. */
 const BUDGET = {
-  cardseal: 108_500,
-  'cardseal/greenpay': 64_500,
-  'cardseal/gp-api': 34_000,
-  'cardseal/ccbill': 41_500,
-  'cardseal/worldline-acquiring': 43_500,
-  'cardseal/online-payments': 57_500,
+  cardseal: 102_300,
+  'cardseal/greenpay': 62_000,
+  'cardseal/gp-api': 33_100,
+  'cardseal/ccbill': 38_700,
+  'cardseal/worldline-acquiring': 40_900,
+  'cardseal/online-payments': 54_500,
   'before the form': 8_000,
 };
 
