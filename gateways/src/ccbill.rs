@@ -71,7 +71,7 @@ pub struct CcBill {
     client_subacc: u32,
     threeds_subacc: Option<u32>,
     initial_period: u32,
-    sandbox: bool,
+    live: bool,
     access: ClientCredentials<Arc<Bearer<BackEnd>>, Error>,
 }
 
@@ -111,7 +111,7 @@ impl Gateway for CcBill {
             default_mode: Mode::Direct,
             needs_customer_ip: true,
             charges_direct_answer: true,
-            ..Capabilities::new(!self.sandbox)
+            ..Capabilities::new(self.live)
         }
     }
 

@@ -52,7 +52,7 @@ pub struct GpApi {
     country: String,
     currency: Currency,
     use_network_token: bool,
-    sandbox: bool,
+    live: bool,
     access: ClientCredentials<Arc<Access>, Error>,
 }
 
@@ -67,7 +67,7 @@ impl Gateway for GpApi {
             default_mode: Mode::Direct,
             partial_refunds: true,
             payment_lookup: true,
-            ..Capabilities::new(!self.sandbox)
+            ..Capabilities::new(self.live)
         }
     }
 

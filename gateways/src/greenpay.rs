@@ -47,7 +47,7 @@ pub struct GreenPay {
     terminals: Vec<(Currency, String)>,
     token_policy: SignaturePolicy,
     payment_policy: SignaturePolicy,
-    sandbox: bool,
+    live: bool,
 }
 
 /// What a missing or wrong `_signature` leads to.
@@ -140,7 +140,7 @@ impl Gateway for GreenPay {
             // The signature does not cover the token.
             direct_needs_notifications: true,
             changes_need_bin: true,
-            ..Capabilities::new(!self.sandbox)
+            ..Capabilities::new(self.live)
         }
     }
 

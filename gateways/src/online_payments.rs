@@ -56,7 +56,7 @@ pub struct OnlinePayments {
     locale: Option<String>,
     variant: Option<String>,
     session_seconds: u32,
-    sandbox: bool,
+    live: bool,
 }
 
 impl OnlinePayments {
@@ -87,7 +87,7 @@ impl Gateway for OnlinePayments {
             payment_lookup: true,
             change_lookup: true,
             idempotency_window: KEYS_KEPT,
-            ..Capabilities::new(!self.sandbox)
+            ..Capabilities::new(self.live)
         }
     }
 

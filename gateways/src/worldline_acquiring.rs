@@ -53,7 +53,7 @@ pub struct WorldlineAcquiring {
     initiator: &'static str,
     stored_use: &'static str,
     session_seconds: u32,
-    sandbox: bool,
+    live: bool,
 }
 
 impl WorldlineAcquiring {
@@ -78,7 +78,7 @@ impl Gateway for WorldlineAcquiring {
             change_lookup: true,
             idempotency_window: IDS_KNOWN,
             handles_clear_cards: self.ring.is_some(),
-            ..Capabilities::new(!self.sandbox)
+            ..Capabilities::new(self.live)
         }
     }
 

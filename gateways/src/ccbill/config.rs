@@ -65,7 +65,7 @@ impl CcBill {
             client_subacc,
             threeds_subacc: Some(threeds_subacc).filter(|number| *number != u32::MAX),
             initial_period,
-            sandbox: custom,
+            live: !custom,
             access: ClientCredentials::default(),
         })
     }

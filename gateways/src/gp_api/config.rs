@@ -54,7 +54,7 @@ impl GpApi {
             country,
             currency: currency?,
             use_network_token,
-            sandbox: !environment.starts_with("production"),
+            live: environment.starts_with("production"),
             access: ClientCredentials::default(),
         })
     }

@@ -60,7 +60,7 @@ impl GreenPay {
             terminals,
             token_policy,
             payment_policy,
-            sandbox: environment != "production",
+            live: environment == "production",
         })
     }
 }

@@ -119,7 +119,7 @@ impl OnlinePayments {
             locale,
             variant,
             session_seconds: u32::try_from(session_seconds).unwrap_or(1800),
-            sandbox: environment != "production",
+            live: environment == "production",
         })
     }
 }

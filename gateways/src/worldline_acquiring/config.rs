@@ -98,7 +98,7 @@ impl WorldlineAcquiring {
             initiator,
             stored_use,
             session_seconds: u32::try_from(session_seconds).unwrap_or(900),
-            sandbox: environment != "production",
+            live: environment == "production",
         })
     }
 }

@@ -1,12 +1,11 @@
 //! Our amounts, cards, sessions, ids and times in the platform's forms, and back.
 
-use std::time::Duration;
-
 use cardseal::card::Brand;
 use cardseal_worldline::acquiring::domain::{AmountData, CardPaymentData, NetworkTokenData, PlainCardData};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use crate::amount::{Amount, Currency, decimals};
 use crate::error::Refusal;
@@ -80,24 +79,17 @@ impl SessionState {
 
 /// RFC 3339 with milliseconds, in UTC.
 pub(super) fn timestamp(millis: i64) -> String {
-    let seconds = u64::try_from(millis.div_euclid(1000)).unwrap_or_default();
-    let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
-    let http = httpdate::fmt_http_date(time);
-    // `Sat, 21 Nov 2026 10:00:00 GMT`
-    let words: Vec<&str> = http.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .iter()
-    .position(|name| words.get(2) == Some(name))
-    .map_or(0, |index| index + 1);
-    let part = |index: usize| words.get(index).copied().unwrap_or_default();
+    let nanos = i128::from(millis) * 1_000_000;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     format!(
-        "{}-{month:02}-{}T{}.{:03}Z",
-        part(3),
-        part(1),
-        part(4),
-        millis.rem_euclid(1000)
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond()
     )
 }
 

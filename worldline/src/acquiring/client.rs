@@ -1,5 +1,7 @@
 //! The client: what the official SDK gives its users.
 //!
+//! Every call fails with [`Error`]: what the platform refused, or why there is no usable answer.
+//!
 //! ```no_run
 //! use cardseal_worldline::acquiring::client::Factory;
 //!
@@ -282,9 +284,6 @@ impl<C: Clone> Client<C> {
 
 impl Client {
     /// `GET /services/v1/ping`.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn ping(&self) -> Result<(), Error> {
         self.ask("GET", &Resource::new("/services/v1/ping"), NOTHING)
             .await
@@ -374,9 +373,6 @@ impl MerchantClient {
     }
 
     /// `POST …/account-verifications`: whether the card is good, without money.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn verify_account(
         &self,
         request: &ApiAccountVerificationRequest,
@@ -386,9 +382,6 @@ impl MerchantClient {
     }
 
     /// `POST …/balance-inquiries`: what is on a prepaid card.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn inquire_balance(
         &self,
         request: &ApiBalanceInquiryRequest,
@@ -398,9 +391,6 @@ impl MerchantClient {
     }
 
     /// `POST …/operations/{id}/reverse`: undoes whatever became of an operation whose answer was lost.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn technical_reversal(
         &self,
         operation_id: &str,
@@ -416,9 +406,6 @@ impl MerchantClient {
     }
 
     /// `POST …/dcc-rates`: what the customer would pay in the currency of the card.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn dcc_rates(&self, request: &GetDccRateRequest) -> Result<GetDccRateResponse, Error> {
         let resource = self.services.clone().then("/dcc-rates");
         self.call("POST", resource, Some(request)).await
@@ -435,18 +422,12 @@ impl CardPayments<'_> {
     }
 
     /// `POST …/payments`. A declined payment is an answer, not an error.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn process_payment(&self, request: &ApiPaymentRequest) -> Result<ApiPaymentResponse, Error> {
         let resource = self.0.processing.clone().then("/payments");
         self.0.call("POST", resource, Some(request)).await
     }
 
     /// `GET …/payments/{id}`.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, payment_id: &str, operations: bool) -> Result<ApiPaymentResource, Error> {
         let said = if operations { "true" } else { "false" };
         let resource = self.of(payment_id, "")?.query("returnOperations", said)?;
@@ -454,9 +435,6 @@ impl CardPayments<'_> {
     }
 
     /// `POST …/captures`.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn capture(
         &self,
         payment_id: &str,
@@ -468,9 +446,6 @@ impl CardPayments<'_> {
     }
 
     /// `POST …/increments`: holds more.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn increment(
         &self,
         payment_id: &str,
@@ -482,9 +457,6 @@ impl CardPayments<'_> {
     }
 
     /// `POST …/authorization-reversals`: lets go what is held, or a part of it.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn reverse(
         &self,
         payment_id: &str,
@@ -495,9 +467,6 @@ impl CardPayments<'_> {
     }
 
     /// `POST …/refunds`.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn refund(
         &self,
         payment_id: &str,
@@ -515,9 +484,6 @@ pub struct Factory;
 
 impl Factory {
     /// A communicator that clients can share. To replace parts of it, see [`Configuration::communicator`].
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn create_communicator_from_file(
         path: impl AsRef<Path>,
         client_id: &str,
@@ -538,9 +504,6 @@ impl Factory {
     }
 
     /// A client with a pool of its own.
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn create_client_from_file(
         path: impl AsRef<Path>,
         client_id: &str,

@@ -64,9 +64,6 @@ impl CallError for Error {
 }
 
 /// The body of a good answer, or what a bad one says.
-///
-/// # Errors
-/// See [`Error`].
 pub fn read(
     answer: &Response,
     secrets: &[String],

@@ -1,8 +1,10 @@
 //! The client: what the official server SDKs give their users.
 //!
+//! Every call fails with [`Error`]: what the platform refused, or why there is no usable answer.
+//!
 //! ```no_run
 //! use cardseal_worldline::online_payments::client::{CallContext, Client};
-//! use cardseal_worldline::online_payments::domain::{AmountOfMoney, CapturePaymentRequest};
+//! use cardseal_worldline::online_payments::domain::CapturePaymentRequest;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::from_file("payments_sdk.prp", "api key id", "api secret".to_owned().into())?;
@@ -261,9 +263,6 @@ impl Client {
     }
 
     /// With a properties file, and a pool of its own.
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -437,9 +436,6 @@ impl MerchantClient {
 
 impl Sessions<'_> {
     /// Opens a session for a page.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn create(&self, request: &SessionRequest) -> Result<SessionResponse, Error> {
         if request
             .tokens
@@ -456,9 +452,6 @@ impl Sessions<'_> {
 
 impl HostedCheckout<'_> {
     /// Prepares the page.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn create(
         &self,
         request: &CreateHostedCheckoutRequest,
@@ -469,9 +462,6 @@ impl HostedCheckout<'_> {
     }
 
     /// What came of it.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, hosted_checkout_id: &str) -> Result<GetHostedCheckoutResponse, Error> {
         let resource = self
             .0
@@ -483,9 +473,6 @@ impl HostedCheckout<'_> {
 
 impl HostedTokenization<'_> {
     /// Prepares the form.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn create(
         &self,
         request: &CreateHostedTokenizationRequest,
@@ -496,9 +483,6 @@ impl HostedTokenization<'_> {
     }
 
     /// What came of it.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, hosted_tokenization_id: &str) -> Result<GetHostedTokenizationResponse, Error> {
         let resource = self
             .0
@@ -515,9 +499,6 @@ impl Payments<'_> {
 
     /// Makes a payment: by token, by hosted tokenization, or with what the page encrypted. Give it a key: without one, a
     /// repeated call charges again.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn create(
         &self,
         request: &CreatePaymentRequest,
@@ -529,17 +510,11 @@ impl Payments<'_> {
     }
 
     /// A payment.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, payment_id: &str) -> Result<Payment, Error> {
         self.0.call("GET", self.of(payment_id, "")?, NOTHING, None).await
     }
 
     /// A payment with everything that was done to it.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn details(&self, payment_id: &str) -> Result<PaymentDetails, Error> {
         self.0
             .call("GET", self.of(payment_id, "/details")?, NOTHING, None)
@@ -547,9 +522,6 @@ impl Payments<'_> {
     }
 
     /// Takes money that is held.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn capture(
         &self,
         payment_id: &str,
@@ -562,9 +534,6 @@ impl Payments<'_> {
     }
 
     /// Pays back.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn refund(
         &self,
         payment_id: &str,
@@ -577,9 +546,6 @@ impl Payments<'_> {
     }
 
     /// Lets money go that is held: all of it without a request.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn cancel(
         &self,
         payment_id: &str,
@@ -592,9 +558,6 @@ impl Payments<'_> {
     }
 
     /// Its captures.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn captures(&self, payment_id: &str) -> Result<CapturesResponse, Error> {
         self.0
             .call("GET", self.of(payment_id, "/captures")?, NOTHING, None)
@@ -602,9 +565,6 @@ impl Payments<'_> {
     }
 
     /// Its refunds.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn refunds(&self, payment_id: &str) -> Result<RefundsResponse, Error> {
         self.0
             .call("GET", self.of(payment_id, "/refunds")?, NOTHING, None)
@@ -618,9 +578,6 @@ impl Tokens<'_> {
     }
 
     /// Stores a card that the page encrypted.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn create(&self, request: &CreateTokenRequest) -> Result<CreatedTokenResponse, Error> {
         self.0
             .call("POST", self.0.at("/tokens"), Some(request), None)
@@ -628,17 +585,11 @@ impl Tokens<'_> {
     }
 
     /// A stored card.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, token: &str) -> Result<TokenResponse, Error> {
         self.0.call("GET", self.of(token)?, NOTHING, None).await
     }
 
     /// Forgets a card.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn delete(&self, token: &str) -> Result<(), Error> {
         self.0
             .ask("DELETE", &self.of(token)?, NOTHING, None)
@@ -695,18 +646,12 @@ impl ProductsQuery {
 
 impl Products<'_> {
     /// The products that the query allows.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn list(&self, query: &ProductsQuery) -> Result<GetPaymentProductsResponse, Error> {
         let resource = query.on(self.0.at("/products"))?;
         self.0.call("GET", resource, NOTHING, None).await
     }
 
     /// One product.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn get(&self, product: u32, query: &ProductsQuery) -> Result<PaymentProduct, Error> {
         let resource = self.0.at("/products/").id("product", &product.to_string())?;
         self.0.call("GET", query.on(resource)?, NOTHING, None).await
@@ -715,9 +660,6 @@ impl Products<'_> {
 
 impl Services<'_> {
     /// Whether the key and the merchant's id fit together.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn test_connection(&self) -> Result<TestConnection, Error> {
         self.0
             .call("GET", self.0.at("/services/testconnection"), NOTHING, None)
@@ -725,9 +667,6 @@ impl Services<'_> {
     }
 
     /// What card the first digits belong to: six at least, and no more than eight are sent.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn iin_details(&self, request: &GetIinDetailsRequest) -> Result<GetIinDetailsResponse, Error> {
         let fits =
             |bin: &String| (6..=8).contains(&bin.len()) && bin.bytes().all(|byte| byte.is_ascii_digit());
@@ -740,9 +679,6 @@ impl Services<'_> {
     }
 
     /// The platform's privacy policy, as HTML in JSON.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn privacy_policy(&self, locale: Option<&str>) -> Result<Value, Error> {
         let mut resource = self.0.at("/services/privacypolicy");
         if let Some(locale) = locale {
@@ -752,9 +688,6 @@ impl Services<'_> {
     }
 
     /// What an amount is in another currency. The bodies are the platform's own, unread here.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn dcc_rate(&self, request: &Value) -> Result<Value, Error> {
         self.0
             .ask("POST", &self.0.at("/services/dccrate"), Some(request), None)
@@ -762,9 +695,6 @@ impl Services<'_> {
     }
 
     /// What a way to pay costs the shopper. The bodies are the platform's own, unread here.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn surcharge_calculation(&self, request: &Value) -> Result<Value, Error> {
         self.0
             .ask(
@@ -779,9 +709,6 @@ impl Services<'_> {
 
 impl WebhookTools<'_> {
     /// Whether the platform knows a webhook key.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn validate_credentials(
         &self,
         request: &ValidateCredentialsRequest,
@@ -797,9 +724,6 @@ impl WebhookTools<'_> {
     }
 
     /// Has a test event sent.
-    ///
-    /// # Errors
-    /// See [`Error`].
     pub async fn send_test(&self, request: &SendTestRequest) -> Result<(), Error> {
         self.0
             .ask("POST", &self.0.at("/webhooks/sendtest"), Some(request), None)
@@ -826,9 +750,6 @@ impl Factory {
     }
 
     /// A communicator that clients can share.
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn create_communicator_from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -849,9 +770,6 @@ impl Factory {
     }
 
     /// [`Client::from_file`].
-    ///
-    /// # Errors
-    /// See [`SetupError`].
     pub fn create_client_from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,

@@ -134,9 +134,6 @@ pub(super) fn request_timestamp(answer: &Response) -> Option<u64> {
 
 /// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request; its `secrets` are
 /// left out of the platform's sentences.
-///
-/// # Errors
-/// See [`Error`].
 pub fn read(
     answer: &Response,
     key: Option<&str>,

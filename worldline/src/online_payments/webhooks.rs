@@ -104,9 +104,6 @@ impl WebhooksHelper {
     }
 
     /// The events of a body that is the platform's.
-    ///
-    /// # Errors
-    /// See [`WebhookError`].
     pub fn unmarshal(
         &self,
         body: &[u8],
