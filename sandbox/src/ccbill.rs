@@ -59,7 +59,7 @@ pub struct Info {
     pub backend: Credentials,
 }
 
-/// Test credentials, made anew at every start.
+/// Test credentials, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// The application.
@@ -93,19 +93,24 @@ const OAUTH: &[Route<Operation>] = routes! {
 };
 
 const FRONTEND: &[Route<Operation>] = routes! {
-    POST "payment-tokens" "/payment-tokens/merchant-only" => frontend(|call, ledger| call.create_token(ledger, false));
-    POST "payment-tokens/verify" "/payment-tokens/merchant-only-verify" => frontend(|call, ledger| call.create_token(ledger, true));
-    GET "payment-tokens/threeds-required" "/payment-tokens/threeds-required" => frontend(|call, _| call.threeds_required());
-    GET "payment-tokens/token-threeds-required" "/payment-tokens/{id}/threeds-required" => frontend(|call, book| call.token_threeds_required(book));
+    POST "payment-tokens" "/payment-tokens/merchant-only" =>
+        frontend(|call, ledger| call.create_token(ledger, false));
+    POST "payment-tokens/verify" "/payment-tokens/merchant-only-verify" =>
+        frontend(|call, ledger| call.create_token(ledger, true));
+    GET "payment-tokens/threeds-required" "/payment-tokens/threeds-required" =>
+        frontend(|call, _| call.threeds_required());
+    GET "payment-tokens/token-threeds-required" "/payment-tokens/{id}/threeds-required" =>
+        frontend(|call, ledger| call.token_threeds_required(ledger));
     // Not of the platform's.
     POST "stub/authenticate" "/_stub/authenticate-customer" => frontend(|call, _| call.authenticate());
 };
 
 const BACKEND: &[Route<Operation>] = routes! {
-    GET "payment-tokens/get" "/payment-tokens/{id}" => backend(|call, book| call.read_token(book));
-    POST "transactions/threeds" "/transactions/payment-tokens/threeds/{id}" => backend(|call, book| call.charge(book, true));
-    POST "transactions" "/transactions/payment-tokens/{id}" => backend(|call, book| call.charge(book, false));
-    GET "transactions/sales" "/transactions/payment-tokens/{id}" => backend(|call, book| call.sales(book));
+    GET "payment-tokens/get" "/payment-tokens/{id}" => backend(|call, ledger| call.read_token(ledger));
+    POST "transactions/threeds" "/transactions/payment-tokens/threeds/{id}" =>
+        backend(|call, ledger| call.charge(ledger, true));
+    POST "transactions" "/transactions/payment-tokens/{id}" => backend(|call, ledger| call.charge(ledger, false));
+    GET "transactions/sales" "/transactions/payment-tokens/{id}" => backend(|call, ledger| call.sales(ledger));
 };
 
 /// The simulated CCBill.

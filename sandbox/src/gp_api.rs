@@ -63,7 +63,7 @@ pub struct Info {
     pub accounts: Vec<Account>,
 }
 
-/// Test credentials, made anew at every start.
+/// Test credentials, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// The application.

@@ -55,7 +55,7 @@ pub struct Info {
     pub public_key: String,
 }
 
-/// Test credentials, made anew at every start.
+/// Test credentials, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// The secret.

@@ -40,18 +40,18 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     const ID: &'static str;
     /// Where its routes are.
     const MOUNTS: &'static [Mount<Self::Operation>];
-    /// What a browser is told of the routes that pages may call.
+    /// The answer to preflights for the routes that pages may call.
     const PAGE_ACCESS: PageAccess = PageAccess::NONE;
     /// The name by which faults spoil what the platform sends, if it sends anything.
     const NOTIFICATIONS: Option<&'static str> = None;
 
-    /// What it remembers.
+    /// Everything it has booked.
     type Book: Default + Send;
-    /// What can be set while it runs.
+    /// Its settings, which change while it runs.
     type Settings: Settings;
     /// What a route does.
     type Operation: Sync + 'static;
-    /// What its clients need.
+    /// What its clients need to know.
     type Info;
 
     /// Makes keys and credentials.
@@ -87,7 +87,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     /// What it has booked, without a full card number.
     fn state(&self) -> Value;
 
-    /// Does what the platform does of its own accord, on request. Nothing if it has no such command.
+    /// Runs a command: something that the real platform does by itself. `None` if there is no such command.
     fn command(
         self: Arc<Self>,
         _name: String,
@@ -101,7 +101,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
         Router::new()
     }
 
-    /// One request with its fault.
+    /// Serves one request under its fault.
     fn serve(
         self: Arc<Self>,
         request: Request<Self::Operation>,
@@ -149,7 +149,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     }
 }
 
-/// A platform without its types, as the control API drives it.
+/// A platform behind a trait object, for the control API.
 pub(crate) trait Mounted: Send + Sync {
     fn id(&self) -> &'static str;
     /// Names of its routes, for faults.
@@ -160,12 +160,12 @@ pub(crate) trait Mounted: Send + Sync {
     fn settings(&self) -> Value;
     /// Replaces the given settings, or says what is wrong with them.
     fn change_settings(&self, change: &Value) -> Result<(), String>;
-    /// Forgets all but its keys and credentials.
+    /// Resets book and settings. Keys and credentials stay.
     fn reset(&self);
     fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult;
 }
 
-/// What a command tells once it is done, or what is wrong with it. Nothing if there is no such command.
+/// The result of a command, or why it failed. `None` if there is no such command.
 pub(crate) type CommandResult = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
 
 impl<P: Platform> Mounted for P {
@@ -219,7 +219,7 @@ impl<P: Platform> Mounted for P {
     }
 }
 
-/// What all platforms of one sandbox use.
+/// What the platforms of one sandbox share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
@@ -246,7 +246,7 @@ pub(crate) struct Ledger<B, S> {
 /// The host's half of a platform.
 pub(crate) struct Host<B, S> {
     pub(crate) shared: Shared,
-    /// The part of the notifications' address that nobody else knows, made anew at every start.
+    /// The secret part of the URL that notifications go to, generated at every start.
     pub(crate) path_secret: String,
     first_settings: S,
     ledger: Mutex<Ledger<B, S>>,

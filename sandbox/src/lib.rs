@@ -38,19 +38,19 @@ pub use host::faults;
 use host::faults::{Fault, Faults};
 use host::{Control, Mounted, Platform, Shared, control};
 
-/// How a sandbox is started.
+/// The options of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
     /// Where it listens: a loopback address; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Size of the key pairs that are made. The platform in the field has 1024.
+    /// Size of generated RSA keys, in bits. The real GreenPay uses 1024.
     pub key_bits: usize,
-    /// The key pair to use instead of a new one, PKCS #1 or PKCS #8 PEM.
+    /// GreenPay's private key in PEM (PKCS #1 or PKCS #8), in place of a generated one.
     pub private_key: Option<String>,
-    /// The merchant's Cardseal server, on this machine: notifications go to its routes, each with a secret of its
-    /// own, which [`Info::server_settings`] tells. Without it they go nowhere until a setting says where.
+    /// Base URL of the merchant's Cardseal server, on this machine. Notifications go to its routes, each with a secret
+    /// from [`Info::server_settings`]. Without it none is sent until a setting names a URL.
     pub server_url: Option<String>,
-    /// The clock; give one to share it.
+    /// The clock. Pass one to share it.
     pub clock: Clock,
 }
 
@@ -70,19 +70,19 @@ impl Default for SandboxOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address is reachable from elsewhere.
+    /// The address is reachable from other machines.
     #[error("{0} is not a loopback address: the sandbox serves this machine only")]
     NotLoopback(SocketAddr),
-    /// The address cannot be listened on.
+    /// Listening on the address failed.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    /// No key pair.
+    /// There is no RSA key.
     #[error(transparent)]
     Key(#[from] greenpay::KeyError),
-    /// An option that cannot be.
+    /// An option is not valid.
     #[error("{0}")]
     Setting(String),
-    /// The system gives no random bytes.
+    /// The system's random source failed.
     #[error("the system's random source failed")]
     Random,
 }
@@ -90,7 +90,7 @@ pub enum StartError {
 /// What a program needs to drive the sandbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Info {
-    /// Always true: there is no line before it is ready.
+    /// Always true: the line is printed once the sandbox is ready.
     pub ready: bool,
     /// Address and port.
     pub listen: String,
@@ -102,7 +102,7 @@ pub struct Info {
     pub server_settings: Map<String, Value>,
 }
 
-/// One line per platform: its id, its type, what it tells its clients.
+/// One line per platform: its id, its type, and the type of its part of [`Info`].
 macro_rules! platforms {
     ($($id:ident: $platform:ty => $info:ty;)+) => {
         /// What each platform's clients need.
@@ -141,10 +141,10 @@ platforms! {
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Makes keys and credentials, binds, and serves in the background until stopped or dropped.
+    /// Generates keys and credentials, binds the address, and serves in the background until stopped or dropped.
     ///
     /// # Errors
-    /// If an option cannot be, or the address cannot be had.
+    /// If an option is not valid, or the address cannot be bound.
     pub async fn start(options: SandboxOptions) -> Result<RunningSandbox, StartError> {
         let listen = options.listen;
         if !listen.ip().is_loopback() {
@@ -186,7 +186,7 @@ impl Sandbox {
     }
 }
 
-/// A sandbox that listens. Dropping it stops it as well, only without waiting.
+/// A running sandbox. Dropping it stops it without waiting.
 pub struct RunningSandbox {
     control: Arc<Control>,
     stop: watch::Sender<bool>,
@@ -200,19 +200,19 @@ impl RunningSandbox {
         &self.control.info
     }
 
-    /// The clock that sessions and windows are measured on.
+    /// The clock that sessions, tokens and refund windows expire by.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.control.shared.clock
     }
 
-    /// What was booked, as the control API tells it.
+    /// What was booked, as the control API shows it.
     #[must_use]
     pub fn state(&self) -> Value {
         self.control.state()
     }
 
-    /// Orders a failure.
+    /// Adds a fault.
     ///
     /// # Errors
     /// If there is no such platform or route.
@@ -220,7 +220,7 @@ impl RunningSandbox {
         self.control.add_fault(fault).map_err(control::ControlError::text)
     }
 
-    /// Drops all failures that have not come up.
+    /// Removes all faults that have not applied yet.
     pub fn clear_faults(&self) {
         self.control.shared.faults.clear();
     }
@@ -228,17 +228,17 @@ impl RunningSandbox {
     /// Replaces settings of a platform.
     ///
     /// # Errors
-    /// If there is no such platform or setting, or a value cannot be.
+    /// If there is no such platform or setting, or a value is not valid.
     pub fn change_settings(&self, platform: &str, change: &Value) -> Result<(), String> {
         self.control
             .change_settings(platform, change)
             .map_err(control::ControlError::text)
     }
 
-    /// Has a platform do what it does of its own accord, such as sending a notification.
+    /// Runs a command of a platform, such as sending a notification.
     ///
     /// # Errors
-    /// If there is no such platform or command, or it cannot be done.
+    /// If there is no such platform or command, or it fails.
     pub async fn command(&self, platform: &str, name: &str, body: &Value) -> Result<Value, String> {
         self.control
             .command(platform, name, body)
@@ -246,12 +246,12 @@ impl RunningSandbox {
             .map_err(control::ControlError::text)
     }
 
-    /// Back to how it started, with the same keys and credentials.
+    /// Resets books, settings, faults and the clock. Keys and credentials stay.
     pub fn reset(&self) {
         self.control.reset();
     }
 
-    /// Stops listening, lets open calls end for a moment, and returns once all is closed.
+    /// Stops listening, gives open requests a moment to finish, and returns once all connections are closed.
     pub async fn stop(self) {
         let _gone = self.stop.send(true);
         let _ended = self.serving.await;

@@ -74,7 +74,7 @@ pub struct Info {
     pub webhook_key: WebhookKey,
 }
 
-/// Test credentials, made anew at every start.
+/// Test credentials, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// Names the key.
@@ -83,7 +83,7 @@ pub struct Credentials {
     pub secret_api_key: String,
 }
 
-/// Key of the events' signatures, made anew at every start.
+/// The key that events are signed with, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebhookKey {
     /// Names the key.

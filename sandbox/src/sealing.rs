@@ -12,7 +12,7 @@ use p256::{FieldBytes, PublicKey, SecretKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Whom and how a text is sealed for; what [`Sealer::seal`] writes can be bent for tests of refusals.
+/// The recipient and the header of a sealed text. Tests of refusals can change either.
 pub struct Sealer {
     receiver: PublicKey,
     ephemeral: SecretKey,
@@ -21,7 +21,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// For the member `seal` of a session, its id, and its end in seconds since 1970. Nothing if the key is none.
+    /// For the member `seal` of a session, its id, and its expiry in seconds since 1970. `None` if the key is not
+    /// valid.
     #[must_use]
     pub fn new(seal: &Value, session_id: &str, expires_at: i64) -> Option<Self> {
         let key = seal.get("key")?;
@@ -81,13 +82,13 @@ impl Sealer {
     }
 }
 
-/// Seals a card, given as the JSON that is documented. Nothing if the key is none.
+/// Seals a card, given as the documented JSON. `None` if the key is not valid.
 #[must_use]
 pub fn seal(seal: &Value, session_id: &str, expires_at: i64, card: &Value) -> Option<String> {
     Sealer::new(seal, session_id, expires_at)?.seal(card.to_string().as_bytes())
 }
 
-/// A new private key as JWK. Nothing if the system has no randomness.
+/// A new private key as JWK. `None` if the system's random source fails.
 pub(crate) fn private_jwk(kid: &str) -> Option<Value> {
     let secret = SecretKey::try_generate_from_rng(&mut SysRng).ok()?;
     let mut jwk = public_jwk(&secret.public_key());

@@ -60,7 +60,7 @@ pub struct Info {
     pub credentials: Credentials,
 }
 
-/// Test credentials, made anew at every start.
+/// Test credentials, generated at every start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// The application.

@@ -1,4 +1,5 @@
-//! 3-D Secure: whether a charge needs it, what a charge has to tell of it, and a stub in place of the platform's script.
+//! 3-D Secure: whether a charge needs it, what a charge has to say of it, and a stub in place of the platform's
+//! script.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

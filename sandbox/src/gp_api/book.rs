@@ -193,7 +193,7 @@ pub(crate) struct Delivered {
     #[serde(with = "clock::as_text")]
     pub(crate) at: OffsetDateTime,
     pub(crate) attempts: u32,
-    /// The merchant's HTTP status; nothing if there was no answer.
+    /// The merchant's HTTP status; `None` if there was no answer.
     pub(crate) status: Option<u16>,
 }
 

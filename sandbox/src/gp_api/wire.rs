@@ -1,4 +1,4 @@
-//! GP API's JSON as the platform writes it, by its documentation alone: what the merchant's half reads has types of its
+//! GP API's JSON as the platform writes it, by its documentation alone. What the merchant's half reads has types of its
 //! own, so that a misreading is not shared by both. Answers that other modules write as they go have no type here.
 
 use serde::Serialize;

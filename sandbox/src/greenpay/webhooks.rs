@@ -28,7 +28,7 @@ pub(crate) struct Delivered {
     #[serde(with = "clock::as_text")]
     at: OffsetDateTime,
     attempts: u32,
-    /// The merchant's HTTP status; nothing if there was no answer.
+    /// The merchant's HTTP status; `None` if there was no answer.
     status: Option<u16>,
     body: Value,
 }

@@ -1,4 +1,4 @@
-//! GreenPay's JSON as the platform writes it, by its documentation alone: what the merchant's half reads has types of its
+//! GreenPay's JSON as the platform writes it, by its documentation alone. What the merchant's half reads has types of its
 //! own, so that a misreading is not shared by both.
 
 use std::fmt;

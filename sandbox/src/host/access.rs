@@ -19,13 +19,13 @@ impl<T> AccessTokens<T> {
         self.0.insert(token, (access, expires_at));
     }
 
-    /// What a token may do. Nothing if it is unknown or has expired.
+    /// What a token may do. `None` if it is unknown or has expired.
     pub(crate) fn get(&self, token: Option<&str>, now: OffsetDateTime) -> Option<&T> {
         let (access, expires_at) = self.0.get(token?)?;
         (now < *expires_at).then_some(access)
     }
 
-    /// Ends all of them; how many there were.
+    /// Expires all tokens, and returns how many there were.
     pub(crate) fn expire(&mut self) -> usize {
         std::mem::take(&mut self.0).len()
     }

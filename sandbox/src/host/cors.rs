@@ -74,7 +74,7 @@ pub(crate) fn preflight(access: PageAccess, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Lets the page of an allowed origin read the response, also when it tells a failure.
+/// Lets a page of an allowed origin read the response, failures included.
 pub(crate) fn share(mut response: Response<Body>, origin: Option<HeaderValue>) -> Response {
     if let Some(origin) = origin {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

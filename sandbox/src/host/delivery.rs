@@ -38,7 +38,7 @@ pub(crate) fn check(url: &str) -> Result<(), String> {
     }
 }
 
-/// The same of a URL that need not be.
+/// The same for an optional URL.
 pub(crate) fn check_optional(url: Option<&str>) -> Result<(), String> {
     url.map_or(Ok(()), check)
 }
@@ -55,7 +55,7 @@ pub(crate) struct Message {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
     pub(crate) attempts: u32,
-    /// The merchant's HTTP status; nothing if there was no answer.
+    /// The merchant's HTTP status; `None` if there was no answer.
     pub(crate) status: Option<u16>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn deliver(message: &Message) -> Delivery {
     delivery
 }
 
-/// Sends once: the merchant's HTTP status.
+/// Sends once, and returns the merchant's HTTP status.
 pub(crate) async fn send(message: &Message) -> Option<u16> {
     let answer = timeout(ATTEMPT_TIMEOUT, exchange(message)).await.ok()??;
     Some(answer.status().as_u16())
@@ -89,7 +89,7 @@ pub(crate) struct MerchantResponse {
     pub(crate) body: Bytes,
 }
 
-/// Sends once, and reads the answer, which has to be short.
+/// Sends once, and reads the answer up to a limit.
 pub(crate) async fn fetch(message: &Message) -> Option<MerchantResponse> {
     let fetching = async {
         let (parts, body) = exchange(message).await?.into_parts();

@@ -64,13 +64,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// A delay goes along with another fault; all others exclude each other.
+    /// A delay combines with another fault. All others exclude each other.
     const fn is_delay(self) -> bool {
         matches!(self, Self::Delay | Self::DelayAfterCommit)
     }
 }
 
-/// One order to fail.
+/// A fault for a route: what goes wrong, and for which requests.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -80,10 +80,10 @@ pub struct Fault {
     pub route: String,
     /// What goes wrong.
     pub kind: Kind,
-    /// How many calls it applies to; 0 for all until cleared.
+    /// How many requests it applies to; 0 for all until cleared.
     #[serde(default = "once")]
     pub times: u32,
-    /// Which of the route's calls: each fifth for 5, all for 1.
+    /// It applies to every n-th request of the route; 1 for all.
     #[serde(default = "once")]
     pub every: u32,
     /// How long a delay lasts.
@@ -106,7 +106,7 @@ const fn soon() -> u64 {
 }
 
 impl Fault {
-    /// A fault for the next call of a route.
+    /// A fault for the next request of a route.
     #[must_use]
     pub fn new(platform: &str, route: &str, kind: Kind) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl Fault {
     }
 }
 
-/// What applies to one call.
+/// The fault and the delay of one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ActiveFault {
     delay: Option<Fault>,
@@ -172,11 +172,11 @@ impl ActiveFault {
     }
 }
 
-/// A fault that waits for its calls.
+/// A fault that waits for its requests.
 #[derive(Debug)]
 struct QueuedFault {
     fault: Fault,
-    /// Calls that passed since it last applied.
+    /// Requests since it last applied.
     passed: u32,
 }
 
@@ -185,7 +185,7 @@ impl QueuedFault {
         Self { fault, passed: 0 }
     }
 
-    /// Counts a call. True if it is one that the fault applies to.
+    /// Counts a request. True if the fault applies to it.
     const fn is_due(&mut self) -> bool {
         self.passed = self.passed.saturating_add(1);
         let due = self.passed >= self.fault.every;
@@ -196,7 +196,7 @@ impl QueuedFault {
     }
 }
 
-/// The faults that wait for their calls, oldest first.
+/// The faults that wait for their requests, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults(Arc<Mutex<VecDeque<QueuedFault>>>);
 
@@ -209,7 +209,7 @@ impl Faults {
         self.with(VecDeque::clear);
     }
 
-    /// Takes what applies to a call: the oldest delay and the oldest other fault.
+    /// Takes the oldest delay and the oldest other fault for a request.
     pub(crate) fn take(&self, platform: &str, route: &str) -> ActiveFault {
         self.with(|queue| ActiveFault {
             delay: take_one(queue, platform, route, true),

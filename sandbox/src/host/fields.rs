@@ -44,7 +44,7 @@ impl<R: Refuse> Fields<R> {
         }
     }
 
-    /// The same JSON has the same text, however it was laid out.
+    /// The JSON as text, which does not depend on white space.
     pub(crate) fn canonical(&self) -> String {
         self.object.to_string()
     }
@@ -76,13 +76,13 @@ impl<R: Refuse> Fields<R> {
         self.typed(path, Value::as_str)
     }
 
-    /// A text that has to be there.
+    /// A required text.
     pub(crate) fn needed(&self, path: &str) -> Result<&str, R> {
         let text = self.text(path)?.filter(|text| !text.is_empty());
         text.ok_or_else(|| R::missing(path))
     }
 
-    /// A text that is one of a few.
+    /// A text out of a list of words.
     pub(crate) fn one_of<'a>(&self, path: &str, words: &[&'a str]) -> Result<Option<&'a str>, R> {
         let known = |text| words.iter().copied().find(|word| *word == text);
         self.typed(path, |value| known(value.as_str()?))
@@ -93,7 +93,7 @@ impl<R: Refuse> Fields<R> {
     }
 }
 
-/// Whether a text has the form of a currency or country code: so many capital letters.
+/// Whether a text has the form of a currency or country code: `letters` capital letters.
 pub(crate) fn is_code(text: &str, letters: usize) -> bool {
     text.len() == letters && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }

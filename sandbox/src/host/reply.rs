@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::faults::{ActiveFault, Kind};
 
-/// Marks a response that is not to be sent: the connection is cut instead.
+/// Marks a response in whose place the connection is cut.
 #[derive(Clone, Copy)]
 pub(crate) struct Cut;
 
@@ -31,7 +31,7 @@ impl Reply {
         Self::text(status, body.to_string())
     }
 
-    /// JSON as it is to be sent.
+    /// With a body that is JSON already.
     pub(crate) fn text(status: StatusCode, body: String) -> Self {
         Self {
             body: Some(body),
@@ -63,7 +63,7 @@ impl Reply {
         self
     }
 
-    /// One line for the request.
+    /// Logs one line for the request.
     pub(crate) fn log(&self, platform: &str, route: &str, fault: &ActiveFault) {
         let (status, refusal) = (self.status.as_u16(), self.refusal.as_deref());
         tracing::info!(platform, route, status, refusal, fault = ?fault.kind(), "request");

@@ -22,7 +22,7 @@ use super::{Platform, Settings, cors};
 /// Longer bodies are refused. Those of the platforms' clients are small; orders may list products.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 
-/// Paths with one beginning. Everything below it is the platform's, unknown paths included.
+/// A path whose sub-paths all belong to the platform, unknown ones included.
 pub(crate) struct Mount<O: 'static> {
     at: &'static str,
     pub(super) tables: &'static [Table<O>],
@@ -40,12 +40,12 @@ impl<O> Mount<O> {
         }
     }
 
-    /// The same paths, of which pages may call also unknown ones.
+    /// Lets pages call unknown paths as well.
     pub(crate) const fn for_pages(self) -> Self {
         Self { pages: true, ..self }
     }
 
-    /// The same paths, in which a slash at the end, or two in a row, count for nothing.
+    /// Ignores slashes at the end of a path, and doubled ones.
     pub(crate) const fn lenient(self) -> Self {
         Self {
             lenient: true,
@@ -71,13 +71,13 @@ impl<O> Table<O> {
         }
     }
 
-    /// The same routes, which pages may call.
+    /// Lets pages call the routes.
     pub(crate) const fn for_pages(self) -> Self {
         Self { pages: true, ..self }
     }
 }
 
-/// One thing that can be called.
+/// A method and a path, and what they do.
 pub(crate) struct Route<O: 'static> {
     /// The name that faults use.
     pub(crate) name: &'static str,
@@ -106,7 +106,7 @@ pub(crate) struct Request<O: 'static> {
     pub(crate) route: &'static Route<O>,
     params: Vec<(String, String)>,
     pub(crate) method: Method,
-    /// As it came.
+    /// As the client sent it.
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -136,7 +136,7 @@ impl<O> Request<O> {
 
 /// A request without a route.
 pub(crate) struct Unrouted {
-    /// As it came.
+    /// As the client sent it.
     pub(crate) uri: Uri,
     /// The values of the path's variables if the path is known, and the method is not.
     pub(crate) known_path: Option<Vec<String>>,
@@ -162,7 +162,7 @@ struct Mounted<O: 'static> {
 }
 
 impl<O> Mounted<O> {
-    /// Whether its path has a variable, or the same text, wherever another one has a text.
+    /// Whether a request for another route's path fits this one's as well.
     fn covers(&self, path: &str) -> bool {
         self.path.split('/').count() == path.split('/').count()
             && zip(self.path.split('/'), path.split('/'))
@@ -276,7 +276,7 @@ fn params(pattern: &str, path: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// With the mount that nesting takes off.
+/// The URI with the mount, which nesting strips.
 fn original_uri(parts: &Parts) -> Uri {
     let original = parts.extensions.get::<OriginalUri>();
     original.map_or_else(|| parts.uri.clone(), |OriginalUri(uri)| uri.clone())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The settings of a platform. Their defaults are what a simulation starts with.
 pub(crate) trait Settings: Clone + Default + Serialize + DeserializeOwned + Send {
-    /// Refuses what the types let through.
+    /// Checks what the types do not.
     fn check(&self) -> Result<(), String>;
 
     /// Origins whose pages may call; `loopback` for all of this machine, `*` for all.
@@ -14,7 +14,7 @@ pub(crate) trait Settings: Clone + Default + Serialize + DeserializeOwned + Send
         &[]
     }
 
-    /// Says where notifications go, if the platform sends any.
+    /// Sets where notifications go, if the platform sends any.
     fn notify(&mut self, _url: Option<String>) {}
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Delivered {
     pub(crate) kind: &'static str,
     pub(crate) id: String,
     pub(crate) tries: u32,
-    /// The merchant's HTTP status; nothing if there was no answer.
+    /// The merchant's HTTP status; `None` if there was no answer.
     pub(crate) status: Option<u16>,
 }
 

@@ -38,8 +38,8 @@ impl OnlinePayments {
             })
     }
 
-    /// Opens an input, checks it, and keeps it from being used again. In the place of a refusal also the reason, which no
-    /// answer tells.
+    /// Decrypts an input, checks it, and keeps it from being used again. With a refusal comes its reason, which no
+    /// answer has.
     fn check_input(
         &self,
         ledger: &mut Ledger,

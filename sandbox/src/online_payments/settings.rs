@@ -16,13 +16,13 @@ pub struct Settings {
     pub webhook_retry_ms: Vec<u32>,
     /// Whether every event is sent twice.
     pub webhook_duplicates: bool,
-    /// Whether of two events that follow each other closely the second is sent first.
+    /// Whether the second of two events in quick succession is sent first.
     pub webhook_reorder: bool,
-    /// Whether an event comes as an array of one, as in an example of the documentation.
+    /// Whether an event is sent as an array of one, as in an example of the documentation.
     pub webhook_array: bool,
     /// Whether only one form of the signature is taken: path, query and `Content-Type` exactly as they came.
     pub strict_signature: bool,
-    /// How far `Date` may be from this machine's time; nothing to not look. The real tolerance is not known.
+    /// How far `Date` may be from this machine's time; null to accept any. The real tolerance is not known.
     pub date_tolerance_seconds: Option<u32>,
     /// How long a client session lasts. The real length is not known.
     pub session_minutes: u32,
@@ -45,7 +45,7 @@ pub struct Settings {
     pub co_branded_bins: Vec<String>,
     /// Whether a card needs the name of its holder.
     pub cardholder_name_required: bool,
-    /// Test cards that the issuer declines. Their check digit is not looked at.
+    /// Test cards that the issuer declines. Their check digit is not checked.
     pub declined_cards: Vec<String>,
     /// Test cards whose holder has to authenticate. The real platform's are not known.
     pub challenge_cards: Vec<String>,

@@ -36,7 +36,7 @@ pub struct Settings {
     pub repeats: Repeats,
     /// How long after a capture a payment stays `PENDING_CAPTURE`, before it is `CONFIRMED`; 0 for at once.
     pub confirm_after_seconds: u32,
-    /// How long a payment that is told `PENDING` stays so.
+    /// How long a pending payment stays `PENDING`.
     pub pending_seconds: u32,
     /// Whether a call needs a sound `X-WL-ServerMetaInfo`.
     pub metadata_required: bool,
