@@ -50,6 +50,54 @@ pub struct Rejection {
     pub status: Option<u16>,
 }
 
+/// What a platform's refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The request, or something that the platform's code says.
+    Request,
+    /// The bank declined the card.
+    Card,
+    /// The merchant's account, credentials or permissions: no other card and no other try helps.
+    Setup,
+}
+
+/// Words of faults in the merchant's set-up where the status does not say so: GreenPay's texts, the words of OAuth 2.0
+/// (RFC 6749, 5.2), and our own.
+const SETUP: &[&str] = &[
+    "merchant_unknown",
+    "terminal_unknown",
+    "account_not_in_scope",
+    "account_not_permitted",
+    "caller_address_not_allowed",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_scope",
+    "unauthorized",
+    "unauthorized_client",
+];
+/// Words of a bank that declined a card.
+const DECLINED: &[&str] = &["NOT_VERIFIED", "DECLINED"];
+
+impl Rejection {
+    /// What it is about.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        let says = |words: &[&str]| {
+            [&self.code, &self.name]
+                .into_iter()
+                .flatten()
+                .any(|own| words.contains(&own.as_str()))
+        };
+        if matches!(self.status, Some(401 | 403)) || says(SETUP) {
+            Cause::Setup
+        } else if says(DECLINED) {
+            Cause::Card
+        } else {
+            Cause::Request
+        }
+    }
+}
+
 /// A platform's sentence as it is stored or returned: on one line, bounded, card numbers masked.
 pub(crate) fn sentence(text: &str) -> String {
     line(text, 300)

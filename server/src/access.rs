@@ -16,6 +16,7 @@ use crate::App;
 use crate::attempts::Keyed;
 use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
+use crate::logging::printable;
 
 /// The rules of access.
 pub struct Access {
@@ -70,7 +71,12 @@ impl Access {
             // Browsers name no origin when a page reads from its own server.
             None if self.demo && parts.method == Method::GET && self.is_own_page(&parts.headers) => Ok(()),
             None => Err(Code::ApiKeyMissing.into()),
-            Some(_) => Err(Code::OriginNotAllowed.into()),
+            Some(origin) => {
+                let origin = printable(&String::from_utf8_lossy(origin.as_bytes()));
+                let allowed = self.origins.join(", ");
+                Err(ApiError::from(Code::OriginNotAllowed)
+                    .because(&format!("origin {origin} is not in allowed_origins ({allowed})")))
+            }
         }
     }
 

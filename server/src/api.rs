@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, header};
+use axum::extract::State;
+use axum::http::{HeaderName, Method, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -44,10 +45,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// What every server offers.
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(health::show))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
+    health()
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::show))
         .routes(routes!(tokens::create, tokens::list))
@@ -58,6 +56,14 @@ fn routes() -> OpenApiRouter<App> {
             "/v1/notifications/{platform}/{*address}",
             post(notifications::receive).get(notifications::receive_query),
         )
+}
+
+/// What an orchestrator asks.
+fn health() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::show))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
 }
 
 /// The whole application.
@@ -74,18 +80,44 @@ pub fn router(app: &App) -> Router {
         Some(demo) => demo::mount(router, app, demo),
         None => router.fallback(nothing),
     };
+    if let Some(base) = &app.config.base_path {
+        // Whoever watches the process calls it without the proxy.
+        router = Router::from(health()).nest(base, router).fallback(nothing);
+    }
     router
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a handler panicked").into_response()
         }))
-        .layer(axum::middleware::from_fn(logging::observe))
+        .layer(axum::middleware::from_fn_with_state(
+            app.config.base_path.clone(),
+            logging::observe,
+        ))
         .layer(cors(app))
-        .layer(axum::middleware::from_fn(logging::observe_preflights))
+        .layer(axum::middleware::from_fn_with_state(
+            app.config.allowed_origins.join(", "),
+            logging::observe_preflights,
+        ))
         .with_state(Arc::clone(app))
 }
 
-async fn nothing() -> ApiError {
-    Code::NotFound.into()
+async fn nothing(State(app): State<App>, method: Method, uri: Uri) -> ApiError {
+    let path = uri.path();
+    if path.contains("/notifications/") {
+        // The address holds a secret.
+        return Code::NotFound.into();
+    }
+    let hint = match (&app.config.base_path, path.find("/v1/")) {
+        (Some(base), _) => format!("; its routes stand under {base} (`base_path`)"),
+        (None, Some(prefix @ 1..)) => format!(
+            "; its routes start with /v1: set `base_path` to {}, or let the proxy take that away",
+            logging::printable(path.get(..prefix).unwrap_or_default())
+        ),
+        (None, _) => "; its routes start with /v1 and stand in /openapi.json".into(),
+    };
+    ApiError::from(Code::NotFound).detail(&format!(
+        "this server has nothing at {method} {}{hint}",
+        logging::printable(path)
+    ))
 }
 
 /// For pages of the configured origins. They never send the merchant's key, so that header is not allowed.

@@ -25,6 +25,8 @@ const PREFIX: &str = "CARDSEAL__";
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The path that all routes stand under, such as `/pay`.
+    pub base_path: Option<String>,
     /// The origins of pages that may call.
     pub allowed_origins: Vec<String>,
     /// The merchant's key.
@@ -218,6 +220,7 @@ impl Config {
         if listen.is_none() {
             server.mistake("listen", "must be an address and a port such as 127.0.0.1:8080");
         }
+        let base_path = base_path(&server);
         let allowed_origins = server.list("allowed_origins");
         if allowed_origins.iter().any(|text| !is_origin(text)) {
             server.mistake(
@@ -253,6 +256,7 @@ impl Config {
         root.finish();
         Some(Self {
             listen: listen?,
+            base_path,
             allowed_origins,
             api_key,
             trust_forwarded_for,
@@ -359,6 +363,23 @@ fn api_key(server: &Settings<'_>) -> SecretString {
         server.mistake("api_key", reason);
     }
     text.into()
+}
+
+/// Parts of letters, digits and `-._~`, each after a slash.
+fn base_path(server: &Settings<'_>) -> Option<String> {
+    let path = server.optional("base_path")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let part = |part: &str| !part.is_empty() && part.bytes().all(plain) && !matches!(part, "." | "..");
+    let fits = path
+        .strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(part));
+    if !fits {
+        server.mistake(
+            "base_path",
+            "must be a path such as /pay, without a slash at the end",
+        );
+    }
+    Some(path)
 }
 
 /// Scheme, host and port, as browsers send them.

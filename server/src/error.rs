@@ -5,7 +5,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cardseal_gateways::error::{Doubt, Error, Refusal, Rejection};
+use cardseal_gateways::error::{Cause, Doubt, Error, Refusal, Rejection};
 use cardseal_gateways::sealing;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -251,6 +251,15 @@ codes! {
     PlatformRejected = "platform_rejected", UNPROCESSABLE_ENTITY,
         "the platform refused the request",
         "nothing was done; `platform_code` and `platform_message` are the platform's own words";
+    /// The bank declined a card that was to be stored.
+    CardDeclined = "card_declined", UNPROCESSABLE_ENTITY,
+        "the bank declined the card",
+        "nothing was stored or charged; ask the customer for another card";
+    /// The platform does not take the merchant's account, credentials or permissions: nothing was done.
+    PlatformSetup = "platform_setup", BAD_GATEWAY,
+        "the platform does not accept this server's account",
+        "this is no fault of the customer or the card; check credentials, account and permissions in the section of \
+         the platform, `[platforms.…]`, and look at `platform_code`";
     /// The platform's answer is not verifiably its own.
     SignatureInvalid = "signature_invalid", BAD_GATEWAY,
         "the signature of the platform's answer is missing or wrong",
@@ -377,9 +386,16 @@ impl ApiError {
         Self::from(Code::Internal).because(cause)
     }
 
+    /// The same refusal with a code that says more.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
+    }
+
     /// Adds what only the log shows.
     #[must_use]
-    fn because(mut self, cause: &str) -> Self {
+    pub fn because(mut self, cause: &str) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
@@ -544,6 +560,26 @@ impl From<TaskPanicked> for ApiError {
     }
 }
 
+/// What a platform said, for the log.
+fn said(rejection: &Rejection) -> String {
+    let part = |text: Option<&str>| text.unwrap_or("none").to_owned();
+    let check = match rejection.cause() {
+        Cause::Setup => {
+            "; check credentials, account and permissions in the platform's section of the configuration"
+        }
+        Cause::Request | Cause::Card => "",
+    };
+    format!(
+        "platform code {} ({}), status {}: {}{check}",
+        part(rejection.code.as_deref()),
+        part(rejection.name.as_deref()),
+        rejection
+            .status
+            .map_or_else(|| "none".into(), |status| status.to_string()),
+        rejection.message
+    )
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -564,9 +600,16 @@ impl From<Refusal> for ApiError {
             .into(),
             Refusal::BelongsElsewhere => Code::TokenBelongsElsewhere.into(),
             Refusal::PageOpen => Code::PageOpen.into(),
-            Refusal::NotSent => Self::from(Code::PlatformUnavailable).retry_after(5),
+            Refusal::NotSent => Self::from(Code::PlatformUnavailable)
+                .retry_after(5)
+                .because("no connection came about; the line before names host and reason"),
             Refusal::Rejected(rejection) => {
-                let mut error = Self::from(Code::PlatformRejected);
+                let code = match rejection.cause() {
+                    Cause::Setup => Code::PlatformSetup,
+                    Cause::Request | Cause::Card => Code::PlatformRejected,
+                };
+                let cause = said(&rejection);
+                let mut error = Self::from(code).because(&cause);
                 error.0.rejection = Some(rejection);
                 error
             }
@@ -580,7 +623,8 @@ impl From<Error> for ApiError {
             Error::Refused(refusal) => refusal.into(),
             Error::SignatureInvalid => Code::SignatureInvalid.into(),
             Error::Incomplete(rejection) => {
-                let mut error = Self::from(Code::PlatformAnswerInvalid);
+                let cause = said(&rejection);
+                let mut error = Self::from(Code::PlatformAnswerInvalid).because(&cause);
                 error.0.rejection = Some(rejection);
                 error
             }

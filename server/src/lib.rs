@@ -238,7 +238,7 @@ impl Shared {
 fn transports(config: &Config) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
     let shared = Transport::new(config.timeouts)?;
     let reporting = |id: &Platform| {
-        let reach = Arc::default();
+        let reach = Arc::new(Reach::of(id.id()));
         (*id, (shared.reporting(&reach), reach))
     };
     Ok(config.platforms.keys().map(reporting).collect())

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -58,7 +58,7 @@ pub fn platform_calls(platform: &'static str) -> Arc<dyn Fn(&str) + Send + Sync>
 }
 
 /// Gives the request an id, writes its log line, and gives error answers their body.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub async fn observe(State(base): State<Option<String>>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
@@ -67,7 +67,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
-    let path = request.uri().path();
+    let path = within(base.as_deref(), request.uri().path());
     let api = path.starts_with("/v1/") || matches!(path, "/healthz" | "/livez" | "/readyz");
     let span = tracing::info_span!("request", request_id = %id);
     let started = Instant::now();
@@ -109,7 +109,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_millis();
     let code = error.as_ref().map_or("", |error| error.code().as_str());
-    let cause = error.as_ref().and_then(ApiError::cause).unwrap_or_default();
+    // Where nothing is known of the inside, what the caller was told says what to check.
+    let cause = error
+        .as_ref()
+        .map(|error| error.cause().unwrap_or(error.detail_text()));
+    let cause = cause.unwrap_or("the framework refused it");
     let _entered = span.enter();
     match status {
         500.. => tracing::error!(%method, route, status, duration_ms, code, cause, "request failed"),
@@ -121,7 +125,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
 
 /// Logs preflights that are refused: the layer that answers them writes nothing, and the page's script only learns that
 /// the network failed.
-pub async fn observe_preflights(request: Request, next: Next) -> Response {
+pub async fn observe_preflights(
+    State(allowed_origins): State<String>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method() != Method::OPTIONS {
         return next.run(request).await;
     }
@@ -175,14 +183,21 @@ pub async fn observe_preflights(request: Request, next: Next) -> Response {
         origin = printable(&origin),
         method = printable(&method),
         headers = printable(&headers),
+        allowed_origins,
         reason,
         "preflight refused"
     );
     response
 }
 
+/// The path below the base path.
+pub fn within<'a>(base: Option<&str>, path: &'a str) -> &'a str {
+    let below = base.and_then(|base| path.strip_prefix(base));
+    below.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
 /// Text of a caller's: short, on one line, card numbers masked.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     line(text, 200)
 }
 

@@ -39,7 +39,7 @@ async fn a_session_takes_five_cards_to_its_platform_and_no_sixth() {
     let mut last = Value::Null;
     for _ in 0..5 {
         let (body, answer) = shop.try_card(&session, DECLINED).await;
-        answer.problem(422, "platform_rejected");
+        answer.problem(422, "card_declined");
         // The same text again, as after a lost answer, is no further attempt.
         let again = shop.page("/v1/tokens", &body).await;
         assert_ne!(again.status, 429, "{}", again.text);
@@ -66,7 +66,7 @@ async fn what_a_session_has_tried_outlives_the_server() {
         shop.try_card(&session, DECLINED)
             .await
             .1
-            .problem(422, "platform_rejected");
+            .problem(422, "card_declined");
     }
     let shop = shop
         .restarted("gp_api", &[("CARDSEAL__LIMITS__SESSION_ATTEMPTS", "2")])
@@ -101,7 +101,7 @@ async fn a_customer_and_all_customers_have_their_rates() {
         shop.try_card(&session, DECLINED)
             .await
             .1
-            .problem(422, "platform_rejected");
+            .problem(422, "card_declined");
     }
     let session = shop.gp_session().await;
     later(&shop.try_card(&session, DECLINED).await.1);
@@ -111,7 +111,7 @@ async fn a_customer_and_all_customers_have_their_rates() {
         shop.try_card(&session, DECLINED)
             .await
             .1
-            .problem(422, "platform_rejected");
+            .problem(422, "card_declined");
     }
     let session = shop.page("/v1/sessions", &other(12)).await.is(201);
     later(&shop.try_card(&session, DECLINED).await.1);

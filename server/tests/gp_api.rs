@@ -197,7 +197,7 @@ async fn a_card_that_is_not_verified_and_a_token_that_is_not_returned_are_told_a
         .await
     };
     let answer = hand(DECLINED).await;
-    answer.problem(422, "platform_rejected");
+    answer.problem(422, "card_declined");
     assert_eq!(answer.json["platform_code"], "101");
     shop.gp_setting(&json!({ "verification_returns_id": false }));
     let answer = hand(APPROVED).await;
@@ -277,10 +277,9 @@ async fn a_payment_method_that_was_never_verified_does_not_become_a_stored_card(
     let declined = shop.single(&session, DECLINED).await;
     shop.single(&session, APPROVED).await;
     let hand = json!({ "session": session["id"], "answer": declined });
-    for _ in 0..2 {
-        shop.page("/v1/tokens", &hand)
-            .await
-            .problem(422, "platform_rejected");
+    // The decline has used it up.
+    for code in ["card_declined", "platform_rejected"] {
+        shop.page("/v1/tokens", &hand).await.problem(422, code);
     }
     assert_eq!(shop.gp()["verifications_made"], 1);
     assert_eq!(shop.get("/v1/tokens").await.is(200)["data"], json!([]));
@@ -367,7 +366,7 @@ async fn declines_and_refusals_are_typed() {
     }
     shop.gp_setting(&json!({ "network_tokens": false }));
     let answer = shop.gp_pay(&token, "5.00", &json!({}), "off").await;
-    answer.problem(422, "platform_rejected");
+    answer.problem(502, "platform_setup");
     assert_eq!(answer.json["platform_code"], "40212");
 }
 
@@ -486,7 +485,7 @@ async fn forgets_a_token_where_the_platform_lets_it() {
     let token = shop.gp_token(APPROVED).await;
     let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
     let answer = shop.merchant("DELETE", &path, None).await;
-    answer.problem(422, "platform_rejected");
+    answer.problem(502, "platform_setup");
     assert_eq!(answer.json["platform_code"], "40212");
     shop.gp_setting(&json!({ "delete_permission": true }));
     assert_eq!(
@@ -752,7 +751,7 @@ async fn the_account_is_one_of_the_access_token() {
         match code {
             None => assert_eq!(answer.status, 201, "{}", answer.text),
             Some(code) => {
-                answer.problem(422, "platform_rejected");
+                answer.problem(502, "platform_setup");
                 assert_eq!(answer.json["platform_code"], code, "{name}");
             }
         }

@@ -16,6 +16,7 @@ mod health;
 mod input;
 #[cfg(unix)]
 mod limits;
+mod messages;
 mod notifications;
 mod online_payments;
 mod payments;

@@ -838,7 +838,7 @@ async fn a_wrong_key_and_an_absent_platform_are_told_apart() {
     let answer = shop
         .page("/v1/sessions", &json!({ "platform": "online_payments" }))
         .await;
-    answer.problem(422, "platform_rejected");
+    answer.problem(502, "platform_setup");
     assert_eq!(answer.json["platform_code"], "9007");
     let shop = Shop::online_payments(&[(
         "CARDSEAL__PLATFORMS__ONLINE_PAYMENTS__BASE_URL",

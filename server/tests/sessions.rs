@@ -169,7 +169,7 @@ async fn a_platform_that_fails_is_told_apart() {
 async fn a_wrong_account_is_named() {
     let shop = Shop::with(&[("CARDSEAL__PLATFORMS__GREENPAY__SECRET", "not-the-secret")]).await;
     let answer = shop.page("/v1/sessions", &json!({})).await;
-    answer.problem(422, "platform_rejected");
+    answer.problem(502, "platform_setup");
     assert_eq!(answer.json["platform_code"], "merchant_unknown");
 }
 

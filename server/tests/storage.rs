@@ -168,7 +168,7 @@ async fn a_charge_that_the_platform_refused_does_not_stay_under_way() {
         status(&shop, &payment).await == "failed"
     })
     .await;
-    shop.charge(&token, "k").await.problem(422, "platform_rejected");
+    shop.charge(&token, "k").await.problem(502, "platform_setup");
 }
 
 #[tokio::test(flavor = "multi_thread")]

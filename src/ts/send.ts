@@ -140,20 +140,31 @@ const SHARED: readonly Row[] = [
   codes.too_many_attempts,
 ];
 
+/** Codes of the server that have a wider one here. */
+const RENAMED: readonly (readonly [string, Row])[] = [
+  ['platform_timeout', codes.platform_unavailable],
+  ['card_declined', codes.platform_rejected],
+];
+
+/** The shop's own set-up is at fault: the platform's word for that tells a page less. */
+const SETUP = 'platform_setup';
+
 function refuse(status: number, answer: unknown): void {
   if (status >= 200 && status < 300) {
     if (isObject(answer)) return;
     throw malformed(status);
   }
   const said = members(answer, 'code', 'detail', 'title', 'field', 'platform_code', 'platform_message', 'retry_after');
-  const theirs = said.code === 'platform_timeout' ? codes.platform_unavailable.code : textOf(said.code);
+  const own = textOf(said.code);
+  const theirs = RENAMED.find(([name]) => name === own)?.[1].code ?? own;
   const shared = SHARED.find(({ code }) => code === theirs);
   const wait = typeof said.retry_after === 'number' ? said.retry_after : 0;
   throw failure(shared ?? codes.server_rejected, {
     message: [said.detail, said.title].find(isText) ?? `the server answered ${status}`,
     status,
     field: said.field as string | undefined,
-    platformCode: (said.platform_code as string | undefined) ?? (shared ? undefined : theirs),
+    platformCode:
+      theirs === SETUP ? theirs : ((said.platform_code as string | undefined) ?? (shared ? undefined : theirs)),
     platformMessage: said.platform_message as string | undefined,
     retryAfter: shared === codes.too_many_attempts && wait > 0 ? wait : undefined,
   });

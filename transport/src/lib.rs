@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cardseal::http::Request;
+use cardseal::redact::line;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 use zeroize::Zeroizing;
@@ -32,8 +33,11 @@ pub struct Transport {
 }
 
 /// How the last call to a platform ended, whoever made it.
-#[derive(Debug, Default)]
-pub struct Reach(AtomicU8);
+#[derive(Debug)]
+pub struct Reach {
+    platform: &'static str,
+    last: AtomicU8,
+}
 
 /// Whether a platform can be reached, by the last call to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +63,19 @@ impl Reachability {
 }
 
 impl Reach {
+    /// Of a platform to which nothing was sent yet.
+    #[must_use]
+    pub const fn of(platform: &'static str) -> Self {
+        Self {
+            platform,
+            last: AtomicU8::new(0),
+        }
+    }
+
     /// By the last call.
     #[must_use]
     pub fn last(&self) -> Reachability {
-        match self.0.load(Ordering::Relaxed) {
+        match self.last.load(Ordering::Relaxed) {
             0 => Reachability::Unknown,
             1 => Reachability::Reachable,
             _ => Reachability::Unreachable,
@@ -265,19 +278,39 @@ impl Transport {
     /// # Errors
     /// See [`Failure`]. An HTTP status, whatever it is, is no failure.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        let Some(reach) = &self.reach else {
+            return self.exchange(request).await.map_err(|(failure, _)| failure);
+        };
+        let (platform, host) = (reach.platform, host(&request.url));
         let result = self.exchange(request).await;
-        if let Some(reach) = &self.reach {
-            let answered = matches!(result, Ok(_) | Err(Failure::AnswerTooLarge));
-            reach.0.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
+        let answered = matches!(result, Ok(_) | Err((Failure::AnswerTooLarge, _)));
+        reach.last.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
+        match &result {
+            Ok(response) if response.status >= 400 => {
+                let status = response.status;
+                tracing::info!(platform, host, status, "a platform answered a call with an error");
+            }
+            Ok(_) => {}
+            Err((failure, reason)) => {
+                let sent = *failure != Failure::NotSent;
+                tracing::warn!(
+                    platform,
+                    host,
+                    reason,
+                    sent,
+                    "a call to a platform failed; check its address, DNS, the firewall and the proxy"
+                );
+            }
         }
-        result
+        result.map_err(|(failure, _)| failure)
     }
 
-    async fn exchange(&self, request: Request) -> Result<Response, Failure> {
+    /// The answer, or why there is none, with the first cause for the log.
+    async fn exchange(&self, request: Request) -> Result<Response, (Failure, String)> {
         let method = request
             .method
             .parse::<reqwest::Method>()
-            .map_err(|_| Failure::NotSent)?;
+            .map_err(|_| (Failure::NotSent, "not a method".to_owned()))?;
         // It may hold a card: it is wiped when it has been sent.
         let body = Bytes::from_owner(Zeroizing::new(request.body.into_bytes()));
         let mut builder = self.client.request(method, request.url).body(body);
@@ -294,7 +327,7 @@ impl Transport {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(Failure::AnswerTooLarge);
+                return Err((Failure::AnswerTooLarge, "the answer is too large".into()));
             }
             body.extend_from_slice(&chunk);
         }
@@ -306,14 +339,41 @@ impl Transport {
     }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_connect() || error.is_builder() {
+fn failure(error: &reqwest::Error) -> (Failure, String) {
+    let failure = if error.is_connect() || error.is_builder() {
         Failure::NotSent
     } else if error.is_timeout() {
         Failure::TimedOut
     } else {
         Failure::ConnectionLost
+    };
+    (failure, innermost(error))
+}
+
+/// The first cause, such as "Connection refused". The client's own text holds the address.
+fn innermost(error: &reqwest::Error) -> String {
+    let unknown = if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the HTTP client does not say"
+    };
+    let mut text = unknown.to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = inner.to_string();
+        cause = inner.source();
     }
+    line(&text, 200)
+}
+
+/// Host and port of an address, without its path.
+fn host(url: &str) -> String {
+    let read = Url::parse(url).ok();
+    let host = read
+        .as_ref()
+        .and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    host.map(|(host, port)| format!("{host}:{port}"))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -140,6 +140,11 @@ const FAILURES = {
     'Nothing of it was used. Please tell the shop.',
   ],
   platform_rejected: ['The payment platform refused the card.', 'Please check the details, or use another card.'],
+  card_declined: ['Your bank declined the card.', 'Nothing was charged. Please use another card.'],
+  platform_setup: [
+    'The shop cannot take cards for the moment.',
+    'This is not your fault, and another card will not help. Please tell the shop.',
+  ],
   not_decryptable: [
     'The payment platform could not open the sealed card.',
     'The shop’s key is wrong. Please tell the shop; another try will not help.',

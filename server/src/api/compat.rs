@@ -214,8 +214,14 @@ impl<E: Into<ApiError>> From<E> for Failure {
             None => (None, error.own_detail().unwrap_or(error.code().title())),
         };
         let name = name.unwrap_or_else(|| error.code().as_str().to_ascii_uppercase());
+        // The sample has one status for whatever its platform refuses.
+        let code = if error.code() == Code::PlatformSetup {
+            Code::PlatformRejected
+        } else {
+            error.code()
+        };
         Self {
-            status: error.code().status(),
+            status: code.status(),
             message: format!("{name}: {text}"),
         }
     }

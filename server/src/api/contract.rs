@@ -140,11 +140,13 @@ pub(super) const PLATFORM: &[Code] = &[
     Code::PlatformTimeout,
     Code::PlatformAnswerInvalid,
     Code::PlatformRejected,
+    Code::PlatformSetup,
     Code::SignatureInvalid,
     Code::NotOffered,
 ];
 /// What hands in a card can be refused with.
 pub(super) const CARD: &[Code] = &[
+    Code::CardDeclined,
     Code::SessionNotFound,
     Code::SessionExpired,
     Code::SessionUsed,

@@ -14,6 +14,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Error;
+use cardseal_gateways::error::{Cause, Refusal};
 use cardseal_gateways::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -505,6 +506,9 @@ async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Resu
         .await
         .map_err(|error| match error {
             Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
+            Error::Refused(Refusal::Rejected(ref rejection)) if rejection.cause() == Cause::Card => {
+                ApiError::from(error).with_code(Code::CardDeclined)
+            }
             Error::Refused(_) | Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid => {
                 ApiError::from(error)
             }
