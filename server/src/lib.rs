@@ -220,8 +220,8 @@ impl Shared {
         reach.unwrap_or(Reachability::Unknown)
     }
 
-    /// Does something to its end, also if the caller hangs up.
-    async fn to_the_end<T, E>(
+    /// Carries work through, also if the caller hangs up.
+    async fn to_completion<T, E>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, E>

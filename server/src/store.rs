@@ -651,7 +651,7 @@ mod tests {
                 kind: cardseal::session::Kind::Payment,
                 mode: cardseal::session::Mode::Relay,
                 reference: "r",
-                kept: &"s3cret-of-the-platform".to_owned().into(),
+                platform_state: &"s3cret-of-the-platform".to_owned().into(),
                 customer: None,
                 token_id: None,
                 amount: Some((100, "USD")),
@@ -874,7 +874,15 @@ mod tests {
         assert_eq!(store.wipe_sessions(&[], 1000).await.unwrap(), 0);
         assert!(held().contains(&true));
         assert_eq!(store.wipe_sessions(&[], 1001).await.unwrap(), 1);
-        assert!(store.session(&id).await.unwrap().unwrap().kept.is_none());
+        assert!(
+            store
+                .session(&id)
+                .await
+                .unwrap()
+                .unwrap()
+                .platform_state
+                .is_none()
+        );
         assert!(store.empty_log().await.unwrap());
         assert_eq!(held(), [false, false]);
         // What pages of the shop or of the platform may still bring is kept for as long as it is taken in.

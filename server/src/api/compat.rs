@@ -309,7 +309,7 @@ async fn create(
         };
         let owner = Arc::clone(&app);
         let token = app
-            .to_the_end(async move { tokenize(&owner, hand_in).await })
+            .to_completion(async move { tokenize(&owner, hand_in).await })
             .await
             .map_err(not_stored)?;
         Ok((
@@ -351,7 +351,7 @@ async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<SessionId
         kind: Kind::Tokenize,
         mode: Mode::Direct,
         reference,
-        kept: &SecretString::default(),
+        platform_state: &SecretString::default(),
         customer: None,
         token_id: None,
         amount: None,

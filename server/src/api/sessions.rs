@@ -306,7 +306,7 @@ pub(super) async fn create(
             kind,
             mode,
             reference: &reference,
-            kept: &opened.state,
+            platform_state: &opened.state,
             customer: customer.as_deref(),
             // A payment that refers to a stored card is not one of its token: the card comes again.
             token_id: token

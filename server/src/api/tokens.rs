@@ -227,7 +227,7 @@ pub(super) async fn create(
     };
     let owner = Arc::clone(&app);
     let token = app
-        .to_the_end(async move { tokenize(&owner, hand_in).await })
+        .to_completion(async move { tokenize(&owner, hand_in).await })
         .await?;
     Ok((status, Json(TokenResource::from(&token))))
 }
@@ -478,7 +478,7 @@ pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError>
     };
     let owner = Arc::clone(app);
     match app
-        .to_the_end(async move { tokenize(&owner, hand_in).await })
+        .to_completion(async move { tokenize(&owner, hand_in).await })
         .await
     {
         Ok(_) => Ok(()),
@@ -494,7 +494,7 @@ async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Resu
     let open = OpenSession {
         id: session.id.as_str(),
         now: app.clock.now(),
-        state: session.kept.as_ref().unwrap_or(&gone),
+        state: session.platform_state.as_ref().unwrap_or(&gone),
         kind: session.kind,
         reference: &session.reference,
         attempt: "",
@@ -568,7 +568,7 @@ pub(super) async fn refresh(
 ) -> Result<Json<TokenResource>, ApiError> {
     let owner = Arc::clone(&app);
     let token = app
-        .to_the_end(async move { describe(&owner, &id, None).await })
+        .to_completion(async move { describe(&owner, &id, None).await })
         .await?;
     Ok(Json(TokenResource::from(&token)))
 }
@@ -592,7 +592,7 @@ pub(super) async fn change(
     }
     let owner = Arc::clone(&app);
     let token = app
-        .to_the_end(async move { describe(&owner, &id, Some(patch)).await })
+        .to_completion(async move { describe(&owner, &id, Some(patch)).await })
         .await?;
     Ok(Json(TokenResource::from(&token)))
 }
@@ -636,7 +636,9 @@ pub(super) async fn delete(
     Path(id): Path<TokenId>,
 ) -> Result<Json<TokenResource>, ApiError> {
     let owner = Arc::clone(&app);
-    let token = app.to_the_end(async move { forget(&owner, &id).await }).await?;
+    let token = app
+        .to_completion(async move { forget(&owner, &id).await })
+        .await?;
     Ok(Json(TokenResource::from(&token)))
 }
 

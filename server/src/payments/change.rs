@@ -36,7 +36,7 @@ pub(crate) struct ChangeRequest {
 /// Changes a payment once, however often it is requested with the same key. A caller who hangs up does not cut it short.
 pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     let owner = Arc::clone(app);
-    app.to_the_end(async move { carry_out(&owner, request).await })
+    app.to_completion(async move { carry_out(&owner, request).await })
         .await
 }
 

@@ -152,7 +152,7 @@ pub(crate) fn sends_card(app: &App, session: &Session, payload: &PagePayload) ->
 /// Charges once, however often it is requested with the same key. A caller who hangs up does not cut it short.
 pub(crate) async fn charge(app: &App, charge: Charge) -> Result<Reply, Error> {
     let owner = Arc::clone(app);
-    app.to_the_end(async move { carry_out(&owner, charge).await })
+    app.to_completion(async move { carry_out(&owner, charge).await })
         .await
 }
 
@@ -268,7 +268,7 @@ pub(super) fn open_session<'a>(
     OpenSession {
         id: session.id.as_str(),
         now,
-        state: session.kept.as_ref().unwrap_or(gone),
+        state: session.platform_state.as_ref().unwrap_or(gone),
         kind: session.kind,
         reference: &session.reference,
         attempt,
@@ -343,12 +343,12 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
             let permit = app.enter(payment.platform, Purpose::Operation).await?;
             let call = async move {
                 let _permit = permit;
-                let ask = ChargeParams {
+                let params = ChargeParams {
                     platform_id: None,
                     customer_ip,
-                    ..charge_ask(&payment, &token, now)
+                    ..charge_params(&payment, &token, now)
                 };
-                gateway.charge(&transport, &ask).await
+                gateway.charge(&transport, &params).await
             };
             tokio::spawn(call.in_current_span())
         }
@@ -376,7 +376,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
 }
 
 /// A stored payment as its gateway gets it, for the charge and for lookups of it.
-pub(super) fn charge_ask<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeParams<'a> {
+pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeParams<'a> {
     ChargeParams {
         token,
         amount: &payment.amount,

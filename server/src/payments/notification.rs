@@ -64,7 +64,7 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
         && let Some(payment) = app.store.unknown_of(platform, reference).await?
     {
         let owner = Arc::clone(app);
-        app.to_the_end(async move { reconcile(&owner, &payment).await })
+        app.to_completion(async move { reconcile(&owner, &payment).await })
             .await?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{ChargeParams, Gateway, Outcome};
 use secrecy::SecretString;
 
-use super::charge::charge_ask;
+use super::charge::charge_params;
 use super::lookups::Turn;
 use super::report::Report;
 use super::state::Reporter;
@@ -70,7 +70,8 @@ pub(crate) async fn refresh(app: &App, id: PaymentId) -> Result<Payment, Error> 
         return Err(Reason::NotOffered.into());
     }
     let owner = Arc::clone(app);
-    app.to_the_end(async move { reconcile(&owner, &id).await }).await
+    app.to_completion(async move { reconcile(&owner, &id).await })
+        .await
 }
 
 async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
@@ -89,7 +90,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
     let repeat = token.is_some() && age.is_below(REPEAT_WITHIN);
     let none = SecretString::default();
     let now = payment.created_at.saturating_add(age.at_least);
-    let ask = charge_ask(payment, token.as_ref().unwrap_or(&none), now);
+    let params = charge_params(payment, token.as_ref().unwrap_or(&none), now);
     // A lookup that fails says nothing about the payment.
     let failed = |cause: &dyn std::fmt::Display| {
         tracing::info!(payment = %payment.id, %cause, "a payment could not be looked up");
@@ -100,7 +101,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
         Ok(permit) => permit,
         Err(busy) => return failed(&busy),
     };
-    let outcome = match lookup(app, gateway.as_ref(), transport, &ask, repeat).await {
+    let outcome = match lookup(app, gateway.as_ref(), transport, &params, repeat).await {
         Ok(outcome) => outcome,
         Err(refusal) => return failed(&refusal),
     };
@@ -120,10 +121,10 @@ async fn lookup(
     app: &App,
     gateway: &dyn Gateway,
     transport: &Transport,
-    ask: &ChargeParams<'_>,
+    params: &ChargeParams<'_>,
     repeat: bool,
 ) -> Result<Outcome, Refusal> {
-    let lookup = gateway.lookup(transport, ask, false);
+    let lookup = gateway.lookup(transport, params, false);
     let Some(outcome) = app.stopping.run_until_cancelled(lookup).await else {
         return Ok(Outcome::Unknown(Doubt::Interrupted));
     };
@@ -131,7 +132,7 @@ async fn lookup(
     // The platform answered, and knows nothing of it.
     let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
     if may_be_lost && repeat && !app.stopping.is_cancelled() {
-        return gateway.lookup(transport, ask, true).await;
+        return gateway.lookup(transport, params, true).await;
     }
     Ok(outcome)
 }

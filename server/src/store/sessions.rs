@@ -22,8 +22,8 @@ pub struct NewSession<'a> {
     pub mode: Mode,
     /// What the platform names again.
     pub reference: &'a str,
-    /// What the gateway wants back.
-    pub kept: &'a SecretString,
+    /// What the gateway needs again.
+    pub platform_state: &'a SecretString,
     /// The merchant's reference of the customer.
     pub customer: Option<&'a str>,
     /// Only for an update.
@@ -100,8 +100,8 @@ pub struct Session {
     pub mode: Mode,
     /// What the platform names again.
     pub reference: String,
-    /// What the gateway wants back; gone once used.
-    pub kept: Option<SecretString>,
+    /// What the gateway needs again; wiped once the session is used.
+    pub platform_state: Option<SecretString>,
     /// The merchant's reference of the customer.
     pub customer: Option<String>,
     /// Only for an update.
@@ -207,7 +207,7 @@ fn values(row: &SqliteRow) -> Result<Session> {
             _ => return Err(StoreError::Unknown("mode")),
         },
         reference: row.try_get("reference")?,
-        kept: row.try_get::<Option<String>, _>("kept")?.map(Into::into),
+        platform_state: row.try_get::<Option<String>, _>("kept")?.map(Into::into),
         customer: row.try_get("customer")?,
         token_id: row.try_get("token_id")?,
         amount: minor.zip(currency),
@@ -353,7 +353,7 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> R
         "relay"
     })
     .bind(session.reference)
-    .bind(session.kept.expose_secret())
+    .bind(session.platform_state.expose_secret())
     .bind(session.customer)
     .bind(session.token_id)
     .bind(session.amount.map(|(minor, _)| minor))
