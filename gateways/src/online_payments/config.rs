@@ -22,45 +22,12 @@ impl OnlinePayments {
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word("environment", &["sandbox", "production", "custom"]);
-        let base = match environment {
-            "production" => Some(PRODUCTION.to_owned()),
-            "custom" => settings.base_url("base_url"),
-            _ => Some(SANDBOX.to_owned()),
-        };
-        if environment != "custom" && settings.optional("base_url").is_some() {
-            settings.mistake("base_url", "is only for environment = \"custom\"");
-        }
-        let base = base.and_then(|base| match checked_base(&base) {
-            Ok(base) => Some(base),
-            Err(message) => {
-                settings.mistake("base_url", message);
-                None
-            }
-        });
+        let base = base(settings, environment);
         let client_api = settings
             .optional("client_api_url")
             .and_then(|_| settings.base_url("client_api_url"));
         let merchant_id = settings.text("merchant_id");
-        let api_key_id = settings.text("api_key_id");
-        let secret_api_key = settings.secret("secret_api_key");
-        let integrator = settings
-            .optional("integrator")
-            .unwrap_or_else(|| "Cardseal".into());
-        let configuration = base.as_ref().and_then(|base| {
-            let secret = secret_api_key.clone();
-            match Configuration::new(base, &integrator, &api_key_id, secret) {
-                Ok(configuration) => Some(configuration),
-                Err(error) => {
-                    for mistake in error.0 {
-                        // What is missing has been named already.
-                        if mistake.key != "api_key_id" || !api_key_id.is_empty() {
-                            settings.mistake(&mistake.key, mistake.message);
-                        }
-                    }
-                    None
-                }
-            }
-        });
+        let configuration = configuration(settings, base.as_deref());
         let later_mode = match settings.word("authorization_mode", &["final", "pre"]) {
             "pre" => "PRE_AUTHORIZATION",
             _ => "FINAL_AUTHORIZATION",
@@ -70,12 +37,7 @@ impl OnlinePayments {
             "merchant" => Some("merchantInitiated"),
             _ => None,
         };
-        let return_url = settings.optional("return_url");
-        if let Some(url) = &return_url
-            && (settings.base_url("return_url").is_none() || url.len() > 200)
-        {
-            settings.mistake("return_url", "must be an address of at most 200 characters");
-        }
+        let return_url = return_url(settings);
         let (webhooks, keys) = webhook_keys(settings);
         if keys == 0 && settings.optional_secret("webhook_path_secret").is_some() {
             settings.mistake(
@@ -83,17 +45,7 @@ impl OnlinePayments {
                 "are missing: without one no webhook can be verified",
             );
         }
-        let plain = |key: &str| {
-            let text = settings.optional(key);
-            if text
-                .as_ref()
-                .is_some_and(|text| text.len() > 64 || text.chars().any(char::is_control))
-            {
-                settings.mistake(key, "must be at most 64 characters");
-            }
-            text
-        };
-        let (locale, variant) = (plain("locale"), plain("variant"));
+        let (locale, variant) = (short(settings, "locale"), short(settings, "variant"));
         let session_seconds = settings.integer("session_seconds", 1800, &(60..=86_400));
         settings.check_path_secret("webhook_path_secret");
         settings.finish();
@@ -101,9 +53,6 @@ impl OnlinePayments {
             settings.mistake("merchant_id", "must be letters, digits, - or _");
         }
         let (base, configuration) = (base?, configuration?);
-        if secret_api_key.expose_secret().is_empty() {
-            return None;
-        }
         let client = Client::new(configuration.communicator_over(()).build());
         Some(Self {
             merchant: client.merchant(&merchant_id).ok()?,
@@ -122,6 +71,60 @@ impl OnlinePayments {
             live: environment == "production",
         })
     }
+}
+
+/// Where the platform is, by the environment's word.
+fn base(settings: &Settings<'_>, environment: &str) -> Option<String> {
+    let base = match environment {
+        "production" => Some(PRODUCTION.to_owned()),
+        "custom" => settings.base_url("base_url"),
+        _ => Some(SANDBOX.to_owned()),
+    };
+    if environment != "custom" && settings.optional("base_url").is_some() {
+        settings.mistake("base_url", "is only for environment = \"custom\"");
+    }
+    checked_base(&base?)
+        .map_err(|message| settings.mistake("base_url", message))
+        .ok()
+}
+
+/// The client's configuration. None without a secret, whose absence is a mistake already.
+fn configuration(settings: &Settings<'_>, base: Option<&str>) -> Option<Configuration> {
+    let api_key_id = settings.text("api_key_id");
+    let secret_api_key = settings.secret("secret_api_key");
+    let integrator = settings
+        .optional("integrator")
+        .unwrap_or_else(|| "Cardseal".into());
+    let missing = secret_api_key.expose_secret().is_empty();
+    match Configuration::new(base?, &integrator, &api_key_id, secret_api_key) {
+        Ok(configuration) => Some(configuration).filter(|_| !missing),
+        Err(error) => {
+            for mistake in error.0 {
+                // What is missing has been named already.
+                if mistake.key != "api_key_id" || !api_key_id.is_empty() {
+                    settings.mistake(&mistake.key, mistake.message);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn return_url(settings: &Settings<'_>) -> Option<String> {
+    let url = settings.optional("return_url")?;
+    if settings.base_url("return_url").is_none() || url.len() > 200 {
+        settings.mistake("return_url", "must be an address of at most 200 characters");
+    }
+    Some(url)
+}
+
+/// A word for the platform's pages.
+fn short(settings: &Settings<'_>, key: &str) -> Option<String> {
+    let text = settings.optional(key)?;
+    if text.len() > 64 || text.chars().any(char::is_control) {
+        settings.mistake(key, "must be at most 64 characters");
+    }
+    Some(text)
 }
 
 /// Several, so that one can take the place of another while both are in use.
