@@ -33,7 +33,8 @@ pub(crate) struct ChangeRequest {
     pub(crate) render: Arc<dyn Render>,
 }
 
-/// Changes a payment once, however often it is requested with the same key. A caller who hangs up does not cut it short.
+/// Changes a payment once, however often it is requested with the same key. A caller who hangs up does not cut it
+/// short.
 pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     let owner = Arc::clone(app);
     app.to_completion(async move { carry_out(&owner, request).await })

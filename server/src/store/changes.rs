@@ -327,12 +327,15 @@ impl Store {
             .ok_or(StoreError::Unknown("payment of a change"))?;
         match answer(&payment) {
             Some(answer) => {
-                sqlx::query("UPDATE changes SET answer_status = ?, answer_body = ? WHERE id = ? AND answer_status IS NULL")
-                    .bind(answer.status)
-                    .bind(&answer.body)
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?
+                sqlx::query(
+                    "UPDATE changes SET answer_status = ?, answer_body = ?
+                     WHERE id = ? AND answer_status IS NULL",
+                )
+                .bind(answer.status)
+                .bind(&answer.body)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?
             }
             None => {
                 sqlx::query("UPDATE changes SET caller_key = NULL WHERE id = ? AND state = 'failed'")

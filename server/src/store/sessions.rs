@@ -399,7 +399,8 @@ impl Store {
         id.ok_or(StoreError::Unknown("session with this reference"))
     }
 
-    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many requests come at once.
+    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many requests
+    /// come at once.
     pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = match insert(&mut tx, session).await? {
@@ -524,7 +525,7 @@ pub(super) async fn store_card(
     if let Some(id) = &session.token_id
         && !active
     {
-        // What only a browser claims does not replace a card that works. The session stays open for the platform's report.
+        // What only a browser claims replaces no card that works. The session stays open for the platform's report.
         reopen(tx, session_id).await?;
         let token = tokens::get(tx, id).await?;
         return Ok(token.map_or(Storing::Conflict, |token| {
