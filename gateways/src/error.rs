@@ -206,3 +206,27 @@ impl Doubt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_it_is_about() {
+        let cause = |code: Option<&str>, name: Option<&str>, status: Option<u16>| {
+            Rejection {
+                code: code.map(Into::into),
+                name: name.map(Into::into),
+                message: String::new(),
+                status,
+            }
+            .cause()
+        };
+        assert_eq!(cause(Some("9007"), None, Some(403)), Cause::Setup);
+        assert_eq!(cause(Some("invalid_client"), None, Some(400)), Cause::Setup);
+        assert_eq!(cause(Some("merchant_unknown"), None, Some(500)), Cause::Setup);
+        assert_eq!(cause(Some("51"), Some("NOT_VERIFIED"), None), Cause::Card);
+        assert_eq!(cause(Some("40118"), None, Some(404)), Cause::Request);
+        assert_eq!(cause(None, None, None), Cause::Request);
+    }
+}
