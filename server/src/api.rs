@@ -183,14 +183,14 @@ impl Page {
                     let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
                     page.limit = limit.ok_or_else(|| {
                         ApiError::field(Code::FieldInvalid, "limit")
-                            .detail("`limit` takes a whole number from 1 to 100, for example 20")
+                            .detail("`limit` must be a whole number from 1 to 100, for example 20")
                     })?;
                 }
                 "after" if valid => page.after = Some(value),
                 "customer" if valid => page.customer = Some(value),
                 "after" | "customer" => {
                     return Err(ApiError::field(Code::FieldInvalid, &name).detail(&format!(
-                        "`{name}` takes text of 1 to 255 characters without control characters"
+                        "`{name}` must be text of 1 to 255 characters without control characters"
                     )));
                 }
                 _ => {

@@ -104,7 +104,7 @@ codes! {
     /// No account for this currency.
     CurrencyNotSupported = "currency_not_supported", UNPROCESSABLE_ENTITY,
         "there is no account for this currency",
-        "`currency` takes an ISO 4217 code in capitals, for example \"USD\", that the platform's configuration \
+        "`currency` must be an ISO 4217 code in capitals, for example \"USD\", that the platform's configuration \
          has an account for";
     /// The merchant's key is needed.
     ApiKeyMissing = "api_key_missing", UNAUTHORIZED,
@@ -316,7 +316,7 @@ pub struct Problem {
     #[schema(example = "field_type")]
     pub code: String,
     /// What came, what was expected and what to check.
-    #[schema(example = "`amount` takes text of 1 to 32 characters, for example \"12.34\"; a number came")]
+    #[schema(example = "`amount` must be text of 1 to 32 characters, for example \"12.34\"; got a number")]
     pub detail: String,
     /// The id of the request, as in `x-request-id` and in the server's log.
     pub request_id: String,
@@ -541,7 +541,7 @@ impl From<&StoreError> for ApiError {
 impl From<UnknownPlatform> for ApiError {
     fn from(unknown: UnknownPlatform) -> Self {
         Self::field(Code::FieldInvalid, "platform").detail(&format!(
-            "this platform is not configured here: `platform` takes {} (a section [platforms.…] of the \
+            "this platform is not configured here: `platform` must be {} (a section [platforms.…] of the \
              configuration adds one)",
             listed(&unknown.configured, "or")
         ))

@@ -298,7 +298,7 @@ impl Rule {
 }
 
 fn refused(code: Code, name: &str, rule: &Rule, came: &str) -> ApiError {
-    ApiError::field(code, name).detail(&format!("`{name}` takes {}; {came} came", rule.expected()))
+    ApiError::field(code, name).detail(&format!("`{name}` must be {}; got {came}", rule.expected()))
 }
 
 fn span(least: u64, most: u64) -> String {

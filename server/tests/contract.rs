@@ -52,19 +52,19 @@ async fn a_field_is_refused_with_what_came_what_was_expected_and_an_example() {
             json!({ "kind": "payment", "amount": 12.34, "currency": "CRC" }),
             "field_type",
             "amount",
-            "`amount` takes text of 1 to 32 characters, for example \"12.34\"; a number came",
+            "`amount` must be text of 1 to 32 characters, for example \"12.34\"; got a number",
         ),
         (
             json!({ "kind": "payment", "amount": "12.34", "currency": "usd" }),
             "currency_not_supported",
             "currency",
-            "`currency` takes an ISO 4217 code in capitals, for example \"USD\"; text in small letters came",
+            "`currency` must be an ISO 4217 code in capitals, for example \"USD\"; got text in small letters",
         ),
         (
             json!({ "kind": "payment", "amount": "12.345", "currency": "USD" }),
             "amount_invalid",
             "amount",
-            "the amount has more decimals than its currency; `amount` takes decimal text above zero, for example \
+            "the amount has more decimals than its currency; `amount` must be decimal text above zero, for example \
              \"12.34\" with this currency",
         ),
         (
@@ -77,26 +77,26 @@ async fn a_field_is_refused_with_what_came_what_was_expected_and_an_example() {
             json!({ "platform": "ccbill" }),
             "field_invalid",
             "platform",
-            "this platform is not configured here: `platform` takes `greenpay` (a section [platforms.…] of the \
+            "this platform is not configured here: `platform` must be `greenpay` (a section [platforms.…] of the \
              configuration adds one)",
         ),
         (
             json!({ "mode": "sideways" }),
             "field_invalid",
             "mode",
-            "`mode` takes the word `relay` or `direct`, for example \"relay\"; other text of 8 characters came",
+            "`mode` must be the word `relay` or `direct`, for example \"relay\"; got other text of 8 characters",
         ),
         (
             json!({ "customer": null }),
             "field_type",
             "customer",
-            "`customer` takes text of 1 to 255 characters, for example \"customer-17\"; null came",
+            "`customer` must be text of 1 to 255 characters, for example \"customer-17\"; got null",
         ),
         (
             json!({ "customer": "" }),
             "field_invalid",
             "customer",
-            "`customer` takes text of 1 to 255 characters, for example \"customer-17\"; an empty text came",
+            "`customer` must be text of 1 to 255 characters, for example \"customer-17\"; got an empty text",
         ),
         (
             json!({ "amount": "1.00" }),

@@ -13,10 +13,11 @@ export class CardsealError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'CardsealError';
     this.code = code;
-    const { status, retryAfter } = { __proto__: null, ...details };
+    const { status, retryAfter, platformCode } = { __proto__: null, ...details };
     this.retryable =
       ['network_failed', 'request_timeout', 'platform_unavailable', 'module_failed', 'load_failed'].includes(code) ||
-      (code === 'server_rejected' && (status === 429 || status >= 500)) ||
+      // A set-up that the platform refuses stays as it is until somebody mends it.
+      (code === 'server_rejected' && platformCode !== 'platform_setup' && (status === 429 || status >= 500)) ||
       // Without a time to wait for, it is the session that has had its cards.
       (code === 'too_many_attempts' && retryAfter > 0);
     for (const [name, value] of Object.entries(details)) {

@@ -342,7 +342,10 @@ test('what the server refuses keeps its code', async () => {
   answer = json(422, { title: 'x', status: 422, code: 'card_declined', platform_code: '51' });
   await refused(relay().tokenize(session(), CARD), 'platform_rejected', { platformCode: '51' });
   answer = json(502, { title: 'x', status: 502, code: 'platform_setup', platform_code: 'merchant_unknown' });
-  await refused(relay().tokenize(session(), CARD), 'server_rejected', { platformCode: 'platform_setup' });
+  await refused(relay().tokenize(session(), CARD), 'server_rejected', {
+    platformCode: 'platform_setup',
+    retryable: false,
+  });
   answer = (response) => response.writeHead(200).end('<html>');
   await refused(relay().tokenize(session(), CARD), 'answer_malformed');
 });

@@ -460,7 +460,7 @@ pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiErro
             let lower = currency.bytes().any(|byte| byte.is_ascii_lowercase());
             let came = if lower { "text in small letters" } else { "other text" };
             ApiError::field(Code::CurrencyNotSupported, "currency").detail(&format!(
-                "`currency` takes an ISO 4217 code in capitals, for example \"USD\"; {came} came"
+                "`currency` must be an ISO 4217 code in capitals, for example \"USD\"; got {came}"
             ))
         }
         AmountError::Malformed | AmountError::TooManyDecimals | AmountError::TooLarge | AmountError::Zero => {
@@ -470,7 +470,7 @@ pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiErro
                 "1234"
             };
             ApiError::field(Code::AmountInvalid, "amount").detail(&format!(
-                "{error}; `amount` takes decimal text above zero, for example \"{example}\" with this currency"
+                "{error}; `amount` must be decimal text above zero, for example \"{example}\" with this currency"
             ))
         }
     })

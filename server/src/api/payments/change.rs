@@ -163,7 +163,7 @@ async fn change(
         .is_some_and(|currency| currency != own)
     {
         return Err(ApiError::field(Code::FieldInvalid, "currency").detail(&format!(
-            "`currency` takes the payment's own, \"{own}\", or is left out; other text came"
+            "`currency` must be the payment's own, \"{own}\", or left out; got other text"
         )));
     }
     let amount = request.amount.map(|text| parse_amount(&text, own)).transpose()?;
@@ -177,7 +177,7 @@ async fn change(
     let settled = matches!(payment.status, Status::Voided | Status::Refunded);
     if gateway.capabilities().changes_need_bin && bin.is_none() && !settled {
         return Err(ApiError::field(Code::FieldMissing, "bin")
-            .detail("the platform wants the card's first digits, which are not known of this payment: `bin` takes 6 to 8 \
+            .detail("the platform wants the card's first digits, which are not known of this payment: `bin` must be 6 to 8 \
                  digits, for example \"424242\""));
     }
     let answers = Answers::changed(request_id);
