@@ -60,7 +60,7 @@ export async function build({ force = false } = {}) {
   const flags = rustFlags(target);
   const profile = path.join(target, TARGET, 'wasm');
   const stamp = path.join(profile, 'pkg.stamp');
-  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(flags)) {
+  if (!force && isUpToDate(stamp, pkg, flags)) {
     say(`pkg is up to date (${seconds(began)}).`);
     return;
   }
@@ -69,14 +69,9 @@ export async function build({ force = false } = {}) {
   const compiled = path.join(profile, 'modules');
   mkdirSync(compiled, { recursive: true });
   say('Compiling the library to WebAssembly.');
-  for (const [name, features] of Object.entries(MODULES)) {
-    await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...parts(features)], {
-      env: { CARGO_ENCODED_RUSTFLAGS: flags },
-    });
-    copyFileSync(path.join(profile, 'cardseal.wasm'), path.join(compiled, `${name}.wasm`));
-  }
+  for (const name of Object.keys(MODULES)) await compile(name, profile, compiled, flags);
   await must('cargo', ['build', '-p', 'wasm-build']);
-  const tool = path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
+  const tool = toolIn(target);
 
   // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file; in a folder
   // of its own, so that two builds at once do not hash each other's halves.
@@ -113,11 +108,64 @@ export async function build({ force = false } = {}) {
     if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
   }
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
-  writeFileSync(stamp, fingerprint(flags));
+  writeFileSync(stamp, fingerprint(pkg, flags));
   rmSync(work, { recursive: true, force: true });
   const bytes = readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length;
   say(`pkg is built: the module has ${bytes.toLocaleString('en')} bytes (${seconds(began)}).`);
 }
+
+/**
+ * Builds `programs`, and what the demo page is served beside them; gives its folder. That is pkg if it is up to date, else the
+ * module with all platforms and the layer above it alone, neither made small nor with types: a quarter of the work.
+ */
+export async function buildForDemo(programs) {
+  const cargo = (...names) => must('cargo', ['build', ...names.flatMap((name) => ['-p', name])]);
+  const target = targetFolder();
+  const flags = rustFlags(target);
+  const profile = path.join(target, TARGET, 'wasm');
+  const folder = path.join(target, 'demo', 'pkg');
+  const stamp = path.join(target, 'demo', 'pkg.stamp');
+  const ready = isUpToDate(path.join(profile, 'pkg.stamp'), pkg, flags) ? pkg : folder;
+  if (ready === pkg || isUpToDate(stamp, folder, flags)) {
+    await cargo(...programs);
+    return ready;
+  }
+  rmSync(stamp, { force: true });
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  // At once: the module is linked by one thread.
+  await Promise.all([compile('cardseal', profile, profile, flags), cargo('wasm-build', ...programs)]);
+  const tool = toolIn(target);
+  await must(tool, ['glue', path.join(profile, 'cardseal.wasm'), folder, 'cardseal']);
+  writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
+  const { transform } = await import('esbuild');
+  for (const file of [...layerSources(), path.join(folder, 'codes.ts')]) {
+    const { code } = await transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022' });
+    writeFileSync(path.join(folder, path.basename(file).replace(/ts$/, 'js')), code);
+  }
+  copyFileSync(path.join(SOURCES, 'error.js'), path.join(folder, 'error.js'));
+  integrity(folder);
+  writeFileSync(stamp, fingerprint(folder, flags));
+  return folder;
+}
+
+const layerSources = () =>
+  readdirSync(SOURCES)
+    .filter((name) => /(?<!\.d)\.ts$/.test(name) && !GENERATED.test(name))
+    .map((name) => path.join(SOURCES, name));
+
+/** Compiles the module of that name into `folder`. */
+async function compile(name, profile, folder, flags) {
+  await must('cargo', ['rustc', '--lib', '--profile', 'wasm', '--crate-type', 'cdylib', ...parts(MODULES[name])], {
+    env: { CARGO_ENCODED_RUSTFLAGS: flags },
+  });
+  if (folder !== profile) copyFileSync(path.join(profile, 'cardseal.wasm'), path.join(folder, `${name}.wasm`));
+}
+
+const toolIn = (target) => path.join(target, 'debug', process.platform === 'win32' ? 'wasm-build.exe' : 'wasm-build');
+
+const isUpToDate = (stamp, made, flags) =>
+  existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(made, flags);
 
 async function optimise(module) {
   await must(process.execPath, [
@@ -284,11 +332,11 @@ const INPUTS = [
   ...['build', 'fallback', 'manifest', 'project'].map((name) => `scripts/${name}.mjs`),
 ];
 
-/** Of all that, of the compiler and of pkg itself, so that a file that was changed or lost there is made again. */
-function fingerprint(flags) {
+/** Of all that, of the compiler and of what was made, so that a file that was changed or lost there is made again. */
+function fingerprint(made, flags) {
   const hash = createHash('sha256').update(`${ask('rustc', ['-vV'])}\0${flags}`);
-  const files = [...INPUTS.map((name) => path.join(root, name)), ...PUBLISHED, pkg].flatMap((file) => filesIn(file));
-  for (const file of files.filter((name) => !GENERATED.test(path.basename(name)) || name.startsWith(pkg))) {
+  const files = [...INPUTS.map((name) => path.join(root, name)), ...PUBLISHED, made].flatMap((file) => filesIn(file));
+  for (const file of files.filter((name) => !GENERATED.test(path.basename(name)) || name.startsWith(made))) {
     hash.update(`${path.relative(root, file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
   }
   return hash.digest('hex');

@@ -14,8 +14,8 @@ import net from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { build } from './build.mjs';
-import { main, must, pkg, root, Stop, say, targetFolder } from './project.mjs';
+import { buildForDemo } from './build.mjs';
+import { main, root, Stop, say, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 import { toml } from './toml.mjs';
 
@@ -38,9 +38,8 @@ let stopping;
 main(async () => {
   const port = await choosePort(process.env.PORT || '8080');
   await ensure(TO_BUILD);
-  await build();
-  say('Compiling the server and the sandbox.');
-  await must('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox']);
+  say('Compiling the module, the server and the sandbox.');
+  const served = await buildForDemo(['cardseal-server', 'cardseal-sandbox']);
 
   const folder = demoFolder();
   mkdirSync(folder, { recursive: true });
@@ -52,7 +51,7 @@ main(async () => {
 
   let outcome;
   try {
-    const started = demo(port, folder);
+    const started = demo(port, folder, served);
     started.catch(() => {});
     outcome = await Promise.race([ended, started.then(() => ended)]);
   } finally {
@@ -68,7 +67,8 @@ main(async () => {
   );
 });
 
-async function demo(port, folder) {
+/** `served` is what the page gets as `/pkg/`. */
+async function demo(port, folder, served) {
   const sandbox = start(
     'sandbox',
     'cardseal-sandbox',
@@ -106,7 +106,7 @@ async function demo(port, folder) {
         // A bank's page has to know where people come back to, or it is never shown.
         online_payments: { ...platforms.online_payments, return_url: `http://${HOST}:${port}/` },
       },
-      demo: { enabled: true, www: path.join(root, 'www'), pkg },
+      demo: { enabled: true, www: path.join(root, 'www'), pkg: served },
     })}`,
     { mode: 0o600 },
   );
