@@ -109,27 +109,27 @@ mod problem_table {
     use super::Field;
     problems! {
         NumberMissing = "number_missing", Number, "The card number is missing.";
-        NumberNotDigits = "number_not_digits", Number, "The card number holds something else than digits, blanks and dashes.";
+        NumberNotDigits = "number_not_digits", Number, "The card number contains characters other than digits, spaces or hyphens.";
         NumberTooShort = "number_too_short", Number, "The card number is too short.";
         NumberTooLong = "number_too_long", Number, "The card number is too long.";
         NumberLength = "number_length", Number, "No card of this brand has a number of this length.";
-        NumberCheckDigit = "number_check_digit", Number, "The card number has a typing error: its check digit does not fit.";
+        NumberCheckDigit = "number_check_digit", Number, "The card number has a typo: its check digit does not match.";
         ExpiryMissing = "expiry_missing", Expiry, "The expiry date is missing.";
         ExpiryMalformed = "expiry_malformed", Expiry, "The expiry date is not a month and a year.";
         ExpiryMonth = "expiry_month", Expiry, "The month of the expiry date is not 1 to 12.";
         ExpiryPast = "expiry_past", Expiry, "The card has expired.";
         ExpiryTooFar = "expiry_too_far", Expiry, "The expiry date is too far in the future.";
         CvcMissing = "cvc_missing", Cvc, "The security code is missing.";
-        CvcNotDigits = "cvc_not_digits", Cvc, "The security code holds something else than digits.";
+        CvcNotDigits = "cvc_not_digits", Cvc, "The security code contains characters other than digits.";
         CvcLength = "cvc_length", Cvc, "The security code has the wrong length for this card.";
         HolderMissing = "holder_missing", Holder, "The name on the card is missing.";
         HolderTooShort = "holder_too_short", Holder, "The name on the card is too short.";
         HolderTooLong = "holder_too_long", Holder, "The name on the card is too long.";
-        HolderCharacters = "holder_characters", Holder, "The name on the card holds characters that cannot be sent.";
+        HolderCharacters = "holder_characters", Holder, "The name on the card contains characters that cannot be sent.";
         HolderIsCardNumber = "holder_is_card_number", Holder, "The name on the card looks like a card number.";
         NicknameTooShort = "nickname_too_short", Nickname, "The card's nickname is too short.";
         NicknameTooLong = "nickname_too_long", Nickname, "The card's nickname is too long.";
-        NicknameCharacters = "nickname_characters", Nickname, "The card's nickname holds characters that cannot be sent.";
+        NicknameCharacters = "nickname_characters", Nickname, "The card's nickname contains characters that cannot be sent.";
         NicknameIsCardNumber = "nickname_is_card_number", Nickname, "The card's nickname looks like a card number.";
     }
 }

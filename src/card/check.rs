@@ -29,8 +29,8 @@ pub struct NameRule {
     pub shortest: usize,
     /// Most characters, counted in UTF-16 units, as JavaScript does.
     pub longest: usize,
-    /// Whether of ASCII only letters, blanks, dots, apostrophes and dashes may be in it. Which other characters are
-    /// letters, a table would say that is too large for a page: those are left to the platform.
+    /// Whether, of ASCII, only letters, spaces, dots, apostrophes and hyphens are allowed. A table of all other letters would
+    /// be too large for a page, so those are left to the platform.
     pub letters: bool,
 }
 

@@ -11,7 +11,7 @@ export interface Expiry {
  * holds, such as a getter of a class, is not.
  */
 export interface CardInput {
-  /** The primary account number; blanks and dashes are fine. Text, never a number. */
+  /** The primary account number; spaces and hyphens are fine. Text, never a number. */
   number: string;
   /** `12/30`, `12/2030`, `1230`, or month and year. */
   expiry: string | Expiry;

@@ -30,7 +30,7 @@ use utoipa_axum::routes;
 
 use super::payments::{charge_stored, idempotency_key};
 use super::sessions::parse_amount;
-use super::tokens::{HandIn, tokenize};
+use super::tokens::{CardSubmission, tokenize};
 use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
@@ -302,14 +302,14 @@ async fn create(
         }
         let hash = hex::encode(Sha256::digest(&reference));
         let session = exchange(&app, &reference, by_page).await?;
-        let hand_in = HandIn {
+        let submission = CardSubmission {
             session,
-            handed: PagePayload::Answer(json!({ "id": reference })),
+            payload: PagePayload::Answer(json!({ "id": reference })),
             hash,
         };
         let owner = Arc::clone(&app);
         let token = app
-            .to_completion(async move { tokenize(&owner, hand_in).await })
+            .to_completion(async move { tokenize(&owner, submission).await })
             .await
             .map_err(not_stored)?;
         Ok((

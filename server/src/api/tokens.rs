@@ -85,13 +85,13 @@ pub(super) struct CardPayload {
 }
 
 /// What the browser sends for a session.
-pub(super) struct HandIn {
+pub(super) struct CardSubmission {
     pub(super) session: SessionId,
-    pub(super) handed: PagePayload,
+    pub(super) payload: PagePayload,
     pub(super) hash: String,
 }
 
-impl TryFrom<CardPayload> for HandIn {
+impl TryFrom<CardPayload> for CardSubmission {
     type Error = ApiError;
 
     /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
@@ -110,9 +110,9 @@ impl TryFrom<CardPayload> for HandIn {
         let sealed_given = ("sealed", sealed.is_some());
         let answer_given = ("answer", answer.is_some());
         let product_given = ("payment_product_id", payment_product_id.is_some());
-        let one = |others: &[(&str, bool)]| none_left(others, "a card is handed in in one form");
+        let one = |others: &[(&str, bool)]| none_left(others, "send a card in one form only");
         // The keys and numbers inside ciphertext are random: a hash of it says nothing about the card.
-        let (handed, hash) = if let Some(data) = encrypted_customer_input {
+        let (payload, hash) = if let Some(data) = encrypted_customer_input {
             one(&[ld_given, lk_given, sealed_given, answer_given])?;
             let hash = Sha256::digest(&data);
             let product = payment_product_id;
@@ -160,13 +160,13 @@ impl TryFrom<CardPayload> for HandIn {
         };
         Ok(Self {
             session: session.into(),
-            handed,
+            payload,
             hash: hex::encode(hash),
         })
     }
 }
 
-impl HandIn {
+impl CardSubmission {
     /// The session, if it is for this kind of request and this way.
     pub(super) async fn session(&self, app: &App, kinds: &[Kind]) -> Result<Session, ApiError> {
         let session = app
@@ -174,14 +174,14 @@ impl HandIn {
             .session(&self.session)
             .await?
             .ok_or(Code::SessionNotFound)?;
-        let mode = match self.handed {
+        let mode = match self.payload {
             PagePayload::Sealed { .. } => Mode::Relay,
             PagePayload::Answer(_) => Mode::Direct,
         };
         if !kinds.contains(&session.kind) || session.mode != mode {
             return Err(Code::SessionWrongKind.into());
         }
-        app.account(session.platform)?.gateway.check(&self.handed)?;
+        app.account(session.platform)?.gateway.check(&self.payload)?;
         Ok(session)
     }
 
@@ -195,7 +195,7 @@ impl HandIn {
 
     /// How much older than it should a session may be, in milliseconds.
     pub(super) const fn grace(&self) -> i64 {
-        match self.handed {
+        match self.payload {
             PagePayload::Sealed { .. } => 0,
             PagePayload::Answer(_) => ANSWER_GRACE_MS,
         }
@@ -218,8 +218,8 @@ pub(super) async fn create(
     _: Browser,
     payload: Payload<CardPayload>,
 ) -> Result<(StatusCode, Json<TokenResource>), ApiError> {
-    let hand_in = HandIn::try_from(payload.request)?;
-    let session = hand_in.session(&app, &[Kind::Tokenize, Kind::Update]).await?;
+    let submission = CardSubmission::try_from(payload.request)?;
+    let session = submission.session(&app, &[Kind::Tokenize, Kind::Update]).await?;
     let status = if session.kind == Kind::Update {
         StatusCode::OK
     } else {
@@ -227,7 +227,7 @@ pub(super) async fn create(
     };
     let owner = Arc::clone(&app);
     let token = app
-        .to_completion(async move { tokenize(&owner, hand_in).await })
+        .to_completion(async move { tokenize(&owner, submission).await })
         .await?;
     Ok((status, Json(TokenResource::from(&token))))
 }
@@ -351,31 +351,32 @@ struct TokenPath {
     id: String,
 }
 
-pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiError> {
+pub(super) async fn tokenize(app: &App, submission: CardSubmission) -> Result<Token, ApiError> {
     let join = Join::within(app.config.limits.idempotency_wait);
-    let taker = hand_in.taker(app);
+    let taker = submission.taker(app);
     let session = app
         .store
-        .session(&hand_in.session)
+        .session(&submission.session)
         .await?
         .ok_or(Code::SessionNotFound)?;
-    let open = session.state == SessionState::Open && !session.is_expired(app.clock.now(), hand_in.grace());
+    let open =
+        session.state == SessionState::Open && !session.is_expired(app.clock.now(), submission.grace());
     if open && taker != Taker::Platform {
-        app.attempts.admit(&session, &hand_in.hash)?;
+        app.attempts.admit(&session, &submission.hash)?;
     }
-    let claim = app.account(session.platform)?.gateway.claim(&hand_in.handed);
+    let claim = app.account(session.platform)?.gateway.claim(&submission.payload);
     let (session, claimed) = loop {
         match app
             .store
             .claim_session(
-                &hand_in.session,
+                &submission.session,
                 &Attempt {
-                    body_hash: &hand_in.hash,
+                    body_hash: &submission.hash,
                     card: claim.as_ref(),
                     taker,
                 },
                 app.clock.now(),
-                hand_in.grace(),
+                submission.grace(),
             )
             .await?
         {
@@ -384,7 +385,7 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
             SessionClaim::None => return Err(Code::SessionNotFound.into()),
             SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
             SessionClaim::Taken(session) => {
-                let same = session.body_hash.as_deref() == Some(&hand_in.hash);
+                let same = session.body_hash.as_deref() == Some(&submission.hash);
                 match (
                     session.state,
                     session.result.as_ref().and_then(SessionResult::token),
@@ -413,7 +414,7 @@ pub(super) async fn tokenize(app: &App, hand_in: HandIn) -> Result<Token, ApiErr
         }
     };
     let claimed = Arc::new(claimed);
-    match ask_platform(app, &session, hand_in.handed).await {
+    match ask_platform(app, &session, submission.payload).await {
         Ok(card) => keep_card(app, &session, card, claimed).await,
         Err(error) => {
             if session.state == SessionState::Open {
@@ -471,14 +472,14 @@ fn not_stored_yet() -> ApiError {
 
 /// Asks the platform what the customer did on its form, and keeps the card that came of it.
 pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError> {
-    let hand_in = HandIn {
+    let submission = CardSubmission {
         session: session.clone(),
-        handed: PagePayload::Answer(Value::Null),
+        payload: PagePayload::Answer(Value::Null),
         hash: PAGE.into(),
     };
     let owner = Arc::clone(app);
     match app
-        .to_completion(async move { tokenize(&owner, hand_in).await })
+        .to_completion(async move { tokenize(&owner, submission).await })
         .await
     {
         Ok(_) => Ok(()),
@@ -487,9 +488,9 @@ pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError>
     }
 }
 
-async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Result<StoredCard, ApiError> {
+async fn ask_platform(app: &App, session: &Session, payload: PagePayload) -> Result<StoredCard, ApiError> {
     let account = app.account(session.platform)?;
-    let from_browser = matches!(handed, PagePayload::Answer(_));
+    let from_browser = matches!(payload, PagePayload::Answer(_));
     let gone = SecretString::default();
     let open = OpenSession {
         id: session.id.as_str(),
@@ -502,7 +503,7 @@ async fn ask_platform(app: &App, session: &Session, handed: PagePayload) -> Resu
     let _permit = app.enter(session.platform, Purpose::Operation).await?;
     let card = account
         .gateway
-        .tokenize(app.transport(session.platform)?, &open, handed)
+        .tokenize(app.transport(session.platform)?, &open, payload)
         .await
         .map_err(|error| match error {
             Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),

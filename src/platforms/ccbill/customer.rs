@@ -142,7 +142,7 @@ impl CustomerProblemCode {
         match self {
             Self::Missing => "This is missing.",
             Self::TooLong => "This is too long.",
-            Self::Characters => "This holds characters that cannot be sent.",
+            Self::Characters => "This contains characters that cannot be sent.",
             Self::Malformed => "This does not have the right form.",
             Self::IsCardNumber => "This looks like a card number.",
         }

@@ -21,7 +21,7 @@ use crate::access::Browser;
 use crate::api::contract::refusals;
 use crate::api::fields::{CaptureTime, capture, none_left};
 use crate::api::sessions::{accepted_amount, customer_ip, new_reference};
-use crate::api::tokens::{CardPayload, HandIn};
+use crate::api::tokens::{CardPayload, CardSubmission};
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
@@ -249,7 +249,7 @@ async fn by_session(
     answers: &Arc<Answers>,
 ) -> Result<Charge, ApiError> {
     request.none_of_a_token()?;
-    let hand_in = HandIn::try_from(CardPayload {
+    let submission = CardSubmission::try_from(CardPayload {
         session,
         ld: request.ld,
         lk: request.lk,
@@ -260,13 +260,9 @@ async fn by_session(
     })?;
     let fraud_check = request.kount.unwrap_or(false);
     let bin = request.bin;
-    let session = hand_in.session(app, &[Kind::Payment]).await?;
-    let grace = hand_in.grace();
-    let HandIn {
-        handed: payload,
-        hash,
-        ..
-    } = hand_in;
+    let session = submission.session(app, &[Kind::Payment]).await?;
+    let grace = submission.grace();
+    let CardSubmission { payload, hash, .. } = submission;
     // A page that names no key is protected all the same: one session, one card, one payment.
     let key = Key {
         scope: Scope::Session(session.id.clone()),
