@@ -270,17 +270,6 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
-/// Body of every call to the checkout host; the header `liszt-token` goes with it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct CheckoutBody {
-    /// The order's session.
-    pub session: String,
-    /// The encrypted card.
-    pub ld: String,
-    /// The wrapped key.
-    pub lk: String,
-}
-
 /// Name of the header that carries the order's token to the checkout host.
 pub const LISZT_TOKEN: &str = "liszt-token";
 
