@@ -30,7 +30,7 @@ after(async () => {
 });
 
 test('no answer is outside the contract', { timeout: 600_000 }, async () => {
-  const folder = await installed('contract', here, ['requirements.txt'], async (place) => {
+  const folder = await installed('contract', here, ['requirements.txt', 'schemathesis.toml'], async (place) => {
     process.stderr.write('Installing Schemathesis, once.\n');
     const venv = path.join(place, 'venv');
     await run('python3', ['-m', 'venv', venv]);
