@@ -320,16 +320,14 @@ function rustFlags(target) {
   ].join('\x1f');
 }
 
-/** Everything in the repository that pkg is made from. */
+/** What pkg is made from, beside what is PUBLISHED. */
 const INPUTS = [
   'src',
   'tools/wasm-build',
   'Cargo.toml',
-  'Cargo.lock',
-  'package.json',
   'package-lock.json',
   'tsconfig.json',
-  ...['build', 'fallback', 'manifest', 'project'].map((name) => `scripts/${name}.mjs`),
+  ...['build', 'fallback', 'project'].map((name) => `scripts/${name}.mjs`),
 ];
 
 /** Of all that, of the compiler and of what was made, so that a file that was changed or lost there is made again. */

@@ -9,6 +9,7 @@ import { type Answer, readPayment, readToken, type SendHow, send } from './send.
 import type {
   CardsealQuery,
   CardsealRequest,
+  CardToken,
   DirectToken,
   PaymentOutcome,
   Platform,
@@ -76,12 +77,12 @@ export class Client<Inner extends { free(): void }> {
   }
 
   /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
-  async token<Token extends DirectToken>(
+  async token(
     session: unknown,
     request: CardsealRequest,
     options: SendOptions | undefined,
-    read: (answer: Answer) => Token,
-  ): Promise<StoredToken | Token> {
+    read: (answer: Answer) => DirectToken,
+  ): Promise<CardToken> {
     const own = isRelayed(session);
     const answer = await this.send(request, options, { own });
     return own ? readToken(answer) : this.named(() => read(answer));

@@ -529,7 +529,9 @@ async fn lost_answers_never_double_a_charge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_counts_only_if_no_answer_was_lost_before() {
-    let refusal = json!({ "errors": [{ "errorCode": "50001111", "id": "INVALID_VALUE", "message": format!("no 4567350000427977 {TOKEN}") }] });
+    let message = format!("no 4567350000427977 {TOKEN}");
+    let error = json!({ "errorCode": "50001111", "id": "INVALID_VALUE", "message": message });
+    let refusal = json!({ "errors": [error] });
     let (platform, base) = Platform::start().await;
     let gateway = gateway(&base, &json!({}));
     let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));

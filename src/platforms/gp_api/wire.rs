@@ -87,7 +87,7 @@ pub struct AccessToken {
     /// The application's name.
     #[serde(default, deserialize_with = "lenient::plain_text")]
     pub app_name: String,
-    /// When.
+    /// When the token was made, ISO 8601.
     #[serde(default, deserialize_with = "lenient::plain_text")]
     pub time_created: String,
     /// Seconds from then.
@@ -113,7 +113,7 @@ pub struct Action {
         skip_serializing_if = "Option::is_none"
     )]
     pub kind: Option<String>,
-    /// When.
+    /// When the platform carried it out, ISO 8601.
     #[serde(
         default,
         deserialize_with = "lenient::text",
@@ -205,7 +205,7 @@ pub struct PaymentMethod {
         skip_serializing_if = "Option::is_none"
     )]
     pub id: Option<String>,
-    /// When.
+    /// When the payment method was made, ISO 8601.
     #[serde(
         default,
         deserialize_with = "lenient::text",
