@@ -1,8 +1,13 @@
 //! The time, and its text form. Tests can put the clock forward and back.
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
 /// The system's clock, and one that never goes back, plus what a test added.
 #[derive(Clone)]
@@ -60,28 +65,15 @@ impl Clock {
 /// RFC 3339 in UTC with milliseconds.
 #[must_use]
 pub fn rfc3339(millis: i64) -> String {
-    let (seconds, millis) = (millis.div_euclid(1000), millis.rem_euclid(1000));
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Howard Hinnant's civil-from-days: eras of 400 years that begin in March, so that leap days come last.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
+    const MILLISECONDS: TimePrecision = TimePrecision::Second {
+        decimal_digits: NonZeroU8::new(3),
     };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    const FORMAT: EncodedConfig = Config::DEFAULT.set_time_precision(MILLISECONDS).encode();
+    // What lies beyond the year 9999 has no RFC 3339 form.
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(&Iso8601::<FORMAT>).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
