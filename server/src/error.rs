@@ -533,6 +533,7 @@ impl From<&StoreError> for ApiError {
             | StoreError::InUse
             | StoreError::Linked
             | StoreError::TooNew
+            | StoreError::OtherMigration(_)
             | StoreError::Unknown(_) => Self::internal(&cause),
         }
     }

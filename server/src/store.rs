@@ -9,6 +9,7 @@ mod changes;
 mod health;
 mod idempotency;
 mod ids;
+mod migrations;
 mod notifications;
 mod payments;
 mod sessions;
@@ -38,17 +39,6 @@ pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, Se
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_start.sql"),
-    include_str!("../migrations/0002_parts.sql"),
-    include_str!("../migrations/0003_redirect.sql"),
-    include_str!("../migrations/0004_later.sql"),
-    include_str!("../migrations/0005_queues.sql"),
-    include_str!("../migrations/0006_binding.sql"),
-    include_str!("../migrations/0007_upkeep.sql"),
-    include_str!("../migrations/0008_attempts.sql"),
-];
-
 /// How long a statement waits for another process that has locked the database.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection, behind others that wait for the disk or for a lock.
@@ -75,6 +65,9 @@ pub enum StoreError {
     /// A newer version wrote it.
     #[error("the database was written by a newer version")]
     TooNew,
+    /// A build that differs in a migration made the tables.
+    #[error("migration {0} of the database is not the one of this version")]
+    OtherMigration(i64),
     /// A row that this version cannot read.
     #[error("row {row} of table {table} cannot be read: {reason}")]
     Unreadable {
@@ -172,7 +165,7 @@ impl Store {
             })
             .connect_with(options.clone())
             .await?;
-        migrate(&writer).await?;
+        migrations::run(&writer).await?;
         // After the migration: a connection that knows the old tables would misread the new ones.
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
@@ -234,26 +227,6 @@ impl Store {
         self.reader.close().await;
         self.writer.close().await;
     }
-}
-
-/// Brings the tables up to date.
-async fn migrate(writer: &SqlitePool) -> Result<()> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *tx)
-        .await?;
-    let done = usize::try_from(version).map_err(|_| StoreError::TooNew)?;
-    let pending = MIGRATIONS.get(done..).ok_or(StoreError::TooNew)?;
-    for migration in pending {
-        sqlx::raw_sql(*migration).execute(&mut *tx).await?;
-    }
-    // A pragma takes no bound value; this one is our own count.
-    let version = format!("PRAGMA user_version = {}", MIGRATIONS.len());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(version))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Creates the file so that only its owner can read it, and locks it until the process ends, however it ends.
@@ -362,6 +335,7 @@ impl<T> Readable<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::migrations::MIGRATIONS;
     use super::*;
     use crate::payments::abandoned;
 
@@ -379,7 +353,7 @@ mod tests {
             .filename(&path)
             .create_if_missing(true);
         let old = SqlitePool::connect_with(options).await.unwrap();
-        sqlx::raw_sql(MIGRATIONS[0]).execute(&old).await.unwrap();
+        sqlx::raw_sql(MIGRATIONS[0].1).execute(&old).await.unwrap();
         sqlx::raw_sql(
             "PRAGMA user_version = 1;
              INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
@@ -431,7 +405,7 @@ mod tests {
             .filename(&path)
             .create_if_missing(true);
         let old = SqlitePool::connect_with(options).await.unwrap();
-        for migration in &MIGRATIONS[..5] {
+        for (_, migration) in &MIGRATIONS[..5] {
             sqlx::raw_sql(*migration).execute(&old).await.unwrap();
         }
         let rows = format!("PRAGMA user_version = 5; {rows}");

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sqlx::Row;
 use tokio::sync::Mutex;
 
-use super::{MIGRATIONS, Result, Store};
+use super::migrations::LATEST;
+use super::{Result, Store};
 
 /// How long a verdict is good for, so that frequent probes cost little.
 const FRESH: Duration = Duration::from_secs(1);
@@ -51,14 +52,16 @@ impl Store {
         let health = Health {
             reader: version.is_some(),
             writer: written.is_some(),
-            migrations: version.is_some_and(|version| usize::try_from(version) == Ok(MIGRATIONS.len())),
+            migrations: version == Some(LATEST),
         };
         *last = Some((Instant::now(), health));
         health
     }
 
     async fn version(&self) -> Result<i64> {
-        let row = self.row(sqlx::query("PRAGMA user_version")).await?;
+        let row = self
+            .row(sqlx::query("SELECT MAX(version) FROM _sqlx_migrations"))
+            .await?;
         Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
     }
 

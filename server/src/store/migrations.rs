@@ -1,0 +1,177 @@
+//! Brings a database's tables up to date, by sqlx's own migrator.
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlStr, SqlitePool};
+
+use super::{Result, StoreError};
+
+/// Name and text of each file of `migrations/`.
+macro_rules! migrations {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../migrations/", $name, ".sql")))),+]
+    };
+}
+
+/// In the order in which they run. One that has been released never changes: the database keeps its checksum.
+pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
+    "0001_start",
+    "0002_parts",
+    "0003_redirect",
+    "0004_later",
+    "0005_queues",
+    "0006_binding",
+    "0007_upkeep",
+    "0008_attempts",
+];
+
+/// The version of an up-to-date database.
+pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
+
+fn migrator() -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
+        let sql = SqlStr::from_static(sql);
+        Migration::new(version, (*name).into(), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// Runs what has not run yet, all of it or nothing.
+pub(super) async fn run(writer: &SqlitePool) -> Result<()> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let counted: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *tx)
+        .await?;
+    if !(0..=LATEST).contains(&counted) {
+        return Err(StoreError::TooNew);
+    }
+    let migrator = migrator();
+    // The first versions only counted what had run.
+    migrator.skip(&mut *tx, Some(counted)).await?;
+    migrator.run(&mut *tx).await?;
+    // They refuse a count that they do not know. A pragma takes no bound value; this one is our own number.
+    let count = format!("PRAGMA user_version = {LATEST}");
+    sqlx::raw_sql(AssertSqlSafe(count)).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+            return error.into();
+        }
+        if let MigrateError::VersionMismatch(version) = error {
+            return Self::OtherMigration(version);
+        }
+        if matches!(error, MigrateError::VersionMissing(_)) {
+            return Self::TooNew;
+        }
+        sqlx::Error::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::super::Store;
+    use super::*;
+
+    async fn open(path: &Path) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        SqlitePool::connect_with(options).await.unwrap()
+    }
+
+    async fn versions(pool: &SqlitePool) -> (Vec<i64>, i64) {
+        let recorded = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version");
+        let counted = sqlx::query_scalar("PRAGMA user_version");
+        (
+            recorded.fetch_all(pool).await.unwrap(),
+            counted.fetch_one(pool).await.unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_a_counting_version_ran_is_recorded_and_does_not_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in 0..=MIGRATIONS.len() {
+            let path = folder.path().join(format!("{count}.sqlite"));
+            let pool = open(&path).await;
+            for (_, migration) in &MIGRATIONS[..count] {
+                sqlx::raw_sql(*migration).execute(&pool).await.unwrap();
+            }
+            let counted = format!("PRAGMA user_version = {count}");
+            sqlx::raw_sql(AssertSqlSafe(counted))
+                .execute(&pool)
+                .await
+                .unwrap();
+            for _ in 0..2 {
+                let store = Store::open(&path).await.unwrap();
+                store.close().await;
+            }
+            assert_eq!(versions(&pool).await, ((1..=LATEST).collect(), LATEST));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let newer = LATEST + 1;
+        for (name, step) in [
+            ("counted", format!("PRAGMA user_version = {newer}")),
+            (
+                "recorded",
+                format!("INSERT INTO _sqlx_migrations VALUES ({newer}, 'x', 0, TRUE, x'00', 0)"),
+            ),
+        ] {
+            let path = folder.path().join(name);
+            Store::open(&path).await.unwrap().close().await;
+            let pool = open(&path).await;
+            sqlx::raw_sql(AssertSqlSafe(step)).execute(&pool).await.unwrap();
+            let before = versions(&pool).await;
+            assert!(
+                matches!(Store::open(&path).await, Err(StoreError::TooNew)),
+                "{name}"
+            );
+            assert_eq!(versions(&pool).await, before, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tables_of_another_migration_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        Store::open(&path).await.unwrap().close().await;
+        let pool = open(&path).await;
+        sqlx::raw_sql("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert!(matches!(
+            Store::open(&path).await,
+            Err(StoreError::OtherMigration(3))
+        ));
+    }
+
+    #[tokio::test]
+    async fn of_several_migrations_all_run_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let pool = open(&path).await;
+        sqlx::raw_sql(MIGRATIONS[0].1).execute(&pool).await.unwrap();
+        // The last one stumbles over what is there already.
+        sqlx::raw_sql("PRAGMA user_version = 1; ALTER TABLE sessions ADD COLUMN attempts INTEGER")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert!(matches!(Store::open(&path).await, Err(StoreError::Database(_))));
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_schema WHERE name IN ('changes', '_sqlx_migrations')",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert!(tables.is_empty(), "{tables:?}");
+    }
+}
