@@ -8,6 +8,7 @@
 mod compat;
 mod contract;
 mod demo;
+mod errors;
 mod fields;
 mod health;
 mod notifications;

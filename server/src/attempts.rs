@@ -13,7 +13,6 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use crate::config::Limits;
-use crate::error::{ApiError, Code};
 use crate::store::Session;
 
 /// Beyond so many keys those that have calmed down are forgotten.
@@ -89,48 +88,54 @@ impl Attempts {
 
     /// Lets a card of a session through, or refuses it before anything is done with it. The same text again, after a
     /// lost answer, is the same attempt.
-    pub(crate) fn admit(&self, session: &Session, body_hash: &str) -> Result<(), ApiError> {
+    pub(crate) fn admit(&self, session: &Session, body_hash: &str) -> Result<(), TooMany> {
         if session.body_hash.as_deref() == Some(body_hash) {
             return Ok(());
         }
         if session.attempts >= self.per_session {
-            return Err(session_exhausted());
+            return Err(TooMany::CardsOfSession);
         }
         if let Some(customer) = &session.customer {
             self.customers
                 .check(customer)
-                .map_err(|wait| too_many("too many cards were tried for this customer", wait))?;
+                .map_err(|wait| TooMany::at_once("too many cards were tried for this customer", wait))?;
         }
         self.all
             .check()
-            .map_err(|until| too_many("too many cards were tried", seconds(&until)))
+            .map_err(|until| TooMany::at_once("too many cards were tried", seconds(&until)))
     }
 
     /// Lets a session be opened. What a merchant opens counts for its customer alone.
-    pub(crate) fn open_session(&self, customer: Option<&str>, by_page: bool) -> Result<(), ApiError> {
+    pub(crate) fn open_session(&self, customer: Option<&str>, by_page: bool) -> Result<(), TooMany> {
         if let Some(customer) = customer {
             self.customers_sessions
                 .check(&customer)
-                .map_err(|wait| too_many("too many sessions were opened for this customer", wait))?;
+                .map_err(|wait| TooMany::at_once("too many sessions were opened for this customer", wait))?;
         }
         if by_page {
             self.all_sessions
                 .check()
-                .map_err(|until| too_many("too many sessions were opened", seconds(&until)))?;
+                .map_err(|until| TooMany::at_once("too many sessions were opened", seconds(&until)))?;
         }
         Ok(())
     }
 }
 
-/// A session has had all its cards. It does not end by waiting, so there is no time to wait for.
-pub(crate) fn session_exhausted() -> ApiError {
-    ApiError::from(Code::TooManyAttempts).detail("this session has had too many cards; open a new one")
+/// More cards or sessions than the limits allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooMany {
+    /// That does not end by waiting.
+    #[error("this session has had too many cards; open a new one")]
+    CardsOfSession,
+    /// Another one may come after so many seconds.
+    #[error("{what}; try again later")]
+    AtOnce { what: &'static str, wait: u64 },
 }
 
-fn too_many(detail: &str, wait: u64) -> ApiError {
-    ApiError::from(Code::TooManyAttempts)
-        .detail(&format!("{detail}; try again later"))
-        .retry_after(wait)
+impl TooMany {
+    const fn at_once(what: &'static str, wait: u64) -> Self {
+        Self::AtOnce { what, wait }
+    }
 }
 
 fn per_minute(number: u32) -> Quota {

@@ -19,8 +19,12 @@ pub mod logging;
 pub mod payload;
 mod payments;
 mod persist;
+mod reason;
 mod serve;
+mod sessions;
 pub mod store;
+mod submission;
+mod tokens;
 
 use cardseal::platform::Platform;
 use std::collections::BTreeMap;

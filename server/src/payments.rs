@@ -6,7 +6,6 @@
 
 mod change;
 mod charge;
-mod error;
 mod join;
 mod lookups;
 mod notification;
@@ -17,8 +16,7 @@ mod resolve;
 mod state;
 
 pub(crate) use change::{ChangeRequest, change};
-pub(crate) use charge::{Charge, Source, charge, sends_card};
-pub(crate) use error::{Error, Reason};
+pub(crate) use charge::{Charge, SubmissionOptions, charge, open_session};
 pub(crate) use join::Join;
 pub(crate) use lookups::Lookups;
 pub(crate) use notification::{Received, take};
@@ -27,6 +25,7 @@ pub(crate) use reconcile::{reconcile, refresh};
 pub(crate) use resolve::resolve;
 pub(crate) use state::abandoned;
 
+use crate::reason::{Error, Reason};
 #[cfg(test)]
 use crate::store::Status;
 use crate::store::{Payment, StoredAnswer};

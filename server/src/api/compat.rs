@@ -8,7 +8,6 @@
 //! `Idempotency-Key` makes a charge happen once.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
@@ -16,12 +15,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal::gp_api::is_id;
 use cardseal::platform::Platform;
-use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Capture, Page, PagePayload, SessionParams};
-use secrecy::SecretString;
+use cardseal_gateways::gateway::PagePayload;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, RefOr, Response as OpenApiResponse, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
@@ -30,19 +26,19 @@ use utoipa_axum::routes;
 
 use super::payments::{charge_stored, idempotency_key};
 use super::sessions::parse_amount;
-use super::tokens::{CardSubmission, tokenize};
 use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
-use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
-use crate::store::{Key, NewSession, Scope, SessionId, Token};
+use crate::reason::Error;
+use crate::sessions;
+use crate::store::{Key, Scope, Token};
+use crate::submission::Submission;
+use crate::tokens;
 
 const PLATFORM: Platform = Platform::GpApi;
-/// How long a payment reference that was handed over may be tried again.
-const EXCHANGE_MS: i64 = 24 * 60 * 60_000;
 
 checked!(ExchangeRequest, ChargeRequest);
 
@@ -257,27 +253,7 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
 async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
     let data = async {
         let by_page = browser?.merchant.is_err();
-        let reference = uuid::Uuid::new_v4().to_string();
-        let ask = SessionParams {
-            capture: Capture::Auto,
-            kind: Kind::Tokenize,
-            mode: Mode::Direct,
-            reference: &reference,
-            token: None,
-            amount: None,
-            description: "",
-            page: Page::default(),
-            customer_ip: None,
-        };
-        let account = app.account(PLATFORM)?;
-        app.attempts.open_session(None, by_page)?;
-        let _permit = app.enter(PLATFORM, Purpose::Session).await?;
-        let opened = account
-            .gateway
-            .open_session(app.transport(PLATFORM)?, &ask)
-            .await
-            .map_err(ApiError::from)?;
-        let token = opened.public.get("access_token").cloned().unwrap_or_default();
+        let token = sessions::access_token(&app, PLATFORM, by_page).await?;
         Ok((json!({ "accessToken": token }).to_string(), None))
     };
     envelope(data.await)
@@ -300,18 +276,9 @@ async fn create(
                 .invalid("payment_reference", "text of another form")
                 .into());
         }
-        let hash = hex::encode(Sha256::digest(&reference));
-        let session = exchange(&app, &reference, by_page).await?;
-        let submission = CardSubmission {
-            session,
-            payload: PagePayload::Answer(json!({ "id": reference })),
-            hash,
-        };
-        let owner = Arc::clone(&app);
-        let token = app
-            .to_completion(async move { tokenize(&owner, submission).await })
-            .await
-            .map_err(not_stored)?;
+        let session = sessions::exchange(&app, PLATFORM, &reference, by_page).await?;
+        let submission = Submission::new(session, PagePayload::Answer(json!({ "id": reference })));
+        let token = tokens::create(&app, submission).await.map_err(not_stored)?;
         Ok((
             json!(listed(&token)).to_string(),
             Some("Network token created successfully"),
@@ -320,49 +287,8 @@ async fn create(
     envelope(data.await)
 }
 
-/// The session of a payment reference: the same one again, so that a repeated request finds its token.
-async fn exchange(app: &App, reference: &str, by_page: bool) -> Result<SessionId, ApiError> {
-    if let Some(session) = app.store.session_of(PLATFORM, reference).await? {
-        return Ok(session);
-    }
-    let method = SecretString::from(reference);
-    if app.store.knows_platform_token(PLATFORM, &method).await? {
-        return Err(Code::TokenBelongsElsewhere.into());
-    }
-    let account = app.account(PLATFORM)?;
-    let _permit = app.enter(PLATFORM, Purpose::Session).await?;
-    app.attempts.open_session(None, by_page)?;
-    // One that a page made for a session of ours is that session's. The references of those are in lower case, and the
-    // platform is known to write references in capitals here and there.
-    let made_for = account
-        .gateway
-        .session_reference(app.transport(PLATFORM)?, &method)
-        .await?
-        .map(|made_for| made_for.to_ascii_lowercase());
-    if let Some(made_for) = made_for
-        && app.store.session_of(PLATFORM, &made_for).await?.is_some()
-    {
-        return Err(Code::TokenBelongsElsewhere.into());
-    }
-    let now = app.clock.now();
-    let session = NewSession {
-        capture_later: false,
-        platform: PLATFORM,
-        kind: Kind::Tokenize,
-        mode: Mode::Direct,
-        reference,
-        platform_state: &SecretString::default(),
-        customer: None,
-        token_id: None,
-        amount: None,
-        description: "",
-        created_at: now,
-        expires_at: now + EXCHANGE_MS,
-    };
-    Ok(app.store.add_session_once(&session).await?)
-}
-
-fn not_stored(error: ApiError) -> Failure {
+fn not_stored(error: Error) -> Failure {
+    let error = ApiError::from(error);
     let reason = match error.rejection() {
         None if error.code() == Code::TokenDeleted => "the token has been deleted",
         Some(rejection) if rejection.code.as_deref() == Some("no_token_returned") => "no token returned",
@@ -429,10 +355,10 @@ async fn charge(
         let currency = request.currency.unwrap_or_else(|| "USD".into());
         let amount = parse_amount(&plain(&request.amount), &currency)?;
         let id = format!("tok_{}", request.pmt_id.strip_prefix("PMT_").unwrap_or_default());
-        let token = app.store.token(&id.into()).await.map_err(ApiError::from)?;
-        let token = token
-            .filter(|token| token.platform == PLATFORM)
-            .ok_or(Code::TokenNotFound)?;
+        let token = tokens::get(&app, &id.into()).await?;
+        if token.platform != PLATFORM {
+            return Err(Code::TokenNotFound.into());
+        }
         let key = key.map(|key| Key {
             scope: Scope::ProcessPayment,
             key,

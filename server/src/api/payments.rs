@@ -22,8 +22,8 @@ use crate::access::Merchant;
 use crate::error::{ApiError, Code};
 use crate::store::{IdempotencyKey, PaymentId};
 
-pub(super) use answer::PaymentResource;
-pub(super) use charge::{charge_stored, refresh_page};
+pub(super) use answer::{Answers, PaymentResource};
+pub(super) use charge::charge_stored;
 
 /// The routes and their contract.
 pub(super) fn routes() -> OpenApiRouter<App> {

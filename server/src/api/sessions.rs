@@ -1,32 +1,29 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
-use cardseal::platform::Platform;
 use std::net::IpAddr;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::gateway::{Capture, Page, SessionParams};
 use cardseal_gateways::{Amount, AmountError};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::contract::refusals;
 use super::fields::{CaptureTime, capture, kind, misplaced, mode, none_left, platform};
-use super::payments::{self, PaymentResource};
-use super::tokens::{self, TokenResource};
+use super::payments::{Answers, PaymentResource};
+use super::tokens::TokenResource;
+use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
-use crate::config::Account;
 use crate::error::{ApiError, Code};
-use crate::gate::Purpose;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
-use crate::store::{NewSession, SessionId, SessionResult, SessionState, Token, TokenId, TokenStatus};
-use crate::{App, UnknownPlatform};
+use crate::sessions::{self, CustomerIp, PageOptions, PaymentTerms, Status, new_reference};
+use crate::store::SessionId;
 
 refusals! {
     /// Of `POST /v1/sessions`.
@@ -182,29 +179,33 @@ pub(super) async fn create(
     browser: Browser,
     payload: Payload<SessionRequest>,
 ) -> Result<(StatusCode, Json<SessionResource>), ApiError> {
-    let mut request = payload.request;
+    let request = payload.request;
     let kind = request.kind.unwrap_or(Kind::Tokenize);
-    let merchant = browser.merchant;
-    // Charging a card, or putting another in the place of a stored one, is the merchant's decision.
-    if kind != Kind::Tokenize {
-        merchant.clone()?;
+    // Charging a card, or putting another in the place of a stored one, is the merchant's decision. A page of the shop
+    // may choose a language; where its customer returns to is the merchant's.
+    let by_page = browser.merchant.is_err();
+    if kind != Kind::Tokenize
+        || request.customer_ip.is_some()
+        || request.return_url.is_some()
+        || request.variant.is_some()
+    {
+        browser.merchant?;
     }
-    let token = match (kind, request.token.take()) {
+    match (kind, &request.token) {
         (Kind::Update, None) => return Err(SessionRequest::rules().missing("token")),
-        (Kind::Update | Kind::Payment, Some(id)) => Some(updatable(&app, &id.into()).await?),
         (Kind::Tokenize, Some(_)) => return Err(misplaced("token", "a new card has no token yet")),
-        (Kind::Tokenize | Kind::Payment, None) => None,
-    };
-    let customer = request.customer.take();
-    let platform = match &token {
-        Some(token) => token.platform,
-        None => chosen(&app, request.platform.as_deref())?,
-    };
-    let account = app.account(platform)?;
-    if kind == Kind::Payment && token.is_some() && !account.gateway.capabilities().session_stored_card {
-        return Err(ApiError::field(Code::NotOffered, "token"));
+        (Kind::Tokenize | Kind::Payment, None) | (Kind::Update | Kind::Payment, Some(_)) => {}
     }
-    if kind != Kind::Payment {
+    let payment = if kind == Kind::Payment {
+        let missing = |name| SessionRequest::rules().missing(name);
+        let amount = request.amount.ok_or_else(|| missing("amount"))?;
+        let currency = request.currency.ok_or_else(|| missing("currency"))?;
+        Some(PaymentTerms {
+            amount: parse_amount(&amount, &currency)?,
+            description: request.description.unwrap_or_else(|| "Payment".into()),
+            reference: request.order_reference.unwrap_or_else(new_reference),
+        })
+    } else {
         none_left(
             &[
                 ("amount", request.amount.is_some()),
@@ -215,123 +216,44 @@ pub(super) async fn create(
             ],
             "it is for a session with `kind` `payment`",
         )?;
-    }
-    let capture = Capture::from(request.capture.unwrap_or_default());
-    if capture == Capture::Later && !account.gateway.capabilities().session_capture_later {
-        return Err(ApiError::field(Code::NotOffered, "capture"));
-    }
-    let mode = request
-        .mode
-        .unwrap_or_else(|| account.gateway.capabilities().default_mode);
-    // Without notifications, a token that a browser hands over could never become more than its word.
-    let confirmable =
-        account.webhook_path_secret.is_some() || !account.gateway.capabilities().direct_needs_notifications;
-    if mode == Mode::Direct && kind != Kind::Payment && !confirmable {
-        return Err(
-            ApiError::field(Code::NotOffered, "mode").detail("the direct way needs webhook_path_secret")
-        );
-    }
-    let customer_ip = customer_ip(
-        account,
-        request.customer_ip.as_deref(),
-        &merchant,
-        browser.address,
-    )?;
-    let (amount, description, reference) = match kind {
-        Kind::Payment => {
-            let missing = |name| SessionRequest::rules().missing(name);
-            let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
-            let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
-            (
-                Some(accepted_amount(account, amount, currency)?),
-                request.description.take().unwrap_or_else(|| "Payment".into()),
-                request.order_reference.take().unwrap_or_else(new_reference),
-            )
-        }
-        // Nobody can guess it, so an answer that names it belongs to this session.
-        Kind::Tokenize | Kind::Update => (None, String::new(), new_reference()),
+        None
     };
-    if request.return_url.is_some() || request.variant.is_some() {
-        // A page of the shop may choose a language; the rest is the merchant's.
-        merchant.clone()?;
-    }
-    if mode != Mode::Direct || !account.gateway.capabilities().hosted_page {
-        none_left(
-            &[
-                ("return_url", request.return_url.is_some()),
-                ("locale", request.locale.is_some()),
-                ("variant", request.variant.is_some()),
-            ],
-            "it is for a platform that shows a page of its own, in the mode `direct`",
-        )?;
-    }
-    if kind == Kind::Payment && app.store.reference_used(platform, &reference).await? {
-        return Err(ApiError::field(Code::OrderReferenceUsed, "order_reference"));
-    }
-
-    let _permit = app.enter(platform, Purpose::Session).await?;
-    app.attempts
-        .open_session(customer.as_deref(), merchant.is_err())?;
-    // Taken before the platform makes its order: ours never looks younger than the platform's.
-    let created_at = app.clock.now();
-    let ask = SessionParams {
-        kind,
-        mode,
-        reference: &reference,
-        token: token
-            .as_ref()
-            .and_then(|token| token.platform_token.as_ref())
-            .map(ExposeSecret::expose_secret),
-        amount: amount.as_ref(),
-        description: &description,
-        capture,
-        page: Page {
-            return_url: request.return_url.as_deref(),
-            locale: request.locale.as_deref(),
-            variant: request.variant.as_deref(),
-        },
-        customer_ip,
-    };
-    let transport = app.transport(platform)?;
-    let opened = account.gateway.open_session(transport, &ask).await?;
-    let expires_at = created_at + i64::from(opened.seconds) * 1000;
-    let currency = amount.as_ref().map(|amount| amount.currency().code());
-    let minor = amount
-        .as_ref()
-        .and_then(|amount| i64::try_from(amount.minor()).ok());
-    let id = app
-        .store
-        .add_session(&NewSession {
-            platform,
+    let named = |id: String| Platform::from_id(&id).ok_or_else(|| app.unknown_platform());
+    let opened = sessions::open(
+        &app,
+        sessions::Request {
             kind,
-            mode,
-            reference: &reference,
-            platform_state: &opened.state,
-            customer: customer.as_deref(),
-            // A payment that refers to a stored card is not one of its token: the card comes again.
-            token_id: token
-                .as_ref()
-                .filter(|_| kind == Kind::Update)
-                .map(|token| &token.id),
-            amount: minor.zip(currency),
-            description: &description,
-            capture_later: capture == Capture::Later,
-            created_at,
-            expires_at,
-        })
-        .await?;
-
+            mode: request.mode,
+            platform: request.platform.map(named).transpose()?,
+            token: request.token.map(Into::into),
+            customer: request.customer,
+            payment,
+            capture: request.capture.unwrap_or_default().into(),
+            page: PageOptions {
+                return_url: request.return_url,
+                locale: request.locale,
+                variant: request.variant,
+            },
+            customer_ip: CustomerIp {
+                given: address(request.customer_ip.as_deref())?,
+                caller: browser.address,
+            },
+            by_page,
+        },
+    )
+    .await?;
+    let amount = opened.payment.as_ref().map(|payment| &payment.amount);
     let session = SessionResource {
-        id: id.to_string(),
-        platform,
+        id: opened.id.to_string(),
+        platform: opened.platform,
         kind,
-        mode,
-        created_at: rfc3339(created_at),
-        expires_at: rfc3339(expires_at),
+        mode: opened.mode,
+        created_at: rfc3339(opened.created_at),
+        expires_at: rfc3339(opened.expires_at),
         expires_in: opened.seconds,
-        amount: amount.as_ref().map(Amount::to_decimal_text),
-        currency,
-        order_reference: amount.is_some().then_some(reference),
+        amount: amount.map(Amount::to_decimal_text),
+        currency: amount.map(|amount| amount.currency().code()),
+        order_reference: opened.payment.map(|payment| payment.reference),
         page: opened.public,
     };
     Ok((StatusCode::CREATED, Json(session)))
@@ -349,109 +271,30 @@ pub(super) async fn show(
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<SessionId>,
 ) -> Result<Json<SessionOutcome>, ApiError> {
-    let mut session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
-    let gateway = &app.account(session.platform)?.gateway;
-    let mut cancelled = false;
-    if session.state == SessionState::Open
-        && session.mode == Mode::Direct
-        && gateway.capabilities().hosted_page
-    {
-        let looked = match session.kind {
-            Kind::Payment => payments::refresh_page(&app, &session, request_id).await,
-            Kind::Tokenize | Kind::Update => tokens::look(&app, &session.id).await,
-        };
-        match looked.as_ref().map_err(ApiError::code) {
-            Ok(()) | Err(Code::PageOpen) => {}
-            Err(Code::PageCancelled) => cancelled = true,
-            Err(_) => looked?,
-        }
-        session = app.store.session(&id).await?.ok_or(Code::SessionNotFound)?;
-    }
-    let (mut payment, mut token) = (None, None);
-    match &session.result {
-        Some(SessionResult::Payment(id)) => {
-            payment = app.store.payment(id).await?.as_ref().map(PaymentResource::from);
-        }
-        Some(SessionResult::Token(id)) => {
-            token = app.store.token(id).await?.as_ref().map(TokenResource::from);
-        }
-        None => {}
-    }
-    let status = match session.state {
-        SessionState::Used => SessionStatus::Used,
-        SessionState::Busy => SessionStatus::Busy,
-        SessionState::Open if cancelled => SessionStatus::Cancelled,
-        SessionState::Open if session.is_expired(app.clock.now(), 0) => SessionStatus::Expired,
-        SessionState::Open => SessionStatus::Open,
-    };
+    let found = sessions::outcome(&app, &id, Answers::created(request_id)).await?;
+    let session = found.session;
     Ok(Json(SessionOutcome {
         id: session.id.to_string(),
         platform: session.platform,
         kind: session.kind,
         mode: session.mode,
-        status,
+        status: match found.status {
+            Status::Open => SessionStatus::Open,
+            Status::Busy => SessionStatus::Busy,
+            Status::Used => SessionStatus::Used,
+            Status::Cancelled => SessionStatus::Cancelled,
+            Status::Expired => SessionStatus::Expired,
+        },
         expires_at: rfc3339(session.expires_at),
-        payment,
-        token,
+        payment: found.payment.as_ref().map(PaymentResource::from),
+        token: found.token.as_ref().map(TokenResource::from),
     }))
 }
 
-/// A reference that nobody can guess.
-pub(super) fn new_reference() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// A merchant with one platform need not name it; of several, it is the first of the table of platforms.
-fn chosen(app: &App, platform: Option<&str>) -> Result<Platform, UnknownPlatform> {
-    let platform = match platform {
-        Some(id) => Platform::from_id(id),
-        None => app.config.platforms.keys().next().copied(),
-    };
-    platform.ok_or_else(|| app.unknown_platform())
-}
-
-async fn updatable(app: &App, id: &TokenId) -> Result<Token, ApiError> {
-    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
-    match token.status {
-        TokenStatus::Active => Ok(token),
-        TokenStatus::Unconfirmed => Err(Code::TokenUnconfirmed.into()),
-        TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
-    }
-}
-
-/// The customer's address, for platforms that want it: the merchant's word, or where a page's call came from.
-pub(super) fn customer_ip(
-    account: &Account,
-    given: Option<&str>,
-    merchant: &Result<(), ApiError>,
-    caller: Option<IpAddr>,
-) -> Result<Option<IpAddr>, ApiError> {
-    let wanted = account.gateway.capabilities().needs_customer_ip;
-    match given {
-        Some(_) if !wanted => Err(misplaced("customer_ip", "the platform does not ask for it")),
-        None => Ok(caller.filter(|_| wanted)),
-        Some(text) => {
-            merchant.clone()?;
-            let read = text.parse().map(Some);
-            read.map_err(|_| SessionRequest::rules().invalid("customer_ip", "text that is no address"))
-        }
-    }
-}
-
-/// An amount in a currency that the platform has to offer.
-pub(super) fn accepted_amount(account: &Account, text: &str, currency: &str) -> Result<Amount, ApiError> {
-    let amount = parse_amount(text, currency)?;
-    if account.gateway.accepts(amount.currency()) {
-        Ok(amount)
-    } else {
-        let code = amount.currency().code();
-        Err(
-            ApiError::field(Code::CurrencyNotSupported, "currency").detail(&format!(
-                "the configuration of {} has no account for {code}",
-                account.gateway.platform()
-            )),
-        )
-    }
+/// A customer's address.
+pub(super) fn address(text: Option<&str>) -> Result<Option<IpAddr>, ApiError> {
+    let read = text.map(str::parse).transpose();
+    read.map_err(|_| SessionRequest::rules().invalid("customer_ip", "text that is no address"))
 }
 
 pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiError> {

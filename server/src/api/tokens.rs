@@ -1,25 +1,13 @@
 //! `/v1/tokens`: stored cards.
-//!
-//! A session makes one token. The same card sent again for the same session, because an answer was lost, gets
-//! the token that came of it; another card is refused. A token that a browser hands over is stored as
-//! `unconfirmed`, whatever its signature says, for the signature does not cover it: it can be charged only when
-//! the platform's own notification names the same one. Where a platform can be asked about it, it is, and the
-//! token is active at once.
-
-use cardseal::platform::Platform;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use cardseal::session::{Kind, Mode};
-use cardseal_gateways::Error;
-use cardseal_gateways::error::{Cause, Refusal};
-use cardseal_gateways::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
-use secrecy::SecretString;
+use cardseal::platform::Platform;
+use cardseal::session::Kind;
+use cardseal_gateways::gateway::{PagePayload, TokenPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::contract::refusals;
@@ -27,20 +15,12 @@ use super::fields::{none_left, platform};
 use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::{Browser, Merchant};
-use crate::attempts::session_exhausted;
 use crate::clock::rfc3339;
-use crate::error::{ApiError, Code};
-use crate::gate::Purpose;
+use crate::error::ApiError;
 use crate::payload::{Checked, Payload, checked};
-use crate::payments::Join;
-use crate::persist::store_outcome;
-use crate::store::{
-    ANSWER_GRACE_MS, Attempt, Claimed, Session, SessionClaim, SessionId, SessionResult, SessionState,
-    Storing, Taker, Token, TokenId, TokenStatus,
-};
-
-/// In the place of a hash: the platform is asked what the customer did on its page.
-const PAGE: &str = "page";
+use crate::store::{Token, TokenId};
+use crate::submission::Submission;
+use crate::tokens;
 
 refusals! {
     /// Of `POST /v1/tokens`.
@@ -84,14 +64,7 @@ pub(super) struct CardPayload {
     pub(super) answer: Option<Value>,
 }
 
-/// What the browser sends for a session.
-pub(super) struct CardSubmission {
-    pub(super) session: SessionId,
-    pub(super) payload: PagePayload,
-    pub(super) hash: String,
-}
-
-impl TryFrom<CardPayload> for CardSubmission {
+impl TryFrom<CardPayload> for Submission {
     type Error = ApiError;
 
     /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
@@ -111,94 +84,23 @@ impl TryFrom<CardPayload> for CardSubmission {
         let answer_given = ("answer", answer.is_some());
         let product_given = ("payment_product_id", payment_product_id.is_some());
         let one = |others: &[(&str, bool)]| none_left(others, "send a card in one form only");
-        // The keys and numbers inside ciphertext are random: a hash of it says nothing about the card.
-        let (payload, hash) = if let Some(data) = encrypted_customer_input {
+        let ciphertext = |data, key, product| PagePayload::Sealed { data, key, product };
+        let payload = if let Some(data) = encrypted_customer_input {
             one(&[ld_given, lk_given, sealed_given, answer_given])?;
-            let hash = Sha256::digest(&data);
-            let product = payment_product_id;
-            (
-                PagePayload::Sealed {
-                    data,
-                    key: None,
-                    product,
-                },
-                hash,
-            )
+            ciphertext(data, None, payment_product_id)
         } else if let Some(data) = sealed {
             one(&[ld_given, lk_given, answer_given, product_given])?;
-            let hash = Sha256::digest(&data);
-            (
-                PagePayload::Sealed {
-                    data,
-                    key: None,
-                    product: None,
-                },
-                hash,
-            )
+            ciphertext(data, None, None)
         } else if let Some(answer) = answer {
             one(&[ld_given, lk_given, product_given])?;
-            let hash = Sha256::digest(answer.to_string());
-            (PagePayload::Answer(answer), hash)
+            PagePayload::Answer(answer)
         } else {
             one(&[product_given])?;
             let missing = |name| CardPayload::rules().missing(name);
             let data = ld.ok_or_else(|| missing("ld"))?;
-            let key = lk.ok_or_else(|| missing("lk"))?;
-            let hash = Sha256::new()
-                .chain_update(&data)
-                .chain_update(",")
-                .chain_update(&key)
-                .finalize();
-            (
-                PagePayload::Sealed {
-                    data,
-                    key: Some(key),
-                    product: None,
-                },
-                hash,
-            )
+            ciphertext(data, Some(lk.ok_or_else(|| missing("lk"))?), None)
         };
-        Ok(Self {
-            session: session.into(),
-            payload,
-            hash: hex::encode(hash),
-        })
-    }
-}
-
-impl CardSubmission {
-    /// The session, if it is for this kind of request and this way.
-    pub(super) async fn session(&self, app: &App, kinds: &[Kind]) -> Result<Session, ApiError> {
-        let session = app
-            .store
-            .session(&self.session)
-            .await?
-            .ok_or(Code::SessionNotFound)?;
-        let mode = match self.payload {
-            PagePayload::Sealed { .. } => Mode::Relay,
-            PagePayload::Answer(_) => Mode::Direct,
-        };
-        if !kinds.contains(&session.kind) || session.mode != mode {
-            return Err(Code::SessionWrongKind.into());
-        }
-        app.account(session.platform)?.gateway.check(&self.payload)?;
-        Ok(session)
-    }
-
-    /// Whether it counts as one of the session's cards.
-    fn taker(&self, app: &App) -> Taker {
-        if self.hash == PAGE {
-            return Taker::Platform;
-        }
-        Taker::Card(app.config.limits.session_attempts)
-    }
-
-    /// How much older than it should a session may be, in milliseconds.
-    pub(super) const fn grace(&self) -> i64 {
-        match self.payload {
-            PagePayload::Sealed { .. } => 0,
-            PagePayload::Answer(_) => ANSWER_GRACE_MS,
-        }
+        Ok(Self::new(session.into(), payload))
     }
 }
 
@@ -218,17 +120,14 @@ pub(super) async fn create(
     _: Browser,
     payload: Payload<CardPayload>,
 ) -> Result<(StatusCode, Json<TokenResource>), ApiError> {
-    let submission = CardSubmission::try_from(payload.request)?;
+    let submission = Submission::try_from(payload.request)?;
     let session = submission.session(&app, &[Kind::Tokenize, Kind::Update]).await?;
     let status = if session.kind == Kind::Update {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
-    let owner = Arc::clone(&app);
-    let token = app
-        .to_completion(async move { tokenize(&owner, submission).await })
-        .await?;
+    let token = tokens::create(&app, submission).await?;
     Ok((status, Json(TokenResource::from(&token))))
 }
 
@@ -351,178 +250,6 @@ struct TokenPath {
     id: String,
 }
 
-pub(super) async fn tokenize(app: &App, submission: CardSubmission) -> Result<Token, ApiError> {
-    let join = Join::within(app.config.limits.idempotency_wait);
-    let taker = submission.taker(app);
-    let session = app
-        .store
-        .session(&submission.session)
-        .await?
-        .ok_or(Code::SessionNotFound)?;
-    let open =
-        session.state == SessionState::Open && !session.is_expired(app.clock.now(), submission.grace());
-    if open && taker != Taker::Platform {
-        app.attempts.admit(&session, &submission.hash)?;
-    }
-    let claim = app.account(session.platform)?.gateway.claim(&submission.payload);
-    let (session, claimed) = loop {
-        match app
-            .store
-            .claim_session(
-                &submission.session,
-                &Attempt {
-                    body_hash: &submission.hash,
-                    card: claim.as_ref(),
-                    taker,
-                },
-                app.clock.now(),
-                submission.grace(),
-            )
-            .await?
-        {
-            SessionClaim::Claimed(session, claimed) => break (session, Some(claimed)),
-            SessionClaim::Exhausted => return Err(session_exhausted()),
-            SessionClaim::None => return Err(Code::SessionNotFound.into()),
-            SessionClaim::BelongsElsewhere => return Err(Code::TokenBelongsElsewhere.into()),
-            SessionClaim::Taken(session) => {
-                let same = session.body_hash.as_deref() == Some(&submission.hash);
-                match (
-                    session.state,
-                    session.result.as_ref().and_then(SessionResult::token),
-                ) {
-                    (SessionState::Used, Some(token)) if same => {
-                        let token = app.store.token(token).await?.ok_or(Code::TokenNotFound)?;
-                        // The card that this came to is gone, here and at the platform.
-                        return match token.status {
-                            TokenStatus::Active | TokenStatus::Unconfirmed => Ok(token),
-                            TokenStatus::Deleted => Err(Code::TokenDeleted.into()),
-                        };
-                    }
-                    // A notification was first; what is handed over now has to say the same.
-                    (SessionState::Used, Some(_)) if session.mode == Mode::Direct => {
-                        break (session, None);
-                    }
-                    (SessionState::Open, _) => return Err(Code::SessionExpired.into()),
-                    (SessionState::Busy, _) if same => {
-                        if !join.wait().await {
-                            return Err(Code::IdempotencyInProgress.into());
-                        }
-                    }
-                    (SessionState::Busy | SessionState::Used, _) => return Err(Code::SessionUsed.into()),
-                }
-            }
-        }
-    };
-    let claimed = Arc::new(claimed);
-    match ask_platform(app, &session, submission.payload).await {
-        Ok(card) => keep_card(app, &session, card, claimed).await,
-        Err(error) => {
-            if session.state == SessionState::Open {
-                // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
-                reopen(app, &session.id, claimed).await;
-            }
-            Err(error)
-        }
-    }
-}
-
-/// Stores a card that the platform has. Nobody else knows of it: until it is stored, the session stays busy, and the
-/// same request again waits for the token.
-async fn keep_card(
-    app: &App,
-    session: &Session,
-    card: StoredCard,
-    claimed: Arc<Option<Claimed>>,
-) -> Result<Token, ApiError> {
-    let kept = Arc::new((session.id.clone(), card, Arc::clone(&claimed)));
-    let stored = store_outcome(app, "card", session.id.as_str(), move |app| {
-        let kept = Arc::clone(&kept);
-        async move { app.store.store_card(&kept.0, &kept.1, app.clock.now()).await }
-    })
-    .await;
-    let code = match stored {
-        Some(Storing::Stored(token)) => return Ok(*token),
-        Some(Storing::Conflict) => Code::SessionUsed,
-        Some(Storing::BelongsElsewhere) => Code::TokenBelongsElsewhere,
-        Some(Storing::Deleted) => Code::TokenDeleted,
-        None => return Err(not_stored_yet()),
-    };
-    if session.state == SessionState::Open {
-        reopen(app, &session.id, claimed).await;
-    }
-    Err(code.into())
-}
-
-/// Gives a session back, as soon as that can be stored.
-async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claimed>>) {
-    let kept = Arc::new((session.clone(), claimed));
-    store_outcome(app, "session", session.as_str(), move |app| {
-        let kept = Arc::clone(&kept);
-        async move { app.store.reopen_session(&kept.0).await }
-    })
-    .await;
-}
-
-/// The platform has done it, and the disk will have it later.
-fn not_stored_yet() -> ApiError {
-    ApiError::from(Code::StorageUnavailable)
-        .detail("the platform has done it and it cannot be stored yet; send the same request again")
-        .retry_after(5)
-}
-
-/// Asks the platform what the customer did on its form, and keeps the card that came of it.
-pub(super) async fn look(app: &App, session: &SessionId) -> Result<(), ApiError> {
-    let submission = CardSubmission {
-        session: session.clone(),
-        payload: PagePayload::Answer(Value::Null),
-        hash: PAGE.into(),
-    };
-    let owner = Arc::clone(app);
-    match app
-        .to_completion(async move { tokenize(&owner, submission).await })
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Code::SessionExpired => Err(Code::PageOpen.into()),
-        Err(error) => Err(error),
-    }
-}
-
-async fn ask_platform(app: &App, session: &Session, payload: PagePayload) -> Result<StoredCard, ApiError> {
-    let account = app.account(session.platform)?;
-    let from_browser = matches!(payload, PagePayload::Answer(_));
-    let gone = SecretString::default();
-    let open = OpenSession {
-        id: session.id.as_str(),
-        now: app.clock.now(),
-        state: session.platform_state.as_ref().unwrap_or(&gone),
-        kind: session.kind,
-        reference: &session.reference,
-        attempt: "",
-    };
-    let _permit = app.enter(session.platform, Purpose::Operation).await?;
-    let card = account
-        .gateway
-        .tokenize(app.transport(session.platform)?, &open, payload)
-        .await
-        .map_err(|error| match error {
-            Error::SignatureInvalid if from_browser => Code::HandedSignatureInvalid.into(),
-            Error::Refused(Refusal::Rejected(ref rejection)) if rejection.cause() == Cause::Card => {
-                ApiError::from(error).with_code(Code::CardDeclined)
-            }
-            Error::Refused(_) | Error::Doubtful(_) | Error::Incomplete(_) | Error::SignatureInvalid => {
-                ApiError::from(error)
-            }
-        })?;
-    if card.origin == Origin::Browser {
-        tracing::info!(
-            session = %session.id,
-            "a browser handed over a token; it waits for the platform's word"
-        );
-    }
-    Ok(card)
-}
-
 /// Lists stored cards, the newest first.
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", security(("api_key" = [])), params(PageQuery, CustomerQuery),
     responses((status = 200, body = TokenList), ListRefused))]
@@ -553,7 +280,7 @@ pub(super) async fn show(
     _: Merchant,
     Path(id): Path<TokenId>,
 ) -> Result<Json<TokenResource>, ApiError> {
-    let token = app.store.token(&id).await?.ok_or(Code::TokenNotFound)?;
+    let token = tokens::get(&app, &id).await?;
     Ok(Json(TokenResource::from(&token)))
 }
 
@@ -567,10 +294,7 @@ pub(super) async fn refresh(
     Path(id): Path<TokenId>,
     _: Payload<Nothing>,
 ) -> Result<Json<TokenResource>, ApiError> {
-    let owner = Arc::clone(&app);
-    let token = app
-        .to_completion(async move { describe(&owner, &id, None).await })
-        .await?;
+    let token = tokens::refresh(&app, id).await?;
     Ok(Json(TokenResource::from(&token)))
 }
 
@@ -591,44 +315,13 @@ pub(super) async fn change(
     if patch.expiry.is_none() && patch.holder.is_none() {
         return Err(TokenChange::rules().missing("expiry"));
     }
-    let owner = Arc::clone(&app);
-    let token = app
-        .to_completion(async move { describe(&owner, &id, Some(patch)).await })
-        .await?;
+    let token = tokens::update(&app, id, patch).await?;
     Ok(Json(TokenResource::from(&token)))
-}
-
-/// Asks the platform about a card, or to change it, and keeps what it says.
-async fn describe(app: &App, id: &TokenId, patch: Option<TokenPatch>) -> Result<Token, ApiError> {
-    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
-    let platform_token = match (token.status, &token.platform_token) {
-        (TokenStatus::Active, Some(platform_token)) => platform_token,
-        (TokenStatus::Unconfirmed, _) => return Err(Code::TokenUnconfirmed.into()),
-        (TokenStatus::Active | TokenStatus::Deleted, _) => return Err(Code::TokenDeleted.into()),
-    };
-    let gateway = &app.account(token.platform)?.gateway;
-    let _permit = app.enter(token.platform, Purpose::Operation).await?;
-    let transport = app.transport(token.platform)?;
-    let card = match &patch {
-        Some(patch) => gateway.update_token(transport, platform_token, patch).await,
-        None => gateway.read_token(transport, platform_token).await,
-    }?;
-    let kept = Arc::new((token.id.clone(), card));
-    let stored = store_outcome(app, "description of a token", id.as_str(), move |app| {
-        let kept = Arc::clone(&kept);
-        async move { app.store.describe_token(&kept.0, &kept.1, app.clock.now()).await }
-    })
-    .await;
-    stored.ok_or_else(not_stored_yet)?;
-    app.store
-        .token(&token.id)
-        .await?
-        .ok_or_else(|| Code::TokenNotFound.into())
 }
 
 /// Deletes a stored card, at the platform first.
 ///
-/// What only a browser claimed is forgotten here alone: it may be somebody else's card there.
+/// What only a browser named is forgotten here alone: it may be somebody else's card there.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
     responses((status = 200, body = TokenResource), DeleteRefused))]
 pub(super) async fn delete(
@@ -636,32 +329,6 @@ pub(super) async fn delete(
     _: Merchant,
     Path(id): Path<TokenId>,
 ) -> Result<Json<TokenResource>, ApiError> {
-    let owner = Arc::clone(&app);
-    let token = app
-        .to_completion(async move { forget(&owner, &id).await })
-        .await?;
+    let token = tokens::delete(&app, id).await?;
     Ok(Json(TokenResource::from(&token)))
-}
-
-async fn forget(app: &App, id: &TokenId) -> Result<Token, ApiError> {
-    let token = app.store.token(id).await?.ok_or(Code::TokenNotFound)?;
-    if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
-        let account = app.account(token.platform)?;
-        let _permit = app.enter(token.platform, Purpose::Operation).await?;
-        account
-            .gateway
-            .delete_token(app.transport(token.platform)?, platform_token)
-            .await?;
-    }
-    let kept = Arc::new(token.id.clone());
-    let stored = store_outcome(app, "deletion of a token", id.as_str(), move |app| {
-        let kept = Arc::clone(&kept);
-        async move { app.store.delete_token(&kept, app.clock.now()).await }
-    })
-    .await;
-    stored.ok_or_else(not_stored_yet)?;
-    app.store
-        .token(&token.id)
-        .await?
-        .ok_or_else(|| Code::TokenNotFound.into())
 }

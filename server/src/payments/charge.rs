@@ -10,10 +10,11 @@
 //! again; the caller gets a payment whose outcome is unknown. A process that ends between 1 and 3 leaves a payment that
 //! the next start calls unknown. Nothing ever goes from there to 2 again.
 
-use cardseal::platform::Platform;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use cardseal::platform::Platform;
+use cardseal::session::Kind;
 use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{Capture, ChargeParams, OpenSession, Outcome, PagePayload};
 use cardseal_gateways::{Amount, Currency};
@@ -24,12 +25,14 @@ use super::report::Report;
 use super::state::Reporter;
 use super::{Error, Join, Reason, Render, Reply};
 use crate::App;
+use crate::attempts::TooMany;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
 use crate::store::{
-    Attempt, Claim, Claimed, Key, NewPayment, Payment, Session, SessionResult, SessionState, Status,
-    StoreError, StoredAnswer, Taker, Token, TokenStatus,
+    Attempt, Claim, Claimed, Fingerprint, IdempotencyKey, Key, NewPayment, Payment, Scope, Session,
+    SessionResult, SessionState, Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
 };
+use crate::submission::Submission;
 
 /// A request for a charge.
 pub(crate) struct Charge {
@@ -101,7 +104,7 @@ impl Charge {
     }
 
     /// A charge of what a session is for.
-    pub(crate) fn of_session(
+    pub(super) fn of_session(
         session: &Session,
         source: Source,
         key: Key,
@@ -128,6 +131,56 @@ impl Charge {
             render,
         })
     }
+
+    /// A charge of the card that a page sends for its session.
+    pub(crate) async fn of_submission(
+        app: &App,
+        submission: Submission,
+        options: SubmissionOptions,
+        render: Arc<dyn Render>,
+    ) -> Result<Self, Error> {
+        let session = submission.session(app, &[Kind::Payment]).await?;
+        let grace = submission.grace();
+        let in_time = submission.is_in_time(app, &session);
+        let Submission { payload, hash, .. } = submission;
+        // A page that names no key is protected all the same: one session, one card, one payment.
+        let key = Key {
+            scope: Scope::Session(session.id.clone()),
+            key: options.key.unwrap_or_else(|| format!("card {hash}").into()),
+            fingerprint: options.fingerprint,
+        };
+        if in_time && sends_card(app, &session, &payload)? {
+            app.attempts.admit(&session, &hash)?;
+        }
+        let gateway = &app.account(session.platform)?.gateway;
+        if let PagePayload::Answer(answer) = &payload
+            && gateway.capabilities().hosted_page
+        {
+            return Self::of_page(app, session, Some(answer), key, hash, render).await;
+        }
+        let card_claim = gateway.claim(&payload);
+        let source = Source::Payload {
+            session: Box::new(session.clone()),
+            payload,
+            fraud_check: options.fraud_check,
+            bin: options.bin,
+        };
+        Ok(Self {
+            grace,
+            card_claim,
+            ..Self::of_session(&session, source, key, hash, render)?
+        })
+    }
+}
+
+/// What comes with a submission that is to be charged.
+pub(crate) struct SubmissionOptions {
+    pub(crate) key: Option<IdempotencyKey>,
+    /// Of the request's body.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) fraud_check: bool,
+    /// The first digits of the card.
+    pub(crate) bin: Option<String>,
 }
 
 fn session_amount(session: &Session) -> Result<Amount, Error> {
@@ -142,7 +195,7 @@ fn session_amount(session: &Session) -> Result<Amount, Error> {
 }
 
 /// Whether a payload sends a card to the platform now. What a browser did there itself can only be taken in.
-pub(crate) fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<bool, Error> {
+fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<bool, Error> {
     Ok(match payload {
         PagePayload::Sealed { .. } => true,
         PagePayload::Answer(_) => app.capabilities(session.platform)?.charges_direct_answer,
@@ -164,7 +217,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
             Claim::Answered(answer) => return Ok(Reply::Stored(answer)),
             Claim::Reused => return Err(Reason::KeyReused.into()),
             Claim::ReferenceUsed => return Err(Reason::OrderReferenceUsed.into()),
-            Claim::SessionExhausted => return Err(Reason::SessionExhausted.into()),
+            Claim::SessionExhausted => return Err(Reason::from(TooMany::CardsOfSession).into()),
             Claim::SessionTaken => {
                 return match made_before(app, &charge).await? {
                     Some(payment) => Ok(Reply::replayed(payment)),
@@ -259,7 +312,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
 }
 
 /// A session as its gateway gets it. `gone` stands in for a secret that has been wiped.
-pub(super) fn open_session<'a>(
+pub(crate) fn open_session<'a>(
     session: &'a Session,
     gone: &'a SecretString,
     now: i64,

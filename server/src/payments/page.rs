@@ -8,8 +8,8 @@ use cardseal_gateways::gateway::{Capture, Outcome, PageState};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::charge::{charge, open_session};
-use super::{Charge, Error, Reason, Render, Reply, Source};
+use super::charge::{Source, charge, open_session};
+use super::{Charge, Error, Reason, Render, Reply};
 use crate::App;
 use crate::gate::Purpose;
 use crate::store::{Key, PAGE_GRACE_MS, Scope, Session, SessionState};

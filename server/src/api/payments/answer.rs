@@ -1,4 +1,4 @@
-//! How payments, and the errors of the domain, are written in HTTP.
+//! How payments are written in HTTP.
 
 use cardseal::platform::Platform;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 
 use super::REPLAYED;
 use crate::api::fields::platform;
-use crate::attempts::session_exhausted;
 use crate::clock::rfc3339;
-use crate::error::{ApiError, Code, problem};
-use crate::payments::{Error, Reason, Render, Reply};
-use crate::store::{Payment, Status, StoredAnswer};
+use crate::error::{ApiError, problem};
+use crate::payments::{Render, Reply};
+use crate::reason::Error;
+use crate::store::{Payment, StoredAnswer};
 
 /// A payment. Amounts are decimal text in major units.
 #[derive(Serialize, ToSchema)]
@@ -202,70 +202,4 @@ fn response(answer: StoredAnswer) -> Response {
         return problem(status, answer.body);
     }
     (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        let answer = Self::from(error.reason);
-        match error.payment {
-            Some(payment) => answer.about(payment.as_str()),
-            None => answer,
-        }
-    }
-}
-
-impl From<Reason> for ApiError {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::PaymentNotFound => Code::PaymentNotFound.into(),
-            Reason::SessionNotFound => Code::SessionNotFound.into(),
-            Reason::SessionExpired => Code::SessionExpired.into(),
-            Reason::SessionUsed => Code::SessionUsed.into(),
-            Reason::SessionExhausted => session_exhausted(),
-            Reason::PageOpen => Code::PageOpen.into(),
-            Reason::PageCancelled => Code::PageCancelled.into(),
-            Reason::TokenUnconfirmed => Code::TokenUnconfirmed.into(),
-            Reason::TokenDeleted => Code::TokenDeleted.into(),
-            Reason::BelongsElsewhere => Code::TokenBelongsElsewhere.into(),
-            Reason::OrderReferenceUsed => Self::field(Code::OrderReferenceUsed, "order_reference"),
-            Reason::KeyReused => Code::IdempotencyKeyReused.into(),
-            Reason::InProgress => Self::from(Code::IdempotencyInProgress).retry_after(5),
-            Reason::State(status) => Self::from(Code::PaymentState).detail(state(status)),
-            Reason::NotResolvable => Code::PaymentState.into(),
-            Reason::CardUnknown => Self::from(Code::PaymentState).detail(
-                "the platform needs an authorization and card digits that are not known of this payment",
-            ),
-            Reason::LookupInProgress => Self::from(Code::PaymentState)
-                .detail("the platform is being asked about the payment just now; try again")
-                .retry_after(5),
-            Reason::AmountInvalid => Self::field(Code::AmountInvalid, "amount"),
-            Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount")
-                .detail("the amount is more than what is left of the payment"),
-            Reason::NotOffered => Code::NotOffered.into(),
-            Reason::UnknownPlatform(error) => error.into(),
-            Reason::Busy(error) => error.into(),
-            Reason::Refused(refusal) => refusal.into(),
-            Reason::Platform(error) => error.into(),
-            Reason::Store(error) => Self::from(error.as_ref()),
-            Reason::TaskPanicked(error) => error.into(),
-            Reason::Internal(cause) => Self::internal(cause),
-        }
-    }
-}
-
-/// What can be done with a payment of this status.
-const fn state(status: Status) -> &'static str {
-    match status {
-        Status::InFlight | Status::CaptureInFlight | Status::VoidInFlight | Status::RefundInFlight => {
-            "something is under way for this payment"
-        }
-        Status::Unknown | Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
-            "the outcome is unknown; resolve it first, after asking the platform"
-        }
-        Status::Authorized => "an authorized payment can be captured or voided",
-        Status::PartiallyRefunded => "what is left of the payment can be refunded, and nothing else",
-        Status::Approved | Status::Declined | Status::Failed | Status::Voided | Status::Refunded => {
-            "only an approved payment can be voided or refunded, and only an authorized one captured"
-        }
-    }
 }

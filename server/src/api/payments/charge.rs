@@ -7,9 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use cardseal::session::Kind;
 use cardseal_gateways::Amount;
-use cardseal_gateways::gateway::PagePayload;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -20,13 +18,16 @@ use crate::App;
 use crate::access::Browser;
 use crate::api::contract::refusals;
 use crate::api::fields::{CaptureTime, capture, none_left};
-use crate::api::sessions::{accepted_amount, customer_ip, new_reference};
-use crate::api::tokens::{CardPayload, CardSubmission};
-use crate::error::{ApiError, Code};
+use crate::api::sessions::{address, parse_amount};
+use crate::api::tokens::CardPayload;
+use crate::error::ApiError;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
-use crate::payments::{self, Charge, Source, sends_card};
-use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, Session, SessionState, StoredAnswer, Token};
+use crate::payments::{self, Charge, SubmissionOptions};
+use crate::sessions::{CustomerIp, accepted, new_reference};
+use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token};
+use crate::submission::Submission;
+use crate::tokens;
 
 refusals! {
     /// Of `POST /v1/payments`.
@@ -199,16 +200,6 @@ pub(in crate::api) async fn charge_stored(
     Ok(answer)
 }
 
-/// Looks up what the customer did on the platform's page, and stores what came of it.
-pub(in crate::api) async fn refresh_page(
-    app: &App,
-    session: &Session,
-    request_id: String,
-) -> Result<(), ApiError> {
-    payments::refresh_page(app, session.clone(), Answers::created(request_id)).await?;
-    Ok(())
-}
-
 async fn by_token(
     app: &App,
     request: PaymentRequest,
@@ -219,12 +210,14 @@ async fn by_token(
     request.none_of_a_session()?;
     let missing = |name| PaymentRequest::rules().missing(name);
     let token = request.token.as_deref().ok_or_else(|| missing("token"))?;
-    let token = app.store.token(&token.into()).await?.ok_or(Code::TokenNotFound)?;
+    let token = tokens::get(app, &token.into()).await?;
     let account = app.account(token.platform)?;
     let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
     let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
-    let amount = accepted_amount(account, amount, currency)?;
-    let customer_ip = customer_ip(account, request.customer_ip.as_deref(), &Ok(()), caller)?;
+    let amount = parse_amount(amount, currency)?;
+    accepted(account, &amount)?;
+    let given = address(request.customer_ip.as_deref())?;
+    let customer_ip = CustomerIp { given, caller }.wanted_by(account)?;
     let charge = Charge::of_token(token, amount, customer_ip, answers.clone());
     Ok(Charge {
         order_reference: request.order_reference.unwrap_or_else(new_reference),
@@ -249,7 +242,7 @@ async fn by_session(
     answers: &Arc<Answers>,
 ) -> Result<Charge, ApiError> {
     request.none_of_a_token()?;
-    let submission = CardSubmission::try_from(CardPayload {
+    let submission = Submission::try_from(CardPayload {
         session,
         ld: request.ld,
         lk: request.lk,
@@ -258,38 +251,11 @@ async fn by_session(
         sealed: request.sealed,
         answer: request.answer,
     })?;
-    let fraud_check = request.kount.unwrap_or(false);
-    let bin = request.bin;
-    let session = submission.session(app, &[Kind::Payment]).await?;
-    let grace = submission.grace();
-    let CardSubmission { payload, hash, .. } = submission;
-    // A page that names no key is protected all the same: one session, one card, one payment.
-    let key = Key {
-        scope: Scope::Session(session.id.clone()),
-        key: key.unwrap_or_else(|| format!("card {hash}").into()),
+    let options = SubmissionOptions {
+        key,
         fingerprint,
+        fraud_check: request.kount.unwrap_or(false),
+        bin: request.bin,
     };
-    let open = session.state == SessionState::Open && !session.is_expired(app.clock.now(), grace);
-    if open && sends_card(app, &session, &payload)? {
-        app.attempts.admit(&session, &hash)?;
-    }
-    let gateway = &app.account(session.platform)?.gateway;
-    if let PagePayload::Answer(answer) = &payload
-        && gateway.capabilities().hosted_page
-    {
-        let charge = Charge::of_page(app, session, Some(answer), key, hash, answers.clone()).await;
-        return Ok(charge?);
-    }
-    let card_claim = gateway.claim(&payload);
-    let source = Source::Payload {
-        session: Box::new(session.clone()),
-        payload,
-        fraud_check,
-        bin,
-    };
-    Ok(Charge {
-        grace,
-        card_claim,
-        ..Charge::of_session(&session, source, key, hash, answers.clone())?
-    })
+    Ok(Charge::of_submission(app, submission, options, answers.clone()).await?)
 }

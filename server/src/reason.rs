@@ -1,14 +1,16 @@
-//! Why a payment was not made, changed or looked up.
+//! Why the domain refuses a request. How that is written in HTTP is the API's matter.
 
 use std::sync::Arc;
 
+use cardseal::platform::Platform;
 use cardseal_gateways::error::Refusal;
 
+use crate::attempts::TooMany;
 use crate::gate::Busy;
 use crate::store::{PaymentId, Status, StoreError};
 use crate::{TaskPanicked, UnknownPlatform};
 
-/// Why a payment was not made, changed or looked up, and which payment it is about, if there is one.
+/// Why a request is refused, and which payment that is about, if there is one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Error {
@@ -27,12 +29,16 @@ pub(crate) enum Reason {
     SessionExpired,
     #[error("the session has been used")]
     SessionUsed,
-    #[error("the session has had as many cards as it may have")]
-    SessionExhausted,
+    #[error("the session is for another kind of request")]
+    SessionWrongKind,
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     #[error("the customer has not finished on the platform's page")]
     PageOpen,
     #[error("the customer left the platform's page")]
     PageCancelled,
+    #[error("there is no such token")]
+    TokenNotFound,
     #[error("the platform has not confirmed the token")]
     TokenUnconfirmed,
     #[error("the token has been deleted")]
@@ -57,8 +63,26 @@ pub(crate) enum Reason {
     AmountInvalid,
     #[error("the amount is more than what is left of the payment")]
     AmountTooLarge,
+    #[error("the configuration of {0} has no account for {1}")]
+    NoAccount(Platform, &'static str),
     #[error("the platform does not offer this")]
     NotOffered,
+    /// The platform does not offer what the field asks for.
+    #[error("the platform does not offer this: {field}")]
+    FieldNotOffered {
+        field: &'static str,
+        why: Option<&'static str>,
+    },
+    /// The field does not go with the rest of the request.
+    #[error("{field} does not belong here: {why}")]
+    FieldMisplaced { field: &'static str, why: &'static str },
+    #[error("the signature of what the browser sent is not valid")]
+    BrowserSignatureInvalid,
+    /// The bank declined a card that was to be stored.
+    #[error(transparent)]
+    CardDeclined(Refusal),
+    #[error("the platform has done it and it cannot be stored yet; send the same request again")]
+    NotStoredYet,
     #[error(transparent)]
     UnknownPlatform(#[from] UnknownPlatform),
     #[error(transparent)]

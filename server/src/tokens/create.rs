@@ -1,0 +1,184 @@
+//! Makes a token of the card of a session.
+
+use std::sync::Arc;
+
+use cardseal::session::Mode;
+use cardseal_gateways::Error as PlatformError;
+use cardseal_gateways::error::{Cause, Refusal};
+use cardseal_gateways::gateway::{Origin, PagePayload, StoredCard};
+use secrecy::SecretString;
+
+use crate::App;
+use crate::attempts::TooMany;
+use crate::gate::Purpose;
+use crate::payments::{Join, open_session};
+use crate::persist::store_outcome;
+use crate::reason::{Error, Reason};
+use crate::store::{
+    Attempt, Claimed, Session, SessionClaim, SessionId, SessionResult, SessionState, Storing, Taker, Token,
+    TokenStatus,
+};
+use crate::submission::Submission;
+
+/// Stores a card once, however often it is sent. A caller who hangs up does not cut it short.
+pub(crate) async fn create(app: &App, submission: Submission) -> Result<Token, Error> {
+    let owner = Arc::clone(app);
+    app.to_completion(async move { carry_out(&owner, submission).await })
+        .await
+}
+
+/// Asks the platform what the customer did on its page, and stores the card that came of it.
+pub(crate) async fn refresh_page(app: &App, session: &SessionId) -> Result<(), Error> {
+    match create(app, Submission::of_page(session.clone())).await {
+        Ok(_) => Ok(()),
+        Err(Error {
+            reason: Reason::SessionExpired,
+            ..
+        }) => Err(Reason::PageOpen.into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a submission finds.
+enum Start {
+    /// The session is this submission's. One that a notification settled first has nothing to give back.
+    Work(Box<Session>, Option<Claimed>),
+    /// The same submission made this token before.
+    Done(Box<Token>),
+}
+
+async fn carry_out(app: &App, submission: Submission) -> Result<Token, Error> {
+    let (session, claimed) = match claim(app, &submission).await? {
+        Start::Work(session, claimed) => (session, Arc::new(claimed)),
+        Start::Done(token) => return Ok(*token),
+    };
+    match call_platform(app, &session, submission.payload).await {
+        Ok(card) => store(app, &session, card, claimed).await,
+        Err(error) => {
+            if session.state == SessionState::Open {
+                // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
+                reopen(app, &session.id, claimed).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Takes the session. While the same submission is under way, its end is awaited.
+async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
+    let join = Join::within(app.config.limits.idempotency_wait);
+    let taker = submission.taker(app);
+    let session = app.store.session(&submission.session).await?;
+    let session = session.ok_or(Reason::SessionNotFound)?;
+    if submission.is_in_time(app, &session) && taker != Taker::Platform {
+        app.attempts.admit(&session, &submission.hash)?;
+    }
+    let card = app.account(session.platform)?.gateway.claim(&submission.payload);
+    loop {
+        let attempt = Attempt {
+            body_hash: &submission.hash,
+            card: card.as_ref(),
+            taker,
+        };
+        let (now, grace) = (app.clock.now(), submission.grace());
+        let taken = match app
+            .store
+            .claim_session(&submission.session, &attempt, now, grace)
+            .await?
+        {
+            SessionClaim::Claimed(session, claimed) => {
+                return Ok(Start::Work(Box::new(session), Some(claimed)));
+            }
+            SessionClaim::Taken(session) => session,
+            SessionClaim::Exhausted => return Err(Reason::from(TooMany::CardsOfSession).into()),
+            SessionClaim::None => return Err(Reason::SessionNotFound.into()),
+            SessionClaim::BelongsElsewhere => return Err(Reason::BelongsElsewhere.into()),
+        };
+        let same = taken.body_hash.as_deref() == Some(&submission.hash);
+        let token = taken.result.as_ref().and_then(SessionResult::token);
+        match (taken.state, token) {
+            (SessionState::Used, Some(token)) if same => {
+                let token = super::get(app, token).await?;
+                // The card that this came to is gone, here and at the platform.
+                return match token.status {
+                    TokenStatus::Active | TokenStatus::Unconfirmed => Ok(Start::Done(Box::new(token))),
+                    TokenStatus::Deleted => Err(Reason::TokenDeleted.into()),
+                };
+            }
+            // A notification was first; what the browser sends now has to say the same.
+            (SessionState::Used, Some(_)) if taken.mode == Mode::Direct => {
+                return Ok(Start::Work(Box::new(taken), None));
+            }
+            (SessionState::Open, _) => return Err(Reason::SessionExpired.into()),
+            (SessionState::Busy, _) if same => {
+                if !join.wait().await {
+                    return Err(Reason::InProgress.into());
+                }
+            }
+            (SessionState::Busy | SessionState::Used, _) => return Err(Reason::SessionUsed.into()),
+        }
+    }
+}
+
+async fn call_platform(app: &App, session: &Session, payload: PagePayload) -> Result<StoredCard, Error> {
+    let gateway = &app.account(session.platform)?.gateway;
+    let from_browser = matches!(payload, PagePayload::Answer(_));
+    let gone = SecretString::default();
+    let open = open_session(session, &gone, app.clock.now(), "");
+    let _permit = app.enter(session.platform, Purpose::Operation).await?;
+    let transport = app.transport(session.platform)?;
+    let card = match gateway.tokenize(transport, &open, payload).await {
+        Ok(card) => card,
+        Err(PlatformError::SignatureInvalid) if from_browser => {
+            return Err(Reason::BrowserSignatureInvalid.into());
+        }
+        Err(PlatformError::Refused(Refusal::Rejected(rejection))) if rejection.cause() == Cause::Card => {
+            return Err(Reason::CardDeclined(Refusal::Rejected(rejection)).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if card.origin == Origin::Browser {
+        tracing::info!(session = %session.id, "a browser named a token; it waits for the platform's confirmation");
+    }
+    Ok(card)
+}
+
+/// Stores a card that the platform has. Nobody else knows of it: until it is stored, the session stays busy, and the
+/// same request again waits for the token.
+async fn store(
+    app: &App,
+    session: &Session,
+    card: StoredCard,
+    claimed: Arc<Option<Claimed>>,
+) -> Result<Token, Error> {
+    let outcome = Arc::new((session.id.clone(), card, Arc::clone(&claimed)));
+    let stored = store_outcome(app, "card", session.id.as_str(), move |app| {
+        let outcome = Arc::clone(&outcome);
+        async move {
+            let (session, card, _) = &*outcome;
+            app.store.store_card(session, card, app.clock.now()).await
+        }
+    })
+    .await;
+    let reason = match stored {
+        Some(Storing::Stored(token)) => return Ok(*token),
+        Some(Storing::Conflict) => Reason::SessionUsed,
+        Some(Storing::BelongsElsewhere) => Reason::BelongsElsewhere,
+        Some(Storing::Deleted) => Reason::TokenDeleted,
+        None => return Err(Reason::NotStoredYet.into()),
+    };
+    if session.state == SessionState::Open {
+        reopen(app, &session.id, claimed).await;
+    }
+    Err(reason.into())
+}
+
+/// Gives a session back, as soon as that can be stored.
+async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claimed>>) {
+    let held = Arc::new((session.clone(), claimed));
+    store_outcome(app, "session", session.as_str(), move |app| {
+        let held = Arc::clone(&held);
+        async move { app.store.reopen_session(&held.0).await }
+    })
+    .await;
+}
