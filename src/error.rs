@@ -45,11 +45,11 @@ codes! {
     /// No public key was given.
     KeyMissing = "key_missing", "no public key was given";
     /// The text is not a key in any accepted form.
-    KeyMalformed = "key_malformed", "the public key is neither PEM nor base64 nor hex of an RSA public key";
+    KeyMalformed = "key_malformed", "the public key is not an RSA public key in PEM, base64 or hex";
     /// A private key was given where a public one belongs.
-    KeyIsPrivate = "key_is_private", "this is a private key; it must never be in a page, give the public key";
+    KeyIsPrivate = "key_is_private", "this is a private key, which must never be in a page; pass the public key";
     /// A certificate was given instead of a bare public key.
-    KeyIsCertificate = "key_is_certificate", "this is a certificate; give the public key inside it";
+    KeyIsCertificate = "key_is_certificate", "this is a certificate; pass the public key inside it";
     /// The key is for another algorithm than RSA.
     KeyNotRsa = "key_not_rsa", "the public key is not an RSA key";
     /// The public exponent is even or below three.
@@ -59,9 +59,9 @@ codes! {
     /// The modulus is above 8192 bits, or is not a possible modulus.
     KeyModulusInvalid = "key_modulus_invalid", "the RSA modulus is even or longer than 8192 bits";
     /// The secure random source is missing or failed.
-    RandomUnavailable = "random_unavailable", "the platform's secure random source is missing or failed";
+    RandomUnavailable = "random_unavailable", "the secure random source is missing or failed";
     /// The sixteen-byte counter was asked for, but the key is too small to carry it.
-    CounterDoesNotFit = "counter_does_not_fit", "the key is too small for the 16-byte counter form; use the default";
+    CounterDoesNotFit = "counter_does_not_fit", "the key is too small for the 16-byte counter; use the default";
     /// RSA encryption failed for another reason.
     EncryptionFailed = "encryption_failed", "the card could not be encrypted";
     /// The card has problems; see the list.
@@ -71,9 +71,9 @@ codes! {
     /// A value has the wrong JavaScript type.
     TypeInvalid = "type_invalid", "a value has the wrong type";
     /// An option has a value that is not offered.
-    OptionInvalid = "option_invalid", "an option has a value that is not offered";
+    OptionInvalid = "option_invalid", "an option has a value that is not allowed";
     /// The session object lacks something or is malformed.
-    SessionMalformed = "session_malformed", "the session object is not one that the server or the platform returned";
+    SessionMalformed = "session_malformed", "the session is not what the server or the platform returned; pass it unchanged";
     /// The session is older than the platform allows.
     SessionExpired = "session_expired", "the session has expired; open a new one";
     /// The session was opened for another purpose.
@@ -81,9 +81,9 @@ codes! {
     /// The session belongs to another platform.
     SessionWrongPlatform = "session_wrong_platform", "the session belongs to another platform";
     /// The session names a host that is neither the platform's nor one that the page has named.
-    SessionHostRefused = "session_host_refused", "the session names a host that is not the platform's";
+    SessionHostRefused = "session_host_refused", "the session names a host that does not belong to the platform";
     /// The answer is not what the platform documents.
-    AnswerMalformed = "answer_malformed", "the answer is not one that the platform documents";
+    AnswerMalformed = "answer_malformed", "the answer does not match the platform's documentation";
     /// The answer's signature is missing or wrong.
     SignatureInvalid = "signature_invalid", "the answer's signature is missing or does not match the key";
     /// The platform refused the request.
@@ -95,15 +95,15 @@ codes! {
     /// A session, a customer or all customers have tried too many cards.
     TooManyAttempts = "too_many_attempts", "too many cards were tried";
     /// The time-out passed; what happened on the other side is unknown.
-    RequestTimeout = "request_timeout", "no answer came within the time-out";
+    RequestTimeout = "request_timeout", "no answer arrived within the timeout";
     /// The caller aborted the request.
-    RequestAborted = "request_aborted", "the request was aborted by the caller";
+    RequestAborted = "request_aborted", "the caller aborted the request";
     /// The request could not be sent, or the connection broke.
     NetworkFailed = "network_failed", "the request could not be sent, or the connection broke";
     /// The module was used before it was loaded.
-    NotLoaded = "not_loaded", "call and await load() before using the module";
+    NotLoaded = "not_loaded", "await load() before you use the module";
     /// The module failed in the middle of a call; nothing was sent. It is started anew.
-    ModuleFailed = "module_failed", "the WebAssembly module failed and is started anew; try again";
+    ModuleFailed = "module_failed", "the WebAssembly module failed and will be reloaded; try again";
     /// The module could not be loaded.
     LoadFailed = "load_failed", "the WebAssembly module could not be loaded";
 }
