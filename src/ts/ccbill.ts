@@ -4,7 +4,7 @@ import { fallback } from './fallback.js';
 import { cardseal_ccbill } from './integrity.js';
 import { loader } from './load.js';
 
-/** Loads the module of CCBill: see `load` of `cardseal`. */
+/** Loads the module of CCBill. See `load` of `cardseal`. */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal_ccbill.js'),
   () => new URL('./cardseal_ccbill_bg.wasm', import.meta.url),

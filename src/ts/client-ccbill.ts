@@ -34,14 +34,14 @@ const exactly = (json: string): unknown =>
     ),
   );
 
-/** Everything wrong with the customer's details. Throws only for values of the wrong type. */
+/** Checks the customer's details and returns every problem. Throws only for values of the wrong type. */
 export const checkCustomer = (customer: Partial<CcBillCustomer>): CustomerProblem[] =>
   call('checkCustomer', (check) => check(customer));
 
 /**
- * CCBill's RESTful Transaction API. **This platform's format is clear JSON over TLS:** the request that
- * {@link CcBill.createPaymentTokenRequest} returns holds the card number and the security code. Send it to the platform and
- * nowhere else, never log it, and drop it. `nickname` is not sent.
+ * CCBill's RESTful Transaction API. **The card is sent as plain JSON over TLS.** The request that
+ * {@link CcBill.createPaymentTokenRequest} returns contains the card number and the security code. Send it only to the
+ * platform, never log it, and do not keep it. `nickname` is not sent.
  */
 export class CcBill {
   readonly #client: Client<Inner>;
@@ -50,12 +50,12 @@ export class CcBill {
     this.#client = new Client('ccbill', 'CcBill', options);
   }
 
-  /** The request that makes a payment token of a card. It holds the card in clear. */
+  /** The request that turns a card into a payment token. It contains the card in the clear. */
   createPaymentTokenRequest(session: Session, card: CardInput | null, options?: CcBillRequestOptions): CardsealRequest {
     return this.#client.module((inner) => inner.createPaymentTokenRequest(session, card, options));
   }
 
-  /** Makes a payment token of a card. */
+  /** Turns a card into a payment token. */
   async createPaymentToken(
     session: Session,
     card: CardInput | null,
@@ -67,30 +67,35 @@ export class CcBill {
     return { ...directToken('ccbill', read, body), subscriptionId };
   }
 
-  /** The platform's format has the first six and the last four digits of the card in the address. */
+  /**
+   * The request for {@link threeDsRequired}. The platform puts the card's first six and last four digits in the
+   * address.
+   */
   threeDsRequiredRequest(session: Session, card: CardInput): CardsealQuery {
     return this.#client.module((inner) => inner.threeDsRequiredRequest(session, card));
   }
 
-  /** Whether the card has to be authenticated. */
+  /** Whether a payment with this card needs 3-D Secure. */
   async threeDsRequired(session: Session, card: CardInput, options?: SendOptions): Promise<boolean> {
     const { status, body } = await this.#client.send(this.threeDsRequiredRequest(session, card), options);
     return this.#client.module((inner) => inner.readThreeDs(status, body));
   }
 
-  /** The request that hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
+  /**
+   * The request that submits the payment token to the Cardseal server, which reads it from the platform and stores it.
+   */
   confirmTokenRequest(session: CcBillSession, token: Token): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
-  /** Hands the payment token to the Cardseal server, which asks the platform for it and stores it. */
+  /** Submits the payment token to the Cardseal server, which reads it from the platform and stores it. */
   async confirmToken(session: CcBillSession, token: Token, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
   /**
-   * Hands the payment token to the Cardseal server, which charges it, with what came of 3-D Secure. An authentication that
-   * failed is handed over, too: the server declines the payment and charges nothing.
+   * The request that submits the payment token, with the result of 3-D Secure, to the Cardseal server, which charges
+   * it. Submit a failed authentication too: the server then declines the payment and charges nothing.
    */
   confirmPaymentRequest(
     session: CcBillSession,
@@ -100,7 +105,10 @@ export class CcBill {
     return this.#client.module((inner) => inner.confirmPaymentRequest(session, token, options));
   }
 
-  /** A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. The same token handed over again is charged once. */
+  /**
+   * Submits the payment token to the Cardseal server, which charges it. After a lost answer the outcome is unknown: see
+   * {@link GreenPay.pay}. A token that is sent twice is charged once.
+   */
   async confirmPayment(
     session: CcBillSession,
     token: Token | CcBillAuthenticated,
@@ -110,7 +118,7 @@ export class CcBill {
     return this.#client.serverCharge(request, options);
   }
 
-  /** Frees its part of the module at once instead of at garbage collection. */
+  /** Frees the memory of this object now, instead of at garbage collection. */
   free(): void {
     this.#client.free();
   }

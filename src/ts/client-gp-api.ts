@@ -19,9 +19,9 @@ import type {
 type Session = GpApiSession | GpApiAccess;
 
 /**
- * Global Payments GP API. **This platform's format is clear JSON over TLS:** the request that {@link GpApi.tokenizeRequest}
- * returns holds the card number and the security code. Send it to the platform and nowhere else, never log it, and drop it.
- * `nickname` is not sent; `holder` may be empty.
+ * Global Payments GP API. **The card is sent as plain JSON over TLS.** The request that {@link GpApi.tokenizeRequest}
+ * returns contains the card number and the security code. Send it only to the platform, never log it, and do not keep
+ * it. `nickname` is not sent; `holder` may be empty.
  */
 export class GpApi {
   readonly #client: Client<Inner>;
@@ -30,12 +30,14 @@ export class GpApi {
     this.#client = new Client('gp_api', 'GpApi', options);
   }
 
-  /** The request that makes a single-use token of a card. It holds the card in clear. */
+  /** The request that turns a card into a single-use token. It contains the card in the clear. */
   tokenizeRequest(session: Session, card: CardInput, options?: GpApiRequestOptions): CardsealRequest {
     return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
   }
 
-  /** A single-use `PMT_…` and masked details; {@link confirmToken} makes a lasting token of it. */
+  /**
+   * Turns a card into a single-use `PMT_…` with masked details. {@link confirmToken} turns that into a stored token.
+   */
   async tokenize(session: Session, card: CardInput, options?: GpApiSendOptions): Promise<DirectToken> {
     const { status, body } = await this.#client.send(this.tokenizeRequest(session, card, options), options);
     return this.#client.named(() =>
@@ -47,12 +49,12 @@ export class GpApi {
     );
   }
 
-  /** The request that hands the platform's answer to the Cardseal server. */
+  /** The request that submits the platform's answer to the Cardseal server. */
   confirmTokenRequest(session: GpApiSession, token: Pick<DirectToken, 'raw'>): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
-  /** Hands the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
+  /** Submits the platform's answer to the Cardseal server, which verifies the card and stores the lasting token. */
   async confirmToken(
     session: GpApiSession,
     token: Pick<DirectToken, 'raw'>,
@@ -61,7 +63,7 @@ export class GpApi {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
-  /** Frees its part of the module at once instead of at garbage collection. */
+  /** Frees the memory of this object now, instead of at garbage collection. */
   free(): void {
     this.#client.free();
   }

@@ -31,32 +31,35 @@ type UpdateOptions = { token?: string };
 export class GreenPay {
   readonly #client: Client<Inner>;
 
-  /** Reads the key. Throws where it cannot serve. */
+  /** Reads the key. Throws if it cannot be used. */
   constructor(options: GreenPayOptions) {
     this.#client = new Client('greenpay', 'GreenPay', options);
   }
 
-  /** What is worth knowing about the key. */
+  /** Warnings about the key. */
   get warnings(): KeyWarning[] {
     return this.#client.module((inner) => inner.warnings);
   }
 
-  /** Encrypts without making a request, for a backend of your own. */
+  /** Encrypts a card without building a request, for your own back end. */
   pack(input: PackInput, options?: PackOptions): Packed {
     return this.#client.module((inner) => inner.pack(input, options));
   }
 
-  /** The request that makes a token of a card. */
+  /** The request that turns a card into a token. */
   tokenizeRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions): CardsealRequest {
     return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
   }
 
-  /** Makes a token of a card. */
+  /** Turns a card into a token. */
   async tokenize(session: Session, card: CardInput, options?: GreenPaySendOptions): Promise<CardToken> {
     return this.#token(session, this.tokenizeRequest(session, card, options), options);
   }
 
-  /** `token` is needed with a {@link GreenPayOrder}; a server session of kind `update` brings it. */
+  /**
+   * The request for {@link updateToken}. Pass `token` with a {@link GreenPayOrder}; a server session of kind `update`
+   * has it.
+   */
   updateTokenRequest(
     session: Session,
     card: CardInput,
@@ -65,7 +68,7 @@ export class GreenPay {
     return this.#client.module((inner) => inner.updateTokenRequest(session, card, options));
   }
 
-  /** Stores a card in the place of a token. */
+  /** Replaces the card of a stored token. */
   async updateToken(
     session: Session,
     card: CardInput,
@@ -84,9 +87,9 @@ export class GreenPay {
   }
 
   /**
-   * Charges a card. A time-out, an abort or a broken connection leaves the outcome unknown: they are exceptions whose
-   * `retryable` is false. To ask again safely, keep the request of {@link payRequest} with its `idempotencyKey` and send
-   * the same one: every call encrypts anew, and another body under the same key is refused.
+   * Charges a card. After a timeout, an abort or a broken connection the outcome is unknown; the exception's
+   * `retryable` is false. To try again safely, keep the request from {@link payRequest} with its `idempotencyKey` and
+   * send that same request: every call encrypts afresh, and the server refuses another body under the same key.
    */
   async pay(
     session: Session,
@@ -103,12 +106,12 @@ export class GreenPay {
     );
   }
 
-  /** After a direct {@link tokenize}: the request that hands the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link tokenize}: the request that submits the platform's answer to the Cardseal server. */
   confirmTokenRequest(session: GreenPaySession, token: Pick<DirectToken, 'raw'>): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
-  /** After a direct {@link tokenize}: hands the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link tokenize}: submits the platform's answer to the Cardseal server. */
   async confirmToken(
     session: GreenPaySession,
     token: Pick<DirectToken, 'raw'>,
@@ -117,7 +120,7 @@ export class GreenPay {
     return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
   }
 
-  /** After a direct {@link pay}: the request that hands the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link pay}: the request that submits the platform's answer to the Cardseal server. */
   confirmPaymentRequest(
     session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
@@ -126,7 +129,7 @@ export class GreenPay {
     return this.#client.module((inner) => inner.confirmPaymentRequest(session, outcome, options));
   }
 
-  /** After a direct {@link pay}: hands the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link pay}: submits the platform's answer to the Cardseal server. */
   async confirmPayment(
     session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
@@ -135,7 +138,7 @@ export class GreenPay {
     return this.#client.serverPayment(this.confirmPaymentRequest(session, outcome, options), options);
   }
 
-  /** Frees the parsed key at once instead of at garbage collection. */
+  /** Frees the parsed key now, instead of at garbage collection. */
   free(): void {
     this.#client.free();
   }

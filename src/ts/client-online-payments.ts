@@ -31,17 +31,17 @@ import type {
 type Session = OnlinePaymentsServerSession | OnlinePaymentsSession;
 type EncryptOptions = OnlinePaymentsSendOptions & { kind?: 'payment' | 'tokenize'; tokenize?: boolean };
 
-/** What the field's mask makes of a typed text; `value` is what is in it without decoration. */
+/** Applies the field's mask to typed text. `value` is the text without the mask's decoration. */
 export const maskField = (field: ProductField, text: string, caret?: number): Formatted & { value: string } =>
   call('maskField', (mask) => mask(field, text, caret));
 
-/** Names of the validators that an unmasked value fails, or `required`. */
+/** The names of the validators that an unmasked value fails, or `required`. */
 export const checkField = (field: ProductField, value?: string, options?: { now?: () => number }): string[] =>
   call('checkField', (check) => check(field, value, options));
 
 /**
- * Worldline Online Payments (PAYONE E-Payment). The card is encrypted with the platform's key, by the browser's own
- * cryptography, which pages have over `https` (and on this machine) alone. `nickname` is not sent.
+ * Worldline Online Payments (PAYONE E-Payment). The browser's own cryptography (WebCrypto) encrypts the card with the
+ * platform's key. WebCrypto needs a page over `https`, or on this machine. `nickname` is not sent.
  */
 export class OnlinePayments {
   readonly #client: Client<Inner>;
@@ -52,12 +52,12 @@ export class OnlinePayments {
     this.#client = new Client('online_payments', 'OnlinePayments', options);
   }
 
-  /** The request for the key that cards are encrypted with. */
+  /** The request for the key to encrypt cards with. */
   publicKeyRequest(session: Session): CardsealQuery {
     return this.#client.module((inner) => inner.publicKeyRequest(session));
   }
 
-  /** Asked once a session; call it early, and the shopper does not wait for it. */
+  /** Fetches the key, once for each session. Call it early, so that the customer does not have to wait for it. */
   async publicKey(session: Session, options?: SendOptions): Promise<OnlinePaymentsKey> {
     return this.#ask(this.publicKeyRequest(session), options, ({ status, body }) => {
       const answer = success(status, body);
@@ -65,7 +65,7 @@ export class OnlinePayments {
     });
   }
 
-  /** `null` below six digits. Never holds more than the first eight. */
+  /** The request for {@link iinDetails}: at most the first eight digits. `null` with fewer than six digits. */
   iinDetailsRequest(session: Session, number: string, context?: PaymentContext): CardsealRequest | null {
     return this.#client.module((inner) => inner.iinDetailsRequest(session, number, context)) ?? null;
   }
@@ -109,15 +109,15 @@ export class OnlinePayments {
   }
 
   /**
-   * `encryptedCustomerInput`, for a backend of your own: of a payment, or of a request for a token. It can be used once,
-   * and must not be stored.
+   * Returns `encryptedCustomerInput` for a payment or a token request of your own back end. It can be used once, and
+   * must not be stored.
    */
   async encrypt(session: Session, card: CardInput, options?: EncryptOptions): Promise<string> {
     const [key, known] = await this.#prepared(session, card, options);
     return this.#client.later((inner) => inner.encrypt(session, card, key, known));
   }
 
-  /** The request that makes a token of a card. */
+  /** The request that turns a card into a token. */
   async tokenizeRequest(
     session: OnlinePaymentsServerSession,
     card: CardInput,
@@ -127,7 +127,7 @@ export class OnlinePayments {
     return this.#client.later((inner) => inner.tokenizeRequest(session, card, key, known));
   }
 
-  /** Makes a token of a card. */
+  /** Turns a card into a token. */
   async tokenize(
     session: OnlinePaymentsServerSession,
     card: CardInput,
@@ -147,7 +147,10 @@ export class OnlinePayments {
     return this.#client.later((inner) => inner.payRequest(session, card, key, known));
   }
 
-  /** With `redirect` in the outcome send the customer there. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
+  /**
+   * Charges a card. If the outcome has `redirect`, send the customer there. After a lost answer see
+   * {@link GreenPay.pay}.
+   */
   async pay(
     session: OnlinePaymentsServerSession,
     card: CardInput,
@@ -157,17 +160,20 @@ export class OnlinePayments {
     return redirected(await this.#client.serverCharge(request, options));
   }
 
-  /** After the platform's form in a frame (`hostedTokenizationUrl`) has been sent. */
+  /** The request for {@link confirmToken}. */
   confirmTokenRequest(session: OnlinePaymentsServerSession): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session));
   }
 
-  /** After the platform's form in a frame: there is nothing to hand over, the server asks the platform. */
+  /**
+   * Stores the card after the customer has submitted the platform's form in a frame. The server asks the platform for
+   * it.
+   */
   async confirmToken(session: OnlinePaymentsServerSession, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(this.confirmTokenRequest(session), options);
   }
 
-  /** After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to. */
+  /** The request for {@link confirmPayment}. `RETURNMAC` is in the query of the page that the customer came back to. */
   confirmPaymentRequest(
     session: Pick<OnlinePaymentsServerSession, 'id'>,
     returned: { RETURNMAC: string },
@@ -176,7 +182,7 @@ export class OnlinePayments {
     return this.#client.module((inner) => inner.confirmPaymentRequest(session, returned, options));
   }
 
-  /** After the platform's checkout: hands over what the customer came back with. */
+  /** Returns the payment after the platform's checkout (`redirectUrl`). See {@link confirmPaymentRequest}. */
   async confirmPayment(
     session: Pick<OnlinePaymentsServerSession, 'id'>,
     returned: { RETURNMAC: string },
@@ -187,7 +193,7 @@ export class OnlinePayments {
     );
   }
 
-  /** Frees its part of the module, and forgets what the platform said. */
+  /** Frees the memory of this object, and forgets what the platform answered. */
   free(): void {
     this.#answers.clear();
     this.#client.free();
@@ -207,7 +213,9 @@ export class OnlinePayments {
     return this.#answers.get(name) as Result;
   }
 
-  /** The platform's key, and the options with the product that the card belongs to. Session and card are checked first. */
+  /**
+   * The platform's key, and the options with the product that the card belongs to. Session and card are checked first.
+   */
   async #prepared<Options extends EncryptOptions>(
     session: Session,
     card: CardInput,
@@ -222,7 +230,7 @@ export class OnlinePayments {
       const { status, paymentProductId } = await this.#ask(request, options, readIinDetails);
       if (status !== 'supported') {
         throw failure(codes.platform_rejected, {
-          message: 'the platform does not take this card',
+          message: 'the platform does not accept this card',
           platform: 'online_payments',
           platformCode: status,
         });

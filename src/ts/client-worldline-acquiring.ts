@@ -15,9 +15,9 @@ import type {
 } from './types.js';
 
 /**
- * Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key,
- * for one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
- * merchant's server opens it and sees the card in clear.** `holder` may be empty, and `nickname` is not sent.
+ * Worldline Acquiring. The platform has no key for pages, so the page seals the card to the merchant's own key, for one
+ * session. **The merchant's server opens it and sees the card in the clear.** WebCrypto does the sealing; it needs a
+ * page over `https`, or on this machine. `holder` may be empty, and `nickname` is not sent.
  */
 export class WorldlineAcquiring {
   readonly #client: Client<Inner>;
@@ -26,17 +26,17 @@ export class WorldlineAcquiring {
     this.#client = new Client('worldline_acquiring', 'WorldlineAcquiring', options);
   }
 
-  /** The sealed card (JWE compact), for a request of your own. It can be used once, and must not be stored. */
+  /** Returns the sealed card (compact JWE), for a request of your own. It can be used once, and must not be stored. */
   async seal(session: WorldlineAcquiringSession, card: CardInput, options?: SealOptions): Promise<string> {
     return this.#client.later((inner) => inner.seal(session, card, options));
   }
 
-  /** The request that has the card verified and stored. */
+  /** The request for {@link tokenize}. */
   async tokenizeRequest(session: WorldlineAcquiringSession, card: CardInput): Promise<CardsealRequest> {
     return this.#client.later((inner) => inner.tokenizeRequest(session, card));
   }
 
-  /** Has the card verified and stored. What is stored cannot be charged by itself: the platform wants the card again. */
+  /** Verifies and stores the card. A stored card cannot be charged alone: the platform needs the card again. */
   async tokenize(session: WorldlineAcquiringSession, card: CardInput, options?: SendOptions): Promise<StoredToken> {
     return this.#client.serverToken(await this.tokenizeRequest(session, card), options);
   }
@@ -50,7 +50,7 @@ export class WorldlineAcquiring {
     return this.#client.later((inner) => inner.payRequest(session, card, options));
   }
 
-  /** Charges the card. A lost answer leaves the outcome unknown: see {@link GreenPay.pay}. */
+  /** Charges the card. After a lost answer the outcome is unknown: see {@link GreenPay.pay}. */
   async pay(
     session: WorldlineAcquiringSession,
     card: CardInput,
@@ -60,7 +60,7 @@ export class WorldlineAcquiring {
     return this.#client.serverCharge(request, options);
   }
 
-  /** Frees its part of the module at once instead of at garbage collection. */
+  /** Frees the memory of this object now, instead of at garbage collection. */
   free(): void {
     this.#client.free();
   }

@@ -36,7 +36,7 @@ export class Client<Inner extends { free(): void }> {
     this.#inner = new Remade(() => call(name, (found) => new (found as unknown as Constructor)(options)));
   }
 
-  /** Frees its part of the module at once instead of at garbage collection. */
+  /** Frees the memory of this object now, instead of at garbage collection. */
   free(): void {
     this.#inner?.free();
     this.#inner = undefined;
@@ -122,8 +122,8 @@ export class Client<Inner extends { free(): void }> {
 const isRelayed = (session: unknown): boolean => members(session as ServerSession, 'mode').mode === 'relay';
 
 /**
- * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again before
- * somebody has asked.
+ * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again
+ * before somebody has asked.
  */
 const once = <Result>(sent: Promise<Result>): Promise<Result> =>
   sent.catch((error) => {

@@ -1,21 +1,21 @@
 import type { CustomerProblem, ErrorCode, Platform, Problem } from './types.js';
 
-/** What an error tells beside its code and its message. */
+/** What an error has besides its code and its message. */
 export interface CardsealErrorFacts {
   /** The input field or option at fault. */
   readonly field?: string | undefined;
   readonly platform?: Platform | undefined;
   /** HTTP status, or the status inside the platform's answer. */
   readonly status?: number | undefined;
-  /** With `card_invalid`: everything wrong with the card. */
+  /** With `card_invalid`: everything that is wrong with the card. */
   readonly problems?: Problem[] | undefined;
-  /** With `customer_invalid`: everything wrong with the customer's details. */
+  /** With `customer_invalid`: everything that is wrong with the customer's details. */
   readonly customerProblems?: CustomerProblem[] | undefined;
   /** The platform's (or, with `server_rejected`, the server's) own code. */
   readonly platformCode?: string | undefined;
-  /** The platform's own words; digit runs that could be a card number are masked. */
+  /** The platform's own message. Runs of digits that could be a card number are masked. */
   readonly platformMessage?: string | undefined;
-  /** With `too_many_attempts`, if waiting helps: in how many seconds to try again. Otherwise open a new session. */
+  /** With `too_many_attempts`: how many seconds to wait before you try again. If it is missing, open a new session. */
   readonly retryAfter?: number | undefined;
 }
 
@@ -26,12 +26,12 @@ export interface CardsealErrorDetails extends CardsealErrorFacts {
   cause?: unknown;
 }
 
-/** The only kind of exception that this package throws. It never holds card data or a key. */
+/** The only kind of exception that this package throws. It never contains card data or a key. */
 export class CardsealError extends Error implements CardsealErrorFacts {
   constructor(details: CardsealErrorDetails);
   readonly name: 'CardsealError';
   readonly code: ErrorCode;
-  /** Whether the same call may succeed later without a change. Never after a payment whose answer was lost. */
+  /** Whether the same call may succeed later without a change. Always false after a payment whose answer was lost. */
   readonly retryable: boolean;
   readonly field?: string | undefined;
   readonly platform?: Platform | undefined;

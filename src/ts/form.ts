@@ -6,22 +6,22 @@ import { failure } from './failure.js';
 import { call, isLoaded, whenLoaded } from './module.js';
 import type { Brand, CardInput, Formatted, ValidateOptions, Validation } from './types.js';
 
-/** Checks a card and reports every problem. Throws only for values of the wrong type. */
+/** Checks a card and returns every problem. Throws only for values of the wrong type. */
 export const validateCard = (card: Partial<CardInput>, options?: ValidateOptions): Validation =>
   call('validateCard', (validate) => validate(card, options));
 
-/** Every brand that a number, or its beginning, may be. Empty for an empty text. */
+/** Every brand that fits a card number or its first digits. Empty for an empty string. */
 export const candidateBrands = (number: string): Brand[] => call('candidateBrands', (candidates) => candidates(number));
 
-/** Groups the digits as they stand on the card; the caret stays behind the same digit. */
+/** Groups the digits as on the card. The caret stays behind the same digit. */
 export const formatCardNumber = (text: string, caret?: number): Formatted & { brands: Brand[] } =>
   call('formatCardNumber', (format) => format(text, caret));
 
-/** `MM / YY`, from what was typed so far. */
+/** Formats what was typed so far as `MM / YY`. */
 export const formatExpiry = (text: string, caret?: number): Formatted =>
   call('formatExpiry', (format) => format(text, caret));
 
-/** Digits only, as many as the brands of `number` allow. */
+/** Keeps only digits, at most as many as the brands of `number` allow. */
 export const formatSecurityCode = (text: string, caret?: number, number?: string): Formatted =>
   call('formatSecurityCode', (format) => format(text, caret, number));
 
@@ -89,16 +89,16 @@ function inPlace<Result extends Formatted>(
   return formatted;
 }
 
-/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+/** Formats the input's value in place and keeps the caret. Call it from an `input` listener. */
 export const formatCardNumberInput = (input: HTMLInputElement): Brand[] =>
   inPlace(input, formatCardNumber)?.brands ?? [];
 
-/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+/** Formats the input's value in place and keeps the caret. Call it from an `input` listener. */
 export const formatExpiryInput = (input: HTMLInputElement): void => {
   inPlace(input, formatExpiry);
 };
 
-/** Formats the input's value in place and keeps its caret. Call it from an `input` listener. */
+/** Formats the input's value in place and keeps the caret. Call it from an `input` listener. */
 export const formatSecurityCodeInput = (input: HTMLInputElement, number?: string): void => {
   inPlace(input, (text, caret) => formatSecurityCode(text, caret, number));
 };

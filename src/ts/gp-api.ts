@@ -4,7 +4,7 @@ import { fallback } from './fallback.js';
 import { cardseal_gp_api } from './integrity.js';
 import { loader } from './load.js';
 
-/** Loads the module of GP API: see `load` of `cardseal`. */
+/** Loads the module of GP API. See `load` of `cardseal`. */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal_gp_api.js'),
   () => new URL('./cardseal_gp_api_bg.wasm', import.meta.url),

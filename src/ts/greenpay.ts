@@ -4,7 +4,7 @@ import { fallback } from './fallback.js';
 import { cardseal_greenpay } from './integrity.js';
 import { loader } from './load.js';
 
-/** Loads the module of GreenPay: see `load` of `cardseal`. */
+/** Loads the module of GreenPay. See `load` of `cardseal`. */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal_greenpay.js'),
   () => new URL('./cardseal_greenpay_bg.wasm', import.meta.url),

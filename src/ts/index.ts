@@ -5,14 +5,14 @@ import { cardseal } from './integrity.js';
 import { loader } from './load.js';
 
 /**
- * Loads the WebAssembly module. Idempotent: later and simultaneous calls share the first one; after a failure the next call
- * tries again. Rejects with `load_failed`.
+ * Loads the WebAssembly module. You may call it several times: all calls share the first one, and after a failure the
+ * next call tries again. Rejects with `load_failed`.
  *
- * What is fetched, from the default address or from yours, must have the SHA-384 of this version's module. A Response,
- * bytes and a compiled module are taken as they are.
+ * Whatever is fetched, from the default address or from yours, must have the SHA-384 of this version's module. A
+ * `Response`, bytes and a compiled module are used as they are.
  *
- * Where there is no WebAssembly, the same module as JavaScript takes its place, unless `{ fallback: false }` is given. It is
- * imported, with no hash but that of an import map.
+ * Without WebAssembly, the same module as JavaScript is imported instead, unless you pass `{ fallback: false }`. Only
+ * an import map can check its hash.
  */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal.js'),

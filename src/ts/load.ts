@@ -8,7 +8,7 @@ import { type Module, provide } from './module.js';
 import { policy, watchPolicy } from './policy.js';
 import { members, plain } from './read.js';
 
-/** What {@link load} can be given instead of finding its module by itself. */
+/** What you can pass to {@link load} if it should not find its module automatically. */
 export type LoadSource = string | URL | Request | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module;
 
 /** The glue that wasm-bindgen writes: what the module exports, and what starts it. */
@@ -21,21 +21,21 @@ export interface Fallback {
   default(own: { CardsealError: typeof CardsealError }): Promise<unknown>;
 }
 
-/** The other form of what {@link load} can be given. */
+/** Options of {@link load}. */
 export interface LoadOptions {
   /**
-   * What takes the module's place in an engine without WebAssembly: `false` for nothing, so that `load` rejects there, or
-   * what imports `cardseal/cardseal_fallback.js`, for the entries that have the module inside and the fallback not.
+   * What to do without WebAssembly. `false` uses no fallback, and `load` rejects. A function that imports
+   * `cardseal/cardseal_fallback.js` provides the fallback to an entry that does not include it.
    */
   fallback: false | (() => PromiseLike<Fallback>);
-  /** The module, instead of finding it. */
+  /** The module itself, or where it is. */
   source?: LoadSource | PromiseLike<LoadSource>;
 }
 
 /**
- * Makes `load`. `glue` gets the module's glue, `standard` says where the module is, `integrity` is the hash of what may be
- * fetched, and `fallback` gets what there is for engines without WebAssembly. Calls at the same time share one attempt;
- * after a failed one the next call tries again.
+ * Makes `load`. `glue` gets the module's glue, `standard` says where the module is, `integrity` is the hash of what may
+ * be fetched, and `fallback` gets what there is for engines without WebAssembly. Calls at the same time share one
+ * attempt; after a failed one the next call tries again.
  */
 export function loader(
   glue: () => Glue | Promise<Glue>,
@@ -72,7 +72,9 @@ async function start<With>(exports: { default(own: With): Promise<unknown> }, ow
   provide(exports as Partial<Module>);
 }
 
-/** Whether WebAssembly works at all. What a policy forbids would: that is the page's own to allow, and to be told of. */
+/**
+ * Whether WebAssembly works at all. What a policy forbids would: that is the page's own to allow, and to be told of.
+ */
 async function compiles(): Promise<boolean> {
   try {
     // The smallest module.

@@ -4,7 +4,7 @@ import { fallback } from './fallback.js';
 import { cardseal_online_payments } from './integrity.js';
 import { loader } from './load.js';
 
-/** Loads the module of Online Payments: see `load` of `cardseal`. */
+/** Loads the module of Online Payments. See `load` of `cardseal`. */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal_online_payments.js'),
   () => new URL('./cardseal_online_payments_bg.wasm', import.meta.url),

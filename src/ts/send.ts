@@ -33,7 +33,7 @@ export interface SendHow extends SendOptions {
 }
 
 export const malformed = (status: number): CardsealError =>
-  failure(codes.answer_malformed, { message: "the server's answer is not one of its own", status });
+  failure(codes.answer_malformed, { message: 'this is not an answer of a Cardseal server', status });
 
 /** No answer of a platform or of the server comes near this. */
 const MOST_BYTES = 1 << 20;
@@ -76,7 +76,7 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
   } catch {
     // The cause is left out: some runtimes put the request into it.
     if (signal?.aborted) throw failure(codes.request_aborted);
-    if (late) throw failure(codes.request_timeout, { message: `no answer came within ${timeoutMs} ms` });
+    if (late) throw failure(codes.request_timeout, { message: `no answer arrived within ${timeoutMs} ms` });
     throw failure(codes.network_failed, { status, message: unanswered(url, own, status, await watch.broken()) });
   } finally {
     watch.end();
@@ -101,12 +101,12 @@ function unanswered(url: string, own: boolean, status: number | undefined, broke
   try {
     ({ origin, pathname } = new URL(url, globalThis.location?.href));
   } catch {
-    return `${url} is no address without a page around it: name the server, such as https://shop.example`;
+    return `${url} is not a full address: set server, for example https://shop.example`;
   }
   if (/connect/.test(broken)) return policy(`connect-src ${origin}`);
   const address = own ? origin + pathname : origin;
-  if (status !== undefined) return `the connection broke while the answer of ${address} was read`;
-  const down = `no answer came from ${address}: it cannot be reached, or redirects`;
+  if (status !== undefined) return `the connection to ${address} broke during the answer`;
+  const down = `no answer from ${address}: it cannot be reached, or it redirects`;
   if (!page || origin === page) return down;
   return own ? `${down}, or its allowed_origins lacks ${page}` : `${down}, or it does not allow ${page}`;
 }

@@ -23,15 +23,14 @@ const SAME = [
 /** An address with its scheme, a path of the page's own origin, or nothing. */
 const SERVER = /^(https?:\/\/[^/]|\/(?!\/)|$)/i;
 
-/** The request that asks the Cardseal server for a session. */
+/** The request that opens a session at the Cardseal server. */
 export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest {
   const { server = '', orderReference, ...session } = members(options, 'server', 'orderReference', ...SAME);
   if (!isText(server)) throw failure(type_invalid, { field: 'server' });
   if (!SERVER.test(server)) {
     throw failure(option_invalid, {
       field: 'server',
-      message:
-        "server is an address such as https://shop.example or https://shop.example/pay, or empty for the page's own",
+      message: "server must be an address such as https://shop.example/pay, or empty for the page's own origin",
     });
   }
   return {
@@ -42,7 +41,7 @@ export function openSessionRequest(options?: OpenSessionOptions): CardsealReques
   };
 }
 
-/** Asks the Cardseal server for a session. Its times are moved to this machine's clock. */
+/** Opens a session at the Cardseal server. Its times are converted to this machine's clock. */
 export async function openSession<Which extends Platform = Platform>(
   options?: OpenSessionOptions<Which>,
 ): Promise<Extract<ServerSession, { platform: Which }>> {

@@ -14,8 +14,8 @@ import type { Formatted } from './types.js';
 
 export interface LoadOptions {
   /**
-   * The URL of `cardseal/worker-host.js` as your server has it, or a worker made of it. Where the page requires Trusted
-   * Types, a URL has to be a `TrustedScriptURL`. Default: beside this module.
+   * The URL of `cardseal/worker-host.js` on your server, or a worker made from it. If the page requires Trusted Types,
+   * the URL must be a `TrustedScriptURL`. Default: the file beside this module.
    */
   worker?: string | URL | Worker | { toString(): string; toJSON(): string };
 }
@@ -42,7 +42,7 @@ let count = 0;
 const waiting = new Map<number, Waiting>();
 const gone = new FinalizationRegistry<number>((id) => worker?.postMessage([0, id, 'free', []]));
 
-/** Starts the worker and has it load the module. Repeated calls give the same promise until it fails. */
+/** Starts the worker and loads the module in it. Repeated calls return the same promise until it fails. */
 export function load(options?: LoadOptions): Promise<void> {
   const { worker: given } = members(options, 'worker');
   loading ??= attempt(() => start(given as LoadOptions['worker']), reason).catch((error) => {
@@ -52,12 +52,12 @@ export function load(options?: LoadOptions): Promise<void> {
   return loading;
 }
 
-/** Ends the worker and everything in it. Calls under way fail with `request_aborted`; `load` may be called again. */
+/** Ends the worker and everything in it. Calls in progress fail with `request_aborted`. You may call `load` again. */
 export function terminate(): void {
   worker?.terminate();
   worker = undefined;
   loading = undefined;
-  settle(failure(request_aborted, { message: 'the worker was ended' }));
+  settle(failure(request_aborted, { message: 'the worker was terminated' }));
 }
 
 function settle(error: Error): void {
@@ -109,13 +109,13 @@ function plain(value: unknown): unknown {
     else if (isCard(value)) own = fieldsOf(value);
     return own && JSON.parse(JSON.stringify(own, checked));
   } catch (error) {
-    throw error instanceof CardsealError ? error : wrong('a value cannot be handed to the worker');
+    throw error instanceof CardsealError ? error : wrong('a value cannot be sent to the worker');
   }
 }
 
 /** A member as JSON has it, or something of another type where JSON has none. */
 function checked(field: string, item: unknown): unknown {
-  if (typeof item === 'function') throw wrong('a function cannot be handed to the worker', field);
+  if (typeof item === 'function') throw wrong('a function cannot be sent to the worker', field);
   const isLost = /bigint|symbol/.test(typeof item) || (typeof item === 'number' && !Number.isFinite(item));
   return isLost ? [] : item;
 }
@@ -174,16 +174,16 @@ async function formatInput<Result extends Formatted>(
   return formatted;
 }
 
-/** The input is left alone if it was typed in meanwhile. */
+/** Formats the input in place, unless the customer has typed into it meanwhile. */
 export const formatCardNumberInput = async (input: HTMLInputElement): Promise<page.Brand[]> =>
   (await formatInput(input, formatCardNumber)).brands;
 
-/** The input is left alone if it was typed in meanwhile. */
+/** Formats the input in place, unless the customer has typed into it meanwhile. */
 export const formatExpiryInput = async (input: HTMLInputElement): Promise<void> => {
   await formatInput(input, formatExpiry);
 };
 
-/** The input is left alone if it was typed in meanwhile. */
+/** Formats the input in place, unless the customer has typed into it meanwhile. */
 export const formatSecurityCodeInput = async (input: HTMLInputElement, number?: string): Promise<void> => {
   await formatInput(input, (text, caret) => formatSecurityCode(text, caret, number));
 };
@@ -230,7 +230,7 @@ function remote<T, Options extends unknown[]>(
   ) => Remote<T>;
 }
 
-/** What the options lack is thrown by the first call of a method. */
+/** Invalid options are reported by the first call of a method. */
 export const GreenPay = /* @__PURE__ */ withWarnings(
   remote<page.GreenPay, [options: Plain<page.GreenPayOptions>]>('GreenPay', [
     'pack',
@@ -259,7 +259,7 @@ function withWarnings<Class extends abstract new (...args: never[]) => unknown>(
   return of;
 }
 
-/** What the options lack is thrown by the first call of a method. */
+/** Invalid options are reported by the first call of a method. */
 export const CcBill = /* @__PURE__ */ remote<page.CcBill, [options?: Plain<page.CcBillOptions>]>('CcBill', [
   'createPaymentTokenRequest',
   'createPaymentToken',
@@ -273,7 +273,7 @@ export const CcBill = /* @__PURE__ */ remote<page.CcBill, [options?: Plain<page.
 ]);
 export type CcBill = Remote<page.CcBill>;
 
-/** What the options lack is thrown by the first call of a method. */
+/** Invalid options are reported by the first call of a method. */
 export const GpApi = /* @__PURE__ */ remote<page.GpApi, [options?: Plain<page.GpApiOptions>]>('GpApi', [
   'tokenizeRequest',
   'tokenize',
@@ -285,7 +285,7 @@ export type GpApi = Remote<page.GpApi>;
 
 type OnlinePaymentsArguments = [options?: Plain<page.OnlinePaymentsOptions>];
 
-/** What the options lack is thrown by the first call of a method. */
+/** Invalid options are reported by the first call of a method. */
 export const OnlinePayments = /* @__PURE__ */ withDevice(
   remote<page.OnlinePayments, OnlinePaymentsArguments>('OnlinePayments', [
     'publicKeyRequest',
@@ -323,7 +323,7 @@ function withDevice(
   };
 }
 
-/** What the options lack is thrown by the first call of a method. */
+/** Invalid options are reported by the first call of a method. */
 export const WorldlineAcquiring = /* @__PURE__ */ remote<
   page.WorldlineAcquiring,
   [options?: Plain<page.WorldlineAcquiringOptions>]

@@ -4,7 +4,7 @@ import { fallback } from './fallback.js';
 import { cardseal_worldline_acquiring } from './integrity.js';
 import { loader } from './load.js';
 
-/** Loads the module of Worldline Acquiring: see `load` of `cardseal`. */
+/** Loads the module of Worldline Acquiring. See `load` of `cardseal`. */
 export const load = /* @__PURE__ */ loader(
   () => import('./cardseal_worldline_acquiring.js'),
   () => new URL('./cardseal_worldline_acquiring_bg.wasm', import.meta.url),

@@ -1,4 +1,4 @@
-// The types that a page hands in and gets. This text stands in the generated declarations of the module.
+// The types of what a page passes in and gets back. The module's generated declarations contain this text.
 
 /** Month 1 to 12; year with two or four digits (two mean 2000 to 2099). */
 export interface Expiry {
@@ -7,19 +7,19 @@ export interface Expiry {
 }
 
 /**
- * What a person typed. Here and in every other object that you hand over, only own members are read: what a prototype
- * holds, such as a getter of a class, is not.
+ * What the customer typed. Only own members are read, here and in every other object that you pass in. Members of a
+ * prototype, such as a getter of a class, are not.
  */
 export interface CardInput {
-  /** The primary account number; spaces and hyphens are fine. Text, never a number. */
+  /** The card number. Spaces and hyphens are fine. A string, never a number. */
   number: string;
-  /** `12/30`, `12/2030`, `1230`, or month and year. */
+  /** `12/30`, `12/2030`, `1230`, or an object with month and year. */
   expiry: string | Expiry;
   /** Three digits, four for American Express. */
   cvc: string;
   /** The name on the card. */
   holder: string;
-  /** The name that the person gives the card: GreenPay's tokens alone have one, of 6 to 49 characters; default `Visa 4242`. */
+  /** The customer's own name for the card, 6 to 49 characters. Only GreenPay uses it. Default `Visa 4242`. */
   nickname?: string;
 }
 
@@ -36,34 +36,34 @@ export interface Problem {
 }
 
 export interface Validation {
-  /** No problem of severity `error`. */
+  /** Whether there is no problem of severity `error`. */
   valid: boolean;
-  /** Every brand the number may be, most specific first. */
+  /** Every brand that fits the number, most specific first. */
   brands: Brand[];
-  /** Everything at once, in the order of the fields. */
+  /** All problems, in the order of the fields. */
   problems: Problem[];
 }
 
 export interface ValidateOptions {
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
-  /** Applies the platform's own rules, for example GreenPay's nickname. */
+  /** Also applies this platform's rules, for example for GreenPay's nickname. */
   platform?: Platform;
-  /** Whether a token is to be made (default) or a payment. */
+  /** What the card is for. Default `tokenize`. */
   kind?: "tokenize" | "update" | "payment";
-  /** Whether the card may lack its security code; what is there is checked all the same. */
+  /** Allows a missing security code. A code that is there is still checked. */
   cvcOptional?: boolean;
 }
 
-/** A live-formatted text and where the caret belongs in it. */
+/** Formatted text, and where the caret belongs in it. */
 export interface Formatted {
   text: string;
   caret: number;
 }
 
 /**
- * A request as a plain value. It may hold a card: send it with `fetch(request.url, { ...request, redirect: "error" })`, so that
- * no redirect takes it elsewhere.
+ * A request as a plain value. It may contain a card. Send it with
+ * `fetch(request.url, { ...request, redirect: "error" })`, so that no redirect can take the card elsewhere.
  */
 export interface CardsealRequest {
   method: "GET" | "POST" | "DELETE";
@@ -74,11 +74,11 @@ export interface CardsealRequest {
 
 export interface SendOptions {
   signal?: AbortSignal;
-  /** Default 30 000; 0 waits for ever. */
+  /** Default 30 000; 0 means no timeout. */
   timeoutMs?: number;
 }
 
-/** What the Cardseal server says of every session (`POST /v1/sessions`). */
+/** What every session of the Cardseal server has (`POST /v1/sessions`). */
 export interface SessionFacts {
   id: string;
   kind: "tokenize" | "update" | "payment";
@@ -86,7 +86,7 @@ export interface SessionFacts {
   created_at: string;
   expires_at: string;
   expires_in: number;
-  /** What `expires_at` is by the server's clock, where {@link openSession} has moved it to this machine's. */
+  /** `expires_at` by the server's clock. {@link openSession} converts `expires_at` itself to this machine's clock. */
   server_expires_at?: string;
   /** Only `payment`. */
   amount?: string;
@@ -100,7 +100,7 @@ export interface GreenPaySession extends SessionFacts {
   public_key: string;
   /** Only `update`: the platform's id of the stored card. */
   card_token?: string;
-  /** Only `direct`: the platform's session, its token and its host. */
+  /** Only in direct mode: the platform's session, its token and its host. */
   session?: string;
   token?: string;
   checkout_url?: string;
@@ -108,7 +108,7 @@ export interface GreenPaySession extends SessionFacts {
 
 export interface GpApiSession extends SessionFacts {
   platform: "gp_api";
-  /** A token that may turn cards into tokens and nothing else, and where. */
+  /** A token that can only turn a card into a token, and the host to use it at. */
   access_token: string;
   base_url: string;
   reference?: string;
@@ -117,18 +117,20 @@ export interface GpApiSession extends SessionFacts {
 
 export interface CcBillSession extends SessionFacts {
   platform: "ccbill";
-  /** A token that may turn cards into tokens and nothing else, and where. */
+  /** A token that can only turn a card into a token, and the host to use it at. */
   access_token: string;
   base_url: string;
-  /** The application that CCBill's own script asks for, and the account. */
+  /** The front-end application, which CCBill's own script needs, and the account. */
   application_id?: string;
   client_accnum: number;
   client_subacc: number;
-  /** The sub account of payments with 3-D Secure, if there is one. */
+  /** The sub-account for payments with 3-D Secure, if there is one. */
   client_subacc_3ds?: number;
   /** The customer's IPv4 address. */
   ip_address?: string;
-  /** Only `payment`: number of ISO 4217, days, and what a payment token of it is limited to (hours, charges). */
+  /**
+   * Only `payment`: the numeric ISO 4217 code, the days paid for, and the limits of the payment token (hours, charges).
+   */
   currency_code?: number;
   initial_period?: number;
   time_to_live?: number;
@@ -137,13 +139,13 @@ export interface CcBillSession extends SessionFacts {
 
 export interface OnlinePaymentsServerSession extends SessionFacts {
   platform: "online_payments";
-  /** `relay`: the platform's own session. */
+  /** In relay mode: the platform's own session. */
   clientSessionId?: string;
   customerId?: string;
   clientApiUrl?: string;
   assetUrl?: string | null;
   invalidTokens?: string[];
-  /** `direct`: the platform's form for a frame, or its checkout. */
+  /** In direct mode: the platform's form for a frame, or its checkout. */
   hostedTokenizationUrl?: string;
   sri?: string | null;
   redirectUrl?: string;
@@ -151,7 +153,7 @@ export interface OnlinePaymentsServerSession extends SessionFacts {
 
 export interface WorldlineAcquiringSession extends SessionFacts {
   platform: "worldline_acquiring";
-  /** The merchant's own key, that cards are sealed to. */
+  /** The merchant's own key; the page seals the card to it. */
   seal: SealingKey;
 }
 
@@ -163,7 +165,7 @@ export type ServerSession =
   | OnlinePaymentsServerSession
   | WorldlineAcquiringSession;
 
-/** A public key of the merchant's server, with the one way to use it. */
+/** A public key of the merchant's server, with the only algorithms to use it with. */
 export interface SealingKey {
   kid: string;
   alg: "ECDH-ES";
@@ -171,32 +173,32 @@ export interface SealingKey {
   key: { kty: "EC"; crv: "P-256"; x: string; y: string };
 }
 
-/** The platform's own order, for pages whose server is not Cardseal's. */
+/** The platform's own order, if your server is not Cardseal's. */
 export interface GreenPayOrder {
   session: string;
   /** Sent as the header `liszt-token`. */
   token: string;
-  /** When the order was made (ISO 8601, or milliseconds since 1970). Without it its age is not checked. */
+  /** When the order was made (ISO 8601, or milliseconds since 1970). Without it, the order's age is not checked. */
   created_at?: string | number;
 }
 
 /**
- * What a page may ask for. A session for a payment names an amount, so the merchant's back end opens it, with its API key,
- * and gives it to the page.
+ * Options for a session that a page opens. A session for a payment has an amount, so your back end opens that, with its
+ * API key, and passes it to the page.
  */
 export interface OpenSessionOptions<Which extends Platform = Platform> extends SendOptions {
-  /** Base URL of the Cardseal server; default the page's own origin. */
+  /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
-  /** Needed where the server has more than one. With it, the session has the type of its platform. */
+  /** Needed if the server has more than one platform. It also gives the session the type of its platform. */
   platform?: Which;
   /** Default `tokenize`. */
   kind?: "tokenize" | "update";
   mode?: "relay" | "direct";
-  /** The merchant's reference of the customer. */
+  /** The merchant's reference for the customer. */
   customer?: string;
   /** Only `update`: the server's id (`tok_…`) of the stored card. */
   token?: string;
-  /** Only Online Payments, `direct`: the language of the platform's page, like `de_DE`. */
+  /** Only Online Payments in direct mode: the language of the platform's page, for example `de_DE`. */
   locale?: string;
 }
 
@@ -204,18 +206,18 @@ export interface GreenPayOptions {
   /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
   publicKey: string | undefined;
   /**
-   * Where the checkout host is, for the direct way. Default `sandbox`. A session may name any of the platform's published
-   * hosts, and no other but the one that you name here.
+   * The checkout host, for direct mode. Default `sandbox`. A session may name any of the platform's published hosts,
+   * and beyond them only the host that you name here.
    */
   environment?: "sandbox" | "production" | { checkout: string };
-  /** Base URL of the Cardseal server, for the relayed way; default the page's own origin. */
+  /** Base URL of the Cardseal server, for relay mode. Default: the page's own origin. */
   server?: string;
   /**
-   * Whether a direct token answer must carry a signature that fits the key. Default `required`. The signature
-   * covers `status` and `requestId` only: it never proves the token.
+   * Whether a token answer in direct mode must have a valid signature. Default `required`. The signature covers only
+   * `status` and `requestId`: it never proves the token.
    */
   signature?: "required" | "warn";
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch;
@@ -229,16 +231,16 @@ export interface KeyWarning {
 
 export interface PackOptions {
   /**
-   * The form of the counter `s`: `byte` (default) is one integer 0 to 254, what every known client sends;
-   * `integer` goes up to 2147483647; `block` is all 16 bytes and needs a key above 1024 bits.
+   * The form of the counter `s`. `byte` (default) is one integer from 0 to 254, as every known client sends it.
+   * `integer` goes up to 2147483647. `block` is all 16 bytes and needs a key of more than 1024 bits.
    */
   counter?: "byte" | "integer" | "block";
 }
 
 export interface Packed {
-  /** The encrypted card, lower-case hex. */
+  /** The encrypted card, in lower-case hex. */
   ld: string;
-  /** The wrapped key, base64. */
+  /** The wrapped key, in base64. */
   lk: string;
 }
 
@@ -246,13 +248,13 @@ export interface PackInput {
   card: CardInput;
   /** The card token to update. */
   token?: string;
-  /** Only for a payment: ask for a token as a by-product. */
+  /** Only for a payment: also store the card as a token. */
   tokenize?: boolean;
-  /** Only for a payment: the id of the Kount collector's session. */
+  /** Only for a payment: the session id of the Kount collector. */
   kountSession?: string;
 }
 
-/** What is known of a card that became a token. */
+/** What is known about a card that became a token. */
 export interface TokenFacts {
   platform: Platform;
   brand: string | null;
@@ -265,49 +267,51 @@ export interface TokenFacts {
   raw: unknown;
 }
 
-/** A token that the Cardseal server keeps and can charge. */
+/** A token that the Cardseal server has stored and can charge. */
 export interface StoredToken extends TokenFacts {
   id: `tok_${string}`;
-  /** `unconfirmed`: handed over by a page; it is `active` once the platform has confirmed it to the server. */
+  /** `unconfirmed`: only a page has vouched for it. It becomes `active` when the platform confirms it to the server. */
   status: "active" | "unconfirmed";
   signature: null;
 }
 
-/** The platform's own answer, which nobody but this page has seen. Only `confirmToken` makes a {@link StoredToken} of it. */
+/**
+ * The platform's own answer, which only this page has seen. Call `confirmToken` to turn it into a {@link StoredToken}.
+ */
 export interface DirectToken extends TokenFacts {
   /** The platform's token. */
   id: string;
   status: "unconfirmed";
-  /** GreenPay: the platform's signature, which covers `status` and `requestId` and nothing else. */
+  /** GreenPay: the platform's signature, which covers only `status` and `requestId`. */
   signature: Signature | null;
 }
 
 export type CardToken = StoredToken | DirectToken;
 
-/** Whether an answer's signature fits the key, and which of its fields it covers. */
+/** Whether the signature of an answer is valid, and which fields it covers. */
 export interface Signature {
   verified: boolean;
   signedFields: string[];
 }
 
-/** What only the server's answer to a repeated request can say: the payment has moved on since. */
+/** Statuses that only the server's answer to a repeated request can have, if the payment has moved on since. */
 export type ServerPaymentStatus =
   | "authorized" | "failed" | "voided" | "refunded" | "partially_refunded"
   | "capture_unknown" | "void_unknown" | "refund_unknown";
 
 export interface PaymentOutcome {
-  /** The server's id (`pay_…`) when relayed, else null. */
+  /** The server's id (`pay_…`) in relay mode, otherwise null. */
   id: string | null;
   platform: Platform;
-  /** `unknown`: the platform did not say; wait for its notification, do not pay again. */
+  /** `unknown`: the outcome is not known yet. Ask your server for it; do not pay again. */
   status: "approved" | "declined" | "unknown" | ServerPaymentStatus;
   orderReference: string | null;
   authorization: string | null;
   brand: string | null;
   last4: string | null;
-  /** `message` is the platform's own, if it has one; `reason` is always there. */
+  /** `reason` is always there. `message` is the platform's own, if it has one. */
   decline: { code: string | null; reason: string; message: string | null } | null;
-  /** Only Online Payments: where the customer has to go now. The payment is `unknown` until they have been there. */
+  /** Only Online Payments: send the customer there. The payment is `unknown` until they have finished there. */
   redirect?: { url: string } | null;
   signature: Signature | null;
   raw: unknown;
@@ -318,29 +322,29 @@ export interface GreenPayRequestOptions extends PackOptions {}
 export interface GreenPaySendOptions extends PackOptions, SendOptions {}
 
 export interface GreenPayPayOptions {
-  /** The Kount collector's session id; with it the request goes to `/kount`, without to `/`. */
+  /** The session id of the Kount collector. With it the request goes to `/kount`, without it to `/`. */
   kountSession?: string;
-  /** Ask for a token as a by-product. */
+  /** Also store the card as a token. */
   tokenize?: boolean;
-  /** Relayed only: makes a payment that is sent twice happen once. 1 to 255 visible ASCII characters. */
+  /** Only in relay mode: a payment that is sent twice happens once. 1 to 255 visible ASCII characters. */
   idempotencyKey?: string;
 }
 
 export interface GpApiOptions {
-  /** Where the API is; default what the session says, if that is one of the platform's published hosts. */
+  /** The API host. Default: the session's, which must be one of the platform's published hosts. */
   environment?: "sandbox" | "production" | "sandbox_eu" | "production_eu" | { base: string };
-  /** Base URL of the Cardseal server; default the page's own origin. */
+  /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch;
 }
 
-/** A token of your own backend, made with the permission `PMT_POST_Create_Single` and no other. */
+/** An access token from your own back end, made with the permission `PMT_POST_Create_Single` and no other. */
 export interface GpApiAccess {
   access_token: string;
-  /** Your reference of the payment method; default a random one. */
+  /** Your reference for the payment method. Default: a random one. */
   reference?: string;
   base_url?: string;
   account_name?: string;
@@ -349,45 +353,45 @@ export interface GpApiAccess {
 export interface GpApiRequestOptions {
   /** Asks for a network token instead of a single-use one. */
   useNetworkToken?: boolean;
-  /** Your reference; default the session's, else a random one. */
+  /** Your reference. Default: the session's, or else a random one. */
   reference?: string;
 }
 
 export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
 
 export interface CcBillOptions {
-  /** Where the API is; default what the session says, if that is the platform's published host. */
+  /** The API host. Default: the session's, which must be the platform's published host. */
   environment?: "production" | { base: string };
-  /** Base URL of the Cardseal server; default the page's own origin. */
+  /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch;
 }
 
-/** What your own backend knows: a token of the **front-end** application, and the account. */
+/** What your own back end provides: an access token of the **front-end** application, and the account. */
 export interface CcBillAccess {
   access_token: string;
   base_url?: string;
   client_accnum: number;
   client_subacc: number;
   client_subacc_3ds?: number;
-  /** Number of ISO 4217; only for {@link CcBill.threeDsRequired}. */
+  /** Numeric ISO 4217 code; only for {@link CcBill.threeDsRequired}. */
   currency_code?: number;
   ip_address?: string;
-  /** Hours and charges that a payment token is good for. */
+  /** How many hours and charges a payment token is good for. */
   time_to_live?: number;
   valid_number_of_use?: number;
 }
 
-/** Whose card it is, by the names that CCBill's own script has. ASCII only: the platform refuses anything else. */
+/** The cardholder, with the member names of CCBill's own script. ASCII only: the platform refuses anything else. */
 export interface CcBillCustomer {
   firstName: string;
   lastName: string;
   email: string;
   postalCode: string;
-  /** ISO 3166, two capital letters. */
+  /** ISO 3166 code, two capital letters. */
   country: string;
   address1?: string;
   address2?: string;
@@ -395,7 +399,7 @@ export interface CcBillCustomer {
   /** One to three characters. */
   state?: string;
   phoneNumber?: string;
-  /** IPv4, in place of the session's. */
+  /** IPv4; replaces the session's. */
   ipAddress?: string;
   browserHttpUserAgent?: string;
   browserHttpAccept?: string;
@@ -413,35 +417,38 @@ export interface CustomerProblem {
 }
 
 export interface CcBillRequestOptions {
-  /** Needed, but where `subscriptionId` is. */
+  /** Required unless `subscriptionId` is given. */
   customer?: CcBillCustomer;
-  /** Whether the bank is to check the security code. Default true; without it the code is not sent and may be missing. */
+  /** Whether the bank checks the security code. Default true. If false, the code is not sent and may be missing. */
   verify?: boolean;
-  /** Whether the token is for a payment with 3-D Secure: of the sub account for those. */
+  /** Whether the token is for a payment with 3-D Secure, and so for the sub-account of those payments. */
   threeDs?: boolean;
-  /** In place of a card (`null`): the digits of an earlier sale whose card is taken. Text, because a number would lose some. */
+  /** Charges the card of an earlier sale; pass `null` as the card. A string, because a number would lose digits. */
   subscriptionId?: string;
-  /** Hours, and charges; default the session's, else practically without end. */
+  /** Limits of the token, in hours and charges. Default: the session's, or else practically unlimited. */
   timeToLive?: number;
   numberOfUse?: number;
 }
 
 export interface CcBillSendOptions extends CcBillRequestOptions, SendOptions {}
 
-/** A payment token. In `raw`, whole numbers of sixteen digits and more are texts; nothing is known of the card itself. */
+/**
+ * A payment token. In `raw`, whole numbers of sixteen or more digits are strings. It says nothing about the card
+ * itself.
+ */
 export interface CcBillToken extends DirectToken {
   /** Digits. */
   subscriptionId: string | null;
 }
 
-/** What `authenticateCustomer` of CCBill's script resolves to, by the platform's names. */
+/** What `authenticateCustomer` of CCBill's script resolves to, with the platform's names. */
 export interface CcBillThreeDs {
   status: string;
   success: boolean | "true" | "false";
   eci?: string | null;
   protocolVersion?: string | null;
   amount?: string | number | null;
-  /** Number of ISO 4217. */
+  /** Numeric ISO 4217 code. */
   currency?: string | number | null;
   clientTransactionId?: string | null;
   dsTransId?: string | null;
@@ -463,54 +470,54 @@ export interface CcBillAuthenticated {
 }
 
 export interface CcBillConfirmOptions {
-  /** What came of 3-D Secure, if it was needed. Its documented members are handed over, and nothing else of it. */
+  /** The result of 3-D Secure, if it was required. Only its documented members are sent. */
   threedsInformation?: CcBillThreeDs;
-  /** Makes a payment that is sent twice happen once. 1 to 255 visible ASCII characters. */
+  /** A payment that is sent twice with the same key happens once. 1 to 255 visible ASCII characters. */
   idempotencyKey?: string;
 }
 
 export interface OnlinePaymentsOptions {
   /**
-   * Which hosts a session's `clientApiUrl` may name: the published ones of one environment, or the one of a base URL; default
-   * all published ones.
+   * The hosts that a session's `clientApiUrl` may name: the published hosts of one environment, or the host of a base
+   * URL. Default: all published hosts.
    */
   environment?: "sandbox" | "production" | { base: string };
-  /** Base URL of the Cardseal server; default the page's own origin. */
+  /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
-  /** What the platform is told of the browser; default the one that is really there. */
+  /** What to tell the platform about the browser. Default: the browser that runs the page. */
   device?: Record<string, unknown>;
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch;
 }
 
-/** The platform's own session, for pages whose server is not Cardseal's. */
+/** The platform's own session, if your server is not Cardseal's. */
 export interface OnlinePaymentsSession {
   clientSessionId: string;
   customerId: string;
   clientApiUrl: string;
 }
 
-/** What is bought, as far as it decides which products are offered. */
+/** What the platform needs to know about the purchase to choose the products it offers. */
 export interface PaymentContext {
-  /** ISO 3166, two letters. */
+  /** ISO 3166 code, two letters. */
   countryCode?: string;
-  /** ISO 4217. */
+  /** ISO 4217 code. */
   currencyCode?: string;
   /** Minor units: cents, not euros. */
   amount?: number;
   isRecurring?: boolean;
 }
 
-/** A call that has no body. */
+/** A request without a body. */
 export interface CardsealQuery {
   method: "GET";
   url: string;
   headers: Record<string, string>;
 }
 
-/** The key that cards are encrypted with. */
+/** The key to encrypt cards with. */
 export interface OnlinePaymentsKey {
   keyId: string;
   publicKey: string;
@@ -525,7 +532,7 @@ export interface IinDetails {
   coBrands: { paymentProductId: number | null; isAllowedInContext: boolean }[];
 }
 
-/** A field of a product, as the platform describes it; members that are not named here are there, too. */
+/** A field of a product, as the platform describes it. It may have more members than these. */
 export interface ProductField {
   id: string;
   type?: string;
@@ -542,26 +549,29 @@ export interface PaymentProduct {
 }
 
 export interface OnlinePaymentsEncryptOptions {
-  /** The product that the card belongs to; without it or `product` the platform is asked, with the first eight digits. */
+  /**
+   * The product that the card belongs to. Without this and `product`, the platform is asked, with the first eight
+   * digits.
+   */
   paymentProductId?: number;
-  /** The product as {@link OnlinePayments.product} gives it: its validators are applied, and its form of the expiry date. */
+  /** The product from {@link OnlinePayments.product}. Its validators and its format of the expiry date are applied. */
   product?: PaymentProduct;
-  /** For the question after the product. */
+  /** Used when the platform is asked for the product. */
   context?: PaymentContext;
 }
 
 export interface OnlinePaymentsSendOptions extends OnlinePaymentsEncryptOptions, SendOptions {}
 
 export interface WorldlineAcquiringOptions {
-  /** Base URL of the Cardseal server; default the page's own origin. */
+  /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
-  /** The clock in milliseconds since 1970; default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch;
 }
 
-/** What comes with a token of a card network. */
+/** What accompanies a network token. */
 export interface NetworkToken {
   cryptogram: string;
   /** The electronic commerce indicator, one or two digits. */
@@ -570,19 +580,19 @@ export interface NetworkToken {
 }
 
 export interface SealOptions {
-  /** The card's `number` is a token of its network. Its `cvc` may then be an empty text. */
+  /** Says that the card's `number` is a network token. Its `cvc` may then be empty. */
   networkToken?: NetworkToken;
 }
 
-/** Makes what is sent twice happen once. */
+/** A request that is sent twice with the same key takes effect once. */
 export interface IdempotencyOptions {
   /** 1 to 255 visible ASCII characters. */
   idempotencyKey?: string;
 }
 
-/** What the module reads of a direct answer for a token. */
+/** What the module reads from a token answer in direct mode. */
 export type ReadToken = Omit<DirectToken, "platform" | "status" | "raw">;
-/** What the module reads of a direct answer for a payment. */
+/** What the module reads from a payment answer in direct mode. */
 export type ReadPayment = Omit<PaymentOutcome, "id" | "platform" | "redirect" | "raw">;
-/** What the module reads of CCBill's answer for a payment token. */
+/** What the module reads from CCBill's answer to a payment token request. */
 export type ReadCcBillToken = ReadToken & Pick<CcBillToken, "subscriptionId">;

@@ -230,16 +230,16 @@ test('time-out, abort and broken connections are told apart', async () => {
 test('what may stand between a page and a server is named, and of a platform no more than its origin', async () => {
   answer = (response) => response.socket.destroy();
   const gone = await refused(direct().tokenize(ORDER, CARD), 'network_failed');
-  assert.equal(gone.message, `no answer came from ${base}: it cannot be reached, or redirects`);
+  assert.equal(gone.message, `no answer from ${base}: it cannot be reached, or it redirects`);
   const own = await refused(openSession({ server: base }), 'network_failed');
-  assert.equal(own.message, `no answer came from ${base}/v1/sessions: it cannot be reached, or redirects`);
+  assert.equal(own.message, `no answer from ${base}/v1/sessions: it cannot be reached, or it redirects`);
   answer = (response) => {
     response.writeHead(200, { 'content-length': 100 }).write('{', () => response.socket.end());
   };
   const broken = await refused(openSession({ server: base }), 'network_failed', { status: 200 });
-  assert.equal(broken.message, `the connection broke while the answer of ${base}/v1/sessions was read`);
+  assert.equal(broken.message, `the connection to ${base}/v1/sessions broke during the answer`);
   const nowhere = await refused(openSession(), 'network_failed');
-  assert.match(nowhere.message, /^\/v1\/sessions is no address without a page around it: name the server/);
+  assert.match(nowhere.message, /^\/v1\/sessions is not a full address: set server/);
   globalThis.location = { origin: 'https://shop.example', href: 'https://shop.example/cart' };
   try {
     answer = (response) => response.socket.destroy();
