@@ -59,44 +59,43 @@ codes! {
     /// The body is no JSON object in UTF-8.
     BadJson = "bad_json", BAD_REQUEST,
         "the body is not a valid JSON object",
-        "the body could not be read as one JSON object in UTF-8; send `{}` where there is nothing to say";
+        "the body could not be read as one JSON object in UTF-8; send `{}` if there are no fields";
     /// A key stands twice in an object.
     DuplicateField = "duplicate_field", BAD_REQUEST,
-        "a field is given twice",
-        "an object in the body has the same key twice; send each key once";
+        "a field appears twice",
+        "an object in the body has the same key twice; send each key only once";
     /// The body is longer than the limit.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE,
         "the body is too large",
-        "the body has more bytes than this server takes (`limits.body_bytes`)";
+        "the body is larger than this server accepts (`limits.body_bytes`)";
     /// The body came too slowly.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT,
         "the body did not arrive in time",
-        "the body was still incomplete when its time was over (`connections.body_timeout_ms`); send it again";
+        "the body was incomplete after `connections.body_timeout_ms`; send the request again";
     /// Not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "send application/json",
         "a body needs the header `Content-Type: application/json`";
     /// A field that this request does not have.
     UnknownField = "unknown_field", UNPROCESSABLE_ENTITY,
-        "a field is not known",
-        "the request has a field that this call does not take; compare its name with the contract at /openapi.json";
+        "the request has an unknown field",
+        "this call has no such field; compare the name with the contract at /openapi.json";
     /// A field that this request needs.
     FieldMissing = "field_missing", UNPROCESSABLE_ENTITY,
         "a field is missing",
-        "the request lacks a field that this call needs; see the contract at /openapi.json";
+        "this call needs a field that the request does not have; see the contract at /openapi.json";
     /// A field has another JSON type.
     FieldType = "field_type", UNPROCESSABLE_ENTITY,
         "a field has the wrong type",
-        "a field holds another kind of JSON value than this call takes; see the contract at /openapi.json";
+        "the field must have another JSON type; see the contract at /openapi.json";
     /// A field has a value that cannot be taken.
     FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY,
-        "a field has a value that is not valid",
-        "a field holds a value outside its limits; see the contract at /openapi.json";
+        "a field has an invalid value",
+        "the value is not allowed for this field; see the contract at /openapi.json";
     /// Something like a card number stands where none may be.
     ClearCardData = "clear_card_data", UNPROCESSABLE_ENTITY,
-        "the body holds what looks like a card number in clear; it was discarded",
-        "a card number goes to the platform encrypted and never stands in a field of this server; check what the \
-         page sends";
+        "the body contains what looks like a card number in the clear; it was discarded",
+        "never send a card number to this server in the clear; check what the page sends";
     /// The amount is not decimal text, zero, too large, or has too many decimals.
     AmountInvalid = "amount_invalid", UNPROCESSABLE_ENTITY,
         "the amount is not valid",
@@ -110,7 +109,7 @@ codes! {
     ApiKeyMissing = "api_key_missing", UNAUTHORIZED,
         "this call needs the merchant's API key",
         "send `Authorization: Bearer <api_key>` from the merchant's server; a page may only open a session for a \
-         token and hand in its card, from an origin of `allowed_origins`";
+         token and submit its card, from an origin in `allowed_origins`";
     /// The merchant's key is wrong.
     ApiKeyInvalid = "api_key_invalid", UNAUTHORIZED,
         "the API key is not valid",
@@ -128,11 +127,11 @@ codes! {
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS,
         "too many cards were tried",
         "a limit against card testing was reached; wait as long as `Retry-After` says, or open a new session if \
-         there is none";
+         that header is missing";
     /// No such session.
     SessionNotFound = "session_not_found", NOT_FOUND,
         "there is no such session",
-        "no session has this id; send the `id` that `POST /v1/sessions` answered, to the same server";
+        "no session has this id; send the `id` from the answer of `POST /v1/sessions`, to the same server";
     /// The session is too old.
     SessionExpired = "session_expired", GONE,
         "the session has expired; open a new one",
@@ -144,11 +143,11 @@ codes! {
     /// The customer is still on the platform's page.
     PageOpen = "page_open", CONFLICT,
         "the customer has not finished on the platform's page yet",
-        "the platform knows of no result yet; ask again when the customer has come back";
+        "the platform has no result yet; try again when the customer has come back";
     /// The customer left the platform's page.
     PageCancelled = "page_cancelled", CONFLICT,
         "the customer left the platform's page without paying",
-        "the platform says that the customer cancelled; open a new session for another try";
+        "the platform says that the customer cancelled; open a new session to try again";
     /// The session was opened for something else.
     SessionWrongKind = "session_wrong_kind", CONFLICT,
         "the session was opened for another kind of request",
@@ -157,83 +156,83 @@ codes! {
     /// Longer than any sealed card.
     SealedOversized = "sealed_oversized", UNPROCESSABLE_ENTITY,
         "the sealed card is too long",
-        "what the page sealed has more characters than a card needs; send the text that `pack` returned, unchanged";
+        "the sealed text is longer than any card needs; send exactly what the module's `seal` returned";
     /// Not the documented form.
     SealedMalformed = "sealed_malformed", UNPROCESSABLE_ENTITY,
         "the sealed card is not a JWE of the documented form",
-        "the sealed text was cut or changed; send the text that `pack` returned, unchanged";
+        "the sealed text was cut or changed; send exactly what the module's `seal` returned";
     /// Another algorithm.
     SealedAlgorithm = "sealed_algorithm", UNPROCESSABLE_ENTITY,
         "the sealed card uses another algorithm",
-        "only the algorithms of this package are taken; seal the card with the same version of the module";
+        "only this package's algorithms are accepted; seal the card with the same version of the module";
     /// A key that is not in the ring.
     SealedKeyUnknown = "sealed_key_unknown", UNPROCESSABLE_ENTITY,
         "the sealed card names a key that is not in use",
-        "the key has left the ring since the page was loaded; open a new session and seal the card again";
+        "the key was removed from `sealing_keys`; open a new session and seal the card again";
     /// Sealed for another session.
     SealedWrongSession = "sealed_wrong_session", CONFLICT,
         "the sealed card belongs to another session",
-        "the session inside the seal is another one than the request names; seal the card for this session";
+        "the sealed card names another session than the request; seal the card for this session";
     /// Past the end that stands in it.
     SealedExpired = "sealed_expired", GONE,
         "the sealed card has expired",
-        "the seal has outlived its session; open a new session and seal the card again";
+        "its session has ended; open a new session and seal the card again";
     /// No point of the curve.
     SealedEphemeralKey = "sealed_ephemeral_key", UNPROCESSABLE_ENTITY,
         "the sealed card's ephemeral key is not valid",
-        "the key inside the seal is no point of the curve; seal the card again";
+        "the key inside the seal is not a point on the curve; seal the card again";
     /// Changed on its way.
     SealedChanged = "sealed_changed", UNPROCESSABLE_ENTITY,
         "the sealed card was changed",
-        "the seal's authentication failed; send the text that `pack` returned, unchanged, or seal the card again";
+        "the seal does not authenticate; send exactly what the module's `seal` returned, or seal the card again";
     /// Authentic, and no card.
     SealedNotACard = "sealed_not_a_card", UNPROCESSABLE_ENTITY,
         "what was sealed is not a card",
-        "the seal opened and holds no card that can be charged; check number and expiry in the page";
+        "the sealed content is not a card that can be charged; check number and expiry in the page";
     /// No such token.
     TokenNotFound = "token_not_found", NOT_FOUND,
         "there is no such token",
-        "no token has this id; send the `id` that `POST /v1/tokens` answered, to the same server";
+        "no token has this id; send the `id` from the answer of `POST /v1/tokens`, to the same server";
     /// The token has been deleted.
     TokenDeleted = "token_deleted", CONFLICT,
         "the token has been deleted",
         "a deleted card cannot be used or restored; ask the customer for the card again";
     /// A token or a card that was made for somebody else's session.
     TokenBelongsElsewhere = "token_belongs_elsewhere", CONFLICT,
-        "this card was handed over for another session or customer; make a new token in this session",
-        "the card is tied to another session or customer, and stays theirs";
+        "this card belongs to another session or customer; make a new token in this session",
+        "another session or customer owns the card and keeps it";
     /// The token is only a browser's word so far.
     TokenUnconfirmed = "token_unconfirmed", CONFLICT,
         "the platform has not confirmed this token yet",
-        "the platform's notification about the card has not come; check that notifications reach this server";
+        "the platform's notification about the card has not arrived; check that notifications reach this server";
     /// No such payment.
     PaymentNotFound = "payment_not_found", NOT_FOUND,
         "there is no such payment",
-        "no payment has this id; send the `id` that `POST /v1/payments` answered, to the same server";
+        "no payment has this id; send the `id` from the answer of `POST /v1/payments`, to the same server";
     /// The payment's status does not allow it.
     PaymentState = "payment_state", CONFLICT,
         "the payment's status does not allow this",
-        "read the payment's `status` and compare it with the table of changes in the documentation";
+        "compare the payment's `status` with the table of changes in docs/server.md";
     /// The merchant's reference belongs to another payment.
     OrderReferenceUsed = "order_reference_used", CONFLICT,
         "the order reference belongs to another payment",
-        "an order is paid once; send another `order_reference`, or leave it out to have one made";
+        "an order is paid once; send another `order_reference`, or leave it out and the server makes one";
     /// Not 1 to 255 visible ASCII characters.
     IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST,
         "Idempotency-Key must be 1 to 255 visible ASCII characters",
-        "the header came empty, too long, twice, or with a blank or a character outside ASCII";
+        "the header is empty, too long, sent twice, or contains a space or a character outside ASCII";
     /// The key came with another body before.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT,
         "the idempotency key belongs to another request",
-        "a key belongs to one request and its body; make a new key for a new request";
+        "a key belongs to one request and its body; use a new key for a new request";
     /// The first request with the key is still under way.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
         "the first request with this idempotency key is still under way",
-        "send the same request again after `Retry-After`; it gets the answer of the first";
+        "send the same request again after `Retry-After`; it gets the answer to the first";
     /// No connection to the platform: nothing was done.
     PlatformUnavailable = "platform_unavailable", SERVICE_UNAVAILABLE,
         "the platform could not be reached",
-        "no connection to the platform came about and nothing was done; the server's log names host and reason";
+        "the server could not connect to the platform, and nothing was done; its log names host and reason";
     /// Too many calls to the platform are under way: nothing was sent.
     PlatformBusy = "platform_busy", SERVICE_UNAVAILABLE,
         "too many calls to the platform are under way; nothing was sent",
@@ -242,15 +241,15 @@ codes! {
     /// The platform did not answer.
     PlatformTimeout = "platform_timeout", GATEWAY_TIMEOUT,
         "the platform did not answer in time",
-        "the request may have reached the platform; look at the payment or the session before you try again";
+        "the request may have reached the platform; check the payment or the session before you try again";
     /// The platform's answer cannot be used.
     PlatformAnswerInvalid = "platform_answer_invalid", BAD_GATEWAY,
         "the platform's answer cannot be used",
-        "the platform answered something that contradicts its documentation; the server's log has the reason";
+        "the platform's answer contradicts its documentation; the server's log has the reason";
     /// The platform said no: nothing was done.
     PlatformRejected = "platform_rejected", UNPROCESSABLE_ENTITY,
         "the platform refused the request",
-        "nothing was done; `platform_code` and `platform_message` are the platform's own words";
+        "nothing was done; `platform_code` and `platform_message` are from the platform";
     /// The bank declined a card that was to be stored.
     CardDeclined = "card_declined", UNPROCESSABLE_ENTITY,
         "the bank declined the card",
@@ -258,8 +257,8 @@ codes! {
     /// The platform does not take the merchant's account, credentials or permissions: nothing was done.
     PlatformSetup = "platform_setup", BAD_GATEWAY,
         "the platform does not accept this server's account",
-        "this is no fault of the customer or the card; check credentials, account and permissions in the section of \
-         the platform, `[platforms.…]`, and look at `platform_code`";
+        "neither the customer nor the card is the cause; check `platform_code`, and credentials, account and \
+         permissions in the platform's section, `[platforms.…]`";
     /// The platform's answer is not verifiably its own.
     SignatureInvalid = "signature_invalid", BAD_GATEWAY,
         "the signature of the platform's answer is missing or wrong",
@@ -267,12 +266,12 @@ codes! {
     /// What was handed in is not verifiably the platform's.
     HandedSignatureInvalid = "signature_invalid", UNPROCESSABLE_ENTITY,
         "the signature is missing or wrong",
-        "nothing was taken; hand in the platform's answer unchanged, and check the platform's key in this \
+        "nothing was stored; submit the platform's answer unchanged, and check the platform's key in this \
          server's configuration";
     /// The platform has no such operation.
     NotOffered = "not_offered", UNPROCESSABLE_ENTITY,
         "the platform does not offer this",
-        "the platform of this request has no such operation, or this server's configuration does not switch it on";
+        "the platform has no such operation, or this server's configuration does not turn it on";
     /// The platform refunds whole payments only.
     PartialRefundNotOffered = "partial_refund_not_offered", UNPROCESSABLE_ENTITY,
         "the platform refunds whole payments only",
@@ -288,11 +287,11 @@ codes! {
     /// No such address.
     NotFound = "not_found", NOT_FOUND,
         "there is nothing here",
-        "no route of this server has this address; behind a proxy that keeps a path prefix, set `base_path`";
+        "this server has no such route; behind a proxy that keeps a path prefix, set `base_path`";
     /// Another method is needed.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
         "the address does not take this method",
-        "the header `Allow` lists the methods of this address";
+        "the `Allow` header lists the methods of this address";
     /// Our fault.
     Internal = "internal", INTERNAL_SERVER_ERROR,
         "something went wrong on our side",
@@ -603,7 +602,7 @@ impl From<Refusal> for ApiError {
             Refusal::PageOpen => Code::PageOpen.into(),
             Refusal::NotSent => Self::from(Code::PlatformUnavailable)
                 .retry_after(5)
-                .because("no connection came about; the line before names host and reason"),
+                .because("could not connect; the log line before names host and reason"),
             Refusal::Rejected(rejection) => {
                 let code = match rejection.cause() {
                     Cause::Setup => Code::PlatformSetup,
