@@ -1,6 +1,4 @@
-//! `cardseal-server [--config FILE]`: reads the configuration, serves until it is told to stop.
-//! `cardseal-server --generate-api-key`: prints a new key for `api_key`.
-//! `cardseal-server --openapi`: prints the contract.
+//! The server as a program: reads the configuration, then serves until it is told to stop. [`USAGE`] lists its options.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +7,18 @@ use std::process::ExitCode;
 use cardseal_server::config::Config;
 use cardseal_server::{Shared, api_key, listen, logging, serve};
 use secrecy::ExposeSecret;
+
+const USAGE: &str = "\
+Keeps the merchant's secrets, opens sessions with the payment platforms, stores tokens and charges them.
+
+Usage: cardseal-server [--config FILE]
+       cardseal-server --generate-api-key | --openapi | --help
+
+  --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
+  --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
+  --openapi             print the OpenAPI contract as JSON
+  --help                print this
+";
 
 /// Wipes every block of memory as it is freed, whoever used it: cards that pages sealed pass through libraries.
 #[global_allocator]
@@ -30,6 +40,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let file = match arguments()? {
         Arguments::Serve { config } => config,
+        Arguments::Help => {
+            print_usage();
+            return Ok(());
+        }
         Arguments::GenerateApiKey => return print_key(),
         Arguments::OpenApi => return print_contract(),
     };
@@ -63,6 +77,7 @@ async fn told_to_stop() {
 
 enum Arguments {
     Serve { config: Option<PathBuf> },
+    Help,
     GenerateApiKey,
     OpenApi,
 }
@@ -71,13 +86,19 @@ fn arguments() -> Result<Arguments, String> {
     let mut arguments = std::env::args_os().skip(1);
     match (arguments.next(), arguments.next(), arguments.next()) {
         (None, _, _) => Ok(Arguments::Serve { config: None }),
+        (Some(option), None, None) if option == "--help" || option == "-h" => Ok(Arguments::Help),
         (Some(option), None, None) if option == "--generate-api-key" => Ok(Arguments::GenerateApiKey),
         (Some(option), None, None) if option == "--openapi" => Ok(Arguments::OpenApi),
         (Some(option), Some(file), None) if option == "--config" => Ok(Arguments::Serve {
             config: Some(file.into()),
         }),
-        _ => Err("usage: cardseal-server [--config FILE] | --generate-api-key | --openapi".into()),
+        _ => Err(format!("these arguments are not known\n\n{USAGE}")),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_usage() {
+    print!("{USAGE}");
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]

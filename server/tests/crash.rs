@@ -428,3 +428,23 @@ fn prints_keys_that_the_configuration_takes() {
     assert_eq!(cardseal_server::api_key::weakness(key), None, "{key}");
     assert_ne!(first, second);
 }
+
+#[test]
+fn help_lists_every_option_and_a_wrong_argument_shows_it() {
+    let run = |argument: &str| {
+        let output = Command::new(SERVER).arg(argument).env_clear().output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, help, errors) = run("--help");
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    for option in ["--config FILE", "--generate-api-key", "--openapi", "--help"] {
+        assert!(
+            help.contains(&format!("\n  {option} ")),
+            "{option} is not in\n{help}"
+        );
+    }
+    let (code, out, errors) = run("--confg");
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(errors.contains(&help), "{errors}");
+}
