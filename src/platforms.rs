@@ -1,4 +1,4 @@
-//! One module a platform; each has its `wire` shapes beside it.
+//! One module a platform.
 
 pub mod ccbill;
 pub mod gp_api;

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cardseal::gp_api::wire::PaymentMethod;
 use cardseal::gp_api::{Hosts, read_payment_method};
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
@@ -96,11 +95,9 @@ impl Gateway for GpApi {
     fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
         match payload {
             PagePayload::Sealed { .. } => Err(Refusal::NotOffered),
-            PagePayload::Answer(answer) => serde_json::from_value::<PaymentMethod>(answer.clone())
-                .ok()
-                .and_then(|answer| read_payment_method(&answer).ok())
+            PagePayload::Answer(answer) => read_payment_method(&wire::payment_method(answer))
                 .map(|_| ())
-                .ok_or(Refusal::Invalid("answer")),
+                .map_err(|_| Refusal::Invalid("answer")),
         }
     }
 

@@ -13,7 +13,6 @@ mod wire;
 
 use async_trait::async_trait;
 use cardseal::crypto::public_key::PublicKey;
-use cardseal::greenpay::wire::{OrderAnswer, PaymentOrder, TokenizeOrder};
 use cardseal::greenpay::{Hosts, Packed, Target, Verb};
 use cardseal::http::Request;
 use cardseal::platform::Platform;
@@ -29,13 +28,24 @@ use crate::gateway::{
     Capabilities, Capture, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload,
     PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
+use crate::lenient::text;
 use crate::transport::{Response, Transport};
 
 use answer::{decode, rejection};
-use wire::{Order, check_sealed, opaque};
+use wire::{Order, PaymentOrder, TokenizeOrder, check_sealed, errors, opaque};
 
 /// "The session is valid for thirty minutes", after which a new order is needed.
 const SESSION_SECONDS: u32 = 30 * 60;
+
+/// Base URL of the merchant host, which only a server may call.
+const fn merchant_url(hosts: &Hosts) -> Option<&'static str> {
+    match hosts {
+        Hosts::Sandbox => Some("https://sandbox-merchant.greenpay.me"),
+        Hosts::Production => Some("https://merchant.greenpay.me"),
+        Hosts::Custom(_) => None,
+    }
+}
+
 /// A merchant's account at GreenPay.
 pub struct GreenPay {
     merchant_url: String,
@@ -106,25 +116,23 @@ impl GreenPay {
             .ok_or(Refusal::CurrencyNotSupported)
     }
 
-    fn payment_order(
-        &self,
-        amount: &Amount,
-        reference: &str,
-        description: &str,
-        token: Option<&SecretString>,
-    ) -> Result<PaymentOrder<Box<RawValue>>, Refusal> {
+    fn payment_order<'a>(
+        &'a self,
+        amount: &'a Amount,
+        reference: &'a str,
+        description: &'a str,
+        token: Option<&'a SecretString>,
+    ) -> Result<PaymentOrder<'a>, Refusal> {
         Ok(PaymentOrder {
-            secret: self.secret.expose_secret().into(),
-            merchant_id: self.merchant_id.clone(),
-            terminal: self.terminal(amount.currency())?.into(),
-            // Decimal text is a JSON number as it stands; a double would round it.
+            secret: self.secret.expose_secret(),
+            merchant_id: &self.merchant_id,
+            terminal: self.terminal(amount.currency())?,
             amount: RawValue::from_string(amount.to_decimal_text())
                 .map_err(|_| Refusal::Invalid("amount"))?,
-            currency: amount.currency().code().into(),
-            description: description.into(),
-            order_reference: reference.into(),
-            callback: None,
-            token: token.map(|token| token.expose_secret().into()),
+            currency: amount.currency().code(),
+            description,
+            order_reference: reference,
+            token: token.map(ExposeSecret::expose_secret),
         })
     }
 }
@@ -197,10 +205,9 @@ impl Gateway for GreenPay {
         let answer = match params.kind {
             Kind::Tokenize | Kind::Update => {
                 let order = TokenizeOrder {
-                    secret: self.secret.expose_secret().into(),
-                    merchant_id: self.merchant_id.clone(),
-                    request_id: params.reference.into(),
-                    callback: None,
+                    secret: self.secret.expose_secret(),
+                    merchant_id: &self.merchant_id,
+                    request_id: params.reference,
                 };
                 self.post(transport, "/tokenize", &order).await?
             }
@@ -210,9 +217,9 @@ impl Gateway for GreenPay {
                 self.post(transport, "/", &order).await?
             }
         };
-        let order: OrderAnswer = decode(&answer)?;
-        let (Some(session), Some(token)) = (order.session, order.token) else {
-            return Err(match rejection(Some(answer.status), order.errors.as_deref()) {
+        let order = decode(&answer)?;
+        let (Some(session), Some(token)) = (text(&order, "/session"), text(&order, "/token")) else {
+            return Err(match rejection(Some(answer.status), &errors(&order)) {
                 Some(rejection) => Refusal::Rejected(rejection).into(),
                 None => Error::Doubtful(Doubt::Undecodable),
             });

@@ -47,6 +47,7 @@ pub mod error;
 pub mod gateway;
 pub mod gp_api;
 pub mod greenpay;
+mod lenient;
 pub mod online_payments;
 pub mod sealing;
 pub mod settings;

@@ -12,7 +12,6 @@
 mod answer;
 mod request;
 pub mod signature;
-pub mod wire;
 
 use zeroize::Zeroizing;
 
@@ -26,7 +25,8 @@ use crate::object::object;
 use crate::random::Random;
 
 pub use answer::{
-    CardToken, Decline, Outcome, Payment, Verified, decline_reason, platform_code, read_payment, read_token,
+    CardToken, Decline, Outcome, Payment, PaymentAnswer, Scalar, TokenAnswer, Verified, platform_code,
+    read_payment, read_token,
 };
 pub use request::{GivenOrder, Hosts, Place, Target, Verb};
 

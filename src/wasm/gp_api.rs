@@ -10,8 +10,7 @@ use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
 use super::{card, requested, run, to_js};
 use crate::error::Result;
-use crate::gp_api::wire::{Action, ErrorBody, PaymentMethod, PaymentMethodCard};
-use crate::gp_api::{self, CardToken, GivenAccess, Hosts, Options, Place, RULES};
+use crate::gp_api::{self, CardToken, ErrorBody, GivenAccess, Hosts, Options, PaymentMethod, Place, RULES};
 use crate::hosts::BaseUrl;
 use crate::platform::Platform;
 use crate::platforms::unreadable;
@@ -130,22 +129,18 @@ fn read_token(status: u16, answer: &JsValue) -> Result<ReadToken> {
             gp_api::read_error(status, &error)
         });
     }
+    let (card, action) = (answer.object("card"), answer.object("action"));
+    let of_card = |name| card.as_ref().and_then(|card| card.text(name));
+    let masked = ["masked_number_last4", "number_last4"].map(of_card);
     let method = PaymentMethod {
         id: answer.text("id"),
         status: answer.text("status"),
+        result_code: action.and_then(|action| action.text("result_code")),
         name: answer.text("name"),
-        card: answer.object("card").map(|card| PaymentMethodCard {
-            masked_number_last4: card.text("masked_number_last4"),
-            number_last4: card.text("number_last4"),
-            brand: card.text("brand"),
-            expiry_month: card.text("expiry_month"),
-            expiry_year: card.text("expiry_year"),
-        }),
-        action: answer.object("action").map(|action| Action {
-            result_code: action.text("result_code"),
-            ..Action::default()
-        }),
-        ..PaymentMethod::default()
+        masked_number: masked.into_iter().flatten().next(),
+        brand: of_card("brand"),
+        expiry_month: of_card("expiry_month"),
+        expiry_year: of_card("expiry_year"),
     };
     if broken.get() {
         return Err(unreadable(status));

@@ -11,10 +11,9 @@ use super::read::{Environment, Members, is_local, is_object, not_offered};
 use super::{card, requested, run, to_js};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
-use crate::greenpay::wire::{ErrorEntry, PaymentAnswer, PaymentResult, Scalar, TokenAnswer, TokenResult};
 use crate::greenpay::{
     self, CardToken, Counter, Decline, GivenOrder, Hosts, Outcome, PAYMENT_RULES, Packed, Payload, Payment,
-    Place, TOKEN_RULES, Verb, Verified,
+    PaymentAnswer, Place, Scalar, TOKEN_RULES, TokenAnswer, Verb, Verified,
 };
 use crate::http::Request;
 use crate::object::object;
@@ -362,7 +361,7 @@ fn scalar(value: Option<JsValue>) -> Option<Scalar> {
     integral(value.as_f64()?).map(Scalar::Integer)
 }
 
-/// The members of an answer, by the rules of `crate::platforms::lenient`.
+/// The members of an answer. One of another type than the documented one costs nothing but itself.
 struct Answer(Members);
 
 impl Answer {
@@ -406,19 +405,20 @@ impl Answer {
         }
     }
 
-    /// One entry of a list of errors, or one alone.
-    fn errors(&self) -> Option<Vec<ErrorEntry>> {
-        let value = self.value("errors")?;
-        let entries: Vec<JsValue> = match value.dyn_ref::<Array>() {
-            Some(list) => list.iter().collect(),
-            None => vec![value],
+    /// The texts of a list of errors, or of one alone.
+    fn errors(&self) -> String {
+        let Some(value) = self.value("errors") else {
+            return String::new();
         };
-        Some(
-            entries
-                .iter()
-                .map(|entry| ErrorEntry(words(entry, DEEPEST)))
-                .collect(),
-        )
+        let Some(list) = value.dyn_ref::<Array>() else {
+            return words(&value, DEEPEST);
+        };
+        let mut text = String::new();
+        for (index, entry) in list.iter().enumerate() {
+            text.push_str(if index > 0 { "; " } else { "" });
+            text.push_str(&words(&entry, DEEPEST));
+        }
+        text
     }
 }
 
@@ -446,21 +446,18 @@ fn words(value: &JsValue, depth: u32) -> String {
 
 fn token_answer(answer: &JsValue) -> Option<TokenAnswer> {
     let answer = Answer::of(answer)?;
-    let result = answer.result()?.map(|result| TokenResult {
-        token: result.text("token"),
-        last_digits: result.text("last_digits"),
-        bin: result.text("bin"),
-        ..TokenResult::default()
-    });
+    let result = answer.result()?;
+    let of_result = |name| result.as_ref().and_then(|result| result.text(name));
     Some(TokenAnswer {
         status: answer.scalar("status")?,
         request_id: answer.echo("requestId")?,
-        result,
-        expiration_date: answer.text("expiration_date"),
+        token: of_result("token"),
+        bin: of_result("bin"),
+        last4: of_result("last_digits"),
+        expiry: answer.text("expiration_date"),
         brand: answer.text("brand"),
         nickname: answer.text("nickname"),
-        card_holder: answer.text("cardHolder"),
-        callback: None,
+        holder: answer.text("cardHolder"),
         errors: answer.errors(),
         signature: answer.text("_signature"),
     })
@@ -468,20 +465,10 @@ fn token_answer(answer: &JsValue) -> Option<TokenAnswer> {
 
 fn payment_answer(answer: &JsValue) -> Option<PaymentAnswer> {
     let answer = Answer::of(answer)?;
-    let result = match answer.result()? {
+    let result = answer.result()?;
+    let success = match result.as_ref().and_then(|result| result.value("success")) {
         None => None,
-        Some(said) => {
-            let success = said.value("success");
-            Some(PaymentResult {
-                success: success
-                    .map(|success| success.as_bool().ok_or(()))
-                    .transpose()
-                    .ok()?,
-                resp_code: said.deciding("resp_code"),
-                reserved_private4: said.text("reserved_private4"),
-                ..PaymentResult::default()
-            })
-        }
+        Some(success) => Some(success.as_bool()?),
     };
     Some(PaymentAnswer {
         status: answer.scalar("status")?,
@@ -489,9 +476,12 @@ fn payment_answer(answer: &JsValue) -> Option<PaymentAnswer> {
         authorization: answer.deciding("authorization"),
         last4: answer.text("last4"),
         brand: answer.text("brand"),
-        result,
+        success,
+        bank_code: result.as_ref().and_then(|result| result.deciding("resp_code")),
+        bank_text: result
+            .as_ref()
+            .and_then(|result| result.text("reserved_private4")),
         errors: answer.errors(),
-        callback: None,
         signature: answer.text("_signature"),
     })
 }

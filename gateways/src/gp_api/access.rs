@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cardseal::gp_api::wire::{AccessToken, AccessTokenRequest};
-use cardseal::gp_api::{VERSION, VERSION_HEADER, secret};
+use cardseal::gp_api::{VERSION, VERSION_HEADER};
 use cardseal::http::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha512};
 
 use super::GpApi;
 use super::answer::{Problem, read};
-use super::wire::Call;
+use super::wire::{AccessToken, AccessTokenRequest, Call};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::gateway::PlatformSession;
 use crate::transport::access::is_token;
@@ -32,6 +32,11 @@ pub(super) struct Access {
     account_id: String,
 }
 
+/// The `secret` of an access-token request: lower-case hex of SHA-512 over nonce and key, nothing between.
+pub(super) fn secret(nonce: &str, app_key: &str) -> String {
+    hex::encode(Sha512::new().chain_update(nonce).chain_update(app_key).finalize())
+}
+
 fn headers() -> Vec<(&'static str, String)> {
     vec![
         ("accept", "application/json".into()),
@@ -49,14 +54,13 @@ impl GpApi {
     ) -> Result<AccessToken, Error> {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let params = AccessTokenRequest {
-            app_id: self.app_id.clone(),
-            secret: secret(&nonce, self.app_key.expose_secret()),
-            nonce,
-            grant_type: "client_credentials".into(),
-            seconds_to_expire: Some(seconds),
-            interval_to_expire: None,
-            permissions: permission.map(|permission| vec![permission.into()]),
-            restricted_token: permission.map(|_| "YES".into()),
+            app_id: &self.app_id,
+            secret: &secret(&nonce, self.app_key.expose_secret()),
+            nonce: &nonce,
+            grant_type: "client_credentials",
+            seconds_to_expire: seconds,
+            permissions: permission.map(|permission| [permission]),
+            restricted_token: permission.map(|_| "YES"),
         };
         let request = Request {
             method: "POST",
@@ -65,13 +69,9 @@ impl GpApi {
             body: serde_json::to_string(&params).map_err(|_| Refusal::NotSent)?,
         };
         let answer = read(&transport.send(request).await?)?;
-        let token: AccessToken =
-            serde_json::from_value(answer).map_err(|_| Error::Doubtful(Doubt::Undecodable))?;
-        if is_token(&token.token, LONGEST_TOKEN) {
-            Ok(token)
-        } else {
-            Err(Error::Doubtful(Doubt::Undecodable))
-        }
+        AccessToken::read(&answer)
+            .filter(|token| is_token(&token.token, LONGEST_TOKEN))
+            .ok_or(Error::Doubtful(Doubt::Undecodable))
     }
 
     /// A session of a page: a token for one payment method.
@@ -84,7 +84,6 @@ impl GpApi {
             .access_token(transport, BROWSER_SECONDS, Some(BROWSER_PERMISSION))
             .await?;
         let more = token
-            .scope
             .accounts
             .iter()
             .flat_map(|account| &account.permissions)
@@ -122,7 +121,6 @@ impl GpApi {
     fn account(&self, token: &AccessToken) -> Result<String, Error> {
         let accounts = || {
             token
-                .scope
                 .accounts
                 .iter()
                 .filter(|account| account.id.starts_with("TRA_"))
@@ -224,8 +222,7 @@ mod tests {
                 .map(|(id, name)| json!({ "id": id, "name": name, "permissions": [] }))
                 .collect();
             let token = json!({ "token": "t", "seconds_to_expire": 600, "scope": { "accounts": accounts } });
-            let token: AccessToken = serde_json::from_value(token).unwrap();
-            gateway.account(&token).ok()
+            gateway.account(&AccessToken::read(&token).unwrap()).ok()
         };
         let all = [
             ("TKA_1", "tokenization"),
@@ -243,5 +240,18 @@ mod tests {
         ] {
             assert_eq!(account(configured, names).as_deref(), expected, "{configured:?}");
         }
+    }
+
+    #[test]
+    fn the_secret_is_the_vectors() {
+        // Computed with another implementation of SHA-512; the key is an example.
+        assert_eq!(
+            secret("0123456789abcdef0123456789abcdef", "exampleAppKey123"),
+            "a98bee34da9d0815d5a33c23971435df92199b9c191b2bb2c2964cdd3ff620ca3d94f2f81c90ee4f13b8f743477b38641b2e309ca26a4520f11a4e6255a0d169"
+        );
+        assert_eq!(
+            secret("2026-01-02T03:04:05.678Z", "exampleAppKey123"),
+            "93d93b9924dbf28565d62673d9908a8c6ec5cc815ae3d3a8767b7566a14da14b3307a8ed3cdbdb39791cb5009dbea70f3b4eb0445bb126657b6c8addb567f99f"
+        );
     }
 }

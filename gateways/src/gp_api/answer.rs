@@ -1,11 +1,10 @@
 //! Reads the platform's answers: a refusal is one only with a code that says that nothing was done.
 
 use cardseal::gp_api::is_id;
-use cardseal::gp_api::wire::ErrorBody;
-use cardseal::lenient::UNREADABLE;
 use serde_json::{Value, json};
 
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
+use crate::lenient::{self, UNREADABLE, Unreadable};
 use crate::transport::Response;
 
 /// Why an answer cannot be used.
@@ -47,16 +46,14 @@ pub(super) fn read(answer: &Response) -> Result<Value, Problem> {
 }
 
 pub(super) fn refused(status: u16, body: &Value) -> Problem {
-    let error: ErrorBody = serde_json::from_value(body.clone()).unwrap_or_default();
-    let plain = |text: &Option<String>| {
-        text.as_deref()
+    let plain = |pointer| {
+        lenient::text(body, pointer)
             .filter(|text| (1..=60).contains(&text.len()))
             .filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-            .map(str::to_owned)
     };
-    let name = plain(&error.error_code);
-    let code = plain(&error.detailed_error_code).or_else(|| name.clone());
-    let message = error.detailed_error_description.unwrap_or_default();
+    let name = plain("/error_code");
+    let code = plain("/detailed_error_code").or_else(|| name.clone());
+    let message = lenient::text(body, "/detailed_error_description").unwrap_or_default();
     match (status, code.as_deref()) {
         (409, Some("40039" | "DUPLICATE_ACTION")) => Problem::Duplicate(original(&message)),
         // "Failed, automatically reversed, try again"; other errors on the way to the bank may hide that it paid.
@@ -115,19 +112,9 @@ pub(super) fn write_out(value: &mut Value) {
 
 /// A text that decides. One that is there and cannot be read is one that nothing fits.
 pub(super) fn deciding<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    let mut found = value;
-    for name in pointer.split('/').skip(1) {
-        found = match found {
-            Value::Object(members) => members.get(name)?,
-            Value::Null => return None,
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                return Some(UNREADABLE);
-            }
-        };
-    }
-    match found {
-        Value::Null => None,
-        Value::String(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(UNREADABLE),
+    match lenient::member(value, pointer) {
+        Ok(None) => None,
+        Ok(Some(Value::String(text))) => Some(text.as_str()).filter(|text| !text.is_empty()),
+        Ok(Some(_)) | Err(Unreadable) => Some(UNREADABLE),
     }
 }

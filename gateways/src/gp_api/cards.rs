@@ -1,6 +1,5 @@
 //! Stored cards: a page's single-use payment method becomes a lasting one by a verification.
 
-use cardseal::gp_api::wire::PaymentMethod;
 use cardseal::gp_api::{is_id, last4, read_payment_method};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,10 +8,11 @@ use sha2::Sha256;
 
 use super::access::CallError;
 use super::answer::{Problem, deciding, text};
-use super::wire::{Call, query};
+use super::wire::{Call, payment_method, query};
 use super::{GpApi, PAUSES};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
+use crate::lenient::deciding_text;
 use crate::transport::Transport;
 
 /// A payment method that a page handed over, as the platform describes it.
@@ -39,15 +39,10 @@ impl GpApi {
         let PagePayload::Answer(answer) = payload else {
             return Err(Refusal::NotOffered.into());
         };
-        let answer: PaymentMethod = serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
-        let id = read_payment_method(&answer)
+        let id = read_payment_method(&payment_method(&answer))
             .map_err(|_| Refusal::Invalid("answer"))?
             .id;
-        if answer
-            .reference
-            .as_deref()
-            .is_some_and(|reference| reference != session.reference)
-        {
+        if deciding_text(&answer, "/reference").is_some_and(|reference| reference != session.reference) {
             return Err(Refusal::Invalid("answer").into());
         }
         let reference = self.verification_reference(session.reference)?;
@@ -346,10 +341,8 @@ fn path(token: &SecretString) -> Result<String, Refusal> {
 }
 
 fn described(method: &Value) -> Result<StoredCard, Error> {
-    let card = serde_json::from_value::<PaymentMethod>(method.clone())
-        .ok()
-        .and_then(|method| read_payment_method(&method).ok())
-        .ok_or(Error::Doubtful(Doubt::Undecodable))?;
+    let card =
+        read_payment_method(&payment_method(method)).map_err(|_| Error::Doubtful(Doubt::Undecodable))?;
     Ok(StoredCard {
         token: card.id.into(),
         brand: card.brand.map(|brand| word(&brand)),

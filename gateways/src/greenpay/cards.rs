@@ -1,13 +1,12 @@
 //! Storing and forgetting cards.
 
-use cardseal::greenpay::wire::{DeleteAnswer, DeleteToken, TokenAnswer};
 use cardseal::greenpay::{CardToken, Verb, read_token};
 use cardseal::session::Kind;
 use cardseal::{Code, error};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{decode, rejection, undecodable};
-use super::wire::{opaque, packed};
+use super::wire::{DeleteToken, echo, errors, opaque, packed, status, token_answer};
 use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{OpenSession, Origin, PagePayload, StoredCard};
@@ -32,15 +31,14 @@ impl GreenPay {
                     Verb::Tokenize
                 };
                 let answer = self.relay(transport, verb, session, &packed).await?;
-                let token: TokenAnswer = decode(&answer)?;
+                let token = token_answer(&decode(&answer)?);
                 let card = read_token(&self.key, answer.status, &token)
                     .map_err(|error| refused(&error, answer.status))?;
                 self.card(card, session.reference, Origin::Platform)
             }
             PagePayload::Answer(answer) => {
-                let answer: TokenAnswer =
-                    serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
-                let card = read_token(&self.key, 200, &answer).map_err(|_| Refusal::Invalid("answer"))?;
+                let card = read_token(&self.key, 200, &token_answer(&answer))
+                    .map_err(|_| Refusal::Invalid("answer"))?;
                 // Whatever the policy is: the signature is all that a browser's word has.
                 if !card.signature.verified {
                     return Err(Error::SignatureInvalid);
@@ -81,22 +79,22 @@ impl GreenPay {
     pub(super) async fn forget_card(&self, transport: &Transport, token: &SecretString) -> Result<(), Error> {
         let request_id = uuid::Uuid::new_v4().to_string();
         let body = DeleteToken {
-            secret: self.secret.expose_secret().into(),
-            merchant_id: self.merchant_id.clone(),
-            token: token.expose_secret().into(),
-            request_id: request_id.as_str().into(),
+            secret: self.secret.expose_secret(),
+            merchant_id: &self.merchant_id,
+            token: token.expose_secret(),
+            request_id: &request_id,
         };
         let answer = self.post(transport, "/deleteToken", &body).await?;
-        let delete: DeleteAnswer = decode(&answer)?;
-        if delete.status.to_string() == "DELETED" {
-            let named = delete.request_id.is_some_and(|id| id.to_string() == request_id);
+        let deleted = decode(&answer)?;
+        if status(&deleted, "status").text() == "DELETED" {
+            let named = echo(&deleted, "requestId").is_some_and(|id| id.text() == request_id);
             return if named {
                 Ok(())
             } else {
                 Err(Error::Doubtful(Doubt::WrongReference))
             };
         }
-        match rejection(Some(answer.status), delete.errors.as_deref()) {
+        match rejection(Some(answer.status), &errors(&deleted)) {
             // Not known there: there is nothing left to forget.
             Some(rejection) if rejection.code.as_deref() == Some("invalid_card_token") => Ok(()),
             Some(rejection) => Err(Refusal::Rejected(rejection).into()),
@@ -133,8 +131,7 @@ mod tests {
             "nickname": "mine", "cardHolder": "Ada", "_signature": "00",
             "result": { "token": "1c3a0f89", "last_digits": "1111", "bin": "411111" } });
         for variant in variants(&answer) {
-            let read: TokenAnswer = serde_json::from_value(variant.body.clone()).unwrap();
-            let card = read_token(&gateway.key, 200, &read);
+            let card = read_token(&gateway.key, 200, &token_answer(&variant.body));
             let said = format!("{} {:?}: {card:?}", variant.path, variant.odd);
             let same = variant.odd == Some(json!("201"));
             match card {

@@ -4,7 +4,7 @@ use cardseal::crypto::public_key::PublicKey;
 use cardseal::greenpay::Hosts;
 use secrecy::ExposeSecret;
 
-use super::{GreenPay, SignaturePolicy};
+use super::{GreenPay, SignaturePolicy, merchant_url};
 use crate::amount::{Amount, Currency};
 use crate::settings::Settings;
 
@@ -18,7 +18,7 @@ impl GreenPay {
             "custom" => Hosts::Custom(settings.base_url("checkout_url").unwrap_or_default()),
             _ => Hosts::Sandbox,
         };
-        let merchant_url = match hosts.merchant() {
+        let merchant_url = match merchant_url(&hosts) {
             Some(url) => {
                 for key in ["merchant_url", "checkout_url"] {
                     if settings.optional(key).is_some() {

@@ -4,12 +4,13 @@
 
 use cardseal::Code;
 use cardseal::greenpay::signature::{self, Candidate};
-use cardseal::greenpay::wire::{PaymentAnswer, Scalar, TokenAnswer};
-use cardseal::greenpay::{read_payment, read_token};
+use cardseal::greenpay::{Scalar, read_payment, read_token};
+use serde_json::Value;
 
 use super::GreenPay;
 use super::answer::object;
 use super::payments::settled;
+use super::wire::{payment_answer, token_answer};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{Notification, Origin, Outcome, PaymentEvent};
 
@@ -26,7 +27,8 @@ impl GreenPay {
     }
 
     fn payment_notification(&self, body: &[u8]) -> Result<Notification, Error> {
-        let answer: PaymentAnswer = read(body)?;
+        let body = read(body)?;
+        let answer = payment_answer(&body);
         let reference = self.verified(
             Candidate::PAYMENT,
             &answer.status,
@@ -34,7 +36,7 @@ impl GreenPay {
             answer.signature.as_deref(),
         )?;
         let news = match read_payment(&self.key, 200, &answer) {
-            Ok(payment) => match settled(payment, &answer) {
+            Ok(payment) => match settled(payment, &body) {
                 Outcome::Approved(approval) => PaymentEvent::Approved(approval),
                 Outcome::Authorized(approval) => PaymentEvent::Authorized(approval),
                 Outcome::Voided(approval) => PaymentEvent::Voided(approval),
@@ -53,7 +55,7 @@ impl GreenPay {
     }
 
     fn card_notification(&self, body: &[u8]) -> Result<Notification, Error> {
-        let answer: TokenAnswer = read(body)?;
+        let answer = token_answer(&read(body)?);
         let reference = self.verified(
             Candidate::TOKEN,
             &answer.status,
@@ -82,10 +84,10 @@ impl GreenPay {
             return Err(Error::SignatureInvalid);
         };
         signature::verify(&self.key, candidates, status, id, signature).ok_or(Error::SignatureInvalid)?;
-        Ok(id.to_string())
+        Ok(id.text())
     }
 }
 
-fn read<Shape: for<'de> serde::Deserialize<'de>>(body: &[u8]) -> Result<Shape, Error> {
+fn read(body: &[u8]) -> Result<Value, Error> {
     object(body).ok_or(Error::Doubtful(Doubt::Undecodable))
 }

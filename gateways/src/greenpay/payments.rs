@@ -1,17 +1,18 @@
 //! Charges, voids and refunds. Whatever is not documented as "no" is doubtful here, never "not charged".
 
 use cardseal::Code;
-use cardseal::greenpay::wire::{PaymentAnswer, Reversal, ReversalAnswer};
-use cardseal::greenpay::{self, Payment, Verb, read_payment};
+use cardseal::greenpay::{self, Payment, PaymentAnswer, Verb, read_payment};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use super::answer::{known_failure, object, rejection, undecodable};
-use super::wire::packed;
+use super::wire::{Reversal, opaque, packed, payment_answer, reversal_answer};
 use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Refusal, Rejection, sentence, word};
 use crate::gateway::{
     Approval, Change, ChargeParams, Decline, OpenSession, Outcome, PagePayload, PaymentRef,
 };
+use crate::lenient::text;
 use crate::transport::{Response, Transport};
 
 impl GreenPay {
@@ -42,7 +43,7 @@ impl GreenPay {
         kount: bool,
     ) -> Result<Outcome, Refusal> {
         if let PagePayload::Answer(answer) = payload {
-            return self.handed_payment(answer, session.reference);
+            return self.handed_payment(&answer, session.reference);
         }
         let packed = packed(payload)?;
         match self.relay(transport, Verb::Pay { kount }, session, &packed).await {
@@ -53,9 +54,9 @@ impl GreenPay {
 
     /// The signature covers the status and the reference, and the amount is in our own order: that much of a
     /// browser's word can be believed, if it is verified. If not, the notification has to say it.
-    fn handed_payment(&self, answer: serde_json::Value, reference: &str) -> Result<Outcome, Refusal> {
-        let answer: PaymentAnswer = serde_json::from_value(answer).map_err(|_| Refusal::Invalid("answer"))?;
-        let payment = read_payment(&self.key, 200, &answer).map_err(|_| Refusal::Invalid("answer"))?;
+    fn handed_payment(&self, answer: &Value, reference: &str) -> Result<Outcome, Refusal> {
+        let payment =
+            read_payment(&self.key, 200, &payment_answer(answer)).map_err(|_| Refusal::Invalid("answer"))?;
         if payment.order_reference.as_deref() != Some(reference) {
             return Err(Refusal::Invalid("answer"));
         }
@@ -63,7 +64,7 @@ impl GreenPay {
             return Ok(Outcome::Unknown(Doubt::SignatureInvalid));
         }
         // What is not signed is not kept: the platform's notification brings it.
-        Ok(match settled(payment, &answer) {
+        Ok(match settled(payment, answer) {
             Outcome::Approved(_) => Outcome::Approved(Approval::default()),
             other @ (Outcome::Authorized(_)
             | Outcome::Voided(_)
@@ -79,13 +80,11 @@ impl GreenPay {
         if answer.status == 504 {
             return Ok(Outcome::Unknown(Doubt::NoAnswerBehindProxy));
         }
-        let Some(body) = object::<PaymentAnswer>(&answer.body) else {
-            return match known_failure(answer) {
-                Some(rejection) => Err(Refusal::Rejected(rejection)),
-                None => Ok(Outcome::Unknown(undecodable(answer.status))),
-            };
+        let Some(body) = object(&answer.body) else {
+            return Ok(Outcome::Unknown(undecodable(answer.status)));
         };
-        let payment = match read_payment(&self.key, answer.status, &body) {
+        let read = payment_answer(&body);
+        let payment = match read_payment(&self.key, answer.status, &read) {
             Ok(payment) => payment,
             Err(error) if error.code() == Code::PlatformRejected && error.platform_code().is_some() => {
                 return Err(Refusal::Rejected(Rejection {
@@ -98,8 +97,8 @@ impl GreenPay {
             Err(_) => return Ok(Outcome::Unknown(undecodable(answer.status))),
         };
         if payment.outcome == greenpay::Outcome::Unknown
-            && body.status.integer() != Some(200)
-            && let Some(rejection) = invalid_input(&body, answer.status)
+            && read.status.integer() != Some(200)
+            && let Some(rejection) = invalid_input(&read, answer.status)
         {
             return Err(Refusal::Rejected(rejection));
         }
@@ -122,42 +121,32 @@ impl GreenPay {
         path: &str,
         payment: &PaymentRef<'_>,
     ) -> Result<Change, Refusal> {
+        let bin = payment.bin.ok_or(Refusal::Invalid("bin"))?;
         let body = Reversal {
-            secret: self.secret.expose_secret().into(),
-            merchant_id: self.merchant_id.clone(),
-            bin: payment
-                .bin
-                .ok_or(Refusal::Invalid("bin"))?
-                .chars()
-                .take(6)
-                .collect(),
-            last4: payment.last4.ok_or(Refusal::Invalid("last4"))?.into(),
-            authorization: payment
-                .authorization
-                .ok_or(Refusal::Invalid("authorization"))?
-                .into(),
-            order_reference: payment.reference.into(),
+            secret: self.secret.expose_secret(),
+            merchant_id: &self.merchant_id,
+            bin: bin.get(..6).unwrap_or(bin),
+            last4: payment.last4.ok_or(Refusal::Invalid("last4"))?,
+            authorization: payment.authorization.ok_or(Refusal::Invalid("authorization"))?,
+            order_reference: payment.reference,
         };
         let answer = match self.post(transport, path, &body).await {
             Ok(answer) if answer.status == 504 => return Ok(Change::Unknown(Doubt::NoAnswerBehindProxy)),
             Ok(answer) => answer,
             Err(error) => return error.into_doubt().map(Change::Unknown),
         };
-        let Some(body) = object::<ReversalAnswer>(&answer.body) else {
-            return match known_failure(&answer) {
-                Some(rejection) => Err(Refusal::Rejected(rejection)),
-                None => Ok(Change::Unknown(undecodable(answer.status))),
-            };
+        let Some(body) = object(&answer.body) else {
+            return Ok(Change::Unknown(undecodable(answer.status)));
         };
-        let result = body.result.unwrap_or_default();
+        let body = reversal_answer(&body);
         let done = if path.ends_with("void") {
-            result.void
+            body.void
         } else {
-            result.refund
+            body.refund
         } == Some(true);
-        match (body.status.to_string().as_str(), body.code.integer()) {
+        match (body.status.text().as_str(), body.code.integer()) {
             ("SUCCESS", Some(200)) if done && (200..300).contains(&answer.status) => {
-                let ours = result
+                let ours = body
                     .order_reference
                     .is_none_or(|reference| reference == payment.reference);
                 Ok(if ours {
@@ -170,7 +159,7 @@ impl GreenPay {
             // a status that blames the request, means that nothing was done.
             ("FAIL", code) if !done => {
                 let status = code.and_then(|code| u16::try_from(code).ok());
-                match rejection(status, body.errors.as_deref()) {
+                match rejection(status, &body.errors) {
                     Some(rejection) if rejection.code.is_some() || matches!(status, Some(400..=499)) => {
                         Err(Refusal::Rejected(rejection))
                     }
@@ -205,32 +194,25 @@ const INVALID_VALUES: &[&str] = &[
 
 /// A refusal of a value in the request, unless a bank spoke.
 fn invalid_input(body: &PaymentAnswer, http_status: u16) -> Option<Rejection> {
-    let bank = body
-        .result
-        .as_ref()
-        .is_some_and(|result| result.resp_code.is_some() || result.success == Some(true));
+    let bank = body.bank_code.is_some() || body.success == Some(true);
     let approval = body.authorization.as_deref().is_some_and(|text| !text.is_empty());
-    let mut rejection =
-        rejection(Some(http_status), body.errors.as_deref()).filter(|_| !bank && !approval)?;
+    let mut rejection = rejection(Some(http_status), &body.errors).filter(|_| !bank && !approval)?;
     let text = rejection.message.to_ascii_lowercase();
     let known = INVALID_VALUES.contains(&text.strip_prefix("error: ").unwrap_or(&text));
     rejection.code = rejection.code.or_else(|| Some("invalid_request".into()));
     known.then_some(rejection)
 }
 
-pub(super) fn settled(payment: Payment, answer: &PaymentAnswer) -> Outcome {
+pub(super) fn settled(payment: Payment, answer: &Value) -> Outcome {
     match payment.outcome {
-        greenpay::Outcome::Approved => {
-            let result = answer.result.as_ref();
-            let platform_id = result.and_then(|result| result.retrieval_ref_num.as_deref());
-            Outcome::Approved(Approval {
-                authorization: payment.authorization.filter(|text| super::opaque(text)),
-                platform_id: platform_id.filter(|text| super::opaque(text)).map(Into::into),
-                brand: payment.brand.map(|text| word(&text)),
-                last4: payment.last4,
-                unverified: !payment.signature.verified,
-            })
-        }
+        greenpay::Outcome::Approved => Outcome::Approved(Approval {
+            authorization: payment.authorization.filter(|text| opaque(text)),
+            // The reference number of the bank.
+            platform_id: text(answer, "/result/retrieval_ref_num").filter(|text| opaque(text)),
+            brand: payment.brand.map(|text| word(&text)),
+            last4: payment.last4,
+            unverified: !payment.signature.verified,
+        }),
         greenpay::Outcome::Declined => {
             let decline = payment.decline;
             Outcome::Declined(Decline {

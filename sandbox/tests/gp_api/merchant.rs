@@ -6,6 +6,7 @@ use cardseal_sandbox::faults::{Fault, Kind};
 use cardseal_sandbox::{RunningSandbox, Sandbox, SandboxOptions};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 
 pub(crate) const GOOD_CARD: &str = "4263970000005262";
 
@@ -105,6 +106,11 @@ pub(crate) fn verification(id: &str) -> Value {
     })
 }
 
+/// What a merchant proves its key with: SHA-512 over nonce and key, in lower-case hex.
+fn secret(nonce: &str, app_key: &str) -> String {
+    hex::encode(Sha512::digest([nonce, app_key].concat()))
+}
+
 impl Merchant {
     pub(crate) async fn open() -> Self {
         let mut merchant = Self {
@@ -131,7 +137,7 @@ impl Merchant {
         let credentials = &self.info().credentials;
         let mut body = json!({
             "app_id": credentials.app_id, "nonce": nonce, "grant_type": "client_credentials",
-            "secret": cardseal::gp_api::secret(&nonce, &credentials.app_key),
+            "secret": secret(&nonce, &credentials.app_key),
         });
         body.as_object_mut()
             .unwrap()

@@ -1,6 +1,5 @@
 //! `/payment-methods`: creating, reading, listing, changing, deleting.
 
-use cardseal::gp_api::wire::PaymentMethod;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,14 +42,6 @@ async fn makes_a_single_use_id_of_a_card() {
         (&answer["action"]["type"], &answer["action"]["result_code"]),
         (&json!("PAYMENT_METHOD_CREATE"), &json!("SUCCESS"))
     );
-    // The library reads it as what it is.
-    let read: PaymentMethod = serde_json::from_value(answer.clone()).unwrap();
-    let read = cardseal::gp_api::read_payment_method(&read).unwrap();
-    assert_eq!(
-        (read.last4.as_deref(), read.expiry),
-        (Some("5262"), Some((5, 2030)))
-    );
-
     let told = send(&merchant, Method::GET, id, Value::Null).await.good();
     assert_eq!(told["card"]["number_last4"], "xxxxxxxxxxxx5262");
     assert_eq!(

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use cardseal::greenpay::signature::Candidate;
-use cardseal::greenpay::wire::{self, DeleteAnswer, ReversalAnswer, Scalar};
 use serde_json::{Value, json};
 
 use super::shop::{Answer, GOOD_CARD, Shop, USD, card, with};
@@ -21,34 +19,18 @@ async fn takes_orders_at_the_bare_base_too() {
 }
 
 #[tokio::test]
-async fn reads_what_the_shared_shapes_write() {
+async fn takes_the_least_that_a_merchant_may_send() {
     let shop = Shop::open().await;
-    let credentials = shop.info().credentials.clone();
-    let order = wire::TokenizeOrder {
-        secret: credentials.secret.clone(),
-        merchant_id: credentials.merchant_id.clone(),
-        request_id: Scalar::Integer(1),
-        callback: None,
-    };
-    let answer = shop
-        .post(&shop.merchant("/tokenize"), &serde_json::to_value(order).unwrap())
-        .await;
-    assert_eq!(answer.http, 200, "{answer:?}");
-    let order = wire::PaymentOrder {
-        secret: credentials.secret,
-        merchant_id: credentials.merchant_id,
-        terminal: USD.into(),
-        amount: 0.3,
-        currency: "USD".into(),
-        description: "a".into(),
-        order_reference: "b".into(),
-        callback: None,
-        token: None,
-    };
-    let answer = shop
-        .post(&shop.merchant("/"), &serde_json::to_value(order).unwrap())
-        .await;
-    assert_eq!(answer.http, 200, "{answer:?}");
+    for (path, fields) in [
+        ("/tokenize", json!({ "requestId": 1 })),
+        (
+            "/",
+            json!({ "terminal": USD, "amount": 0.3, "currency": "USD", "description": "a", "orderReference": "b" }),
+        ),
+    ] {
+        let answer = shop.post(&shop.merchant(path), &shop.signed_in(&fields)).await;
+        assert_eq!(answer.http, 200, "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -138,7 +120,7 @@ async fn charges_a_stored_card() {
     };
     let answer = pay(json!(shop.stored(GOOD_CARD).await)).await;
     assert_eq!((answer.http, &answer.body["last4"]), (200, &json!("4242")));
-    assert_eq!(shop.verified(&answer.body), Some(Candidate::OrderId));
+    assert_eq!(shop.verified(&answer.body), Some("orderId"));
     let answer = pay(json!(shop.stored("4094394314664828").await)).await;
     assert_eq!(
         (answer.http, &answer.body["result"]["resp_code"]),
@@ -171,9 +153,8 @@ async fn deletes_a_token() {
     );
     let answer = delete(json!({ "token": token, "requestId": "mg500" })).await;
     assert_eq!((answer.http, &answer.body["status"]), (200, &json!("DELETED")));
-    assert_eq!(shop.verified(&answer.body), Some(Candidate::RequestId));
-    let body: DeleteAnswer = serde_json::from_value(answer.body).unwrap();
-    assert_eq!(body.request_id, Some("mg500".into()));
+    assert_eq!(shop.verified(&answer.body), Some("requestId"));
+    assert_eq!(answer.body["requestId"], "mg500");
     assert_eq!(
         delete(json!({ "token": token, "requestId": "mg501" }))
             .await
@@ -215,8 +196,10 @@ async fn voids_and_refunds_within_their_windows() {
             answer.body["result"],
             json!({ "orderReference": "early", way: true })
         );
-        let body: ReversalAnswer = serde_json::from_value(answer.body).unwrap();
-        assert_eq!((body.code, body.status), (Scalar::Integer(200), "SUCCESS".into()));
+        assert_eq!(
+            (&answer.body["code"], &answer.body["status"]),
+            (&json!(200), &json!("SUCCESS"))
+        );
         shop.sandbox.clock().advance(Duration::from_secs(11));
         for payment in [&late, &early] {
             let answer = reverse(&shop, way, reversal(payment)).await;
@@ -228,8 +211,6 @@ async fn voids_and_refunds_within_their_windows() {
                 json!([["transaction", NOT_READY]])
             );
             assert_eq!(answer.body["errors"][0]["code"], 400);
-            let body: ReversalAnswer = serde_json::from_value(answer.body).unwrap();
-            assert!(body.errors.unwrap()[0].0.contains(NOT_READY));
         }
         let state = shop.state();
         assert_eq!(state["transactions"][0]["state"], format!("{way}ed"));

@@ -1,15 +1,98 @@
 //! What the checkout host answered, as typed results. HTTP status and body status both count.
 
-use serde::Serialize;
-
 use super::signature::{self, Candidate};
-use super::wire::{ErrorEntry, PaymentAnswer, Scalar, TokenAnswer};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::object::object;
 use crate::platforms::lenient::UNREADABLE;
 use crate::redact;
 use crate::text::contains;
+
+/// A number or a text, as printed in an answer.
+///
+/// GreenPay echoes a `requestId` with the JSON type it was sent with, and its `status` is a number in most answers and a
+/// word (`DELETED`, `SUCCESS`, `FAIL`) in others. The signed string contains it as printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// An integer. The platform prints no other numbers here.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+impl Scalar {
+    /// The value as an integer, if it is one.
+    #[must_use]
+    pub const fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// The value as printed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Integer(value) => value.to_string(),
+            Self::Text(value) => value.clone(),
+        }
+    }
+}
+
+/// The members of an answer of `/tokenize` or `/tokenize/update` that are read. Also sent to the webhook `/newCard`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenAnswer {
+    /// 201 on success, inside an HTTP 200.
+    pub status: Scalar,
+    /// The echo of the order's `requestId`.
+    pub request_id: Option<Scalar>,
+    /// `result.token`, a UUID. Always the one to store, also after an update.
+    pub token: Option<String>,
+    /// `result.bin`: the first six digits.
+    pub bin: Option<String>,
+    /// `result.last_digits`: the last four.
+    pub last4: Option<String>,
+    /// `expiration_date`, as `YYMM`.
+    pub expiry: Option<String>,
+    /// `Visa`, `Mastercard`, or `nd` for not determined.
+    pub brand: Option<String>,
+    /// The nickname that was in the card.
+    pub nickname: Option<String>,
+    /// `cardHolder`, in later versions of the platform only.
+    pub holder: Option<String>,
+    /// The texts of a refusal, joined with `; `.
+    pub errors: String,
+    /// `_signature`, over `status` and `requestId` only.
+    pub signature: Option<String>,
+}
+
+/// The members of an answer of `/kount`, `/` or `/tokenPayment` that are read. Also sent to the webhook `/`.
+///
+/// A member that decides and cannot be read is [`UNREADABLE`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentAnswer {
+    /// 200 approved, 500 declined or refused.
+    pub status: Scalar,
+    /// The order's `orderReference`.
+    pub order_id: Option<Scalar>,
+    /// The authorization, needed to void or refund.
+    pub authorization: Option<String>,
+    /// The last four digits.
+    pub last4: Option<String>,
+    /// The brand.
+    pub brand: Option<String>,
+    /// `result.success`: whether the bank approved.
+    pub success: Option<bool>,
+    /// `result.resp_code`: `00` for approved, else the bank's reason.
+    pub bank_code: Option<String>,
+    /// `result.reserved_private4`: the bank's text on a decline.
+    pub bank_text: Option<String>,
+    /// The texts of a refusal, joined with `; `.
+    pub errors: String,
+    /// `_signature`, by analogy with the tokenization over `status` and `orderId`.
+    pub signature: Option<String>,
+}
 
 /// What the signature of an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +118,7 @@ impl Verified {
 }
 
 /// A stored card, as the platform describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardToken {
     /// The platform's token: the one to keep, also after an update.
     pub token: String,
@@ -66,12 +149,9 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
     // It moves no money: the same digits as a text are the same status.
     let stored = matches!(answer.status.text().as_str(), "200" | "201");
     let success = (200..300).contains(&http_status) && stored;
-    let result = answer.result.as_ref();
-    let token = result
-        .and_then(|result| result.token.as_deref())
-        .filter(|token| !token.is_empty());
+    let token = answer.token.as_deref().filter(|token| !token.is_empty());
     let (true, Some(token)) = (success, token) else {
-        return Err(refusal(http_status, &answer.status, answer.errors.as_deref()));
+        return Err(refusal(http_status, &answer.status, &answer.errors));
     };
     let signed = answer.signature.as_deref().zip(answer.request_id.as_ref());
     let by = signed
@@ -79,10 +159,10 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
     Ok(CardToken {
         token: token.into(),
         brand: answer.brand.as_deref().and_then(brand),
-        bin: result.and_then(|result| digits(result.bin.as_deref(), 6..=8)),
-        last4: result.and_then(|result| digits(result.last_digits.as_deref(), 4..=4)),
-        expiry: answer.expiration_date.as_deref().and_then(expiry),
-        holder: answer.card_holder.as_deref().map(redact::card_digits),
+        bin: digits(answer.bin.as_deref(), 6..=8),
+        last4: digits(answer.last4.as_deref(), 4..=4),
+        expiry: answer.expiry.as_deref().and_then(expiry),
+        holder: answer.holder.as_deref().map(redact::card_digits),
         nickname: answer.nickname.as_deref().map(redact::card_digits),
         request_id: answer.request_id.as_ref().map(Scalar::text),
         signature: Verified::by(by),
@@ -90,8 +170,7 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
 }
 
 /// What became of a payment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// The bank approved.
     Approved,
@@ -132,7 +211,7 @@ object!(Decline, decline, {
 });
 
 /// The answer to a payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     /// What became of it.
     pub outcome: Outcome,
@@ -160,24 +239,17 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     let by = signed.and_then(|(signature, id)| {
         signature::verify(key, Candidate::PAYMENT, &answer.status, id, signature)
     });
-    let result = answer.result.as_ref();
-    let said = result.and_then(|result| result.resp_code.as_deref());
+    let said = answer.bank_code.as_deref();
     // What the bank said and nobody can read is neither its approval nor its decline.
     let unreadable = said == Some(UNREADABLE);
     let bank_code = said.filter(|code| !code.is_empty() && !unreadable);
     let body_ok = answer.status.integer() == Some(200);
     let http_ok = (200..300).contains(&http_status);
-    let bank_ok = !unreadable
-        && result.is_none_or(|result| result.success != Some(false))
-        && bank_code.is_none_or(|code| code == "00");
-    let message = || {
-        let bank = result.and_then(|result| result.reserved_private4.as_deref());
-        redact::card_digits(bank.unwrap_or(&texts(answer.errors.as_deref())))
-    };
+    let bank_ok = !unreadable && answer.success != Some(false) && bank_code.is_none_or(|code| code == "00");
     // Whoever reads "declined" or "refused" charges again, so both are said only where nothing speaks for an
     // approval: not the bank, not the body's status, not an authorization.
     let approval = unreadable
-        || result.is_some_and(|result| result.success == Some(true))
+        || answer.success == Some(true)
         || bank_code == Some("00")
         || answer
             .authorization
@@ -186,8 +258,8 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     let outcome = match (http_ok, body_ok, bank_ok) {
         (true, true, true) => Outcome::Approved,
         (_, false, _) if !approval && bank_code.is_some() => Outcome::Declined,
-        (_, false, _) if !approval && platform_code(&texts(answer.errors.as_deref())).is_some() => {
-            return Err(refusal(http_status, &answer.status, answer.errors.as_deref()));
+        (_, false, _) if !approval && platform_code(&answer.errors).is_some() => {
+            return Err(refusal(http_status, &answer.status, &answer.errors));
         }
         // Contradictions: an approval inside a failure, a decline inside a success, a failure without a reason.
         _ => Outcome::Unknown,
@@ -195,7 +267,7 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     let decline = (outcome == Outcome::Declined).then(|| Decline {
         code: bank_code.filter(|code| code.len() <= 8).map(redact::card_digits),
         reason: decline_reason(bank_code.unwrap_or_default()),
-        message: message(),
+        message: redact::card_digits(answer.bank_text.as_deref().unwrap_or(&answer.errors)),
     });
     Ok(Payment {
         outcome,
@@ -239,7 +311,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
 
 /// Our stable word for a bank's response code.
 #[must_use]
-pub fn decline_reason(code: &str) -> &'static str {
+fn decline_reason(code: &str) -> &'static str {
     match code {
         "01" | "201" => "refer_to_issuer",
         "03" | "203" => "invalid_merchant",
@@ -262,9 +334,8 @@ pub fn decline_reason(code: &str) -> &'static str {
     }
 }
 
-fn refusal(http_status: u16, body_status: &Scalar, errors: Option<&[ErrorEntry]>) -> Error {
-    let text = texts(errors);
-    let code = platform_code(&text);
+fn refusal(http_status: u16, body_status: &Scalar, text: &str) -> Error {
+    let code = platform_code(text);
     let status = body_status
         .integer()
         .and_then(|status| u16::try_from(status).ok());
@@ -275,16 +346,7 @@ fn refusal(http_status: u16, body_status: &Scalar, errors: Option<&[ErrorEntry]>
     };
     Error::new(kind)
         .with_status(status.unwrap_or(http_status))
-        .with_platform(code, &text)
-}
-
-fn texts(errors: Option<&[ErrorEntry]>) -> String {
-    let mut text = String::new();
-    for (index, entry) in errors.unwrap_or_default().iter().enumerate() {
-        text.push_str(if index > 0 { "; " } else { "" });
-        text.push_str(&entry.0);
-    }
-    text
+        .with_platform(code, text)
 }
 
 fn brand(text: &str) -> Option<String> {
@@ -308,7 +370,7 @@ fn expiry(text: &str) -> Option<(u8, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -320,9 +382,19 @@ mod tests {
         PublicKey::parse(vectors["rsa_keys"]["t1024"]["public_spki_pem"].as_str().unwrap()).unwrap()
     }
 
-    fn paid(http_status: u16, answer: Value) -> Result<Outcome> {
-        let answer: PaymentAnswer = serde_json::from_value(answer).unwrap();
-        read_payment(&key(), http_status, &answer).map(|payment| payment.outcome)
+    fn answer(status: i64) -> PaymentAnswer {
+        PaymentAnswer {
+            status: Scalar::Integer(status),
+            order_id: Some(Scalar::Text("o".into())),
+            authorization: None,
+            last4: None,
+            brand: None,
+            success: None,
+            bank_code: None,
+            bank_text: None,
+            errors: String::new(),
+            signature: None,
+        }
     }
 
     /// Every combination of what an answer can say of an approval: only those without a contradiction are one.
@@ -334,12 +406,18 @@ mod tests {
                     for code in [Some("00"), Some("51"), None] {
                         for authorization in [Some("533793"), None] {
                             for text in ["Invalid token", "Error: other"] {
-                                let answer = json!({"status": body, "orderId": "o", "authorization": authorization,
-                                    "result": {"success": success, "resp_code": code}, "errors": [text]});
+                                let answer = PaymentAnswer {
+                                    authorization: authorization.map(Into::into),
+                                    success,
+                                    bank_code: code.map(Into::into),
+                                    errors: text.into(),
+                                    ..answer(body)
+                                };
                                 let speaks_for =
                                     success == Some(true) || code == Some("00") || authorization.is_some();
                                 let speaks_against = success == Some(false) || code == Some("51");
-                                let outcome = paid(http, answer.clone());
+                                let outcome =
+                                    read_payment(&key(), http, &answer).map(|payment| payment.outcome);
                                 let expected = if http == 200 && body == 200 && !speaks_against {
                                     Ok(Outcome::Approved)
                                 } else if body == 500 && code == Some("51") && !speaks_for {
@@ -356,7 +434,7 @@ mod tests {
                                 assert_eq!(
                                     outcome.map_err(|error| error.code()),
                                     expected,
-                                    "{http} {answer}"
+                                    "{http} {answer:?}"
                                 );
                             }
                         }
@@ -367,27 +445,18 @@ mod tests {
     }
 
     #[test]
-    fn odd_types_do_not_make_an_answer_unreadable() {
-        let answer = json!({"status": 200, "orderId": 7, "authorization": 533793, "last4": [], "brand": {"a": 1},
-            "result": {"success": true, "resp_code": "00", "merchant_id": "485", "mti": 1.5, "proc_code": null},
-            "errors": "none", "callback": {}, "later": true});
-        assert_eq!(paid(200, answer), Ok(Outcome::Approved));
-        let token = json!({"status": 201, "requestId": 1, "result": {"token": "t", "bin": 424242, "last_digits": 4242},
-            "expiration_date": 3012, "nickname": false, "errors": {"code": "x"}});
-        let token: TokenAnswer = serde_json::from_value(token).unwrap();
-        let token = read_token(&key(), 200, &token).unwrap();
-        assert_eq!(
-            (token.bin.as_deref(), token.last4.as_deref(), token.expiry),
-            (Some("424242"), Some("4242"), Some((12, 2030)))
-        );
-    }
-
-    #[test]
     fn nothing_that_looks_like_a_card_number_is_passed_on() {
         let pan = "4242424242424242";
-        let answer = json!({"status": 500, "orderId": "o", "authorization": "", "last4": pan, "brand": pan,
-            "result": {"success": false, "resp_code": pan, "reserved_private4": pan}, "errors": [pan]});
-        let answer: PaymentAnswer = serde_json::from_value(answer).unwrap();
+        let answer = PaymentAnswer {
+            authorization: Some(String::new()),
+            last4: Some(pan.into()),
+            brand: Some(pan.into()),
+            success: Some(false),
+            bank_code: Some(pan.into()),
+            bank_text: Some(pan.into()),
+            errors: pan.into(),
+            ..answer(500)
+        };
         let payment = read_payment(&key(), 500, &answer).unwrap();
         assert!(
             !format!(

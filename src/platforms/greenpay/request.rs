@@ -28,16 +28,6 @@ impl Hosts {
             Self::Custom(url) => url.trim_end_matches('/'),
         }
     }
-
-    /// Base URL of the merchant host, which only a server may call.
-    #[must_use]
-    pub const fn merchant(&self) -> Option<&'static str> {
-        match self {
-            Self::Sandbox => Some("https://sandbox-merchant.greenpay.me"),
-            Self::Production => Some("https://merchant.greenpay.me"),
-            Self::Custom(_) => None,
-        }
-    }
 }
 
 /// What is asked of the checkout host.
@@ -191,7 +181,7 @@ impl Verb {
         });
         match target {
             Target::Relay { idempotency_key, .. } => request.idempotent(idempotency_key.clone()),
-            Target::Direct { token, .. } => request.header(super::wire::LISZT_TOKEN, token.clone()),
+            Target::Direct { token, .. } => request.header("liszt-token", token.clone()),
         }
     }
 

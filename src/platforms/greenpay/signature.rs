@@ -4,16 +4,13 @@
 //! fields. **It covers those two fields only**: neither the card token nor an amount nor a time. A signed
 //! answer that a browser hands on proves nothing about the token in it.
 
-use serde::Serialize;
-
-use super::wire::Scalar;
+use super::Scalar;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::rsa_verify;
 
 /// What was signed. The first is confirmed by a client in the field, the others are inferred from it: change
 /// them here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// `status:<status>,requestId:<requestId>`: tokenize, update and delete.
     RequestId,
