@@ -55,17 +55,6 @@ pub enum Severity {
     Warning,
 }
 
-impl Severity {
-    /// The word for it in JavaScript.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
-
 macro_rules! problems {
     ($($name:ident = $code:literal, $field:ident, $message:literal;)+) => {
         /// What can be wrong with a card, as stable codes that a page can translate.
@@ -135,20 +124,10 @@ mod problem_table {
 }
 pub use problem_table::ProblemCode;
 
-/// One thing wrong with a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What.
-    pub code: ProblemCode,
-    /// Whether it stops the card.
-    pub severity: Severity,
-}
-
-object!(Problem, problem, {
-    "field" = problem.code.field().as_str(),
-    "code" = problem.code.as_str(),
-    "severity" = problem.severity.as_str(),
-    "message" = problem.code.message(),
+object!(ProblemCode, problem, {
+    "field" = problem.field().as_str(),
+    "code" = problem.as_str(),
+    "message" = problem.message(),
 });
 
 /// A text that is wiped on drop and cannot be printed.
@@ -204,6 +183,7 @@ pub struct Card {
     pub(crate) cvc: Secret,
     pub(crate) holder: Secret,
     pub(crate) nickname: Option<Secret>,
+    pub(crate) warnings: &'static [ProblemCode],
 }
 
 impl Card {
@@ -214,6 +194,12 @@ impl Card {
     pub fn parse(input: &CardInput, rules: &Rules, now_ms: f64) -> crate::Result<Self> {
         let checked = check(input, rules, now_ms);
         checked.card.ok_or_else(|| crate::Error::card(checked.problems))
+    }
+
+    /// What may be wrong with the card and did not stop it.
+    #[must_use]
+    pub const fn warnings(&self) -> &'static [ProblemCode] {
+        self.warnings
     }
 }
 

@@ -123,7 +123,7 @@ struct Details {
     status: Option<u16>,
     platform_code: Option<Cow<'static, str>>,
     platform_message: Option<String>,
-    problems: Vec<crate::card::Problem>,
+    problems: Vec<crate::card::ProblemCode>,
     customer_problems: Vec<crate::ccbill::CustomerProblem>,
 }
 
@@ -136,7 +136,7 @@ impl Error {
 
     /// The error that lists everything wrong with a card.
     #[must_use]
-    pub fn card(problems: Vec<crate::card::Problem>) -> Self {
+    pub fn card(problems: Vec<crate::card::ProblemCode>) -> Self {
         let mut error = Self::new(Code::CardInvalid);
         error.details().problems = problems;
         error
@@ -226,9 +226,9 @@ impl Error {
         self.details.as_ref()?.platform_message.as_deref()
     }
 
-    /// Everything wrong with a card, for [`Code::CardInvalid`].
+    /// Everything that stops a card, for [`Code::CardInvalid`].
     #[must_use]
-    pub fn problems(&self) -> &[crate::card::Problem] {
+    pub fn problems(&self) -> &[crate::card::ProblemCode] {
         self.details.as_ref().map_or(&[], |details| &details.problems)
     }
 

@@ -107,6 +107,12 @@ impl<'a> IntoValue<'a> for &'a String {
     }
 }
 
+impl<'a> IntoValue<'a> for Value<'a> {
+    fn into_value(self) -> Self {
+        self
+    }
+}
+
 impl<'a, T> IntoValue<'a> for &'a Option<T>
 where
     &'a T: IntoValue<'a>,

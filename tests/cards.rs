@@ -55,11 +55,9 @@ fn judged(
 }
 
 fn found(checked: &Checked) -> (bool, Vec<(ProblemCode, Severity)>) {
-    let problems = checked.problems.iter();
-    (
-        checked.card.is_some(),
-        problems.map(|problem| (problem.code, problem.severity)).collect(),
-    )
+    let problems = checked.problems.iter().map(|code| (*code, Severity::Error));
+    let warnings = checked.warnings.iter().map(|code| (*code, Severity::Warning));
+    (checked.card.is_some(), problems.chain(warnings).collect())
 }
 
 fn refused(code: ProblemCode) -> (bool, Vec<(ProblemCode, Severity)>) {

@@ -1,9 +1,7 @@
 //! Everything that can be wrong with a card, found in one pass.
 
 use super::digits::ascii_digit;
-use super::{
-    Brand, Card, CardInput, Expiry, Problem, ProblemCode, Secret, Severity, digits, is_invisible, luhn,
-};
+use super::{Brand, Card, CardInput, Expiry, ProblemCode, Secret, Severity, digits, is_invisible, luhn};
 use crate::redact;
 use zeroize::Zeroizing;
 
@@ -12,6 +10,8 @@ use zeroize::Zeroizing;
 pub struct Rules {
     /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
     pub luhn: Severity,
+    /// Whether what would be a warning stops the card, too.
+    pub strict: bool,
     /// Whether the security code must be there. What is there is checked all the same.
     pub cvc: bool,
     /// The name on the card.
@@ -48,6 +48,7 @@ impl Rules {
     /// Nothing beyond what is common.
     pub const COMMON: Self = Self {
         luhn: Severity::Error,
+        strict: false,
         cvc: true,
         holder: NameRule {
             required: true,
@@ -68,8 +69,10 @@ pub struct Checked {
     pub card: Option<Card>,
     /// Every brand that the number may be.
     pub brands: Vec<Brand>,
-    /// Every problem, in the order of the fields.
-    pub problems: Vec<Problem>,
+    /// Everything that stops the card, in the order of the fields.
+    pub problems: Vec<ProblemCode>,
+    /// What may be wrong and does not stop it.
+    pub warnings: &'static [ProblemCode],
 }
 
 /// Checks what was typed, completely.
@@ -118,9 +121,8 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
         .unwrap_or_default();
     found.name(nickname, rules.nickname, &NICKNAME);
 
-    let stopped = found.0.iter().any(|problem| problem.severity == Severity::Error);
     let card = match (number, expiry) {
-        (Some(number), Ok(expiry)) if !stopped => Some(Card {
+        (Some(number), Ok(expiry)) if found.problems.is_empty() => Some(Card {
             number: Secret::new(number.to_string()),
             expiry,
             cvc: Secret::new(cvc.to_string()),
@@ -132,13 +134,15 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
                     .then(|| made_up_nickname(&brands, &number)),
                 given => Some(given.into()),
             },
+            warnings: found.warnings,
         }),
         _ => None,
     };
     Checked {
         card,
         brands,
-        problems: found.0,
+        problems: found.problems,
+        warnings: found.warnings,
     }
 }
 
@@ -196,15 +200,14 @@ const NICKNAME: NameCodes = NameCodes {
 };
 
 #[derive(Default)]
-struct Found(Vec<Problem>);
+struct Found {
+    problems: Vec<ProblemCode>,
+    warnings: &'static [ProblemCode],
+}
 
 impl Found {
     fn error(&mut self, code: ProblemCode) {
-        self.push(code, Severity::Error);
-    }
-
-    fn push(&mut self, code: ProblemCode, severity: Severity) {
-        self.0.push(Problem { code, severity });
+        self.problems.push(code);
     }
 
     fn name(&mut self, name: &str, rule: NameRule, codes: &NameCodes) {
@@ -245,10 +248,11 @@ impl Found {
             self.error(ProblemCode::NumberLength);
         } else if !luhn(number.bytes().map(|byte| u32::from(byte - b'0'))) {
             let certain = brands.is_empty() || brands.iter().any(|brand| brand.has_check_digit());
-            self.push(
-                ProblemCode::NumberCheckDigit,
-                if certain { rules.luhn } else { Severity::Warning },
-            );
+            if rules.strict || certain && rules.luhn == Severity::Error {
+                self.error(ProblemCode::NumberCheckDigit);
+            } else {
+                self.warnings = &[ProblemCode::NumberCheckDigit];
+            }
         }
     }
 }
@@ -278,7 +282,7 @@ mod tests {
         check(input, rules, NOW)
             .problems
             .iter()
-            .map(|problem| problem.code.as_str())
+            .map(|problem| problem.as_str())
             .collect()
     }
 
@@ -292,7 +296,7 @@ mod tests {
             Some("My Visa"),
         );
         let checked = check(&input, &GREENPAY, NOW);
-        assert!(checked.problems.is_empty());
+        assert!(checked.problems.is_empty() && checked.warnings.is_empty());
         assert_eq!(checked.card.unwrap().number.expose(), "4242424242424242");
         assert_eq!(checked.brands, [Brand::Visa]);
     }
@@ -441,7 +445,7 @@ mod tests {
         let rules = crate::platforms::rules(Platform::WorldlineAcquiring, false);
         let found = |input: &CardInput, cvc| {
             let checked = check(input, &Rules { cvc, ..rules }, NOW);
-            let problems: Vec<_> = checked.problems.iter().map(|found| found.code.as_str()).collect();
+            let problems: Vec<_> = checked.problems.iter().map(|found| found.as_str()).collect();
             (checked.card.is_some(), problems)
         };
         assert_eq!(found(&input, false), (true, vec![]));
@@ -456,10 +460,23 @@ mod tests {
         for number in ["4556592228753727", "4929518506489375"] {
             let input = typed(number, "12/30", "123", "Ana Mora", Some("My Visa"));
             let checked = check(&input, &GREENPAY, NOW);
-            assert_eq!(checked.problems.len(), 1);
-            assert_eq!(checked.problems[0].severity, Severity::Warning);
-            assert!(checked.card.is_some());
+            assert!(checked.problems.is_empty());
+            assert_eq!(checked.warnings, [ProblemCode::NumberCheckDigit]);
+            assert_eq!(checked.card.unwrap().warnings(), checked.warnings);
             assert!(check(&input, &Rules::COMMON, NOW).card.is_none());
+        }
+    }
+
+    /// Some cards of UnionPay have no check digit, so that a wrong one warns by whatever rules.
+    #[test]
+    fn strict_rules_let_no_warning_pass() {
+        for number in ["4556592228753727", "6200000000000000"] {
+            let input = typed(number, "12/30", "123", "Ana Mora", Some("My card"));
+            let checked = |strict| check(&input, &Rules { strict, ..GREENPAY }, NOW);
+            let (found, strict) = (checked(false), checked(true));
+            assert_eq!((found.problems.len(), found.warnings.len()), (0, 1), "{number}");
+            assert_eq!(strict.problems, found.warnings);
+            assert!(strict.card.is_none() && strict.warnings.is_empty());
         }
     }
 

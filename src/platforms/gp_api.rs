@@ -22,13 +22,12 @@ pub const VERSION_HEADER: &str = "x-gp-version";
 /// platform's own page refuses that. A name is optional there.
 pub const RULES: Rules = Rules {
     luhn: Severity::Warning,
-    cvc: true,
     holder: NameRule {
         shortest: 2,
         longest: 100,
         ..NameRule::OPTIONAL
     },
-    nickname: NameRule::OPTIONAL,
+    ..Rules::COMMON
 };
 
 /// Where the API is.

@@ -36,7 +36,6 @@ pub const SESSION_MS: f64 = 30.0 * 60_000.0;
 /// What a card must fulfil to become a token. Luhn only warns: two of the platform's own test cards fail it.
 pub const TOKEN_RULES: Rules = Rules {
     luhn: Severity::Warning,
-    cvc: true,
     holder: NameRule {
         required: true,
         shortest: 5,
@@ -48,6 +47,7 @@ pub const TOKEN_RULES: Rules = Rules {
         longest: 49,
         letters: false,
     },
+    ..Rules::COMMON
 };
 
 /// What a card must fulfil to be charged without becoming a token.

@@ -129,7 +129,7 @@ mod tests {
         );
         let problems = |card: Result<Card>| {
             let error = card.unwrap_err();
-            let codes = error.problems().iter().map(|problem| problem.code.as_str());
+            let codes = error.problems().iter().map(|problem| problem.as_str());
             codes.collect::<Vec<_>>()
         };
         assert_eq!(problems(card("4176669999000104", "", "", None)), ["cvc_missing"]);

@@ -1,11 +1,12 @@
 // CCBill's RESTful Transaction API.
 
 import type { CcBill as Inner } from './cardseal.js';
-import { Client } from './client.js';
+import { Client, withWarnings } from './client.js';
 import { call } from './module.js';
 import { directToken } from './send.js';
 import type {
   CardInput,
+  CardRequest,
   CardsealQuery,
   CardsealRequest,
   CcBillAccess,
@@ -21,6 +22,7 @@ import type {
   PaymentOutcome,
   SendOptions,
   StoredToken,
+  WithWarnings,
 } from './types.js';
 
 type Session = CcBillSession | CcBillAccess;
@@ -51,7 +53,7 @@ export class CcBill {
   }
 
   /** The request that turns a card into a payment token. It contains the card in the clear. */
-  createPaymentTokenRequest(session: Session, card: CardInput | null, options?: CcBillRequestOptions): CardsealRequest {
+  createPaymentTokenRequest(session: Session, card: CardInput | null, options?: CcBillRequestOptions): CardRequest {
     return this.#client.module((inner) => inner.createPaymentTokenRequest(session, card, options));
   }
 
@@ -60,11 +62,11 @@ export class CcBill {
     session: Session,
     card: CardInput | null,
     options?: CcBillSendOptions,
-  ): Promise<CcBillToken> {
+  ): Promise<WithWarnings<CcBillToken>> {
     const request = this.createPaymentTokenRequest(session, card, options);
     const { status, body } = await this.#client.send(request, options, { parse: exactly });
     const { subscriptionId, ...read } = this.#client.module((inner) => inner.readToken(status, body));
-    return { ...directToken('ccbill', read, body), subscriptionId };
+    return withWarnings(request, { ...directToken('ccbill', read, body), subscriptionId });
   }
 
   /**

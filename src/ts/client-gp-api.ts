@@ -1,10 +1,11 @@
 // Global Payments GP API.
 
 import type { GpApi as Inner } from './cardseal.js';
-import { Client } from './client.js';
+import { Client, withWarnings } from './client.js';
 import { directToken } from './send.js';
 import type {
   CardInput,
+  CardRequest,
   CardsealRequest,
   DirectToken,
   GpApiAccess,
@@ -14,6 +15,7 @@ import type {
   GpApiSession,
   SendOptions,
   StoredToken,
+  WithWarnings,
 } from './types.js';
 
 type Session = GpApiSession | GpApiAccess;
@@ -31,22 +33,18 @@ export class GpApi {
   }
 
   /** The request that turns a card into a single-use token. It contains the card in the clear. */
-  tokenizeRequest(session: Session, card: CardInput, options?: GpApiRequestOptions): CardsealRequest {
+  tokenizeRequest(session: Session, card: CardInput, options?: GpApiRequestOptions): CardRequest {
     return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
   }
 
   /**
    * Turns a card into a single-use `PMT_…` with masked details. {@link confirmToken} turns that into a stored token.
    */
-  async tokenize(session: Session, card: CardInput, options?: GpApiSendOptions): Promise<DirectToken> {
-    const { status, body } = await this.#client.send(this.tokenizeRequest(session, card, options), options);
-    return this.#client.named(() =>
-      directToken(
-        'gp_api',
-        this.#client.module((inner) => inner.readToken(status, body)),
-        body,
-      ),
-    );
+  async tokenize(session: Session, card: CardInput, options?: GpApiSendOptions): Promise<WithWarnings<DirectToken>> {
+    const request = this.tokenizeRequest(session, card, options);
+    const { status, body } = await this.#client.send(request, options);
+    const read = await this.#client.named(() => this.#client.module((inner) => inner.readToken(status, body)));
+    return withWarnings(request, directToken('gp_api', read, body));
   }
 
   /** The request that submits the platform's answer to the Cardseal server. */

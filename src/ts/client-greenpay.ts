@@ -5,6 +5,7 @@ import { Client } from './client.js';
 import { directPayment, directToken } from './send.js';
 import type {
   CardInput,
+  CardRequest,
   CardsealRequest,
   CardToken,
   DirectToken,
@@ -22,6 +23,7 @@ import type {
   PaymentOutcome,
   SendOptions,
   StoredToken,
+  WithWarnings,
 } from './types.js';
 
 type Session = GreenPaySession | GreenPayOrder;
@@ -47,12 +49,12 @@ export class GreenPay {
   }
 
   /** The request that turns a card into a token. */
-  tokenizeRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions): CardsealRequest {
+  tokenizeRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions): CardRequest {
     return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
   }
 
   /** Turns a card into a token. */
-  async tokenize(session: Session, card: CardInput, options?: GreenPaySendOptions): Promise<CardToken> {
+  async tokenize(session: Session, card: CardInput, options?: GreenPaySendOptions): Promise<WithWarnings<CardToken>> {
     return this.#token(session, this.tokenizeRequest(session, card, options), options);
   }
 
@@ -60,11 +62,7 @@ export class GreenPay {
    * The request for {@link updateToken}. Pass `token` with a {@link GreenPayOrder}; a server session of kind `update`
    * has it.
    */
-  updateTokenRequest(
-    session: Session,
-    card: CardInput,
-    options?: GreenPayRequestOptions & UpdateOptions,
-  ): CardsealRequest {
+  updateTokenRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions & UpdateOptions): CardRequest {
     return this.#client.module((inner) => inner.updateTokenRequest(session, card, options));
   }
 
@@ -73,16 +71,12 @@ export class GreenPay {
     session: Session,
     card: CardInput,
     options?: GreenPaySendOptions & UpdateOptions,
-  ): Promise<CardToken> {
+  ): Promise<WithWarnings<CardToken>> {
     return this.#token(session, this.updateTokenRequest(session, card, options), options);
   }
 
   /** The request that charges a card. */
-  payRequest(
-    session: Session,
-    card: CardInput,
-    options?: GreenPayRequestOptions & GreenPayPayOptions,
-  ): CardsealRequest {
+  payRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions & GreenPayPayOptions): CardRequest {
     return this.#client.module((inner) => inner.payRequest(session, card, options));
   }
 
@@ -95,7 +89,7 @@ export class GreenPay {
     session: Session,
     card: CardInput,
     options?: GreenPaySendOptions & GreenPayPayOptions,
-  ): Promise<PaymentOutcome> {
+  ): Promise<WithWarnings<PaymentOutcome>> {
     const request = this.payRequest(session, card, options);
     return this.#client.payment(session, request, options, ({ status, body }) =>
       directPayment(
@@ -143,7 +137,7 @@ export class GreenPay {
     this.#client.free();
   }
 
-  #token(session: Session, request: CardsealRequest, options: SendOptions | undefined): Promise<CardToken> {
+  #token(session: Session, request: CardRequest, options: SendOptions | undefined): Promise<WithWarnings<CardToken>> {
     return this.#client.token(session, request, options, ({ status, body }) =>
       directToken(
         'greenpay',

@@ -1,7 +1,7 @@
 // Worldline Online Payments.
 
 import type { OnlinePayments as Inner } from './cardseal.js';
-import { Client } from './client.js';
+import { Client, withWarnings } from './client.js';
 import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
 import { failure, type Row } from './failure.js';
@@ -10,6 +10,7 @@ import { fits, isObject, isText, members, textOf } from './read.js';
 import type { Answer } from './send.js';
 import type {
   CardInput,
+  CardRequest,
   CardsealQuery,
   CardsealRequest,
   Formatted,
@@ -26,6 +27,7 @@ import type {
   ProductField,
   SendOptions,
   StoredToken,
+  WithWarnings,
 } from './types.js';
 
 type Session = OnlinePaymentsServerSession | OnlinePaymentsSession;
@@ -122,7 +124,7 @@ export class OnlinePayments {
     session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions,
-  ): Promise<CardsealRequest> {
+  ): Promise<CardRequest> {
     const [key, known] = await this.#prepared(session, card, options, 'tokenize');
     return this.#client.later((inner) => inner.tokenizeRequest(session, card, key, known));
   }
@@ -132,9 +134,9 @@ export class OnlinePayments {
     session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions,
-  ): Promise<StoredToken> {
+  ): Promise<WithWarnings<StoredToken>> {
     const request = await this.tokenizeRequest(session, card, options);
-    return this.#client.serverToken(request, options);
+    return withWarnings(request, await this.#client.serverToken(request, options));
   }
 
   /** The request that charges a card. */
@@ -142,7 +144,7 @@ export class OnlinePayments {
     session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions & IdempotencyOptions,
-  ): Promise<CardsealRequest> {
+  ): Promise<CardRequest> {
     const [key, known] = await this.#prepared(session, card, options, 'payment');
     return this.#client.later((inner) => inner.payRequest(session, card, key, known));
   }
@@ -155,9 +157,9 @@ export class OnlinePayments {
     session: OnlinePaymentsServerSession,
     card: CardInput,
     options?: OnlinePaymentsSendOptions & IdempotencyOptions,
-  ): Promise<PaymentOutcome> {
+  ): Promise<WithWarnings<PaymentOutcome>> {
     const request = await this.payRequest(session, card, options);
-    return redirected(await this.#client.serverCharge(request, options));
+    return withWarnings(request, redirected(await this.#client.serverCharge(request, options)));
   }
 
   /** The request for {@link confirmToken}. */

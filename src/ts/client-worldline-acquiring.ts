@@ -1,15 +1,16 @@
 // Worldline Acquiring.
 
 import type { WorldlineAcquiring as Inner } from './cardseal.js';
-import { Client } from './client.js';
+import { Client, withWarnings } from './client.js';
 import type {
   CardInput,
-  CardsealRequest,
+  CardRequest,
   IdempotencyOptions,
   PaymentOutcome,
   SealOptions,
   SendOptions,
   StoredToken,
+  WithWarnings,
   WorldlineAcquiringOptions,
   WorldlineAcquiringSession,
 } from './types.js';
@@ -32,13 +33,18 @@ export class WorldlineAcquiring {
   }
 
   /** The request for {@link tokenize}. */
-  async tokenizeRequest(session: WorldlineAcquiringSession, card: CardInput): Promise<CardsealRequest> {
+  async tokenizeRequest(session: WorldlineAcquiringSession, card: CardInput): Promise<CardRequest> {
     return this.#client.later((inner) => inner.tokenizeRequest(session, card));
   }
 
   /** Verifies and stores the card. A stored card cannot be charged alone: the platform needs the card again. */
-  async tokenize(session: WorldlineAcquiringSession, card: CardInput, options?: SendOptions): Promise<StoredToken> {
-    return this.#client.serverToken(await this.tokenizeRequest(session, card), options);
+  async tokenize(
+    session: WorldlineAcquiringSession,
+    card: CardInput,
+    options?: SendOptions,
+  ): Promise<WithWarnings<StoredToken>> {
+    const request = await this.tokenizeRequest(session, card);
+    return withWarnings(request, await this.#client.serverToken(request, options));
   }
 
   /** The request that charges the card. */
@@ -46,7 +52,7 @@ export class WorldlineAcquiring {
     session: WorldlineAcquiringSession,
     card: CardInput,
     options?: SealOptions & IdempotencyOptions,
-  ): Promise<CardsealRequest> {
+  ): Promise<CardRequest> {
     return this.#client.later((inner) => inner.payRequest(session, card, options));
   }
 
@@ -55,9 +61,9 @@ export class WorldlineAcquiring {
     session: WorldlineAcquiringSession,
     card: CardInput,
     options?: SealOptions & SendOptions & IdempotencyOptions,
-  ): Promise<PaymentOutcome> {
+  ): Promise<WithWarnings<PaymentOutcome>> {
     const request = await this.payRequest(session, card, options);
-    return this.#client.serverCharge(request, options);
+    return withWarnings(request, await this.#client.serverCharge(request, options));
   }
 
   /** Frees the memory of this object now, instead of at garbage collection. */

@@ -7,6 +7,7 @@ import { call, type Module, Remade } from './module.js';
 import { members } from './read.js';
 import { type Answer, readPayment, readToken, type SendHow, send } from './send.js';
 import type {
+  CardRequest,
   CardsealQuery,
   CardsealRequest,
   CardToken,
@@ -16,6 +17,7 @@ import type {
   SendOptions,
   ServerSession,
   StoredToken,
+  WithWarnings,
 } from './types.js';
 
 /** After these nobody knows what became of a payment that was sent: its answer did not come, or could not be read. */
@@ -76,31 +78,31 @@ export class Client<Inner extends { free(): void }> {
     return send(request, { ...how, signal, timeoutMs, fetch: this.#fetch } as SendHow);
   }
 
-  /** Sends what makes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
+  /** Sends a card that becomes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
   async token(
     session: unknown,
-    request: CardsealRequest,
+    request: CardRequest,
     options: SendOptions | undefined,
     read: (answer: Answer) => DirectToken,
-  ): Promise<CardToken> {
+  ): Promise<WithWarnings<CardToken>> {
     const own = isRelayed(session);
     const answer = await this.send(request, options, { own });
-    return own ? readToken(answer) : this.named(() => read(answer));
+    return withWarnings(request, own ? readToken(answer) : await this.named(() => read(answer)));
   }
 
-  /** Sends what makes a payment. */
+  /** Sends a card that is charged. */
   async payment(
     session: unknown,
-    request: CardsealRequest,
+    request: CardRequest,
     options: SendOptions | undefined,
     read: (answer: Answer) => PaymentOutcome,
-  ): Promise<PaymentOutcome> {
+  ): Promise<WithWarnings<PaymentOutcome>> {
     const own = isRelayed(session);
     const outcome = async (): Promise<PaymentOutcome> => {
       const answer = await this.send(request, options, { own });
       return own ? readPayment(answer) : this.named(() => read(answer));
     };
-    return once(outcome());
+    return withWarnings(request, await once(outcome()));
   }
 
   /** Has the merchant's server make a token. */
@@ -118,6 +120,12 @@ export class Client<Inner extends { free(): void }> {
     return once(this.serverPayment(request, options));
   }
 }
+
+/** What came of a card, beside what may be wrong with it. */
+export const withWarnings = <Result>({ warnings }: CardRequest, result: Result): WithWarnings<Result> => ({
+  ...result,
+  warnings,
+});
 
 const isRelayed = (session: unknown): boolean => members(session as ServerSession, 'mode').mode === 'relay';
 

@@ -7,7 +7,7 @@ export interface CardsealErrorFacts {
   readonly platform?: Platform | undefined;
   /** HTTP status, or the status inside the platform's answer. */
   readonly status?: number | undefined;
-  /** With `card_invalid`: everything that is wrong with the card. */
+  /** With `card_invalid`: everything that stops the card. */
   readonly problems?: Problem[] | undefined;
   /** With `customer_invalid`: everything that is wrong with the customer's details. */
   readonly customerProblems?: CustomerProblem[] | undefined;

@@ -6,7 +6,7 @@ import { failure } from './failure.js';
 import { call, isLoaded, whenLoaded } from './module.js';
 import type { Brand, CardInput, Formatted, ValidateOptions, Validation } from './types.js';
 
-/** Checks a card and returns every problem. Throws only for values of the wrong type. */
+/** Checks a card and returns every problem and every warning. Throws only for values of the wrong type. */
 export const validateCard = (card: Partial<CardInput>, options?: ValidateOptions): Validation =>
   call('validateCard', (validate) => validate(card, options));
 

@@ -6,6 +6,7 @@ import { failure, type Row } from './failure.js';
 import { policy, watchPolicy } from './policy.js';
 import { isObject, isText, members, plain, textOf } from './read.js';
 import type {
+  CardRequest,
   CardsealQuery,
   CardsealRequest,
   DirectToken,
@@ -40,7 +41,7 @@ const MOST_BYTES = 1 << 20;
 
 /** Sends with a time-out. */
 export async function send(request: CardsealRequest | CardsealQuery, how: SendHow): Promise<Answer> {
-  const { url, ...init } = request;
+  const { url, warnings, ...init } = request as CardRequest;
   const given = members(how, 'signal', 'timeoutMs', 'own', 'fetch', 'parse') as SendHow;
   const { signal, timeoutMs = 30_000, own = false, fetch: fetching = globalThis.fetch, parse = JSON.parse } = given;
   const controller = new AbortController();

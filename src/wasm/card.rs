@@ -6,9 +6,10 @@ use super::client::clock;
 use super::error::Thrown;
 use super::read::{Members, is_object, not_offered, text, wrong_type};
 use super::{run, to_js};
-use crate::card::{Brand, Card, CardInput, Problem, Rules, Secret, check, format};
+use crate::card::{Brand, CardInput, ProblemCode, Rules, Secret, check, format};
 use crate::error::Result;
-use crate::object::object;
+use crate::http::Request;
+use crate::object::{IntoValue, Value, object};
 use crate::platform::Platform;
 
 /// What a person typed.
@@ -26,9 +27,13 @@ pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
     })
 }
 
-/// A card that may be sent by these rules.
-pub(crate) fn parse(card: &JsValue, rules: &Rules, now_ms: f64) -> Result<Card> {
-    Card::parse(&read(card)?, rules, now_ms)
+/// A request that holds a card, with what the shopper may have mistyped.
+pub(crate) fn card_request(request: &Request, warnings: &[ProblemCode]) -> JsValue {
+    let mut value = request.into_value();
+    if let Value::Object(members) = &mut value {
+        warnings.put(members, "warnings");
+    }
+    to_js(value)
 }
 
 /// A text, or an object with month and year, each a number or a text.
@@ -79,16 +84,18 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
 struct Validation {
     valid: bool,
     brands: Vec<Brand>,
-    problems: Vec<Problem>,
+    problems: Vec<ProblemCode>,
+    warnings: &'static [ProblemCode],
 }
 
 object!(Validation, checked, {
     "valid" = checked.valid,
     "brands" = &checked.brands,
     "problems" = &checked.problems,
+    "warnings" = checked.warnings,
 });
 
-/// Checks a card and reports every problem. Throws only for values of the wrong type.
+/// Checks a card and reports every problem and every warning. Throws only for values of the wrong type.
 #[wasm_bindgen(js_name = validateCard, unchecked_return_type = "Validation")]
 pub fn validate_card(
     #[wasm_bindgen(unchecked_param_type = "Partial<CardInput>")] card: &JsValue,
@@ -106,12 +113,14 @@ pub fn validate_card(
             }
         };
         rules.cvc = !options.flag("cvcOptional")?.unwrap_or_default();
+        rules.strict = options.flag("strict")?.unwrap_or_default();
         let now = clock(options.function("now")?.as_ref())?;
         let checked = check(&read(card)?, &rules, now);
         Ok(to_js(&Validation {
             valid: checked.card.is_some(),
             brands: checked.brands,
             problems: checked.problems,
+            warnings: checked.warnings,
         }))
     })
 }

@@ -5,18 +5,18 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::answer::ReadToken;
+use super::card::card_request;
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, Reader, is_local, is_object, not_offered, wrong_type};
-use super::{card, requested, run, to_js};
-use crate::card::{Card, Problem, ProblemCode, Rules, Secret, Severity};
+use super::{requested, run, to_js};
+use crate::card::{Card, ProblemCode, Rules, Secret};
 use crate::ccbill::{
     self, AUTHENTICATION, Customer, ENDLESS, GivenAccount, GivenAuthentication, GivenOrder, GivenPayment,
     GivenToken, LAST_ACCNUM, LAST_SUBACC, Limits, PaymentToken, Place, RULES, Source, SubscriptionId,
 };
 use crate::error::{Code, Error, Result};
 use crate::hosts::BaseUrl;
-use crate::http::Request;
 use crate::platform::Platform;
 use crate::platforms::lenient::{UNREADABLE, integral};
 use crate::platforms::unreadable;
@@ -62,14 +62,14 @@ impl CcBill {
     }
 
     /// The request that makes a payment token of a card, or of an earlier sale.
-    #[wasm_bindgen(js_name = createPaymentTokenRequest, unchecked_return_type = "CardsealRequest")]
+    #[wasm_bindgen(js_name = createPaymentTokenRequest, unchecked_return_type = "CardRequest")]
     pub fn create_payment_token_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | CcBillAccess")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "CardInput | null")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CcBillRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        requested(PLATFORM, || self.create(session, card, &Members::of(options)))
+        run(PLATFORM, || self.create(session, card, &Members::of(options)))
     }
 
     /// The request that asks whether a payment with this card needs 3-D Secure. The platform's format has the first six and
@@ -87,7 +87,7 @@ impl CcBill {
             let opened = order(&session)?.open(Kind::Payment, true, &self.place(), now)?;
             let currency = whole(&session, CURRENCY, 999, Code::SessionMalformed)?;
             let currency = currency.ok_or_else(|| session::malformed(CURRENCY))?;
-            let card = card::parse(card, &Rules { cvc: false, ..RULES }, now)?;
+            let card = self.client.card(card, Rules { cvc: false, ..RULES }, now)?;
             Ok(opened.three_ds_required_request(&card, currency))
         })
     }
@@ -185,7 +185,7 @@ impl CcBill {
         }
     }
 
-    fn create(&self, session: &JsValue, card: &JsValue, options: &Members) -> Result<Request> {
+    fn create(&self, session: &JsValue, card: &JsValue, options: &Members) -> Result<JsValue> {
         const SALE: &str = "subscriptionId";
         let now = self.client.now()?;
         let session = Members::of_session(session)?;
@@ -208,19 +208,21 @@ impl CcBill {
                 return Err(not_offered(SALE));
             }
             let source = Source::Sale(SubscriptionId::parse(id)?);
-            return Ok(opened.payment_token_request(&source, verify, limits));
+            let request = opened.payment_token_request(&source, verify, limits);
+            return Ok(card_request(&request, &[]));
         }
         let address = ccbill::session_address(session.text("ip_address")?)?;
         let customer = options.value("customer")?.unwrap_or_default();
         let customer = read_customer(&customer)?.checked()?;
         let rules = Rules { cvc: verify, ..RULES };
-        let card = composed(card::parse(card, &rules, now)?)?;
+        let card = composed(self.client.card(card, rules, now)?)?;
         let source = Source::Card {
             card: &card,
             customer: &customer,
             address,
         };
-        Ok(opened.payment_token_request(&source, verify, limits))
+        let request = opened.payment_token_request(&source, verify, limits);
+        Ok(card_request(&request, card.warnings()))
     }
 }
 
@@ -229,10 +231,7 @@ impl CcBill {
 fn composed(mut card: Card) -> Result<Card> {
     let name = String::from(JsString::from(card.holder.expose()).normalize("NFC"));
     if !RegExp::new(r"^[\p{L} .'-]+$", "u").test(&name) {
-        return Err(Error::card(vec![Problem {
-            code: ProblemCode::HolderCharacters,
-            severity: Severity::Error,
-        }]));
+        return Err(Error::card(vec![ProblemCode::HolderCharacters]));
     }
     card.holder = Secret::new(name);
     Ok(card)

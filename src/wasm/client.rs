@@ -3,7 +3,9 @@
 use js_sys::{Date, Function, JSON};
 use wasm_bindgen::prelude::*;
 
+use super::card;
 use super::read::{Members, not_offered, wrong_type};
+use crate::card::{Card, Rules};
 use crate::error::Result;
 use crate::hosts::BaseUrl;
 use crate::http::Request;
@@ -11,22 +13,30 @@ use crate::http::Request;
 pub(crate) struct Client {
     pub(crate) now: Option<Function>,
     pub(crate) server: BaseUrl,
+    strict: bool,
 }
 
 impl Client {
-    /// By the options `now` and `server`.
+    /// By the options `now`, `server` and `strict`.
     pub(crate) fn new(options: &Members) -> Result<Self> {
         let now = options.function("now")?;
         let server = options.text("server")?.unwrap_or_default();
         Ok(Self {
             now,
             server: BaseUrl::parse_server(&server).ok_or_else(|| not_offered("server"))?,
+            strict: options.flag("strict")?.unwrap_or_default(),
         })
     }
 
     /// Milliseconds since 1970.
     pub(crate) fn now(&self) -> Result<f64> {
         clock(self.now.as_ref())
+    }
+
+    /// A card that may be sent by these rules.
+    pub(crate) fn card(&self, card: &JsValue, rules: Rules, now_ms: f64) -> Result<Card> {
+        let strict = self.strict;
+        Card::parse(&card::read(card)?, &Rules { strict, ..rules }, now_ms)
     }
 
     /// Hands the platform's answer to the merchant's server.

@@ -5,10 +5,11 @@ use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 
 use super::answer::{ReadExpiry, ReadToken};
+use super::card::card_request;
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
-use super::{card, requested, run, to_js};
+use super::{requested, run, to_js};
 use crate::error::Result;
 use crate::gp_api::{self, CardToken, ErrorBody, GivenAccess, Hosts, Options, PaymentMethod, Place, RULES};
 use crate::hosts::BaseUrl;
@@ -56,14 +57,14 @@ impl GpApi {
     }
 
     /// The request that makes a single-use token of a card.
-    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardsealRequest")]
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardRequest")]
     pub fn tokenize_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | GpApiAccess")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "GpApiRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        requested(PLATFORM, || {
+        run(PLATFORM, || {
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
             let given = session.read(|session| GivenAccess {
@@ -81,7 +82,8 @@ impl GpApi {
                 local: is_local(),
             };
             let opened = given.open(options, &place, now, &mut SystemRandom)?;
-            Ok(opened.request(&card::parse(card, &RULES, now)?))
+            let card = self.client.card(card, RULES, now)?;
+            Ok(card_request(&opened.request(&card), card.warnings()))
         })
     }
 

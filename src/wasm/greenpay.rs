@@ -5,10 +5,12 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::answer::{ReadExpiry, ReadToken};
+use super::card::card_request;
 use super::client::Client;
 use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object, not_offered};
-use super::{card, requested, run, to_js};
+use super::{requested, run, to_js};
+use crate::card::{Card, Rules};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{
@@ -28,7 +30,7 @@ pub struct GreenPay {
     client: Client,
     greenpay: greenpay::GreenPay,
     hosts: Hosts,
-    strict: bool,
+    signed: bool,
 }
 
 struct KeyWarning {
@@ -63,7 +65,7 @@ impl GreenPay {
             Ok(Self {
                 client: Client::new(&options)?,
                 hosts,
-                strict: options.choice("signature", &[("required", true), ("warn", false)])?,
+                signed: options.choice("signature", &[("required", true), ("warn", false)])?,
                 greenpay: greenpay::GreenPay::new(PublicKey::parse(&key)?),
             })
         })
@@ -114,25 +116,26 @@ impl GreenPay {
                 kount,
             };
             let card = input.value("card")?.unwrap_or_default();
-            let packed = self.packed(&card, &extras, &Members::of(options), self.client.now()?)?;
-            Ok(to_js(&packed))
+            let counter = counter(&Members::of(options))?;
+            let card = self.client.card(&card, extras.rules(), self.client.now()?)?;
+            Ok(to_js(&self.packed(&card, &extras, counter)?))
         })
     }
 
     /// The request that makes a token of a card.
-    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardsealRequest")]
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "CardRequest")]
     pub fn tokenize_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "CardInput")] card: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions")] options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        requested(PLATFORM, || self.request(Kind::Tokenize, session, card, options))
+        run(PLATFORM, || self.request(Kind::Tokenize, session, card, options))
     }
 
     /// The request that stores a card in the place of a token. `token` is needed with a `GreenPayOrder`; a server session
     /// of kind `update` brings it.
-    #[wasm_bindgen(js_name = updateTokenRequest, unchecked_return_type = "CardsealRequest")]
+    #[wasm_bindgen(js_name = updateTokenRequest, unchecked_return_type = "CardRequest")]
     pub fn update_token_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
@@ -140,11 +143,11 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & { token?: string }")]
         options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        requested(PLATFORM, || self.request(Kind::Update, session, card, options))
+        run(PLATFORM, || self.request(Kind::Update, session, card, options))
     }
 
     /// The request that charges a card.
-    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "CardsealRequest")]
+    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "CardRequest")]
     pub fn pay_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession | GreenPayOrder")] session: &JsValue,
@@ -152,7 +155,7 @@ impl GreenPay {
         #[wasm_bindgen(unchecked_optional_param_type = "GreenPayRequestOptions & GreenPayPayOptions")]
         options: &JsValue,
     ) -> Result<JsValue, Thrown> {
-        requested(PLATFORM, || self.request(Kind::Payment, session, card, options))
+        run(PLATFORM, || self.request(Kind::Payment, session, card, options))
     }
 
     /// The request that hands a direct answer to the Cardseal server, for a token.
@@ -186,7 +189,7 @@ impl GreenPay {
         run(PLATFORM, || {
             let answer = token_answer(answer).ok_or_else(|| unreadable(status))?;
             let token = greenpay::read_token(self.greenpay.key(), status, &answer)?;
-            if self.strict && !token.signature.verified {
+            if self.signed && !token.signature.verified {
                 return Err(Error::new(Code::SignatureInvalid).with_status(status));
             }
             Ok(to_js(&ReadToken::from(token)))
@@ -218,41 +221,48 @@ struct Extras {
     kount: Option<String>,
 }
 
-impl GreenPay {
-    fn packed(&self, card: &JsValue, extras: &Extras, options: &Members, now_ms: f64) -> Result<Packed> {
-        let counters = [
-            ("byte", Counter::Byte),
-            ("integer", Counter::Integer),
-            ("block", Counter::Block),
-        ];
-        let counter = options.choice("counter", &counters)?;
-        let rules = if extras.paid && !extras.tokenize {
+impl Extras {
+    const fn rules(&self) -> Rules {
+        if self.paid && !self.tokenize {
             PAYMENT_RULES
         } else {
             TOKEN_RULES
-        };
-        let card = card::parse(card, &rules, now_ms)?;
+        }
+    }
+}
+
+fn counter(options: &Members) -> Result<Counter> {
+    let counters = [
+        ("byte", Counter::Byte),
+        ("integer", Counter::Integer),
+        ("block", Counter::Block),
+    ];
+    options.choice("counter", &counters)
+}
+
+impl GreenPay {
+    fn packed(&self, card: &Card, extras: &Extras, counter: Counter) -> Result<Packed> {
         let payload = match extras {
             Extras {
                 token: Some(token), ..
-            } => Payload::UpdateToken(&card, token),
+            } => Payload::UpdateToken(card, token),
             Extras {
                 paid: true,
                 tokenize,
                 kount,
                 ..
             } => Payload::Payment {
-                card: &card,
+                card,
                 tokenize: *tokenize,
                 kount_session: kount.as_deref(),
             },
-            Extras { .. } => Payload::NewToken(&card),
+            Extras { .. } => Payload::NewToken(card),
         };
         self.greenpay
             .pack(payload, counter, &mut crate::random::SystemRandom)
     }
 
-    fn request(&self, kind: Kind, session: &JsValue, card: &JsValue, options: &JsValue) -> Result<Request> {
+    fn request(&self, kind: Kind, session: &JsValue, card: &JsValue, options: &JsValue) -> Result<JsValue> {
         let now = self.client.now()?;
         let session = Members::of_session(session)?;
         let options = Members::of(options);
@@ -290,8 +300,10 @@ impl GreenPay {
                 }
             }
         };
-        let packed = self.packed(card, &extras, &options, now)?;
-        Ok(verb.request(&target, &packed))
+        let counter = counter(&options)?;
+        let card = self.client.card(card, extras.rules(), now)?;
+        let packed = self.packed(&card, &extras, counter)?;
+        Ok(card_request(&verb.request(&target, &packed), card.warnings()))
     }
 
     fn confirm(&self, kind: Kind, session: &JsValue, answered: &JsValue) -> Result<Request> {

@@ -3,13 +3,15 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
+use super::card::card_request;
 use super::client::{Client, server_session};
 use super::device::Device;
 use super::error::Thrown;
 use super::product::{Product, Script};
 use super::promise::{Rest, promised};
 use super::read::{Environment, Members, is_local, is_object, not_offered, text};
-use super::{card, requested, run, to_js};
+use super::{requested, run, to_js};
+use crate::card::ProblemCode;
 use crate::crypto::jwe;
 use crate::crypto::public_key::Numbers;
 use crate::error::{Code, Error, Result};
@@ -193,7 +195,7 @@ impl OnlinePayments {
     }
 
     /// The request that makes a token of a card. The options must name the product.
-    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "Promise<CardRequest>")]
     pub fn tokenize_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
@@ -207,7 +209,7 @@ impl OnlinePayments {
     }
 
     /// The request that charges a card. The options must name the product.
-    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "Promise<CardRequest>")]
     pub fn pay_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
@@ -276,6 +278,7 @@ struct Ready {
     spki: Vec<u8>,
     text: Zeroizing<String>,
     product: u64,
+    warnings: &'static [ProblemCode],
 }
 
 impl Ready {
@@ -340,7 +343,7 @@ impl OnlinePayments {
             Kind::Payment => Use::Payment { tokenize },
             Kind::Tokenize | Kind::Update => Use::Tokenize,
         };
-        let card = card::parse(card, &RULES, now)?;
+        let card = self.client.card(card, RULES, now)?;
         let chosen = match options.value(PRODUCT)? {
             Some(chosen) => Some(chosen),
             None => product.id.clone(),
@@ -391,6 +394,7 @@ impl OnlinePayments {
             spki,
             text: payload.plaintext(&nonce),
             product: product.id,
+            warnings: checked.card.warnings,
         })
     }
 
@@ -412,7 +416,7 @@ impl OnlinePayments {
         Ok(Box::pin(async move {
             let encrypted = ready.encrypt().await?;
             let request = payments::hand_over(&server, kind, &id, &encrypted, ready.product);
-            Ok(to_js(&request.idempotent(idempotency_key)))
+            Ok(card_request(&request.idempotent(idempotency_key), ready.warnings))
         }))
     }
 }

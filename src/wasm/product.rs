@@ -7,7 +7,6 @@ use super::client::clock;
 use super::error::Thrown;
 use super::read::{Members, get, is_object, items, keys, text, wrong_type};
 use super::{run, to_js};
-use crate::card::{Problem, Severity};
 use crate::error::{Code, Error, Result};
 use crate::object::object;
 use crate::online_payments::Values;
@@ -185,10 +184,7 @@ impl Product {
                 continue;
             };
             let failed = in_product(|| restrictions(field))?.failed(values.get(card_field), script)?;
-            problems.extend(failed.into_iter().map(|failed| Problem {
-                code: problem(card_field, failed),
-                severity: Severity::Error,
-            }));
+            problems.extend(failed.into_iter().map(|failed| problem(card_field, failed)));
         }
         if problems.is_empty() {
             Ok(())

@@ -26,25 +26,35 @@ export interface CardInput {
 /** The fields of a {@link CardInput}. */
 export type CardField = "number" | "expiry" | "cvc" | "holder" | "nickname";
 
-/** One thing wrong with a card. A `warning` does not stop anything. */
+/** One thing wrong with a card. */
 export interface Problem {
   field: CardField;
   code: ProblemCode;
-  severity: "error" | "warning";
   /** A sentence in English; translate by `code`. */
   message: string;
 }
 
 export interface Validation {
-  /** Whether there is no problem of severity `error`. */
+  /** Whether there are no problems. Warnings do not count. */
   valid: boolean;
   /** Every brand that fits the number, most specific first. */
   brands: Brand[];
-  /** All problems, in the order of the fields. */
+  /** Everything that stops the card, in the order of the fields. */
   problems: Problem[];
+  /** What looks like a typo but stops nothing: a wrong check digit, where some real or test cards have one. */
+  warnings: Problem[];
 }
 
-export interface ValidateOptions {
+/** The result of a call that took a card, with the warnings about that card. Most cards have none. */
+export type WithWarnings<Result> = Result & { warnings: Problem[] };
+
+/** How strictly cards are checked. */
+export interface CardOptions {
+  /** Whether warnings are problems: a card with a warning is refused with `card_invalid`, and nothing is sent. Default false. */
+  strict?: boolean;
+}
+
+export interface ValidateOptions extends CardOptions {
   /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** Also applies this platform's rules, for example for GreenPay's nickname. */
@@ -71,6 +81,9 @@ export interface CardsealRequest {
   headers: Record<string, string>;
   body: string;
 }
+
+/** A request that contains a card. `fetch` ignores `warnings`. */
+export type CardRequest = WithWarnings<CardsealRequest>;
 
 export interface SendOptions {
   signal?: AbortSignal;
@@ -202,7 +215,7 @@ export interface OpenSessionOptions<Which extends Platform = Platform> extends S
   locale?: string;
 }
 
-export interface GreenPayOptions {
+export interface GreenPayOptions extends CardOptions {
   /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
   publicKey: string | undefined;
   /**
@@ -330,7 +343,7 @@ export interface GreenPayPayOptions {
   idempotencyKey?: string;
 }
 
-export interface GpApiOptions {
+export interface GpApiOptions extends CardOptions {
   /** The API host. Default: the session's, which must be one of the platform's published hosts. */
   environment?: "sandbox" | "production" | "sandbox_eu" | "production_eu" | { base: string };
   /** Base URL of the Cardseal server. Default: the page's own origin. */
@@ -359,7 +372,7 @@ export interface GpApiRequestOptions {
 
 export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
 
-export interface CcBillOptions {
+export interface CcBillOptions extends CardOptions {
   /** The API host. Default: the session's, which must be the platform's published host. */
   environment?: "production" | { base: string };
   /** Base URL of the Cardseal server. Default: the page's own origin. */
@@ -411,7 +424,6 @@ export interface CcBillCustomer {
 export interface CustomerProblem {
   field: keyof CcBillCustomer;
   code: "missing" | "too_long" | "characters" | "malformed" | "is_card_number";
-  severity: "error";
   /** A sentence in English; translate by `code`. */
   message: string;
 }
@@ -476,7 +488,7 @@ export interface CcBillConfirmOptions {
   idempotencyKey?: string;
 }
 
-export interface OnlinePaymentsOptions {
+export interface OnlinePaymentsOptions extends CardOptions {
   /**
    * The hosts that a session's `clientApiUrl` may name: the published hosts of one environment, or the host of a base
    * URL. Default: all published hosts.
@@ -562,7 +574,7 @@ export interface OnlinePaymentsEncryptOptions {
 
 export interface OnlinePaymentsSendOptions extends OnlinePaymentsEncryptOptions, SendOptions {}
 
-export interface WorldlineAcquiringOptions {
+export interface WorldlineAcquiringOptions extends CardOptions {
   /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
   /** Returns the time in milliseconds since 1970. Default `Date.now`. */

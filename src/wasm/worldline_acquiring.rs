@@ -3,11 +3,13 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
+use super::card::card_request;
 use super::client::Client;
 use super::error::Thrown;
 use super::promise::{Rest, promised};
 use super::read::{Members, not_offered};
-use super::{card, run, to_js};
+use super::run;
+use crate::card::ProblemCode;
 use crate::crypto::seal::{GivenKey, SealingKey, seal};
 use crate::error::Result;
 use crate::platform::Platform;
@@ -29,6 +31,7 @@ struct Ready {
     session: String,
     expires_at: i64,
     text: Zeroizing<String>,
+    warnings: &'static [ProblemCode],
 }
 
 impl Ready {
@@ -70,7 +73,7 @@ impl WorldlineAcquiring {
     }
 
     /// The request that has a card verified and stored.
-    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    #[wasm_bindgen(js_name = tokenizeRequest, unchecked_return_type = "Promise<CardRequest>")]
     pub fn tokenize_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
@@ -82,7 +85,7 @@ impl WorldlineAcquiring {
     }
 
     /// The request that charges a card.
-    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "Promise<CardsealRequest>")]
+    #[wasm_bindgen(js_name = payRequest, unchecked_return_type = "Promise<CardRequest>")]
     pub fn pay_request(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
@@ -102,7 +105,9 @@ impl WorldlineAcquiring {
         let own = acquiring::session(&session.session()?, kind, now)?;
         let key = SealingKey::read(key(&session)?)?;
         let network_token = network_token(options)?;
-        let card = card::parse(card, &acquiring::rules(network_token.as_ref()), now)?;
+        let card = self
+            .client
+            .card(card, acquiring::rules(network_token.as_ref()), now)?;
         // The server's own clock is the one that counts.
         let expires_at = session.moment("server_expires_at")?.unwrap_or(own.expires_at);
         #[expect(clippy::cast_possible_truncation, reason = "a clock's seconds fit")]
@@ -112,6 +117,7 @@ impl WorldlineAcquiring {
             session: own.id,
             expires_at,
             text: acquiring::plaintext(&card, network_token.as_ref()),
+            warnings: card.warnings,
         })
     }
 
@@ -122,7 +128,7 @@ impl WorldlineAcquiring {
         Ok(Box::pin(async move {
             let sealed = ready.seal().await?;
             let request = acquiring::request(&server, kind, &ready.session, &sealed);
-            Ok(to_js(&request.idempotent(key)))
+            Ok(card_request(&request.idempotent(key), ready.warnings))
         }))
     }
 }

@@ -283,6 +283,7 @@ test('GreenPay: answers are read whatever they are', async () => {
     nickname: null,
     status: 'unconfirmed',
     signature: { verified: true, signedFields: ['status', 'requestId'] },
+    warnings: [],
   };
   assert.deepEqual(await token(200, signed), { ...read, raw: signed });
   const digits = { ...signed, status: '201' };
@@ -435,6 +436,7 @@ test('GP API: requests and answers', async () => {
     nickname: null,
     status: 'unconfirmed',
     signature: null,
+    warnings: [],
   });
   for (const [name, value] of [
     ['id', 'PMT_../x'],

@@ -111,6 +111,7 @@ test('a direct token is read, its signature checked and its unknown fields kept'
     nickname: 'My Visa',
     status: 'unconfirmed',
     signature: { verified: true, signedFields: ['status', 'requestId'] },
+    warnings: [],
   });
   assert.deepEqual(raw.somethingNew, { kept: true });
   assert.equal(seen[0].url, '/tokenize');
@@ -279,7 +280,7 @@ test('through the server the platform token never reaches the page', async () =>
   };
   answer = json(201, resource);
   const token = await relay().tokenize(session(), CARD);
-  assert.deepEqual({ ...token, raw: 0 }, { ...resource, signature: null, raw: 0 });
+  assert.deepEqual({ ...token, raw: 0 }, { ...resource, signature: null, raw: 0, warnings: [] });
   assert.equal(seen[0].url, '/v1/tokens');
   assert.equal(seen[0].headers['liszt-token'], undefined);
   const body = JSON.parse(seen[0].body);
@@ -410,7 +411,7 @@ test('opening a session moves its times to this clock', async () => {
 test('the request is a plain value that fetch takes', async () => {
   answer = json(200, signed(TOKEN));
   const request = direct().tokenizeRequest(ORDER, CARD);
-  assert.deepEqual(Object.keys(request).sort(), ['body', 'headers', 'method', 'url']);
+  assert.deepEqual(Object.keys(request).sort(), ['body', 'headers', 'method', 'url', 'warnings']);
   assert.equal(Object.getPrototypeOf(request.headers), Object.prototype);
   const response = await fetch(request.url, request);
   assert.equal(response.status, 200);
@@ -443,6 +444,7 @@ test('GP API: the card goes to the platform in its own format, and only there', 
     nickname: null,
     status: 'unconfirmed',
     signature: null,
+    warnings: [],
   });
   assert.equal(raw.somethingNew, 1);
   assert.equal(seen[0].url, '/payment-methods');

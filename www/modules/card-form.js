@@ -29,10 +29,10 @@ export class CardForm {
         this.#read(field);
         if (input.value.trim() === '' && !this.#left.has(field)) return; // tabbing past an empty field is no mistake yet
         this.#left.add(field);
-        const problems = this.#problems();
-        this.#show(field, problems);
+        const found = this.#validate();
+        this.#show(field, found);
         // The code's length depends on the number.
-        if (field === 'number' && this.#left.has('cvc')) this.#show('cvc', problems);
+        if (field === 'number' && this.#left.has('cvc')) this.#show('cvc', found);
       });
     }
     // A browser may fill fields before or without an input event, and may bring them back from its cache.
@@ -93,11 +93,10 @@ export class CardForm {
       this.#read(field);
       this.#left.add(field);
     }
-    const problems = this.#problems();
-    for (const field of FIELDS) this.#show(field, problems, 'never');
-    const wrong = problems.filter((problem) => problem.severity === 'error');
-    if (wrong.length > 0) this.#inputs[wrong[0].field].focus();
-    return wrong;
+    const found = this.#validate();
+    for (const field of FIELDS) this.#show(field, found, 'never');
+    if (found.problems.length > 0) this.#inputs[found.problems[0].field].focus();
+    return found.problems;
   }
 
   /** Shows mistakes that came back with an error. */
@@ -105,7 +104,7 @@ export class CardForm {
     for (const field of FIELDS) {
       if (!problems.some((problem) => problem.field === field)) continue;
       this.#left.add(field);
-      this.#show(field, problems, 'never');
+      this.#show(field, { problems, warnings: [] }, 'never');
     }
     this.#inputs[problems[0]?.field]?.focus();
   }
@@ -149,7 +148,7 @@ export class CardForm {
     this.#format(field);
     this.#remember();
     // While somebody corrects a field its message goes as soon as it is right.
-    if (this.#left.has(field)) this.#show(field, this.#problems(), 'later');
+    if (this.#left.has(field)) this.#show(field, this.#validate(), 'later');
     this.#onEdit(field);
   }
 
@@ -165,21 +164,23 @@ export class CardForm {
     for (const field of FIELDS) this.#seen[field] = this.#inputs[field].value;
   }
 
-  #problems() {
-    return this.#cardseal.validateCard(this.read(), { platform: this.#platform.id, kind: this.#kind }).problems;
+  #validate() {
+    return this.#cardseal.validateCard(this.read(), { platform: this.#platform.id, kind: this.#kind });
   }
 
-  #show(field, problems, when) {
-    const own = problems.filter((problem) => problem.field === field);
-    this.#note(field, own.find((problem) => problem.severity === 'error') ?? own[0] ?? null, when);
+  /** A warning shows where nothing is wrong. */
+  #show(field, { problems, warnings }, when) {
+    const own = (list) => list.find((problem) => problem.field === field);
+    const problem = own(problems);
+    this.#note(field, problem ?? own(warnings) ?? null, when, !problem);
   }
 
-  #note(field, problem, when) {
+  #note(field, problem, when, isWarning = false) {
     const input = this.#inputs[field];
     const note = this.#notes[field];
     say(note, problem ? problemWords(problem) : '', when);
-    note.classList.toggle('note-warning', problem?.severity === 'warning');
-    if (problem?.severity === 'error') input.setAttribute('aria-invalid', 'true');
+    note.classList.toggle('note-warning', Boolean(problem) && isWarning);
+    if (problem && !isWarning) input.setAttribute('aria-invalid', 'true');
     else input.removeAttribute('aria-invalid');
   }
 

@@ -1,6 +1,5 @@
 //! Whose card it is: what CCBill wants beside a card, checked by what it would refuse.
 
-use crate::card::Severity;
 use crate::error::{Error, Result};
 use crate::json::Object;
 use crate::object::object;
@@ -156,8 +155,6 @@ pub struct CustomerProblem {
     pub field: &'static str,
     /// What, as a code that a page can translate.
     pub code: CustomerProblemCode,
-    /// Always an error.
-    pub severity: Severity,
     /// A sentence in English.
     pub message: &'static str,
 }
@@ -165,7 +162,6 @@ pub struct CustomerProblem {
 object!(CustomerProblem, problem, {
     "field" = problem.field,
     "code" = problem.code.as_str(),
-    "severity" = problem.severity.as_str(),
     "message" = problem.message,
 });
 
@@ -199,7 +195,6 @@ impl Customer {
             Some(CustomerProblem {
                 field: field.name,
                 code,
-                severity: Severity::Error,
                 message: code.message(),
             })
         };

@@ -44,6 +44,7 @@ import type {
   StoredToken,
   ValidateOptions,
   Validation,
+  WithWarnings,
 } from 'cardseal';
 import {
   CardsealError,
@@ -99,7 +100,7 @@ const options: ValidateOptions = { now: () => 0, platform: 'greenpay', kind: 'pa
 const validation: Validation = validateCard({ number: '4242' }, options);
 export const valid: boolean = validation.valid;
 const brands: Brand[] = candidateBrands('4242');
-const problems: Problem[] = validation.problems;
+const problems: Problem[] = [...validation.problems, ...validation.warnings];
 
 /** A page's own words. The compiler tells when a field is added. */
 function label(field: CardField): string {
@@ -117,9 +118,7 @@ function label(field: CardField): string {
   }
 }
 const words: Partial<Record<ProblemCode, string>> = { number_check_digit: 'Please check the number.' };
-export const shown: string[] = problems.map(
-  ({ field, code, severity, message }) => `${severity} ${label(field)}: ${words[code] ?? message}`,
-);
+export const shown: string[] = problems.map(({ field, code, message }) => `${label(field)}: ${words[code] ?? message}`);
 
 const formatted: Formatted & { brands: Brand[] } = formatCardNumber('42424', 5);
 export const texts: string[] = [formatted.text, formatExpiry('123').text, formatSecurityCode('123', 3, '4242').text];
@@ -150,6 +149,7 @@ export const sent: Promise<Response> = fetch(request.url, request);
 
 const settings: GreenPayOptions = {
   publicKey: '…',
+  strict: true,
   environment: 'production',
   server: '',
   now: Date.now,
@@ -189,7 +189,9 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     ];
     console.log(packed.ld, packed.lk, made.length);
 
-    const token: CardToken = await greenpay.tokenize(session, card, { ...sending, counter: 'byte' });
+    const token: WithWarnings<CardToken> = await greenpay.tokenize(session, card, { ...sending, counter: 'byte' });
+    const typos: Problem[] = token.warnings;
+    console.log(typos.map((typo) => typo.field));
     const confirmed: CardToken =
       token.status === 'unconfirmed' ? await greenpay.confirmToken(session, token, sending) : token;
     const handed: CardsealRequest = greenpay.confirmTokenRequest(session, token);
@@ -213,6 +215,8 @@ export async function checkout(): Promise<CardToken | PaymentOutcome | undefined
     gp.tokenizeRequest(session, card);
     const stored: StoredToken = await gp.confirmToken(gpSession, single);
     console.log(stored.id.startsWith('tok_'), lasting.brand);
+    // @ts-expect-error Only what took a card has warnings about it.
+    console.log(stored.warnings);
     gp.free();
 
     const ccbill = new CcBill({ environment: 'production' });
