@@ -1,5 +1,5 @@
 //! What the simulated platforms have in common: the router, faults, the ledger, CORS, settings, the clock and
-//! notifications. A platform is its routes, its book and its own JSON.
+//! notifications. A platform adds its routes, its records and its own JSON.
 
 pub(crate) mod access;
 pub(crate) mod clock;
@@ -42,10 +42,10 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     const MOUNTS: &'static [Mount<Self::Operation>];
     /// The answer to preflights for the routes that pages may call.
     const PAGE_ACCESS: PageAccess = PageAccess::NONE;
-    /// The name by which faults spoil what the platform sends, if it sends anything.
+    /// The name that faults use for what the platform sends, if it sends anything.
     const NOTIFICATIONS: Option<&'static str> = None;
 
-    /// Everything it has booked.
+    /// Everything that it has recorded.
     type Book: Default + Send;
     /// Its settings, which change while it runs.
     type Settings: Settings;
@@ -84,10 +84,10 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     /// The table that the merchant's server reads below `[platforms.<id>]`.
     fn server_settings(&self) -> Value;
 
-    /// What it has booked, without a full card number.
+    /// What it has recorded, without full card numbers.
     fn state(&self) -> Value;
 
-    /// Runs a command: something that the real platform does by itself. `None` if there is no such command.
+    /// Runs a command: something that the real platform does on its own. `None` if there is no such command.
     fn command(
         self: Arc<Self>,
         _name: String,
@@ -160,7 +160,7 @@ pub(crate) trait Mounted: Send + Sync {
     fn settings(&self) -> Value;
     /// Replaces the given settings, or says what is wrong with them.
     fn change_settings(&self, change: &Value) -> Result<(), String>;
-    /// Resets book and settings. Keys and credentials stay.
+    /// Resets records and settings. Keys and credentials stay.
     fn reset(&self);
     fn command(self: Arc<Self>, name: &str, body: &Value) -> CommandResult;
 }
@@ -236,8 +236,8 @@ impl Shared {
     }
 }
 
-/// What changes while the sandbox runs, behind one lock: a request is checked and booked in one go, so that of two
-/// that use the same thing only one finds it unused.
+/// What changes while the sandbox runs, behind one lock: a request is checked and recorded in one step, so if two
+/// requests use the same thing, only one finds it unused.
 pub(crate) struct Ledger<B, S> {
     pub(crate) book: B,
     pub(crate) settings: S,

@@ -1,7 +1,7 @@
-//! Plays the payment platforms on loopback, so that clients can be tried without an account: real decryption
+//! Simulates the payment platforms on loopback, so that clients can be tried without an account: real decryption
 //! with keys made at start, sessions that expire on a clock that can be moved, signed answers, declines, and
-//! failures on request. It is for tests and demos: no real card belongs here, and of any number that comes in
-//! only the first six and last four digits are kept.
+//! failures on request. It is for tests and demos. Never send it a real card; it keeps only the first six and last
+//! four digits of any card number.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), cardseal_sandbox::StartError> {
@@ -45,10 +45,10 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     /// Size of generated RSA keys, in bits. The real GreenPay uses 1024.
     pub key_bits: usize,
-    /// GreenPay's private key in PEM (PKCS #1 or PKCS #8), in place of a generated one.
+    /// GreenPay's private key in PEM (PKCS #1 or PKCS #8), instead of a generated one.
     pub private_key: Option<String>,
     /// Base URL of the merchant's Cardseal server, on this machine. Notifications go to its routes, each with a secret
-    /// from [`Info::server_settings`]. Without it none is sent until a setting names a URL.
+    /// from [`Info::server_settings`]. Without it no notification is sent until a setting names a URL.
     pub server_url: Option<String>,
     /// The clock. Pass one to share it.
     pub clock: Clock,
@@ -76,7 +76,7 @@ pub enum StartError {
     /// Listening on the address failed.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    /// There is no RSA key.
+    /// The RSA key could not be made or read.
     #[error(transparent)]
     Key(#[from] greenpay::KeyError),
     /// An option is not valid.
@@ -98,7 +98,7 @@ pub struct Info {
     pub control_url: String,
     /// The platforms by id.
     pub platforms: Platforms,
-    /// The platforms by id again, each as the table that the server reads below `[platforms.<id>]`.
+    /// For each platform, by id, the table that the server reads below `[platforms.<id>]`.
     pub server_settings: Map<String, Value>,
 }
 
@@ -206,7 +206,7 @@ impl RunningSandbox {
         &self.control.shared.clock
     }
 
-    /// What was booked, as the control API shows it.
+    /// What the platforms have recorded, as the control API shows it.
     #[must_use]
     pub fn state(&self) -> Value {
         self.control.state()
@@ -246,7 +246,7 @@ impl RunningSandbox {
             .map_err(control::ControlError::text)
     }
 
-    /// Resets books, settings, faults and the clock. Keys and credentials stay.
+    /// Resets records, settings, faults and the clock. Keys and credentials stay.
     pub fn reset(&self) {
         self.control.reset();
     }

@@ -1,4 +1,4 @@
-//! The sandbox as a program: prints one line of JSON once it is ready, and serves until told to stop.
+//! The sandbox as a program: prints one line of JSON once it is ready, then serves until it is told to stop.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -9,15 +9,15 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 const USAGE: &str = "\
-Plays payment platforms on loopback, for tests and demos. Prints one line of JSON when ready.
+Simulates payment platforms on loopback, for tests and demos. Prints one line of JSON when it is ready.
 
 Usage: cardseal-sandbox [OPTIONS]
 
-  --listen ADDRESS      loopback address and port to listen on; port 0 takes a free one [127.0.0.1:0]
-  --key-bits BITS       size of the key pairs, 1024 to 4096 [1024]
-  --server-url URL      the merchant's server on this machine, which gets the notifications [none]
+  --listen ADDRESS      loopback address and port to listen on; port 0 picks a free one [127.0.0.1:0]
+  --key-bits BITS       size of the RSA key pairs, 1024 to 4096 [1024]
+  --server-url URL      merchant's server on this machine, which gets the notifications [none]
   --exit-with-stdin     stop when standard input closes
-  --log-calls           one line on standard error for each call, without bodies
+  --log-calls           log one line for each call on standard error, without bodies
   --help                print this
 ";
 

@@ -6,7 +6,7 @@
 //! answers to repeats and to undone operations, and most refusals are choices made here; what brings about a decline stands
 //! in `issuer`, what is set in `settings`. Disputes are not played.
 //!
-//! Cards come in clear. They are read, judged and dropped: what is kept of one is its last four digits.
+//! Cards arrive in the clear. They are read, judged and dropped; only their last four digits are kept.
 
 mod access;
 mod book;

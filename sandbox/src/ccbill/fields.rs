@@ -1,4 +1,4 @@
-//! Reading what a client sends: leniently with numbers in texts, as samples send them, and with all errors at once.
+//! Reads what a client sends. Accepts numbers as strings, as samples send them, and reports all errors together.
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
         format!("{}{field}", self.prefix)
     }
 
-    /// What is there; null and an empty text are not.
+    /// The value; null and an empty string count as absent.
     pub(crate) fn at(&self, field: &str) -> Option<&'a Value> {
         self.map
             .get(field)
@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
         self.text(field, most, errors)
     }
 
-    /// A whole number, or the text of one.
+    /// A whole number, or a string with one.
     pub(crate) fn number(&self, field: &str, errors: &mut FieldErrors) -> Option<u64> {
         let value = self.at(field)?;
         let number = match value {
@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
         Some(number)
     }
 
-    /// Yes or no, or the text of it.
+    /// True or false, or a string that says so.
     pub(crate) fn truth(&self, field: &str) -> Option<bool> {
         match self.at(field)? {
             Value::Bool(truth) => Some(*truth),
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Hundredths of a decimal number, or of the text of one; more decimals only if they are zeros.
+    /// Hundredths of a decimal number, or of a string with one; further decimals must be zeros.
     pub(crate) fn cents(&self, field: &str, errors: &mut FieldErrors) -> Option<u64> {
         let value = self.at(field)?;
         let cents = match value {

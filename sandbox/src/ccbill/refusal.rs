@@ -1,4 +1,4 @@
-//! Refusals: a code, a text, and what is wrong with each field.
+//! Refusals: a code, a message, and what is wrong with each field.
 
 use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};

@@ -10,14 +10,14 @@ use crate::host::{self, cors};
 pub struct Settings {
     /// How long access tokens live.
     pub token_seconds: u32,
-    /// Which version answers a call that names none: 1 has ids as numbers, 2 as texts.
+    /// Which version answers a call that names none: 1 has ids as numbers, 2 as strings.
     pub default_version: u8,
     /// The code of an unknown payment token's 404: 100101 or 130000.
     pub unknown_token_code: u32,
     /// Origins whose pages may call; `loopback` for all of this machine, `*` for all. The real platform has a
     /// list that merchants are put on.
     pub cors_origins: Vec<String>,
-    /// Whether loopback addresses of customers are refused, as somebody reports of the real one.
+    /// Whether loopback addresses of customers are refused, as someone reports about the real platform.
     pub refuse_loopback: bool,
     /// Whether a charge needs the customer's address (`X-Origin-IP` or `ipAddress`) if its payment token has
     /// none. The platform's documents ask for it, its own sample does not send it.

@@ -1,4 +1,4 @@
-//! 3-D Secure: whether a charge needs it, what a charge has to say of it, and a stub in place of the platform's
+//! 3-D Secure: whether a charge needs it, what a charge has to say about it, and a stub for the platform's
 //! script.
 
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use super::fields::{FieldErrors, Fields, REQUIRED, VALUES};
 use super::request::{Answer, Call};
 use super::{Ledger, Refusal};
 
-/// Currencies in which this simulation wants 3-D Secure: the euro and the pound.
+/// Currencies for which this simulation needs 3-D Secure: the euro and the pound.
 const THREEDS_CURRENCIES: [u64; 2] = [978, 826];
 
 impl Call<'_> {

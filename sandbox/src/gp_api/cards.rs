@@ -171,7 +171,7 @@ impl GpApi {
         })
     }
 
-    /// Asks the issuer: the result. From here on a single-use payment method is used up, whatever comes.
+    /// Asks the issuer, and returns the result. From here on a single-use payment method is used up, whatever it is.
     pub(crate) fn authorize(
         ledger: &mut Ledger,
         call: &Call<'_>,
@@ -194,7 +194,7 @@ impl GpApi {
             Verdict::TimedOut => Err(Refusal::timed_out()),
             Verdict::Unsupported => Err(Refusal::unsupported()),
             Verdict::Declined(result) => Ok(result.into()),
-            // A stored card gets too old while nobody looks.
+            // A stored card can expire meanwhile.
             Verdict::Approved if check_expiry(&instrument.card, call.now).is_err() => Ok(BY_BANK.into()),
             Verdict::Approved => Ok(APPROVED.into()),
         }
@@ -306,7 +306,7 @@ pub(crate) fn fingerprint(card: &CardFacts) -> String {
     hex::encode(card.digest.get(..16).unwrap_or_default())
 }
 
-/// What `fingerprint_presence_indicator` can be is not known; the official clients want it to be there.
+/// The values of `fingerprint_presence_indicator` are not known; the official clients need it to be there.
 pub(crate) const FINGERPRINT_PRESENCE: &str = "EXISTS";
 
 impl CardFacts {

@@ -11,7 +11,7 @@ const MAX_AMOUNT_DIGITS: usize = 15;
 pub(crate) type Fields = host::fields::Fields<Refusal>;
 
 impl Refuse for Refusal {
-    // Follow-ups without a member of their own come with no body at all from some clients.
+    // Some clients send follow-ups that have no members without a body.
     const BODY: &'static str = "Request body";
     const EMPTY_IS_ABSENT: bool = true;
 
@@ -25,7 +25,7 @@ impl Refuse for Refusal {
 }
 
 impl Fields {
-    /// A text of capital letters, such as a country or currency.
+    /// A string of capital letters, such as a country or currency.
     pub(crate) fn letters(&self, path: &str, count: usize) -> Result<&str, Refusal> {
         let text = self.needed(path)?;
         if is_code(text, count) {
@@ -35,7 +35,7 @@ impl Fields {
         }
     }
 
-    /// Minor units as a text of digits, leading zeros allowed. None of zero: whether the platform takes it is
+    /// Minor units as a string of digits, leading zeros allowed. None of zero: whether the platform takes it is
     /// not documented.
     pub(crate) fn amount(&self, path: &str) -> Result<Option<u64>, Refusal> {
         match self.amount_or_zero(path)? {

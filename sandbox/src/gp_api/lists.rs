@@ -127,7 +127,7 @@ impl List {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether a value is the asked one, whatever its case: the platform gives the reference back in capitals.
+    /// Whether a value matches in any case: the platform returns the reference in capitals.
     pub(crate) fn matches(&self, name: &str, value: &str) -> bool {
         self.filter(name)
             .is_none_or(|requested| requested.eq_ignore_ascii_case(value))

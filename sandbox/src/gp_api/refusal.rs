@@ -20,7 +20,7 @@ impl Refusal {
             status,
             code,
             detailed,
-            // What a client sent by mistake comes back in some texts.
+            // Some messages repeat what a client sent by mistake.
             text: cardseal::redact::card_digits(&text.into()),
         }
     }
@@ -107,7 +107,7 @@ impl Refusal {
     }
 
     pub(crate) fn capture_limit() -> Self {
-        // The blank at the end is the platform's.
+        // The space at the end is the platform's.
         let text = "Can't settle for more than 115% of that which you authorised ";
         Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
     }
@@ -119,7 +119,7 @@ impl Refusal {
 
     /// The brands that the account does not take.
     pub(crate) fn unsupported() -> Self {
-        // The blank at the end is the platform's.
+        // The space at the end is the platform's.
         let text = "Transaction not supported Please contact support ";
         Self::new(400, "INVALID_REQUEST_DATA", "50020", text)
     }
@@ -160,7 +160,7 @@ impl Refusal {
     }
 
     pub(crate) fn no_dispute_of_arn() -> Self {
-        // The missing blank is the platform's.
+        // The missing space is the platform's.
         let text = "105,Unable to locate dispute record for arn. Please recheck thevalue provided for arn.";
         Self::new(400, "INVALID_REQUEST_DATA", "40048", text)
     }

@@ -151,8 +151,8 @@ pub(crate) fn spoil(body: &mut Value, fault: &ActiveFault) -> bool {
     true
 }
 
-/// The same id with another JSON type: numbers become texts, numeric texts numbers, other texts a list of one,
-/// which JavaScript prints like the text.
+/// The same id with another JSON type: numbers become strings, numeric strings numbers, other strings a list of one,
+/// which JavaScript prints like the string.
 fn retyped(id: &Value) -> Value {
     match id {
         Value::String(text) => match text.parse::<i64>() {

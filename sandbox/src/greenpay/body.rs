@@ -18,12 +18,12 @@ impl Body {
         serde_json::from_slice(bytes).ok().map(Self)
     }
 
-    /// A field that is a text.
+    /// A field that is a string.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
-    /// A field that is a text or a number, and not an empty text.
+    /// A field that is a number or a string that is not empty.
     pub(crate) fn scalar(&self, name: &str) -> Option<Scalar> {
         match serde_json::from_str(self.0.get(name)?.get()).ok()? {
             Scalar::Text(text) if text.is_empty() => None,
@@ -31,12 +31,12 @@ impl Body {
         }
     }
 
-    /// A field that is a text or a number, as text.
+    /// A field that is a string or a number, as text.
     pub(crate) fn printed(&self, name: &str) -> Option<String> {
         self.scalar(name).map(|scalar| scalar.to_string())
     }
 
-    /// A plain decimal number, or a text of one, as it was written.
+    /// A plain decimal number, or a string with one, as it was written.
     pub(crate) fn amount(&self, name: &str) -> Option<String> {
         let raw = self.0.get(name)?.get();
         let written = if raw.starts_with('"') {

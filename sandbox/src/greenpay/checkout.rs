@@ -353,7 +353,7 @@ impl Card {
     }
 }
 
-/// A text, or a number as a text.
+/// A string, or a number as text.
 fn printed(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text.clone()),
@@ -366,7 +366,7 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `YYMM` of a month 1 to 12 and a year of two or four digits, numbers or texts.
+/// `YYMM` of a month 1 to 12 and a year of two or four digits, as numbers or strings.
 fn expiry(value: Option<&Value>) -> Option<String> {
     let fields = value?.as_object()?;
     let month = printed(fields.get("month"))

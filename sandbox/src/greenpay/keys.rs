@@ -21,7 +21,7 @@ pub enum KeyError {
     /// The size is not offered.
     #[error("a key of {0} bits is not offered: 1024 to 4096")]
     Bits(usize),
-    /// The given text is no RSA private key.
+    /// The given text is not an RSA private key.
     #[error("the given private key is not an RSA key in PKCS #1 or PKCS #8 PEM")]
     Malformed,
     /// Key generation or encoding failed.

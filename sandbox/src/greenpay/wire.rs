@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A number or a text. An id is echoed with the JSON type it came with, and signed as it is printed.
+/// A number or a string. An id is echoed with the JSON type it came with, and signed as it is printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "Value")]
 pub(crate) enum Scalar {

@@ -1,4 +1,4 @@
-//! The control API below `/_sandbox`: shows what was booked, moves the clock, orders failures.
+//! The control API below `/_sandbox`: shows what was recorded, moves the clock, and sets up faults.
 
 use std::sync::Arc;
 use std::time::Duration;

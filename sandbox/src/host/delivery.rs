@@ -1,6 +1,6 @@
 //! Posts to the merchant's server, which is on this machine: the sandbox never talks to anyone else.
 //!
-//! Whether the real platforms repeat a post that failed is not documented; this one tries three times.
+//! It is not documented whether the real platforms repeat a failed post; this one tries three times.
 
 use std::time::Duration;
 

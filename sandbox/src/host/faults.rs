@@ -1,4 +1,4 @@
-//! Failures on request: what a route is told to do wrong, how often, and when in its work.
+//! Faults: what a route does wrong, how often, and at which point of its work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,22 +27,22 @@ pub enum Kind {
     BadGatewayAfterCommit,
     /// Answers that 502 and does nothing.
     BadGatewayBeforeCommit,
-    /// Answers 500 (or the status in `value`) with a plain text and does nothing.
+    /// Answers 500 (or the status in `value`) with plain text and does nothing.
     ServerError,
     /// Answers 200 (or the status in `value`) with an HTML page and does nothing.
     Html,
     /// Answers 404 without a body and does nothing.
     EmptyNotFound,
-    /// Answers 404 (or the status in `value`) with an error whose JSON tells 500, and does nothing.
+    /// Answers 404 (or the status in `value`) with an error whose JSON says 500, and does nothing.
     MisstatedError,
     /// Answers 503 (or the status in `value`) with a problem in JSON (RFC 9457), not the platform's own error, and
     /// does nothing.
     ProblemJson,
-    /// Answers 200 with a text that is no JSON and does nothing.
+    /// Answers 200 with a text that is not JSON and does nothing.
     NotJson,
     /// Does the work, then sends only the first half of the answer.
     TruncatedJson,
-    /// Does the work, then sends 32 MiB of blanks (or as many as `value` says) before the answer: valid JSON,
+    /// Does the work, then sends 32 MiB of spaces (or as many as `value` says) before the answer: valid JSON,
     /// that a careful reader refuses for its length.
     Huge,
     /// Does the work, then answers with `result: null`.
@@ -53,7 +53,7 @@ pub enum Kind {
     BadSignature,
     /// Leaves the signature out.
     MissingSignature,
-    /// Drops the leading zeros of the signature. Counts only answers whose signature has some: 1 in 16.
+    /// Drops the leading zeros of the signature. Counts only answers whose signature has any: 1 in 16.
     StrippedZeroSignature,
     /// Signs with another key.
     WrongKeySignature,
@@ -89,7 +89,7 @@ pub struct Fault {
     /// How long a delay lasts.
     #[serde(default)]
     pub ms: u64,
-    /// The argument of the kind, if it takes one.
+    /// The argument, if this kind takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// How long after the work the webhook is posted, if the fault loses the answer.
@@ -217,7 +217,7 @@ impl Faults {
         })
     }
 
-    /// Puts back a fault that had nothing to spoil in this answer.
+    /// Puts back a fault that did not apply to this answer.
     pub(crate) fn give_back(&self, fault: &ActiveFault) {
         if let Some(fault) = fault.fault.as_ref().filter(|fault| fault.times != 0) {
             self.with(|queue| {

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 pub(crate) trait Refuse: Sized {
     /// What the body itself is called in a refusal.
     const BODY: &'static str;
-    /// Whether no body at all is an object without members.
+    /// Whether a missing body counts as an object without members.
     const ALLOWS_NO_BODY: bool = true;
-    /// Whether an empty text counts as absent.
+    /// Whether an empty string counts as absent.
     const EMPTY_IS_ABSENT: bool = false;
 
     fn missing(path: &str) -> Self;
@@ -44,7 +44,7 @@ impl<R: Refuse> Fields<R> {
         }
     }
 
-    /// The JSON as text, which does not depend on white space.
+    /// The JSON as text, independent of white space.
     pub(crate) fn canonical(&self) -> String {
         self.object.to_string()
     }
@@ -76,13 +76,13 @@ impl<R: Refuse> Fields<R> {
         self.typed(path, Value::as_str)
     }
 
-    /// A required text.
+    /// A required string.
     pub(crate) fn needed(&self, path: &str) -> Result<&str, R> {
         let text = self.text(path)?.filter(|text| !text.is_empty());
         text.ok_or_else(|| R::missing(path))
     }
 
-    /// A text out of a list of words.
+    /// A string from a list of words.
     pub(crate) fn one_of<'a>(&self, path: &str, words: &[&'a str]) -> Result<Option<&'a str>, R> {
         let known = |text| words.iter().copied().find(|word| *word == text);
         self.typed(path, |value| known(value.as_str()?))

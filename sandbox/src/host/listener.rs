@@ -1,4 +1,4 @@
-//! Serves by hand what `axum::serve` would, as only the connection itself can be cut without an answer.
+//! Does by hand what `axum::serve` would, because only the connection itself can be cut without an answer.
 
 use std::io;
 use std::time::Duration;

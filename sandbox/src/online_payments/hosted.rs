@@ -103,7 +103,7 @@ pub(crate) enum TokenizationResult {
 }
 
 impl CardForm {
-    /// Pages let people write blanks, dashes and a slash.
+    /// Pages let people type spaces, hyphens and a slash.
     fn given(&self) -> CardInput {
         let digits = |text: &str, dropped: &[char]| text.replace(dropped, "");
         let text = |text: String| Some(text).filter(|text| !text.is_empty());

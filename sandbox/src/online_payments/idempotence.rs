@@ -1,4 +1,4 @@
-//! Keys that keep a call from being done twice: the same key gives the first answer again, whatever it was.
+//! Keys that keep a call from being made twice: the same key returns the first answer, whatever it was.
 
 use std::collections::HashMap;
 use std::sync::Arc;

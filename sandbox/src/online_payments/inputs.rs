@@ -136,7 +136,7 @@ fn stored_card(
     Ok((stored.card.clone(), Some(stored.id.clone())))
 }
 
-/// Which member is wrong is told only of cards that came in clear.
+/// Names the wrong member only for cards that came in the clear.
 pub(crate) fn refusal_of(mistake: CardMistake, path: &str) -> Refusal {
     let member = |name: &str| {
         if path == MEMBER {

@@ -21,7 +21,7 @@ const TAG_BYTES: usize = 32;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decrypted {
     pub(crate) payload: Value,
-    /// The text was no UTF-8, as older clients write it: one byte per character.
+    /// The text was not UTF-8, as older clients write it: one byte per character.
     pub(crate) latin1: bool,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Decrypted, Failed> {
         return Err(Failed::Parts);
     };
     let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Failed::Parts);
-    // Blanks and order are the client's: what is authenticated is the text as it came.
+    // Spaces and order are the client's: the text is authenticated as it came.
     let read: Value = serde_json::from_slice(&bytes(header)?).map_err(|_| Failed::Header)?;
     if read["alg"] != "RSA-OAEP" || read["enc"] != "A256CBC-HS512" {
         return Err(Failed::Header);

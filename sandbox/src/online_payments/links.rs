@@ -1,5 +1,5 @@
 //! Payment links: an address that leads a shopper to a hosted checkout. What its events are called, apart from
-//! `CANCELLED`, and how long it lasts by itself are choices made here.
+//! `CANCELLED`, and how long it lasts are choices made here.
 
 use axum::http::StatusCode;
 use base64::Engine;
@@ -179,7 +179,7 @@ fn unknown() -> Refusal {
     Refusal::unnamed(StatusCode::NOT_FOUND, ID)
 }
 
-/// A text that is no id at all is refused as such.
+/// A string that is not an id is refused as such.
 fn index_of(ledger: &Ledger, id: &str) -> Result<usize, Refusal> {
     if Uuid::parse_str(id).is_err() {
         return Err(Refusal::invalid(ID));

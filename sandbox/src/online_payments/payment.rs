@@ -265,7 +265,7 @@ impl Payment {
         })
     }
 
-    /// One operation, its output named as its kind wants it.
+    /// One operation, with its output named after its kind.
     pub(crate) fn operation_json(&self, index: usize, output: &str) -> Value {
         let Some(operation) = self.operations.get(index) else {
             return Value::Null;

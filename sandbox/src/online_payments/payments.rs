@@ -405,7 +405,7 @@ fn decline_code(order: &Order, fault: &ActiveFault, now: OffsetDateTime) -> Opti
     declines.then(|| BY_ISSUER.to_owned())
 }
 
-/// The authentication that an order waits for, if its card or its product wants one.
+/// The authentication that an order waits for, if its card or its product needs one.
 fn challenge(order: &Order, name_of_id: &str) -> Option<Challenge> {
     let card = order.instrument.card.as_ref();
     if card.is_some_and(|card| card.verdict != Verdict::Challenges) {

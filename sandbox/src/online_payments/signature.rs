@@ -127,7 +127,7 @@ impl Signed<'_> {
     }
 }
 
-/// A line break and the blanks after it become one blank; the ends are trimmed; other blanks stay.
+/// A line break and the spaces after it become one space; the ends are trimmed; other spaces stay.
 fn canonical(value: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(value.len());
     let mut rest = value.iter().copied().peekable();

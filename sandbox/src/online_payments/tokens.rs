@@ -62,7 +62,7 @@ impl Book {
     }
 }
 
-/// A card that came in clear below this path.
+/// A card that came in the clear below this path.
 pub(crate) fn clear_card(
     call: &Call<'_>,
     path: &str,
@@ -138,7 +138,7 @@ impl OnlinePayments {
     }
 }
 
-/// The same card at another vault. What the texts look like is not known; one card has the same ones each time.
+/// The same card at another vault. The form of these strings is not known; one card has the same ones each time.
 fn external(card: &CardFacts) -> Value {
     let (computed, generated) = card.digest.split_at(16);
     let computed = hex::encode(computed);

@@ -233,7 +233,7 @@ impl OnlinePayments {
         Ok(json!({ "events": told }))
     }
 
-    /// Asks an address whether it wants events: it has to answer with the value of a header, as plain text.
+    /// Asks an address whether it accepts events: it must answer with the value of a header, as plain text.
     pub(crate) async fn verify_endpoint(&self, body: &Value) -> Result<Value, String> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! Cards as they come in, in clear, and what is kept of them: the last four digits.
+//! Cards as they arrive, in the clear, and what is kept of them: the last four digits.
 
 use cardseal::card::luhn;
 use cardseal::redact::card_digits;

@@ -11,7 +11,7 @@ use super::payments::{Call, inquiry, nothing};
 use super::refusal::Refusal;
 use super::{Answer, Ledger, Success};
 
-/// Rates are made up: so many of each currency for a thousand euros.
+/// Rates are made up: how much of each currency a thousand euros buy.
 const RATES: [(&str, u64); 6] = [
     ("EUR", 1000),
     ("USD", 1080),

@@ -1,4 +1,4 @@
-//! Payments, refunds, and what is done to them. What the platform does with a step out of turn is not known: here it is a
+//! Payments, refunds, and what is done to them. What the platform does with a step out of order is not known: here it is a
 //! conflict, and nothing is done.
 
 use serde_json::Value;

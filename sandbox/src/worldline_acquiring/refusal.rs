@@ -10,7 +10,7 @@ use crate::host::Reply;
 /// No host has such a name, so that nobody takes the addresses for the platform's.
 const TYPES: &str = "https://worldline-acquiring.sandbox.invalid/errors/";
 
-/// The answer to a call that is refused. Its texts name members, and never what stands in them.
+/// The answer to a refused call. Its texts name members, and never their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     status: StatusCode,
