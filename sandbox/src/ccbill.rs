@@ -1,10 +1,10 @@
-//! Plays CCBill's RESTful Transaction API, below `/ccbill`.
+//! Simulates CCBill's RESTful Transaction API, below `/ccbill`.
 //!
 //! Two applications, whose access tokens do different things; payment tokens with a time to live and a number of
 //! uses; charges that the bank declines by the cents of the price. Shapes, codes and texts are the platform's as far
-//! as they are documented. The order of checks, what a price brings about, and that a token of the wrong application
-//! is refused are choices made here. Nothing of the platform's own 3-D Secure is known: a stub, at an address that
-//! the real platform does not have, stands in for its script.
+//! as they are documented. The order of checks, what a price causes, and that a token of the wrong application
+//! is refused are choices made here. Nothing is known about the platform's own 3-D Secure: a stub, at an address that
+//! the real platform does not have, replaces its script.
 
 mod accept;
 mod access;

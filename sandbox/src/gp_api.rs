@@ -1,9 +1,9 @@
-//! Plays Global Payments' GP API, below `/gp_api/ucp`.
+//! Simulates Global Payments' GP API, below `/gp_api/ucp`.
 //!
 //! Shapes, codes, texts and test cards are the platform's as far as they are documented or were seen. The order
 //! of checks, the use of 200 for everything that is created, and much around it is a choice made here; what
-//! matters to clients and is unknown is a setting. Choices that a client could come to rely on by mistake say
-//! so where they are made.
+//! matters to clients and is unknown is a setting. Where a client could come to rely on a choice by mistake, a comment
+//! says so.
 
 mod access;
 mod adjustments;

@@ -1,4 +1,4 @@
-//! Plays GreenPay's merchant and checkout hosts, below `/greenpay/merchant` and `/greenpay/checkout`.
+//! Simulates GreenPay's merchant and checkout hosts, below `/greenpay/merchant` and `/greenpay/checkout`.
 //!
 //! The texts of refusals, the shapes of answers, the test cards and the signature are GreenPay's as far as
 //! they are documented. What is not documented, such as the order of checks, the HTTP status of a failure, the

@@ -1,10 +1,10 @@
-//! Plays Worldline Online Payments (brand PAYONE E-Payment): the server API below `/v2`, the client API below
+//! Simulates Worldline Online Payments (brand PAYONE E-Payment): the server API below `/v2`, the client API below
 //! `/client`, and pages of its own below `/hostedcheckout` and `/hostedtokenization`. They stand at the root of
 //! the host, because the platform's libraries take a host without a path, and sign the path.
 //!
-//! JSON is built and read here by hand, and on purpose not with the types that the merchant's half uses: a
-//! misreading of the documentation is then not shared by both. What is not documented is a choice made here;
-//! where a client could come to rely on it, it is a setting, or says so where it is made.
+//! JSON is built and read here by hand, and on purpose not with the types that the merchant's half uses, so that both
+//! do not share a misreading of the documentation. What is not documented is a choice made here. Where a client could
+//! come to rely on it, it is a setting, or a comment says so.
 
 mod access;
 mod addresses;

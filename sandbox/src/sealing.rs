@@ -1,5 +1,5 @@
-//! Seals a card to the merchant's own key, as a page does: for tests of whoever opens it. Written from the documented
-//! form and not with the code that opens, so that one misreading is not shared by both.
+//! Seals a card to the merchant's own key, as a page does, to test the code that opens it. It is written from the
+//! documented form and shares nothing with that code, so that both do not share a misreading.
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};

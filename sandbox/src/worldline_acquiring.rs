@@ -1,10 +1,10 @@
-//! Plays Worldline's Acquiring API at the root of the sandbox, as its libraries take a host without a path:
+//! Simulates Worldline's Acquiring API at the root of the sandbox, as its libraries take a host without a path:
 //! `/processing/v1`, `/services/v1`. Access tokens are at `/worldline_acquiring/connect/token`; the platform's come from
 //! another host.
 //!
-//! Paths, members and words are the platform's as far as they are published. What a step out of turn leads to, the
-//! answers to repeats and to undone operations, and most refusals are choices made here; what brings about a decline stands
-//! in `issuer`, what is set in `settings`. Disputes are not played.
+//! Paths, members and words are the platform's as far as they are published. The answers to a step out of order, to
+//! repeats and to undone operations, and most refusals, are choices made here. `issuer` says what causes a decline,
+//! and `settings` what can be set. Disputes are not simulated.
 //!
 //! Cards arrive in the clear. They are read, judged and dropped; only their last four digits are kept.
 

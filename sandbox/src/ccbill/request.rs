@@ -1,4 +1,4 @@
-//! A request that was let in: its account, its customer, the payment token of its path.
+//! An authorised request: its account, its customer, the payment token of its path.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Settings of the simulated CCBill, for what is not documented of the real one.
+//! Settings of the simulated CCBill, for what is not documented about the real one.
 
 use serde::{Deserialize, Serialize};
 

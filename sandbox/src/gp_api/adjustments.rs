@@ -1,5 +1,5 @@
 //! What changes a charge between its authorization and its settlement: holding, releasing, increments, edits,
-//! and doing a reversed one again. In their simple forms, as the tests of the official clients call them.
+//! and repeating a reversed one. In their simple forms, as the tests of the official clients call them.
 
 use serde_json::{Value, json};
 

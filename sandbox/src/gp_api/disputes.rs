@@ -1,7 +1,7 @@
 //! `/disputes` and `/settlement/disputes`: the disputes that the platform's own sandbox shows to everybody.
 //!
-//! They are always the same, but for their days, and stay as they are when they are accepted or challenged: the
-//! tests of the official clients do both to one of them again and again. Ids, stages and most values are from
+//! They are always the same, except for their dates, and do not change when they are accepted or challenged, because
+//! the tests of the official clients do both to one of them again and again. Ids, stages and most values are from
 //! those tests.
 
 use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! Reads request bodies by what they are, whatever their `Content-Type` says: two official clients send a wrong
+//! Reads request bodies by their content, whatever their `Content-Type` says: two official clients send a wrong
 //! one.
 
 use super::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! Settings of the simulated GP API, mostly for what is not documented of the real one or differs between its
+//! Settings of the simulated GP API, mostly for what is not documented about the real one or differs between its
 //! accounts.
 
 use serde::{Deserialize, Serialize};

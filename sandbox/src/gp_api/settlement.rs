@@ -1,8 +1,8 @@
-//! `/settlement/transactions` and `/settlement/deposits`: what was captured, and the money that comes of it.
+//! `/settlement/transactions` and `/settlement/deposits`: what was captured, and the resulting money.
 //!
-//! Simple on purpose: everything captured is settled, after the time that the settings say, and the deposit of
-//! a day holds all that was settled on it, in one currency. Fees, splits and what came of disputes are not
-//! played. The shapes are those that the official clients read and have in their tests.
+//! Simple on purpose: everything captured is settled after the time in the settings, and the deposit of a day
+//! contains everything settled on it in one currency. Fees, splits and the results of disputes are not
+//! simulated. The shapes are those that the official clients read and have in their tests.
 
 use std::collections::BTreeMap;
 

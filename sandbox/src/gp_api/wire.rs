@@ -1,5 +1,5 @@
-//! GP API's JSON as the platform writes it, by its documentation alone. What the merchant's half reads has types of its
-//! own, so that a misreading is not shared by both. Answers that other modules write as they go have no type here.
+//! GP API's JSON as the platform writes it, from its documentation only. What the merchant's half reads has types of its
+//! own, so that both do not share a misreading. Answers that other modules write as they go have no type here.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
 //! Reads request bodies as a forgiving JavaScript server does: any field order, unknown fields, and numbers
-//! where texts are meant. An amount keeps its exact text.
+//! instead of strings. An amount keeps its exact text.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Opens `ld` and `lk` the way a Node server with aes-js does, including what differs between its versions.
+//! Opens `ld` and `lk` as a Node server with aes-js does, including what differs between its versions.
 //!
 //! This is the only place of the workspace that decrypts a card. What it returns lives as long as one call.
 

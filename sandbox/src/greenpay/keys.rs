@@ -1,4 +1,4 @@
-//! The merchant's key pair at GreenPay: it opens `lk` and signs answers. Made new at every start.
+//! The merchant's key pair at GreenPay: it opens `lk` and signs answers. New at every start.
 //!
 //! Nothing here resists a timing attack: it serves tests on loopback.
 

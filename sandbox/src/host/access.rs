@@ -1,4 +1,4 @@
-//! Access tokens that a platform has given out.
+//! Access tokens that a platform has issued.
 
 use std::collections::HashMap;
 

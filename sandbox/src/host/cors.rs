@@ -1,4 +1,4 @@
-//! What a page of another origin may read: which origins are allowed, and the headers that tell a browser so.
+//! What a page of another origin may read: which origins are allowed, and the headers that say so.
 
 use axum::body::Body;
 use axum::http::header::{

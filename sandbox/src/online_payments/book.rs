@@ -1,4 +1,4 @@
-//! What the simulated platform has booked.
+//! What the simulated platform has recorded.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Cards as they come in, by whichever way, and what is kept of them.
+//! Cards as they arrive, in any of the ways, and what is kept of them.
 
 use cardseal::card::luhn;
 use sha2::{Digest, Sha512};

@@ -1,4 +1,4 @@
-//! The key pair whose public half pages encrypt to. Made when it is first asked for.
+//! The key pair that pages encrypt to. Made when it is first needed.
 //!
 //! Nothing here resists a timing attack: it serves tests on loopback.
 

@@ -1,5 +1,5 @@
-//! Mandates for direct debits: made, read, blocked, unblocked and revoked. Debits themselves are not played, nor
-//! signatures of the customer. The platform's words for what goes wrong here are not known.
+//! Mandates for direct debits: made, read, blocked, unblocked and revoked. Neither debits nor the
+//! customer's signatures are simulated. The platform's words for what goes wrong here are not known.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
-//! The card products: which card belongs to which, and how a page is to ask for it.
+//! The card products: which card belongs to which, and how a page asks for it.
 //!
 //! The shape is that of the platform's own client library and its tests. The numbers are the platform's; which
-//! digits belong to which brand is common knowledge of the card networks. Other kinds of products are not played.
+//! digits belong to which brand is common knowledge of the card networks. Other kinds of products are not simulated.
 
 use serde_json::{Map, Value, json};
 

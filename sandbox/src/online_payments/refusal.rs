@@ -1,4 +1,4 @@
-//! The platform's errors: `errorId` and a list. What is not known of an error is left out, as the real platform
+//! The platform's errors: `errorId` and a list. What is not known about an error is left out, as the real platform
 //! leaves members out too.
 
 use axum::http::StatusCode;

@@ -1,8 +1,8 @@
 //! Checks the signature of a request, `GCS v1HMAC`, in each of the forms that official libraries send.
 //!
 //! They agree on the lines but not on their content: some hash the path and the query as they are sent, some
-//! percent-decoded, and one sends a `Content-Type` with `GET` that it does not sign. Which forms the real
-//! platform takes is not known; the body is signed by none.
+//! percent-decoded, and one sends a `Content-Type` with `GET` that it does not sign. It is not known which forms
+//! the real platform accepts. None of them signs the body.
 
 use axum::http::header::{CONTENT_TYPE, DATE};
 use axum::http::{HeaderMap, Method};

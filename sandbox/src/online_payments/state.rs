@@ -1,4 +1,4 @@
-//! What the control API shows of the book, without a full card number.
+//! What the control API shows of the records, without full card numbers.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;

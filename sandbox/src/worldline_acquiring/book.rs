@@ -1,5 +1,5 @@
-//! What the simulated platform has booked. Sums and statuses are never kept: they follow from the operations, so that one
-//! that is undone is as if it had never been.
+//! What the simulated platform has recorded. Sums and statuses are never stored: they follow from the operations, so an
+//! undone operation is as if it had never been.
 
 use std::collections::BTreeMap;
 

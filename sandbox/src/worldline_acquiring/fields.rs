@@ -1,4 +1,4 @@
-//! What requests of this platform hold. Which members the real one demands is not known: here it is those that the
+//! What requests of this platform hold. It is not known which members the real one requires: here they are those that the
 //! samples of its guide have.
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! The issuers behind the simulated platform. No list of test cards or amounts of the real one is published, apart from
-//! one card that it approves: what brings about anything else is made up, and stands here alone.
+//! one card that it approves. What causes anything else is made up here, and only here.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Technical reversals: an operation that is undone is as if it had never been.
+//! Technical reversals: an undone operation is as if it had never been.
 
 use super::book::{Kind, Target};
 use super::issuer::{self, Verdict};

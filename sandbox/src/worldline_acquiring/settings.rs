@@ -1,4 +1,4 @@
-//! Settings of the simulated platform, for what is not known of the real one.
+//! Settings of the simulated platform, for what is not known about the real one.
 
 use serde::{Deserialize, Serialize};
 
