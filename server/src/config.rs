@@ -176,7 +176,7 @@ impl Config {
             }
         };
         let mut config = Self::from_parts(&text, &environment)?;
-        config.warnings = warnings;
+        config.warnings.extend(warnings);
         Ok(config)
     }
 
@@ -254,6 +254,11 @@ impl Config {
         let demo = demo(&root.table("demo"), listen, &platforms);
         let compat = compat(&root.table("compat"), demo.is_some(), &platforms);
         root.finish();
+        let warnings = platforms.iter().flat_map(|(platform, account)| {
+            let warnings = account.gateway.warnings().into_iter();
+            warnings.map(move |warning| format!("platforms.{platform}.{warning}"))
+        });
+        let warnings = warnings.collect();
         Some(Self {
             listen: listen?,
             base_path,
@@ -272,7 +277,7 @@ impl Config {
             json_logs,
             log_level,
             log_platform_calls,
-            warnings: Vec::new(),
+            warnings,
         })
     }
 
@@ -642,6 +647,18 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_return_url_that_will_be_missed_is_a_warning() {
+        let text = "[server]\napi_key = \"5f3a9c1e7b2d4068af91c3e5d7b80246\"\n[platforms.gp_api]\napp_id = \"a\"\n\
+                    app_key = \"k\"\n[platforms.online_payments]\nmerchant_id = \"m\"\napi_key_id = \"a\"\n\
+                    secret_api_key = \"s\"\n";
+        let warnings = |text: &str| Config::from_parts(text, &BTreeMap::new()).unwrap().warnings;
+        let missed = warnings(text);
+        assert_eq!(missed.len(), 1, "{missed:?}");
+        assert!(missed[0].starts_with("platforms.online_payments.return_url is missing: "));
+        assert!(warnings(&format!("{text}return_url = \"https://shop.example/return\"\n")).is_empty());
     }
 
     #[test]
