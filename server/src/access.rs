@@ -48,6 +48,11 @@ impl Access {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
+    /// Forgets the clients that have been calm for a while. To be called now and then.
+    pub(crate) fn forget_idle(&self) {
+        self.limiter.forget_idle();
+    }
+
     fn check(&self, parts: &Parts, browser: bool) -> Result<(), ApiError> {
         if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
             let key = value

@@ -6,8 +6,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU32;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
@@ -15,18 +13,15 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quot
 use crate::config::Limits;
 use crate::store::Session;
 
-/// Beyond so many keys those that have calmed down are forgotten.
+/// Keys that have a rate of their own at once.
 const MOST_KEYS: usize = 50_000;
-/// Keys that share what is left when there are too many even then.
+/// Beyond those, keys that share one rate.
 const SHARED_KEYS: u64 = 1024;
-/// Between two searches for keys that have calmed down.
-const PRUNE_EVERY: Duration = Duration::from_secs(1);
 
 /// A rate for each of many keys, in bounded memory.
 pub(crate) struct Keyed {
     limiter: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
-    pruned: Mutex<Option<Instant>>,
     most: usize,
 }
 
@@ -39,7 +34,6 @@ impl Keyed {
         Self {
             limiter: RateLimiter::keyed(quota),
             hasher: RandomState::new(),
-            pruned: Mutex::new(None),
             most,
         }
     }
@@ -47,22 +41,16 @@ impl Keyed {
     /// Counts a call of a key, or says in how many seconds the next one may come.
     pub(crate) fn check(&self, key: &impl Hash) -> Result<(), u64> {
         let mut key = self.hasher.hash_one(key);
-        if self.limiter.len() >= self.most && !self.prune() {
+        if self.limiter.len() >= self.most {
             key %= SHARED_KEYS;
         }
         self.limiter.check_key(&key).map_err(|until| seconds(&until))
     }
 
-    /// Whether there is room afterwards.
-    fn prune(&self) -> bool {
-        // Whoever finds it locked finds it pruned in a moment.
-        if let Ok(mut pruned) = self.pruned.try_lock()
-            && pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY)
-        {
-            self.limiter.retain_recent();
-            *pruned = Some(Instant::now());
-        }
-        self.limiter.len() < self.most
+    /// Forgets the keys that have their whole quota again. To be called now and then.
+    pub(crate) fn forget_idle(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
     }
 }
 
@@ -103,6 +91,12 @@ impl Attempts {
         self.all
             .check()
             .map_err(|until| TooMany::at_once("too many cards were tried", seconds(&until)))
+    }
+
+    /// Forgets the customers that have been calm for a while. To be called now and then.
+    pub(crate) fn forget_idle(&self) {
+        self.customers.forget_idle();
+        self.customers_sessions.forget_idle();
     }
 
     /// Lets a session be opened. What a merchant opens counts for its customer alone.
@@ -156,6 +150,19 @@ mod tests {
         assert_eq!([keyed.check(&"a"), keyed.check(&"a")], [Ok(()), Ok(())]);
         assert!(keyed.check(&"a").is_err_and(|wait| (1..=31).contains(&wait)));
         assert_eq!(keyed.check(&"b"), Ok(()));
+    }
+
+    #[test]
+    fn keys_that_have_calmed_down_are_forgotten_and_others_are_not() {
+        let often = Quota::with_period(std::time::Duration::from_nanos(1)).unwrap();
+        let calm = Keyed::with_most(often, 100);
+        let busy = Keyed::with_most(per_minute(1), 100);
+        for keyed in [&calm, &busy] {
+            assert_eq!([keyed.check(&"a"), keyed.check(&"b")], [Ok(()), Ok(())]);
+            keyed.forget_idle();
+        }
+        assert_eq!((calm.limiter.len(), busy.limiter.len()), (0, 2));
+        assert!(busy.check(&"a").is_err());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Wipes secrets that have outlived their use, and recovers work that a task left behind.
+//! Wipes secrets that have outlived their use, recovers work that a task left behind, and forgets callers whose rate is
+//! whole again.
 
 use cardseal::platform::Platform;
 use std::sync::{Arc, Weak};
@@ -22,6 +23,8 @@ pub(super) fn start(app: &App) {
             let Some(app) = Weak::upgrade(&app).filter(|app| !app.stopping.is_cancelled()) else {
                 return;
             };
+            app.access.forget_idle();
+            app.attempts.forget_idle();
             let tracked = app.tasks.token();
             match run(&app, round % SWEEP == 0).await {
                 Ok(()) => failures = 0,
