@@ -14,14 +14,13 @@ pub mod http;
 mod json;
 mod object;
 pub mod platform;
-pub mod platforms;
 pub mod random;
 pub mod redact;
 pub mod session;
 mod text;
 
 pub use error::{Code, Error, Result};
-pub use platforms::*;
+pub use platform::*;
 
 #[cfg(target_arch = "wasm32")]
 mod wasm;

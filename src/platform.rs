@@ -1,11 +1,21 @@
-//! The platforms, from one table.
+//! The platforms: one table, and one module each.
+
+pub mod ccbill;
+pub mod gp_api;
+pub mod greenpay;
+pub mod lenient;
+pub mod online_payments;
+pub mod worldline_acquiring;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::card::Rules;
+use crate::error::{Code, Error};
+
 macro_rules! platforms {
-    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal, $display:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $id:literal;)+) => {
         /// A payment platform.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Platform { $($(#[doc = $doc])+ #[serde(rename = $id)] $name,)+ }
@@ -24,12 +34,6 @@ macro_rules! platforms {
                 match self { $(Self::$name => $id,)+ }
             }
 
-            /// The name for people.
-            #[must_use]
-            pub const fn display_name(self) -> &'static str {
-                match self { $(Self::$name => $display,)+ }
-            }
-
             /// The platform with this id.
             #[must_use]
             pub fn from_id(id: &str) -> Option<Self> {
@@ -41,19 +45,44 @@ macro_rules! platforms {
 
 platforms! {
     /// GreenPay, generation 1 (`ld`/`lk`).
-    GreenPay = "greenpay", "GreenPay";
+    GreenPay = "greenpay";
     /// Global Payments GP API.
-    GpApi = "gp_api", "Global Payments GP API";
+    GpApi = "gp_api";
     /// Worldline Online Payments, the platform behind PAYONE E-Payment.
-    OnlinePayments = "online_payments", "Worldline Online Payments";
+    OnlinePayments = "online_payments";
     /// CCBill's RESTful Transaction API.
-    CcBill = "ccbill", "CCBill";
+    CcBill = "ccbill";
     /// Worldline Acquiring, an acquirer's API for servers alone.
-    WorldlineAcquiring = "worldline_acquiring", "Worldline Acquiring";
+    WorldlineAcquiring = "worldline_acquiring";
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())
     }
+}
+
+/// What a platform asks of a card, to be stored or to be charged at once.
+#[must_use]
+pub const fn rules(platform: Platform, stored: bool) -> Rules {
+    // By reference, so that the rules are copied in one place and not in each arm.
+    let rules: &Rules = match (platform, stored) {
+        (Platform::GreenPay, true) => &greenpay::TOKEN_RULES,
+        (Platform::GreenPay, false) => &greenpay::PAYMENT_RULES,
+        (Platform::GpApi, _) => &gp_api::RULES,
+        (Platform::CcBill, _) => &ccbill::RULES,
+        (Platform::WorldlineAcquiring, _) => &worldline_acquiring::RULES,
+        // It sends its own rules with each payment product.
+        (Platform::OnlinePayments, _) => &online_payments::RULES,
+    };
+    *rules
+}
+
+/// A platform's answer that has not the form of one.
+pub(crate) fn unreadable(status: u16) -> Error {
+    let code = match status {
+        502..=504 => Code::PlatformUnavailable,
+        _ => Code::AnswerMalformed,
+    };
+    Error::new(code).with_status(status)
 }

@@ -50,40 +50,21 @@ pub enum Mode {
     Direct,
 }
 
-/// What every answer to `POST /v1/sessions` has; each platform adds its own members.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Session {
-    /// The server's id of the session.
-    pub id: String,
-    /// The platform.
-    pub platform: Platform,
-    /// What it is for.
-    pub kind: Kind,
-    /// Who sends.
-    pub mode: Mode,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub expires_at: String,
-    /// Seconds from `created_at` to `expires_at`.
-    pub expires_in: u32,
-}
-
-/// The same members as a page hands them over, nothing checked: of the merchant's server, of a back end of the page's own,
-/// or of something else. Times are milliseconds since 1970.
+/// The members that every session has, as a page hands them over. Nothing is checked yet: the session may come from the
+/// merchant's server, from a back end of its own, or from elsewhere. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default)]
 pub struct GivenSession {
-    /// See [`Session::id`].
+    /// The server's id of the session.
     pub id: Option<String>,
-    /// See [`Session::platform`].
+    /// The platform's id.
     pub platform: Option<String>,
-    /// See [`Session::kind`].
+    /// What it is for.
     pub kind: Option<String>,
-    /// See [`Session::mode`]. Only sessions of the merchant's server have it.
+    /// Who sends. Only sessions of the merchant's server have it.
     pub mode: Option<String>,
-    /// See [`Session::created_at`].
+    /// When the session was created.
     pub created_at: Option<f64>,
-    /// See [`Session::expires_at`], by this machine's clock.
+    /// When it expires, by this machine's clock.
     pub expires_at: Option<f64>,
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cardseal::gp_api::{Hosts, read_payment_method};
+use cardseal::gp_api::read_payment_method;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use secrecy::SecretString;
@@ -43,7 +43,8 @@ const PAUSES: [Duration; 3] = [
 
 /// A merchant's account at Global Payments.
 pub struct GpApi {
-    hosts: Hosts,
+    /// Without a slash at the end.
+    base_url: String,
     app_id: String,
     app_key: SecretString,
     account_name: Option<String>,
@@ -80,12 +81,12 @@ impl Gateway for GpApi {
     }
 
     fn browser_urls(&self) -> Vec<&str> {
-        vec![self.hosts.base()]
+        vec![&self.base_url]
     }
 
     fn public_settings(&self) -> Map<String, Value> {
         let facts = json!({
-            "base_url": self.hosts.base(),
+            "base_url": self.base_url,
             "network_tokens": self.use_network_token,
             "currencies": [self.currency.code()],
         });

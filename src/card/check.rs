@@ -442,7 +442,7 @@ mod tests {
     #[test]
     fn the_token_of_a_network_needs_no_security_code() {
         let mut input = typed("4895370012003478", "06/29", "", "", None);
-        let rules = crate::platforms::rules(Platform::WorldlineAcquiring, false);
+        let rules = crate::platform::rules(Platform::WorldlineAcquiring, false);
         let found = |input: &CardInput, cvc| {
             let checked = check(input, &Rules { cvc, ..rules }, NOW);
             let problems: Vec<_> = checked.problems.iter().map(|found| found.as_str()).collect();

@@ -109,7 +109,7 @@ pub fn validate_card(
             None => Rules::COMMON,
             Some(id) => {
                 let platform = Platform::from_id(&id).ok_or_else(|| not_offered("platform"))?;
-                crate::platforms::rules(platform, stored)
+                crate::platform::rules(platform, stored)
             }
         };
         rules.cvc = !options.flag("cvcOptional")?.unwrap_or_default();

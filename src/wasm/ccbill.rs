@@ -18,8 +18,8 @@ use crate::ccbill::{
 use crate::error::{Code, Error, Result};
 use crate::hosts::BaseUrl;
 use crate::platform::Platform;
-use crate::platforms::lenient::{UNREADABLE, integral};
-use crate::platforms::unreadable;
+use crate::platform::lenient::{UNREADABLE, integral};
+use crate::platform::unreadable;
 use crate::session::{self, Kind};
 
 /// CCBill's RESTful Transaction API. The platform has no encryption in the page: the request for a payment token holds the

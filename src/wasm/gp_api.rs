@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::gp_api::{self, CardToken, ErrorBody, GivenAccess, Hosts, Options, PaymentMethod, Place, RULES};
 use crate::hosts::BaseUrl;
 use crate::platform::Platform;
-use crate::platforms::unreadable;
+use crate::platform::unreadable;
 use crate::random::SystemRandom;
 use crate::session::Kind;
 

@@ -20,8 +20,8 @@ use crate::greenpay::{
 use crate::http::Request;
 use crate::object::object;
 use crate::platform::Platform;
-use crate::platforms::lenient::{UNREADABLE, integral};
-use crate::platforms::unreadable;
+use crate::platform::lenient::{UNREADABLE, integral};
+use crate::platform::unreadable;
 use crate::session::{self, Kind};
 
 /// GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key).

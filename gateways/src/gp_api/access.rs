@@ -64,7 +64,7 @@ impl GpApi {
         };
         let request = Request {
             method: "POST",
-            url: format!("{}/accesstoken", self.hosts.base()),
+            url: format!("{}/accesstoken", self.base_url),
             headers: headers(),
             body: serde_json::to_string(&params).map_err(|_| Refusal::NotSent)?,
         };
@@ -94,7 +94,7 @@ impl GpApi {
         }
         let mut public = Map::new();
         public.insert("access_token".into(), token.token.into());
-        public.insert("base_url".into(), self.hosts.base().into());
+        public.insert("base_url".into(), self.base_url.as_str().into());
         public.insert("reference".into(), reference.into());
         if let Some(name) = &self.tokenization_account_name {
             public.insert("account_name".into(), name.as_str().into());
@@ -170,7 +170,7 @@ impl GpApi {
         });
         Request {
             method: call.method,
-            url: format!("{}{}", self.hosts.base(), call.path),
+            url: format!("{}{}", self.base_url, call.path),
             headers,
             body: body.unwrap_or_default(),
         }

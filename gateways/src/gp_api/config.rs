@@ -16,12 +16,12 @@ impl GpApi {
             "environment",
             &["sandbox", "production", "sandbox_eu", "production_eu", "custom"],
         );
-        let hosts = match environment {
-            "production" => Some(Hosts::Production),
-            "sandbox_eu" => Some(Hosts::SandboxEu),
-            "production_eu" => Some(Hosts::ProductionEu),
-            "custom" => settings.base_url("base_url").map(Hosts::Custom),
-            _ => Some(Hosts::Sandbox),
+        let base_url = match environment {
+            "production" => Some(Hosts::Production.base().to_owned()),
+            "sandbox_eu" => Some(Hosts::SandboxEu.base().to_owned()),
+            "production_eu" => Some(Hosts::ProductionEu.base().to_owned()),
+            "custom" => settings.base_url("base_url"),
+            _ => Some(Hosts::Sandbox.base().to_owned()),
         };
         if environment != "custom" && settings.optional("base_url").is_some() {
             settings.mistake("base_url", "is only for environment = \"custom\"");
@@ -46,7 +46,7 @@ impl GpApi {
             return None;
         }
         Some(Self {
-            hosts: hosts?,
+            base_url: base_url?,
             app_id,
             app_key,
             account_name,

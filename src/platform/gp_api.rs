@@ -31,7 +31,7 @@ pub const RULES: Rules = Rules {
 };
 
 /// Where the API is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hosts {
     /// The platform's sandbox.
     Sandbox,
@@ -41,8 +41,6 @@ pub enum Hosts {
     SandboxEu,
     /// The live platform whose data stays in the European Union.
     ProductionEu,
-    /// A base URL of the caller's.
-    Custom(String),
 }
 
 impl Hosts {
@@ -53,13 +51,12 @@ impl Hosts {
 
     /// Base URL, without a slash at the end.
     #[must_use]
-    pub fn base(&self) -> &str {
+    pub const fn base(self) -> &'static str {
         match self {
             Self::Sandbox => Self::SANDBOX,
             Self::Production => Self::PRODUCTION,
             Self::SandboxEu => Self::SANDBOX_EU,
             Self::ProductionEu => Self::PRODUCTION_EU,
-            Self::Custom(url) => url.trim_end_matches('/'),
         }
     }
 }

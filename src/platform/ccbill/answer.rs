@@ -2,7 +2,7 @@
 
 use crate::card::digits::digit;
 use crate::error::{Code, Error, Result};
-use crate::platforms::unreadable;
+use crate::platform::unreadable;
 use crate::redact;
 
 /// The sale that a payment token is of, if it is of one.

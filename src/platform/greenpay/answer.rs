@@ -4,7 +4,7 @@ use super::signature::{self, Candidate};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::object::object;
-use crate::platforms::lenient::UNREADABLE;
+use crate::platform::lenient::UNREADABLE;
 use crate::redact;
 use crate::text::contains;
 
