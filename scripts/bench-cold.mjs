@@ -1,5 +1,5 @@
-// What a shopper's first visit waits for, from an empty cache, on a slow telephone: the form that can be typed into, and the
-// request after the press on Pay. The browser's own emulation slows its processor and its network; docs/benchmarks.md says
+// How long a customer's first visit waits, with an empty cache, on a slow phone: for the form, and for the request after
+// the click on Pay. The browser's own emulation slows its processor and its network; docs/benchmarks.md says
 // what that covers and what it does not.
 //
 //   npm run bench:cold                     -- --runs 5, --cpu 1, --network fast-4g or none, --press 10000; --built to measure pkg as it is
@@ -124,7 +124,7 @@ async function visit(browser, server, { name, place, wanted }, { cpu, network, p
     const answer = told(place);
     await tab.goto(`${server.url}${place}?press=${press}`, { waitUntil: 'commit' });
     const result = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
-    if (!result) throw new Stop(`${name} packed no card in ${PATIENCE / 1000} s: ${problems.join('; ')}`);
+    if (!result) throw new Stop(`${name} did not encrypt a card within ${PATIENCE / 1000} s: ${problems.join('; ')}`);
     // Each file once: a hint that the browser cannot use would make it fetch the module twice.
     const got = server.requests
       .filter((request) => request !== '/favicon.ico')
@@ -144,7 +144,7 @@ main(async () => {
   const named = option('network', 'slow-4g');
   if (!(runs >= 1 && cpu >= 1 && press >= 0 && named in NETWORKS))
     throw new Stop(
-      `--runs and --cpu take a number from 1 on, --press milliseconds, --network one of ${Object.keys(NETWORKS).join(', ')}.`,
+      `--runs and --cpu take a number from 1 up, --press takes milliseconds, --network takes one of ${Object.keys(NETWORKS).join(', ')}.`,
     );
   await prepared();
 
@@ -188,7 +188,7 @@ main(async () => {
           if (round >= 0) row.results[when].push(result);
         }
       }
-      say(round < 0 ? 'The round before the first is done.' : `Round ${round + 1} of ${runs} is done.`);
+      say(round < 0 ? 'The warm-up round is done.' : `Round ${round + 1} of ${runs} is done.`);
     }
   } finally {
     await browser.close();
@@ -228,10 +228,10 @@ main(async () => {
     process.stdout.write(`${row.name.padEnd(28)}${[...cells, row.bytes.toLocaleString('en')].map(cell).join('')}\n`);
   }
   process.stdout.write(`\n${runs} runs in turn, each in a new browser context; medians.
-form           from the navigation to inputs that format, or will when the module comes
-press at …     from the press on Pay, when a person has typed the card, to the packed card
-press at once  from the navigation to the packed card, Pay pressed as soon as there is a form
-bytes          scripts and module in brotli, without the page itself
-${SAME_WORK}      ${PAIR}, card-validator and cleave-zen: one script that packs, checks and formats
+form           from the navigation to inputs that format, or will when the module arrives
+press at …     from the click on Pay, after the customer has typed the card, to the encrypted card
+press at once  from the navigation to the encrypted card, with a click on Pay as soon as there is a form
+bytes          scripts and module with brotli, without the page itself
+${SAME_WORK}      ${PAIR}, card-validator and cleave-zen: one script that encrypts, checks and formats
 `);
 });

@@ -1,5 +1,5 @@
-// How long one pack takes once everything is loaded and warm, in Node and in Chromium; docs/benchmarks.md says how it is
-// measured. What a page waits for its first card is `npm run bench:cold`.
+// How long it takes to encrypt one card once everything is loaded and warm, in Node and in Chromium; docs/benchmarks.md says how it is
+// measured. `npm run bench:cold` measures a page's first card.
 //
 //   npm run bench                -- --quick for fewer measurements, --built to measure pkg as it is
 //   npm run bench -- --json      [{ place, name, bits, median_us, min_us, cpu_median_us, cpu_min_us, ratio, runs, … }]
@@ -216,7 +216,7 @@ main(async () => {
   }
   const cell = (value, width = 10) => String(value ?? '').padStart(width);
   process.stdout.write(
-    `\nOne pack in µs, the key parsed before. Ratios are divided by ${PAIR} of the same place and key.\n\n`,
+    `\nTime to encrypt one card, in µs; the key is read beforehand. Ratios: divided by ${PAIR} in the same place with the same key.\n\n`,
   );
   process.stdout.write(
     `${''.padEnd(10)}${cell('', 5)}  ${''.padEnd(18)}${cell('wall time', 20)}${cell('processor', 20)}${cell('ratio', 30)}${cell('/ node:', 10)}\n`,
@@ -234,6 +234,6 @@ main(async () => {
     );
   }
   process.stdout.write(
-    `\n${SLICES} measurements of about ${SLICE.node} ms (Node) and ${SLICE.chromium} ms (Chromium) each, in turn.\n`,
+    `\n${SLICES} measurements in turn, each of about ${SLICE.node} ms (Node) or ${SLICE.chromium} ms (Chromium).\n`,
   );
 });

@@ -1,7 +1,7 @@
 // Builds what the npm package ships, into pkg/: the modules and their glue from the crate, the layer above them from src/ts,
 // and the declarations of both.
 //
-//   npm run build            does nothing when nothing changed
+//   npm run build            does nothing if nothing has changed
 //   npm run build -- --force
 //
 // The library is compiled as a cdylib alone: with both crate types of the manifest, link-time optimisation

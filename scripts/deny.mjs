@@ -14,11 +14,12 @@ export function denyArguments(checks, log = 'warn') {
 
 if (isMain(import.meta.url)) {
   main(async () => {
-    if (!which('cargo-deny')) throw new Stop('cargo-deny is missing: `cargo install --locked cargo-deny` brings it.');
+    if (!which('cargo-deny'))
+      throw new Stop('cargo-deny is missing. Install it with `cargo install --locked cargo-deny`.');
     const offline = await run('cargo', denyArguments(OFFLINE));
     const advisories = await run('cargo', denyArguments(['advisories']));
     if (advisories.code !== 0)
-      say('The advisories failed, or their database (github.com/RustSec/advisory-db) could not be fetched; see above.');
+      say('There are advisories, or their database (github.com/RustSec/advisory-db) could not be fetched; see above.');
     return offline.code || advisories.code;
   });
 }

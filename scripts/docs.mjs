@@ -1,7 +1,7 @@
 // Writes docs/api.md, the reference of the JavaScript API, from the declarations that users get.
 //
 //   npm run docs               writes
-//   npm run docs -- --check    only says whether it is current; `npm test` does this
+//   npm run docs -- --check    only checks whether it is current; `npm test` does this
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -57,7 +57,7 @@ if (isMain(import.meta.url)) {
       return 0;
     }
     if (readFileSync(REFERENCE, 'utf8') === text) return 0;
-    say('docs/api.md is not what pkg/index.d.ts says: npm run docs');
+    say('docs/api.md does not match pkg/index.d.ts. Run `npm run docs`.');
     return 1;
   });
 }

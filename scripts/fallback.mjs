@@ -141,7 +141,7 @@ function edited(text, edits) {
   return edits.reduce((before, [pattern, replacement]) => {
     if ([...before.matchAll(new RegExp(pattern, `${pattern.flags.replace('g', '')}g`))].length !== 1) {
       throw new Stop(
-        `What is made of the module has ${pattern} not once; scripts/fallback.mjs must learn what has changed.`,
+        `The output for the module does not contain ${pattern} exactly once. A tool's output has changed: adapt scripts/fallback.mjs.`,
       );
     }
     return before.replace(pattern, replacement);

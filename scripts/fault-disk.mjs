@@ -1,5 +1,5 @@
-// A disk of the server's own that can be full: a small file system that is mounted where nobody else sees it, or, where
-// that is not allowed, a bound on how long files may become.
+// A separate disk for the server that can fill up: a small file system in a private mount, or, if that is not allowed, a
+// limit on the size of files.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,7 +63,7 @@ function wrote(file, size) {
 function limited(folder) {
   const limit = (pid, bytes) => {
     const { status } = spawnSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}`], { stdio: 'ignore' });
-    if (status !== 0) throw new Stop('Neither may this account mount a file system of its own, nor does prlimit work.');
+    if (status !== 0) throw new Stop('This account may not mount a file system, and prlimit does not work either.');
   };
   return {
     folder,

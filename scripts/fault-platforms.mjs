@@ -1,5 +1,5 @@
-// What a run of scripts/faults.mjs needs of each platform: how a merchant charges there, what the platform has booked,
-// and who settles a payment whose outcome is unknown.
+// What scripts/faults.mjs needs for each platform: how a merchant charges there, what the platform has recorded, and who
+// settles a payment whose outcome is unknown.
 
 import { CcBill, GpApi, GreenPay, OnlinePayments, WorldlineAcquiring } from '../pkg/node.js';
 

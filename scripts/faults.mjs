@@ -1,20 +1,21 @@
-// Charges at simulated platforms that lose one answer in five, and then compares the books.
+// Makes charges at simulated platforms that spoil every fifth call, and then compares the records.
 //
 //   npm run faults                              1000 charges at GP API
-//   npm run faults -- --platform all            at every platform at once; or the ids of some, with commas
-//   npm run faults -- --kills 30                the server is killed (SIGKILL) so often, and started anew, on the way
-//   npm run faults -- --disk-full               the disk of the database is full for a while, five times
-//   npm run faults -- --settle-after 20         the merchant settles by hand what is unknown so many seconds later
+//   npm run faults -- --platform all            at every platform at the same time; or ids, separated by commas
+//   npm run faults -- --kills 30                kills the server (SIGKILL) and restarts it, this many times
+//   npm run faults -- --disk-full               fills the disk of the database for a while, five times
+//   npm run faults -- --settle-after 20         this many seconds after the last charge, settles by hand what is unknown
 //   npm run faults -- --charges 10000 --json    one object: charges, platforms (by id), kills, disk_full, lost_answers,
 //                                               missing, doubled, disagreeing
 //
-// A merchant whose call breaks, or whom the server tells that it cannot store anything, sends it again with the same
-// Idempotency-Key until it is answered.
+// If a merchant's call breaks, or the server cannot store anything, the merchant repeats the call with the same
+// Idempotency-Key until it gets an answer.
 //
-// The connection cut before and after the charge, a 502 after the charge, the answer later than the time-out, and the
-// charge itself later than the time-out take turns. What is unknown then becomes known as the documentation says: the
-// server asks the platform, the platform notifies, or the merchant looks into the platform's book and says it. In the
-// end every charge is at the platform once and for the same amount, or at neither of the two; else the exit code is 1.
+// These take turns: the connection is cut before or after the charge, a 502 after the charge, the answer after the
+// timeout, and the charge itself after the timeout. Then unknown payments become known as the documentation says: the
+// server asks the platform, the platform sends a notification, or the merchant checks the platform's records and says so.
+// At the end every charge must be at the platform once and for the same amount, or at neither of the two; otherwise the
+// exit code is 1.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -142,7 +143,7 @@ function options(args) {
     }
   }
   const { charges, kills, diskFull } = found;
-  if (kills + diskFull > charges) throw new Stop('There are fewer charges than kills and full disks.');
+  if (kills + diskFull > charges) throw new Stop('--charges must be at least the number of kills and full disks.');
   return found;
 }
 
@@ -348,7 +349,7 @@ class Shop {
     server.on('exit', () => {
       if (this.#server !== server) return;
       if (disk) say(readFileSync(path.join(this.#folder, 'server.log'), 'utf8').split('\n').slice(-20).join('\n'));
-      this.#broken = new Stop('The server stopped by itself; what it said is above.');
+      this.#broken = new Stop('The server stopped unexpectedly; its log is above.');
     });
     await firstLine(server);
   }
@@ -374,7 +375,8 @@ class Shop {
     const began = performance.now();
     try {
       while (performance.now() - began < FULL_MS || this.disturbed.refused === refused) {
-        if (performance.now() - began > FULL_AT_MOST_MS) throw new Stop('The disk was full, and nobody was refused.');
+        if (performance.now() - began > FULL_AT_MOST_MS)
+          throw new Stop('The disk was full, but no request was refused.');
         disk.fill(pid);
         await (performance.now() - began < FULL_MS ? pause(5) : this.#store());
       }
@@ -555,7 +557,7 @@ function start(binary, args, stdio, cwd, before = []) {
 
 async function firstLine(child) {
   const over = once(child, 'exit').then(() => {
-    throw new Stop('The server or the sandbox stopped by itself; what it said is above.');
+    throw new Stop('The server or the sandbox stopped unexpectedly; its log is above.');
   });
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), over]);
   over.catch(() => {});

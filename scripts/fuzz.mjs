@@ -1,8 +1,8 @@
 // Fuzzes the library with libFuzzer, on stable Rust. The inputs that `npm test` replays are in fuzz/corpus.
 //
 //   npm run fuzz                            every target of fuzz/, a million inputs each
-//   npm run fuzz -- --runs 20000 redact     these targets, so many inputs each
-//   npm run fuzz -- --minimise              afterwards keeps in fuzz/corpus the smallest inputs that reach as much
+//   npm run fuzz -- --runs 20000 redact     only these targets, this many inputs each
+//   npm run fuzz -- --minimise              afterwards reduces fuzz/corpus to the smallest inputs with the same coverage
 //
 // The folder has the layout of cargo-fuzz, which adds sanitizers on a nightly toolchain. Without unsafe code there is
 // little for them to find; what matters are panics, overflows (checked in this build) and the targets' own assertions.
@@ -103,8 +103,8 @@ main(async () => {
   const wanted = positionals.length > 0 ? positionals : names();
   const unknown = wanted.filter((name) => !names().includes(name));
   if (unknown.length > 0)
-    throw new Stop(`There is no target ${unknown.join(', ')}; the targets are: ${names().join(', ')}.`);
-  if (!/^\d+$/.test(values.runs)) throw new Stop('--runs takes a number.');
+    throw new Stop(`There is no target ${unknown.join(', ')}. The targets are: ${names().join(', ')}.`);
+  if (!/^\d+$/.test(values.runs)) throw new Stop('--runs needs a number.');
   await ensure(['node', 'rust', 'compiler']);
   if (!which('c++')) throw new Stop('A C++ compiler is missing: libFuzzer is compiled from source.');
 
@@ -123,7 +123,7 @@ main(async () => {
   }
   const failed = results.filter(({ code }) => code !== 0).length;
   if (failed)
-    say(`What made a target fail is in ${path.join(work, 'artifacts')}; put it into fuzz/corpus once it is mended.`);
+    say(`The failing inputs are in ${path.join(work, 'artifacts')}. Add them to fuzz/corpus once the bug is fixed.`);
   process.stdout.write(`${results.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 });

@@ -1,6 +1,6 @@
 // Formatting, lints and documentation, every warning an error. `npm test` runs the same list.
 //
-//   npm run lint             --fix formats and applies Biome's and clippy's own suggestions
+//   npm run lint             add `-- --fix` to format and to apply the suggestions of Biome and clippy
 
 import process from 'node:process';
 import { isMain, main, run, say } from './project.mjs';

@@ -59,7 +59,7 @@ export async function describe(work, parts) {
       .slice(1)
       .map((line) => line.split(': ')),
   );
-  if (!rustc.release) throw new Stop('rustc does not tell its version.');
+  if (!rustc.release) throw new Stop('rustc does not print its version.');
   const write = (name, value) => writeFileSync(path.join(work, name), `${JSON.stringify(value, null, 2)}\n`);
 
   copyFileSync(VERIFY, path.join(work, 'verify.mjs'));
@@ -141,6 +141,6 @@ function what(name) {
     /^\/(?:\/|\*\*) ([\s\S]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
   // Of one platform's module as of the whole one's.
   const purpose = PURPOSES[name] ?? PURPOSES[name.replace(/^cardseal_(?!bg)\w+?(?=_bg\.|\.js$)/, 'cardseal')] ?? first;
-  if (!purpose) throw new Stop(`Nothing says what ${name} is for.`);
+  if (!purpose) throw new Stop(`${name} has no purpose in scripts/manifest.mjs.`);
   return purpose;
 }

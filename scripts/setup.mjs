@@ -1,4 +1,4 @@
-// Looks for everything that the other scripts need and installs what is missing, once.
+// Checks for everything that the other scripts need, and installs what is missing.
 //
 //   npm run setup            everything that `npm test` needs
 //
@@ -59,7 +59,7 @@ export async function ensure(names) {
 
 function node() {
   if (Number(process.versions.node.split('.')[0]) < 20) {
-    throw new Stop(`Node 20 or newer is needed; this is ${process.versions.node}.`);
+    throw new Stop(`This needs Node 20 or newer; the installed version is ${process.versions.node}.`);
   }
 }
 
@@ -68,13 +68,15 @@ function rust() {
   const version = ask('rustc', ['--version'])?.split(' ')[1];
   if (!version || !which('cargo')) {
     throw new Stop(
-      `Rust is missing: install Rust ${wanted} or newer with rustup (https://rustup.rs), then run this again.`,
+      `Rust is missing. Install Rust ${wanted} or newer with rustup (https://rustup.rs), then run this again.`,
     );
   }
   const [major, minor] = version.split('.').map(Number);
   const [wantedMajor, wantedMinor] = wanted.split('.').map(Number);
   if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
-    throw new Stop(`Rust ${wanted} or newer is needed; this is ${version}. \`rustup update stable\` brings it.`);
+    throw new Stop(
+      `This needs Rust ${wanted} or newer; the installed version is ${version}. Run \`rustup update stable\`.`,
+    );
   }
 }
 
@@ -105,7 +107,7 @@ async function wasmTarget() {
 
 async function rustup(args, what) {
   if (!which('rustup'))
-    throw new Stop(`${what} is missing and rustup is not here to add it: install it the way Rust was installed.`);
+    throw new Stop(`${what} is missing, and there is no rustup to add it. Install it the way you installed Rust.`);
   await must('rustup', args);
 }
 
@@ -133,7 +135,7 @@ function packagesFit() {
 /** Debian cuts the part of Python that makes virtual environments into a package of its own. */
 async function python() {
   if (ask('python3', ['-c', 'import ensurepip, venv']) !== undefined) return;
-  say('Installing Python with apt-get: clients that the platforms publish, and Schemathesis, are written in it.');
+  say('Installing Python with apt-get: some of the clients under test, and Schemathesis, need it.');
   await apt('Python', ['python3', 'python3-venv']);
 }
 
@@ -161,14 +163,14 @@ async function apt(what, names) {
   const able = which('apt-get') && (isRoot || (which('sudo') && ask('sudo', ['-n', 'true']) !== undefined));
   if (!able) {
     throw new Stop(
-      `${what} is missing, and this script may not install it here: please install ${names.join(' and ')} ` +
+      `${what} is missing, and this script cannot install it here. Please install ${names.join(' and ')} ` +
         `(on Debian: apt-get install ${names.join(' ')}), then run this again.`,
     );
   }
   const command = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q'];
   const install = [...command, 'install', '-y', '--no-install-recommends', ...names];
   if ((await run(install[0], install.slice(1))).code === 0) return;
-  say('Fetching the current package lists, as the first attempt failed.');
+  say('The first attempt failed. Updating the package lists.');
   const update = [...command, 'update'];
   await must(update[0], update.slice(1));
   await must(install[0], install.slice(1));
@@ -188,32 +190,32 @@ async function wasmBindgen() {
     if (fits()) return;
     const where = path.relative(root, folder);
     say(
-      `Installing wasm-bindgen ${wanted} into ${where}, beside the version that is here; this takes some minutes, once.`,
+      `Installing wasm-bindgen ${wanted} into ${where}, beside the installed version. This takes a few minutes, once.`,
     );
     await must('cargo', [...install, '--root', folder]);
   } else {
-    say(`Installing wasm-bindgen ${wanted} with cargo; this takes some minutes, once.`);
+    say(`Installing wasm-bindgen ${wanted} with cargo. This takes a few minutes, once.`);
     await must('cargo', install);
   }
-  if (!fits()) throw new Stop("wasm-bindgen was installed but is not found; is cargo's bin folder on PATH?");
+  if (!fits()) throw new Stop("wasm-bindgen was installed but cannot be found. Is cargo's bin folder on PATH?");
 }
 
 async function wasmPack() {
   if (which('wasm-pack')) return;
-  say(`Installing wasm-pack ${WASM_PACK} with cargo; this takes some minutes, once.`);
+  say(`Installing wasm-pack ${WASM_PACK} with cargo. This takes a few minutes, once.`);
   await must('cargo', ['install', '--locked', 'wasm-pack', '--version', WASM_PACK]);
 }
 
 /** Debian has no package of it; wasm-pack would fetch a program from the network. */
 async function firefoxDriver() {
   if (geckodriver()) return;
-  say(`Installing geckodriver ${GECKODRIVER} with cargo; this takes some minutes, once.`);
+  say(`Installing geckodriver ${GECKODRIVER} with cargo. This takes a few minutes, once.`);
   await must('cargo', ['install', '--locked', 'geckodriver', '--version', GECKODRIVER]);
 }
 
 if (isMain(import.meta.url)) {
   main(async () => {
     await ensure(EVERYTHING);
-    say('Everything that the scripts need is here.');
+    say('Everything that the scripts need is installed.');
   });
 }

@@ -1,4 +1,4 @@
-// What a page downloads, beside the two libraries that it replaces.
+// What a page downloads, compared with the two libraries that the package replaces.
 //
 //   npm run size
 //   npm run size -- --json       [{ name, raw, gzip, brotli }]
@@ -117,7 +117,7 @@ if (isMain(import.meta.url)) {
       });
       process.stdout.write(`${name.padEnd(36)}${cells.join('')}\n`);
     };
-    process.stdout.write('\nBytes that a page downloads. In brackets: divided by aes-js+jsencrypt.\n\n');
+    process.stdout.write('\nThe bytes that a page downloads. In brackets: divided by aes-js+jsencrypt.\n\n');
     const head = ['raw', 'gzip -9', 'brotli 11'].map((text) => `${text.padStart(9)}       `);
     process.stdout.write(`${''.padEnd(36)}${head.join('')}\n`);
     for (const row of rows) {
@@ -125,15 +125,15 @@ if (isMain(import.meta.url)) {
       for (const part of parts[row.name] ?? []) line({ ...part, name: `  ${part.name}` }, false);
     }
     process.stdout.write(`
-cardseal            the module with all platforms, and all that the entry exports, split and minified by esbuild
+cardseal            the module with all platforms, and everything the entry exports, split and minified by esbuild
 cardseal/greenpay … the same with one platform
-before the form     of cardseal, and of cardseal/greenpay: the script without which nothing can be typed; the rest comes meanwhile
+before the form     of cardseal, and of cardseal/greenpay: the script that the form needs before it can be used; the rest arrives meanwhile
 cardseal/inline     everything as one file, with the module inside
-${FALLBACK}  the module as JavaScript with what calls it: what a browser without WebAssembly fetches in its place
+${FALLBACK}  the module as JavaScript with its glue: what a browser without WebAssembly fetches instead
 onlinepayments-sdk  onlinepayments-sdk-client-js 3.6.2, another platform's client, bundled the same way
-same work           aes-js 3.1.2, jsencrypt 3.5.4, card-validator 10.0.4 and cleave-zen 0.0.17: packing, checks and formats
-aes-js+jsencrypt    aes-js 3.1.2, jsencrypt 3.5.4 and twenty lines of packing
-Files are compressed one by one, as a server sends them.
+same work           aes-js 3.1.2, jsencrypt 3.5.4, card-validator 10.0.4 and cleave-zen 0.0.17: they encrypt, check and format
+aes-js+jsencrypt    aes-js 3.1.2, jsencrypt 3.5.4 and twenty lines around them
+Each file is compressed on its own, as a server sends it.
 `);
   });
 }

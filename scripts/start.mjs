@@ -3,8 +3,8 @@
 //   npm start                http://127.0.0.1:8080/
 //   PORT=3000 npm start
 //
-// Everything is made fresh for each start, the database too: the simulated platforms forget their cards when
-// they stop, so stored tokens of an earlier start could not be charged.
+// Every start makes everything anew, the database too: the simulated platforms forget their cards when they stop, so
+// tokens of an earlier start could not be charged.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -63,7 +63,7 @@ main(async () => {
   }
   if (outcome.name === 'sandbox') say(readFileSync(sandboxLog(), 'utf8').split('\n').slice(-20).join('\n'));
   throw new Stop(
-    `The ${outcome.name} stopped by itself (${outcome.how}); what it said is above. Everything else was stopped too.`,
+    `The ${outcome.name} stopped unexpectedly (${outcome.how}); its log is above. Everything else was stopped too.`,
   );
 });
 
@@ -87,7 +87,7 @@ async function demo(port, folder, served) {
   const config = path.join(folder, 'cardseal.toml');
   writeFileSync(
     config,
-    `# Made by \`npm start\`, anew each time.\n${toml({
+    `# \`npm start\` writes this file anew each time.\n${toml({
       server: {
         listen: `${HOST}:${port}`,
         allowed_origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
@@ -121,7 +121,7 @@ async function demo(port, folder, served) {
 
   process.stdout.write(`\nCardseal is ready: http://${HOST}:${port}/\n`);
   process.stdout.write(
-    `Simulated platforms, fresh database; the API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`,
+    `The platforms are simulated and the database is new. The API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`,
   );
 }
 
@@ -149,7 +149,7 @@ async function firstLine(child) {
 /** Whether the server answers; false when everything is being stopped. */
 async function healthy(port) {
   for (let waited = 0; !stopping; waited += 50) {
-    if (waited > 60_000) throw new Stop('The server does not answer on /healthz; what it said is above.');
+    if (waited > 60_000) throw new Stop('The server does not answer on /healthz; its log is above.');
     try {
       if ((await fetch(`http://${HOST}:${port}/healthz`)).ok) return true;
     } catch {

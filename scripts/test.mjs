@@ -1,10 +1,10 @@
-// Everything that must hold. Sets the machine up first; what is cheap and fails often comes first.
+// Runs every check. Sets the machine up first; checks that are cheap and fail often come first.
 //
 //   npm test
 //   npm test -- rust interop      only these steps (see STEPS), in the same order
 //
 // The last line is `N passed, N failed`, summed over every runner; a step that is not a runner counts as one. Before it
-// stands every test that failed with the beginning of its message, since whoever reads a log from its end sees only that.
+// comes every failed test with the beginning of its message, because many people read a log from its end.
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -207,11 +207,11 @@ main(async () => {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
   if (unknown.length > 0)
-    throw new Stop(`There is no step ${unknown.join(', ')}; the steps are: ${STEPS.map(([name]) => name).join(', ')}.`);
+    throw new Stop(`There is no step ${unknown.join(', ')}. The steps are: ${STEPS.map(([name]) => name).join(', ')}.`);
 
   const began = performance.now();
   await ensure(EVERYTHING);
-  say(`set-up: ${seconds(began)}`);
+  say(`setup: ${seconds(began)}`);
 
   const results = new Map();
   const grounds = STEPS.filter(([name]) => wanted.includes(name)).flatMap(([, , needs = []]) => needs);

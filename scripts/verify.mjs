@@ -1,17 +1,17 @@
 #!/usr/bin/env node
 // Checks deployed files against a list of hashes, and writes what a page needs to enforce the same hashes itself.
 //
-//   verify <URL or folder>       compares every file there with the list; the exit code is 1 when anything differs
-//     --entry <file>             only the files that this entry needs, such as index.js; may be repeated
-//     --manifest <file>          another list than that of this package
-//     --page <URL>               looks at a payment page, too: its security headers and its scripts
-//     --baseline <file>          an earlier --json output: what the page has changed since then differs
+//   verify <URL or folder>       compares every file there with the list; the exit code is 1 if anything differs
+//     --entry <file>             only the files that this entry needs, such as index.js; can be repeated
+//     --manifest <file>          use this list instead of this package's own
+//     --page <URL>               also checks a payment page: its security headers and its scripts
+//     --baseline <file>          an earlier --json output: reports what has changed in the page since
 //     --json                     the whole result as JSON on standard output
-//   import-map <address>         the import map with hashes, for the package's files served at this address
+//   import-map <address>         prints the import map with hashes, for the package's files served at this address
 //     --entry <file>             for another entry than index.js
-//   list <folder>                a list of whatever is in the folder, to be given to --manifest later
+//   list <folder>                prints a list of everything in the folder, to pass to --manifest later
 //
-// Uses nothing but Node itself. The list is taken from beside this program, never from where the copy is.
+// It needs only Node. It reads the list from its own package, never from the deployed copy.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
@@ -299,9 +299,7 @@ function told(evidence) {
     );
   }
   const same = evidence.files.filter(({ status }) => status === 'same').length;
-  return [...lines, `${same} of ${evidence.files.length} files are as listed; ${evidence.differing} differences.`].join(
-    '\n',
-  );
+  return [...lines, `${same} of ${evidence.files.length} files match; ${evidence.differing} differences.`].join('\n');
 }
 
 async function run([command, ...rest]) {
@@ -321,7 +319,7 @@ async function run([command, ...rest]) {
     process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value, null, 2)}\n`);
   const [place] = positionals;
   if (!['verify', 'import-map', 'list'].includes(command) || positionals.length !== 1)
-    throw new Usage('what shall be checked?');
+    throw new Usage('say what to check');
   if (command === 'list') {
     print(list(place));
     return 0;
@@ -333,7 +331,7 @@ async function run([command, ...rest]) {
   }
   const baseline = values.baseline && JSON.parse(readFileSync(values.baseline, 'utf8'));
   if (baseline && (!values.page || !baseline.page))
-    throw new Usage('--baseline takes the output of an earlier call with --page, and needs --page');
+    throw new Usage('--baseline needs --page, and the output of an earlier call with --page');
   const evidence = await verify(place, { manifest, entries: values.entry, page: values.page, baseline });
   print(values.json ? evidence : told(evidence));
   return evidence.result === 'same' ? 0 : 1;
