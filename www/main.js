@@ -128,8 +128,8 @@ async function showDemo() {
     byId('demo-text').replaceChildren(
       make('strong', {}, 'This is a demo.'),
       sandbox
-        ? ' The bank is simulated and no money moves. Whoever opens this page can charge and delete the cards saved here, so do not type a real one.'
-        : ' Whoever opens this page can charge and delete the cards saved here, so do not type a real one.',
+        ? ' The bank is simulated and no money moves. Anyone who opens this page can charge and delete the cards saved here, so never type a real one.'
+        : ' Anyone who opens this page can charge and delete the cards saved here, so never type a real one.',
     );
     byId('demo-banner').hidden = false;
   } catch {
@@ -145,7 +145,7 @@ function showLoadFailure(error) {
     typeof WebAssembly !== 'object'
       ? [
           'This browser cannot run WebAssembly.',
-          'Your card is checked and encrypted with it, so you cannot pay here. A newer browser can.',
+          'This page needs it to check and encrypt your card, so you cannot pay here. Please use a newer browser.',
         ]
       : blocked
         ? [
@@ -154,10 +154,10 @@ function showLoadFailure(error) {
             make('code', {}, "'wasm-unsafe-eval'"),
             ' in ',
             make('code', {}, 'script-src'),
-            '. Nothing else has to be loosened.',
+            '. Nothing else needs to change.',
           ]
         : [
-            'The part that takes care of your card did not load.',
+            'The part of this page that encrypts your card did not load.',
             'Check your connection and try again. For the shop: ',
             make('code', {}, '/pkg/'),
             ' must serve the built package (',
@@ -325,8 +325,8 @@ function drawTestCards() {
     ? 'Amounts that the bank declines'
     : 'Cards that the bank declines';
   byId('cards-hint').textContent = elsewhere()
-    ? 'To be typed in the platform’s form, with any date to come and any code.'
-    : 'One press fills the form.';
+    ? 'Type one into the platform’s form, with any future date and any code.'
+    : 'Click a card to fill the form.';
   byId('cards-approved').replaceChildren(...platform.cards.approved.map(chip));
   byId('cards-declined').replaceChildren(...platform.cards.declined.map(chip));
 }
@@ -348,7 +348,7 @@ function drawWays() {
   byId('way-relay-hint').textContent = platform.relayHint ?? RELAY_HINT;
   byId('way-relay-not').hidden = relayed;
   byId('way-relay-not').textContent =
-    `Not offered: ${platform.name} takes the card from the browser only, so the shop’s server never has it in its hands.`;
+    `Not offered: ${platform.name} accepts the card only from the browser, so it never passes through the shop’s server.`;
   byId('way-relay').setAttribute('aria-describedby', relayed ? 'way-relay-hint' : 'way-relay-not');
   for (const one of ['direct', 'page', 'frame']) byId(`way-${one}-row`).hidden = !platform.ways.includes(one);
   byId(`way-${platform.ways.includes(wishedWay) ? wishedWay : platform.ways[0]}`).checked = true;
@@ -360,7 +360,7 @@ function drawSaving() {
   byId('card-fields').hidden = elsewhere();
   byId('elsewhere').hidden = way() !== 'page';
   byId('elsewhere').textContent =
-    `You type your card on a page of ${platform.name}’s and come back here when you have paid.`;
+    `You type your card on a page of ${platform.name} and come back here after you have paid.`;
   byId('promise-at-button').hidden = elsewhere();
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
   byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
@@ -482,7 +482,7 @@ const chargeWords = (verb, amount, currency) => (amount ? `${verb} ${showMoney(a
 
 function showAmountProblem(when) {
   const wrong = readMoney().amount === null;
-  const words = `Type an amount above zero, like ${priceIn(byId('currency').value)}, without thousands signs.`;
+  const words = `Type an amount above zero, such as ${priceIn(byId('currency').value)}, without thousands separators.`;
   say(byId('amount-error'), wrong ? words : '', when);
   if (wrong) byId('amount').setAttribute('aria-invalid', 'true');
   return wrong;
@@ -596,8 +596,8 @@ async function payInFrame() {
       fillNotice(
         notice,
         'bad',
-        'The platform did not take the card.',
-        'Please look at its form above. Nothing was charged.',
+        'The platform did not accept the card.',
+        'Please check its form above. Nothing was charged.',
       );
       focusPay();
       return false;
@@ -677,7 +677,7 @@ async function settleAway(note) {
       notice,
       'info',
       'Welcome back.',
-      'This tab does not know which payment you come from. The list of payments below says how it went.',
+      'This tab does not know which payment you are coming back from. The list of payments below shows how it went.',
     );
     return;
   }
@@ -689,7 +689,7 @@ async function settleAway(note) {
         notice,
         'info',
         'You have not paid yet.',
-        `You left the page of ${platformOf(note.platform).name} before it was done.`,
+        `You left the page of ${platformOf(note.platform).name} before you had finished.`,
         make('button', { type: 'button', class: 'link', onclick: () => leave(note.url, note) }, 'Go on there'),
       );
       return;
@@ -708,7 +708,7 @@ async function settleAway(note) {
         notice,
         'unsure',
         'We do not know yet how your payment went.',
-        'The list of payments below says it as soon as the shop knows. Please do not pay again before.',
+        'The list of payments below shows it as soon as the shop knows. Please do not pay again until then.',
         make('button', { type: 'button', class: 'link', onclick: () => welcome() }, 'Ask again'),
       );
     }
@@ -739,12 +739,12 @@ async function replaceCard() {
     showResult({
       tone: 'good',
       heading: 'The card is updated',
-      text: 'From now on the new card is charged. Nothing was charged for this.',
+      text: 'Future payments use the new card. Nothing was charged for this.',
       lines: [],
       next: 'Make a payment',
     });
   } catch (error) {
-    showFailure(error, 'The saved card is as it was.');
+    showFailure(error, 'The saved card has not changed.');
   }
 }
 
@@ -787,7 +787,7 @@ function showOutcome(payment, { saved, stored = null }) {
     const words = [
       declineWords(payment.decline),
       saved
-        ? 'Nothing was charged. The card was saved all the same; you can delete it below.'
+        ? 'Nothing was charged. The card was saved anyway; you can delete it below.'
         : 'Nothing was charged. You can use another card.',
     ];
     fillNotice(stored ? byId('saved-notice') : notice, 'bad', 'Your bank declined this payment.', ...words);
@@ -809,14 +809,14 @@ function showOutcome(payment, { saved, stored = null }) {
     showResult({
       tone: 'good',
       heading: `Authorized ${money}`,
-      text: 'Your bank has set the amount aside. The shop captures it below when it ships.',
+      text: 'Your bank holds the amount. The shop captures it below when it ships.',
       lines,
     });
   } else if (payment.status === 'approved') {
     showResult({
       tone: 'good',
       heading: `Paid ${money}`,
-      text: 'Thank you. Your coffee is roasted on Thursday.',
+      text: 'Thank you. We roast your coffee on Thursday.',
       lines,
     });
   } else if (payment.status === 'unknown') {
@@ -825,7 +825,7 @@ function showOutcome(payment, { saved, stored = null }) {
     showResult({
       tone: 'unsure',
       heading: 'The payment was not completed',
-      text: 'The shop’s list below says how it stands.',
+      text: 'The list below shows where it stands.',
       lines,
     });
   }
@@ -865,11 +865,11 @@ function showUnknown(payment, lines) {
     : null;
   showResult({
     tone: 'unsure',
-    heading: go ? 'Your bank waits for you' : 'We do not know yet',
+    heading: go ? 'Your bank is waiting for you' : 'We do not know yet',
     go: go && (() => goToBank(payment)),
     text: go
-      ? `${money} is paid when you have confirmed it on your bank’s page. Please do not pay again meanwhile.`
-      : `Your bank did not answer in time, so ${money} may or may not have been paid. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'What the shop hears shows'} ${check ? 'here' : 'in the list of payments'}.`,
+      ? `${money} will be charged after you confirm it on your bank’s page. Please do not pay again in the meantime.`
+      : `Your bank did not answer in time, so ${money} may or may not have been charged. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'The answer appears'} ${check ? 'here' : 'in the list of payments'}.`,
     lines,
     check,
     next: 'Leave it and start a new payment',
@@ -884,10 +884,10 @@ function showDoubt(error, asked, { saved }) {
     tone: 'unsure',
     heading: 'We do not know yet',
     text:
-      `The connection broke while ${money} was being paid, so it may or may not have been paid. Please do not pay again` +
+      `The connection broke while ${money} was being charged, so it may or may not have been charged. Please do not pay again` +
       (error.askAgain
-        ? ': “Ask again now” asks about this same payment and never charges twice.'
-        : '. The shop will hear from the platform; look at the list below.'),
+        ? ': “Check again” asks about this same payment and never charges twice.'
+        : '. The shop will hear from the platform; see the list below.'),
     lines: [],
     check: error.askAgain
       ? async (_pressed, left) => {
@@ -975,7 +975,7 @@ function showResult({
       if (pressed) announce('Still no answer from the bank.');
     } catch (error) {
       if (left()) return;
-      if (pressed) announce(`${failureWords(codesOf(error)).heading} Please ask again in a moment.`);
+      if (pressed) announce(`${failureWords(codesOf(error)).heading} Please check again in a moment.`);
       if (pressed) byId('result-text').textContent = `${text} (${failureWords(codesOf(error)).heading})`;
     }
     button.disabled = false;
@@ -1029,7 +1029,7 @@ function startUpdate(token) {
   form.kind = 'update';
   if (token.nickname) form.nickname = token.nickname;
   byId('updating-text').replaceChildren(
-    'You are putting a new card in the place of ',
+    'You are replacing ',
     make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`),
     '. Nothing is charged.',
   );

@@ -279,7 +279,7 @@ test(
   'a failing check digit is a warning and stops nothing',
   withPage(async ({ page }) => {
     await typeCard(page, { ...VISA, number: '4242424242424241' });
-    assert.match(await page.locator('#card-number-error').textContent(), /one digit may be mistyped/);
+    assert.match(await page.locator('#card-number-error').textContent(), /a digit may be wrong/);
     assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), null);
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');

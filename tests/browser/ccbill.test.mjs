@@ -123,7 +123,7 @@ test(
     const note = (name) => page.locator(`#customer-${name}-error`).innerText();
     assert.match(await note('first-name'), /Type your first name/);
     assert.match(await note('email'), /not an email address/);
-    assert.match(await note('postal-code'), /not a postal code of that country/);
+    assert.match(await note('postal-code'), /not a postal code in that country/);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'customer-first-name');
     assert.deepEqual(
       await page.locator('#customer-fields [aria-invalid]').evaluateAll((inputs) => inputs.map(({ id }) => id)),
@@ -221,7 +221,7 @@ test(
     await firstCard(page)
       .getByRole('button', { name: /^Delete/ })
       .click();
-    assert.match(await page.locator('#ask-text').innerText(), /The shop forgets it\. CCBill cannot be told/);
+    assert.match(await page.locator('#ask-text').innerText(), /The shop forgets it\. CCBill cannot delete it/);
     const id = await firstCard(page).getAttribute('data-token');
     await page.click('#ask-yes');
     await page.locator(`[data-token="${id}"]`).waitFor({ state: 'detached' });
@@ -298,7 +298,7 @@ test(
     await page.click('#ask-no');
     assert.match(
       await failure(page),
-      /declined[\s\S]*asked you to confirm this payment, and that did not succeed[\s\S]*Nothing was charged/,
+      /declined[\s\S]*asked you to confirm this payment, and that failed[\s\S]*Nothing was charged/,
     );
     await becomes(page, 'declined');
     assert.equal((await grown()).transactions.length, 0);
@@ -350,7 +350,7 @@ test(
     await page.fill('#amount', '24.31');
     await typeCard(page, CC_VISA);
     await page.click('#pay');
-    assert.match(await failure(page), /not enough money[\s\S]*The card was saved all the same/);
+    assert.match(await failure(page), /not enough money[\s\S]*The card was saved anyway/);
     await page.fill('#amount', '24.50');
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
@@ -516,7 +516,7 @@ test(
     );
     assert.match(
       shown,
-      /CCBill takes the card as clear JSON: only TLS protects it[\s\S]*never touches the shop’s server/,
+      /CCBill accepts the card as plain JSON: only TLS protects it[\s\S]*never touches the shop’s server/,
     );
     assert.match(shown, /"cardNum": "•{12}3598"/);
     assert.match(shown, /"cvv2": "•••"/);

@@ -88,7 +88,7 @@ const press = async (page, verb, amount) => {
 test(
   'both platforms are offered, and the same form serves either',
   withPage(async ({ page, sent }) => {
-    const choice = page.getByRole('group', { name: 'Who takes the payment' });
+    const choice = page.getByRole('group', { name: 'Payment platform' });
     assert.deepEqual(
       await choice.getByRole('radio').evaluateAll((radios) => radios.map(({ value, checked }) => [value, checked])),
       [
@@ -353,7 +353,7 @@ test(
     try {
       await typeCard(page, GP_VISA);
       await page.click('#pay');
-      assert.match(await failure(page), /did not keep it[\s\S]*Nothing was charged/);
+      assert.match(await failure(page), /did not store it[\s\S]*Nothing was charged/);
       assert.equal((await grown()).transactions.length, 0);
     } finally {
       await all.sandbox.gp.settings({ verification_returns_id: true });
@@ -369,7 +369,7 @@ test(
     await page.click('#pay');
     assert.match(
       await failure(page),
-      /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was saved all the same/,
+      /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was saved anyway/,
     );
     assert.equal(await firstPayment(page).getAttribute('data-status'), 'declined');
     await page.click('#pay');
@@ -394,7 +394,7 @@ test(
     };
     await remove();
     await page.waitForSelector('#saved-notice.notice-bad');
-    assert.match(await page.locator('#saved-notice').innerText(), /account may not do this/);
+    assert.match(await page.locator('#saved-notice').innerText(), /account is not allowed to do this/);
     await all.sandbox.gp.settings({ delete_permission: true });
     try {
       await remove();
@@ -609,14 +609,14 @@ test(
     );
     assert.match(
       shown,
-      /Global Payments takes the card as clear JSON: only TLS protects it[\s\S]*never touches the shop’s server/,
+      /Global Payments accepts the card as plain JSON: only TLS protects it[\s\S]*never touches the shop’s server/,
     );
     assert.match(shown, /"number": "•{11}0608"/);
     assert.match(shown, /"cvv": "••••"/);
     assert.match(shown, /"usage_mode": "SINGLE"/);
     assert.match(shown, /x-gp-version: 2021-03-22/);
     assert.match(shown, /authorization: Bearer \S{6}… \(/, 'the access token is cut short');
-    assert.equal((shown.match(/Looked for your card number/g) ?? []).length >= 3, true);
+    assert.equal((shown.match(/Checked address[^:]*card number/g) ?? []).length >= 3, true);
     assert.equal(await page.locator('.proof-bad').count(), 0);
     const everything = await page.content();
     assert.deepEqual(found(everything, GP_AMEX.number), [], 'nor is the number anywhere else in the document');

@@ -269,7 +269,7 @@ test(
     const shown = await page.locator('#wire').innerText();
     assert.match(
       shown,
-      /says what kind of card it is[\s\S]*sealed card goes to the shop’s server[\s\S]*AES-256-CBC encrypted/,
+      /says what kind of card it is[\s\S]*encrypted card goes to the shop’s server[\s\S]*AES-256-CBC encrypted/,
     );
     assert.match(shown, /"clientSessionId": "\S{6}… \(\d+ characters\)"/);
     assert.match(shown, /authorization: GCS \S{6}… \(/);
@@ -424,7 +424,7 @@ for (const [answer, save] of [
       } else {
         assert.match(
           await failure(page),
-          /asked you to confirm this payment, and that did not succeed[\s\S]*Nothing was charged/,
+          /asked you to confirm this payment, and that failed[\s\S]*Nothing was charged/,
         );
         await becomes(page, 'declined');
       }
@@ -443,7 +443,7 @@ test(
     await page.click('#pay');
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
-    assert.equal(await resultHeading(page), 'Your bank waits for you');
+    assert.equal(await resultHeading(page), 'Your bank is waiting for you');
     await page.click('#result-go');
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
@@ -518,7 +518,7 @@ test(
   withPage(async ({ page, grown }) => {
     const inside = await framed(page);
     await page.click('#pay');
-    assert.match(await failure(page), /did not take the card[\s\S]*Nothing was charged/);
+    assert.match(await failure(page), /did not accept the card[\s\S]*Nothing was charged/);
     await fillThere(inside, DECLINED);
     await page.click('#pay');
     await until('the decline', async () => /declined this payment/.test(await page.locator('#notice').innerText()));
@@ -561,7 +561,7 @@ test('another script in the place of the platform’s is not run', async () => {
     );
     await page.check('#way-frame');
     await until('the refusal', async () =>
-      /not the one that the platform has named/.test(await page.locator('#frame-note').innerText()),
+      /does not match the hash from the platform/.test(await page.locator('#frame-note').innerText()),
     );
     assert.equal(await page.evaluate(() => globalThis.__evil), undefined);
     await page.unroute('**/tokenizer.min.js');
@@ -588,7 +588,7 @@ test(
     await page.click('#pay');
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
-    assert.equal(await resultHeading(page), 'Your bank waits for you');
+    assert.equal(await resultHeading(page), 'Your bank is waiting for you');
     const id = await firstPayment(page).getAttribute('data-payment');
     const held = await hold(page, '**/v1/payments/pay_*', 'GET');
     await until('a question about the payment', () => held.length > 0);

@@ -137,7 +137,7 @@ test('the panel shows the request and the answer, and nothing of the card', asyn
   assert.match(shown, /POST \/v1\/sessions[\s\S]*POST \/v1\/tokens[\s\S]*POST \/v1\/payments/);
   assert.match(shown, /Answer, status 201/);
   assert.match(shown, /idempotency-key: /);
-  assert.match(shown, /Looked for your card number[\s\S]*not there/);
+  assert.match(shown, /Checked address, headers and body for your card number[\s\S]*not found/);
   assert.deepEqual(found(shown, AMEX.number), []);
   assert.equal(/"(cvc|cardNumber)"/.test(shown), false);
   const everything = await page.content();

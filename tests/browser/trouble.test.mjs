@@ -199,7 +199,7 @@ test('a bank that says no to the key is told in words', async () => {
       await page.check(`#way-${way}`);
       await typeCard(page, VISA);
       await page.click('#pay');
-      assert.match(await failure(page), /could not open the sealed card|does not carry|did not carry/, way);
+      assert.match(await failure(page), /could not decrypt the card|did not have/, way);
       assert.match(await failure(page), /Nothing was charged/);
       assert.equal((await other.sandbox.state()).transactions.length, 0);
       await close();

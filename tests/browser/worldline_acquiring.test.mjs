@@ -182,7 +182,7 @@ test(
     assert.equal(await payWith(page, VISA), 'Paid $24.50');
     assert.match(
       await page.locator('#result-lines').innerText(),
-      /Visa •••• 0104[\s\S]*Saved for next time\s*To refer to; you type it again/,
+      /Visa •••• 0104[\s\S]*Saved for next time\s*For reference; you type it again/,
     );
     for (const path of ['/v1/tokens', '/v1/payments']) {
       const [handed, ...more] = posts(sent, path);
@@ -218,7 +218,7 @@ test(
     await firstCard(page)
       .getByRole('button', { name: /^Delete/ })
       .click();
-    assert.match(await page.locator('#ask-text').innerText(), /The shop alone has kept/);
+    assert.match(await page.locator('#ask-text').innerText(), /Only the shop has stored/);
     await page.click('#ask-yes');
     await until('the card to be gone', async () => (await page.locator('#saved > li').count()) === before - 1);
   }),
@@ -330,7 +330,7 @@ test(
     const shown = await page.locator('#wire').innerText();
     assert.match(
       shown,
-      /The sealed card goes to the shop’s server, which opens it[\s\S]*AES-256-GCM encrypted[\s\S]*shows that nobody has changed it/,
+      /The sealed card goes to the shop’s server, which opens it[\s\S]*AES-256-GCM encrypted[\s\S]*proves that neither it nor the header was changed/,
     );
     assert.equal(await page.locator('.proof-bad').count(), 0);
     for (const element of ['#pay-form', '#saved', '#payments', '#wire', '#result']) {

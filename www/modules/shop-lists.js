@@ -248,7 +248,7 @@ export class ShopLists {
           ? make(
               'p',
               { class: 'small' },
-              'The bank’s answer has not come yet. Do not pay again; this line changes by itself.',
+              'The bank has not answered yet. Do not pay again; this line updates automatically.',
             )
           : null,
       followUps.length > 0 || open
@@ -262,7 +262,7 @@ export class ShopLists {
               ? this.#button(`go-${payment.id}`, 'Go to your bank', `to confirm ${money}`, () => this.#onGo(payment))
               : null,
             open
-              ? this.#button(`check-${payment.id}`, 'Ask again now', `about ${money}`, () => this.#askAgain(payment))
+              ? this.#button(`check-${payment.id}`, 'Check again', `about ${money}`, () => this.#askAgain(payment))
               : null,
           )
         : null,
@@ -289,7 +289,7 @@ export class ShopLists {
     };
     const read = (text) => {
       const amount = parseAmount(text, currency);
-      if (amount === null) throw new Error(`Type an amount above zero, like ${most}.`);
+      if (amount === null) throw new Error(`Type an amount above zero, such as ${most}.`);
       if (exceeds(amount, most, currency)) throw new Error(`At most ${money}.`);
       return amount;
     };
@@ -312,7 +312,7 @@ export class ShopLists {
             yes: words.yes,
             no: 'Leave it',
             digits: 6,
-            text: 'This card was not saved, so the shop knows its last four digits only. The platform also wants the first six.',
+            text: 'This card was not saved, so the shop knows only its last four digits. The platform also needs the first six.',
           });
           return bin && server.follow(payment.id, how, { bin }, crypto.randomUUID());
         });

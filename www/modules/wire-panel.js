@@ -4,12 +4,12 @@ import { byId, make } from './dom.js';
 
 const WHAT = [
   [/^POST \/v1\/sessions$/, 'The page asks the shop for a session'],
-  [/^POST \/v1\/tokens$/, 'The sealed card goes to the shop’s server, which passes it on'],
-  [/^POST \/v1\/payments$/, 'The payment is asked for'],
+  [/^POST \/v1\/tokens$/, 'The encrypted card goes to the shop’s server, which passes it on'],
+  [/^POST \/v1\/payments$/, 'The payment is requested'],
   [/^POST \/v1\/payments\/[^/]+\/capture$/, 'An authorized payment is captured'],
-  [/^POST \/v1\/payments\/[^/]+\/void$/, 'A payment is taken back'],
+  [/^POST \/v1\/payments\/[^/]+\/void$/, 'A payment is voided'],
   [/^POST \/v1\/payments\/[^/]+\/refund$/, 'A payment is refunded'],
-  [/^POST \/v1\/payments\/[^/]+\/refresh$/, 'The shop is to ask the platform about a payment'],
+  [/^POST \/v1\/payments\/[^/]+\/refresh$/, 'The shop is asked to check a payment with the platform'],
   [/^DELETE \/v1\/tokens\/[^/]+$/, 'A saved card is deleted'],
 ];
 
@@ -66,17 +66,17 @@ export class WirePanel {
     const sealed = this.#sealedIn(body);
     const what =
       WHAT.find(([pattern]) => own && pattern.test(`${record.method} ${url.pathname}`))?.[1] ??
-      (sealed ? 'The sealed card goes straight to the payment platform' : 'A request');
+      (sealed ? 'The encrypted card goes straight to the payment platform' : 'A request');
     const heading = record.clear
-      ? `The card goes straight to ${record.clear}, and to nobody else`
+      ? `The card goes straight to ${record.clear}, and to no one else`
       : !own
-        ? (this.#callOf(url) ?? 'The sealed card goes straight to the payment platform')
+        ? (this.#callOf(url) ?? 'The encrypted card goes straight to the payment platform')
         : sealed && this.#wordsOf(body)
           ? this.#wordsOf(body)
           : body?.answer
-            ? 'The platform’s answer is handed to the shop'
+            ? 'The platform’s answer goes to the shop'
             : sealed && url.pathname === '/v1/payments'
-              ? 'The sealed card goes to the shop’s server to be charged'
+              ? 'The encrypted card goes to the shop’s server to be charged'
               : what;
 
     return make(
@@ -140,7 +140,7 @@ function proof(record) {
     make(
       'p',
       { class: 'proof proof-clear' },
-      `${clear} takes the card as clear JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`,
+      `${clear} accepts the card as plain JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`,
     );
   const search =
     cardNumberFound === null
@@ -155,8 +155,8 @@ function proof(record) {
             'p',
             { class: 'proof' },
             clear
-              ? 'Looked for your card number in address and headers too: not there.'
-              : 'Looked for your card number in address, headers and body, also as hex and base64: not there.',
+              ? 'Checked address and headers for your card number too: not found.'
+              : 'Checked address, headers and body for your card number, also as hex and base64: not found.',
           );
   return [clearWords, search];
 }

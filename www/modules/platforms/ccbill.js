@@ -14,8 +14,8 @@ const HOST = 'https://api.ccbill.com';
  */
 async function authenticate(session, fetch) {
   const confirmed = await ask({
-    heading: 'Your bank asks you',
-    text: `Do you want to pay ${showMoney(session.amount, session.currency)} at Cerro Alto Coffee? This question stands in for your bank’s and for CCBill’s own script.`,
+    heading: 'Your bank asks you to confirm',
+    text: `Do you want to pay ${showMoney(session.amount, session.currency)} at Cerro Alto Coffee? This question replaces your bank’s page and CCBill’s own script.`,
     yes: 'Confirm',
     no: 'Refuse',
     tone: 'good',
@@ -54,22 +54,24 @@ export const platform = {
   parts: false,
   answersLater: false,
   steps: { seal: 'Sending your card to CCBill…', verify: 'Asking CCBill about the card…' },
-  unknown: 'CCBill cannot be asked about a single payment: the shop looks it up by hand, and what it finds shows',
+  unknown: 'CCBill cannot be asked about a single payment. The shop looks it up by hand, and the answer appears',
   keeps: 'The shop keeps a token, never the number; not even its last digits.',
-  deleting:
-    'The shop forgets it. CCBill cannot be told: there it is of no use to anybody without the shop’s credentials.',
+  deleting: 'The shop forgets it. CCBill cannot delete it, but nobody can use it there without the shop’s credentials.',
 
   failures: {
     100106: [
       'The shop’s account at CCBill is not set up for this.',
-      'Please tell the shop; another try will not help.',
+      'Please tell the shop; trying again will not help.',
     ],
-    100107: ['CCBill does not take calls from the shop’s address.', 'Please tell the shop; another try will not help.'],
-    100110: ['CCBill takes no more payments of this shop for a while.', 'Please try again later.'],
+    100107: [
+      'CCBill does not accept calls from the shop’s address.',
+      'Please tell the shop; trying again will not help.',
+    ],
+    100110: ['CCBill accepts no more payments from this shop for a while.', 'Please try again later.'],
     200000: ['CCBill does not accept what was typed.', 'Please check the card and your details.'],
     threeds_missing: [
-      'Your bank wants to be asked first.',
-      'That is done by CCBill’s own script, which this demo does not load. Please choose another currency or save the card.',
+      'Your bank needs to confirm this payment.',
+      'CCBill’s own script does that, and this demo does not load it. Please choose another currency or save the card.',
     ],
     threeds_failed: ['Your bank could not be asked.', 'Please try again in a moment.'],
   },
@@ -98,11 +100,8 @@ export const platform = {
     /^\/payment-tokens\/merchant-only(-verify)?$/.test(url.replace(facts.base_url.replace(/\/+$/, ''), '')),
   /** What else the page asks the platform. */
   calls: [
-    [
-      /\/payment-tokens\/threeds-required$/,
-      'CCBill says whether your bank wants to be asked, by ten digits of the card',
-    ],
-    [/\/_stub\/authenticate-customer$/, 'What came of the question goes to the stand-in for CCBill’s own script'],
+    [/\/payment-tokens\/threeds-required$/, 'CCBill says whether your bank must confirm, from ten digits of the card'],
+    [/\/_stub\/authenticate-customer$/, 'Your answer goes to the stub for CCBill’s own script'],
   ],
 
   cards: {

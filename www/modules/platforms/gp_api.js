@@ -23,9 +23,9 @@ export const platform = {
   undo: {
     void: 'The payment is reversed as if it had never been made.',
     refund: 'The money goes back to the card. You can refund the rest later.',
-    capture: 'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller.',
+    capture: 'The bank holds this amount. Capture it to be paid, or capture less if the order became smaller.',
   },
-  unknown: 'The shop is asking Global Payments for this very payment; what it hears shows',
+  unknown: 'The shop is asking Global Payments about this payment. The answer appears',
 
   /** For result codes when it declines while the card is verified, and for detailed error codes. */
   failures: {
@@ -35,14 +35,17 @@ export const platform = {
       'Please call the number on the back of the card, or use another card.',
     ],
     103: ['Your bank has blocked this card.', 'Please call the number on its back.'],
-    111: ['Your bank wants you to confirm with it.', 'This shop does not offer that yet. Please use another card.'],
+    111: [
+      'Your bank wants you to confirm this payment.',
+      'This shop does not support that yet. Please use another card.',
+    ],
     40212: [
-      'The shop’s account may not do this at the platform.',
+      'The shop’s account is not allowed to do this at the platform.',
       'The platform has to enable it first. Please tell the shop.',
     ],
     not_verified: ['Your bank did not confirm this card.', 'Please use another card.'],
     no_token_returned: [
-      'The card is good, but the platform did not keep it.',
+      'The card is good, but the platform did not store it.',
       'The shop’s account may lack network tokens. Please tell the shop.',
     ],
   },

@@ -23,10 +23,10 @@ export const platform = {
   answersLater: false,
   steps: { seal: 'Encrypting your card…' },
   undo: {
-    void: 'The payment is taken back as if it had never been made. Possible for about three hours.',
+    void: 'The payment is cancelled as if it had never been made. Possible for about three hours.',
     refund: 'The whole amount goes back to the card. Possible for about seven days, and not with every bank.',
   },
-  unknown: 'As soon as the answer comes it shows',
+  unknown: 'The answer appears',
 
   client({ GreenPay }, session, options) {
     return new GreenPay({ publicKey: session.public_key, ...options });

@@ -10,9 +10,9 @@ function partsOf(input) {
   return [
     ['header', 'how it is encrypted, and with which key, as base64url', header],
     ['key', `the key of the text, wrapped with the platform’s RSA key: ${bytes(key)} bytes`, key],
-    ['vector', `what the text begins with, new each time: ${bytes(vector)} bytes`, vector],
+    ['vector', `the initialization vector, new each time: ${bytes(vector)} bytes`, vector],
     ['text', `the card, AES-256-CBC encrypted: ${bytes(text)} bytes`, text],
-    ['tag', `shows that nobody has changed it: ${bytes(tag)} bytes`, tag],
+    ['tag', `proves that nothing was changed: ${bytes(tag)} bytes`, tag],
   ];
 }
 
@@ -38,15 +38,15 @@ export const platform = {
   answersLater: true,
   steps: { seal: 'Encrypting your card…', leave: 'Going to Worldline…' },
   undo: {
-    void: 'The bank lets go of the amount that it has set aside.',
+    void: 'The bank releases the amount that it holds.',
     refund: 'The money goes back to the card. You can refund the rest later.',
-    capture: 'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller.',
+    capture: 'The bank holds this amount. Capture it to be paid, or capture less if the order became smaller.',
   },
-  unknown: 'The shop is asking Worldline for this very payment; what it hears shows',
+  unknown: 'The shop is asking Worldline about this payment. The answer appears',
 
   failures: {
     unknown: ['The payment platform does not know this kind of card.', 'Please check the number, or use another card.'],
-    existing_but_not_allowed: ['The shop does not take this kind of card.', 'Please use another one.'],
+    existing_but_not_allowed: ['The shop does not accept this kind of card.', 'Please use another one.'],
     not_enough_digits: ['The card number is not complete.', 'Please check it.'],
   },
 
@@ -66,14 +66,14 @@ export const platform = {
   /** Members that nobody should read over a shoulder. */
   secrets: ['clientSessionId', 'RETURNMAC'],
   /** What the page asks the platform itself. */
-  calls: [[/\/services\/getIINdetails$/, 'The platform says what kind of card it is, by eight digits at most']],
+  calls: [[/\/services\/getIINdetails$/, 'The platform says what kind of card it is, from at most eight digits']],
 
   cards: {
     approved: [
       testCard('4012000033330026', 'Visa'),
       testCard('4567350000427977', 'Visa'),
       testCard('5300000000000006', 'Mastercard'),
-      testCard('4000000000003220', 'Visa, your bank asks you (3-D Secure)'),
+      testCard('4000000000003220', 'Visa, your bank asks you to confirm (3-D Secure)'),
     ],
     declined: [
       testCard('4000000000000002', 'Visa, declined'),

@@ -8,14 +8,10 @@ function partsOf(sealed) {
   const [header, , vector, text, tag] = sealed.split('.');
   const bytes = (part) => Math.floor((part.length * 3) / 4);
   return [
-    [
-      'header',
-      'for which session, to which key of the shop’s, and the key made for this card alone, as base64url',
-      header,
-    ],
-    ['vector', `what the text begins with, new each time: ${bytes(vector)} bytes`, vector],
+    ['header', 'for which session, to which of the shop’s keys, and the key made for this card, as base64url', header],
+    ['vector', `the initialization vector, new each time: ${bytes(vector)} bytes`, vector],
     ['text', `the card, AES-256-GCM encrypted: ${bytes(text)} bytes`, text],
-    ['tag', `shows that nobody has changed it, nor the header: ${bytes(tag)} bytes`, tag],
+    ['tag', `proves that neither it nor the header was changed: ${bytes(tag)} bytes`, tag],
   ];
 }
 
@@ -25,17 +21,17 @@ export const platform = {
   hint: 'The card is sealed on this page to the shop’s own key.',
   /** What the person who runs the shop has to know before anything else. */
   warning:
-    'With this platform the shop’s server opens the card and hands it on: it is in full PCI DSS scope (SAQ D). This way is off until a shop turns it on.',
+    'With this platform the shop’s server opens the card and passes it on, so it is in full PCI DSS scope (SAQ D). It is off unless a shop turns it on.',
   promise: 'Your card is sealed to this shop',
   promiseAtButton:
-    'Sealed in this page for this one use. The shop’s server opens it to hand it to Worldline, and does not keep it.',
-  relayHint: 'The shop’s server opens the sealed card for the one call to Worldline.',
+    'Sealed in this page for one use. The shop’s server opens it, passes it to Worldline, and does not keep it.',
+  relayHint: 'The shop’s server opens the sealed card for one call to Worldline.',
   saveHint:
-    'The bank checks the card. The shop keeps what its next payments refer to and the last four digits, never the number.',
-  savedLine: 'To refer to; you type it again',
-  savedNote: 'Cannot be charged by itself: Worldline wants the card again for each payment.',
-  deleting: 'The shop alone has kept what it knows of it.',
-  sealedWords: 'The sealed card goes to the shop’s server, which opens it and hands it to Worldline',
+    'The bank checks the card. The shop keeps a reference for later payments and the last four digits, never the number.',
+  savedLine: 'For reference; you type it again',
+  savedNote: 'Cannot be charged alone: Worldline needs the card again for each payment.',
+  deleting: 'Only the shop has stored anything about it.',
+  sealedWords: 'The sealed card goes to the shop’s server, which opens it and passes it to Worldline',
   ways: ['relay'],
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
@@ -53,12 +49,12 @@ export const platform = {
   answersLater: true,
   steps: { seal: 'Sealing your card…', charge: 'Sealing your card, asking your bank…' },
   undo: {
-    void: 'The bank lets go of the amount that it has set aside.',
+    void: 'The bank releases the amount that it holds.',
     refund: 'The money goes back to the card. You can refund the rest later.',
     capture:
-      'The bank has set this amount aside. Capture it to be paid, or less if the order became smaller: the rest is let go.',
+      'The bank holds this amount. Capture it to be paid, or capture less if the order became smaller: the rest is released.',
   },
-  unknown: 'If the answer stays lost, the shop has this very payment undone; what it hears shows',
+  unknown: 'If the answer stays lost, the shop reverses this payment. The result appears',
 
   failures: {
     5: ['Your bank declined this card.', 'Please use another card.'],
