@@ -34,6 +34,7 @@ export interface Problem {
   message: string;
 }
 
+/** The result of {@link validateCard}. */
 export interface Validation {
   /** Whether there are no problems. Warnings do not count. */
   valid: boolean;
@@ -50,10 +51,14 @@ export type WithWarnings<Result> = Result & { warnings: Problem[] };
 
 /** How strictly cards are checked. */
 export interface CardOptions {
-  /** Whether warnings are problems: a card with a warning is refused with `card_invalid`, and nothing is sent. Default false. */
+  /**
+   * Whether warnings are problems: a card with a warning is refused with `card_invalid`, and nothing is sent. Default
+   * false.
+   */
   strict?: boolean;
 }
 
+/** Options of {@link validateCard}. */
 export interface ValidateOptions extends CardOptions {
   /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
@@ -85,6 +90,7 @@ export interface CardsealRequest {
 /** A request that contains a card. `fetch` ignores `warnings`. */
 export type CardRequest = WithWarnings<CardsealRequest>;
 
+/** Options of every call that sends something. */
 export interface SendOptions {
   signal?: AbortSignal;
   /** Default 30 000; 0 means no timeout. */
@@ -93,20 +99,27 @@ export interface SendOptions {
 
 /** What every session of the Cardseal server has (`POST /v1/sessions`). */
 export interface SessionFacts {
+  /** The server's id of the session (`ses_…`). */
   id: string;
   kind: "tokenize" | "update" | "payment";
+  /** `relay`: the page sends the encrypted card to the server. `direct`: it sends the card to the platform. */
   mode: "relay" | "direct";
+  /** ISO 8601, like `expires_at`. */
   created_at: string;
   expires_at: string;
+  /** Seconds from `created_at` to `expires_at`. */
   expires_in: number;
   /** `expires_at` by the server's clock. {@link openSession} converts `expires_at` itself to this machine's clock. */
   server_expires_at?: string;
-  /** Only `payment`. */
+  /** Only `payment`: decimal text. */
   amount?: string;
+  /** Only `payment`: ISO 4217 code. */
   currency?: string;
+  /** Only `payment`: the merchant's reference. */
   order_reference?: string;
 }
 
+/** A GreenPay session of the Cardseal server. */
 export interface GreenPaySession extends SessionFacts {
   platform: "greenpay";
   /** The merchant's public key. */
@@ -119,6 +132,7 @@ export interface GreenPaySession extends SessionFacts {
   checkout_url?: string;
 }
 
+/** A GP API session of the Cardseal server. */
 export interface GpApiSession extends SessionFacts {
   platform: "gp_api";
   /** A token that can only turn a card into a token, and the host to use it at. */
@@ -128,6 +142,7 @@ export interface GpApiSession extends SessionFacts {
   account_name?: string;
 }
 
+/** A CCBill session of the Cardseal server. */
 export interface CcBillSession extends SessionFacts {
   platform: "ccbill";
   /** A token that can only turn a card into a token, and the host to use it at. */
@@ -150,6 +165,7 @@ export interface CcBillSession extends SessionFacts {
   valid_number_of_use?: number;
 }
 
+/** An Online Payments session of the Cardseal server. */
 export interface OnlinePaymentsServerSession extends SessionFacts {
   platform: "online_payments";
   /** In relay mode: the platform's own session. */
@@ -164,6 +180,7 @@ export interface OnlinePaymentsServerSession extends SessionFacts {
   redirectUrl?: string;
 }
 
+/** A Worldline Acquiring session of the Cardseal server. */
 export interface WorldlineAcquiringSession extends SessionFacts {
   platform: "worldline_acquiring";
   /** The merchant's own key; the page seals the card to it. */
@@ -206,6 +223,10 @@ export interface OpenSessionOptions<Which extends Platform = Platform> extends S
   platform?: Which;
   /** Default `tokenize`. */
   kind?: "tokenize" | "update";
+  /**
+   * Default: the platform's. `relay` sends the encrypted card through the server, `direct` sends the card to the
+   * platform.
+   */
   mode?: "relay" | "direct";
   /** The merchant's reference for the customer. */
   customer?: string;
@@ -215,6 +236,7 @@ export interface OpenSessionOptions<Which extends Platform = Platform> extends S
   locale?: string;
 }
 
+/** Options of {@link GreenPay}. */
 export interface GreenPayOptions extends CardOptions {
   /** PEM, bare base64 or hex of the merchant's RSA public key (SPKI or PKCS#1). */
   publicKey: string | undefined;
@@ -236,12 +258,14 @@ export interface GreenPayOptions extends CardOptions {
   fetch?: typeof fetch;
 }
 
+/** A warning about a key. */
 export interface KeyWarning {
   code: "key_below_2048_bits";
   bits: number;
   message: string;
 }
 
+/** Options of {@link GreenPay.pack}. */
 export interface PackOptions {
   /**
    * The form of the counter `s`. `byte` (default) is one integer from 0 to 254, as every known client sends it.
@@ -250,6 +274,7 @@ export interface PackOptions {
   counter?: "byte" | "integer" | "block";
 }
 
+/** The result of {@link GreenPay.pack}. */
 export interface Packed {
   /** The encrypted card, in lower-case hex. */
   ld: string;
@@ -257,6 +282,7 @@ export interface Packed {
   lk: string;
 }
 
+/** The card and what goes with it, for {@link GreenPay.pack}. */
 export interface PackInput {
   card: CardInput;
   /** The card token to update. */
@@ -271,6 +297,7 @@ export interface PackInput {
 export interface TokenFacts {
   platform: Platform;
   brand: string | null;
+  /** The first six or eight digits. */
   bin: string | null;
   last4: string | null;
   expiry: Expiry | null;
@@ -312,6 +339,7 @@ export type ServerPaymentStatus =
   | "authorized" | "failed" | "voided" | "refunded" | "partially_refunded"
   | "capture_unknown" | "void_unknown" | "refund_unknown";
 
+/** The outcome of a payment. */
 export interface PaymentOutcome {
   /** The server's id (`pay_…`) in relay mode, otherwise null. */
   id: string | null;
@@ -334,6 +362,7 @@ export interface GreenPayRequestOptions extends PackOptions {}
 
 export interface GreenPaySendOptions extends PackOptions, SendOptions {}
 
+/** Options of {@link GreenPay.pay}. */
 export interface GreenPayPayOptions {
   /** The session id of the Kount collector. With it the request goes to `/kount`, without it to `/`. */
   kountSession?: string;
@@ -343,6 +372,7 @@ export interface GreenPayPayOptions {
   idempotencyKey?: string;
 }
 
+/** Options of {@link GpApi}. */
 export interface GpApiOptions extends CardOptions {
   /** The API host. Default: the session's, which must be one of the platform's published hosts. */
   environment?: "sandbox" | "production" | "sandbox_eu" | "production_eu" | { base: string };
@@ -363,6 +393,7 @@ export interface GpApiAccess {
   account_name?: string;
 }
 
+/** Options of {@link GpApi.tokenizeRequest}. */
 export interface GpApiRequestOptions {
   /** Asks for a network token instead of a single-use one. */
   useNetworkToken?: boolean;
@@ -372,6 +403,7 @@ export interface GpApiRequestOptions {
 
 export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
 
+/** Options of {@link CcBill}. */
 export interface CcBillOptions extends CardOptions {
   /** The API host. Default: the session's, which must be the platform's published host. */
   environment?: "production" | { base: string };
@@ -428,6 +460,7 @@ export interface CustomerProblem {
   message: string;
 }
 
+/** Options of {@link CcBill.createPaymentTokenRequest}. */
 export interface CcBillRequestOptions {
   /** Required unless `subscriptionId` is given. */
   customer?: CcBillCustomer;
@@ -481,6 +514,7 @@ export interface CcBillAuthenticated {
   threedsInformation?: CcBillThreeDs | null;
 }
 
+/** Options of {@link CcBill.confirmPayment}. */
 export interface CcBillConfirmOptions {
   /** The result of 3-D Secure, if it was required. Only its documented members are sent. */
   threedsInformation?: CcBillThreeDs;
@@ -488,6 +522,7 @@ export interface CcBillConfirmOptions {
   idempotencyKey?: string;
 }
 
+/** Options of {@link OnlinePayments}. */
 export interface OnlinePaymentsOptions extends CardOptions {
   /**
    * The hosts that a session's `clientApiUrl` may name: the published hosts of one environment, or the host of a base
@@ -560,6 +595,7 @@ export interface PaymentProduct {
   fields?: ProductField[];
 }
 
+/** Options of {@link OnlinePayments.encrypt}. */
 export interface OnlinePaymentsEncryptOptions {
   /**
    * The product that the card belongs to. Without this and `product`, the platform is asked, with the first eight
@@ -574,6 +610,7 @@ export interface OnlinePaymentsEncryptOptions {
 
 export interface OnlinePaymentsSendOptions extends OnlinePaymentsEncryptOptions, SendOptions {}
 
+/** Options of {@link WorldlineAcquiring}. */
 export interface WorldlineAcquiringOptions extends CardOptions {
   /** Base URL of the Cardseal server. Default: the page's own origin. */
   server?: string;
@@ -591,6 +628,7 @@ export interface NetworkToken {
   requestorId?: string;
 }
 
+/** Options of {@link WorldlineAcquiring.seal}. */
 export interface SealOptions {
   /** Says that the card's `number` is a network token. Its `cvc` may then be empty. */
   networkToken?: NetworkToken;
