@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, Request};
 use regex_lite::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use utoipa::PartialSchema;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::body::Body;
@@ -18,7 +18,7 @@ use crate::error::{ApiError, Code};
 use crate::store::Fingerprint;
 
 /// A request whose fields are checked by its own schema.
-pub trait Checked: DeserializeOwned + PartialSchema {
+pub trait Checked: DeserializeOwned + ToSchema {
     /// The schema, read once.
     fn rules() -> &'static Rules;
 }
@@ -94,17 +94,21 @@ pub struct Rule {
 impl Rules {
     /// Of a type, by its schema.
     #[must_use]
-    pub fn of<T: PartialSchema>() -> Self {
-        Self::read_schema(&serde_json::to_value(T::schema()).unwrap_or_default())
+    pub fn of<T: ToSchema>() -> Self {
+        let mut components = Vec::new();
+        T::schemas(&mut components);
+        let json = |schema| serde_json::to_value(schema).unwrap_or_default();
+        let components = components.into_iter().map(|(name, schema)| (name, json(schema)));
+        Self::read_schema(&json(T::schema()), &components.collect())
     }
 
-    fn read_schema(schema: &Value) -> Self {
+    fn read_schema(schema: &Value, components: &Map<String, Value>) -> Self {
         let fields = schema["properties"].as_object();
         Self {
             fields: fields
                 .into_iter()
                 .flatten()
-                .map(|(name, schema)| (name.clone(), Rule::read_schema(schema)))
+                .map(|(name, schema)| (name.clone(), Rule::read_schema(schema, components)))
                 .collect(),
             required: texts(&schema["required"]),
             open: schema["additionalProperties"] != false,
@@ -177,11 +181,15 @@ impl Rules {
 }
 
 impl Rule {
-    fn read_schema(schema: &Value) -> Self {
+    fn read_schema(schema: &Value, components: &Map<String, Value>) -> Self {
+        let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+        if let Some(component) = name.and_then(|name| components.get(name)) {
+            return Self::read_schema(component, components);
+        }
         // A schema that refers to one other is that one.
         for wrapper in ["allOf", "oneOf"] {
             if let Some([inner]) = schema[wrapper].as_array().map(Vec::as_slice) {
-                return Self::read_schema(inner);
+                return Self::read_schema(inner, components);
             }
         }
         let bounds = |least: &str, most: &str| {
@@ -201,7 +209,7 @@ impl Rule {
                 .and_then(|pattern| Regex::new(pattern).ok()),
             object: schema["properties"]
                 .is_object()
-                .then(|| Rules::read_schema(schema)),
+                .then(|| Rules::read_schema(schema, components)),
             example: [&schema["example"], &schema["examples"][0]]
                 .into_iter()
                 .find(|example| !example.is_null())

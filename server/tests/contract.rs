@@ -1,5 +1,7 @@
 //! The contract: what is served, what is in the documentation, and what is checked are the same.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::shop::Shop;
@@ -42,6 +44,53 @@ fn every_refusal_of_the_contract_is_a_code_with_its_status() {
         }
     }
     assert!(seen > 100, "{seen}");
+}
+
+/// Every operation with its path and method.
+fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+    })
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = document();
+    let mut names = BTreeMap::new();
+    for (at, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().unwrap();
+        assert_eq!(names.insert(name, at.clone()), None, "{at}: {name}");
+    }
+}
+
+/// A field that several requests have is one schema, to which each of them refers.
+#[test]
+fn a_field_of_several_requests_is_described_once() {
+    let document = document();
+    let mut fields: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for (at, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) else {
+            assert!(schema.is_null(), "{at}: {schema}");
+            continue;
+        };
+        let properties = document["components"]["schemas"][name]["properties"].as_object();
+        for (field, schema) in properties.into_iter().flatten() {
+            fields.entry(field).or_default().push(schema);
+        }
+    }
+    let mut shared = 0;
+    for (field, schemas) in fields {
+        let bound = |schema: &&Value| schema["maxLength"].is_u64() || schema["maximum"].is_u64();
+        let bounded = schemas.iter().any(bound);
+        if schemas.len() > 1 {
+            assert!(!bounded, "{field}: {schemas:?}");
+            shared += usize::from(schemas.iter().all(|schema| schema["$ref"].is_string()));
+        }
+    }
+    assert!(shared > 10, "{shared}");
 }
 
 #[tokio::test]

@@ -24,8 +24,8 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::fields::{CurrencyCode, parse_amount};
 use super::payments::{charge_stored, idempotency_key};
-use super::sessions::parse_amount;
 use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
@@ -65,9 +65,9 @@ pub(super) struct ChargeRequest {
     pmt_id: String,
     #[schema(schema_with = digits)]
     amount: String,
-    /// The ISO 4217 code in capitals; USD without one.
-    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
-    currency: Option<String>,
+    /// USD without one.
+    #[schema(nullable = false)]
+    currency: Option<CurrencyCode>,
 }
 
 fn digits() -> Object {
@@ -248,7 +248,8 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
 }
 
 /// Makes an access token for the page.
-#[utoipa::path(get, path = "/config", tag = "gp_api sample", security(("api_key" = []), ()),
+#[utoipa::path(get, operation_id = "sampleConfig", path = "/config",
+    tag = "gp_api sample", security(("api_key" = []), ()),
     responses((status = 200, body = SampleConfig), SampleRefused))]
 async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
     let data = async {
@@ -260,7 +261,8 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
 }
 
 /// Makes a network token of a payment reference.
-#[utoipa::path(post, path = "/create-network-token", tag = "gp_api sample", security(("api_key" = []), ()),
+#[utoipa::path(post, operation_id = "sampleCreateNetworkToken", path = "/create-network-token",
+    tag = "gp_api sample", security(("api_key" = []), ()),
     request_body = ExchangeRequest,
     responses((status = 200, body = SampleCreated), SampleRefused))]
 async fn create(
@@ -302,7 +304,8 @@ fn not_stored(error: Error) -> Failure {
 }
 
 /// Lists every token that can be charged, the oldest first.
-#[utoipa::path(get, path = "/list-tokens", tag = "gp_api sample", security(("api_key" = [])),
+#[utoipa::path(get, operation_id = "sampleListTokens", path = "/list-tokens",
+    tag = "gp_api sample", security(("api_key" = [])),
     responses((status = 200, body = SampleTokens), SampleRefused))]
 async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
     let data = async {
@@ -333,7 +336,8 @@ fn listed(token: &Token) -> SampleToken {
 }
 
 /// Charges a network token.
-#[utoipa::path(post, path = "/process-payment", tag = "gp_api sample", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "sampleProcessPayment", path = "/process-payment",
+    tag = "gp_api sample", security(("api_key" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the charge happen once.")),
     request_body = ChargeRequest,
     responses(
@@ -352,7 +356,7 @@ async fn charge(
         merchant?;
         let key = idempotency_key(&headers)?;
         let Payload { request, fingerprint } = payload?;
-        let currency = request.currency.unwrap_or_else(|| "USD".into());
+        let currency = request.currency.map_or_else(|| "USD".into(), String::from);
         let amount = parse_amount(&plain(&request.amount), &currency)?;
         let id = format!("tok_{}", request.pmt_id.strip_prefix("PMT_").unwrap_or_default());
         let token = tokens::get(&app, &id.into()).await?;

@@ -55,13 +55,9 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
         .components
         .iter_mut()
         .flat_map(|all| all.schemas.values_mut());
-    let fields = schemas
-        .filter_map(object)
-        .flat_map(|object| object.properties.values_mut());
-    for field in fields.filter_map(object) {
-        if field.max_length.is_some() && field.pattern.is_none() {
-            field.pattern = Some(PLAIN.into());
-        }
+    for schema in schemas.filter_map(object) {
+        plain(schema);
+        schema.properties.values_mut().filter_map(object).for_each(plain);
     }
     let operations = document.paths.paths.values_mut().flat_map(|item| {
         [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
@@ -93,6 +89,12 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
 
 /// No control characters.
 const PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
+fn plain(text: &mut Object) {
+    if text.max_length.is_some() && text.pattern.is_none() {
+        text.pattern = Some(PLAIN.into());
+    }
+}
 
 fn object(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
     match schema {

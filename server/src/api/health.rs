@@ -71,7 +71,8 @@ enum PlatformReach {
 }
 
 /// Whether the process runs.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "live", path = "/livez",
+    tag = "health", responses((status = 200, body = Health)))]
 pub(super) async fn live() -> Json<Health> {
     Json(Health {
         status: HealthStatus::Ok,
@@ -79,7 +80,8 @@ pub(super) async fn live() -> Json<Health> {
 }
 
 /// Whether the database can be read and written.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Health), Unhealthy))]
+#[utoipa::path(get, operation_id = "health", path = "/healthz",
+    tag = "health", responses((status = 200, body = Health), Unhealthy))]
 pub(super) async fn show(State(app): State<App>) -> Result<Json<Health>, ApiError> {
     if app.store.health(app.clock.now()).await.is_ready() {
         Ok(live().await)
@@ -92,7 +94,8 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<Health>, ApiErro
 ///
 /// Each part of the database by itself, which decides, and how the platforms answered last, which does not: a platform
 /// that is down is no reason to take this server out of service.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+#[utoipa::path(get, operation_id = "ready", path = "/readyz",
+    tag = "health", responses(
     (status = 200, body = Readiness),
     (status = 503, body = Readiness, description = "The database cannot be read or written."),
 ))]

@@ -81,7 +81,9 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
 pub(super) const REPLAYED: HeaderName = super::name("idempotency-replayed");
 
 /// Lists payments, the newest first.
-#[utoipa::path(get, path = "/v1/payments", tag = "payments", security(("api_key" = [])), params(PageQuery),
+#[utoipa::path(get, operation_id = "listPayments", path = "/v1/payments",
+    tag = "payments", security(("api_key" = [])),
+    params(PageQuery),
     responses((status = 200, body = PaymentList), ListRefused))]
 async fn list(
     State(app): State<App>,
@@ -100,7 +102,9 @@ async fn list(
 }
 
 /// Shows a payment.
-#[utoipa::path(get, path = "/v1/payments/{id}", tag = "payments", security(("api_key" = [])), params(PaymentPath),
+#[utoipa::path(get, operation_id = "showPayment", path = "/v1/payments/{id}",
+    tag = "payments", security(("api_key" = [])),
+    params(PaymentPath),
     responses((status = 200, body = PaymentResource), ShowRefused))]
 async fn show(
     State(app): State<App>,

@@ -1,29 +1,30 @@
 //! `POST /v1/sessions`: prepares a platform for a card from the browser.
 
-use std::net::IpAddr;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::{Amount, AmountError};
+use cardseal_gateways::Amount;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::contract::refusals;
-use super::fields::{CaptureTime, capture, kind, misplaced, mode, none_left, platform};
+use super::fields::{
+    AmountText, CaptureTime, CurrencyCode, CustomerReference, Description, IpAddress, OrderReference,
+    TokenReference, capture, kind, misplaced, mode, none_left, platform,
+};
 use super::payments::{Answers, PaymentResource};
 use super::tokens::TokenResource;
 use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
 use crate::sessions::{self, CustomerIp, PageOptions, PaymentTerms, Status, new_reference};
-use crate::store::SessionId;
+use crate::store::{SessionId, TokenId};
 
 refusals! {
     /// Of `POST /v1/sessions`.
@@ -47,34 +48,28 @@ pub(super) struct SessionRequest {
     #[schema(schema_with = platform)]
     platform: Option<String>,
     /// The merchant's reference of the customer. In a page's session it is the page's own word.
-    #[schema(min_length = 1, max_length = 255, nullable = false, example = "customer-17")]
-    customer: Option<String>,
+    #[schema(nullable = false)]
+    customer: Option<CustomerReference>,
     /// The stored card: for an update the one to replace, for a payment the one that it refers to.
-    #[schema(min_length = 1, max_length = 64, nullable = false, example = "tok_5f0c1d2e")]
-    token: Option<String>,
-    /// For a payment: decimal text in major units, in quotes.
-    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
-    amount: Option<String>,
-    /// For a payment: the ISO 4217 code in capitals.
-    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
-    currency: Option<String>,
-    /// For a payment: what the customer reads.
-    #[schema(min_length = 1, max_length = 255, nullable = false, example = "Two tickets")]
-    description: Option<String>,
-    /// For a payment: the merchant's unique reference. Without it, one is made.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[!-~]+$",
-        nullable = false,
-        example = "order-1001"
-    )]
-    order_reference: Option<String>,
+    #[schema(nullable = false)]
+    token: Option<TokenReference>,
+    /// For a payment.
+    #[schema(nullable = false)]
+    amount: Option<AmountText>,
+    /// For a payment.
+    #[schema(nullable = false)]
+    currency: Option<CurrencyCode>,
+    /// For a payment.
+    #[schema(nullable = false)]
+    description: Option<Description>,
+    /// For a payment. Without it, one is made.
+    #[schema(nullable = false)]
+    order_reference: Option<OrderReference>,
     #[schema(schema_with = capture)]
     capture: Option<CaptureTime>,
-    /// The customer's IPv4 or IPv6 address, for platforms that want it.
-    #[schema(min_length = 1, max_length = 45, nullable = false, example = "192.0.2.1")]
-    customer_ip: Option<String>,
+    /// The customer's address, for platforms that want it.
+    #[schema(nullable = false)]
+    customer_ip: Option<IpAddress>,
     /// Where a page of the platform's sends the customer at the end.
     #[schema(
         min_length = 1,
@@ -171,7 +166,8 @@ enum SessionStatus {
 /// Opens a session: prepares a platform for a card from the browser.
 ///
 /// A page may open one for a token; one for an update or a payment is the merchant's.
-#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", security(("api_key" = []), ()),
+#[utoipa::path(post, operation_id = "createSession", path = "/v1/sessions",
+    tag = "sessions", security(("api_key" = []), ()),
     request_body = Option<SessionRequest>,
     responses((status = 201, body = SessionResource), CreateRefused))]
 pub(super) async fn create(
@@ -201,9 +197,9 @@ pub(super) async fn create(
         let amount = request.amount.ok_or_else(|| missing("amount"))?;
         let currency = request.currency.ok_or_else(|| missing("currency"))?;
         Some(PaymentTerms {
-            amount: parse_amount(&amount, &currency)?,
-            description: request.description.unwrap_or_else(|| "Payment".into()),
-            reference: request.order_reference.unwrap_or_else(new_reference),
+            amount: amount.parse(&currency)?,
+            description: request.description.map_or_else(|| "Payment".into(), String::from),
+            reference: request.order_reference.map_or_else(new_reference, String::from),
         })
     } else {
         none_left(
@@ -219,14 +215,15 @@ pub(super) async fn create(
         None
     };
     let named = |id: String| Platform::from_id(&id).ok_or_else(|| app.unknown_platform());
+    let given = request.customer_ip.map(|ip| ip.parse(SessionRequest::rules()));
     let opened = sessions::open(
         &app,
         sessions::Request {
             kind,
             mode: request.mode,
             platform: request.platform.map(named).transpose()?,
-            token: request.token.map(Into::into),
-            customer: request.customer,
+            token: request.token.map(TokenId::from),
+            customer: request.customer.map(String::from),
             payment,
             capture: request.capture.unwrap_or_default().into(),
             page: PageOptions {
@@ -235,7 +232,7 @@ pub(super) async fn create(
                 variant: request.variant,
             },
             customer_ip: CustomerIp {
-                given: address(request.customer_ip.as_deref())?,
+                given: given.transpose()?,
                 caller: browser.address,
             },
             by_page,
@@ -262,7 +259,8 @@ pub(super) async fn create(
 /// Shows what came of a session.
 ///
 /// Of one whose customer is on a page of the platform's, the platform is asked.
-#[utoipa::path(get, path = "/v1/sessions/{id}", tag = "sessions", security(("api_key" = [])),
+#[utoipa::path(get, operation_id = "showSession", path = "/v1/sessions/{id}",
+    tag = "sessions", security(("api_key" = [])),
     params(("id" = String, Path, description = "The id of the session.")),
     responses((status = 200, body = SessionOutcome), ShowRefused))]
 pub(super) async fn show(
@@ -289,32 +287,4 @@ pub(super) async fn show(
         payment: found.payment.as_ref().map(PaymentResource::from),
         token: found.token.as_ref().map(TokenResource::from),
     }))
-}
-
-/// A customer's address.
-pub(super) fn address(text: Option<&str>) -> Result<Option<IpAddr>, ApiError> {
-    let read = text.map(str::parse).transpose();
-    read.map_err(|_| SessionRequest::rules().invalid("customer_ip", "text that is no address"))
-}
-
-pub(super) fn parse_amount(text: &str, currency: &str) -> Result<Amount, ApiError> {
-    Amount::parse(text, currency).map_err(|error| match error {
-        AmountError::Currency => {
-            let lower = currency.bytes().any(|byte| byte.is_ascii_lowercase());
-            let came = if lower { "text in small letters" } else { "other text" };
-            ApiError::field(Code::CurrencyNotSupported, "currency").detail(&format!(
-                "`currency` must be an ISO 4217 code in capitals, for example \"USD\"; got {came}"
-            ))
-        }
-        AmountError::Malformed | AmountError::TooManyDecimals | AmountError::TooLarge | AmountError::Zero => {
-            let example = if Amount::parse("12.34", currency).is_ok() {
-                "12.34"
-            } else {
-                "1234"
-            };
-            ApiError::field(Code::AmountInvalid, "amount").detail(&format!(
-                "{error}; `amount` must be decimal text above zero, for example \"{example}\" with this currency"
-            ))
-        }
-    })
 }

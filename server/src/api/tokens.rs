@@ -11,7 +11,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::contract::refusals;
-use super::fields::{none_left, platform};
+use super::fields::{
+    EncryptedCard, ProductNumber, SealedCard, SessionReference, WrappedKey, none_left, platform,
+};
 use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::{Browser, Merchant};
@@ -41,24 +43,22 @@ checked!(CardPayload, TokenChange, Nothing);
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CardPayload {
-    /// The id of the session.
-    #[schema(min_length = 1, max_length = 64, example = "ses_5f0c1d2e")]
-    pub(super) session: String,
-    /// GreenPay, relayed: the encrypted card.
-    #[schema(min_length = 1, max_length = 8192, nullable = false)]
-    pub(super) ld: Option<String>,
-    /// GreenPay, relayed: the wrapped key.
-    #[schema(min_length = 1, max_length = 2048, nullable = false)]
-    pub(super) lk: Option<String>,
-    /// Online Payments, relayed: the encrypted card.
-    #[schema(min_length = 1, max_length = 8192, nullable = false)]
-    pub(super) encrypted_customer_input: Option<String>,
-    /// Online Payments, relayed: the platform's number of the card's brand.
-    #[schema(minimum = 0, maximum = 4294967295u32, nullable = false, example = 1)]
-    pub(super) payment_product_id: Option<u32>,
-    /// Worldline Acquiring: the card, sealed to this server's key.
-    #[schema(min_length = 1, max_length = 16384, nullable = false)]
-    pub(super) sealed: Option<String>,
+    pub(super) session: SessionReference,
+    /// GreenPay, relayed.
+    #[schema(nullable = false)]
+    pub(super) ld: Option<EncryptedCard>,
+    /// GreenPay, relayed.
+    #[schema(nullable = false)]
+    pub(super) lk: Option<WrappedKey>,
+    /// Online Payments, relayed.
+    #[schema(nullable = false)]
+    pub(super) encrypted_customer_input: Option<EncryptedCard>,
+    /// Online Payments, relayed.
+    #[schema(nullable = false)]
+    pub(super) payment_product_id: Option<ProductNumber>,
+    /// Worldline Acquiring.
+    #[schema(nullable = false)]
+    pub(super) sealed: Option<SealedCard>,
     /// The direct mode: what the platform answered the browser, unchanged.
     #[schema(value_type = Object, required = false)]
     pub(super) answer: Option<Value>,
@@ -87,10 +87,10 @@ impl TryFrom<CardPayload> for Submission {
         let ciphertext = |data, key, product| PagePayload::Sealed { data, key, product };
         let payload = if let Some(data) = encrypted_customer_input {
             one(&[ld_given, lk_given, sealed_given, answer_given])?;
-            ciphertext(data, None, payment_product_id)
+            ciphertext(data.into(), None, payment_product_id.map(|product| product.0))
         } else if let Some(data) = sealed {
             one(&[ld_given, lk_given, answer_given, product_given])?;
-            ciphertext(data, None, None)
+            ciphertext(data.into(), None, None)
         } else if let Some(answer) = answer {
             one(&[ld_given, lk_given, product_given])?;
             PagePayload::Answer(answer)
@@ -98,7 +98,8 @@ impl TryFrom<CardPayload> for Submission {
             one(&[product_given])?;
             let missing = |name| CardPayload::rules().missing(name);
             let data = ld.ok_or_else(|| missing("ld"))?;
-            ciphertext(data, Some(lk.ok_or_else(|| missing("lk"))?), None)
+            let key = lk.ok_or_else(|| missing("lk"))?;
+            ciphertext(data.into(), Some(key.into()), None)
         };
         Ok(Self::new(session.into(), payload))
     }
@@ -107,7 +108,8 @@ impl TryFrom<CardPayload> for Submission {
 /// Stores the card of a session.
 ///
 /// The same request again, after a lost answer, gets the same token again.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", security(("api_key" = []), ()),
+#[utoipa::path(post, operation_id = "createToken", path = "/v1/tokens",
+    tag = "tokens", security(("api_key" = []), ()),
     request_body = CardPayload,
     responses(
         (status = 201, body = TokenResource, description = "Stored."),
@@ -251,7 +253,9 @@ struct TokenPath {
 }
 
 /// Lists stored cards, the newest first.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", security(("api_key" = [])), params(PageQuery, CustomerQuery),
+#[utoipa::path(get, operation_id = "listTokens", path = "/v1/tokens",
+    tag = "tokens", security(("api_key" = [])),
+    params(PageQuery, CustomerQuery),
     responses((status = 200, body = TokenList), ListRefused))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -273,7 +277,9 @@ pub(super) async fn list(
 }
 
 /// Shows a stored card.
-#[utoipa::path(get, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+#[utoipa::path(get, operation_id = "showToken", path = "/v1/tokens/{id}",
+    tag = "tokens", security(("api_key" = [])),
+    params(TokenPath),
     responses((status = 200, body = TokenResource), ShowRefused))]
 pub(super) async fn show(
     State(app): State<App>,
@@ -285,7 +291,9 @@ pub(super) async fn show(
 }
 
 /// Asks the platform what it knows of the card now.
-#[utoipa::path(post, path = "/v1/tokens/{id}/refresh", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+#[utoipa::path(post, operation_id = "refreshToken", path = "/v1/tokens/{id}/refresh",
+    tag = "tokens", security(("api_key" = [])),
+    params(TokenPath),
     request_body = Option<Nothing>,
     responses((status = 200, body = TokenResource), ChangeRefused))]
 pub(super) async fn refresh(
@@ -299,7 +307,9 @@ pub(super) async fn refresh(
 }
 
 /// Changes a card's expiry and holder, at the platform first.
-#[utoipa::path(patch, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+#[utoipa::path(patch, operation_id = "changeToken", path = "/v1/tokens/{id}",
+    tag = "tokens", security(("api_key" = [])),
+    params(TokenPath),
     request_body = TokenChange,
     responses((status = 200, body = TokenResource), ChangeRefused))]
 pub(super) async fn change(
@@ -322,7 +332,9 @@ pub(super) async fn change(
 /// Deletes a stored card, at the platform first.
 ///
 /// What only a browser named is forgotten here alone: it may be somebody else's card there.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", security(("api_key" = [])), params(TokenPath),
+#[utoipa::path(delete, operation_id = "deleteToken", path = "/v1/tokens/{id}",
+    tag = "tokens", security(("api_key" = [])),
+    params(TokenPath),
     responses((status = 200, body = TokenResource), DeleteRefused))]
 pub(super) async fn delete(
     State(app): State<App>,

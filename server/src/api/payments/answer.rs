@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cardseal_gateways::amount::decimal_text;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::REPLAYED;
 use crate::api::fields::platform;
@@ -62,6 +62,18 @@ pub(in crate::api) struct PaymentResource {
     /// Where the customer has to go, while the payment waits for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<Redirect>,
+}
+
+/// What a change of a payment, or a lookup, comes to.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the contract")]
+pub(super) enum Changed {
+    /// Done.
+    #[response(status = 200)]
+    Known(PaymentResource),
+    /// Nobody knows yet. Look at the payment later.
+    #[response(status = 202)]
+    Unknown(PaymentResource),
 }
 
 /// Why the bank declined.

@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{Answers, PaymentResource};
+use super::answer::{Answers, Changed};
 use super::{KeyHeader, PaymentPath, idempotency_key};
 use crate::App;
 use crate::access::Merchant;
 use crate::api::contract::refusals;
-use crate::api::sessions::parse_amount;
+use crate::api::fields::{AmountText, Bin, CurrencyCode};
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
 use crate::payload::{Payload, checked};
@@ -32,21 +32,15 @@ checked!(Part, Whole);
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Part {
-    /// Decimal text in major units, in quotes. Without it, all that is left.
-    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
-    amount: Option<String>,
+    /// Without it, all that is left.
+    #[schema(nullable = false)]
+    amount: Option<AmountText>,
     /// The payment's own currency.
-    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
-    currency: Option<String>,
+    #[schema(nullable = false)]
+    currency: Option<CurrencyCode>,
     /// The first digits of the card, for platforms that want them where they are not known.
-    #[schema(
-        min_length = 6,
-        max_length = 8,
-        pattern = "^[0-9]+$",
-        nullable = false,
-        example = "424242"
-    )]
-    bin: Option<String>,
+    #[schema(nullable = false)]
+    bin: Option<Bin>,
 }
 
 /// A whole payment.
@@ -54,14 +48,8 @@ pub(in crate::api) struct Part {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Whole {
     /// The first digits of the card, for platforms that want them where they are not known.
-    #[schema(
-        min_length = 6,
-        max_length = 8,
-        pattern = "^[0-9]+$",
-        nullable = false,
-        example = "424242"
-    )]
-    bin: Option<String>,
+    #[schema(nullable = false)]
+    bin: Option<Bin>,
 }
 
 impl From<Whole> for Part {
@@ -77,13 +65,10 @@ impl From<Whole> for Part {
 /// Takes the money of an authorized payment.
 ///
 /// Once, up to the limit of the platform.
-#[utoipa::path(post, path = "/v1/payments/{id}/capture", tag = "payments", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "capturePayment", path = "/v1/payments/{id}/capture",
+    tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,
-    responses(
-        (status = 200, body = PaymentResource),
-        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
-        ChangeRefused,
-    ))]
+    responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn capture(
     State(app): State<App>,
     _: Merchant,
@@ -98,13 +83,10 @@ pub(in crate::api) async fn capture(
 /// Undoes a whole payment.
 ///
 /// Asking for what is done already answers with the payment as it is.
-#[utoipa::path(post, path = "/v1/payments/{id}/void", tag = "payments", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "voidPayment", path = "/v1/payments/{id}/void",
+    tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Whole>,
-    responses(
-        (status = 200, body = PaymentResource),
-        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
-        ChangeRefused,
-    ))]
+    responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn void(
     State(app): State<App>,
     _: Merchant,
@@ -127,13 +109,10 @@ pub(in crate::api) async fn void(
 /// Pays back a payment, or a part of it.
 ///
 /// A refund of a part is new each time: send an `Idempotency-Key`, so that a repeated request is not a second refund.
-#[utoipa::path(post, path = "/v1/payments/{id}/refund", tag = "payments", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "refundPayment", path = "/v1/payments/{id}/refund",
+    tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,
-    responses(
-        (status = 200, body = PaymentResource),
-        (status = 202, body = PaymentResource, description = "Nobody knows yet. Look at the payment later."),
-        ChangeRefused,
-    ))]
+    responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn refund(
     State(app): State<App>,
     _: Merchant,
@@ -166,14 +145,14 @@ async fn change(
             "`currency` must be the payment's own, \"{own}\", or left out; got other text"
         )));
     }
-    let amount = request.amount.map(|text| parse_amount(&text, own)).transpose()?;
+    let amount = request.amount.map(|text| text.parse(own)).transpose()?;
     if movement == Movement::Refund
         && !gateway.capabilities().partial_refunds
         && amount.is_some_and(|amount| amount != payment.amount)
     {
         return Err(ApiError::field(Code::PartialRefundNotOffered, "amount"));
     }
-    let bin = payment.bin.clone().or(request.bin);
+    let bin = payment.bin.clone().or(request.bin.map(String::from));
     let settled = matches!(payment.status, Status::Voided | Status::Refunded);
     if gateway.capabilities().changes_need_bin && bin.is_none() && !settled {
         return Err(ApiError::field(Code::FieldMissing, "bin")

@@ -17,15 +17,18 @@ use super::{KeyHeader, idempotency_key};
 use crate::App;
 use crate::access::Browser;
 use crate::api::contract::refusals;
-use crate::api::fields::{CaptureTime, capture, none_left};
-use crate::api::sessions::{address, parse_amount};
+use crate::api::fields::{
+    AmountText, Bin, CaptureTime, CurrencyCode, CustomerReference, Description, EncryptedCard, IpAddress,
+    OrderReference, ProductNumber, SealedCard, SessionReference, TokenReference, WrappedKey, capture,
+    none_left,
+};
 use crate::api::tokens::CardPayload;
 use crate::error::ApiError;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
 use crate::payments::{self, Charge, SubmissionOptions};
 use crate::sessions::{CustomerIp, accepted, new_reference};
-use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token};
+use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token, TokenId};
 use crate::submission::Submission;
 use crate::tokens;
 
@@ -43,55 +46,49 @@ checked!(PaymentRequest);
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PaymentRequest {
     /// The stored card.
-    #[schema(min_length = 1, max_length = 64, nullable = false, example = "tok_5f0c1d2e")]
-    token: Option<String>,
-    /// Of a stored card: decimal text in major units, in quotes.
-    #[schema(min_length = 1, max_length = 32, nullable = false, example = "12.34")]
-    amount: Option<String>,
-    /// Of a stored card: the ISO 4217 code in capitals.
-    #[schema(min_length = 1, max_length = 8, nullable = false, example = "USD")]
-    currency: Option<String>,
-    /// Of a stored card: what the customer reads.
-    #[schema(min_length = 1, max_length = 255, nullable = false, example = "Two tickets")]
-    description: Option<String>,
-    /// Of a stored card: the merchant's unique reference. Without it, one is made.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[!-~]+$",
-        nullable = false,
-        example = "order-1001"
-    )]
-    order_reference: Option<String>,
-    /// Of a stored card: the merchant's reference of the customer; without it, the card's.
-    #[schema(min_length = 1, max_length = 255, nullable = false, example = "customer-17")]
-    customer: Option<String>,
-    /// Of a stored card: the customer's IPv4 or IPv6 address, for platforms that want it.
-    #[schema(min_length = 1, max_length = 45, nullable = false, example = "192.0.2.1")]
-    customer_ip: Option<String>,
+    #[schema(nullable = false)]
+    token: Option<TokenReference>,
+    /// Of a stored card.
+    #[schema(nullable = false)]
+    amount: Option<AmountText>,
+    /// Of a stored card.
+    #[schema(nullable = false)]
+    currency: Option<CurrencyCode>,
+    /// Of a stored card.
+    #[schema(nullable = false)]
+    description: Option<Description>,
+    /// Of a stored card. Without it, one is made.
+    #[schema(nullable = false)]
+    order_reference: Option<OrderReference>,
+    /// Of a stored card; without it, the card's.
+    #[schema(nullable = false)]
+    customer: Option<CustomerReference>,
+    /// Of a stored card: the customer's address, for platforms that want it.
+    #[schema(nullable = false)]
+    customer_ip: Option<IpAddress>,
     #[schema(schema_with = capture)]
     capture: Option<CaptureTime>,
     /// Of a stored card: whether the card network's own token is charged; without it, as configured.
     #[schema(nullable = false)]
     network_token: Option<bool>,
-    /// The id of the session.
-    #[schema(min_length = 1, max_length = 64, nullable = false, example = "ses_5f0c1d2e")]
-    session: Option<String>,
-    /// GreenPay, relayed: the encrypted card.
-    #[schema(min_length = 1, max_length = 8192, nullable = false)]
-    ld: Option<String>,
-    /// GreenPay, relayed: the wrapped key.
-    #[schema(min_length = 1, max_length = 2048, nullable = false)]
-    lk: Option<String>,
-    /// Online Payments, relayed: the encrypted card.
-    #[schema(min_length = 1, max_length = 8192, nullable = false)]
-    encrypted_customer_input: Option<String>,
-    /// Online Payments, relayed: the platform's number of the card's brand.
-    #[schema(minimum = 0, maximum = 4294967295u32, nullable = false, example = 1)]
-    payment_product_id: Option<u32>,
-    /// Worldline Acquiring: the card, sealed to this server's key.
-    #[schema(min_length = 1, max_length = 16384, nullable = false)]
-    sealed: Option<String>,
+    /// The session whose card is charged.
+    #[schema(nullable = false)]
+    session: Option<SessionReference>,
+    /// GreenPay, relayed.
+    #[schema(nullable = false)]
+    ld: Option<EncryptedCard>,
+    /// GreenPay, relayed.
+    #[schema(nullable = false)]
+    lk: Option<WrappedKey>,
+    /// Online Payments, relayed.
+    #[schema(nullable = false)]
+    encrypted_customer_input: Option<EncryptedCard>,
+    /// Online Payments, relayed.
+    #[schema(nullable = false)]
+    payment_product_id: Option<ProductNumber>,
+    /// Worldline Acquiring.
+    #[schema(nullable = false)]
+    sealed: Option<SealedCard>,
     /// The direct mode: what the platform answered the browser, unchanged.
     #[schema(value_type = Object, required = false)]
     answer: Option<Value>,
@@ -99,14 +96,8 @@ pub(in crate::api) struct PaymentRequest {
     #[schema(nullable = false)]
     kount: Option<bool>,
     /// Of a session: the first digits of the card, for a later void or refund.
-    #[schema(
-        min_length = 6,
-        max_length = 8,
-        pattern = "^[0-9]+$",
-        nullable = false,
-        example = "424242"
-    )]
-    bin: Option<String>,
+    #[schema(nullable = false)]
+    bin: Option<Bin>,
 }
 
 impl PaymentRequest {
@@ -153,7 +144,9 @@ impl PaymentRequest {
 type Identity = (Option<IdempotencyKey>, Fingerprint);
 
 /// Charges a stored card, or the card of a session.
-#[utoipa::path(post, path = "/v1/payments", tag = "payments", security(("api_key" = []), ()), params(KeyHeader),
+#[utoipa::path(post, operation_id = "createPayment", path = "/v1/payments",
+    tag = "payments", security(("api_key" = []), ()),
+    params(KeyHeader),
     request_body = PaymentRequest,
     responses(
         (status = 201, body = PaymentResource, description = "What came of it, also where it was declined."),
@@ -209,20 +202,21 @@ async fn by_token(
 ) -> Result<Charge, ApiError> {
     request.none_of_a_session()?;
     let missing = |name| PaymentRequest::rules().missing(name);
-    let token = request.token.as_deref().ok_or_else(|| missing("token"))?;
-    let token = tokens::get(app, &token.into()).await?;
+    let token = request.token.ok_or_else(|| missing("token"))?;
+    let token = tokens::get(app, &TokenId::from(token)).await?;
     let account = app.account(token.platform)?;
-    let amount = request.amount.as_deref().ok_or_else(|| missing("amount"))?;
-    let currency = request.currency.as_deref().ok_or_else(|| missing("currency"))?;
-    let amount = parse_amount(amount, currency)?;
+    let amount = request.amount.ok_or_else(|| missing("amount"))?;
+    let currency = request.currency.ok_or_else(|| missing("currency"))?;
+    let amount = amount.parse(&currency)?;
     accepted(account, &amount)?;
-    let given = address(request.customer_ip.as_deref())?;
+    let given = request.customer_ip.map(|ip| ip.parse(PaymentRequest::rules()));
+    let given = given.transpose()?;
     let customer_ip = CustomerIp { given, caller }.wanted_by(account)?;
     let charge = Charge::of_token(token, amount, customer_ip, answers.clone());
     Ok(Charge {
-        order_reference: request.order_reference.unwrap_or_else(new_reference),
-        description: request.description.unwrap_or_else(|| "Payment".into()),
-        customer: request.customer.or(charge.customer),
+        order_reference: request.order_reference.map_or_else(new_reference, String::from),
+        description: request.description.map_or_else(|| "Payment".into(), String::from),
+        customer: request.customer.map(String::from).or(charge.customer),
         key: key.map(|key| Key {
             scope: Scope::Merchant,
             key,
@@ -236,7 +230,7 @@ async fn by_token(
 
 async fn by_session(
     app: &App,
-    session: String,
+    session: SessionReference,
     request: PaymentRequest,
     (key, fingerprint): Identity,
     answers: &Arc<Answers>,
@@ -255,7 +249,7 @@ async fn by_session(
         key,
         fingerprint,
         fraud_check: request.kount.unwrap_or(false),
-        bin: request.bin,
+        bin: request.bin.map(String::from),
     };
     Ok(Charge::of_submission(app, submission, options, answers.clone()).await?)
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::PaymentPath;
-use super::answer::PaymentResource;
+use super::answer::{Changed, PaymentResource};
 use crate::App;
 use crate::access::Merchant;
 use crate::api::contract::refusals;
@@ -60,13 +60,10 @@ impl From<ResolvedStatus> for Status {
 }
 
 /// Looks an unknown payment up at the platform.
-#[utoipa::path(post, path = "/v1/payments/{id}/refresh", tag = "payments", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "refreshPayment", path = "/v1/payments/{id}/refresh",
+    tag = "payments", security(("api_key" = [])),
     params(PaymentPath), request_body = Option<Nothing>,
-    responses(
-        (status = 200, body = PaymentResource),
-        (status = 202, body = PaymentResource, description = "Nobody knows yet."),
-        RefreshRefused,
-    ))]
+    responses(Changed, RefreshRefused))]
 pub(in crate::api) async fn refresh(
     State(app): State<App>,
     _: Merchant,
@@ -85,7 +82,8 @@ pub(in crate::api) async fn refresh(
 /// Takes the merchant's word for what became of an unknown payment.
 ///
 /// Ask the platform first. Nothing is sent again after this word.
-#[utoipa::path(post, path = "/v1/payments/{id}/resolve", tag = "payments", security(("api_key" = [])),
+#[utoipa::path(post, operation_id = "resolvePayment", path = "/v1/payments/{id}/resolve",
+    tag = "payments", security(("api_key" = [])),
     params(PaymentPath), request_body = Resolution,
     responses((status = 200, body = PaymentResource), ResolveRefused))]
 pub(in crate::api) async fn resolve(
