@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::body::to_bytes;
-use axum::extract::{FromRequest, Request};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use cardseal::redact::holds_card_number;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -50,25 +51,24 @@ impl FromRequest<App> for Body {
 }
 
 /// Reads a body within the limit and the time.
-pub(crate) async fn read(request: Request, app: &App, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let time = app.config.connections.body_timeout;
-    match tokio::time::timeout(time, to_bytes(request.into_body(), limit)).await {
-        Err(_) => {
-            app.bounds.acted(Bound::BodyTimeout);
-            Err(Code::RequestTimeout.into())
-        }
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(error)) => {
-            let too_large =
-                std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
-            Err(if too_large {
-                Code::BodyTooLarge
-            } else {
-                Code::BadJson
-            }
-            .into())
-        }
-    }
+pub(crate) async fn read(mut request: Request, app: &App, limit: usize) -> Result<Bytes, ApiError> {
+    DefaultBodyLimit::max(limit).apply(&mut request);
+    let body = Bytes::from_request(request, &());
+    let Ok(read) = tokio::time::timeout(app.config.connections.body_timeout, body).await else {
+        app.bounds.acted(Bound::BodyTimeout);
+        return Err(Code::RequestTimeout.into());
+    };
+    read.map_err(|rejection| {
+        let too_large = matches!(
+            rejection,
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))
+        );
+        ApiError::from(if too_large {
+            Code::BodyTooLarge
+        } else {
+            Code::BadJson
+        })
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
