@@ -1,4 +1,5 @@
-//! Who may call: the merchant by key, pages by origin and within a rate, platforms by the secret in the address.
+//! Access control. The merchant needs the API key, a page an allowed origin and a rate limit, a platform the secret
+//! in its webhook address.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -18,7 +19,7 @@ use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
 use crate::logging::printable;
 
-/// The rules of access.
+/// Decides who may call.
 pub struct Access {
     key: [u8; 32],
     origins: Vec<String>,
@@ -29,7 +30,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// From the configuration.
+    /// Reads the key, the origins and the limits from the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -42,13 +43,13 @@ impl Access {
         }
     }
 
-    /// Whether a page of this origin may call.
+    /// Whether pages of this origin may call.
     #[must_use]
     pub fn allows_origin(&self, origin: &[u8]) -> bool {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
-    /// Forgets the clients that have been calm for a while. To be called now and then.
+    /// Drops the state of clients that have their full quota again. Call it regularly.
     pub(crate) fn forget_idle(&self) {
         self.limiter.forget_idle();
     }
@@ -85,8 +86,8 @@ impl Access {
         }
     }
 
-    /// A page of an allowed origin reads from that same origin. The host is checked too: a name that somebody
-    /// else points at this machine is not ours.
+    /// Whether this is a same-origin request of an allowed page. The host is checked too, because somebody else's
+    /// name may point at this machine.
     fn is_own_page(&self, headers: &HeaderMap) -> bool {
         let text = |name| {
             headers
@@ -107,7 +108,7 @@ impl Access {
             .map_err(|wait| ApiError::from(Code::RateLimited).retry_after(wait))
     }
 
-    /// The client's address, as far as it is known.
+    /// The client's address, if it is known.
     fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let peer = parts
             .extensions
@@ -121,7 +122,7 @@ impl Access {
         address.map(|address| address.to_canonical())
     }
 
-    /// The last entry of `X-Forwarded-For`, which the proxy in front of this server wrote.
+    /// The last entry of `X-Forwarded-For`: the one that the proxy in front of this server wrote.
     fn forwarded(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let list = headers.get_all("x-forwarded-for").iter().next_back()?;
         let address = list
@@ -132,21 +133,21 @@ impl Access {
         if address.is_none() {
             self.unreadable_forwarded_for.call_once(|| {
                 tracing::warn!(
-                    "the last entry of X-Forwarded-For is not an address: the proxy's own address is counted instead; \
-                     have the proxy write addresses (this is logged once)"
+                    "the last entry of X-Forwarded-For is not an address, so the rate limit counts the proxy's own \
+                     address; configure the proxy to write addresses (logged once)"
                 );
             });
         }
         address
     }
 
-    /// What is counted.
+    /// The key of the rate limit.
     fn client(&self, parts: &Parts) -> IpAddr {
         self.address(parts).map_or(Ipv6Addr::UNSPECIFIED.into(), bucket)
     }
 }
 
-/// What counts as one client: an IPv4 address, or of IPv6 the half that one customer line owns.
+/// What counts as one client: an IPv4 address, or the /64 network of an IPv6 address, which one customer has.
 pub(crate) fn bucket(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -163,8 +164,8 @@ fn quota(limits: &Limits) -> Quota {
         .allow_burst(positive(limits.browser_burst))
 }
 
-/// An entry of `X-Forwarded-For` in the forms that proxies write: an address, or an address with a port, in quotes or
-/// not. IPv6 may stand in brackets and may name its zone.
+/// Parses an entry of `X-Forwarded-For` in the forms that proxies write: an address with or without a port, quoted or
+/// not. An IPv6 address may be in brackets and may have a zone.
 fn forwarded_address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim().trim_matches('"').trim();
     let host = match entry.strip_prefix('[') {
@@ -191,13 +192,13 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Whether two secrets are the same, in a time that says nothing of either.
+/// Compares two secrets in constant time.
 #[must_use]
 pub fn same(given: &str, secret: &SecretString) -> bool {
     digest(given).ct_eq(&digest(secret.expose_secret())).into()
 }
 
-/// The caller has the merchant's key, or the demo lets its own page in.
+/// An extractor that admits callers with the API key, and in the demo its own page.
 pub struct Merchant;
 
 impl FromRequestParts<App> for Merchant {
@@ -208,11 +209,11 @@ impl FromRequestParts<App> for Merchant {
     }
 }
 
-/// The caller is a page of an allowed origin, or has the merchant's key.
+/// An extractor that admits pages of allowed origins and callers with the API key.
 pub struct Browser {
-    /// Whether [`Merchant`] would have let it in.
+    /// Whether [`Merchant`] would admit the caller.
     pub merchant: Result<(), ApiError>,
-    /// The address that the call came from, unless it came with the merchant's key: then it is the merchant's own.
+    /// The caller's address. `None` with an API key, because the address is then the merchant's own.
     pub address: Option<IpAddr>,
 }
 

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 /// Random bytes of a generated key.
 const BYTES: usize = 32;
 
-/// Words of keys that somebody meant to replace. Long enough that no random key contains one.
+/// Words in placeholder keys. They are long enough that no random key contains one.
 const PLACEHOLDERS: &[&str] = &[
     "replace",
     "changeme",
@@ -22,7 +22,7 @@ const PLACEHOLDERS: &[&str] = &[
     "random-char",
 ];
 
-/// A new key from the operating system's random source, in hexadecimal.
+/// Generates a key from the operating system's random source, in hexadecimal.
 ///
 /// # Errors
 /// If the system has no random source.
@@ -32,7 +32,7 @@ pub fn generate() -> Result<SecretString, getrandom::Error> {
     Ok(hex::encode(bytes).into())
 }
 
-/// Why a key is refused. The key itself is in none of the reasons.
+/// Why a key is refused, if it is. The reason never contains the key.
 #[must_use]
 pub fn weakness(key: &str) -> Option<&'static str> {
     if !(32..=256).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -41,8 +41,8 @@ pub fn weakness(key: &str) -> Option<&'static str> {
     pattern(key)
 }
 
-/// Why a secret of any length cannot have been drawn at random: a placeholder, few different characters, a repeated
-/// pattern, a sequence. It does not prove that others were.
+/// Why a secret is obviously not random, if it is: a placeholder, few different characters, a repeated pattern or a
+/// sequence.
 #[must_use]
 pub fn pattern(secret: &str) -> Option<&'static str> {
     let lower = secret.to_ascii_lowercase();

@@ -1,7 +1,7 @@
-//! Bounds on how many cards pages try. Whoever tests stolen cards needs many attempts; a customer needs few.
+//! Limits on how many cards pages may try. Testing stolen cards takes many attempts; a customer needs few.
 //!
-//! Attempts per session are counted in the database, see [`crate::store::Store::claim_session`]. Here are the rates:
-//! per customer, and in all. They are counted before a platform hears of anything.
+//! Attempts per session are counted in the database: see [`crate::store::Store::claim_session`]. This module has the
+//! rates per customer and in total. They are checked before any call to a platform.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
@@ -13,12 +13,12 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quot
 use crate::config::Limits;
 use crate::store::Session;
 
-/// Keys that have a rate of their own at once.
+/// How many keys can have a rate limit of their own.
 const MOST_KEYS: usize = 50_000;
-/// Beyond those, keys that share one rate.
+/// How many rate limits the keys beyond those share.
 const SHARED_KEYS: u64 = 1024;
 
-/// A rate for each of many keys, in bounded memory.
+/// A rate limit per key, in bounded memory.
 pub(crate) struct Keyed {
     limiter: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
@@ -38,7 +38,7 @@ impl Keyed {
         }
     }
 
-    /// Counts a call of a key, or says in how many seconds the next one may come.
+    /// Counts a call. If it exceeds the limit, the error is the number of seconds to wait.
     pub(crate) fn check(&self, key: &impl Hash) -> Result<(), u64> {
         let mut key = self.hasher.hash_one(key);
         if self.limiter.len() >= self.most {
@@ -47,14 +47,14 @@ impl Keyed {
         self.limiter.check_key(&key).map_err(|until| seconds(&until))
     }
 
-    /// Forgets the keys that have their whole quota again. To be called now and then.
+    /// Drops the keys that have their full quota again. Call it regularly.
     pub(crate) fn forget_idle(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
     }
 }
 
-/// The rates of attempts and sessions.
+/// The rate limits of attempts and sessions.
 pub(crate) struct Attempts {
     customers: Keyed,
     all: DefaultDirectRateLimiter,
@@ -74,8 +74,8 @@ impl Attempts {
         }
     }
 
-    /// Lets a card of a session through, or refuses it before anything is done with it. The same text again, after a
-    /// lost answer, is the same attempt.
+    /// Counts a card that is sent for a session, or refuses it. The same payload sent again after a lost answer is
+    /// the same attempt.
     pub(crate) fn admit(&self, session: &Session, body_hash: &str) -> Result<(), TooMany> {
         if session.body_hash.as_deref() == Some(body_hash) {
             return Ok(());
@@ -93,13 +93,14 @@ impl Attempts {
             .map_err(|until| TooMany::at_once("too many cards were tried", seconds(&until)))
     }
 
-    /// Forgets the customers that have been calm for a while. To be called now and then.
+    /// Drops the state of customers that have their full quota again. Call it regularly.
     pub(crate) fn forget_idle(&self) {
         self.customers.forget_idle();
         self.customers_sessions.forget_idle();
     }
 
-    /// Lets a session be opened. What a merchant opens counts for its customer alone.
+    /// Counts a session that is opened, or refuses it. A session that the merchant opens counts only for its
+    /// customer.
     pub(crate) fn open_session(&self, customer: Option<&str>, by_page: bool) -> Result<(), TooMany> {
         if let Some(customer) = customer {
             self.customers_sessions
@@ -115,13 +116,13 @@ impl Attempts {
     }
 }
 
-/// More cards or sessions than the limits allow.
+/// A limit on cards or sessions was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooMany {
-    /// That does not end by waiting.
+    /// The session has used up its cards. Waiting does not help.
     #[error("this session has had too many cards; open a new one")]
     CardsOfSession,
-    /// Another one may come after so many seconds.
+    /// The rate was exceeded. The next attempt is allowed after `wait` seconds.
     #[error("{what}; try again later")]
     AtOnce { what: &'static str, wait: u64 },
 }

@@ -1,7 +1,7 @@
-//! Request bodies, read strictly.
+//! Strict parsing of request bodies.
 //!
-//! JSON objects only, of bounded size, each key once, no field that nobody asked for. A body that holds what
-//! looks like a card number outside the ciphertext is discarded before anything else looks at it.
+//! A body is one JSON object of bounded size, without duplicate keys. If it contains what looks like a card number
+//! outside the ciphertext, it is discarded before anything else reads it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,13 +22,13 @@ use crate::bounds::Bound;
 use crate::error::{ApiError, Code};
 use crate::payload::is_ordinary;
 
-/// A JSON object.
+/// A request body: a JSON object.
 pub struct Body {
-    /// Its members.
+    /// The fields.
     pub fields: Map<String, Value>,
-    /// Numbers among them, as they were written.
+    /// The top-level numbers, digit by digit as the caller wrote them.
     pub numbers: BTreeMap<String, String>,
-    /// SHA-256 of the canonical text: two bodies that say the same have the same.
+    /// SHA-256 of the canonical text. Bodies that differ only in formatting have the same fingerprint.
     pub fingerprint: String,
 }
 
@@ -50,7 +50,7 @@ impl FromRequest<App> for Body {
     }
 }
 
-/// Reads a body within the limit and the time.
+/// Reads a body, within a size limit and the configured time-out.
 pub(crate) async fn read(mut request: Request, app: &App, limit: usize) -> Result<Bytes, ApiError> {
     DefaultBodyLimit::max(limit).apply(&mut request);
     let body = Bytes::from_request(request, &());
@@ -123,7 +123,7 @@ impl Body {
     }
 }
 
-/// What the parser found, without its own text, which may quote the body.
+/// Describes a parser error without the parser's own text, which may quote the body.
 fn unreadable(error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
     if let Some(rest) = text.strip_prefix(DUPLICATE) {
@@ -139,8 +139,8 @@ fn unreadable(error: &serde_json::Error) -> ApiError {
     ))
 }
 
-/// Ciphertext and signatures are long runs of hex or base64 in which digits follow one another by chance. A
-/// platform's key hash stands in the answer of the direct way.
+/// Ciphertext, signatures and a platform's key hash: long runs of hex or base64 that can contain the digits of a card
+/// number by chance.
 const OPAQUE: &[&[&str]] = &[
     &["ld"],
     &["lk"],
@@ -168,7 +168,7 @@ fn key_holds_card(key: &str) -> bool {
     holds_card_number(key)
 }
 
-/// A number in plain digits, also if it was written with a point or an exponent.
+/// A number in plain digits, even if it was written with a decimal point or an exponent.
 fn plain(number: &serde_json::Number) -> String {
     match number.as_f64() {
         Some(value) if number.is_f64() && value.abs() < 1e20 => format!("{value:.0}"),
@@ -178,7 +178,7 @@ fn plain(number: &serde_json::Number) -> String {
 
 const DUPLICATE: &str = "duplicate field";
 
-/// A JSON value in which no object has a key twice.
+/// A JSON value without duplicate keys.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

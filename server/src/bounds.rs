@@ -1,4 +1,4 @@
-//! Counts how often each bound of the server acted, and says so in the log without a line for each time.
+//! Counts how often each limit of the server took effect, and logs a summary instead of a line for each time.
 
 use std::fmt::Write;
 use std::sync::Mutex;
@@ -6,15 +6,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Between two lines in the log.
+/// The interval between two summaries.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// What can act.
+/// The server's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// A request's header did not arrive in time.
     HeaderTimeout,
-    /// A connection without a request was closed after a while. Ordinary by itself.
+    /// An idle connection was closed. This is normal.
     IdleTimeout,
     /// A request's body did not arrive in time.
     BodyTimeout,
@@ -28,9 +28,9 @@ pub enum Bound {
     ConnectionsFull,
     /// A client address has as many connections as it may have.
     ConnectionsPerAddress,
-    /// The operating system gave no connection, such as for want of open files.
+    /// The operating system refused a connection, for example because too many files are open.
     Accept,
-    /// A call to a platform was refused because too many are under way.
+    /// A call to a platform was refused because too many are in flight.
     PlatformBusy,
 }
 
@@ -48,7 +48,7 @@ impl Bound {
         Self::PlatformBusy,
     ];
 
-    /// Its name in the log.
+    /// The name in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Bound {
     }
 }
 
-/// How often each acted since the start.
+/// How often each limit took effect since the start.
 #[derive(Default)]
 pub struct Bounds {
     counts: [AtomicU64; Bound::ALL.len()],
@@ -79,21 +79,21 @@ impl Bounds {
         self.counts.get(index)
     }
 
-    /// One has acted.
+    /// Counts one occurrence.
     pub(crate) fn acted(&self, bound: Bound) {
         if let Some(counter) = self.counter(bound) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How often one acted.
+    /// The number of occurrences.
     #[must_use]
     pub fn count(&self, bound: Bound) -> u64 {
         self.counter(bound)
             .map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// Logs what acted since the last report: one line, or none.
+    /// Logs what took effect since the last summary: one line, or none.
     pub(crate) fn report(&self) {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = String::new();

@@ -1,4 +1,4 @@
-//! The time, and its text form. Tests can put the clock forward and back.
+//! The clock and the text form of a time. Tests can move the clock.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
-/// The system's clock, and one that never goes back, plus what a test added.
+/// A wall clock and a steady clock that never goes back, each with the offset that a test has set.
 #[derive(Clone)]
 pub struct Clock(Arc<Times>);
 
 struct Times {
-    /// The wall clock's time at the start.
+    /// The wall clock when the process started.
     started_at: i64,
     started: Instant,
     wall: AtomicI64,
@@ -44,7 +44,7 @@ impl Clock {
         wall().saturating_add(self.0.wall.load(Ordering::Relaxed))
     }
 
-    /// The same as the process started; from then on it counts what has passed, whatever the wall clock does.
+    /// Milliseconds on a clock that equals the wall clock at the start and never goes back.
     #[must_use]
     pub fn steady(&self) -> i64 {
         let passed = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -54,7 +54,7 @@ impl Clock {
             .saturating_add(self.0.steady.load(Ordering::Relaxed))
     }
 
-    /// Lets time pass, or, if negative, puts the wall clock back.
+    /// Moves both clocks forward. A negative number moves only the wall clock back.
     pub fn advance(&self, seconds: i64) {
         let millis = seconds.saturating_mul(1000);
         self.0.wall.fetch_add(millis, Ordering::Relaxed);
@@ -62,14 +62,14 @@ impl Clock {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds.
+/// Formats milliseconds since 1970 as RFC 3339 in UTC.
 #[must_use]
 pub fn rfc3339(millis: i64) -> String {
     const MILLISECONDS: TimePrecision = TimePrecision::Second {
         decimal_digits: NonZeroU8::new(3),
     };
     const FORMAT: EncodedConfig = Config::DEFAULT.set_time_precision(MILLISECONDS).encode();
-    // What lies beyond the year 9999 has no RFC 3339 form.
+    // RFC 3339 ends with the year 9999.
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
         .ok()
         .and_then(|time| time.format(&Iso8601::<FORMAT>).ok())

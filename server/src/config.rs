@@ -1,5 +1,5 @@
-//! The configuration: a TOML file, `.env`, and the environment, which wins. Read once; every mistake is named
-//! at once, and no value is ever printed.
+//! The configuration, from a TOML file, `.env` and the environment, which takes precedence. It is read once at start.
+//! All mistakes are reported together, and no value is ever printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,98 +18,98 @@ use serde_json::{Map, Value};
 use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
 
-/// Environment variables of ours start so; a double underscore stands between the levels.
+/// The prefix of our environment variables. A double underscore separates levels.
 const PREFIX: &str = "CARDSEAL__";
 
-/// Everything that the server is told.
+/// The server's configuration.
 pub struct Config {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// The path that all routes stand under, such as `/pay`.
+    /// The path prefix of all routes, such as `/pay`.
     pub base_path: Option<String>,
-    /// The origins of pages that may call.
+    /// The origins whose pages may call.
     pub allowed_origins: Vec<String>,
-    /// The merchant's key.
+    /// The merchant's API key.
     pub api_key: SecretString,
-    /// Whether the client's address is in `X-Forwarded-For`.
+    /// Whether to take the client's address from `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
     /// The database file.
     pub database: PathBuf,
-    /// How long a statement waits for another process that has locked the database.
+    /// How long a statement waits while another process has locked the database.
     pub busy_timeout: Duration,
-    /// Bounds.
+    /// Limits on requests, attempts and sessions.
     pub limits: Limits,
-    /// Bounds on connections.
+    /// Limits on connections.
     pub connections: ConnectionLimits,
     /// Time-outs of calls to platforms.
     pub timeouts: Timeouts,
-    /// How many of those there may be.
+    /// Limits on calls to platforms.
     pub calls: CallLimits,
-    /// The platforms.
+    /// The configured platforms.
     pub platforms: BTreeMap<Platform, Account>,
     /// The demo, if it is on.
     pub demo: Option<Demo>,
-    /// Contracts of other servers that are offered as well.
+    /// APIs of other servers that are offered as well.
     pub compat: Compat,
     /// Whether logs are JSON.
     pub json_logs: bool,
-    /// How much is logged.
+    /// The log level: `error`, `warn`, `info` or `debug`.
     pub log_level: &'static str,
-    /// Whether calls to platforms are logged, where a gateway can.
+    /// Whether calls to platforms are logged, by gateways that can do so.
     pub log_platform_calls: bool,
-    /// What is not wrong enough to refuse; logged at start.
+    /// Problems that do not prevent the start. They are logged.
     pub warnings: Vec<String>,
 }
 
-/// Bounds.
+/// Limits on requests, attempts and sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Largest body.
+    /// The largest request body.
     pub body_bytes: usize,
-    /// Calls per minute and client address without the merchant's key.
+    /// Calls per minute and client address without the API key.
     pub browser_requests_per_minute: u32,
-    /// Calls at once before that counts.
+    /// How many calls may come at once.
     pub browser_burst: u32,
-    /// How long a repeated request waits for the first one.
+    /// How long a repeated request waits for the first one to finish.
     pub idempotency_wait: Duration,
-    /// Cards that one session may bring to its platform.
+    /// How many cards one session may send to its platform.
     pub session_attempts: u32,
-    /// Cards per minute and customer.
+    /// Cards per minute for one customer.
     pub customer_attempts_per_minute: u32,
-    /// Cards per minute in all.
+    /// Cards per minute in total.
     pub attempts_per_minute: u32,
-    /// Sessions per minute and customer.
+    /// Sessions per minute for one customer.
     pub customer_sessions_per_minute: u32,
-    /// Sessions per minute that pages open, in all.
+    /// Sessions per minute that pages may open, in total.
     pub sessions_per_minute: u32,
 }
 
-/// A platform.
+/// A configured platform.
 #[derive(Clone)]
 pub struct Account {
-    /// How to speak to it.
+    /// The client of the platform.
     pub gateway: Arc<dyn Gateway>,
-    /// The part of the address that only the platform knows. Without it, no notification is taken.
+    /// The secret part of the webhook address. Without it, notifications are refused.
     pub webhook_path_secret: Option<SecretString>,
 }
 
-/// Contracts of other servers.
+/// APIs of other servers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Compat {
-    /// That of Global Payments' network-tokenization sample.
+    /// The API of Global Payments' network-tokenization sample.
     pub gp_network_tokens: bool,
 }
 
 /// The demo page.
 #[derive(Clone, Debug)]
 pub struct Demo {
-    /// The page's files.
+    /// The folder with the page's files.
     pub www: PathBuf,
-    /// The package's files.
+    /// The folder with the package's files.
     pub pkg: PathBuf,
 }
 
-/// Why there is no configuration.
+/// All mistakes in the configuration.
 pub struct ConfigError(Vec<Mistake>);
 
 impl fmt::Display for ConfigError {
@@ -130,10 +130,10 @@ impl fmt::Debug for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the file (`cardseal.toml`, if there is one, when none is named), `.env` and the environment.
+    /// Reads the file, `.env` and the environment. Without a file name it reads `cardseal.toml`, if that exists.
     ///
     /// # Errors
-    /// Every mistake.
+    /// All mistakes.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let one = |key: String, message: &str| {
             ConfigError(vec![Mistake {
@@ -180,10 +180,10 @@ impl Config {
         Ok(config)
     }
 
-    /// From the text of a file and an environment.
+    /// Parses the text of a file and an environment.
     ///
     /// # Errors
-    /// Every mistake.
+    /// All mistakes.
     pub fn from_parts(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mistakes = Mistakes::default();
         let mut tree: Map<String, Value> = toml::from_str(text).unwrap_or_else(|error: toml::de::Error| {
@@ -281,7 +281,7 @@ impl Config {
         })
     }
 
-    /// The configured platforms in the order of the table of platforms.
+    /// The configured platforms, in the order of [`Platform::ALL`].
     #[must_use]
     pub fn platforms(&self) -> Vec<(Platform, &Account)> {
         let platforms = self.platforms.iter();
@@ -290,7 +290,7 @@ impl Config {
             .collect()
     }
 
-    /// Lets the demo's own page in, at the address that the server really got.
+    /// Allows the demo page's origin, at the address that the server is bound to.
     pub fn open_demo_origins(&mut self, bound: SocketAddr) {
         if self.demo.is_some() {
             self.allowed_origins.push(format!("http://{bound}"));
@@ -300,9 +300,9 @@ impl Config {
     }
 }
 
-/// A file that every user of the machine can write is refused: any of them would decide where cards and money go.
-/// One that its group can write, or that others can read, is a warning: groups are made on purpose, and container
-/// platforms mount secrets for all to read.
+/// Refuses a file that every user of the machine can write: any of them could redirect cards and money. A file that
+/// its group can write or others can read is a warning, because groups are set up on purpose and container platforms
+/// mount secrets world-readable.
 #[cfg(unix)]
 fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
     use std::os::unix::fs::PermissionsExt;
@@ -327,13 +327,13 @@ fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
     )))
 }
 
-/// Elsewhere access is not a matter of mode bits.
+/// Other systems have no mode bits.
 #[cfg(not(unix))]
 fn permissions(_: &Path) -> Result<Option<String>, &'static str> {
     Ok(None)
 }
 
-/// Puts an environment variable in its place.
+/// Sets the value of an environment variable in the tree.
 fn overlay(table: &mut Map<String, Value>, keys: &[String], value: &str) {
     match keys {
         [] => {}
@@ -370,7 +370,7 @@ fn api_key(server: &Settings<'_>) -> SecretString {
     text.into()
 }
 
-/// Parts of letters, digits and `-._~`, each after a slash.
+/// Reads `base_path`: segments of letters, digits and `-._~`, each after a slash.
 fn base_path(server: &Settings<'_>) -> Option<String> {
     let path = server.optional("base_path")?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -387,7 +387,7 @@ fn base_path(server: &Settings<'_>) -> Option<String> {
     Some(path)
 }
 
-/// Scheme, host and port, as browsers send them.
+/// Whether this is an origin as browsers send it: scheme, host and port.
 fn is_origin(text: &str) -> bool {
     let Some(host) = text
         .strip_prefix("https://")
@@ -418,7 +418,7 @@ fn limits(table: &Settings<'_>) -> Limits {
     limits
 }
 
-/// A number of things. No such number is near what a pointer can count.
+/// Reads a count.
 pub(crate) fn count(
     table: &Settings<'_>,
     key: &str,

@@ -1,7 +1,7 @@
-//! Which connections are open, what each of them waits for, and which one goes when there is no room.
+//! The open connections, what each of them waits for, and which one is closed when there is no room.
 //!
-//! Room is made fairly: of the client address with the most connections, and of equal ones of the one that has waited
-//! longest for a request, the longest waiting connection goes. One whose request is being worked on never goes. So
+//! Making room is fair: the client address with the most connections loses the connection that has waited longest for
+//! a request. A tie is broken by the longest wait. A connection whose request is being handled is never closed. So
 //! whoever opens thousands of connections closes their own, and a client that sends its request at once is served.
 
 use std::cmp::Reverse;
@@ -17,22 +17,22 @@ use tokio_util::sync::CancellationToken;
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Open at once.
+    /// Open connections.
     pub max: usize,
-    /// Open at once from one client address, if that is bounded.
+    /// Open connections from one client address, if limited.
     pub max_per_address: Option<usize>,
-    /// Until a request's header is there.
+    /// How long a request's header may take.
     pub header_timeout: Duration,
-    /// Until the next request begins, and until a client has read its response.
+    /// How long a connection may be idle, and how long a client may take to read its response.
     pub idle_timeout: Duration,
-    /// Until a request's body is there.
+    /// How long a request's body may take.
     pub body_timeout: Duration,
-    /// Of a request's header.
+    /// The largest header of a request.
     pub max_header_bytes: usize,
 }
 
 impl ConnectionLimits {
-    /// Sockets beyond the bound that have been told to close and have not done so yet.
+    /// How many sockets beyond the limit may still be closing.
     pub(crate) const fn closing(&self) -> usize {
         let eighth = self.max / 8;
         if eighth == 0 { 1 } else { eighth }
@@ -42,20 +42,20 @@ impl ConnectionLimits {
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nothing: no request has begun.
+    /// Waiting for a request.
     Idle,
     /// A request's header is arriving.
     Header,
-    /// A request's body is arriving; nothing has been done yet.
+    /// A request's body is arriving.
     Body,
-    /// A request is being worked on.
+    /// A request is being handled.
     Working,
-    /// The response is on its way.
+    /// The response is being sent.
     Sending,
 }
 
 impl Phase {
-    /// Whether closing the connection now breaks nothing that was begun.
+    /// Whether the connection can be closed without interrupting anything.
     const fn waits(self) -> bool {
         matches!(self, Self::Idle | Self::Header | Self::Body)
     }
@@ -72,36 +72,36 @@ pub(crate) struct Connections {
 struct State {
     /// Sockets.
     open: usize,
-    /// Those that have not been told to close.
+    /// Sockets that have not been told to close.
     live: usize,
-    /// Those of them that wait.
+    /// How many of those are waiting.
     waiting: usize,
     next: u64,
     addresses: HashMap<IpAddr, Address>,
 }
 
-/// The connections of one client address; those that wait by when they began to.
+/// The connections of one client address. Those that wait are sorted by when they began to wait.
 #[derive(Default)]
 struct Address {
     live: usize,
     waiting: BTreeMap<u64, CancellationToken>,
 }
 
-/// Why a connection was let in or not.
+/// Whether a connection was admitted, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// There was room.
     Room,
-    /// Another one had to go.
+    /// Another connection was closed.
     InPlaceOfAnother,
-    /// Another one of the same address had to go.
+    /// Another connection of the same address was closed.
     InPlaceOfOwn,
-    /// The address has as many as it may have, all of them at work.
+    /// The address has reached its limit, and all its connections are handling requests.
     Refused,
 }
 
 impl State {
-    /// Tells the connection of an address that has waited longest to close.
+    /// Closes the connection of an address that has waited longest.
     fn close_longest(&mut self, address: IpAddr) -> bool {
         let Some(entry) = self.addresses.get_mut(&address) else {
             return false;
@@ -149,21 +149,21 @@ impl Connections {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether another connection can be let in, in place of one that waits if need be.
+    /// Whether another connection can be admitted, if necessary by closing one that waits.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state();
         state.open < self.limits.max + self.limits.closing()
             && (state.live < self.limits.max || state.waiting > 0)
     }
 
-    /// Waits for room.
+    /// Waits until another connection can be admitted.
     pub(crate) async fn room(&self) {
         while !self.has_room() {
             self.changed.notified().await;
         }
     }
 
-    /// Closes some that wait: the system is out of files.
+    /// Closes some waiting connections because the system has run out of files.
     pub(crate) fn shed(&self) {
         let mut state = self.state();
         for _ in 0..self.limits.closing() {
@@ -173,7 +173,7 @@ impl Connections {
         }
     }
 
-    /// Lets a connection in.
+    /// Admits a connection.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> (Admission, Option<Arc<Slot>>) {
         let mut state = self.state();
         let mut admission = Admission::Room;
@@ -218,7 +218,7 @@ pub(crate) struct Slot {
 struct At {
     phase: Phase,
     deadline: Option<Instant>,
-    /// Its place among those that wait.
+    /// Its position among the waiting connections.
     place: Option<u64>,
 }
 
@@ -227,7 +227,7 @@ impl Slot {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection is doing something else now. False if it has been told to close: then nothing may begin.
+    /// Changes the phase. Returns false if the connection has been told to close: then it must not begin anything.
     pub(crate) fn enter(&self, phase: Phase) -> bool {
         let mut at = self.at();
         let mut state = self.all.state();
@@ -266,7 +266,7 @@ impl Slot {
         true
     }
 
-    /// Bytes have arrived.
+    /// Notes that bytes have arrived.
     pub(crate) fn received(&self) {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Header);
@@ -277,12 +277,12 @@ impl Slot {
         self.at().phase
     }
 
-    /// When it has to do something else.
+    /// When the current phase times out.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.at().deadline
     }
 
-    /// Completes when the connection has to make room.
+    /// Completes when the connection has to close to make room.
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
         self.close.clone().cancelled_owned()
     }

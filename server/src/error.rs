@@ -1,6 +1,6 @@
-//! What callers get when something is refused: `application/problem+json` with a stable code.
+//! The errors that callers get: `application/problem+json` with a stable code.
 //!
-//! One table of codes with their statuses. The cause, which only operators see, goes to the log once.
+//! One table has all codes and their statuses. The cause is for operators: it is logged once.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,7 +15,7 @@ use crate::payload::listed;
 use crate::store::StoreError;
 use crate::{TaskPanicked, UnknownPlatform};
 
-/// When to try again what could not be stored, in seconds.
+/// `Retry-After` in seconds for what could not be stored.
 const STORAGE_RETRY_S: u64 = 5;
 
 macro_rules! codes {
@@ -56,11 +56,11 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is no JSON object in UTF-8.
+    /// The body is not a JSON object in UTF-8.
     BadJson = "bad_json", BAD_REQUEST,
         "the body is not a valid JSON object",
         "the body could not be read as one JSON object in UTF-8; send `{}` if there are no fields";
-    /// A key stands twice in an object.
+    /// An object has a duplicate key.
     DuplicateField = "duplicate_field", BAD_REQUEST,
         "a field appears twice",
         "an object in the body has the same key twice; send each key only once";
@@ -68,31 +68,31 @@ codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE,
         "the body is too large",
         "the body is larger than this server accepts (`limits.body_bytes`)";
-    /// The body came too slowly.
+    /// The body took too long to arrive.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT,
         "the body did not arrive in time",
         "the body was incomplete after `connections.body_timeout_ms`; send the request again";
-    /// Not `application/json`.
+    /// The body is not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "send application/json",
         "a body needs the header `Content-Type: application/json`";
-    /// A field that this request does not have.
+    /// The request has an unknown field.
     UnknownField = "unknown_field", UNPROCESSABLE_ENTITY,
         "the request has an unknown field",
         "this call has no such field; compare the name with the contract at /openapi.json";
-    /// A field that this request needs.
+    /// A field is missing.
     FieldMissing = "field_missing", UNPROCESSABLE_ENTITY,
         "a field is missing",
         "this call needs a field that the request does not have; see the contract at /openapi.json";
-    /// A field has another JSON type.
+    /// A field has the wrong JSON type.
     FieldType = "field_type", UNPROCESSABLE_ENTITY,
         "a field has the wrong type",
         "the field must have another JSON type; see the contract at /openapi.json";
-    /// A field has a value that cannot be taken.
+    /// A field has a value that is not allowed.
     FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY,
         "a field has an invalid value",
         "the value is not allowed for this field; see the contract at /openapi.json";
-    /// Something like a card number stands where none may be.
+    /// A field that must not have a card number seems to have one.
     ClearCardData = "clear_card_data", UNPROCESSABLE_ENTITY,
         "the body contains what looks like a card number in the clear; it was discarded",
         "never send a card number to this server in the clear; check what the page sends";
@@ -100,43 +100,43 @@ codes! {
     AmountInvalid = "amount_invalid", UNPROCESSABLE_ENTITY,
         "the amount is not valid",
         "an amount is decimal text above zero with no more decimals than its currency has, for example \"12.34\"";
-    /// No account for this currency.
+    /// The platform's configuration has no account for this currency.
     CurrencyNotSupported = "currency_not_supported", UNPROCESSABLE_ENTITY,
         "there is no account for this currency",
         "`currency` must be an ISO 4217 code in capitals, for example \"USD\", that the platform's configuration \
          has an account for";
-    /// The merchant's key is needed.
+    /// The API key is missing.
     ApiKeyMissing = "api_key_missing", UNAUTHORIZED,
         "this call needs the merchant's API key",
         "send `Authorization: Bearer <api_key>` from the merchant's server; a page may only open a session for a \
          token and submit its card, from an origin in `allowed_origins`";
-    /// The merchant's key is wrong.
+    /// The API key is wrong.
     ApiKeyInvalid = "api_key_invalid", UNAUTHORIZED,
         "the API key is not valid",
         "the header must be `Authorization: Bearer <api_key>` with the `api_key` of this server's configuration";
-    /// The page is not one of the configured ones.
+    /// The page's origin is not in `allowed_origins`.
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN,
         "calls from this origin are not allowed",
         "the page's origin is not in `allowed_origins`; scheme, host and port must be the same";
-    /// Too many calls from one address.
+    /// One address makes too many calls.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS,
         "too many requests; try again later",
         "this address has sent too many requests; wait as long as `Retry-After` says \
          (`limits.browser_requests_per_minute`)";
-    /// A session, a customer or all together have tried too many cards.
+    /// A session, a customer or all of them together have tried too many cards.
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS,
         "too many cards were tried",
         "a limit against card testing was reached; wait as long as `Retry-After` says, or open a new session if \
          that header is missing";
-    /// No such session.
+    /// There is no such session.
     SessionNotFound = "session_not_found", NOT_FOUND,
         "there is no such session",
         "no session has this id; send the `id` from the answer of `POST /v1/sessions`, to the same server";
-    /// The session is too old.
+    /// The session has expired.
     SessionExpired = "session_expired", GONE,
         "the session has expired; open a new one",
         "the session's `expires_at` is past; nothing was charged or stored";
-    /// The session has led to a token or a payment, or is doing so.
+    /// The session has led to a token or a payment, or is about to.
     SessionUsed = "session_used", CONFLICT,
         "the session has been used; open a new one",
         "a session leads to one token or one payment, and this one has; `GET /v1/sessions/{id}` shows it";
@@ -153,43 +153,43 @@ codes! {
         "the session was opened for another kind of request",
         "a `tokenize` or `update` session goes to `/v1/tokens` and a `payment` session to `/v1/payments`, with \
          the fields of its `mode`";
-    /// Longer than any sealed card.
+    /// The text is longer than any sealed card.
     SealedOversized = "sealed_oversized", UNPROCESSABLE_ENTITY,
         "the sealed card is too long",
         "the sealed text is longer than any card needs; send exactly what the module's `seal` returned";
-    /// Not the documented form.
+    /// The text does not have the documented form.
     SealedMalformed = "sealed_malformed", UNPROCESSABLE_ENTITY,
         "the sealed card is not a JWE of the documented form",
         "the sealed text was cut or changed; send exactly what the module's `seal` returned";
-    /// Another algorithm.
+    /// The card is sealed with another algorithm.
     SealedAlgorithm = "sealed_algorithm", UNPROCESSABLE_ENTITY,
         "the sealed card uses another algorithm",
         "only this package's algorithms are accepted; seal the card with the same version of the module";
-    /// A key that is not in the ring.
+    /// The card is sealed to a key that this server does not have.
     SealedKeyUnknown = "sealed_key_unknown", UNPROCESSABLE_ENTITY,
         "the sealed card names a key that is not in use",
         "the key was removed from `sealing_keys`; open a new session and seal the card again";
-    /// Sealed for another session.
+    /// The card is sealed for another session.
     SealedWrongSession = "sealed_wrong_session", CONFLICT,
         "the sealed card belongs to another session",
         "the sealed card names another session than the request; seal the card for this session";
-    /// Past the end that stands in it.
+    /// The sealed card has expired.
     SealedExpired = "sealed_expired", GONE,
         "the sealed card has expired",
         "its session has ended; open a new session and seal the card again";
-    /// No point of the curve.
+    /// The page's key is not a point of the curve.
     SealedEphemeralKey = "sealed_ephemeral_key", UNPROCESSABLE_ENTITY,
         "the sealed card's ephemeral key is not valid",
         "the key inside the seal is not a point on the curve; seal the card again";
-    /// Changed on its way.
+    /// The sealed card was altered.
     SealedChanged = "sealed_changed", UNPROCESSABLE_ENTITY,
         "the sealed card was changed",
         "the seal does not authenticate; send exactly what the module's `seal` returned, or seal the card again";
-    /// Authentic, and no card.
+    /// What was sealed is authentic and is not a card.
     SealedNotACard = "sealed_not_a_card", UNPROCESSABLE_ENTITY,
         "what was sealed is not a card",
         "the sealed content is not a card that can be charged; check number and expiry in the page";
-    /// No such token.
+    /// There is no such token.
     TokenNotFound = "token_not_found", NOT_FOUND,
         "there is no such token",
         "no token has this id; send the `id` from the answer of `POST /v1/tokens`, to the same server";
@@ -197,15 +197,15 @@ codes! {
     TokenDeleted = "token_deleted", CONFLICT,
         "the token has been deleted",
         "a deleted card cannot be used or restored; ask the customer for the card again";
-    /// A token or a card that was made for somebody else's session.
+    /// The token or card was made for another session.
     TokenBelongsElsewhere = "token_belongs_elsewhere", CONFLICT,
         "this card belongs to another session or customer; make a new token in this session",
         "another session or customer owns the card and keeps it";
-    /// The token is only a browser's word so far.
+    /// The platform has not confirmed the token.
     TokenUnconfirmed = "token_unconfirmed", CONFLICT,
         "the platform has not confirmed this token yet",
         "the platform's notification about the card has not arrived; check that notifications reach this server";
-    /// No such payment.
+    /// There is no such payment.
     PaymentNotFound = "payment_not_found", NOT_FOUND,
         "there is no such payment",
         "no payment has this id; send the `id` from the answer of `POST /v1/payments`, to the same server";
@@ -217,23 +217,23 @@ codes! {
     OrderReferenceUsed = "order_reference_used", CONFLICT,
         "the order reference belongs to another payment",
         "an order is paid once; send another `order_reference`, or leave it out and the server makes one";
-    /// Not 1 to 255 visible ASCII characters.
+    /// The idempotency key is not 1 to 255 visible ASCII characters.
     IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST,
         "Idempotency-Key must be 1 to 255 visible ASCII characters",
         "the header is empty, too long, sent twice, or contains a space or a character outside ASCII";
-    /// The key came with another body before.
+    /// The idempotency key was used with another body.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT,
         "the idempotency key belongs to another request",
         "a key belongs to one request and its body; use a new key for a new request";
-    /// The first request with the key is still under way.
+    /// The first request with the key is still in progress.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
         "the first request with this idempotency key is still under way",
         "send the same request again after `Retry-After`; it gets the answer to the first";
-    /// No connection to the platform: nothing was done.
+    /// The platform cannot be reached. Nothing was done.
     PlatformUnavailable = "platform_unavailable", SERVICE_UNAVAILABLE,
         "the platform could not be reached",
         "the server could not connect to the platform, and nothing was done; its log names host and reason";
-    /// Too many calls to the platform are under way: nothing was sent.
+    /// Too many calls to the platform are in flight. Nothing was sent.
     PlatformBusy = "platform_busy", SERVICE_UNAVAILABLE,
         "too many calls to the platform are under way; nothing was sent",
         "this server's queue for the platform is full (`http.calls_per_platform`); send the same request again \
@@ -242,11 +242,11 @@ codes! {
     PlatformTimeout = "platform_timeout", GATEWAY_TIMEOUT,
         "the platform did not answer in time",
         "the request may have reached the platform; check the payment or the session before you try again";
-    /// The platform's answer cannot be used.
+    /// The platform's answer is unusable.
     PlatformAnswerInvalid = "platform_answer_invalid", BAD_GATEWAY,
         "the platform's answer cannot be used",
         "the platform's answer contradicts its documentation; the server's log has the reason";
-    /// The platform said no: nothing was done.
+    /// The platform refused. Nothing was done.
     PlatformRejected = "platform_rejected", UNPROCESSABLE_ENTITY,
         "the platform refused the request",
         "nothing was done; `platform_code` and `platform_message` are from the platform";
@@ -254,21 +254,21 @@ codes! {
     CardDeclined = "card_declined", UNPROCESSABLE_ENTITY,
         "the bank declined the card",
         "nothing was stored or charged; ask the customer for another card";
-    /// The platform does not take the merchant's account, credentials or permissions: nothing was done.
+    /// The platform rejected the merchant's account, credentials or permissions. Nothing was done.
     PlatformSetup = "platform_setup", BAD_GATEWAY,
         "the platform does not accept this server's account",
         "neither the customer nor the card is the cause; check `platform_code`, and credentials, account and \
          permissions in the platform's section, `[platforms.…]`";
-    /// The platform's answer is not verifiably its own.
+    /// The signature of the platform's answer is missing or wrong.
     SignatureInvalid = "signature_invalid", BAD_GATEWAY,
         "the signature of the platform's answer is missing or wrong",
         "the answer was not used; check the platform's public key in this server's configuration";
-    /// What was handed in is not verifiably the platform's.
+    /// The signature of what a browser or a webhook sent is missing or wrong.
     HandedSignatureInvalid = "signature_invalid", UNPROCESSABLE_ENTITY,
         "the signature is missing or wrong",
         "nothing was stored; submit the platform's answer unchanged, and check the platform's key in this \
          server's configuration";
-    /// The platform has no such operation.
+    /// The platform does not offer this.
     NotOffered = "not_offered", UNPROCESSABLE_ENTITY,
         "the platform does not offer this",
         "the platform has no such operation, or this server's configuration does not turn it on";
@@ -276,23 +276,23 @@ codes! {
     PartialRefundNotOffered = "partial_refund_not_offered", UNPROCESSABLE_ENTITY,
         "the platform refunds whole payments only",
         "leave `amount` out to refund the whole payment";
-    /// The disk is full or failing, or the database is locked: nothing was stored.
+    /// The disk is full or failing, or the database is locked. Nothing was stored.
     StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE,
         "the server cannot store anything at the moment; try again later",
         "nothing was done; send the same request again after `Retry-After`, and check the server's disk";
-    /// A stored record has a value that this version does not know.
+    /// A stored record is damaged or was written by a newer version.
     RecordUnreadable = "record_unreadable", INTERNAL_SERVER_ERROR,
         "a stored record cannot be read; the log names it",
         "a row of the database is damaged or was written by a newer version; the server's log names its table and id";
-    /// No such address.
+    /// There is nothing at this path.
     NotFound = "not_found", NOT_FOUND,
         "there is nothing here",
         "this server has no such route; behind a proxy that keeps a path prefix, set `base_path`";
-    /// Another method is needed.
+    /// The path needs another method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
         "the address does not take this method",
         "the `Allow` header lists the methods of this address";
-    /// Our fault.
+    /// The server failed.
     Internal = "internal", INTERNAL_SERVER_ERROR,
         "something went wrong on our side",
         "this is a defect of the server; its log has the cause under this `request_id`";
@@ -341,7 +341,7 @@ pub struct Problem {
     pub payment: Option<String>,
 }
 
-/// A refusal on its way to the caller. Boxed, so that a `Result` stays small.
+/// An error for a caller. Boxed to keep a `Result` small.
 #[derive(Clone, Debug)]
 pub struct ApiError(Box<Facts>);
 
@@ -371,7 +371,7 @@ impl From<Code> for ApiError {
 }
 
 impl ApiError {
-    /// A refusal of one field.
+    /// An error about one field.
     #[must_use]
     pub fn field(code: Code, field: &str) -> Self {
         let mut error = Self::from(code);
@@ -379,41 +379,41 @@ impl ApiError {
         error
     }
 
-    /// What went wrong inside; for the log only.
+    /// An internal error. The cause goes to the log only.
     #[must_use]
     pub fn internal(cause: &str) -> Self {
         Self::from(Code::Internal).because(cause)
     }
 
-    /// The same refusal with a code that says more.
+    /// Replaces the code with a more precise one.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.0.code = code;
         self
     }
 
-    /// Adds what only the log shows.
+    /// Adds a cause, for the log only.
     #[must_use]
     pub fn because(mut self, cause: &str) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// Says more. Never with a value of the caller's.
+    /// Adds a detail. It must not contain a value from the caller.
     #[must_use]
     pub fn detail(mut self, detail: &str) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// Names the payment that the refusal is about.
+    /// Sets the payment that the error is about.
     #[must_use]
     pub fn about(mut self, payment: &str) -> Self {
         self.0.payment = Some(payment.into());
         self
     }
 
-    /// When to try again.
+    /// Sets `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after = Some(seconds);
@@ -426,31 +426,31 @@ impl ApiError {
         self.0.code
     }
 
-    /// What the platform said, if it refused.
+    /// The platform's refusal, if there is one.
     #[must_use]
     pub fn rejection(&self) -> Option<&Rejection> {
         self.0.rejection.as_ref()
     }
 
-    /// What is known of this refusal, or what its code means in general.
+    /// The detail, or the code's general advice.
     #[must_use]
     pub fn detail_text(&self) -> &str {
         self.0.detail.as_deref().unwrap_or(self.0.code.advice())
     }
 
-    /// What is known of this refusal alone.
+    /// The detail, if there is one.
     #[must_use]
     pub fn own_detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
 
-    /// For the log.
+    /// The cause, for the log.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 
-    /// The body.
+    /// Writes the body.
     #[must_use]
     pub fn render(&self, request_id: &str) -> String {
         let facts = &self.0;
@@ -474,7 +474,7 @@ impl ApiError {
         serde_json::to_string(&problem).unwrap_or_default()
     }
 
-    /// The whole answer, once the id of the request is known.
+    /// Builds the response, once the request's id is known.
     #[must_use]
     pub fn response(&self, request_id: &str) -> Response {
         let mut response = problem(self.0.code.status(), self.render(request_id));
@@ -485,7 +485,7 @@ impl ApiError {
     }
 }
 
-/// An answer of type `application/problem+json`.
+/// Builds a response of type `application/problem+json`.
 #[must_use]
 pub fn problem(status: StatusCode, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
@@ -560,7 +560,7 @@ impl From<TaskPanicked> for ApiError {
     }
 }
 
-/// What a platform said, for the log.
+/// Describes a platform's refusal, for the log.
 fn said(rejection: &Rejection) -> String {
     let part = |text: Option<&str>| text.unwrap_or("none").to_owned();
     let check = match rejection.cause() {

@@ -1,8 +1,8 @@
-//! Bounds the calls that are under way at one platform, so that a slow one fills neither this server nor its own line
-//! with calls, and takes nothing from the others.
+//! Limits the calls in flight at each platform, so that a slow platform neither exhausts this server nor affects the
+//! others.
 //!
-//! The place of a whole operation is taken before its first request is sent and held until its last answer: what has
-//! begun is never refused on its way, and what is refused was not sent.
+//! An operation takes its slot before its first request and holds it until its last answer. An operation that has
+//! begun is never refused halfway, and one that is refused sent nothing.
 
 use cardseal::platform::Platform;
 use std::collections::BTreeMap;
@@ -11,35 +11,35 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many calls each platform gets.
+/// Limits on the calls to one platform.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
-    /// Under way at once.
+    /// Calls in flight.
     pub under_way: usize,
-    /// Waiting for one of those.
+    /// Calls waiting for a slot.
     pub waiting: usize,
-    /// How long one waits.
+    /// How long a call waits.
     pub wait: Duration,
 }
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To prepare for a card. Any page can ask for it, so these get three quarters of the places at most.
+    /// To open a session. Any page can do that, so sessions get at most three quarters of the slots.
     Session,
-    /// Anything else.
+    /// Any other operation.
     Operation,
 }
 
-/// A place among the calls under way, until it is dropped.
+/// A slot. Dropping it frees the slot.
 #[must_use]
 pub(crate) struct Permit {
     _places: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
-/// There is no place: nothing was sent.
+/// No slot was free. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many calls to the platform are under way")]
+#[error("too many calls to the platform are in flight")]
 pub struct Busy;
 
 /// The gates of all platforms.
@@ -54,13 +54,13 @@ impl Gates {
         }
     }
 
-    /// A place at a platform, after a wait in its line if need be.
+    /// Takes a slot of a platform, waiting for one if necessary.
     pub(crate) async fn enter(&self, platform: Platform, purpose: Purpose) -> Result<Permit, Busy> {
         let gate = self.gates.get(&platform).ok_or(Busy)?;
         gate.enter(purpose).await
     }
 
-    /// From now on nobody enters. Those who wait are refused at once, those inside are not disturbed.
+    /// Closes the gates. Waiting calls are refused at once; calls in flight go on.
     pub(crate) fn close(&self) {
         for gate in self.gates.values() {
             gate.operations.free.close();
@@ -99,7 +99,7 @@ impl Gate {
     }
 }
 
-/// Places, and a line of bounded length in front of them.
+/// Slots, and a bounded queue for them.
 struct Line {
     free: Arc<Semaphore>,
     waiting: Semaphore,
@@ -141,7 +141,7 @@ mod tests {
         Arc::new(Gates::new([SLOW, QUICK].into_iter(), limits))
     }
 
-    /// What a future has to say without a wait.
+    /// Polls a future once.
     async fn poll_once<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(value) => Poll::Ready(Some(value)),

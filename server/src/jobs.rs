@@ -1,11 +1,11 @@
-//! What runs for as long as the server does.
+//! Background jobs.
 
 mod reconcile;
 mod upkeep;
 
 use crate::App;
 
-/// Starts every job. They end with the application.
+/// Starts all jobs. They end with the application.
 pub(crate) fn start(app: &App) {
     reconcile::start(app);
     upkeep::start(app);

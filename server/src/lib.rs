@@ -1,7 +1,8 @@
-//! Cardseal's server: opens sessions for the browser module, relays what it sealed, stores tokens, moves money.
+//! Cardseal's server. It opens sessions for the browser module, relays encrypted cards, stores tokens and makes
+//! payments.
 //!
-//! [`router`] is the whole application without a socket. It is written so that money moves once: see the API
-//! of payments, and the store, where everything is on the disk before a platform or a caller hears of it.
+//! [`router`] is the whole application without a socket. Money moves once, whatever is repeated or interrupted: the
+//! store writes each step to disk before a platform or a caller learns of it.
 
 pub mod access;
 mod api;
@@ -55,27 +56,27 @@ pub type App = Arc<Shared>;
 
 /// What every request shares.
 pub struct Shared {
-    /// What the server was told.
+    /// The configuration.
     pub config: Config,
-    /// Who may call.
+    /// Checks who may call, and how often.
     pub access: Access,
-    /// What is kept.
+    /// The database.
     pub store: Store,
-    /// The ways to the platforms, and how each answered last.
+    /// The HTTP client of each platform, and how its last call ended.
     transports: BTreeMap<Platform, (Transport, Arc<Reach>)>,
     /// The time.
     pub clock: Clock,
-    /// How often each bound acted.
+    /// How often each limit took effect.
     pub bounds: Bounds,
-    /// How many calls are under way at each platform.
+    /// Limits the calls in flight at each platform.
     gates: Gates,
-    /// How many cards are tried.
+    /// Limits how many cards are tried.
     attempts: Attempts,
-    /// Work that a caller who hangs up must not cut short.
+    /// Work that goes on if its caller hangs up.
     tasks: TaskTracker,
-    /// Ends lookups, which move no money, as soon as the server is told to stop.
+    /// Cancelled when the server is told to stop. Lookups move no money and end at once.
     stopping: CancellationToken,
-    /// Lookups of unknown payments.
+    /// Lookups of unknown payments that are in progress.
     lookups: Lookups,
 }
 
@@ -94,7 +95,7 @@ pub enum StartError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the platform is not configured")]
 pub struct UnknownPlatform {
-    /// Those that it has.
+    /// The ids of those that are.
     pub configured: Vec<&'static str>,
 }
 
@@ -104,10 +105,10 @@ pub struct UnknownPlatform {
 struct TaskPanicked;
 
 impl Shared {
-    /// Opens the database and settles what the last process left behind.
+    /// Opens the database and recovers what the last process left unfinished.
     ///
     /// # Errors
-    /// See [`StartError`].
+    /// If the database cannot be opened, or the HTTP client cannot be set up.
     pub async fn start(config: Config) -> Result<App, StartError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -119,7 +120,7 @@ impl Shared {
             tracing::warn!(
                 payments = left.payments,
                 changes = left.changes,
-                "the last process ended while money was moving; these are now unknown and need the platform's word"
+                "the last process ended during payments; their outcome is unknown until the platform is asked"
             );
         }
         if config.log_platform_calls {
@@ -157,18 +158,20 @@ impl Shared {
         Ok(app)
     }
 
-    /// Waits until money that is moving has settled. The longest operation is a token, the call, both once more
-    /// because the token is no longer taken, and the question what became of it.
+    /// Waits for operations that move money. The longest one fetches an access token, calls the platform, does both
+    /// again because the token was rejected, and then looks the payment up.
     async fn settle(&self) {
         self.stopping.cancel();
         self.tasks.close();
         let longest = self.config.timeouts.request * 5 + Duration::from_secs(10);
         if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
-            tracing::error!("work is still under way; it will be unknown at the next start");
+            tracing::error!(
+                "operations are still in progress; their outcome will be unknown after the next start"
+            );
         }
     }
 
-    /// Waits until money that is moving has settled, and closes the database.
+    /// Waits for operations that move money, then closes the database.
     pub async fn stop(&self) {
         self.settle().await;
         self.store.close().await;
@@ -195,21 +198,21 @@ impl Shared {
     /// What a configured platform can do.
     ///
     /// # Errors
-    /// As of [`Shared::account`].
+    /// If the platform is not configured.
     pub fn capabilities(&self, platform: Platform) -> Result<Capabilities, UnknownPlatform> {
         Ok(self.account(platform)?.gateway.capabilities())
     }
 
-    /// A place among the calls under way at a platform. It is kept until the operation's last answer.
+    /// Waits for one of the platform's call slots. Hold the permit until the operation's last answer.
     ///
     /// # Errors
-    /// If too many are under way.
+    /// If too many calls are in flight or waiting.
     async fn enter(&self, platform: Platform, purpose: Purpose) -> Result<Permit, Busy> {
         let entered = self.gates.enter(platform, purpose).await;
         entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))
     }
 
-    /// The way to a platform.
+    /// The HTTP client of a platform.
     ///
     /// # Errors
     /// If it is not configured.
@@ -218,13 +221,13 @@ impl Shared {
         found.ok_or_else(|| self.unknown_platform())
     }
 
-    /// How a platform answered last.
+    /// How the last call to a platform ended.
     fn reachability(&self, platform: Platform) -> Reachability {
         let reach = self.transports.get(&platform).map(|(_, reach)| reach.last());
         reach.unwrap_or(Reachability::Unknown)
     }
 
-    /// Carries work through, also if the caller hangs up.
+    /// Runs work to its end, even if the caller hangs up.
     async fn to_completion<T, E>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -238,7 +241,7 @@ impl Shared {
     }
 }
 
-/// One client, and for each platform a record of how its last call ended.
+/// One shared client, with a record for each platform of how its last call ended.
 fn transports(config: &Config) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
     let shared = Transport::new(config.timeouts)?;
     let reporting = |id: &Platform| {

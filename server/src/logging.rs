@@ -1,8 +1,8 @@
-//! One id and one log line a request; one place that writes error bodies.
+//! Gives each request an id and a log line, and writes the bodies of errors.
 //!
-//! A line has the method, the route's pattern, the status, the time, and the code and cause of a refusal. Never
-//! a body, an address with its values, or a header. A refused preflight is the exception: its line has what the browser
-//! asked for, and the address where no route has it.
+//! A line has the method, the route's pattern, the status, the duration, and the code and cause of an error. It never
+//! has a body, a header or a path with its values. Refused preflights are the exception: their line has what the
+//! browser asked for, and the path if no route matches it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 
-/// The id of a request, for stored answers.
+/// The id of a request.
 #[derive(Clone)]
 pub struct RequestId(pub String);
 
@@ -51,13 +51,13 @@ pub fn start(config: &Config) {
     };
 }
 
-/// Where a gateway logs its calls to a platform.
+/// The logger for a gateway's calls to its platform.
 pub fn platform_calls(platform: &'static str) -> Arc<dyn Fn(&str) + Send + Sync> {
     // As a field, in which line ends are escaped.
     Arc::new(move |call| tracing::info!(platform, call, "platform call"))
 }
 
-/// Gives the request an id, writes its log line, and gives error answers their body.
+/// Middleware that gives a request its id, logs it, and writes the body of an error.
 pub async fn observe(State(base): State<Option<String>>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -123,8 +123,8 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
     response
 }
 
-/// Logs preflights that are refused: the layer that answers them writes nothing, and the page's script only learns that
-/// the network failed.
+/// Middleware that logs refused preflights. The CORS layer logs nothing, and the page's script only sees a network
+/// error.
 pub async fn observe_preflights(
     State(allowed_origins): State<String>,
     request: Request,
@@ -196,7 +196,7 @@ pub fn within<'a>(base: Option<&str>, path: &'a str) -> &'a str {
     below.filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }
 
-/// Text of a caller's: short, on one line, card numbers masked.
+/// A caller's text for the log: short, on one line, card numbers masked.
 pub(crate) fn printable(text: &str) -> String {
     line(text, 200)
 }

@@ -20,7 +20,7 @@ Usage: cardseal-server [--config FILE]
   --help                print this
 ";
 
-/// Wipes every block of memory as it is freed, whoever used it: cards that pages sealed pass through libraries.
+/// Wipes every heap block when it is freed: cards that this server decrypts pass through library code too.
 #[global_allocator]
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);

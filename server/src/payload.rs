@@ -1,8 +1,8 @@
-//! Requests as types: what the contract says of a field is what is checked.
+//! Typed requests, checked by the contract's own schema.
 //!
-//! The JSON schema that `utoipa` derives from a request's type stands in `/openapi.json`. The same schema, read once, is
-//! what a body is held to before serde sees it, so that the two cannot differ and every refusal can say what came, what
-//! was expected, and an example.
+//! `utoipa` derives a JSON schema from each request's type for `/openapi.json`. Bodies are checked against the same
+//! schema before serde reads them. So contract and server cannot differ, and every error can say what came, what was
+//! expected, and give an example.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ use crate::store::Fingerprint;
 
 /// A request whose fields are checked by its own schema.
 pub trait Checked: DeserializeOwned + ToSchema {
-    /// The schema, read once.
+    /// The rules of its schema.
     fn rules() -> &'static Rules;
 }
 
-/// Lets types be read from a body.
+/// Implements [`Checked`] for types.
 macro_rules! checked {
     ($($request:ty),+ $(,)?) => {$(
         impl $crate::payload::Checked for $request {
@@ -37,9 +37,9 @@ macro_rules! checked {
 }
 pub(crate) use checked;
 
-/// A body that was read into its type.
+/// A request body, parsed and checked.
 pub struct Payload<T> {
-    /// What was sent.
+    /// The request.
     pub request: T,
     /// SHA-256 of the body's canonical text: two bodies that say the same have the same.
     pub fingerprint: Fingerprint,
@@ -54,7 +54,7 @@ impl<T: Checked> FromRequest<App> for Payload<T> {
 }
 
 impl<T: Checked> Payload<T> {
-    /// Another form of the same request.
+    /// Converts the request.
     pub fn map<U>(self, other: impl FnOnce(T) -> U) -> Payload<U> {
         Payload {
             request: other(self.request),
@@ -75,7 +75,7 @@ impl<T: Checked> Payload<T> {
 pub struct Rules {
     fields: BTreeMap<String, Rule>,
     required: Vec<String>,
-    /// Whether a field without a rule is left unread rather than refused.
+    /// Whether unknown fields are ignored rather than refused.
     open: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct Rule {
 }
 
 impl Rules {
-    /// Of a type, by its schema.
+    /// The rules of a type's schema.
     #[must_use]
     pub fn of<T: ToSchema>() -> Self {
         let mut components = Vec::new();
@@ -115,10 +115,10 @@ impl Rules {
         }
     }
 
-    /// Reads the fields of a body into a type. `numbers` are the body's numbers in the digits of the caller.
+    /// Checks the fields of a body and parses them. `numbers` has the body's numbers digit by digit.
     ///
     /// # Errors
-    /// `unknown_field`, `field_missing`, `field_type`, `field_invalid`: the field is named, and what it takes.
+    /// `unknown_field`, `field_missing`, `field_type` or `field_invalid`, with the field's name and what it takes.
     pub fn read<T: DeserializeOwned>(
         &self,
         mut fields: Map<String, Value>,
@@ -149,21 +149,22 @@ impl Rules {
         }
     }
 
-    /// A field that must be there.
+    /// The error for a missing field.
     #[must_use]
     pub fn missing(&self, name: &str) -> ApiError {
         let expected = self.fields.get(name).map(Rule::expected).unwrap_or_default();
         ApiError::field(Code::FieldMissing, name).detail(&format!("`{name}` is missing; it takes {expected}"))
     }
 
-    /// A field whose value is of the right form, and still not one that can be taken: says what came instead.
+    /// The error for a value that has the right type and is not allowed. `came` describes the value without showing
+    /// it.
     #[must_use]
     pub fn invalid(&self, name: &str, came: &str) -> ApiError {
         let rule = self.fields.get(name);
         refused(Code::FieldInvalid, name, rule.unwrap_or(&Rule::default()), came)
     }
 
-    /// A field that nobody asked for; it is named if its name is an ordinary one.
+    /// The error for an unknown field. It shows the name only if that looks like a field name.
     #[must_use]
     pub fn unknown(&self, name: &str) -> ApiError {
         let known: Vec<&str> = self.fields.keys().map(String::as_str).collect();
@@ -317,7 +318,7 @@ fn span(least: u64, most: u64) -> String {
     }
 }
 
-/// What kind of thing a value is, never the value: it may be a secret.
+/// Describes a value without showing it: it may be a secret.
 fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
@@ -346,7 +347,7 @@ pub(crate) fn listed(words: &[&str], last: &str) -> String {
     }
 }
 
-/// Words of the contract are quoted; sentences are not.
+/// Quotes a word of the contract, but not a sentence.
 fn quoted(word: &str) -> String {
     if word.contains(' ') {
         word.into()
@@ -355,7 +356,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Whether a name can be repeated to the caller: one that somebody chose, and no value that went astray.
+/// Whether a name looks like a field name, and not like a value in the wrong place. Only then may an error repeat it.
 pub(crate) fn is_ordinary(name: &str) -> bool {
     name.len() <= 40
         && name

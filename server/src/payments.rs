@@ -1,8 +1,8 @@
-//! Payments: charges, captures, voids and refunds, and what became of those whose answer was lost.
+//! Payments: charges, captures, voids and refunds, and the lookup of those whose answer was lost.
 //!
-//! No HTTP and no SQL: a caller gets a [`Reply`] or an [`Error`], the store gets the new state of a row. What a caller
-//! was sent is stored beside the outcome, so that the same request gets the same answer again; the caller says by
-//! [`Render`] what that is.
+//! There is no HTTP and no SQL here. A caller gets a [`Reply`] or an [`Error`]; the store gets the new state of a
+//! row. The answer is stored with the outcome, so that a repeated request gets the same answer. The caller's
+//! [`Render`] writes it.
 
 mod change;
 mod charge;
@@ -30,16 +30,16 @@ use crate::reason::{Error, Reason};
 use crate::store::Status;
 use crate::store::{Payment, StoredAnswer};
 
-/// What a request for a payment came to.
+/// The result of a request for a payment.
 pub(crate) enum Reply {
-    /// The payment as it is.
+    /// A payment.
     Payment {
         /// The payment.
         payment: Box<Payment>,
-        /// An earlier request made it.
+        /// Whether an earlier request made it.
         replayed: bool,
     },
-    /// An earlier request had this answer.
+    /// The stored answer of an earlier request.
     Stored(StoredAnswer),
 }
 
@@ -59,7 +59,7 @@ impl Reply {
     }
 }
 
-/// Writes down what a caller is sent, for the store to keep under the idempotency key.
+/// Writes the answers for a caller, which the store keeps under the idempotency key.
 pub(crate) trait Render: Send + Sync {
     /// The answer that shows a payment.
     fn payment(&self, payment: &Payment) -> StoredAnswer;

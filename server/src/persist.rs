@@ -1,4 +1,4 @@
-//! Outcomes of calls to a platform that could not be stored at once.
+//! Stores the outcomes of platform calls, and retries while the database cannot be written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use tracing::Instrument;
 use crate::App;
 use crate::store::StoreError;
 
-/// How long a caller waits for an outcome to be stored, before the answer says that the outcome is unknown.
+/// How long a caller waits for an outcome to be stored. After that its answer says that the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two tries to store an outcome: the first pause, and what it grows to.
+/// The first pause between two attempts, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How often a server that is told to stop tries once more.
+/// How often a server that is told to stop tries again.
 const LAST_TRIES: u32 = 3;
 
-/// Stores the outcome of a call to a platform, which only this process knows. While the database cannot be written, it
-/// is held in memory and tried again, with growing pauses, until it is stored or the server stops.
+/// Stores the outcome of a platform call, which only this process knows. While the database cannot be written, the
+/// outcome is kept in memory and storing it is retried, with growing pauses, until it works or the server stops.
 ///
-/// Returns nothing if the outcome is not stored soon. It will be.
+/// Returns `None` if the outcome is not stored within two seconds. Retries go on in the background.
 pub(crate) async fn store_outcome<T, F, W>(app: &App, what: &'static str, id: &str, store: F) -> Option<T>
 where
     T: Send + 'static,
@@ -31,7 +31,7 @@ where
         Ok(value) => return Some(value),
         Err(cause) => cause,
     };
-    tracing::error!(what, id, %cause, "an outcome cannot be stored; it is held in memory and tried again");
+    tracing::error!(what, id, %cause, "an outcome cannot be stored; it is kept in memory and storing it is retried");
     let (stored, waiting) = oneshot::channel();
     let (owner, id) = (Arc::clone(app), id.to_owned());
     let retries = async move {
@@ -48,13 +48,13 @@ where
             }
             match store(Arc::clone(&owner)).await {
                 Ok(value) => {
-                    tracing::info!(what, id, "an outcome that was held in memory is stored");
+                    tracing::info!(what, id, "an outcome that was kept in memory is stored");
                     // The caller may have its answer already.
                     let _ = stored.send(value);
                     return;
                 }
                 Err(cause) if tries_left == 0 => {
-                    tracing::error!(what, id, %cause, "an outcome was not stored; it will be unknown at the next start");
+                    tracing::error!(what, id, %cause, "an outcome was not stored; after a restart it is unknown");
                     return;
                 }
                 Err(cause) => tracing::error!(what, id, %cause, "an outcome still cannot be stored"),

@@ -1,4 +1,4 @@
-//! Why the domain refuses a request. How that is written in HTTP is the API's matter.
+//! Why the domain refuses a request. `api/errors.rs` writes that in HTTP.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::gate::Busy;
 use crate::store::{PaymentId, Status, StoreError};
 use crate::{TaskPanicked, UnknownPlatform};
 
-/// Why a request is refused, and which payment that is about, if there is one.
+/// Why a request is refused, and the payment that this is about, if any.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Error {
@@ -18,7 +18,7 @@ pub(crate) struct Error {
     pub(crate) payment: Option<PaymentId>,
 }
 
-/// Why.
+/// Why a request is refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Reason {
     #[error("there is no such payment")]
@@ -49,19 +49,19 @@ pub(crate) enum Reason {
     OrderReferenceUsed,
     #[error("the idempotency key belongs to another request")]
     KeyReused,
-    #[error("another request with the same idempotency key is under way")]
+    #[error("another request with the same idempotency key is in progress")]
     InProgress,
     #[error("the payment is {}", .0.stored())]
     State(Status),
     #[error("the payment's status does not allow this outcome")]
     NotResolvable,
-    #[error("the platform needs an authorization and card digits that are not known of this payment")]
+    #[error("the platform needs an authorization and card digits that this payment does not have")]
     CardUnknown,
-    #[error("a lookup of the payment is under way")]
+    #[error("a lookup of the payment is in progress")]
     LookupInProgress,
     #[error("the amount is not valid")]
     AmountInvalid,
-    #[error("the amount is more than what is left of the payment")]
+    #[error("the amount exceeds what is left of the payment")]
     AmountTooLarge,
     #[error("the configuration of {0} has no account for {1}")]
     NoAccount(Platform, &'static str),
@@ -81,7 +81,7 @@ pub(crate) enum Reason {
     /// The bank declined a card that was to be stored.
     #[error(transparent)]
     CardDeclined(Refusal),
-    #[error("the platform has done it and it cannot be stored yet; send the same request again")]
+    #[error("the platform has done this, but it cannot be stored yet; send the same request again")]
     NotStoredYet,
     #[error(transparent)]
     UnknownPlatform(#[from] UnknownPlatform),
@@ -90,7 +90,7 @@ pub(crate) enum Reason {
     /// Nothing was done.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The platform's answer to a question, not to a charge, is missing or cannot be used.
+    /// A platform's answer to something other than a charge is missing or unusable.
     #[error(transparent)]
     Platform(cardseal_gateways::Error),
     #[error(transparent)]
@@ -102,13 +102,13 @@ pub(crate) enum Reason {
 }
 
 impl Error {
-    /// Names the payment.
+    /// Sets the payment.
     pub(crate) fn about(mut self, payment: &PaymentId) -> Self {
         self.payment = Some(payment.clone());
         self
     }
 
-    /// Whether the platform itself said no: the same request would be refused again.
+    /// Whether the platform refused. The same request would be refused again.
     pub(crate) const fn is_rejection(&self) -> bool {
         matches!(self.reason, Reason::Refused(Refusal::Rejected(_)))
     }

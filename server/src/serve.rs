@@ -1,7 +1,7 @@
-//! Connections: accepting them, bounding them, and ending them when the server stops.
+//! Accepts connections, limits them, and ends them when the server stops.
 //!
-//! HTTP/1.1 is `hyper`'s. Its own timer for headers starts with the end of the response before, so it cannot tell an
-//! idle connection from a slow header; the time is kept here.
+//! `hyper` speaks HTTP/1.1. Its header timer starts at the end of the previous response, so it cannot tell an idle
+//! connection from a slow header. This module has its own timers.
 
 use std::convert::Infallible;
 use std::io;
@@ -32,23 +32,23 @@ use crate::api::router;
 use crate::bounds::{Bound, REPORT_EVERY};
 use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
 
-/// Connections that the kernel keeps ready until they are accepted.
+/// The backlog of connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 4096;
-/// Open files for the database, the log and whatever else is no connection.
+/// Open files reserved for the database, the log and anything else that is not a connection.
 const OWN_FILES: u64 = 128;
-/// So many connections there may be, whatever the system's limit.
+/// The fewest connections, whatever the system's limit is.
 const FEWEST_CONNECTIONS: usize = 16;
-/// How long requests that move no money may still take when the server stops.
+/// How long requests that move no money may take when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the last responses may take to be sent.
 const LAST_RESPONSES: Duration = Duration::from_secs(1);
-/// After an accept that the system refused.
+/// The pause after the system refused to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// A listener that a burst of connections does not overflow.
+/// Binds a listener with a backlog that withstands a burst of connections.
 ///
 /// # Errors
-/// If the address cannot be had.
+/// If the address cannot be bound.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -62,7 +62,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` completes and what moves money then has settled.
+/// Serves until `stop` completes and operations that move money have finished.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
     let limits = adapt(app);
     let server = Arc::new(Server {
@@ -92,7 +92,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     if !tasks.is_empty() {
         tracing::warn!(
             connections = tasks.len(),
-            "connections that move no money were cut"
+            "connections without a payment in progress were closed"
         );
     }
     server.cut.cancel();
@@ -110,7 +110,7 @@ struct Server {
     cut: CancellationToken,
 }
 
-/// The limits, as far as the system has open files for them.
+/// The configured limits, lowered to what the system's limit of open files allows.
 fn adapt(app: &App) -> ConnectionLimits {
     let mut limits = app.config.connections;
     if app.config.trust_forwarded_for {
@@ -139,7 +139,7 @@ fn adapt(app: &App) -> ConnectionLimits {
     limits
 }
 
-/// The limit of open files.
+/// The system's limit of open files.
 #[cfg(unix)]
 fn open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -297,7 +297,7 @@ async fn request_on(
     }))
 }
 
-/// A request's body. Until it is there, or nobody wants it any more, the connection may be closed.
+/// A request's body. The connection may be closed until the body has arrived or is no longer needed.
 struct RequestBody {
     body: Incoming,
     slot: Option<Arc<Slot>>,
@@ -342,7 +342,7 @@ impl Drop for RequestBody {
     }
 }
 
-/// A response's body. When it has been handed to the socket, the connection is idle.
+/// A response's body. The connection is idle once the body has been written to the socket.
 struct ResponseBody {
     body: Body,
     _sent: Sent,

@@ -27,9 +27,9 @@ const EXCHANGE_MS: i64 = 24 * 60 * 60_000;
 /// A request for a session.
 pub(crate) struct Request {
     pub(crate) kind: Kind,
-    /// The platform's usual one without a word.
+    /// `None` means the platform's default.
     pub(crate) mode: Option<Mode>,
-    /// The first configured one, or the stored card's, without a word.
+    /// `None` means the stored card's platform, or the first configured one.
     pub(crate) platform: Option<Platform>,
     pub(crate) token: Option<TokenId>,
     pub(crate) customer: Option<String>,
@@ -37,18 +37,18 @@ pub(crate) struct Request {
     pub(crate) capture: Capture,
     pub(crate) page: PageOptions,
     pub(crate) customer_ip: CustomerIp,
-    /// A page asks for it, and not the merchant.
+    /// Whether a page, and not the merchant, opens the session.
     pub(crate) by_page: bool,
 }
 
-/// What a session's payment is to be.
+/// The payment that a session is for.
 pub(crate) struct PaymentTerms {
     pub(crate) amount: Amount,
     pub(crate) description: String,
     pub(crate) reference: String,
 }
 
-/// How the platform's own page looks, and where it returns to.
+/// Options of the platform's own page.
 #[derive(Default)]
 pub(crate) struct PageOptions {
     pub(crate) return_url: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) struct PageOptions {
     pub(crate) variant: Option<String>,
 }
 
-/// The customer's address: the merchant's word, or where a page's call came from.
+/// The customer's address, given by the merchant or taken from a page's call.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CustomerIp {
     pub(crate) given: Option<IpAddr>,
@@ -64,7 +64,7 @@ pub(crate) struct CustomerIp {
 }
 
 impl CustomerIp {
-    /// For a platform that wants it.
+    /// The address, if the platform needs one.
     pub(crate) fn wanted_by(self, account: &Account) -> Result<Option<IpAddr>, Reason> {
         match (account.gateway.capabilities().needs_customer_ip, self.given) {
             (true, given) => Ok(given.or(self.caller)),
@@ -86,11 +86,11 @@ pub(crate) struct Opened {
     pub(crate) expires_at: i64,
     pub(crate) seconds: u32,
     pub(crate) payment: Option<PaymentTerms>,
-    /// What the page needs.
+    /// What the page needs for this platform and mode.
     pub(crate) public: Map<String, Value>,
 }
 
-/// A reference that nobody can guess: an answer that names it belongs to its session.
+/// Generates a reference that cannot be guessed, so that an answer with it belongs to its session.
 pub(crate) fn new_reference() -> String {
     uuid::Uuid::new_v4().to_string()
 }
@@ -179,7 +179,7 @@ pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
     })
 }
 
-/// The session's mode, if the platform offers all that is requested.
+/// Checks that the platform offers what is requested, and returns the session's mode.
 fn offered_mode(account: &Account, request: &Request) -> Result<Mode, Reason> {
     let can = account.gateway.capabilities();
     let not_offered = |field, why| Err(Reason::FieldNotOffered { field, why });
@@ -211,8 +211,8 @@ fn offered_mode(account: &Account, request: &Request) -> Result<Mode, Reason> {
     Ok(mode)
 }
 
-/// Opens a session at a platform, and says when: before the platform made its order, so that a session of ours never
-/// looks younger than the platform's.
+/// Opens a session at a platform. Returns the time before the call, so that our session never looks younger than the
+/// platform's.
 async fn open_at_platform(
     app: &App,
     platform: Platform,
@@ -245,8 +245,8 @@ pub(crate) async fn access_token(app: &App, platform: Platform, by_page: bool) -
     Ok(opened.public.remove("access_token").unwrap_or_default())
 }
 
-/// The session of a payment reference that a page brings: the same one again, so that a repeated request finds its
-/// token.
+/// Finds or creates the session for a payment reference from a page. A repeated request gets the same session, and so
+/// the same token.
 pub(crate) async fn exchange(
     app: &App,
     platform: Platform,
@@ -299,7 +299,7 @@ pub(crate) struct Outcome {
     pub(crate) token: Option<Token>,
 }
 
-/// How far a session is.
+/// The status of a session.
 pub(crate) enum Status {
     Open,
     /// A card is on its way to the platform.
@@ -310,7 +310,7 @@ pub(crate) enum Status {
     Expired,
 }
 
-/// What came of a session. While its customer is on the platform's page, the platform is asked.
+/// Returns the outcome of a session. While the customer is on the platform's page, the platform is asked.
 pub(crate) async fn outcome(app: &App, id: &SessionId, render: Arc<dyn Render>) -> Result<Outcome, Error> {
     let mut session = get(app, id).await?;
     let can = app.capabilities(session.platform)?;

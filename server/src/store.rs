@@ -1,9 +1,10 @@
 //! Sessions, tokens, payments, idempotency keys and notifications, in one SQLite file.
 //!
-//! The store has no rules of payments: it asks its caller for the new state within the transaction that writes it.
+//! The store knows no payment rules. Within the transaction that writes a new state, it asks its caller what that
+//! state is.
 //!
-//! Every commit is on the disk before it returns (`synchronous = FULL`). One process owns the file: what was
-//! under way when the last one ended is settled at the next start, which a second process would do to the first.
+//! Every commit is on disk before it returns (`synchronous = FULL`). One process owns the file. At start it recovers
+//! what the last process left unfinished; a second process would do that to the work of the first.
 
 mod changes;
 mod health;
@@ -39,47 +40,47 @@ pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, Se
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
-/// How long a statement waits for another process that has locked the database.
+/// How long a statement waits while another process has locked the database.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request waits for a connection, behind others that wait for the disk or for a lock.
+/// How long a request waits for a database connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the store could not do it.
+/// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database.
+    /// The database failed.
     #[error("database: {0}")]
     Database(#[source] sqlx::Error),
-    /// The disk is full or failing, the file is locked or read-only: nothing was stored, and it may work later.
+    /// The disk is full or failing, or the file is locked or read-only. Nothing was stored; it may work later.
     #[error("the database cannot be used: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// The file or its lock.
+    /// The file, or its lock file, cannot be opened.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
-    /// Another process has it.
-    #[error("another server is using this database")]
+    /// Another process has opened the database.
+    #[error("another process is using this database")]
     InUse,
-    /// Hard links: SQLite names its log after the path, so two of them ruin the file.
-    #[error("the database file has more than one name (hard links); remove all but one")]
+    /// The file has hard links. SQLite names its log after the path, so two paths would corrupt the database.
+    #[error("the database file has hard links; remove all but one")]
     Linked,
-    /// A newer version wrote it.
-    #[error("the database was written by a newer version")]
+    /// A newer version wrote the database.
+    #[error("the database was written by a newer version; start that version, or restore a backup")]
     TooNew,
-    /// A build that differs in a migration made the tables.
-    #[error("migration {0} of the database is not the one of this version")]
+    /// A migration that has run differs from this version's.
+    #[error("another build made the database (migration {0} differs); start that build, or restore a backup")]
     OtherMigration(i64),
-    /// A row that this version cannot read.
+    /// This version cannot read a row.
     #[error("row {row} of table {table} cannot be read: {reason}")]
     Unreadable {
         /// The table.
         table: &'static str,
         /// The row's id.
         row: String,
-        /// Which value, without the value.
+        /// Which value is wrong. Never the value itself.
         reason: String,
     },
-    /// A value that this version does not know.
-    #[error("the database holds a value that is not known: {0}")]
+    /// A column has a value that this version does not know.
+    #[error("a column has an unknown value: {0}")]
     Unknown(&'static str),
 }
 
@@ -110,14 +111,14 @@ impl From<sqlx::Error> for StoreError {
 /// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The open database. Every method fails with [`StoreError`] if the database does, and has then stored nothing.
+/// The open database. A method that returns a [`StoreError`] has stored nothing.
 pub struct Store {
-    /// One connection: writes wait for one another here and not inside SQLite.
+    /// A single connection. Writes queue here and not inside SQLite.
     writer: SqlitePool,
     reader: SqlitePool,
-    /// Whether a write failed in a way that its connection may not have survived.
+    /// Whether a write failed in a way that may have broken its connection.
     suspect: Arc<AtomicBool>,
-    /// Whether something secret was overwritten that the write-ahead log still holds.
+    /// Whether a secret was wiped that may still be in the write-ahead log.
     wiped: AtomicBool,
     health: health::Probe,
     under_way: UnderWay,
@@ -126,18 +127,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, creates it if need be, and takes possession of it.
+    /// Opens the database file, and creates it if necessary. No other process can open it meanwhile.
     ///
     /// # Errors
-    /// If it is in use, newer than this version, or cannot be opened.
+    /// If the database is in use, is newer than this version, or cannot be opened.
     pub async fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, BUSY_TIMEOUT).await
     }
 
-    /// The same, waiting so long for other processes that lock the database.
+    /// Opens the database with another time-out for locks of other processes.
     ///
     /// # Errors
-    /// If it is in use, newer than this version, or cannot be opened.
+    /// If the database is in use, is newer than this version, or cannot be opened.
     pub async fn open_with(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let (path, lock) = take_possession(path)?;
         let options = SqliteConnectOptions::new()
@@ -147,26 +148,26 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(busy_timeout)
             .foreign_keys(true)
-            // What is deleted or wiped does not linger in free pages.
+            // Overwrites what is deleted, so that it does not stay in free pages.
             .pragma("secure_delete", "ON");
         let suspect = Arc::new(AtomicBool::new(false));
         let noticed = Arc::clone(&suspect);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            // SQLite rolls a transaction back by itself when the disk is full; the connection then still counts it as
-            // open and refuses every further one. A file that was read-only stays so for a connection.
+            // When the disk is full, SQLite rolls a transaction back by itself. The connection still counts it as
+            // open and refuses every later one. And a connection to a file that was read-only stays read-only.
             .before_acquire(move |connection, _| {
                 let failed = noticed.swap(false, Ordering::AcqRel) || connection.is_in_transaction();
                 if failed {
-                    tracing::warn!("a database connection failed; another one takes its place");
+                    tracing::warn!("a database connection failed and is replaced");
                 }
                 Box::pin(std::future::ready(Ok(!failed)))
             })
             .connect_with(options.clone())
             .await?;
         migrations::run(&writer).await?;
-        // After the migration: a connection that knows the old tables would misread the new ones.
+        // Only after the migration: a connection that knows the old tables would misread the new ones.
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -176,7 +177,7 @@ impl Store {
             writer,
             reader,
             suspect,
-            // Whatever the last process left in the log.
+            // The last process may have left something in the log.
             wiped: AtomicBool::new(true),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
@@ -194,7 +195,7 @@ impl Store {
         })
     }
 
-    /// The first row of a query. A connection on which it fails is not used again.
+    /// Returns the first row of a query. If the query fails, its connection is closed.
     async fn row(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Option<SqliteRow>> {
         let mut connection = self.reader.acquire().await?;
         let result = query.fetch_optional(&mut *connection).await;
@@ -204,7 +205,7 @@ impl Store {
         Ok(result?)
     }
 
-    /// All rows of a query. A connection on which it fails is not used again.
+    /// Returns all rows of a query. If the query fails, its connection is closed.
     async fn rows(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>> {
         let mut connection = self.reader.acquire().await?;
         let result = query.fetch_all(&mut *connection).await;
@@ -214,7 +215,7 @@ impl Store {
         Ok(result?)
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
     /// If it does not.
@@ -222,16 +223,16 @@ impl Store {
         self.row(sqlx::query("SELECT 1")).await.map(|_| ())
     }
 
-    /// Writes everything out and closes the file.
+    /// Closes the database.
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
     }
 }
 
-/// Creates the file so that only its owner can read it, and locks it until the process ends, however it ends.
+/// Creates the file, readable by its owner only, and locks it until the process ends.
 ///
-/// The lock belongs to the file and not to one of its names: symbolic links are followed, hard links refused.
+/// The lock belongs to the file, not to a path: symbolic links are followed, hard links refused.
 fn take_possession(path: &Path) -> Result<(PathBuf, File)> {
     if !path.exists() {
         let mut options = OpenOptions::new();
@@ -262,7 +263,7 @@ fn take_possession(path: &Path) -> Result<(PathBuf, File)> {
     }
 }
 
-/// Reads a row. An error names it by table and id, and never shows a value.
+/// Reads a row. An error has its table and id, but never a value.
 fn readable<T>(table: &'static str, row: &SqliteRow, read: impl Fn(&SqliteRow) -> Result<T>) -> Result<T> {
     read(row).map_err(|error| {
         let id = row.try_get::<String, _>("id").ok();
@@ -287,7 +288,7 @@ fn platform(row: &SqliteRow) -> Result<Platform> {
     Platform::from_id(row.try_get("platform")?).ok_or(StoreError::Unknown("platform"))
 }
 
-/// A page of a list. Rows that cannot be read are logged and left out, and others take their places.
+/// A page of a list. Rows that cannot be read are logged and skipped, and later rows fill the page.
 struct Readable<T> {
     items: Vec<T>,
     after: Option<String>,
@@ -305,7 +306,7 @@ impl<T> Readable<T> {
         }
     }
 
-    /// Behind which row to go on, and with how many.
+    /// The row to go on after, and how many rows are still missing.
     fn wanted(&self) -> Option<(Option<String>, i64)> {
         let left = self.limit - self.items.len();
         (self.more && left > 0).then(|| (self.after.clone(), i64::try_from(left).unwrap_or(i64::MAX)))
@@ -317,7 +318,7 @@ impl<T> Readable<T> {
             match read(row) {
                 Ok(item) => self.items.push(item),
                 Err(cause @ StoreError::Unreadable { .. }) => {
-                    tracing::error!(%cause, "a list leaves out a row");
+                    tracing::error!(%cause, "a row is missing from a list because it cannot be read");
                 }
                 Err(error) => return Err(error),
             }

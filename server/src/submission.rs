@@ -9,14 +9,15 @@ use crate::App;
 use crate::reason::{Error, Reason};
 use crate::store::{ANSWER_GRACE_MS, Session, SessionId, SessionState, Taker};
 
-/// In place of a hash: the platform is asked what the customer did on its page.
+/// Replaces the hash if the platform is asked what the customer did on its page.
 const PAGE: &str = "page";
 
 /// What a page sends for its session.
 pub(crate) struct Submission {
     pub(crate) session: SessionId,
     pub(crate) payload: PagePayload,
-    /// Says nothing about the card: the keys and numbers inside ciphertext are random.
+    /// Recognises the same submission. It reveals nothing about the card, because ciphertext contains random keys and
+    /// numbers.
     pub(crate) hash: String,
 }
 
@@ -41,7 +42,8 @@ impl Submission {
         }
     }
 
-    /// Nothing: the customer was on the platform's page, and the platform knows the rest.
+    /// The submission of a session whose customer was on the platform's page. It is empty, because the platform knows
+    /// the rest.
     pub(crate) fn of_page(session: SessionId) -> Self {
         Self {
             session,
@@ -73,7 +75,7 @@ impl Submission {
         Taker::Card(app.config.limits.session_attempts)
     }
 
-    /// For how long after its session's end it is still taken, in milliseconds.
+    /// How many milliseconds after its session's end it is still accepted.
     pub(crate) const fn grace(&self) -> i64 {
         match self.payload {
             PagePayload::Sealed { .. } => 0,

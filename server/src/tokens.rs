@@ -1,12 +1,11 @@
-//! Stored cards: how one is made of a session's card, changed and deleted.
+//! Stored cards: storing a session's card, changing and deleting it.
 //!
 //! No HTTP and no SQL, as in [`crate::payments`].
 //!
-//! A session makes one token. The same card sent again for the same session, because an answer was lost, gets
-//! the token that came of it; another card is refused. A token that a browser names is stored as
-//! `unconfirmed`, whatever its signature says, for the signature does not cover it: it can be charged only when
-//! the platform's own notification names the same one. Where a platform can be asked about it, it is, and the
-//! token is active at once.
+//! A session makes one token. If the same card is sent again for the session, because an answer was lost, the caller
+//! gets the same token; another card is refused. A token that a browser names is stored as `unconfirmed`, because the
+//! platform's signature does not cover it. It can be charged once the platform's own notification names the same
+//! token. If the platform can be asked, it is, and the token is active at once.
 
 mod change;
 mod create;
@@ -18,7 +17,7 @@ use crate::App;
 use crate::reason::{Error, Reason};
 use crate::store::{Token, TokenId, TokenStatus};
 
-/// A token that can be charged or replaced.
+/// Loads a token that can be charged or replaced.
 pub(crate) async fn active(app: &App, id: &TokenId) -> Result<Token, Error> {
     let token = get(app, id).await?;
     match token.status {
@@ -28,7 +27,7 @@ pub(crate) async fn active(app: &App, id: &TokenId) -> Result<Token, Error> {
     }
 }
 
-/// A token.
+/// Loads a token.
 pub(crate) async fn get(app: &App, id: &TokenId) -> Result<Token, Error> {
     let token = app.store.token(id).await?;
     Ok(token.ok_or(Reason::TokenNotFound)?)

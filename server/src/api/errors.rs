@@ -36,15 +36,12 @@ impl From<Reason> for ApiError {
             Reason::InProgress => Self::from(Code::IdempotencyInProgress).retry_after(5),
             Reason::State(status) => Self::from(Code::PaymentState).detail(state(status)),
             Reason::NotResolvable => Code::PaymentState.into(),
-            Reason::CardUnknown => Self::from(Code::PaymentState).detail(
-                "the platform needs an authorization and card digits that are not known of this payment",
-            ),
+            Reason::CardUnknown => Self::from(Code::PaymentState).detail(&reason.to_string()),
             Reason::LookupInProgress => Self::from(Code::PaymentState)
                 .detail("the platform is being asked about the payment just now; try again")
                 .retry_after(5),
             Reason::AmountInvalid => Self::field(Code::AmountInvalid, "amount"),
-            Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount")
-                .detail("the amount is more than what is left of the payment"),
+            Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount").detail(&reason.to_string()),
             Reason::NoAccount(..) => {
                 Self::field(Code::CurrencyNotSupported, "currency").detail(&reason.to_string())
             }

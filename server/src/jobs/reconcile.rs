@@ -1,4 +1,4 @@
-//! Reconciles unknown payments: looks up by itself what became of lost answers, where the platform can say.
+//! Reconciles unknown payments in the background, at platforms that can be asked.
 
 use cardseal::platform::Platform;
 use std::collections::HashSet;
@@ -12,12 +12,13 @@ use crate::payments;
 use crate::store::PaymentId;
 use crate::{App, Shared};
 
-/// Between two queries for unknown payments.
+/// The interval between two queries for unknown payments.
 const ROUND: Duration = Duration::from_millis(500);
-/// How many lookups may be under way at one platform. The others have their own.
+/// How many lookups may be in progress at each platform.
 const LOOKUPS_PER_PLATFORM: usize = 16;
 
-/// Starts a task for each platform that can say: one that hangs delays no other. They end with the application.
+/// Starts a task for each platform that can be asked, so that a slow one does not delay the others. The tasks end
+/// with the application.
 pub(super) fn start(app: &App) {
     for (platform, account) in app.config.platforms() {
         if account.gateway.capabilities().payment_lookup {

@@ -1,5 +1,5 @@
-//! Wipes secrets that have outlived their use, recovers work that a task left behind, and forgets callers whose rate is
-//! whole again.
+//! Wipes secrets that are no longer needed, recovers abandoned work, and drops the state of rate limits that are back
+//! at their full quota.
 
 use cardseal::platform::Platform;
 use std::sync::{Arc, Weak};
@@ -9,12 +9,12 @@ use crate::payments::abandoned;
 use crate::store::StoreError;
 use crate::{App, Shared};
 
-/// Between two rounds of the upkeep.
+/// The interval between two rounds.
 const ROUND: Duration = Duration::from_secs(1);
-/// Every so many rounds, what has expired is wiped and what was left behind recovered.
+/// Secrets are wiped and abandoned work is recovered once in this many rounds.
 const SWEEP: u32 = 5;
 
-/// Starts the upkeep, which ends with the application.
+/// Starts the job. It ends with the application.
 pub(super) fn start(app: &App) {
     let app = Arc::downgrade(app);
     tokio::spawn(async move {
@@ -30,9 +30,9 @@ pub(super) fn start(app: &App) {
                 Ok(()) => failures = 0,
                 Err(cause) => {
                     failures = failures.saturating_add(1);
-                    // Not once a second for as long as the disk is full.
+                    // A full disk must not log a line a second.
                     if failures.is_power_of_two() {
-                        tracing::error!(%cause, failures, "the upkeep of the database fails");
+                        tracing::error!(%cause, failures, "the maintenance of the database failed");
                     }
                 }
             }
@@ -58,7 +58,7 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
                 payments = left.payments,
                 changes = left.changes,
                 sessions = left.sessions,
-                "work was left behind by a task that ended early; its outcome is unknown"
+                "a task ended early; the outcome of its work is unknown"
             );
         }
     }

@@ -1,8 +1,8 @@
 //! Captures, voids and refunds.
 //!
-//! The payment's own status is the lock: it says "in flight" on the disk before the platform is called, together
-//! with a row for the change, whose id is the platform's idempotency key. Requesting what is done already answers
-//! with the payment as it is; a caller who requests parts sends an `Idempotency-Key`.
+//! The payment's status is the lock. Before the platform is called, the status says "in flight" on disk, together
+//! with a row for the change, whose id is the idempotency key at the platform. A request for something that has been
+//! done already returns the payment as it is. For parts of an amount, a caller needs an `Idempotency-Key`.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::store::{
 pub(crate) struct ChangeRequest {
     pub(crate) payment: PaymentId,
     pub(crate) movement: Movement,
-    /// In minor units; all there is without one.
+    /// In minor units. `None` means the whole amount.
     pub(crate) amount: Option<u64>,
     /// First digits of the card, for platforms that want them.
     pub(crate) bin: Option<String>,
@@ -33,8 +33,7 @@ pub(crate) struct ChangeRequest {
     pub(crate) render: Arc<dyn Render>,
 }
 
-/// Changes a payment once, however often it is requested with the same key. A caller who hangs up does not cut it
-/// short.
+/// Changes a payment once per key. The change goes on if the caller hangs up.
 pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     let owner = Arc::clone(app);
     app.to_completion(async move { carry_out(&owner, request).await })
@@ -145,7 +144,7 @@ fn decide(payment: &Payment, movement: Movement, amount: Option<u64>) -> ChangeD
     }
 }
 
-/// What a payment becomes by the result of a change; nothing if that change is not the one that it waits for.
+/// The payment's new state after a change. `None` if the payment is not waiting for this change.
 fn update(payment: &Payment, change: &Change, result: ChangeResult, by: Reporter) -> Option<ChangeUpdate> {
     let (mut captured, mut refunded) = (payment.captured, payment.refunded);
     if result == ChangeResult::Done {
@@ -168,7 +167,7 @@ fn update(payment: &Payment, change: &Change, result: ChangeResult, by: Reporter
     })
 }
 
-/// Stores the result of a change, and what its caller gets again.
+/// Stores the result of a change, and the answer for repeated requests.
 pub(super) async fn store_result(
     app: &App,
     change: &ChangeId,
@@ -182,7 +181,7 @@ pub(super) async fn store_result(
         .await
 }
 
-/// Calls the platform. Whatever happens, there is a result to store: what was not sent has failed.
+/// Calls the platform. There is always a result to store: a change that was not sent has failed.
 async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult, Option<Error>) {
     let outcome = match may_repeat(app, payment, change) {
         Ok(repeat) => call_platform(app, payment, change, repeat).await,
@@ -211,7 +210,7 @@ async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult,
     }
 }
 
-/// The result of a change, until it is stored.
+/// A result that is to be stored.
 struct Finish {
     change: ChangeId,
     result: ChangeResult,
@@ -228,7 +227,7 @@ impl Finish {
         .await
     }
 
-    /// What the same request gets again.
+    /// The answer for repeated requests.
     fn answer(&self, payment: &Payment) -> Option<StoredAnswer> {
         match &self.error {
             Some(error) if error.is_rejection() => Some(self.render.error(error)),
@@ -238,7 +237,8 @@ impl Finish {
     }
 }
 
-/// Looks up a change whose answer was lost: by sending it again with the same key, or without.
+/// Looks up a change whose answer was lost, by sending it again with the same key if the platform still recognises
+/// that.
 pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Result<(), Error> {
     let again = Change {
         again: true,

@@ -1,14 +1,14 @@
 //! Charges a stored card, or the card of a session.
 //!
-//! The order of things is the point:
-//! 1. the idempotency key, the payment and the claim on its session are on the disk, in one transaction;
-//! 2. the platform is called, by a task that a caller who hangs up does not cut short;
-//! 3. the outcome and the answer to the caller are on the disk, in one transaction;
-//! 4. the caller gets its answer.
+//! The order matters:
+//! 1. The idempotency key, the payment and the claim on its session are committed in one transaction.
+//! 2. A task calls the platform. It goes on if the caller hangs up.
+//! 3. The outcome and the caller's answer are committed in one transaction.
+//! 4. The caller gets its answer.
 //!
-//! While 3 is impossible, because the disk is full or the database locked, the outcome is held in memory and tried
-//! again; the caller gets a payment whose outcome is unknown. A process that ends between 1 and 3 leaves a payment that
-//! the next start calls unknown. Nothing ever goes from there to 2 again.
+//! If step 3 fails because the disk is full or the database locked, the outcome is kept in memory and storing it is
+//! retried; the caller gets a payment with an unknown outcome. If the process ends between 1 and 3, the next start
+//! marks the payment as unknown. An unknown payment never goes back to step 2.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,11 +43,11 @@ pub(crate) struct Charge {
     pub(crate) description: String,
     pub(crate) customer: Option<String>,
     pub(crate) key: Option<Key>,
-    /// Of what a page sent for its session.
+    /// The hash of what a page sent for its session.
     pub(crate) payload_hash: String,
-    /// What identifies the card in a page's payload, where nothing else ties that to its session.
+    /// What identifies the card in a page's payload, if nothing else ties the payload to its session.
     pub(crate) card_claim: Option<SecretString>,
-    /// How many milliseconds after its end a session is still good.
+    /// How many milliseconds ago the session may have expired.
     pub(crate) grace: i64,
     pub(crate) capture: Capture,
     pub(crate) network_token: Option<bool>,
@@ -68,7 +68,7 @@ pub(crate) enum Source {
         fraud_check: bool,
         bin: Option<String>,
     },
-    /// Nothing any more: the customer paid on the platform's page, and this is what the platform says of it.
+    /// Nothing more: the customer paid on the platform's page, and this is the outcome there.
     Page {
         session: Box<Session>,
         outcome: Box<Outcome>,
@@ -76,7 +76,7 @@ pub(crate) enum Source {
 }
 
 impl Charge {
-    /// A charge of a stored card under a reference that nobody can guess.
+    /// Creates a charge of a stored card, with a reference that cannot be guessed.
     pub(crate) fn of_token(
         token: Token,
         amount: Amount,
@@ -103,7 +103,7 @@ impl Charge {
         }
     }
 
-    /// A charge of what a session is for.
+    /// Creates a charge of a session's amount.
     pub(super) fn of_session(
         session: &Session,
         source: Source,
@@ -132,7 +132,7 @@ impl Charge {
         })
     }
 
-    /// A charge of the card that a page sends for its session.
+    /// Creates a charge of the card that a page sends for its session.
     pub(crate) async fn of_submission(
         app: &App,
         submission: Submission,
@@ -173,10 +173,10 @@ impl Charge {
     }
 }
 
-/// What comes with a submission that is to be charged.
+/// The options of a charge of a submission.
 pub(crate) struct SubmissionOptions {
     pub(crate) key: Option<IdempotencyKey>,
-    /// Of the request's body.
+    /// The fingerprint of the request's body.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) fraud_check: bool,
     /// The first digits of the card.
@@ -194,7 +194,7 @@ fn session_amount(session: &Session) -> Result<Amount, Error> {
         .ok_or_else(|| Reason::Internal("a payment session has a wrong amount").into())
 }
 
-/// Whether a payload sends a card to the platform now. What a browser did there itself can only be taken in.
+/// Whether a payload sends a card to the platform. An answer that a browser got there usually only reports one.
 fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<bool, Error> {
     Ok(match payload {
         PagePayload::Sealed { .. } => true,
@@ -202,7 +202,7 @@ fn sends_card(app: &App, session: &Session, payload: &PagePayload) -> Result<boo
     })
 }
 
-/// Charges once, however often it is requested with the same key. A caller who hangs up does not cut it short.
+/// Charges once per key. The charge goes on if the caller hangs up.
 pub(crate) async fn charge(app: &App, charge: Charge) -> Result<Reply, Error> {
     let owner = Arc::clone(app);
     app.to_completion(async move { carry_out(&owner, charge).await })
@@ -260,8 +260,8 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
     finish.run(app).await
 }
 
-/// The platform's notification was faster than the browser that sends the same answer. What the browser sends is
-/// checked all the same; then it gets what is known.
+/// Finds the payment of a notification that was faster than the browser with the same answer. The browser's answer is
+/// checked all the same.
 async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Error> {
     if let Source::Page { session, .. } = &charge.source {
         let session = app.store.session(&session.id).await?;
@@ -311,7 +311,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     Ok(app.store.payment(payment).await?)
 }
 
-/// A session as its gateway gets it. `gone` stands in for a secret that has been wiped.
+/// A session for its gateway. `gone` replaces a secret that has been wiped.
 pub(crate) fn open_session<'a>(
     session: &'a Session,
     gone: &'a SecretString,
@@ -328,7 +328,7 @@ pub(crate) fn open_session<'a>(
     }
 }
 
-/// Why a session could not be taken.
+/// Why a session could not be claimed.
 async fn session_gone(app: &App, charge: &Charge) -> Result<Error, Error> {
     let (Source::Payload { session, .. } | Source::Page { session, .. }) = &charge.source else {
         return Ok(Reason::SessionUsed.into());
@@ -428,7 +428,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
     }
 }
 
-/// A stored payment as its gateway gets it, for the charge and for lookups of it.
+/// A stored payment for its gateway, for the charge and for lookups.
 pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, now: i64) -> ChargeParams<'a> {
     ChargeParams {
         token,
@@ -449,7 +449,7 @@ pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, n
     }
 }
 
-/// The result of a charge, until it is stored.
+/// A result that is to be stored.
 struct Finish {
     payment: Payment,
     result: Result<Outcome, Error>,
@@ -491,7 +491,7 @@ impl Finish {
             .await
     }
 
-    /// What the same request gets again.
+    /// The answer for repeated requests.
     fn answer(&self, payment: &Payment, error: Option<&Error>) -> Option<StoredAnswer> {
         match (payment.status, error) {
             // Nothing reached the platform: the same key may try again.
@@ -511,13 +511,13 @@ impl Finish {
         match &self.result {
             Ok(Outcome::Approved(approval)) if approval.unverified => tracing::warn!(
                 payment,
-                "an approval without a valid signature was taken, as configured"
+                "an approval without a valid signature was accepted, as configured"
             ),
             Ok(Outcome::Pending(pending)) => tracing::info!(
                 payment,
                 doubt = pending.doubt.as_str(),
                 redirect = pending.redirect.is_some(),
-                "the platform has a payment and has not decided"
+                "a payment is pending at the platform"
             ),
             Ok(Outcome::Unknown(doubt)) => tracing::warn!(
                 payment,

@@ -1,11 +1,11 @@
-//! Joining a request that another caller has under way.
+//! Waiting for the same request of another caller.
 
 use std::time::{Duration, Instant};
 
-/// Between two checks whether it has ended.
+/// The interval between two checks.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Waits for the end of what another request is doing, for a bounded time.
+/// Waits for another request to end, up to a deadline.
 pub(crate) struct Join(Instant);
 
 impl Join {
@@ -13,7 +13,7 @@ impl Join {
         Self(Instant::now() + patience)
     }
 
-    /// Waits a moment, after which the caller checks again. False once the time is up.
+    /// Pauses before the caller checks again. Returns false after the deadline.
     pub(crate) async fn wait(&self) -> bool {
         if Instant::now() >= self.0 {
             return false;

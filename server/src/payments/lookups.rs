@@ -1,4 +1,4 @@
-//! Lookups that are under way, and how old the unknown outcomes are.
+//! Lookups in progress, and the age of unknown outcomes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use super::Join;
 use crate::clock::Clock;
 use crate::store::PaymentId;
 
-/// How many ages are remembered. Beyond that a payment's age counts from its stored time alone.
+/// How many ages are remembered. Without one, a payment's age counts from its stored time.
 const MOST_AGES: usize = 100_000;
-/// Longer than any platform recognises a key.
+/// Longer than any platform recognises an idempotency key.
 const FORGET_AFTER_MS: i64 = 48 * 60 * 60_000;
 
-/// Payments that are being looked up, and how old the unknown ones are.
+/// The payments that are being looked up, and the age of unknown outcomes.
 #[derive(Default)]
 pub(crate) struct Lookups {
     ids: Mutex<HashSet<PaymentId>>,
@@ -30,7 +30,7 @@ impl Lookups {
         work(&mut self.ages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Remembers when this process itself sent a charge or a change whose outcome is unknown, by the steady clock.
+    /// Remembers when this process sent a charge or a change with an unknown outcome, on the steady clock.
     pub(super) fn sent(&self, id: &str, since: i64) {
         let before = Some(0);
         self.ages(|ages| {
@@ -40,7 +40,7 @@ impl Lookups {
         });
     }
 
-    /// The age of a charge or change, which from the first call on does not depend on the wall clock.
+    /// The age of a charge or change. From the first call on it does not depend on the wall clock.
     pub(super) fn age(&self, id: &str, created_at: i64, clock: &Clock) -> Age {
         let steady = clock.steady();
         let first = Seen {
@@ -64,7 +64,7 @@ impl Lookups {
         }
     }
 
-    /// Its outcome is known, so its age matters no more.
+    /// Forgets the age of a charge or change whose outcome is known.
     pub(super) fn settled(&self, id: &str) {
         self.ages(|ages| ages.remove(id));
     }
@@ -73,23 +73,23 @@ impl Lookups {
 /// When a charge or change was first seen by this process.
 #[derive(Clone, Copy)]
 struct Seen {
-    /// How old it was then, if that is known.
+    /// Its age at that time, if known.
     before: Option<i64>,
-    /// By the steady clock.
+    /// The time on the steady clock.
     since: i64,
 }
 
-/// How old a charge or change is, in milliseconds.
+/// The age of a charge or change in milliseconds.
 #[derive(Clone, Copy)]
 pub(super) struct Age {
-    /// For what needs time to arrive.
+    /// The least that it can be. Use it for what needs time to arrive.
     pub(super) at_least: i64,
-    /// For what may be sent again only while it is young.
+    /// The most that it can be. Use it for what may be repeated only for a while.
     at_most: Option<i64>,
 }
 
 impl Age {
-    /// Whether it is certainly younger.
+    /// Whether it is certainly below a limit.
     pub(super) fn is_below(self, limit: Duration) -> bool {
         self.at_most
             .and_then(|age| u64::try_from(age).ok())
@@ -97,7 +97,7 @@ impl Age {
     }
 }
 
-/// Forgets the oldest when there are too many. They are past every limit that an age is compared with.
+/// Drops the oldest ages if there are too many. They are beyond every limit that an age is compared with.
 fn make_room(ages: &mut HashMap<String, Seen>, steady: i64) -> bool {
     if ages.len() >= MOST_AGES {
         ages.retain(|_, seen| steady - seen.since < FORGET_AFTER_MS);
@@ -105,7 +105,7 @@ fn make_room(ages: &mut HashMap<String, Seen>, steady: i64) -> bool {
     ages.len() < MOST_AGES
 }
 
-/// The right to look one payment up, which one task has at a time. Dropped, however the lookup ends, it is free again.
+/// The right to look up a payment. One task has it at a time, until it is dropped.
 pub(super) struct Turn<'a>(&'a Lookups, &'a PaymentId);
 
 impl<'a> Turn<'a> {
@@ -115,7 +115,7 @@ impl<'a> Turn<'a> {
             .then_some(Self(lookups, id))
     }
 
-    /// The turn, once no other task has it, if that is soon.
+    /// Waits for the turn, up to a deadline.
     pub(super) async fn wait(lookups: &'a Lookups, id: &'a PaymentId, patience: Duration) -> Option<Self> {
         let join = Join::within(patience);
         loop {

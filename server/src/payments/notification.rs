@@ -1,4 +1,4 @@
-//! What a verified notification of a platform does. It is taken once, however often it is sent.
+//! Applies verified notifications. Each takes effect once, however often it is sent.
 
 use cardseal::platform::Platform;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::store::{Effect, Notice, NoticeAction, NoticeSubject, Payment, Status}
 /// A verified notification.
 pub(crate) struct Received<'a> {
     pub(crate) platform: Platform,
-    /// Where it came in.
+    /// The route of the platform's webhook.
     pub(crate) route: &'a str,
-    /// What it is known by when it comes again.
+    /// Identifies the notification when it is sent again.
     pub(crate) digest: &'a str,
     pub(crate) notification: &'a Notification,
 }
 
-/// Stores a notification and what it does, once.
+/// Stores a notification and applies its effect, once.
 pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error> {
     let Received {
         platform,
@@ -48,14 +48,14 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
             platform = platform.id(),
             route,
             effect = effect.stored(),
-            "a notification contradicts what was known"
+            "a notification contradicts the known state"
         );
     } else {
         tracing::info!(
             platform = platform.id(),
             route,
             effect = effect.stored(),
-            "notification taken"
+            "notification processed"
         );
     }
     // It may be about a capture, a void or a refund whose outcome is open: that is looked up now, and not later.
@@ -106,7 +106,7 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
     Ok(effect?)
 }
 
-/// What a report does to a payment, and what that is called.
+/// What a report does to a payment, and the name of that effect.
 fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
     if let Some(update) = report.update(payment, Reporter::Notification) {
         let effect = if matches!(payment.status, Status::InFlight | Status::Unknown) {

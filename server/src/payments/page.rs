@@ -1,4 +1,4 @@
-//! Payments that a customer makes on a page of the platform's.
+//! Payments that a customer makes on the platform's own page.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::gate::Purpose;
 use crate::store::{Key, PAGE_GRACE_MS, Scope, Session, SessionState};
 
 impl Charge {
-    /// A charge that sends nothing any more: the platform says what came of its page.
+    /// Creates a charge from the outcome on the platform's page. It sends nothing.
     ///
-    /// `answer` is what the browser came back with, if it was the browser; it has to fit.
+    /// `answer` is what the browser returned with, if the call comes from a browser. It has to match.
     pub(crate) async fn of_page(
         app: &App,
         session: Session,

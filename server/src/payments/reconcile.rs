@@ -1,7 +1,7 @@
-//! Looks up what became of a lost answer, where the platform can say.
+//! Looks up payments whose answer was lost, at platforms that can be asked.
 //!
-//! A charge is looked up by its reference. One that the platform does not know, and a change, is sent again with the
-//! key of the first time while that is young: the platform recognises the key and does nothing twice.
+//! A charge is looked up by its reference. A charge that the platform does not know, and a change, are sent again
+//! with their first idempotency key, while the platform still recognises it and does nothing twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::App;
 use crate::gate::Purpose;
 use crate::store::{Payment, PaymentId, Status};
 
-/// How long a charge is sent again at most: hours later the customer no longer expects it.
+/// How long a charge may be sent again. Hours later, the customer no longer expects it.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-/// Looks one payment up and returns it as it is then. A payment that somebody else is looking up is returned as it is.
+/// Looks a payment up and returns its new state. If another task is looking it up, returns it as it is.
 pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Error> {
     if let Some(_turn) = Turn::take(&app.lookups, id) {
         // Read within the turn: what has been settled since is not looked up again.
@@ -63,7 +63,7 @@ pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Erro
     Ok(payment)
 }
 
-/// The same on request, where the platform can say. A caller who hangs up does not cut it short.
+/// Does the same for a caller, if the platform can be asked. The lookup goes on if the caller hangs up.
 pub(crate) async fn refresh(app: &App, id: PaymentId) -> Result<Payment, Error> {
     let payment = app.store.payment(&id).await?.ok_or(Reason::PaymentNotFound)?;
     if !app.capabilities(payment.platform)?.payment_lookup {
@@ -116,7 +116,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
     Ok(())
 }
 
-/// Looks a charge up. Only what may send it again is carried through when the server stops.
+/// Looks a charge up. When the server stops, only a lookup that may send the charge again is finished.
 async fn lookup(
     app: &App,
     gateway: &dyn Gateway,

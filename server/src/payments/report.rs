@@ -1,11 +1,11 @@
-//! What the platform or the merchant reports about a charge, in one form, whichever way it came.
+//! A report about a charge, in one form for all sources: an answer, a lookup, a notification or the merchant.
 
 use cardseal_gateways::gateway::{Approval, Decline, Outcome, PaymentEvent};
 
 use super::state::{Event, Reporter, next};
 use crate::store::{Payment, PaymentUpdate, Status};
 
-/// What is reported about a charge.
+/// A report about a charge.
 pub(crate) struct Report {
     pub(crate) event: Event,
     pub(crate) approval: Approval,
@@ -56,7 +56,7 @@ impl Report {
         }
     }
 
-    /// What a payment becomes by this report; nothing if it means nothing in its state.
+    /// The payment's new state after this report. `None` if the report means nothing in its state.
     pub(crate) fn update(&self, payment: &Payment, by: Reporter) -> Option<PaymentUpdate> {
         let status = next(payment.status, self.event, by)?;
         Some(PaymentUpdate {
@@ -75,7 +75,7 @@ impl Report {
         })
     }
 
-    /// Whether an unknown payment stays exactly as it is.
+    /// Whether the report leaves an unknown payment exactly as it is.
     pub(crate) fn adds_nothing(&self, payment: &Payment) -> bool {
         let id_known = self.approval.platform_id.is_none() || payment.platform_payment.is_some();
         self.event == Event::Undecided && self.redirect.is_none() && id_known

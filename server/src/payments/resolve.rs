@@ -1,4 +1,4 @@
-//! The merchant, who has seen the platform's own records, says what became of an unknown payment.
+//! Resolves an unknown payment by the merchant's word, who has seen the platform's own records.
 
 use cardseal_gateways::gateway::Approval;
 
@@ -10,7 +10,7 @@ use super::{Error, Reason};
 use crate::App;
 use crate::store::{ChangeResult, Payment, PaymentId, Status};
 
-/// Gives an unknown payment the status that the merchant found.
+/// Gives an unknown payment the status that the merchant reports.
 pub(crate) async fn resolve(
     app: &App,
     id: &PaymentId,

@@ -1,6 +1,6 @@
 //! The states of a payment, and every transition between them, in one table.
 //!
-//! A payment starts as [`Status::InFlight`] and nothing leads back there: a charge whose outcome is unknown is never
+//! A payment starts as [`Status::InFlight`], and no transition leads back: a charge with an unknown outcome is never
 //! made again. `docs/architecture.md` has the table as a diagram; a test compares them.
 
 use crate::store::{ChangeResult, Movement, Status};
@@ -15,7 +15,7 @@ macro_rules! events {
         impl Event {
             const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// In the diagram.
+            /// The name in the diagram.
             const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)+ }
             }
@@ -28,45 +28,45 @@ events! {
     Approved = "approved";
     /// The bank holds the money.
     Authorized = "authorized";
-    /// The charge, or the hold, has been undone.
+    /// The charge or the authorization was cancelled.
     Voided = "voided";
-    /// The bank said no.
+    /// The bank declined.
     Declined = "declined";
-    /// Nothing was charged: no bank got the request.
+    /// Nothing was charged, and no bank got the request.
     Failed = "failed";
-    /// The answer is missing, or the platform has not decided.
+    /// The answer is missing, or the platform has not decided yet.
     Undecided = "undecided";
-    /// The merchant wants the money that is held.
+    /// The merchant requests a capture.
     CaptureRequested = "capture requested";
-    /// The money is taken.
+    /// The money was captured.
     Captured = "captured";
-    /// It was certainly not taken.
+    /// The money was certainly not captured.
     CaptureFailed = "capture failed";
-    /// Whether it was taken is unknown.
+    /// Whether the money was captured is unknown.
     CaptureUndecided = "capture undecided";
-    /// The merchant wants the payment undone.
+    /// The merchant requests a void.
     VoidRequested = "void requested";
-    /// It is undone.
+    /// The payment was voided.
     VoidDone = "void done";
-    /// It was certainly not undone.
+    /// The payment was certainly not voided.
     VoidFailed = "void failed";
-    /// Whether it was undone is unknown.
+    /// Whether the payment was voided is unknown.
     VoidUndecided = "void undecided";
-    /// The merchant wants money paid back.
+    /// The merchant requests a refund.
     RefundRequested = "refund requested";
-    /// It is paid back, and some is left.
+    /// Money was refunded, and some is left.
     RefundedInPart = "refunded in part";
-    /// It is paid back, and nothing is left.
+    /// Money was refunded, and nothing is left.
     RefundedInFull = "refunded in full";
-    /// It was certainly not paid back.
+    /// The money was certainly not refunded.
     RefundFailed = "refund failed";
-    /// Whether it was paid back is unknown.
+    /// Whether the money was refunded is unknown.
     RefundUndecided = "refund undecided";
     /// The process or the task that was calling the platform ended.
     Abandoned = "abandoned";
 }
 
-/// Who reports that something happened.
+/// Who reports an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reporter {
     /// The server's own call: a request for a charge or a change, and the platform's answer to it.
@@ -99,7 +99,7 @@ struct Transition {
 
 macro_rules! transitions {
     ($([$($from:ident),+] $event:ident $by:ident => $to:ident;)+) => {
-        /// Every transition. What is not here does not happen.
+        /// All transitions. There are no others.
         const TRANSITIONS: &[Transition] = &[$(Transition {
             from: &[$(Status::$from),+],
             event: Event::$event,
@@ -167,17 +167,17 @@ fn targets(from: Status, event: Event, by: Reporter) -> impl Iterator<Item = Sta
         .map(|row| row.to)
 }
 
-/// Where an event leads, if it means anything in this state.
+/// The status after an event. `None` if the event means nothing in this status.
 pub(crate) fn next(from: Status, event: Event, by: Reporter) -> Option<Status> {
     targets(from, event, by).next()
 }
 
-/// The way back to what a payment was before a change that failed.
+/// The status after a change that failed: the one before the change.
 pub(crate) fn back(from: Status, event: Event, by: Reporter, before: Status) -> Option<Status> {
     targets(from, event, by).find(|to| *to == before)
 }
 
-/// What each state in which a platform is being called becomes when no task waits for the answer any more.
+/// For each status in flight, the status if no task waits for the answer any more.
 pub(crate) fn abandoned() -> Vec<(Status, Status)> {
     TRANSITIONS
         .iter()
@@ -186,7 +186,7 @@ pub(crate) fn abandoned() -> Vec<(Status, Status)> {
         .collect()
 }
 
-/// The request for a change.
+/// The event of a request for a change.
 pub(crate) const fn requested(movement: Movement) -> Event {
     match movement {
         Movement::Capture => Event::CaptureRequested,
@@ -195,7 +195,7 @@ pub(crate) const fn requested(movement: Movement) -> Event {
     }
 }
 
-/// The result of a change. `in_full` says whether nothing is left to refund after it.
+/// The event of a change's result. `in_full` says whether nothing is left to refund.
 pub(crate) const fn changed(movement: Movement, result: ChangeResult, in_full: bool) -> Event {
     match (movement, result) {
         (Movement::Capture, ChangeResult::Done) => Event::Captured,

@@ -1,5 +1,5 @@
-//! Captures, voids and refunds. A row is on the disk before the platform is called; its id is the platform's
-//! idempotency key for every try, and the payment's own status is the lock.
+//! Captures, voids and refunds. Each has a row on disk before the platform is called. The row's id is the idempotency
+//! key for every attempt at the platform, and the payment's status is the lock.
 
 use cardseal::platform::Platform;
 use sqlx::sqlite::SqliteRow;
@@ -10,43 +10,43 @@ use super::{
     StoreError, StoredAnswer, payments, readable,
 };
 
-/// Between two lookups of the same payment.
+/// The pauses between two lookups of the same payment.
 const LONGEST_PAUSE_MS: i64 = 300_000;
 
-/// A change to be made.
+/// A change to be stored.
 pub struct NewChange<'a> {
     /// The payment.
     pub payment: &'a PaymentId,
     /// Capture, void or refund.
     pub movement: Movement,
-    /// First digits of the card, for platforms that want them.
+    /// The first digits of the card, for platforms that need them.
     pub bin: Option<&'a str>,
-    /// The caller's key, and the fingerprint of the body that came with it.
+    /// The caller's idempotency key, and the fingerprint of its body.
     pub key: Option<(&'a IdempotencyKey, &'a Fingerprint)>,
 }
 
-/// What is to be done about a requested change, given the payment as it is.
+/// What to do about a requested change, given the payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeDecision {
-    /// It is made.
+    /// Make it.
     Start {
-        /// Of the payment from now on.
+        /// The payment's new status.
         status: Status,
-        /// How much in minor units.
+        /// The amount in minor units.
         amount: u64,
-        /// Whether it is of all there is, sent without an amount.
+        /// Whether it covers the whole payment and is sent without an amount.
         whole: bool,
     },
-    /// The one whose outcome is unknown is sent again.
+    /// Send the change whose outcome is unknown again.
     Again {
-        /// Of the payment from now on.
+        /// The payment's new status.
         status: Status,
     },
-    /// It has been made already.
+    /// Nothing: it has been made already.
     Done,
-    /// The status does not allow it.
+    /// Refuse it: the payment's status does not allow it.
     NotAllowed,
-    /// It is more than is left.
+    /// Refuse it: the amount exceeds what is left.
     TooMuch,
 }
 
@@ -59,57 +59,57 @@ pub struct Change {
     pub payment: PaymentId,
     /// Capture, void or refund.
     pub movement: Movement,
-    /// How much in minor units.
+    /// The amount in minor units.
     pub amount: u64,
-    /// Whether it is of all there is, sent without an amount.
+    /// Whether it covers the whole payment and is sent without an amount.
     pub whole: bool,
     /// First digits of the card.
     pub bin: Option<String>,
-    /// The payment's status without it, for when it fails.
+    /// The payment's status before the change, restored if the change fails.
     pub before: Status,
-    /// Whether the platform was called before and its answer was lost.
+    /// Whether the platform was called before and the answer was lost.
     pub again: bool,
-    /// When it was requested, in milliseconds since 1970.
+    /// The time of the request, in milliseconds since 1970.
     pub created_at: i64,
 }
 
-/// What became of the request for a change.
+/// The result of claiming a change.
 pub enum ChangeClaim {
-    /// It is stored: call the platform, and hold the claim until the outcome is stored.
+    /// The change is stored. Call the platform, and hold the claim until the outcome is stored.
     New(Change, Payment, Claimed),
-    /// The same request, answered.
+    /// The same request was answered before.
     Answered(StoredAnswer),
-    /// The same request, under way or settled without an answer.
+    /// The same request is in progress, or was interrupted before it was answered.
     Pending(Payment),
-    /// The key came with another body.
+    /// The key belongs to a request with another body.
     Reused,
-    /// It has been done already.
+    /// The change has been made already.
     Done(Payment),
-    /// The status does not allow it.
+    /// Refuse it: the payment's status does not allow it.
     NotAllowed(Payment),
-    /// It is more than is left.
+    /// Refuse it: the amount exceeds what is left.
     TooMuch(Payment),
     /// No such payment.
     None,
 }
 
-/// A payment's new state, after a change of it.
+/// A payment's new state after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeUpdate {
-    /// How far it is.
+    /// The new status.
     pub status: Status,
-    /// How much of it was taken, in minor units.
+    /// The captured amount in minor units.
     pub captured: u64,
-    /// How much of that was paid back, in minor units.
+    /// The refunded amount in minor units.
     pub refunded: u64,
 }
 
 /// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeResult {
-    /// Done.
+    /// The change was made.
     Done,
-    /// Certainly not done.
+    /// The change was certainly not made.
     Failed,
     /// The platform's answer is missing or undecided.
     Unknown,
@@ -179,7 +179,7 @@ async fn set_state(tx: &mut Transaction<'_, Sqlite>, id: &ChangeId, state: &str,
     Ok(())
 }
 
-/// What the same caller's request with the same key came to, if there was one.
+/// What an earlier request with the same key came to, if there was one.
 async fn by_key(
     tx: &mut Transaction<'_, Sqlite>,
     change: &NewChange<'_>,
@@ -233,7 +233,7 @@ async fn insert(
 }
 
 impl Store {
-    /// Stores a change and locks its payment, both or neither, if `decide` allows it.
+    /// Stores a change and locks its payment in one transaction, if `decide` allows it.
     pub async fn claim_change(
         &self,
         change: &NewChange<'_>,
@@ -287,8 +287,8 @@ impl Store {
         Ok(ChangeClaim::New(stored, payment, claimed))
     }
 
-    /// Stores the result of a change, the state that `decide` finds for its payment, and the answer to its caller. A
-    /// change that is settled stays so. Without an answer the caller's key is free again, if nothing was done.
+    /// Stores the result of a change, the payment's new state from `decide`, and the answer for its caller. A result
+    /// that is final does not change. Without an answer, and if nothing was done, the caller's key can be used again.
     pub async fn finish_change(
         &self,
         id: &ChangeId,
@@ -348,7 +348,7 @@ impl Store {
         Ok(payment)
     }
 
-    /// The change that left a payment's outcome unknown.
+    /// The change of a payment whose outcome is unknown.
     pub async fn unknown_change(&self, payment: &PaymentId) -> Result<Option<Change>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM changes WHERE payment_id = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1",
@@ -357,8 +357,8 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// Payments of a platform whose own outcome, or that of a change, is unknown and due to be looked up, the one that
-    /// has waited longest first. `now` is of the clock that never goes back.
+    /// Payments of a platform that are unknown, or have an unknown change, and are due for a lookup. The one that has
+    /// waited longest comes first. `now` is a time of the steady clock.
     pub async fn unknown_payments(&self, platform: Platform, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
         // Later than the longest pause: written before the clock was put back. It is due.
         let query = sqlx::query(
@@ -383,7 +383,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// An unknown payment was looked up and is unknown still. The pauses grow.
+    /// Notes that a lookup left a payment unknown, and schedules the next one after a longer pause.
     pub async fn note_lookup(&self, payment: &PaymentId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         for table in ["payments SET", "changes SET"] {

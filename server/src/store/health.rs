@@ -1,4 +1,4 @@
-//! Whether the database can be read and written now, by trying it.
+//! Checks whether the database can be read and written, by doing so.
 
 use std::time::{Duration, Instant};
 
@@ -8,28 +8,28 @@ use tokio::sync::Mutex;
 use super::migrations::LATEST;
 use super::{Result, Store};
 
-/// How long a verdict is good for, so that frequent probes cost little.
+/// How long a result is reused, so that frequent probes are cheap.
 const FRESH: Duration = Duration::from_secs(1);
-/// What takes longer does not work.
+/// A check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The last verdict, and when it was found.
+/// The last result, and its time.
 #[derive(Default)]
 pub(super) struct Probe(Mutex<Option<(Instant, Health)>>);
 
-/// What the database can do.
+/// The health of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// A row can be read.
+    /// Rows can be read.
     pub reader: bool,
-    /// A row can be written and is on the disk.
+    /// Rows can be written to disk.
     pub writer: bool,
-    /// The tables are those of this version.
+    /// The tables have this version's form.
     pub migrations: bool,
 }
 
 impl Health {
-    /// Whether requests can be served.
+    /// Whether the server is ready for requests.
     #[must_use]
     pub const fn is_ready(self) -> bool {
         self.reader && self.writer && self.migrations
@@ -37,7 +37,7 @@ impl Health {
 }
 
 impl Store {
-    /// Reads and writes a row, at most once a second however many callers there are.
+    /// Reads and writes a row, at most once a second for all callers together.
     pub async fn health(&self, now: i64) -> Health {
         let mut last = self.health.0.lock().await;
         if let Some((at, health)) = *last
@@ -80,11 +80,11 @@ async fn in_time<T>(what: &'static str, work: impl Future<Output = Result<T>>) -
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(Ok(value)) => Some(value),
         Ok(Err(cause)) => {
-            tracing::error!(what, %cause, "the database fails its health check");
+            tracing::error!(what, %cause, "the health check of the database failed");
             None
         }
         Err(_) => {
-            tracing::error!(what, "the database does not answer its health check in time");
+            tracing::error!(what, "the health check of the database timed out");
             None
         }
     }

@@ -1,4 +1,5 @@
-//! Idempotency keys: bound to a body and a payment before the platform is called, and to one answer after it.
+//! Idempotency keys. A key is bound to a body and a payment before the platform is called, and to one answer after
+//! that.
 
 use sqlx::Row;
 
@@ -7,14 +8,14 @@ use super::{
     SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, tokens,
 };
 
-/// Whose a key is: the same text in another scope is another key.
+/// The scope of a key. The same text in another scope is another key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The merchant's.
+    /// The merchant's payments.
     Merchant,
-    /// The merchant's, of the network-tokenization sample's route.
+    /// The merchant's payments on the route of the network-tokenization sample.
     ProcessPayment,
-    /// Those of one session.
+    /// The payments of one session.
     Session(SessionId),
 }
 
@@ -28,35 +29,35 @@ impl Scope {
     }
 }
 
-/// A key of a caller.
+/// A caller's key.
 #[derive(Clone)]
 pub struct Key {
-    /// Whose it is.
+    /// The scope.
     pub scope: Scope,
     /// What the caller sent.
     pub key: IdempotencyKey,
-    /// Of the body.
+    /// The fingerprint of the body.
     pub fingerprint: Fingerprint,
 }
 
 /// The answer to the first request with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAnswer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Body.
+    /// The body.
     pub body: String,
 }
 
-/// What a key stands for.
+/// The result of claiming a payment.
 pub enum Claim {
-    /// Nothing before this: the payment is stored. Call the platform, and hold the claim until the outcome is stored.
+    /// The payment is new and stored. Call the platform, and hold the claim until the outcome is stored.
     New(Payment, Claimed),
     /// The same request, answered.
     Answered(StoredAnswer),
-    /// The same request, under way, or settled without an answer.
+    /// The same request is in progress, or was interrupted before it was answered.
     Pending(Payment),
-    /// Another request.
+    /// The key belongs to another request.
     Reused,
     /// The merchant's reference belongs to another payment.
     ReferenceUsed,
@@ -64,15 +65,15 @@ pub enum Claim {
     SessionTaken,
     /// The payload belongs to another session.
     BelongsElsewhere,
-    /// The session has had all the cards that it may have.
+    /// The session has used up its cards.
     SessionExhausted,
     /// The stored card cannot be charged.
     TokenUnusable(TokenStatus),
 }
 
 impl Store {
-    /// Binds a key, stores the payment and takes the session, all at once or not at all. `grace` is how many
-    /// milliseconds after its end the session is still good.
+    /// Binds the key, stores the payment and takes the session in one transaction. The session may have expired up to
+    /// `grace` milliseconds ago.
     pub async fn claim_payment(
         &self,
         key: Option<&Key>,
@@ -149,8 +150,8 @@ impl Store {
         Ok(Claim::New(payment, claimed))
     }
 
-    /// Stores the state that `decide` finds for a payment, if it finds one, together with the answer to its caller.
-    /// Without an answer, the key is free again.
+    /// Stores a payment's new state from `decide`, if there is one, and the answer for its caller. Without an answer,
+    /// the key can be used again.
     pub async fn finish_payment(
         &self,
         id: &PaymentId,
@@ -194,7 +195,7 @@ impl Store {
         Ok(payment)
     }
 
-    /// Gives a key of a payment that was interrupted its answer, once and for all.
+    /// Stores the answer for the key of a payment that was interrupted. The first answer stays.
     pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
         let mut tx = self.write().await?;
         sqlx::query(

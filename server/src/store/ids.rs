@@ -1,4 +1,4 @@
-//! Ids and keys of stored things. Each is a type of its own, so that one is never taken for another.
+//! Ids and keys. Each is a type of its own, so that none can be mistaken for another.
 
 use std::fmt;
 
@@ -71,7 +71,7 @@ macro_rules! texts {
 texts! {
     /// A payment's id, `pay_…`.
     PaymentId;
-    /// A capture's, void's or refund's id, `chg_…`. The platform gets it as its idempotency key.
+    /// The id of a capture, void or refund, `chg_…`. It is the idempotency key at the platform.
     ChangeId;
     /// A stored card's id, `tok_…`.
     TokenId;
@@ -79,14 +79,14 @@ texts! {
     SessionId;
     /// What a caller sent as `Idempotency-Key`, hashed.
     IdempotencyKey;
-    /// What a request's body is known again by.
+    /// The fingerprint of a request's body.
     Fingerprint;
 }
 
 macro_rules! prefixes {
     ($($name:ident = $prefix:literal;)+) => {$(
         impl $name {
-            /// The prefix and 122 random bits.
+            /// Generates an id: the prefix and 122 random bits.
             pub(super) fn random() -> Self {
                 Self(format!(concat!($prefix, "_{}"), uuid::Uuid::new_v4().simple()))
             }

@@ -1,18 +1,18 @@
-//! Brings a database's tables up to date, by sqlx's own migrator.
+//! Migrates the database, with sqlx's own migrator.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlStr, SqlitePool};
 
 use super::{Result, StoreError};
 
-/// Name and text of each file of `migrations/`.
+/// The name and the text of files in `migrations/`.
 macro_rules! migrations {
     ($($name:literal),+ $(,)?) => {
         &[$(($name, include_str!(concat!("../../migrations/", $name, ".sql")))),+]
     };
 }
 
-/// In the order in which they run. One that has been released never changes: the database keeps its checksum.
+/// All migrations in order. A released one never changes, because the database stores its checksum.
 pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0001_start",
     "0002_parts",
@@ -24,7 +24,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0008_attempts",
 ];
 
-/// The version of an up-to-date database.
+/// The version of a database that is up to date.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
 fn migrator() -> Migrator {
@@ -35,7 +35,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-/// Runs what has not run yet, all of it or nothing.
+/// Runs the pending migrations in one transaction.
 pub(super) async fn run(writer: &SqlitePool) -> Result<()> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     let counted: i64 = sqlx::query_scalar("PRAGMA user_version")
@@ -45,10 +45,10 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<()> {
         return Err(StoreError::TooNew);
     }
     let migrator = migrator();
-    // The first versions only counted what had run.
+    // The first versions kept a count and not a table of migrations.
     migrator.skip(&mut *tx, Some(counted)).await?;
     migrator.run(&mut *tx).await?;
-    // They refuse a count that they do not know. A pragma takes no bound value; this one is our own number.
+    // Those versions refuse a higher count than their own. A pragma takes no bound parameters; the number is ours.
     let count = format!("PRAGMA user_version = {LATEST}");
     sqlx::raw_sql(AssertSqlSafe(count)).execute(&mut *tx).await?;
     Ok(tx.commit().await?)

@@ -1,4 +1,4 @@
-//! What platforms reported by themselves. The note and its effect are one transaction.
+//! Notifications from platforms. A notification and its effect are stored in one transaction.
 
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, StoredCard};
@@ -11,13 +11,13 @@ use super::{
 
 /// A verified notification.
 pub struct Notice<'a> {
-    /// What it is known by when it comes again.
+    /// Identifies the notification when it is sent again.
     pub digest: &'a str,
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// Where it came in.
+    /// The route of the platform's webhook.
     pub route: &'a str,
-    /// What it is about, in our words.
+    /// Our reference of what it is about.
     pub reference: &'a str,
 }
 
@@ -25,22 +25,22 @@ pub struct Notice<'a> {
 pub enum NoticeSubject<'a> {
     /// A payment.
     Payment {
-        /// Whether one that is not there is created, for the session of the reference.
+        /// Whether to create a missing payment, for the session with this reference.
         creates: bool,
-        /// What is done to the payment, and what that is called.
+        /// Decides what to do with the payment, and names the effect.
         decide: &'a (dyn Fn(&Payment) -> (NoticeAction, Effect) + Send + Sync),
     },
-    /// A card that the platform stored.
+    /// A card that was stored at the platform.
     Card(&'a StoredCard),
-    /// Nothing that is stored.
+    /// Nothing that this server stores.
     None(Effect),
 }
 
 /// What a notification does to a payment.
 pub enum NoticeAction {
-    /// It has this state now.
+    /// Gives the payment a new state.
     Update(Box<PaymentUpdate>),
-    /// What was not known of it is known now.
+    /// Adds details that were missing.
     Complete(Approval),
     /// Nothing.
     Nothing,
@@ -49,32 +49,32 @@ pub enum NoticeAction {
 /// What a notification did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It was taken before.
+    /// The notification was processed before.
     Duplicate,
-    /// There is nothing that it is about. It may be taken when it is sent again.
+    /// Nothing matches it. It is processed if it is sent again and something matches then.
     Unmatched,
-    /// There was nothing to do.
+    /// It required nothing.
     Nothing,
-    /// A customer on the platform's page was declined and may try again.
+    /// A card was declined on the platform's page. The customer may try again.
     AttemptDeclined,
-    /// A payment that a browser made is known now.
+    /// It created the payment that a browser had made.
     PaymentCreated,
-    /// The outcome of a payment is known now.
+    /// It settled a payment whose outcome was open.
     PaymentSettled,
-    /// Another outcome of a payment was believed before.
+    /// It corrected the outcome of a payment.
     PaymentCorrected,
-    /// It says what was known.
+    /// It says what was known already.
     Known,
-    /// It says what was so before the last change.
+    /// It says what was true before the last change.
     Outdated,
-    /// It contradicts what is known, which stays.
+    /// It contradicts what is known. Nothing changes.
     Conflict,
-    /// A card is stored.
+    /// It confirmed or stored a card.
     CardStored,
 }
 
 impl Effect {
-    /// In the database and in the log.
+    /// The name in the database and in the log.
     #[must_use]
     pub const fn stored(self) -> &'static str {
         match self {
@@ -94,14 +94,14 @@ impl Effect {
 }
 
 impl Store {
-    /// Whether a notification has been taken before.
+    /// Whether a notification has been processed before.
     pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
         let query = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?");
         let query = query.bind(digest).bind(Effect::Unmatched.stored());
         Ok(self.row(query).await?.is_some())
     }
 
-    /// Stores a notification and does what it says, unless it has been taken before.
+    /// Stores a notification and applies its effect, unless it has been processed before.
     pub async fn notify(&self, notice: &Notice<'_>, subject: NoticeSubject<'_>, now: i64) -> Result<Effect> {
         let mut tx = self.write().await?;
         let known: Option<String> = sqlx::query_scalar("SELECT effect FROM notifications WHERE digest = ?")
@@ -178,7 +178,8 @@ async fn apply(
     Ok(effect)
 }
 
-/// A payment that a browser made itself is known first by its notification. Without one, what the notification came to.
+/// Creates a payment that a browser made itself, and that is first known by its notification. If there is none to
+/// create, returns the notification's effect.
 async fn create(
     tx: &mut Transaction<'_, Sqlite>,
     notice: &Notice<'_>,

@@ -11,12 +11,12 @@ use super::{
     sessions,
 };
 
-/// After how long an unknown payment is looked up for the first time.
+/// How long after the charge an unknown payment is first looked up.
 const FIRST_LOOKUP_MS: i64 = 1000;
 
 macro_rules! statuses {
     ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal;)+) => {
-        /// How far a payment is.
+        /// The status of a payment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Status { $($(#[doc = $doc])+ $name,)+ }
 
@@ -24,13 +24,13 @@ macro_rules! statuses {
             /// Every status.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// In the database.
+            /// The name in the database.
             #[must_use]
             pub const fn stored(self) -> &'static str {
                 match self { $(Self::$name => $stored,)+ }
             }
 
-            /// In JSON: what is in flight is unknown there.
+            /// The name in JSON, where whatever is in flight is `unknown`.
             #[must_use]
             pub const fn shown(self) -> &'static str {
                 match self { $(Self::$name => $shown,)+ }
@@ -42,38 +42,38 @@ macro_rules! statuses {
 statuses! {
     /// The platform is being called.
     InFlight = "in_flight", "unknown";
-    /// Charged.
+    /// The payment was charged.
     Approved = "approved", "approved";
-    /// The bank holds the money; it is to be captured.
+    /// The bank holds the money until it is captured.
     Authorized = "authorized", "authorized";
-    /// Not charged; the bank said so.
+    /// The bank declined.
     Declined = "declined", "declined";
     /// The outcome is unknown.
     Unknown = "unknown", "unknown";
-    /// Not charged; no bank was asked.
+    /// Nothing was charged, and no bank was asked.
     Failed = "failed", "failed";
-    /// A capture is under way.
+    /// A capture is in progress.
     CaptureInFlight = "capture_in_flight", "capture_unknown";
     /// Whether it was captured is unknown.
     CaptureUnknown = "capture_unknown", "capture_unknown";
-    /// A void is under way.
+    /// A void is in progress.
     VoidInFlight = "void_in_flight", "void_unknown";
     /// Whether it was voided is unknown.
     VoidUnknown = "void_unknown", "void_unknown";
-    /// Undone before it was settled.
+    /// The payment was cancelled before it was settled.
     Voided = "voided", "voided";
-    /// A refund is under way.
+    /// A refund is in progress.
     RefundInFlight = "refund_in_flight", "refund_unknown";
     /// Whether it was refunded is unknown.
     RefundUnknown = "refund_unknown", "refund_unknown";
-    /// A part of it is paid back.
+    /// A part of the payment was refunded.
     PartiallyRefunded = "partially_refunded", "partially_refunded";
-    /// All of it is paid back.
+    /// The whole payment was refunded.
     Refunded = "refunded", "refunded";
 }
 
 impl Status {
-    /// Whether the outcome of the payment, or of a change of it, is not known yet.
+    /// Whether the outcome of the payment or of a change of it is unknown or still open.
     #[must_use]
     pub const fn is_unknown(self) -> bool {
         matches!(
@@ -100,13 +100,13 @@ impl Status {
 
 /// A payment to be stored.
 pub struct NewPayment<'a> {
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// How much.
+    /// The amount.
     pub amount: &'a Amount,
-    /// The stored card.
+    /// The stored card that is charged.
     pub token_id: Option<&'a TokenId>,
-    /// The session of a card that is not stored.
+    /// The session whose card is charged.
     pub session_id: Option<&'a SessionId>,
     /// The merchant's reference.
     pub order_reference: &'a str,
@@ -114,56 +114,56 @@ pub struct NewPayment<'a> {
     pub description: &'a str,
     /// The merchant's reference of the customer.
     pub customer: Option<&'a str>,
-    /// Brand of the stored card.
+    /// The brand of the stored card.
     pub brand: Option<&'a str>,
-    /// First digits of the card.
+    /// The first digits of the card.
     pub bin: Option<&'a str>,
-    /// Last four digits of the stored card.
+    /// The last four digits of the stored card.
     pub last4: Option<&'a str>,
-    /// Whether the money is only held at first.
+    /// Whether the payment is only authorized, to be captured later.
     pub capture_later: bool,
-    /// Whether the card network's own token is to be used; `None` is as configured.
+    /// Whether to charge the card network's own token. `None` means as configured.
     pub network_token: Option<bool>,
 }
 
 /// A stored payment.
 #[derive(Clone)]
 pub struct Payment {
-    /// Its id.
+    /// The id.
     pub id: PaymentId,
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// How far it is.
+    /// The status.
     pub status: Status,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
-    /// How much of it was taken, in minor units.
+    /// The captured amount in minor units.
     pub captured: u64,
-    /// How much of that was paid back, in minor units.
+    /// The refunded amount in minor units.
     pub refunded: u64,
-    /// Whether the money was only held at first.
+    /// Whether the payment was only authorized at first, to be captured later.
     pub capture_later: bool,
-    /// Whether the card network's own token is used; `None` is as configured.
+    /// Whether to charge the card network's own token. `None` means as configured.
     pub network_token: Option<bool>,
     /// What the customer reads.
     pub description: String,
-    /// The stored card.
+    /// The stored card that is charged.
     pub token_id: Option<TokenId>,
-    /// The session of a card that is not stored.
+    /// The session whose card is charged.
     pub session_id: Option<SessionId>,
     /// The merchant's reference.
     pub order_reference: String,
     /// The bank's authorization.
     pub authorization: Option<String>,
-    /// The platform's own id.
+    /// The platform's id of the payment.
     pub platform_payment: Option<String>,
-    /// Brand.
+    /// The brand of the card.
     pub brand: Option<String>,
-    /// First digits.
+    /// The first digits of the card.
     pub bin: Option<String>,
-    /// Last four digits.
+    /// The last four digits of the card.
     pub last4: Option<String>,
-    /// Where the customer has to go, while it waits for that.
+    /// The page that the customer has to visit, while the payment waits for that.
     pub redirect: Option<String>,
     /// Why it was declined.
     pub decline: Option<Decline>,
@@ -175,31 +175,31 @@ pub struct Payment {
 
 /// The new state of a stored payment.
 pub struct PaymentUpdate {
-    /// How far it is.
+    /// The status.
     pub status: Status,
-    /// Takes the place of what was known; what it does not say stays.
+    /// The bank's approval. What it does not say stays as it was.
     pub approval: Approval,
     /// Why it was declined.
     pub decline: Option<Decline>,
-    /// Where the customer has to go.
+    /// The page that the customer has to visit.
     pub redirect: Option<String>,
-    /// How much of it was taken, in minor units.
+    /// The captured amount in minor units.
     pub captured: u64,
 }
 
 /// A capture, a void or a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {
-    /// Taking the money that is held.
+    /// Takes the money that the bank holds.
     Capture,
-    /// Undoing.
+    /// Cancels the payment.
     Void,
-    /// Paying back.
+    /// Pays money back.
     Refund,
 }
 
 impl Movement {
-    /// In the database.
+    /// The name in the database.
     #[must_use]
     pub const fn stored(self) -> &'static str {
         match self {
@@ -216,7 +216,7 @@ impl Movement {
             .ok_or(StoreError::Unknown("kind"))
     }
 
-    /// While the platform is being called.
+    /// The payment's status while the platform is called.
     #[must_use]
     pub const fn in_flight(self) -> Status {
         match self {
@@ -227,7 +227,7 @@ impl Movement {
     }
 }
 
-/// An amount in its column.
+/// An amount as its column has it.
 pub(super) fn minor(amount: u64) -> Result<i64> {
     i64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))
 }
@@ -283,7 +283,7 @@ pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &PaymentId) -> Res
     row.as_ref().map(read).transpose()
 }
 
-/// The payment of a reference; of several, the one that did not fail.
+/// Finds the payment of a reference. If there are several, it is the one that has not failed.
 pub(super) async fn by_reference(
     tx: &mut Transaction<'_, Sqlite>,
     platform: Platform,
@@ -300,7 +300,7 @@ pub(super) async fn by_reference(
     row.as_ref().map(read).transpose()
 }
 
-/// Stores a payment that the platform is about to hear of. Nothing, if the reference is taken.
+/// Stores a payment that is about to be made. Returns `None` if the reference is taken.
 pub(super) async fn insert(
     tx: &mut Transaction<'_, Sqlite>,
     payment: &NewPayment<'_>,
@@ -338,7 +338,7 @@ pub(super) async fn insert(
     }
 }
 
-/// Writes the new state of a payment. Also its session, which a payment that may have been made has used up.
+/// Writes the new state of a payment, and marks its session as used if the payment may have been made.
 pub(super) async fn update(
     tx: &mut Transaction<'_, Sqlite>,
     payment: &Payment,
@@ -378,7 +378,7 @@ pub(super) async fn update(
     Ok(())
 }
 
-/// Adds what a first report of an approved payment did not say.
+/// Adds details that the first report of an approved payment did not have.
 pub(super) async fn complete(
     tx: &mut Transaction<'_, Sqlite>,
     id: &PaymentId,
@@ -404,7 +404,7 @@ pub(super) async fn complete(
 }
 
 impl Store {
-    /// A payment.
+    /// Loads a payment.
     pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>> {
         let row = self
             .row(sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id))
@@ -412,7 +412,7 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The first digits of a payment's card, where they were not known.
+    /// Stores the first digits of a payment's card, if they were unknown.
     pub async fn note_bin(&self, id: &PaymentId, bin: &str) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?")
@@ -424,7 +424,7 @@ impl Store {
         Ok(())
     }
 
-    /// Payments, the newest first.
+    /// Lists payments, newest first.
     pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
         let mut list = Readable::new(after.map(PaymentId::as_str), limit);
         while let Some((after, limit)) = list.wanted() {
@@ -437,7 +437,7 @@ impl Store {
         Ok(list.into_inner())
     }
 
-    /// Whether a reference belongs to a payment that did not fail.
+    /// Whether a reference belongs to a payment that has not failed.
     pub async fn reference_used(&self, platform: Platform, reference: &str) -> Result<bool> {
         let row = self.row(sqlx::query(
             "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
@@ -447,7 +447,7 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// The payment of a reference of which something is unknown.
+    /// Finds the unknown payment of a reference, or the one with an unknown change.
     pub async fn unknown_of(&self, platform: Platform, reference: &str) -> Result<Option<PaymentId>> {
         let row = self.row(sqlx::query(
             "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
@@ -460,7 +460,7 @@ impl Store {
             .map(|payment| payment.id))
     }
 
-    /// Gives a payment the state that `decide` finds for it, if it finds one.
+    /// Gives a payment its new state from `decide`, if there is one.
     pub async fn update_payment(
         &self,
         id: &PaymentId,

@@ -1,4 +1,4 @@
-//! Sessions: opened once, used once.
+//! Sessions. Each is opened once and used once.
 
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
@@ -14,25 +14,25 @@ use super::{
 
 /// A session to be stored.
 pub struct NewSession<'a> {
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// What it is for.
+    /// The kind of session.
     pub kind: Kind,
     /// Who sends the card.
     pub mode: Mode,
-    /// What the platform names again.
+    /// Our reference, which the platform repeats.
     pub reference: &'a str,
-    /// What the gateway needs again.
+    /// What the gateway needs when the card arrives.
     pub platform_state: &'a SecretString,
     /// The merchant's reference of the customer.
     pub customer: Option<&'a str>,
-    /// Only for an update.
+    /// The token to update. Only for updates.
     pub token_id: Option<&'a TokenId>,
-    /// Only for a payment: minor units and currency.
+    /// The amount in minor units and the currency. Only for payments.
     pub amount: Option<(i64, &'a str)>,
-    /// Only for a payment.
+    /// What the customer reads. Only for payments.
     pub description: &'a str,
-    /// Only for a payment: the money is taken by a capture.
+    /// Whether the payment is captured later. Only for payments.
     pub capture_later: bool,
     /// Milliseconds since 1970.
     pub created_at: i64,
@@ -40,18 +40,18 @@ pub struct NewSession<'a> {
     pub expires_at: i64,
 }
 
-/// How far a session is.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
     /// Waiting for a card.
     Open,
     /// A card is on its way to the platform.
     Busy,
-    /// Done.
+    /// The session has led to a token or a payment.
     Used,
 }
 
-/// What a session led to.
+/// The result of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionResult {
     /// A payment.
@@ -68,7 +68,7 @@ impl SessionResult {
         }
     }
 
-    /// The payment, if it is one.
+    /// The payment's id, if the result is a payment.
     #[must_use]
     pub const fn payment(&self) -> Option<&PaymentId> {
         match self {
@@ -77,7 +77,7 @@ impl SessionResult {
         }
     }
 
-    /// The stored card, if it is one.
+    /// The token's id, if the result is a stored card.
     #[must_use]
     pub const fn token(&self) -> Option<&TokenId> {
         match self {
@@ -90,35 +90,35 @@ impl SessionResult {
 /// A stored session.
 #[derive(Clone)]
 pub struct Session {
-    /// Its id.
+    /// The id.
     pub id: SessionId,
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// What it is for.
+    /// The kind of session.
     pub kind: Kind,
     /// Who sends the card.
     pub mode: Mode,
-    /// What the platform names again.
+    /// Our reference, which the platform repeats.
     pub reference: String,
-    /// What the gateway needs again; wiped once the session is used.
+    /// What the gateway needs when the card arrives. Wiped after the session is used.
     pub platform_state: Option<SecretString>,
     /// The merchant's reference of the customer.
     pub customer: Option<String>,
-    /// Only for an update.
+    /// The token to update. Only for updates.
     pub token_id: Option<TokenId>,
-    /// Only for a payment: minor units and currency.
+    /// The amount in minor units and the currency. Only for payments.
     pub amount: Option<(i64, String)>,
-    /// Only for a payment.
+    /// What the customer reads. Only for payments.
     pub description: String,
-    /// Only for a payment: the money is taken by a capture.
+    /// Whether the payment is captured later. Only for payments.
     pub capture_later: bool,
-    /// How far it is.
+    /// The state.
     pub state: SessionState,
-    /// Of the card that was sent last.
+    /// The hash of the card that was sent last.
     pub body_hash: Option<String>,
-    /// Different cards that were sent.
+    /// How many different cards were sent.
     pub attempts: u32,
-    /// What came of it.
+    /// The result.
     pub result: Option<SessionResult>,
     /// Milliseconds since 1970.
     pub created_at: i64,
@@ -126,12 +126,12 @@ pub struct Session {
     pub expires_at: i64,
 }
 
-/// How far clocks may be put back before a session from the future counts as expired.
+/// How far the clock may be put back before a session from the future counts as expired.
 const CLOCK_SKEW_MS: i64 = 60_000;
 
 impl Session {
-    /// Whether it is too old, or was opened before the clock was put back, so that its age is not known. `grace` is
-    /// how many milliseconds older than it should it may be.
+    /// Whether the session has expired more than `grace` milliseconds ago. One that was opened before the clock was
+    /// put back has an unknown age and counts as expired.
     #[must_use]
     pub const fn is_expired(&self, now: i64, grace: i64) -> bool {
         self.expires_at.saturating_add(grace) <= now
@@ -139,23 +139,23 @@ impl Session {
     }
 }
 
-/// What became of an attempt to use a session.
+/// The result of claiming a session.
 pub enum SessionClaim {
-    /// It is ours to use, as long as the claim is held.
+    /// The session is claimed, as long as the claim is held.
     Claimed(Session, Claimed),
-    /// It is in this state with that hash; nothing was changed.
+    /// The session is not open. Nothing was changed.
     Taken(Session),
-    /// The payload belongs to another session; nothing was changed.
+    /// The payload belongs to another session. Nothing was changed.
     BelongsElsewhere,
-    /// It has had all the cards that it may have.
+    /// The session has used up its cards.
     Exhausted,
-    /// There is none.
+    /// There is no such session.
     None,
 }
 
-/// What became of a card that was to be stored for a session.
+/// The result of storing a session's card.
 pub enum Storing {
-    /// It is this token.
+    /// The card is stored as this token.
     Stored(Box<Token>),
     /// The session has led to another card.
     Conflict,
@@ -255,26 +255,27 @@ pub(super) async fn by_reference(
     row.as_ref().map(read).transpose()
 }
 
-/// Who takes a session.
+/// Who claims a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taker {
-    /// A card that a page sent. So many different ones are allowed.
+    /// A page that sends a card, with the number of different cards that are allowed.
     Card(u32),
-    /// The platform reports what has happened, which is no attempt.
+    /// A report of what has happened at the platform. It does not count as an attempt.
     Platform,
 }
 
-/// What takes a session.
+/// What claims a session.
 pub struct Attempt<'a> {
-    /// Of what was sent.
+    /// The hash of what was sent.
     pub body_hash: &'a str,
     /// What identifies the card, where that is known before the platform is called.
     pub card: Option<&'a SecretString>,
-    /// Who takes it.
+    /// Who claims it.
     pub taker: Taker,
 }
 
-/// Takes an open session. The same text again counts once. False if the session has had all its cards.
+/// Claims an open session. The same payload sent again counts once. Returns false if the session has used up its
+/// cards.
 pub(super) async fn take(
     tx: &mut Transaction<'_, Sqlite>,
     session: &Session,
@@ -298,8 +299,8 @@ pub(super) async fn take(
     Ok(true)
 }
 
-/// Binds what identifies a card to a session that is being taken. It is refused if another session of another customer
-/// has it, or of none: whose that was is not known.
+/// Binds what identifies a card to the session that is being claimed. Returns false if it belongs to a session of
+/// another customer, or of no customer.
 pub(super) async fn bind(
     tx: &mut Transaction<'_, Sqlite>,
     session: &Session,
@@ -335,7 +336,7 @@ pub(super) async fn bind(
     Ok(true)
 }
 
-/// Stores a session, unless there is one to store a card under the same reference.
+/// Stores a session, unless there is already one that stores a card under the same reference.
 async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> Result<Option<SessionId>> {
     let id = SessionId::random();
     let done = sqlx::query(
@@ -367,7 +368,7 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> R
     Ok((done.rows_affected() == 1).then_some(id))
 }
 
-/// The session has led to something and is done.
+/// Marks a session as used, with its result.
 pub(super) async fn finish(
     tx: &mut Transaction<'_, Sqlite>,
     id: &SessionId,
@@ -381,7 +382,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Nothing came of it: the session may be used again.
+/// Opens a session again that led to nothing.
 pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Result<()> {
     sqlx::query("UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'")
         .bind(id)
@@ -399,8 +400,8 @@ impl Store {
         id.ok_or(StoreError::Unknown("session with this reference"))
     }
 
-    /// Stores a session to store a card, or finds the one of the same reference: there is one, however many requests
-    /// come at once.
+    /// Stores a session that stores a card, or finds the one with the same reference. However many requests come at
+    /// once, there is only one.
     pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<SessionId> {
         let mut tx = self.write().await?;
         let id = match insert(&mut tx, session).await? {
@@ -414,7 +415,7 @@ impl Store {
         Ok(id)
     }
 
-    /// A session.
+    /// Loads a session.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
         let row = self
             .row(sqlx::query("SELECT * FROM sessions WHERE id = ?").bind(id))
@@ -422,7 +423,7 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The newest session to store a card under a reference.
+    /// Finds the newest session that stores a card under a reference.
     pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
         let row = self
             .row(
@@ -437,8 +438,7 @@ impl Store {
         Ok(row.map(|row| row.try_get("id")).transpose()?)
     }
 
-    /// Takes an open session for a card, and what identifies that, if the session is not expired by more than `grace`
-    /// milliseconds.
+    /// Claims an open session for a card, unless the session expired more than `grace` milliseconds ago.
     pub async fn claim_session(
         &self,
         id: &SessionId,
@@ -464,7 +464,7 @@ impl Store {
         Ok(SessionClaim::Claimed(session, claimed))
     }
 
-    /// Gives a session back.
+    /// Opens a claimed session again.
     pub async fn reopen_session(&self, id: &SessionId) -> Result<()> {
         let mut tx = self.write().await?;
         reopen(&mut tx, id).await?;
@@ -472,8 +472,7 @@ impl Store {
         Ok(())
     }
 
-    /// Stores the card that came of a session. A notification may have stored it already: then the answer has to
-    /// say the same.
+    /// Stores the card of a session. If a notification has stored one already, it must be the same card.
     pub async fn store_card(&self, session_id: &SessionId, card: &StoredCard, now: i64) -> Result<Storing> {
         let mut tx = self.write().await?;
         let stored = store_card(&mut tx, session_id, card, now).await?;

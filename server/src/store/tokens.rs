@@ -9,19 +9,19 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Readable, Result, Store, StoreError, TokenId, platform, readable};
 
-/// What a token can be used for.
+/// The status of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// To be charged.
+    /// It can be charged.
     Active,
-    /// Nothing yet: only a browser claims it.
+    /// Only a browser has named it. It cannot be charged yet.
     Unconfirmed,
-    /// Nothing any more.
+    /// It was deleted.
     Deleted,
 }
 
 impl TokenStatus {
-    /// In JSON and in the database.
+    /// The name in JSON and in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,25 +48,25 @@ impl TokenStatus {
 
 /// A stored card.
 pub struct Token {
-    /// Its id.
+    /// The id.
     pub id: TokenId,
-    /// Where it is.
+    /// The platform.
     pub platform: Platform,
-    /// The platform's token; gone once deleted.
+    /// The platform's token. `None` after deletion.
     pub platform_token: Option<SecretString>,
-    /// Brand.
+    /// The brand of the card.
     pub brand: Option<String>,
-    /// First digits.
+    /// The first digits of the card.
     pub bin: Option<String>,
-    /// Last four digits.
+    /// The last four digits of the card.
     pub last4: Option<String>,
-    /// Month and year.
+    /// The month and year of expiry.
     pub expiry: Option<(i64, i64)>,
     /// The name on the card.
     pub holder: Option<String>,
     /// The nickname.
     pub nickname: Option<String>,
-    /// What it can be used for.
+    /// The status.
     pub status: TokenStatus,
     /// The merchant's reference of the customer.
     pub customer: Option<String>,
@@ -102,12 +102,12 @@ fn values(row: &SqliteRow) -> Result<Token> {
     })
 }
 
-/// By its id, or by that of another one of the same card that it took the place of.
+/// Finds a token by its id, or by the id of a duplicate that it replaced.
 const BY_ID: &str =
     "SELECT * FROM tokens WHERE id = COALESCE((SELECT same_as FROM tokens WHERE id = ?1), ?1)";
 
-/// What is left of a platform's token once it is wiped, to know it again. The platforms' tokens are random and long:
-/// a plain digest gives none away.
+/// The digest by which a platform's token is recognised after it was wiped. These tokens are long and random, so a
+/// plain digest reveals nothing.
 pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
     let digest = Sha256::new()
         .chain_update(platform.id())
@@ -116,7 +116,7 @@ pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
     hex::encode(digest.finalize())
 }
 
-/// The active token that a platform's token is stored as.
+/// Finds the active token for a platform's token.
 pub(super) async fn holding(
     tx: &mut Transaction<'_, Sqlite>,
     platform: Platform,
@@ -131,7 +131,7 @@ pub(super) async fn holding(
     row.as_ref().map(read).transpose()
 }
 
-/// Whether a platform's token was stored once and deleted since.
+/// Whether a platform's token was stored and has been deleted.
 pub(super) async fn was_deleted(
     tx: &mut Transaction<'_, Sqlite>,
     platform: Platform,
@@ -181,7 +181,7 @@ pub(super) async fn insert(
     Ok(id)
 }
 
-/// Puts another card in the place of a token's, unless the token has been deleted meanwhile.
+/// Replaces the card of a token, unless the token has been deleted meanwhile.
 pub(super) async fn replace(
     tx: &mut Transaction<'_, Sqlite>,
     id: &TokenId,
@@ -218,7 +218,7 @@ pub(super) async fn confirm(
     replace(tx, id, card, now).await
 }
 
-/// What the platform says of a card now takes the place of what it said before; what it does not say stays.
+/// Updates what the platform says about a card. What it does not say stays as it was.
 pub(super) async fn describe(
     tx: &mut Transaction<'_, Sqlite>,
     id: &TokenId,
@@ -247,13 +247,13 @@ pub(super) async fn describe(
 }
 
 impl Store {
-    /// A token.
+    /// Loads a token.
     pub async fn token(&self, id: &TokenId) -> Result<Option<Token>> {
         let row = self.row(sqlx::query(BY_ID).bind(id)).await?;
         row.as_ref().map(read).transpose()
     }
 
-    /// Whether a platform's token is stored, or was before it was deleted.
+    /// Whether a platform's token is or was stored.
     pub async fn knows_platform_token(&self, platform: Platform, token: &SecretString) -> Result<bool> {
         let query = sqlx::query(
             "SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?2 AND status = 'active'
@@ -266,7 +266,7 @@ impl Store {
         Ok(self.row(query).await?.is_some())
     }
 
-    /// Tokens that have not been deleted, the newest first.
+    /// Lists tokens that have not been deleted, newest first.
     pub async fn tokens(
         &self,
         customer: Option<&str>,
@@ -287,7 +287,7 @@ impl Store {
         Ok(list.into_inner())
     }
 
-    /// Every token of a platform that can be charged, the oldest first.
+    /// Lists all tokens of a platform that can be charged, oldest first.
     pub async fn active_tokens(&self, platform: Platform) -> Result<Vec<Token>> {
         let query = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq");
         let rows = self.rows(query.bind(platform.id())).await?;
@@ -296,8 +296,8 @@ impl Store {
         Ok(list.into_inner())
     }
 
-    /// Keeps what the platform says of a card now; what it does not say stays. Nothing happens to a token that has
-    /// been deleted, or has another card, meanwhile.
+    /// Stores what the platform says about a card. What it does not say stays as it was. A token that has been
+    /// deleted, or has another card by now, is not changed.
     pub async fn describe_token(&self, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         describe(&mut tx, id, card, now).await?;
@@ -306,8 +306,8 @@ impl Store {
         Ok(())
     }
 
-    /// Marks a token as deleted and wipes what is personal about it. A digest of the platform's token stays, so that
-    /// it is known when it comes again.
+    /// Marks a token as deleted and wipes its personal data. A digest of the platform's token stays, so that it is
+    /// recognised later.
     pub async fn delete_token(&self, id: &TokenId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
         // A browser that claimed another customer's token leaves no trace of it.

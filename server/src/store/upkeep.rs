@@ -1,4 +1,4 @@
-//! Recovers what no task is working on any more, and wipes secrets in time.
+//! Recovers abandoned work and wipes secrets that are no longer needed.
 
 use cardseal::platform::Platform;
 use std::collections::HashMap;
@@ -11,21 +11,22 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{Result, Status, Store};
 
-/// How long emptying the write-ahead log waits for readers. Every write waits behind it.
+/// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
 /// How many sessions are wiped in one transaction.
 const WIPED_AT_ONCE: u32 = 500;
-/// A browser that called the platform in time may send its answer a little later.
+/// How long after a session's end a browser may send the platform's answer.
 pub const ANSWER_GRACE_MS: i64 = 10 * 60_000;
-/// How much later than its end what was paid on a platform's page is still taken in.
+/// How long after a session's end a payment on the platform's page is still accepted.
 pub const PAGE_GRACE_MS: i64 = 7 * 24 * 60 * 60_000;
 
-/// The payments and sessions that tasks of this process are working on, and how many: the next one may begin before the
-/// last one is quite over.
+/// The payments and sessions that tasks are working on, with the number of tasks: one may begin before the last one
+/// has ended.
 #[derive(Clone, Default)]
 pub struct UnderWay(Arc<Mutex<HashMap<String, u32>>>);
 
-/// Held by the task that works on a payment or a session. Dropped, however the task ends, it leaves the row to recovery.
+/// A claim on a payment or a session, held by the task that works on it. Once it is dropped, the row can be
+/// recovered.
 pub struct Claimed {
     under_way: UnderWay,
     id: String,
@@ -36,7 +37,8 @@ impl UnderWay {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Before the commit that makes the row busy: a row that is busy and not here is abandoned.
+    /// Registers the claim. This must happen before the commit that marks the row as busy, because a busy row without
+    /// a claim counts as abandoned.
     pub(super) fn enter(&self, id: &str) -> Claimed {
         self.with(|ids| *ids.entry(id.into()).or_default() += 1);
         Claimed {
@@ -45,7 +47,7 @@ impl UnderWay {
         }
     }
 
-    /// As an array in JSON, for a query.
+    /// The claimed ids as a JSON array, for a query.
     fn ids(&self) -> String {
         self.with(|ids| Value::from(ids.keys().cloned().collect::<Vec<_>>()).to_string())
     }
@@ -64,20 +66,20 @@ impl Drop for Claimed {
     }
 }
 
-/// What was left behind.
+/// How much was recovered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Payments whose outcome is now unknown.
     pub payments: u64,
     /// Captures, voids and refunds whose outcome is now unknown.
     pub changes: u64,
-    /// Sessions that are open again, or used.
+    /// Sessions that are now open again, or used.
     pub sessions: u64,
 }
 
 impl Store {
-    /// Settles what was abandoned in flight, because the process or the task ended: sessions are open
-    /// again, and payments get the status that stands beside theirs in `abandoned`.
+    /// Recovers what was abandoned in flight when its process or task ended. Sessions are opened again, and payments
+    /// get the status that `abandoned` has for theirs.
     pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
         let mut tx = self.write().await?;
         // Within the transaction: nothing can be claimed until it ends.
@@ -140,7 +142,7 @@ impl Store {
         })
     }
 
-    /// The same while tasks are at work. Nothing if there was nothing to recover.
+    /// Does the same while tasks are running. Returns `None` if there was nothing to recover.
     pub async fn recover_abandoned(
         &self,
         abandoned: &[(Status, Status)],
@@ -153,8 +155,8 @@ impl Store {
         Ok((left != Recovered::default()).then_some(left))
     }
 
-    /// Whether something seems to be abandoned. It may be wrong about what begins just now: only
-    /// [`Store::recover`] sees both sides at one moment.
+    /// Whether something may be abandoned. This can be wrong about work that is just beginning; [`Store::recover`]
+    /// checks again within its transaction.
     async fn has_abandoned(&self) -> Result<bool> {
         let row = self
             .row(
@@ -175,8 +177,8 @@ impl Store {
         Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
     }
 
-    /// Wipes what platforms gave for sessions that can no longer be used, a bounded number at a time. `pages` are the
-    /// platforms that have pages of their own: what a customer did there is looked up also days later.
+    /// Wipes the secrets of sessions that can no longer be used, a limited number at a time. `pages` are the
+    /// platforms with pages of their own, whose sessions can be looked up for days.
     pub async fn wipe_sessions(&self, pages: &[Platform], now: i64) -> Result<u64> {
         const DUE: &str =
             "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
@@ -207,13 +209,13 @@ impl Store {
         Ok(wiped)
     }
 
-    /// Something secret was overwritten: the write-ahead log still holds it, until it is emptied.
+    /// Notes that a secret was wiped that is still in the write-ahead log.
     pub(super) fn note_wiped(&self) {
         self.wiped.store(true, Ordering::Release);
     }
 
-    /// Moves the write-ahead log into the database and empties it, if it holds something that was wiped. The log is at
-    /// most a few megabytes long, so the work is bounded. Returns whether nothing is left to do.
+    /// Empties the write-ahead log if it contains a wiped secret. The log has at most a few megabytes, so this is
+    /// quick. Returns whether nothing is left to do.
     pub async fn empty_log(&self) -> Result<bool> {
         if !self.wiped.swap(false, Ordering::AcqRel) {
             return Ok(true);
@@ -236,7 +238,7 @@ impl Store {
     }
 }
 
-/// Waits for readers no longer than [`CHECKPOINT_PATIENCE`]: a backup may read for minutes.
+/// Waits for readers no longer than [`CHECKPOINT_PATIENCE`], because a backup may read for minutes.
 async fn checkpoint(connection: &mut SqliteConnection, busy_timeout: Duration) -> Result<bool> {
     set_busy_timeout(connection, CHECKPOINT_PATIENCE).await?;
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -11,7 +11,7 @@ use crate::persist::store_outcome;
 use crate::reason::{Error, Reason};
 use crate::store::{Token, TokenId, TokenStatus};
 
-/// Reads a card from its platform and stores what it is now.
+/// Updates a card's details from its platform.
 pub(crate) async fn refresh(app: &App, id: TokenId) -> Result<Token, Error> {
     describe(app, id, None).await
 }
@@ -48,7 +48,8 @@ async fn describe(app: &App, id: TokenId, patch: Option<TokenPatch>) -> Result<T
     .await
 }
 
-/// Deletes a card. One that only a browser named is forgotten here alone: at the platform it may be somebody else's.
+/// Deletes a card. If only a browser has named it, it is deleted here and not at the platform, where it may be
+/// somebody else's.
 pub(crate) async fn delete(app: &App, id: TokenId) -> Result<Token, Error> {
     let owner = Arc::clone(app);
     app.to_completion(async move {

@@ -1,4 +1,4 @@
-//! Makes a token of the card of a session.
+//! Stores the card of a session as a token.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use crate::store::{
 };
 use crate::submission::Submission;
 
-/// Stores a card once, however often it is sent. A caller who hangs up does not cut it short.
+/// Stores a card once, however often it is sent. The work goes on if the caller hangs up.
 pub(crate) async fn create(app: &App, submission: Submission) -> Result<Token, Error> {
     let owner = Arc::clone(app);
     app.to_completion(async move { carry_out(&owner, submission).await })
         .await
 }
 
-/// Asks the platform what the customer did on its page, and stores the card that came of it.
+/// Asks the platform what the customer did on its page, and stores the resulting card.
 pub(crate) async fn refresh_page(app: &App, session: &SessionId) -> Result<(), Error> {
     match create(app, Submission::of_page(session.clone())).await {
         Ok(_) => Ok(()),
@@ -39,9 +39,9 @@ pub(crate) async fn refresh_page(app: &App, session: &SessionId) -> Result<(), E
     }
 }
 
-/// What a submission finds.
+/// How to handle a submission.
 enum Start {
-    /// The session is this submission's. One that a notification settled first has nothing to give back.
+    /// Call the platform. There is no claim if a notification has used the session already.
     Work(Box<Session>, Option<Claimed>),
     /// The same submission made this token before.
     Done(Box<Token>),
@@ -64,7 +64,7 @@ async fn carry_out(app: &App, submission: Submission) -> Result<Token, Error> {
     }
 }
 
-/// Takes the session. While the same submission is under way, its end is awaited.
+/// Claims the session. If the same submission is in progress, waits for it to end.
 async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
     let join = Join::within(app.config.limits.idempotency_wait);
     let taker = submission.taker(app);
@@ -143,8 +143,8 @@ async fn call_platform(app: &App, session: &Session, payload: PagePayload) -> Re
     Ok(card)
 }
 
-/// Stores a card that the platform has. Nobody else knows of it: until it is stored, the session stays busy, and the
-/// same request again waits for the token.
+/// Stores a card that is stored at the platform. Until that works the session stays busy, and a repeated request
+/// waits for the token.
 async fn store(
     app: &App,
     session: &Session,
@@ -173,7 +173,7 @@ async fn store(
     Err(reason.into())
 }
 
-/// Gives a session back, as soon as that can be stored.
+/// Opens the session again, as soon as that can be stored.
 async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claimed>>) {
     let held = Arc::new((session.clone(), claimed));
     store_outcome(app, "session", session.as_str(), move |app| {
