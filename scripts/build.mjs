@@ -21,19 +21,19 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { ALL, moduleOf } from './entries.mjs';
 import { FALLBACK, fallback } from './fallback.mjs';
 import { describe, integrity, PUBLISHED } from './manifest.mjs';
-import { ask, cargoHome, isMain, main, must, pkg, root, say, seconds, targetFolder } from './project.mjs';
+import { ask, cargoHome, isMain, main, must, PLATFORMS, pkg, root, say, seconds, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
 const SOURCES = path.join(root, 'src', 'ts');
 
 /** The modules that the package ships, by the name of their files: with all platforms, and with one each. */
-const PLATFORMS = ['greenpay', 'gp-api', 'online-payments', 'worldline-acquiring', 'ccbill'];
 export const MODULES = {
   cardseal: PLATFORMS,
-  ...Object.fromEntries(PLATFORMS.map((name) => [`cardseal_${name.replaceAll('-', '_')}`, [name]])),
+  ...Object.fromEntries(PLATFORMS.map((name) => [moduleOf(name), [name]])),
 };
 
 /** What of the crate is in a module; the bill of materials asks the same. */
@@ -138,8 +138,9 @@ export async function buildForDemo(programs) {
   const tool = toolIn(target);
   await must(tool, ['glue', path.join(profile, 'cardseal.wasm'), folder, 'cardseal']);
   writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
+  writeFileSync(path.join(folder, 'all.ts'), ALL);
   const { transform } = await import('esbuild');
-  for (const file of [...layerSources(), path.join(folder, 'codes.ts')]) {
+  for (const file of [...layerSources(), ...['codes.ts', 'all.ts'].map((name) => path.join(folder, name))]) {
     const { code } = await transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022' });
     writeFileSync(path.join(folder, path.basename(file).replace(/ts$/, 'js')), code);
   }
@@ -189,7 +190,7 @@ async function optimise(module) {
 }
 
 /** What the TypeScript of the layer imports and the build makes: not committed. */
-const GENERATED = /^(cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
+const GENERATED = /^(all\.ts|cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
 
 const DECLARED_FALLBACK = `import type { Fallback } from './index.js';
 declare const start: Fallback['default'];
@@ -203,6 +204,7 @@ function generate(work, codes) {
     // Untouched where nothing changed, for whoever watches.
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
   };
+  write('all.ts', ALL);
   write('codes.ts', `${codes}\n`);
   write(FALLBACK.replace(/js$/, 'd.ts'), DECLARED_FALLBACK);
   const names = Object.keys(MODULES);
@@ -327,7 +329,7 @@ const INPUTS = [
   'Cargo.toml',
   'package-lock.json',
   'tsconfig.json',
-  ...['build', 'fallback', 'project'].map((name) => `scripts/${name}.mjs`),
+  ...['build', 'entries', 'fallback', 'project'].map((name) => `scripts/${name}.mjs`),
 ];
 
 /** Of all that, of the compiler and of what was made, so that a file that was changed or lost there is made again. */

@@ -1,4 +1,5 @@
-// Writes docs/api.md, the reference of the JavaScript API, from the declarations that users get.
+// Writes docs/api.md, the reference of the JavaScript API, from the declarations that users get, and the platforms' entries
+// in package.json.
 //
 //   npm run docs               writes
 //   npm run docs -- --check    only checks whether it is current; `npm test` does this
@@ -8,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { build } from './build.mjs';
+import { packageJson } from './entries.mjs';
 import { isMain, main, root, say } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
@@ -49,6 +51,12 @@ export async function reference() {
 if (isMain(import.meta.url)) {
   main(async () => {
     await ensure(TO_BUILD);
+    const about = path.join(root, 'package.json');
+    if (!process.argv.includes('--check')) writeFileSync(about, packageJson());
+    else if (readFileSync(about, 'utf8') !== packageJson()) {
+      say('package.json has other entries than one for each platform: npm run docs');
+      return 1;
+    }
     await build();
     const text = await reference();
     if (!process.argv.includes('--check')) {

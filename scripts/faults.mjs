@@ -30,10 +30,10 @@ import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
-import { main, must, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
+import { main, must, PLATFORMS, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
-const IDS = ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'];
+const IDS = PLATFORMS.map((name) => name.replaceAll('-', '_'));
 const KEY = randomBytes(24).toString('hex');
 const ORIGIN = 'https://shop.example';
 const LOSE_EVERY = 5;
@@ -86,7 +86,8 @@ main(async () => {
   const wanted = options(process.argv.slice(2));
   if (!existsSync(path.join(pkg, 'node.js'))) await build();
   const { load } = await import('../pkg/node.js');
-  ({ PLATFORMS: platforms } = await import('./fault-platforms.mjs'));
+  const { platformOf } = await import('./fault-platforms.mjs');
+  platforms = Object.fromEntries(await Promise.all(IDS.map(async (id) => [id, await platformOf(id)])));
   // Not every Node has one; what is encrypted for Online Payments describes the customer's device.
   globalThis.navigator ??= { language: 'en', userAgent: `Node.js/${process.versions.node}` };
   await load();

@@ -14,6 +14,11 @@ export const cargoHome = process.env.CARGO_HOME || path.join(os.homedir(), '.car
 // rustup puts cargo there, and a shell that was open before rustup ran does not know it yet.
 process.env.PATH = `${process.env.PATH ?? ''}${path.delimiter}${path.join(cargoHome, 'bin')}`;
 
+/** The platforms by the name of their cargo feature, which is that of their entry: the id with hyphens. */
+export const PLATFORMS = [
+  .../^default = \[([^\]]+)\]/m.exec(readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))[1].matchAll(/"([^"]+)"/g),
+].map(([, name]) => name);
+
 /** A failure whose message is all that the person needs; no stack is printed for it. */
 export class Stop extends Error {}
 

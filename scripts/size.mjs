@@ -8,8 +8,9 @@ import process from 'node:process';
 import { gzipSync } from 'node:zlib';
 import { compressed, fromPkg, inPkg } from './bench-shared.mjs';
 import { build } from './build.mjs';
+import { moduleOf } from './entries.mjs';
 import { FALLBACK } from './fallback.mjs';
-import { isMain, main, root } from './project.mjs';
+import { isMain, main, PLATFORMS, root } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
 /** As a page's own build would: minified modules of everything that `source` reaches. */
@@ -65,8 +66,6 @@ export async function split(source) {
   };
 }
 
-const ENTRIES = ['greenpay', 'gp-api', 'ccbill', 'worldline-acquiring', 'online-payments'];
-
 /** An entry: all that it exports, and its module. */
 async function entry(name, file, module) {
   const files = await split(`export * from ${inPkg(file)};`);
@@ -80,8 +79,8 @@ async function entry(name, file, module) {
 
 export async function sizes() {
   const entries = [await entry('cardseal', 'index.js', 'cardseal_bg.wasm')];
-  for (const name of ENTRIES) {
-    entries.push(await entry(`cardseal/${name}`, `${name}.js`, `cardseal_${name.replaceAll('-', '_')}_bg.wasm`));
+  for (const name of PLATFORMS) {
+    entries.push(await entry(`cardseal/${name}`, `${name}.js`, `${moduleOf(name)}_bg.wasm`));
   }
   const layers = entries.map(({ parts }) => parts.at(-1));
   const of = async (source) => [await bundle(source)];

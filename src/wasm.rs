@@ -6,13 +6,7 @@
 
 #![allow(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 #![cfg_attr(
-    not(all(
-        feature = "greenpay",
-        feature = "gp-api",
-        feature = "online-payments",
-        feature = "worldline-acquiring",
-        feature = "ccbill"
-    )),
+    not(feature = "default"),
     allow(dead_code, reason = "what only the left-out platforms call")
 )]
 

@@ -125,6 +125,12 @@ macro_rules! platforms {
             )+
             Ok((Platforms { $($id),+ }, mounted, router))
         }
+
+        #[cfg(test)]
+        #[test]
+        fn every_route_has_its_own_name() {
+            $(host::check_names::<$platform>();)+
+        }
     };
 }
 

@@ -22,6 +22,9 @@ use crate::platform::lenient::{UNREADABLE, integral};
 use crate::platform::unreadable;
 use crate::session::{self, Kind};
 
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("ccbill.ts");
+
 /// CCBill's RESTful Transaction API. The platform has no encryption in the page: the request for a payment token holds the
 /// card in clear and goes to the platform itself, with a token that may not charge.
 #[wasm_bindgen]

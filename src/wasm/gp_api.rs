@@ -18,6 +18,9 @@ use crate::platform::unreadable;
 use crate::random::SystemRandom;
 use crate::session::Kind;
 
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("gp_api.ts");
+
 /// Global Payments GP API. The platform has no encryption in the page: each request holds the card in clear and goes to the
 /// platform itself, with a token that may do nothing but store a card.
 #[wasm_bindgen]

@@ -24,6 +24,9 @@ use crate::platform::lenient::{UNREADABLE, integral};
 use crate::platform::unreadable;
 use crate::session::{self, Kind};
 
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("greenpay.ts");
+
 /// GreenPay, generation 1: `ld` (AES-128-CTR) and `lk` (RSA-wrapped key).
 #[wasm_bindgen]
 pub struct GreenPay {

@@ -24,6 +24,9 @@ use crate::platform::Platform;
 use crate::session::{self, Kind};
 use zeroize::Zeroizing;
 
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("online_payments.ts");
+
 /// Worldline Online Payments, the platform behind PAYONE E-Payment. The card is encrypted with the key of the platform's
 /// session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone.
 #[wasm_bindgen]

@@ -17,6 +17,9 @@ use crate::session::{self, Kind};
 use crate::worldline_acquiring::{self as acquiring, NetworkToken};
 use zeroize::Zeroizing;
 
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("worldline_acquiring.ts");
+
 /// Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key, for
 /// one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
 /// merchant's server opens it and sees the card in clear.** `holder` may be empty, and `nickname` is not sent.

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { root } from '../../scripts/project.mjs';
+import { PLATFORMS, root } from '../../scripts/project.mjs';
 
 const read = (file) => readFileSync(path.join(root, file), 'utf8');
 const declarations = read('pkg/index.d.ts');
@@ -45,12 +45,7 @@ test('every entry exports what the declarations declare', async () => {
   const entries = {
     index: ['index.js', 'node.js', 'inline.js'],
     worker: ['worker.js'],
-    ...Object.fromEntries(
-      ['greenpay', 'gp-api', 'online-payments', 'worldline-acquiring', 'ccbill'].map((name) => [
-        name,
-        [`${name}.js`, `${name}-inline.js`],
-      ]),
-    ),
+    ...Object.fromEntries(PLATFORMS.map((name) => [name, [`${name}.js`, `${name}-inline.js`]])),
   };
   for (const [name, files] of Object.entries(entries)) {
     const text = read(`pkg/${name}.d.ts`);

@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { build } from 'esbuild';
 import { asText } from '../../scripts/build.mjs';
-import { cargoHome, root } from '../../scripts/project.mjs';
+import { cargoHome, PLATFORMS, root } from '../../scripts/project.mjs';
 
 const vectors = JSON.parse(readFileSync(path.join(root, 'tests/vectors/greenpay.json'), 'utf8'));
 const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
@@ -59,8 +59,6 @@ before(() => {
   writeFileSync(path.join(folder, 'use-fetch.js'), USE.replace('ENTRY', 'cardseal/fetch'));
 });
 after(() => folder && rmSync(folder, { recursive: true, force: true }));
-
-const PLATFORMS = ['greenpay', 'gp-api', 'online-payments', 'worldline-acquiring', 'ccbill'];
 
 test('the tarball holds the files of the list and no other', () => {
   const expected = [
