@@ -1,4 +1,4 @@
-//! The table of routes, and the contract that is made of it.
+//! The HTTP API: its routes, and the OpenAPI contract that is built from them.
 
 #![expect(
     unused_qualifications,
@@ -34,7 +34,7 @@ use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;
 
-/// The contract of every route, in OpenAPI 3.1.
+/// The contract of all routes, in OpenAPI 3.1.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut contract = contract::Document::openapi();
@@ -44,7 +44,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     contract
 }
 
-/// What every server offers.
+/// The routes of every server.
 fn routes() -> OpenApiRouter<App> {
     health()
         .routes(routes!(sessions::create))
@@ -59,7 +59,7 @@ fn routes() -> OpenApiRouter<App> {
         )
 }
 
-/// What an orchestrator asks.
+/// The health checks.
 fn health() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(health::show))
@@ -121,7 +121,8 @@ async fn nothing(State(app): State<App>, method: Method, uri: Uri) -> ApiError {
     ))
 }
 
-/// For pages of the configured origins. They never send the merchant's key, so that header is not allowed.
+/// CORS for pages of the configured origins. They never send the API key, so the `Authorization` header is not
+/// allowed.
 fn cors(app: &App) -> CorsLayer {
     let app = Arc::clone(app);
     let allowed = AllowOrigin::predicate(move |origin, _| app.access.allows_origin(origin.as_bytes()));
@@ -133,29 +134,29 @@ fn cors(app: &App) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
-/// The page of a list.
+/// Query parameters of a list.
 #[derive(Debug, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PageQuery {
-    /// How many at most.
+    /// The most items to return.
     #[param(minimum = 1, maximum = 100, default = 20, required = false)]
     limit: u32,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(min_length = 1, max_length = 255, nullable = false, value_type = String, required = false)]
     after: Option<String>,
 }
 
-/// Whose tokens.
+/// Query parameter of the list of tokens.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "for the contract")]
 struct CustomerQuery {
-    /// The merchant's reference of the customer.
+    /// Only tokens with this reference of a customer.
     #[param(min_length = 1, max_length = 255, value_type = String, required = false)]
     customer: Option<String>,
 }
 
-/// Query of the lists.
+/// The parsed query of a list.
 struct Page {
     limit: u32,
     after: Option<String>,
@@ -204,7 +205,8 @@ impl Page {
         Ok(page)
     }
 
-    /// The items of the page, of which one more than fits was asked for, and where the next page begins.
+    /// The items of this page, and `after` for the next one. `items` has one more than the page if there is a next
+    /// page.
     fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
@@ -224,7 +226,7 @@ fn unreadable_query() -> ApiError {
         .detail("the query is not of the form `name=value&name=value`, percent-encoded")
 }
 
-/// A header that is ours.
+/// A header name.
 const fn name(text: &'static str) -> HeaderName {
     HeaderName::from_static(text)
 }

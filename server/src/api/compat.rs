@@ -1,11 +1,10 @@
-//! The contract of Global Payments' network-tokenization sample, over the same core, so that a page written for
-//! that sample works unchanged: `GET /config`, `POST /create-network-token`, `GET /list-tokens`,
-//! `POST /process-payment`.
+//! The API of Global Payments' network-tokenization sample, so that a page written for that sample works unchanged:
+//! `GET /config`, `POST /create-network-token`, `GET /list-tokens` and `POST /process-payment`.
 //!
-//! Shapes and messages are the sample's. What it leaves open is not: amounts are read from the digits of the JSON
-//! number; listing and charging need the merchant's key; the ids are names of ours in the platform's form, and the
-//! platform's own never leave the server; a repeated exchange of a payment reference gets the same token; an
-//! `Idempotency-Key` makes a charge happen once.
+//! Shapes and messages are the sample's. The rest is this server's: amounts are read digit by digit from the JSON
+//! number; listing and charging need the API key; ids are ours in the platform's form, and the platform's own ids
+//! never leave the server; exchanging a payment reference again returns the same token; an `Idempotency-Key` makes a
+//! charge happen once.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +41,7 @@ const PLATFORM: Platform = Platform::GpApi;
 
 checked!(ExchangeRequest, ChargeRequest);
 
-/// A payment reference that a page made.
+/// A payment reference that a page has created.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SampleExchange)]
 pub(super) struct ExchangeRequest {
@@ -60,12 +59,12 @@ pub(super) struct ExchangeRequest {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SampleCharge)]
 pub(super) struct ChargeRequest {
-    /// The `id` that `/create-network-token` answered.
+    /// The `id` from `/create-network-token`.
     #[schema(min_length = 1, max_length = 100, example = "PMT_5f0c1d2e")]
     pmt_id: String,
     #[schema(schema_with = digits)]
     amount: String,
-    /// USD without one.
+    /// USD if missing.
     #[schema(nullable = false)]
     currency: Option<CurrencyCode>,
 }
@@ -80,11 +79,11 @@ fn digits() -> Object {
         .build()
 }
 
-/// A refusal in the sample's form.
+/// An error in the sample's form.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the contract")]
 struct SampleFailure {
-    /// False.
+    /// Always false.
     success: bool,
     /// `<error_code>: …`.
     message: String,
@@ -106,7 +105,7 @@ struct SampleAccess {
     access_token: String,
 }
 
-/// A network token that was made.
+/// A new network token.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the contract")]
 struct SampleCreated {
@@ -115,7 +114,7 @@ struct SampleCreated {
     message: String,
 }
 
-/// Every network token.
+/// All network tokens.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the contract")]
 struct SampleTokens {
@@ -126,7 +125,7 @@ struct SampleTokens {
 /// A network token.
 #[derive(Serialize, ToSchema)]
 struct SampleToken {
-    /// Ours, in the platform's form.
+    /// This server's id, in the platform's form.
     id: String,
     brand: String,
     #[schema(required)]
@@ -136,7 +135,7 @@ struct SampleToken {
     created_at: String,
 }
 
-/// A charge that went through.
+/// A successful charge.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the contract")]
 struct SampleCharged {
@@ -158,7 +157,7 @@ struct SampleTransaction {
     token_usage_mode: String,
 }
 
-/// What the sample's routes can end with, all in the sample's form.
+/// The errors of the sample's routes.
 struct SampleRefused;
 
 impl IntoResponses for SampleRefused {
@@ -179,7 +178,7 @@ impl IntoResponses for SampleRefused {
     }
 }
 
-/// The routes and their contract.
+/// The routes, with their contract.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(config))
@@ -192,14 +191,14 @@ pub(super) async fn wrong_method() -> Response {
     envelope(Err(Code::MethodNotAllowed.into()))
 }
 
-/// What the sample says when something does not work.
+/// An error, in the sample's form.
 struct Failure {
     status: StatusCode,
     message: String,
 }
 
 impl<E: Into<ApiError>> From<E> for Failure {
-    /// `<error_code>: …`, the platform's word where it is the platform that refuses.
+    /// `<error_code>: …`. The code is the platform's if the platform refused.
     fn from(error: E) -> Self {
         let error = error.into();
         let (name, text) = match error.rejection() {
@@ -210,7 +209,7 @@ impl<E: Into<ApiError>> From<E> for Failure {
             None => (None, error.own_detail().unwrap_or(error.code().title())),
         };
         let name = name.unwrap_or_else(|| error.code().as_str().to_ascii_uppercase());
-        // The sample has one status for whatever its platform refuses.
+        // The sample has one status for all refusals of its platform.
         let code = if error.code() == Code::PlatformSetup {
             Code::PlatformRejected
         } else {
@@ -223,7 +222,7 @@ impl<E: Into<ApiError>> From<E> for Failure {
     }
 }
 
-/// The sample's envelope. The data may hold a number in its own digits, so it is text.
+/// The sample's envelope. The data is JSON text, because it may have a number that must keep its digits.
 fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
     let (status, body) = match result {
         Ok((data, Some(message))) => (
@@ -247,7 +246,7 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
         .into_response()
 }
 
-/// Makes an access token for the page.
+/// Creates an access token for the page.
 #[utoipa::path(get, operation_id = "sampleConfig", path = "/config",
     tag = "gp_api sample", security(("api_key" = []), ()),
     responses((status = 200, body = SampleConfig), SampleRefused))]
@@ -260,7 +259,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
     envelope(data.await)
 }
 
-/// Makes a network token of a payment reference.
+/// Creates a network token from a payment reference.
 #[utoipa::path(post, operation_id = "sampleCreateNetworkToken", path = "/create-network-token",
     tag = "gp_api sample", security(("api_key" = []), ()),
     request_body = ExchangeRequest,
@@ -303,7 +302,7 @@ fn not_stored(error: Error) -> Failure {
     }
 }
 
-/// Lists every token that can be charged, the oldest first.
+/// Lists all tokens that can be charged, oldest first.
 #[utoipa::path(get, operation_id = "sampleListTokens", path = "/list-tokens",
     tag = "gp_api sample", security(("api_key" = [])),
     responses((status = 200, body = SampleTokens), SampleRefused))]
@@ -311,14 +310,14 @@ async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> R
     let data = async {
         merchant?;
         let tokens = app.store.active_tokens(PLATFORM).await;
-        // The sample appends to a file: the oldest comes first.
+        // The sample appends to a file, so the oldest comes first.
         let data: Vec<SampleToken> = tokens.map_err(ApiError::from)?.iter().map(listed).collect();
         Ok((json!(data).to_string(), None))
     };
     envelope(data.await)
 }
 
-/// Our id in the platform's form.
+/// A token's id in the platform's form.
 fn alias(token: &str) -> String {
     format!("PMT_{}", token.strip_prefix("tok_").unwrap_or(token))
 }
@@ -342,7 +341,7 @@ fn listed(token: &Token) -> SampleToken {
     request_body = ChargeRequest,
     responses(
         (status = 200, body = SampleCharged),
-        (status = 202, body = SampleFailure, description = "Nobody knows yet. Do not charge again."),
+        (status = 202, body = SampleFailure, description = "The outcome is not known yet. Do not charge again."),
         SampleRefused,
     ))]
 async fn charge(
@@ -374,8 +373,8 @@ async fn charge(
     envelope(data.await)
 }
 
-/// A number as JSON may have it, as decimal text without an exponent and without zeros at the end that say nothing:
-/// `10.00000` and `1e1` are `10`. What is no such number stays as it is, to be refused. No digit is lost or rounded.
+/// Writes a JSON number as decimal text without an exponent or trailing zeros: `10.00000` and `1e1` become `10`. No
+/// digit is lost or rounded. Anything else is returned as it is, to be refused later.
 fn plain(text: &str) -> String {
     // More than any amount has digits, and an exponent that would only make more.
     const LONGEST: usize = 40;
@@ -409,7 +408,7 @@ fn shifted(text: &str) -> Option<String> {
     })
 }
 
-/// The sample's words for a payment resource of ours.
+/// Translates a payment into the sample's answer.
 async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Failure> {
     let payment: Value = serde_json::from_str(body).unwrap_or_default();
     let word = |name: &str| payment[name].as_str().unwrap_or_default();
@@ -459,7 +458,7 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
     }
 }
 
-/// "Insufficient funds": the bank's reason as people read it.
+/// The bank's reason for people to read, such as "Insufficient funds".
 fn word_of(decline: &Value) -> String {
     let reason = decline["reason"].as_str().unwrap_or("declined").replace('_', " ");
     let mut letters = reason.chars();

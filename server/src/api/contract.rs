@@ -1,6 +1,6 @@
-//! The contract: OpenAPI 3.1, made of the types and the routes themselves.
+//! The contract in OpenAPI 3.1, built from the types and routes themselves.
 //!
-//! It stands at `/openapi.json` and in `docs/openapi.json`; a test compares them.
+//! It is served at `/openapi.json` and kept in `docs/openapi.json`; a test compares them.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use utoipa::{Modify, OpenApi};
 
 use crate::error::{Code, Problem};
 
-/// The document without its paths, which come with the routes.
+/// The document without its paths, which the routes add.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Cardseal server",
         description = "Sessions, tokens and payments for the Cardseal browser module. Amounts are decimal text. \
-                       Every refusal is `application/problem+json` with a stable `code`.",
+                       Every error is `application/problem+json` with a stable `code`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem)),
@@ -29,9 +29,9 @@ use crate::error::{Code, Problem};
         (name = "sessions", description = "Prepares a platform for a card from the browser."),
         (name = "tokens", description = "Stored cards."),
         (name = "payments", description = "Charges, captures, voids and refunds."),
-        (name = "notifications", description = "What platforms tell by themselves."),
-        (name = "health", description = "Whether the server can do its work."),
-        (name = "gp_api sample", description = "The contract of Global Payments' network-tokenization sample, with \
+        (name = "notifications", description = "Webhooks of the platforms."),
+        (name = "health", description = "Whether the server is ready for requests."),
+        (name = "gp_api sample", description = "The API of Global Payments' network-tokenization sample, with \
                                                `compat.gp_network_tokens`."),
     ),
 )]
@@ -43,12 +43,12 @@ impl Modify for Keys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         let mut key = Http::new(HttpAuthScheme::Bearer);
-        key.description = Some("The merchant's `api_key`. Never in a page.".into());
+        key.description = Some("The merchant's `api_key`. Never put it into a page.".into());
         components.add_security_scheme("api_key", SecurityScheme::Http(key));
     }
 }
 
-/// Adds what is the same everywhere and what the derived document leaves out.
+/// Adds what all operations have in common, and what the derived document lacks.
 pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
     // Text of a request has no control characters: it is checked of every text, and every one is bounded.
     let schemas = document
@@ -109,16 +109,16 @@ pub(super) fn serve(document: &utoipa::openapi::OpenApi) -> Answer {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// What any call can end with.
+/// Errors of any call.
 pub(super) const ALWAYS: &[Code] = &[Code::Internal];
-/// What a call of the merchant's can be refused with, whatever it asks.
+/// Errors of any call that needs the API key.
 pub(super) const MERCHANT: &[Code] = &[
     Code::ApiKeyMissing,
     Code::ApiKeyInvalid,
     Code::OriginNotAllowed,
     Code::RateLimited,
 ];
-/// What reads a body can refuse it with.
+/// Errors of calls with a body.
 pub(super) const BODY: &[Code] = &[
     Code::BadJson,
     Code::DuplicateField,
@@ -131,11 +131,11 @@ pub(super) const BODY: &[Code] = &[
     Code::FieldInvalid,
     Code::ClearCardData,
 ];
-/// What reads a query can refuse it with.
+/// Errors of calls with a query.
 pub(super) const QUERY: &[Code] = &[Code::DuplicateField, Code::UnknownField, Code::FieldInvalid];
-/// What needs the database can end with.
+/// Errors of calls that need the database.
 pub(super) const STORE: &[Code] = &[Code::StorageUnavailable, Code::RecordUnreadable];
-/// What calls a platform can end with.
+/// Errors of calls to a platform.
 pub(super) const PLATFORM: &[Code] = &[
     Code::PlatformUnavailable,
     Code::PlatformBusy,
@@ -146,7 +146,7 @@ pub(super) const PLATFORM: &[Code] = &[
     Code::SignatureInvalid,
     Code::NotOffered,
 ];
-/// What hands in a card can be refused with.
+/// Errors of calls that send a card.
 pub(super) const CARD: &[Code] = &[
     Code::CardDeclined,
     Code::SessionNotFound,
@@ -172,7 +172,7 @@ pub(super) const CARD: &[Code] = &[
     Code::TokenBelongsElsewhere,
 ];
 
-/// The refusals of an operation, by status.
+/// The errors of an operation, by status.
 pub(super) fn by_status(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut statuses: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten().chain(ALWAYS) {
@@ -209,7 +209,7 @@ fn refusal(codes: &[Code]) -> Response {
         .build()
 }
 
-/// Names what an operation can be refused with.
+/// Declares the errors of operations.
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])+ $name:ident = $($group:ident)|* [$($code:ident),* $(,)?];)+) => {$(
         $(#[doc = $doc])+

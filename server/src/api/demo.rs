@@ -1,4 +1,4 @@
-//! The demo page: its files, under a strict policy, and the facts for its banner.
+//! The demo page: its files with a strict Content-Security-Policy, and the data for its banner.
 
 use axum::Json;
 use axum::Router;
@@ -12,7 +12,7 @@ use tower_http::services::ServeDir;
 use crate::App;
 use crate::config::Demo;
 
-/// Adds the page to the routes.
+/// Adds the demo page to the routes.
 pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> {
     let policy =
         HeaderValue::from_str(&policy(app)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
@@ -28,8 +28,8 @@ pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> 
         .fallback_service(files)
 }
 
-/// Scripts, styles and calls of our own only; but the page calls the platforms in the direct way, and some have a card
-/// form that stands in a frame, with one script around it.
+/// The Content-Security-Policy. Scripts, styles and calls are our own only, except that the page calls platforms in
+/// the direct mode, and some platforms have a card form in a frame with a script of theirs.
 fn policy(app: &App) -> String {
     let mut connect = String::from("'self'");
     let mut scripts = String::from("'self' 'wasm-unsafe-eval'");
@@ -87,7 +87,7 @@ async fn guard(mut response: Response, policy: HeaderValue) -> Response {
     response
 }
 
-/// `GET /v1/demo`: what the page may know. Facts of the first platform stand at the top as well.
+/// `GET /v1/demo`: what the page may know. The first platform's data is at the top level as well.
 async fn facts(State(app): State<App>) -> Json<Value> {
     let mut facts = Map::new();
     let mut platforms = Map::new();

@@ -1,4 +1,4 @@
-//! How the errors of the domain are written in HTTP.
+//! Writes the errors of the domain in HTTP.
 
 use super::fields::misplaced;
 use crate::attempts::TooMany;
@@ -80,7 +80,7 @@ impl From<TooMany> for ApiError {
     }
 }
 
-/// What can be done with a payment of this status.
+/// Says what can be done with a payment of this status.
 const fn state(status: Status) -> &'static str {
     match status {
         Status::InFlight | Status::CaptureInFlight | Status::VoidInFlight | Status::RefundInFlight => {

@@ -1,4 +1,4 @@
-//! Fields that several requests have, each once: its type is its schema, its example and its rule.
+//! Fields that several requests share. A field's type is its schema, its example and its rule.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::error::{ApiError, Code};
 use crate::payload::Rules;
 use crate::store::{SessionId, TokenId};
 
-/// Texts of requests. Each is a schema of the contract, and a body is held to that schema before serde reads it.
+/// Declares text fields. Each is a schema of the contract, and bodies are checked against it before serde reads them.
 macro_rules! texts {
     ($($(#[$about:meta])+ $name:ident;)+) => {$(
         #[derive(Deserialize, ToSchema)]
@@ -154,7 +154,7 @@ impl From<CaptureTime> for Capture {
 
 pub(super) fn kind() -> Object {
     words(
-        "What the session is for: a new card, another card in the place of a token, or a payment.",
+        "What the session is for: a new card, replacing the card of a token, or a payment.",
         &[Kind::Tokenize, Kind::Update, Kind::Payment].map(Kind::as_str),
     )
 }
@@ -175,7 +175,7 @@ pub(super) fn capture() -> Object {
 
 pub(super) fn platform() -> Object {
     words(
-        "The platform's id. Without it, the first one that is configured.",
+        "The platform's id. Without it, the first configured one.",
         &Platform::ALL
             .iter()
             .copied()
@@ -200,7 +200,7 @@ pub(super) const fn mode_word(mode: Mode) -> &'static str {
     }
 }
 
-/// Refuses fields that the call knows and that do not belong to what it asks for.
+/// Refuses known fields that do not belong to this kind of request.
 pub(super) fn none_left(left: &[(&str, bool)], why: &str) -> Result<(), ApiError> {
     match left.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(misplaced(name, why)),
@@ -208,7 +208,7 @@ pub(super) fn none_left(left: &[(&str, bool)], why: &str) -> Result<(), ApiError
     }
 }
 
-/// A field that the call knows and that does not belong to what it asks for.
+/// The error for a known field that does not belong to this kind of request.
 pub(super) fn misplaced(name: &str, why: &str) -> ApiError {
     ApiError::field(Code::UnknownField, name).detail(&format!("`{name}` does not belong here: {why}"))
 }

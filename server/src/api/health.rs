@@ -1,4 +1,4 @@
-//! `GET /livez`, `/readyz` and `/healthz`: whether the process runs, and whether it can do its work.
+//! `GET /livez`, `/readyz` and `/healthz`: whether the process runs, and whether it is ready for requests.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::App;
 use crate::error::{ApiError, Code};
 
 refusals! {
-    /// What a health check can end with.
+    /// Errors of `GET /healthz`.
     Unhealthy = [StorageUnavailable];
 }
 
-/// All is well.
+/// The server is healthy.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     status: HealthStatus,
@@ -29,12 +29,12 @@ enum HealthStatus {
     Ok,
 }
 
-/// Whether requests may be sent here.
+/// Whether the server is ready for requests.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
     status: ReadinessStatus,
     checks: Checks,
-    /// How the last call to each platform ended. It does not decide readiness.
+    /// How the last call to each platform ended. This does not affect readiness.
     #[schema(value_type = BTreeMap<String, PlatformReach>)]
     platforms: BTreeMap<&'static str, &'static str>,
 }
@@ -90,10 +90,10 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<Health>, ApiErro
     }
 }
 
-/// Whether requests may be sent here, and what is the matter if not.
+/// Whether the server is ready for requests, and why if it is not.
 ///
-/// Each part of the database by itself, which decides, and how the platforms answered last, which does not: a platform
-/// that is down is no reason to take this server out of service.
+/// The checks of the database decide. How the last call to each platform ended does not: a platform that is down is
+/// no reason to take this server out of service.
 #[utoipa::path(get, operation_id = "ready", path = "/readyz",
     tag = "health", responses(
     (status = 200, body = Readiness),

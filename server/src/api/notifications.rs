@@ -1,9 +1,8 @@
-//! `/v1/notifications/{platform}/{secret}/…`: what a platform reports by itself, by `POST` or, where it does so, in the
-//! query of a `GET`.
+//! `/v1/notifications/{platform}/{secret}/…`: webhooks, by `POST` or, at some platforms, in the query of a `GET`.
 //!
-//! The secret in the address keeps out a browser that has seen a signed answer: the signature covers neither a
-//! token nor an amount. Without one in the configuration nothing is taken. The answer is 200 only when the
-//! notification and its effect are on the disk.
+//! The secret in the path keeps out a browser that has seen a signed answer, because the signature covers neither a
+//! token nor an amount. Without a configured secret, notifications are refused. The answer is 200 only after the
+//! notification and its effect are on disk.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -22,10 +21,10 @@ use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::payments::{self, Received};
 
-/// The platform's own answers are smaller.
+/// The platforms' notifications are smaller.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// `POST`: one notification, or several.
+/// `POST`: one or several notifications.
 pub(super) async fn receive(
     State(app): State<App>,
     Path((platform, address)): Path<(String, String)>,
@@ -39,13 +38,13 @@ pub(super) async fn receive(
     let all = gateway
         .read_notifications(endpoint.route, &pairs(&headers), &body)
         .map_err(refused)?;
-    // One that cannot be taken does not keep back those behind it: what is sent again is the whole.
+    // One that fails does not hold up the others. The platform sends all of them again.
     let mut failed = None;
     for (at, noticed) in all.iter().enumerate() {
         let digest = match (&noticed.id, at) {
             (Some(id), _) => Sha256::digest(format!("{platform} {id}")),
             (None, 0) => Sha256::digest(&body),
-            // Another of the same body is another one.
+            // Each entry of a body is a notification of its own.
             (None, _) => Sha256::new()
                 .chain_update(&body)
                 .chain_update(at.to_be_bytes())
@@ -64,7 +63,7 @@ pub(super) async fn receive(
     failed.map_or_else(|| Ok(received()), |error| Err(error.into()))
 }
 
-/// `GET`: a notification in the query, or a platform that asks whether the address is ours before it uses it.
+/// `GET`: a notification in the query, or a platform that verifies the address before it uses it.
 pub(super) async fn receive_query(
     State(app): State<App>,
     Path((platform, address)): Path<(String, String)>,
@@ -92,7 +91,7 @@ pub(super) async fn receive_query(
     Ok(received().into_response())
 }
 
-/// Where a notification came in, once the caller has shown that it knows the address.
+/// The webhook address that a notification came in at, after its secret was checked.
 struct Endpoint<'a> {
     platform: Platform,
     account: &'a Account,
@@ -100,7 +99,7 @@ struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// `address` is the secret, and the platform's own route behind it.
+    /// `address` is the secret, followed by the platform's own route.
     fn find(app: &'a App, platform: &str, address: &str) -> Result<Self, ApiError> {
         let platform = Platform::from_id(platform).ok_or(Code::NotFound)?;
         let (secret, route) = address.split_once('/').unwrap_or((address, ""));

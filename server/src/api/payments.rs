@@ -1,4 +1,4 @@
-//! `/v1/payments`: money.
+//! `/v1/payments`: payments.
 
 mod answer;
 mod change;
@@ -25,7 +25,7 @@ use crate::store::{IdempotencyKey, PaymentId};
 pub(super) use answer::{Answers, PaymentResource};
 pub(super) use charge::charge_stored;
 
-/// The routes and their contract.
+/// The routes, with their contract.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(charge::create, list))
@@ -38,13 +38,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 refusals! {
-    /// Of the list.
+    /// Errors of the list.
     ListRefused = MERCHANT | QUERY | STORE [];
-    /// Of one payment.
+    /// Errors of `GET /v1/payments/{id}`.
     ShowRefused = MERCHANT | STORE [PaymentNotFound];
 }
 
-/// A payment of the path.
+/// The payment in the path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "for the contract")]
@@ -54,13 +54,13 @@ struct PaymentPath {
     id: String,
 }
 
-/// The key of a request that moves money.
+/// The idempotency key of a request that moves money.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "for the contract")]
 struct KeyHeader {
-    /// The same key with the same body gets the stored answer and moves no money again: 1 to 255 visible ASCII
-    /// characters.
+    /// 1 to 255 visible ASCII characters. A repeated request with the same key and body gets the stored answer and
+    /// moves no money.
     #[param(rename = "Idempotency-Key", required = false, value_type = String, min_length = 1, max_length = 255,
         pattern = "^[!-~]+$")]
     key: Option<String>,
@@ -70,17 +70,17 @@ struct KeyHeader {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PaymentList {
     data: Vec<PaymentResource>,
-    /// What `after` takes for the next page; null at the end.
+    /// `after` for the next page; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// The caller's key of a payment.
+/// The header with the caller's idempotency key.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
-/// On an answer that was stored.
+/// The header that marks a stored answer.
 pub(super) const REPLAYED: HeaderName = super::name("idempotency-replayed");
 
-/// Lists payments, the newest first.
+/// Lists payments, newest first.
 #[utoipa::path(get, operation_id = "listPayments", path = "/v1/payments",
     tag = "payments", security(("api_key" = [])),
     params(PageQuery),
@@ -115,7 +115,7 @@ async fn show(
     Ok(Json(PaymentResource::from(&payment)))
 }
 
-/// The caller's key, if there is one.
+/// The caller's idempotency key, if there is one.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
@@ -126,7 +126,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         .ok()
         .filter(|text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (text, values.next()) {
-        // The stored key reveals nothing that the caller put there.
+        // The hash reveals nothing that the caller may have put into the key.
         (Some(text), None) => Ok(Some(hex::encode(Sha256::digest(text)).into())),
         _ => Err(Code::IdempotencyKeyInvalid.into()),
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/sessions`: prepares a platform for a card from the browser.
+//! `/v1/sessions`: prepares a platform for a card from the browser.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -27,17 +27,17 @@ use crate::sessions::{self, CustomerIp, PageOptions, PaymentTerms, Status, new_r
 use crate::store::{SessionId, TokenId};
 
 refusals! {
-    /// Of `POST /v1/sessions`.
+    /// Errors of `POST /v1/sessions`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM [
         AmountInvalid, CurrencyNotSupported, TooManyAttempts, TokenNotFound, TokenDeleted, TokenUnconfirmed,
         OrderReferenceUsed,
     ];
-    /// Of one session.
+    /// Errors of `GET /v1/sessions/{id}`.
     ShowRefused = MERCHANT | STORE | PLATFORM | CARD [];
 }
 checked!(SessionRequest);
 
-/// What a session is to be for.
+/// A request for a session.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionRequest {
@@ -47,10 +47,10 @@ pub(super) struct SessionRequest {
     mode: Option<Mode>,
     #[schema(schema_with = platform)]
     platform: Option<String>,
-    /// The merchant's reference of the customer. In a page's session it is the page's own word.
+    /// The merchant's reference of the customer. If a page opens the session, it is not verified.
     #[schema(nullable = false)]
     customer: Option<CustomerReference>,
-    /// The stored card: for an update the one to replace, for a payment the one that it refers to.
+    /// The stored card: for an update, the one to replace; for a payment, the one that it refers to.
     #[schema(nullable = false)]
     token: Option<TokenReference>,
     /// For a payment.
@@ -62,15 +62,15 @@ pub(super) struct SessionRequest {
     /// For a payment.
     #[schema(nullable = false)]
     description: Option<Description>,
-    /// For a payment. Without it, one is made.
+    /// For a payment. Without it, the server generates one.
     #[schema(nullable = false)]
     order_reference: Option<OrderReference>,
     #[schema(schema_with = capture)]
     capture: Option<CaptureTime>,
-    /// The customer's address, for platforms that want it.
+    /// The customer's address, for platforms that need it.
     #[schema(nullable = false)]
     customer_ip: Option<IpAddress>,
-    /// Where a page of the platform's sends the customer at the end.
+    /// Where the platform's own page sends the customer at the end.
     #[schema(
         min_length = 1,
         max_length = 200,
@@ -78,7 +78,7 @@ pub(super) struct SessionRequest {
         example = "https://shop.example/done"
     )]
     return_url: Option<String>,
-    /// The language of a page of the platform's.
+    /// The language of the platform's own page.
     #[schema(
         min_length = 1,
         max_length = 10,
@@ -87,12 +87,12 @@ pub(super) struct SessionRequest {
         example = "de_DE"
     )]
     locale: Option<String>,
-    /// The template of a page of the platform's.
+    /// The template of the platform's own page.
     #[schema(min_length = 1, max_length = 64, nullable = false, example = "my-template")]
     variant: Option<String>,
 }
 
-/// A session that was opened. Each platform adds what its page needs.
+/// An open session, with what the page needs for its platform.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionResource {
@@ -109,26 +109,26 @@ pub(super) struct SessionResource {
     created_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
-    /// Seconds.
+    /// Seconds until the session expires.
     expires_in: u32,
-    /// Of a payment, as decimal text.
+    /// For a payment, as decimal text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "12.34")]
     amount: Option<String>,
-    /// Of a payment.
+    /// For a payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "USD")]
     currency: Option<&'static str>,
-    /// Of a payment.
+    /// For a payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "order-1001")]
     order_reference: Option<String>,
-    /// What the page needs for this platform and mode, as the guide of each platform lists it.
+    /// What the page needs for this platform and mode. Each platform's guide lists it.
     #[serde(flatten)]
     page: Map<String, Value>,
 }
 
-/// What came of a session.
+/// The outcome of a session.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionOutcome {
     /// The id of the session.
@@ -142,15 +142,15 @@ pub(super) struct SessionOutcome {
     status: SessionStatus,
     #[schema(format = DateTime)]
     expires_at: String,
-    /// The payment that it led to.
+    /// The resulting payment.
     #[schema(required)]
     payment: Option<PaymentResource>,
-    /// The token that it led to.
+    /// The resulting token.
     #[schema(required)]
     token: Option<TokenResource>,
 }
 
-/// How far a session is.
+/// The status of a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SessionStatus {
@@ -165,7 +165,7 @@ enum SessionStatus {
 
 /// Opens a session: prepares a platform for a card from the browser.
 ///
-/// A page may open one for a token; one for an update or a payment is the merchant's.
+/// A page may open a session for a new card. Sessions for updates and payments need the API key.
 #[utoipa::path(post, operation_id = "createSession", path = "/v1/sessions",
     tag = "sessions", security(("api_key" = []), ()),
     request_body = Option<SessionRequest>,
@@ -177,8 +177,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<SessionResource>), ApiError> {
     let request = payload.request;
     let kind = request.kind.unwrap_or(Kind::Tokenize);
-    // Charging a card, or putting another in the place of a stored one, is the merchant's decision. A page of the shop
-    // may choose a language; where its customer returns to is the merchant's.
+    // Charging a card and replacing a stored one are the merchant's decisions. A page may choose its language, but
+    // not where the customer returns to.
     let by_page = browser.merchant.is_err();
     if kind != Kind::Tokenize
         || request.customer_ip.is_some()
@@ -256,9 +256,9 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(session)))
 }
 
-/// Shows what came of a session.
+/// Shows the outcome of a session.
 ///
-/// Of one whose customer is on a page of the platform's, the platform is asked.
+/// If the customer is on the platform's own page, the platform is asked.
 #[utoipa::path(get, operation_id = "showSession", path = "/v1/sessions/{id}",
     tag = "sessions", security(("api_key" = [])),
     params(("id" = String, Path, description = "The id of the session.")),

@@ -25,20 +25,20 @@ use crate::submission::Submission;
 use crate::tokens;
 
 refusals! {
-    /// Of `POST /v1/tokens`.
+    /// Errors of `POST /v1/tokens`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [];
-    /// Of the list.
+    /// Errors of the list.
     ListRefused = MERCHANT | QUERY | STORE [];
-    /// Of one token.
+    /// Errors of `GET /v1/tokens/{id}`.
     ShowRefused = MERCHANT | STORE [TokenNotFound];
-    /// Of what changes one token at its platform.
+    /// Errors of a lookup or a change of a token.
     ChangeRefused = MERCHANT | BODY | STORE | PLATFORM [TokenNotFound, TokenDeleted, TokenUnconfirmed];
-    /// Of a deletion.
+    /// Errors of a deletion.
     DeleteRefused = MERCHANT | STORE | PLATFORM [TokenNotFound];
 }
 checked!(CardPayload, TokenChange, Nothing);
 
-/// The card of a session, in the form that its platform and mode want: `sealed`, `ld` and `lk`,
+/// The card of a session, in the form for its platform and mode: `sealed`, `ld` with `lk`,
 /// `encrypted_customer_input`, or the platform's `answer`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +59,7 @@ pub(super) struct CardPayload {
     /// Worldline Acquiring.
     #[schema(nullable = false)]
     pub(super) sealed: Option<SealedCard>,
-    /// The direct mode: what the platform answered the browser, unchanged.
+    /// In the direct mode: the platform's answer to the browser, unchanged.
     #[schema(value_type = Object, required = false)]
     pub(super) answer: Option<Value>,
 }
@@ -67,7 +67,7 @@ pub(super) struct CardPayload {
 impl TryFrom<CardPayload> for Submission {
     type Error = ApiError;
 
-    /// `session` with `ld` and `lk`, with `encrypted_customer_input`, with `sealed`, or with `answer`.
+    /// Takes one form of a card: `ld` with `lk`, `encrypted_customer_input`, `sealed` or `answer`.
     fn try_from(card: CardPayload) -> Result<Self, ApiError> {
         let CardPayload {
             session,
@@ -107,13 +107,13 @@ impl TryFrom<CardPayload> for Submission {
 
 /// Stores the card of a session.
 ///
-/// The same request again, after a lost answer, gets the same token again.
+/// If an answer is lost, send the same request again: the answer is the same token.
 #[utoipa::path(post, operation_id = "createToken", path = "/v1/tokens",
     tag = "tokens", security(("api_key" = []), ()),
     request_body = CardPayload,
     responses(
-        (status = 201, body = TokenResource, description = "Stored."),
-        (status = 200, body = TokenResource, description = "Another card stands in the place of a token's."),
+        (status = 201, body = TokenResource, description = "The card is stored."),
+        (status = 200, body = TokenResource, description = "The token's card is replaced."),
         CreateRefused,
     ),
 )]
@@ -156,11 +156,11 @@ pub(super) struct TokenResource {
     /// The name on the card.
     #[schema(required)]
     holder: Option<String>,
-    /// What the customer calls the card.
+    /// The customer's name for the card.
     #[schema(required, example = "My Visa")]
     nickname: Option<String>,
-    /// `active`, `unconfirmed` (a browser's word, not chargeable until the platform's notification names the same token)
-    /// or `deleted`.
+    /// `active`, `unconfirmed` (named by a browser, cannot be charged until the platform's notification names the
+    /// same token) or `deleted`.
     #[schema(value_type = TokenState)]
     status: &'static str,
     /// The merchant's reference of the customer.
@@ -212,12 +212,12 @@ impl From<&Token> for TokenResource {
 #[derive(Serialize, ToSchema)]
 pub(super) struct TokenList {
     data: Vec<TokenResource>,
-    /// What `after` takes for the next page; null at the end.
+    /// `after` for the next page; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// What to change of a stored card: one or both.
+/// What to change: one or both fields.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenChange {
@@ -242,7 +242,7 @@ struct NewExpiry {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// A token of the path.
+/// The token in the path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "for the contract")]
@@ -252,7 +252,7 @@ struct TokenPath {
     id: String,
 }
 
-/// Lists stored cards, the newest first.
+/// Lists stored cards, newest first.
 #[utoipa::path(get, operation_id = "listTokens", path = "/v1/tokens",
     tag = "tokens", security(("api_key" = [])),
     params(PageQuery, CustomerQuery),
@@ -290,7 +290,7 @@ pub(super) async fn show(
     Ok(Json(TokenResource::from(&token)))
 }
 
-/// Asks the platform what it knows of the card now.
+/// Updates a stored card's details from its platform.
 #[utoipa::path(post, operation_id = "refreshToken", path = "/v1/tokens/{id}/refresh",
     tag = "tokens", security(("api_key" = [])),
     params(TokenPath),
@@ -306,7 +306,7 @@ pub(super) async fn refresh(
     Ok(Json(TokenResource::from(&token)))
 }
 
-/// Changes a card's expiry and holder, at the platform first.
+/// Changes a card's expiry or holder, at the platform first.
 #[utoipa::path(patch, operation_id = "changeToken", path = "/v1/tokens/{id}",
     tag = "tokens", security(("api_key" = [])),
     params(TokenPath),
@@ -331,7 +331,8 @@ pub(super) async fn change(
 
 /// Deletes a stored card, at the platform first.
 ///
-/// What only a browser named is forgotten here alone: it may be somebody else's card there.
+/// A token that only a browser has named is deleted here and not at the platform, where it may be somebody else's
+/// card.
 #[utoipa::path(delete, operation_id = "deleteToken", path = "/v1/tokens/{id}",
     tag = "tokens", security(("api_key" = [])),
     params(TokenPath),

@@ -1,4 +1,4 @@
-//! How payments are written in HTTP.
+//! Writes payments in HTTP.
 
 use cardseal::platform::Platform;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub(in crate::api) struct PaymentResource {
     pub(in crate::api) amount: String,
     #[schema(example = "USD")]
     pub(in crate::api) currency: &'static str,
-    /// How much of it was taken.
+    /// The captured amount.
     #[schema(example = "12.34")]
     captured: String,
-    /// How much of it was paid back.
+    /// The refunded amount.
     #[schema(example = "0.00")]
     refunded: String,
     /// The stored card that was charged.
@@ -59,19 +59,19 @@ pub(in crate::api) struct PaymentResource {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Where the customer has to go, while the payment waits for that.
+    /// The page that the customer has to visit, while the payment waits for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<Redirect>,
 }
 
-/// What a change of a payment, or a lookup, comes to.
+/// The answers to a change of a payment or a lookup.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the contract")]
 pub(super) enum Changed {
     /// Done.
     #[response(status = 200)]
     Known(PaymentResource),
-    /// Nobody knows yet. Look at the payment later.
+    /// The outcome is not known yet. Get the payment again later.
     #[response(status = 202)]
     Unknown(PaymentResource),
 }
@@ -83,7 +83,7 @@ pub(in crate::api) struct DeclineResource {
     /// The bank's code.
     #[schema(required, example = "51")]
     code: Option<String>,
-    /// The same words for every platform.
+    /// The reason, in the same words for every platform.
     #[schema(example = "insufficient_funds")]
     pub(in crate::api) reason: String,
     /// The bank's text, masked.
@@ -96,7 +96,8 @@ struct Redirect {
     url: String,
 }
 
-/// How far a payment is. `unknown` and its kin mean that nobody knows: such a payment is never charged again.
+/// The status of a payment. `unknown`, `capture_unknown`, `void_unknown` and `refund_unknown` mean that the outcome
+/// is not known. Such a payment is never charged again.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "the words of `Status`, for the contract")]
@@ -143,7 +144,7 @@ impl From<&Payment> for PaymentResource {
     }
 }
 
-/// Answers to one request: with this status if the outcome is known, with 202 if it is not.
+/// Writes the answers to one request: with its own status if the outcome is known, with 202 if it is not.
 pub(in crate::api) struct Answers {
     known: StatusCode,
     request_id: String,
@@ -166,7 +167,7 @@ impl Answers {
         })
     }
 
-    /// The answer, and whether it is one that was sent before.
+    /// The answer, and whether it was sent before.
     pub(super) fn of(&self, reply: Reply) -> (StoredAnswer, bool) {
         match reply {
             Reply::Payment { payment, replayed } => (self.payment(&payment), replayed),

@@ -20,7 +20,7 @@ use crate::payments::{self, ChangeRequest};
 use crate::store::{Movement, PaymentId, Status};
 
 refusals! {
-    /// Of a capture, a void and a refund.
+    /// Errors of captures, voids and refunds.
     ChangeRefused = MERCHANT | BODY | STORE | PLATFORM [
         PaymentNotFound, PaymentState, AmountInvalid, PartialRefundNotOffered, IdempotencyKeyInvalid,
         IdempotencyKeyReused, IdempotencyInProgress,
@@ -28,26 +28,26 @@ refusals! {
 }
 checked!(Part, Whole);
 
-/// How much of a payment.
+/// The amount to capture or refund.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Part {
-    /// Without it, all that is left.
+    /// Without it, the whole remaining amount.
     #[schema(nullable = false)]
     amount: Option<AmountText>,
-    /// The payment's own currency.
+    /// The payment's currency.
     #[schema(nullable = false)]
     currency: Option<CurrencyCode>,
-    /// The first digits of the card, for platforms that want them where they are not known.
+    /// The first digits of the card, if the platform needs them and they are not known.
     #[schema(nullable = false)]
     bin: Option<Bin>,
 }
 
-/// A whole payment.
+/// A void of a whole payment.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Whole {
-    /// The first digits of the card, for platforms that want them where they are not known.
+    /// The first digits of the card, if the platform needs them and they are not known.
     #[schema(nullable = false)]
     bin: Option<Bin>,
 }
@@ -62,9 +62,9 @@ impl From<Whole> for Part {
     }
 }
 
-/// Takes the money of an authorized payment.
+/// Captures an authorized payment.
 ///
-/// Once, up to the limit of the platform.
+/// A payment is captured once, up to the platform's limit.
 #[utoipa::path(post, operation_id = "capturePayment", path = "/v1/payments/{id}/capture",
     tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,
@@ -80,9 +80,9 @@ pub(in crate::api) async fn capture(
     change(&app, id, Movement::Capture, &headers, payload, request_id).await
 }
 
-/// Undoes a whole payment.
+/// Voids a whole payment.
 ///
-/// Asking for what is done already answers with the payment as it is.
+/// If the payment has been voided already, the answer is the payment as it is.
 #[utoipa::path(post, operation_id = "voidPayment", path = "/v1/payments/{id}/void",
     tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Whole>,
@@ -106,9 +106,10 @@ pub(in crate::api) async fn void(
     .await
 }
 
-/// Pays back a payment, or a part of it.
+/// Refunds a payment or a part of it.
 ///
-/// A refund of a part is new each time: send an `Idempotency-Key`, so that a repeated request is not a second refund.
+/// Each request for a part is a new refund. Send an `Idempotency-Key`, so that a repeated request does not refund
+/// twice.
 #[utoipa::path(post, operation_id = "refundPayment", path = "/v1/payments/{id}/refund",
     tag = "payments", security(("api_key" = [])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,

@@ -33,7 +33,7 @@ use crate::submission::Submission;
 use crate::tokens;
 
 refusals! {
-    /// Of `POST /v1/payments`.
+    /// Errors of `POST /v1/payments`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [
         IdempotencyKeyInvalid, IdempotencyKeyReused, AmountInvalid, CurrencyNotSupported, TokenUnconfirmed,
         OrderReferenceUsed,
@@ -41,34 +41,35 @@ refusals! {
 }
 checked!(PaymentRequest);
 
-/// What to charge: a stored card (`token`, `amount`, `currency`), or the card of a session, whose amount is the session's.
+/// What to charge: a stored card, with `token`, `amount` and `currency`, or the card of a `session`, for the
+/// session's amount.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PaymentRequest {
-    /// The stored card.
+    /// The stored card to charge.
     #[schema(nullable = false)]
     token: Option<TokenReference>,
-    /// Of a stored card.
+    /// For a stored card.
     #[schema(nullable = false)]
     amount: Option<AmountText>,
-    /// Of a stored card.
+    /// For a stored card.
     #[schema(nullable = false)]
     currency: Option<CurrencyCode>,
-    /// Of a stored card.
+    /// For a stored card.
     #[schema(nullable = false)]
     description: Option<Description>,
-    /// Of a stored card. Without it, one is made.
+    /// For a stored card. Without it, the server generates one.
     #[schema(nullable = false)]
     order_reference: Option<OrderReference>,
-    /// Of a stored card; without it, the card's.
+    /// For a stored card. Without it, the card's customer.
     #[schema(nullable = false)]
     customer: Option<CustomerReference>,
-    /// Of a stored card: the customer's address, for platforms that want it.
+    /// For a stored card: the customer's address, for platforms that need it.
     #[schema(nullable = false)]
     customer_ip: Option<IpAddress>,
     #[schema(schema_with = capture)]
     capture: Option<CaptureTime>,
-    /// Of a stored card: whether the card network's own token is charged; without it, as configured.
+    /// For a stored card: whether to charge the card network's own token. Without it, as configured.
     #[schema(nullable = false)]
     network_token: Option<bool>,
     /// The session whose card is charged.
@@ -89,19 +90,19 @@ pub(in crate::api) struct PaymentRequest {
     /// Worldline Acquiring.
     #[schema(nullable = false)]
     sealed: Option<SealedCard>,
-    /// The direct mode: what the platform answered the browser, unchanged.
+    /// In the direct mode: the platform's answer to the browser, unchanged.
     #[schema(value_type = Object, required = false)]
     answer: Option<Value>,
-    /// Of a session: GreenPay's fraud check.
+    /// For a session: whether GreenPay's fraud check is used.
     #[schema(nullable = false)]
     kount: Option<bool>,
-    /// Of a session: the first digits of the card, for a later void or refund.
+    /// For a session: the first digits of the card, for a later void or refund.
     #[schema(nullable = false)]
     bin: Option<Bin>,
 }
 
 impl PaymentRequest {
-    /// Refuses what belongs to a session's card.
+    /// Refuses fields that belong to a session's card.
     fn none_of_a_session(&self) -> Result<(), ApiError> {
         none_left(
             &[
@@ -121,7 +122,7 @@ impl PaymentRequest {
         )
     }
 
-    /// Refuses what belongs to a stored card.
+    /// Refuses fields that belong to a stored card.
     fn none_of_a_token(&self) -> Result<(), ApiError> {
         none_left(
             &[
@@ -149,8 +150,8 @@ type Identity = (Option<IdempotencyKey>, Fingerprint);
     params(KeyHeader),
     request_body = PaymentRequest,
     responses(
-        (status = 201, body = PaymentResource, description = "What came of it, also where it was declined."),
-        (status = 202, body = PaymentResource, description = "Nobody knows yet. Do not charge again."),
+        (status = 201, body = PaymentResource, description = "The payment, even if it was declined."),
+        (status = 202, body = PaymentResource, description = "The outcome is not known yet. Do not charge again."),
         CreateRefused,
     ),
 )]
@@ -174,7 +175,7 @@ pub(in crate::api) async fn create(
     Ok(answers.response(reply))
 }
 
-/// Charges a stored card for another route, and returns the answer to a `POST /v1/payments`.
+/// Charges a stored card for another route. Returns the answer that `POST /v1/payments` would give.
 pub(in crate::api) async fn charge_stored(
     app: &App,
     token: Token,

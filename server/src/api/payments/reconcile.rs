@@ -1,4 +1,4 @@
-//! `POST /v1/payments/{id}/refresh` and `/resolve`: what became of an unknown payment.
+//! `POST /v1/payments/{id}/refresh` and `/resolve`: settle an unknown payment.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -18,14 +18,14 @@ use crate::payments;
 use crate::store::{PaymentId, Status};
 
 refusals! {
-    /// Of a lookup.
+    /// Errors of a lookup.
     RefreshRefused = MERCHANT | BODY | STORE | PLATFORM [PaymentNotFound, PaymentState];
-    /// Of the merchant's own word.
+    /// Errors of a resolution.
     ResolveRefused = MERCHANT | BODY | STORE [PaymentNotFound, PaymentState];
 }
 checked!(Resolution);
 
-/// What became of an unknown payment, by the platform's own records.
+/// The outcome of an unknown payment, from the platform's own records.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Resolution {
@@ -36,7 +36,7 @@ pub(in crate::api) struct Resolution {
     authorization: Option<String>,
 }
 
-/// What it came to.
+/// The outcome.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum ResolvedStatus {
@@ -79,9 +79,9 @@ pub(in crate::api) async fn refresh(
     Ok((status, Json(PaymentResource::from(&payment))))
 }
 
-/// Takes the merchant's word for what became of an unknown payment.
+/// Resolves an unknown payment by the merchant's word.
 ///
-/// Ask the platform first. Nothing is sent again after this word.
+/// Ask the platform first. Nothing is sent to the platform again after this.
 #[utoipa::path(post, operation_id = "resolvePayment", path = "/v1/payments/{id}/resolve",
     tag = "payments", security(("api_key" = [])),
     params(PaymentPath), request_body = Resolution,
