@@ -57,7 +57,7 @@ impl BaseUrl {
         let message = [
             "the session names ",
             url.origin(),
-            ", which is not a host of the platform; if it is right, name it in the option environment",
+            ", which is not one of the platform's hosts; if it is right, name it in the option environment",
         ];
         Err(Error::new(Code::SessionHostRefused)
             .at(field)

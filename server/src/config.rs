@@ -481,7 +481,10 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<Platform, Account> {
         }
     }
     if table.keys().is_empty() {
-        table.mistake("greenpay", "no platform is configured");
+        table.mistake(
+            "greenpay",
+            "no platform is configured; add a section such as this one",
+        );
     }
     table.finish();
     platforms
@@ -516,14 +519,14 @@ fn demo(
     if listen.is_some_and(|address| !address.ip().is_loopback()) {
         table.mistake(
             "enabled",
-            "the demo takes calls without a key: it listens on loopback addresses only",
+            "the demo accepts calls without a key, so it must listen on a loopback address",
         );
     }
     let live = |account: &Account| account.gateway.capabilities().live;
     if platforms.values().any(live) {
         table.mistake(
             "enabled",
-            "the demo takes calls without a key: it does not run with a live platform",
+            "the demo accepts calls without a key, so it cannot run with a live platform",
         );
     }
     for (key, path) in [("www", &demo.www), ("pkg", &demo.pkg)] {

@@ -180,9 +180,7 @@ async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
 fn failed(_: JsValue) -> Error {
     let error = Error::new(Code::EncryptionFailed);
     match Reflect::get(&global(), &"isSecureContext".into()) {
-        Ok(secure) if secure == JsValue::FALSE => {
-            error.with_message("a page without https has no cryptography")
-        }
+        Ok(secure) if secure == JsValue::FALSE => error.with_message("WebCrypto needs a page over https"),
         _ => error,
     }
 }

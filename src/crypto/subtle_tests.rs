@@ -386,7 +386,7 @@ async fn a_browser_without_cryptography_is_a_typed_error() {
         let crypto = parameters(&[("getRandomValues", random.clone()), ("subtle", subtle)]);
         for (secure, message) in [
             (true, Code::EncryptionFailed.message()),
-            (false, "a page without https has no cryptography"),
+            (false, "WebCrypto needs a page over https"),
         ] {
             let restore = [
                 replaced("crypto", &crypto),

@@ -47,9 +47,8 @@ impl Client {
         answer: Option<&JsValue>,
     ) -> Result<Request> {
         let id = server_session(session)?;
-        let answer = answer.ok_or_else(|| {
-            wrong_type("raw").with_message("there is no answer of the platform to hand over")
-        })?;
+        let answer = answer
+            .ok_or_else(|| wrong_type("raw").with_message("pass what the call to the platform returned"))?;
         let answer = JSON::stringify(answer).ok().and_then(|text| text.as_string());
         let answer = answer.ok_or_else(|| wrong_type("raw"))?;
         Ok(self.handed_over(path, &id, &answer))
@@ -71,7 +70,7 @@ impl Client {
 pub(crate) fn server_session(session: &JsValue) -> Result<String> {
     let id = Members::of(session).value("id")?;
     id.and_then(|id| id.as_string()).ok_or_else(|| {
-        wrong_type("session").with_message("only a session of the Cardseal server takes an answer")
+        wrong_type("session").with_message("only a session of the Cardseal server can confirm an answer")
     })
 }
 

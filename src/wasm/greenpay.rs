@@ -86,7 +86,7 @@ impl GreenPay {
             message: [
                 "the RSA key has ",
                 &bits.to_string(),
-                " bits; 2048 are recommended",
+                " bits; at least 2048 are recommended",
             ]
             .concat(),
         };

@@ -267,7 +267,7 @@ test("a card is sealed to the merchant's key under the same policies, by the pag
   }
 });
 
-test('a page without https has no cryptography to seal with, and says so', async (t) => {
+test('WebCrypto needs a page over https to seal with, and says so', async (t) => {
   const site = await serve(folder, {
     answers: {
       '/': { headers: { 'content-type': 'text/html' }, body: '<!doctype html><link rel="icon" href="data:,">' },
@@ -293,7 +293,7 @@ test('a page without https has no cryptography to seal with, and says so', async
       },
       { entry, session: SESSION, card: CARD },
     );
-    assert.deepEqual(said, [false, 'encryption_failed', 'a page without https has no cryptography'], entry);
+    assert.deepEqual(said, [false, 'encryption_failed', 'WebCrypto needs a page over https'], entry);
   }
 });
 

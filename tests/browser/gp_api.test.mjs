@@ -208,7 +208,7 @@ test(
     await page.selectOption('#currency', 'JPY');
     await page.fill('#amount', '3600.5');
     await page.click('#pay');
-    assert.match(await page.locator('#amount-error').innerText(), /like 3600,/);
+    assert.match(await page.locator('#amount-error').innerText(), /such as 3600,/);
     await page.fill('#amount', '3600');
     assert.equal(await payWith(page, GP_AMEX), 'Paid ¥3,600');
     assert.deepEqual(

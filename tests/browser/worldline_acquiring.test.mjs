@@ -204,13 +204,13 @@ test(
 );
 
 test(
-  'a saved card stands in the list, and says that it cannot be charged by itself',
+  'a saved card stands in the list, and says that it cannot be charged alone',
   withPage(async ({ page }) => {
     await payWith(page, VISA);
     await until('the card', async () => (await firstCard(page).count()) === 1);
     assert.match(
       await firstCard(page).innerText(),
-      /Visa •••• 0104, expires 12 \/ 31[\s\S]*Cannot be charged by itself/,
+      /Visa •••• 0104, expires 12 \/ 31[\s\S]*Cannot be charged alone/,
     );
     const charge = firstCard(page).getByRole('button', { name: /^Needs the card again/ });
     assert.equal(await charge.isDisabled(), true);

@@ -43,7 +43,7 @@ impl CcBill {
         if same {
             settings.mistake(
                 "frontend_application_id",
-                "must be another application than the back end's: its tokens go to pages",
+                "must not be the back-end application: its tokens go to pages",
             );
         }
         settings.finish();

@@ -32,7 +32,7 @@ impl GpApi {
         let tokenization_account_name = settings.optional("tokenization_account_name");
         let country = settings.optional("country").unwrap_or_else(|| "US".into());
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            settings.mistake("country", "must be two capital letters of ISO 3166");
+            settings.mistake("country", "must be an ISO 3166 code of two capital letters");
         }
         let code = settings.optional("currency").unwrap_or_else(|| "USD".into());
         let currency = Currency::from_code(&code).filter(|currency| Amount::from_minor(1, *currency).is_ok());

@@ -144,7 +144,7 @@ impl KeyRing {
                 (Some(pem), None) => ("pem", ring.add(&kid, &PrivateKey::Pem(pem.expose_secret()))),
                 (None, Some(jwk)) => ("jwk", ring.add(&kid, &PrivateKey::Jwk(jwk.expose_secret()))),
                 _ => {
-                    table.mistake("pem", "or `jwk` has to be there, and not both");
+                    table.mistake("pem", "or `jwk` must be given, but not both");
                     sound = false;
                     continue;
                 }
@@ -162,7 +162,7 @@ impl KeyRing {
             }
         }
         if on && tables.is_empty() {
-            settings.mistake("sealing_keys", "are missing: sealing needs one at least");
+            settings.mistake("sealing_keys", "are missing: sealing needs at least one");
         }
         (on && sound && !ring.keys.is_empty()).then_some(ring)
     }

@@ -68,7 +68,7 @@ impl WorldlineAcquiring {
         if initiator == "CARDHOLDER" && stored_use == "RECURRING" {
             settings.mistake(
                 "stored_card_use",
-                "can be recurring only where the merchant is the stored_card_initiator",
+                "can be \"recurring\" only if stored_card_initiator is \"merchant\"",
             );
         }
         let session_seconds = settings.integer("session_seconds", 900, &(60..=3600));
