@@ -208,10 +208,7 @@ test(
   withPage(async ({ page }) => {
     await payWith(page, VISA);
     await until('the card', async () => (await firstCard(page).count()) === 1);
-    assert.match(
-      await firstCard(page).innerText(),
-      /Visa •••• 0104, expires 12 \/ 31[\s\S]*Cannot be charged alone/,
-    );
+    assert.match(await firstCard(page).innerText(), /Visa •••• 0104, expires 12 \/ 31[\s\S]*Cannot be charged alone/);
     const charge = firstCard(page).getByRole('button', { name: /^Needs the card again/ });
     assert.equal(await charge.isDisabled(), true);
     const before = await page.locator('#saved > li').count();
