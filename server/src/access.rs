@@ -64,7 +64,7 @@ impl Access {
             if fits {
                 return Ok(());
             }
-            // Guessing is slow, too.
+            // Limits guessing as well.
             self.limit(parts)?;
             return Err(Code::ApiKeyInvalid.into());
         }
@@ -74,7 +74,7 @@ impl Access {
         }
         match parts.headers.get(header::ORIGIN) {
             Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
-            // Browsers name no origin when a page reads from its own server.
+            // Browsers send no `Origin` when a page reads from its own server.
             None if self.demo && parts.method == Method::GET && self.is_own_page(&parts.headers) => Ok(()),
             None => Err(Code::ApiKeyMissing.into()),
             Some(origin) => {

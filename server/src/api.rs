@@ -82,7 +82,7 @@ pub fn router(app: &App) -> Router {
         None => router.fallback(nothing),
     };
     if let Some(base) = &app.config.base_path {
-        // Whoever watches the process calls it without the proxy.
+        // Health checks reach the process without the proxy.
         router = Router::from(health()).nest(base, router).fallback(nothing);
     }
     router
@@ -104,7 +104,7 @@ pub fn router(app: &App) -> Router {
 async fn nothing(State(app): State<App>, method: Method, uri: Uri) -> ApiError {
     let path = uri.path();
     if path.contains("/notifications/") {
-        // The address holds a secret.
+        // The path contains a secret.
         return Code::NotFound.into();
     }
     let hint = match (&app.config.base_path, path.find("/v1/")) {

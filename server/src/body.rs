@@ -40,7 +40,7 @@ impl FromRequest<App> for Body {
         let limit = app.config.limits.body_bytes;
         let bytes = read(request, app, limit).await?;
         if bytes.is_empty() {
-            // Calls whose fields are all optional may come without a body.
+            // A request whose fields are all optional needs no body.
             return Self::parse(b"{}");
         }
         if !json {

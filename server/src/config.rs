@@ -145,14 +145,14 @@ impl Config {
         let mut warnings = Vec::new();
         if Path::new(".env").exists() {
             warnings.extend(permissions(Path::new(".env")).map_err(|reason| one(".env".into(), reason))?);
-            // The error of the reader quotes the line, which may be a secret.
+            // The library's error quotes the line, which may contain a secret.
             let lines = dotenvy::from_path_iter(".env").map_err(|_| one(".env".into(), "cannot be read"))?;
             for line in lines {
                 environment
                     .extend([line.map_err(|_| one(".env".into(), "has a line that is not KEY=value"))?]);
             }
         }
-        // Names and values that are not UTF-8 cannot be ours.
+        // Our variables are UTF-8.
         environment.extend(
             std::env::vars_os()
                 .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))),
@@ -187,7 +187,7 @@ impl Config {
     pub fn from_parts(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mistakes = Mistakes::default();
         let mut tree: Map<String, Value> = toml::from_str(text).unwrap_or_else(|error: toml::de::Error| {
-            // The full message shows the line, which may hold a secret.
+            // The full message quotes the line, which may contain a secret.
             let line = error.span().map_or(0, |span| {
                 text.get(..span.start).unwrap_or("").lines().count().max(1)
             });
@@ -307,7 +307,7 @@ impl Config {
 fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
     use std::os::unix::fs::PermissionsExt;
     let Ok(metadata) = std::fs::metadata(path) else {
-        // It was read a moment ago, so there is nothing to protect any more.
+        // The file has just been read and is gone now.
         return Ok(None);
     };
     let mode = metadata.permissions().mode();
@@ -344,7 +344,7 @@ fn overlay(table: &mut Map<String, Value>, keys: &[String], value: &str) {
             let entry = table
                 .entry(key.clone())
                 .or_insert_with(|| Value::Object(Map::new()));
-            // An array of the file becomes a table by index, so that one entry can be replaced.
+            // Turns an array of the file into a table by index, so that one entry can be replaced.
             if let Value::Array(items) = entry {
                 let items = items
                     .drain(..)

@@ -201,7 +201,7 @@ impl Connections {
             }),
         };
         slot.enter(Phase::Idle);
-        // Whoever opens a connection means to send something.
+        // A client that opens a connection is about to send something.
         slot.at().deadline = Some(Instant::now() + self.limits.header_timeout);
         (admission, Some(Arc::new(slot)))
     }
@@ -259,7 +259,7 @@ impl Slot {
         at.deadline = match phase {
             Phase::Header => Some(limits.header_timeout),
             Phase::Idle | Phase::Sending => Some(limits.idle_timeout),
-            // Of the body, whoever reads it keeps the time, and can answer.
+            // The reader of the body has its own timer, and can send an error.
             Phase::Body | Phase::Working => None,
         }
         .map(|time| Instant::now() + time);
@@ -340,9 +340,9 @@ mod tests {
         let all = connections(8, None);
         let attacker: Vec<_> = (0..6).map(|_| all.admit(address(1)).1.unwrap()).collect();
         let client: Vec<_> = (0..2).map(|_| all.admit(address(2)).1.unwrap()).collect();
-        // At work: it stays, however long.
+        // It is handling a request and is never closed.
         assert!(attacker[0].enter(Phase::Working));
-        // Heard of lately.
+        // It has sent something recently.
         assert!(attacker[1].enter(Phase::Header));
         let (admission, third) = all.admit(address(2));
         assert_eq!(admission, Admission::InPlaceOfAnother);

@@ -159,10 +159,10 @@ mod tests {
         let waiting = gates.enter(SLOW, Purpose::Operation);
         tokio::pin!(waiting);
         assert!(poll_once(waiting.as_mut()).await.is_none());
-        // The line is full: whoever comes now does not wait at all.
+        // The queue is full: the next call is refused at once.
         let refused = std::pin::pin!(gates.enter(SLOW, Purpose::Operation));
         assert_eq!(poll_once(refused).await.map(Result::err), Some(Some(Busy)));
-        // Another platform's line is another.
+        // Another platform has a queue of its own.
         assert!(gates.enter(QUICK, Purpose::Operation).await.is_ok());
         drop(first);
         let third = waiting.await;

@@ -35,8 +35,8 @@ pub fn start(config: &Config) {
     };
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
-        // An event that cannot be written would be reported on standard error by a macro that panics if that fails, too:
-        // a full disk below the log would end the work that logs.
+        // Otherwise an event that cannot be written is reported on standard error by a macro that panics if that
+        // fails as well: a full disk under the log would end the task that logs.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second start, as in tests, keeps the first one.
@@ -53,7 +53,7 @@ pub fn start(config: &Config) {
 
 /// The logger for a gateway's calls to its platform.
 pub fn platform_calls(platform: &'static str) -> Arc<dyn Fn(&str) + Send + Sync> {
-    // As a field, in which line ends are escaped.
+    // As a field, so that line ends are escaped.
     Arc::new(move |call| tracing::info!(platform, call, "platform call"))
 }
 
@@ -75,7 +75,7 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
 
     let mut error = response.extensions_mut().remove::<ApiError>();
     if error.is_none() && api {
-        // What the framework itself refuses has no body of ours yet.
+        // Errors of the framework itself do not have our body yet.
         error = match response.status() {
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if !has_json(&response) => {
                 Some(Code::NotFound.into())
@@ -109,7 +109,7 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_millis();
     let code = error.as_ref().map_or("", |error| error.code().as_str());
-    // Where nothing is known of the inside, what the caller was told says what to check.
+    // Without an internal cause, log the detail that the caller gets: it says what to check.
     let cause = error
         .as_ref()
         .map(|error| error.cause().unwrap_or(error.detail_text()));
@@ -145,7 +145,7 @@ pub async fn observe_preflights(
         return next.run(request).await;
     };
     let headers = header(asked, header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
-    // The pattern of a route: some addresses hold a secret.
+    // The route's pattern and not the path, because some paths contain a secret.
     let path = request.extensions().get::<MatchedPath>().map_or_else(
         || printable(request.uri().path()),
         |route| route.as_str().to_owned(),

@@ -71,7 +71,7 @@ async fn told_to_stop() {
         tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
         return;
     }
-    // An error means that no signal can be heard; then only a kill ends the server.
+    // On an error no signal can be received, and only SIGKILL ends the server.
     let _ = interrupt.await;
 }
 

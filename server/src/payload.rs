@@ -126,7 +126,8 @@ impl Rules {
     ) -> Result<T, ApiError> {
         self.check(&fields)?;
         for (name, number) in numbers {
-            // Where text may come as a number, its digits are what counts: no floating-point number stands between.
+            // If a field takes text or a number, take the number's digits, and do not go through a floating-point
+            // number.
             if self.fields.get(name).is_some_and(Rule::takes_digits) {
                 fields.insert(name.clone(), number.as_str().into());
             }
@@ -187,7 +188,7 @@ impl Rule {
         if let Some(component) = name.and_then(|name| components.get(name)) {
             return Self::read_schema(component, components);
         }
-        // A schema that refers to one other is that one.
+        // A wrapper around a single schema.
         for wrapper in ["allOf", "oneOf"] {
             if let Some([inner]) = schema[wrapper].as_array().map(Vec::as_slice) {
                 return Self::read_schema(inner, components);

@@ -42,7 +42,7 @@ where
                 tries_left -= 1;
                 tokio::time::sleep(FIRST_PAUSE).await;
             } else {
-                // An early end means that the server is told to stop.
+                // The sleep ends early if the server is told to stop.
                 let rest = tokio::time::sleep(pause);
                 let _ = owner.stopping.run_until_cancelled(rest).await;
             }

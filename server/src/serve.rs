@@ -55,7 +55,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()?
     };
-    // As the standard library does: a restart need not wait for the last process's connections.
+    // As in the standard library, so that a restart does not wait for the last process's connections.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -80,12 +80,12 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     }
     tracing::info!(connections = tasks.len(), "stopping");
     drop(listener);
-    // What waits for a place at a platform has sent nothing.
+    // Calls that wait for a slot have sent nothing.
     app.gates.close();
     app.stopping.cancel();
     server.stopping.cancel();
     tasks.close();
-    // A time-out here is no failure: what moves money is waited for below, and nothing else is.
+    // A time-out here is not a failure. Operations that move money are awaited below.
     let _ = timeout(GRACE, tasks.wait()).await;
     app.settle().await;
     let _ = timeout(LAST_RESPONSES, tasks.wait()).await;
@@ -114,7 +114,7 @@ struct Server {
 fn adapt(app: &App) -> ConnectionLimits {
     let mut limits = app.config.connections;
     if app.config.trust_forwarded_for {
-        // All of them come from the proxy.
+        // All connections come from the proxy.
         limits.max_per_address = None;
     }
     let Some(files) = open_files() else {
@@ -123,7 +123,7 @@ fn adapt(app: &App) -> ConnectionLimits {
     };
     let calls = u64::try_from(app.config.calls.under_way * app.config.platforms.len()).unwrap_or(u64::MAX);
     let room = files.saturating_sub(OWN_FILES).saturating_sub(calls);
-    // Beside those that are open there are some that are about to close.
+    // Leave room for connections that are closing.
     let max = usize::try_from(room / 9 * 8).unwrap_or(usize::MAX);
     if max < limits.max {
         limits.max = max.max(FEWEST_CONNECTIONS);
@@ -178,7 +178,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, tasks: &TaskTracke
                     tasks.spawn(connection(Arc::clone(server), stream, peer, slot));
                 }
             }
-            // Of this one connection: its client gave up before it was accepted.
+            // This affects one connection: its client gave up before it was accepted.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -187,7 +187,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, tasks: &TaskTracke
                         | io::ErrorKind::ConnectionRefused
                         | io::ErrorKind::Interrupted
                 ) => {}
-            // Of the system, most likely for want of files. It stays until something is closed.
+            // This affects the system, most likely a lack of open files. It lasts until something is closed.
             Err(_) => {
                 bounds.acted(Bound::Accept);
                 connections.shed();
@@ -205,7 +205,7 @@ enum End {
 }
 
 async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
-    // Without it a response may wait for the client's next packet. An error shows at the first read.
+    // Otherwise a response may wait for the client's next packet. The first read reports any error.
     let _ = stream.set_nodelay(true);
     let limits = *server.connections.limits();
     let heard = Arc::clone(&slot);
@@ -231,7 +231,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
     let end = std::future::poll_fn(|context| {
         if !stops && stopping.as_mut().poll(context).is_ready() {
             stops = true;
-            // A header that may never end is not waited for.
+            // Do not wait for a header that may never end.
             if slot.phase() == Phase::Header {
                 return Poll::Ready(End::ToldToClose);
             }
@@ -258,7 +258,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
     .await;
     let acted = match end {
         End::Served(Err(error)) if error.is_parse_too_large() => Bound::HeaderBytes,
-        // Clients go away as they like.
+        // Clients may leave at any time.
         End::Served(_) | End::ToldToClose => return,
         End::TimedOut(Phase::Header) => Bound::HeaderTimeout,
         End::TimedOut(Phase::Sending) => Bound::ResponseTimeout,

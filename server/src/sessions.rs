@@ -112,7 +112,7 @@ pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
         None => None,
     };
     let platform = token.as_ref().map(|token| token.platform).or(request.platform);
-    // A merchant with one platform need not name it; of several, it is the first of the table of platforms.
+    // Without a name it is the first configured platform.
     let platform = platform.or_else(|| app.config.platforms.keys().next().copied());
     let platform = platform.ok_or_else(|| app.unknown_platform())?;
     let account = app.account(platform)?;
@@ -159,7 +159,7 @@ pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
         reference,
         platform_state: &opened.state,
         customer,
-        // A payment that refers to a stored card is not one of its token: the card comes again.
+        // A payment that refers to a stored card does not charge its token: the customer enters the card again.
         token_id: request.token.as_ref().filter(|_| kind == Kind::Update),
         amount: minor.zip(currency),
         description,
@@ -263,8 +263,8 @@ pub(crate) async fn exchange(
     let gateway = &app.account(platform)?.gateway;
     let _permit = app.enter(platform, Purpose::Session).await?;
     app.attempts.open_session(None, by_page)?;
-    // One that a page made for a session of ours is that session's. The references of those are in lower case, and the
-    // platform is known to write references in capitals here and there.
+    // A payment reference that a page created for one of our sessions belongs to that session. Our references are in
+    // lower case; the platform sometimes writes them in capitals.
     let made_for = gateway
         .session_reference(app.transport(platform)?, &method)
         .await?;

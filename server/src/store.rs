@@ -466,7 +466,7 @@ mod tests {
         assert!(token.platform_token.is_none());
     }
 
-    /// The database itself says so, whoever writes.
+    /// The database itself enforces this.
     #[tokio::test]
     async fn a_platforms_token_is_active_once() {
         let (_folder, store) = before_binding("").await;
@@ -484,7 +484,7 @@ mod tests {
         insert("tok_1", "gp_api", "active").await.unwrap();
         insert("tok_2", "gp_api", "active").await.unwrap_err();
         insert("tok_3", "ccbill", "active").await.unwrap();
-        // A browser that claims somebody else's token keeps nobody from having it.
+        // A browser that names somebody else's token does not block its owner.
         insert("tok_4", "gp_api", "unconfirmed").await.unwrap();
         insert("tok_5", "gp_api", "unconfirmed").await.unwrap();
     }
@@ -515,7 +515,7 @@ mod tests {
         }
     }
 
-    /// Payments that nobody can ask about must not stand in the way of those that can be asked about.
+    /// Payments that cannot be looked up must not delay those that can.
     #[tokio::test]
     async fn unknown_payments_of_another_platform_starve_nobody() {
         let folder = tempfile::tempdir().unwrap();
@@ -860,7 +860,7 @@ mod tests {
         );
         assert!(store.empty_log().await.unwrap());
         assert_eq!(held(), [false, false]);
-        // What pages of the shop or of the platform may still bring is kept for as long as it is taken in.
+        // Secrets stay as long as an answer from a page of the shop or the platform is accepted.
         for (mode, platform, grace) in [
             ("direct", "greenpay", ANSWER_GRACE_MS),
             ("direct", "online_payments", PAGE_GRACE_MS),

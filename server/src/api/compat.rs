@@ -376,7 +376,7 @@ async fn charge(
 /// Writes a JSON number as decimal text without an exponent or trailing zeros: `10.00000` and `1e1` become `10`. No
 /// digit is lost or rounded. Anything else is returned as it is, to be refused later.
 fn plain(text: &str) -> String {
-    // More than any amount has digits, and an exponent that would only make more.
+    // Longer than any amount.
     const LONGEST: usize = 40;
     shifted(text)
         .filter(|plain| plain.len() <= LONGEST)
@@ -390,7 +390,7 @@ fn shifted(text: &str) -> Option<String> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    // JSON has no zeros in front, and a text is held to the same.
+    // JSON has no leading zeros, and neither may a text.
     let leading_zero = whole.len() > 1 && whole.starts_with('0');
     if !digits(whole) || !digits(fraction) || leading_zero || exponent.unsigned_abs() > 20 {
         return None;
@@ -423,7 +423,7 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
             let data = format!(
                 r#"{{"transactionId":{},"status":"SUCCESS","amount":{},"currency":{},"authCode":{},"tokenUsageMode":"USE_NETWORK_TOKEN"}}"#,
                 json!(platform_id.as_deref().unwrap_or(word("id"))),
-                // Decimal text is a JSON number as it stands.
+                // Decimal text is a valid JSON number.
                 word("amount"),
                 json!(word("currency")),
                 json!(payment["authorization"].as_str().unwrap_or_default()),
@@ -444,7 +444,7 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
                 word("id")
             ),
         }),
-        // A stored refusal.
+        // A stored error.
         _ => Err(Failure {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             message: format!(

@@ -50,7 +50,7 @@ impl Modify for Keys {
 
 /// Adds what all operations have in common, and what the derived document lacks.
 pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
-    // Text of a request has no control characters: it is checked of every text, and every one is bounded.
+    // Texts in requests have a length limit and no control characters. Every text is checked for both.
     let schemas = document
         .components
         .iter_mut()
@@ -72,7 +72,7 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
                 response.description = if status == "201" { "Created." } else { "Done." }.into();
             }
         }
-        // A body that may be left out is not one that may be null.
+        // A body that is optional must still not be null.
         let Some(RefOr::T(body)) = &mut operation.request_body else {
             continue;
         };

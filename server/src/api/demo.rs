@@ -82,7 +82,7 @@ async fn guard(mut response: Response, policy: HeaderValue) -> Response {
         super::name("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
     );
-    // Always asked for again, so that a rebuilt package is seen; unchanged files cost one 304.
+    // Browsers always revalidate, so that they see a rebuilt package. An unchanged file costs one 304.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

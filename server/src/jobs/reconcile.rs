@@ -32,7 +32,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: Platform)
     let mut busy = HashSet::new();
     let mut round = tokio::time::interval(ROUND);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A lookup that could not even be noted waits for the next round.
+    // If even noting the lookup fails, the payment waits for the next round.
     let mut failed: Vec<PaymentId> = Vec::new();
     loop {
         tokio::select! {
@@ -49,7 +49,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: Platform)
             () = stopping.cancelled() => return,
         }
         if lookups.is_empty() {
-            // Also those whose lookup panicked.
+            // This includes lookups that panicked.
             busy.retain(|id| failed.contains(id));
         }
         let Some(app) = Weak::upgrade(&app) else {
@@ -59,7 +59,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: Platform)
         if free == 0 {
             continue;
         }
-        // Those under way are still due: as many more include the others.
+        // Payments that are being looked up are still due, so the query asks for that many more.
         let limit = u32::try_from(busy.len() + free).unwrap_or(u32::MAX);
         let Ok(due) = app
             .store
@@ -73,7 +73,7 @@ async fn run(app: Weak<Shared>, stopping: CancellationToken, platform: Platform)
             .filter(|id| !busy.contains(id))
             .take(free)
             .collect();
-        // What the platform says could not be stored: the lookup waits until it can be.
+        // The platform's answer could not be stored. Pause until that works.
         if !due.is_empty() && !app.store.health(app.clock.now()).await.writer {
             continue;
         }

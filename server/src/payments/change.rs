@@ -68,7 +68,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
                     return Err(Error::from(Reason::InProgress).about(&payment.id));
                 }
             }
-            // The process ended under the first request: what is known now is the answer.
+            // The process ended during the first request. The answer is what is known now.
             ChangeClaim::Pending(payment) => return Ok(Reply::replayed(payment)),
         }
     };
@@ -99,7 +99,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     match (stored, error) {
         (Some(payment), None) => Ok(Reply::new(payment)),
         (Some(_), Some(error)) => Err(error),
-        // What is on the disk says "in flight", and so does the answer.
+        // The row on disk says "in flight", and so does the answer.
         (None, _) => Ok(Reply::new(in_flight)),
     }
 }
@@ -131,7 +131,7 @@ fn decide(payment: &Payment, movement: Movement, amount: Option<u64>) -> ChangeD
     if movement == Movement::Refund && amount > left {
         return ChangeDecision::TooMuch;
     }
-    // All of an untouched payment is sent as the platform's "all".
+    // The full amount of an untouched payment is sent without an amount.
     let whole = match movement {
         Movement::Capture => amount == payment.amount.minor(),
         Movement::Void => true,
@@ -197,7 +197,7 @@ async fn result(app: &App, payment: &Payment, change: &Change) -> (ChangeResult,
             );
             (ChangeResult::Unknown, None)
         }
-        // Where the platform recognises no repeats, a refusal says nothing about the first try.
+        // If the platform does not recognise repeats, a refusal says nothing about the first attempt.
         Err(error)
             if change.again
                 && !app
@@ -251,7 +251,7 @@ pub(super) async fn lookup(app: &App, payment: &Payment, change: &Change) -> Res
     let outcome = if repeat {
         call_platform(app, payment, &again, true).await
     } else if app.capabilities(payment.platform)?.change_lookup {
-        // Nothing is sent again: a server that stops does not wait for it.
+        // A lookup alone moves no money, so a server that stops does not wait for it.
         let lookup = call_platform(app, payment, &again, false);
         match app.stopping.run_until_cancelled(lookup).await {
             Some(outcome) => outcome,
@@ -294,7 +294,7 @@ async fn call_platform(
     let moved =
         Amount::from_minor(change.amount, payment.amount.currency()).map_err(|_| Reason::AmountInvalid)?;
     let part = (!change.whole).then_some(moved);
-    // Its own task, so that a fault in it leaves an unknown outcome and not one that hangs.
+    // A task of its own: if it panics, the outcome is unknown and the change does not hang.
     let call = tokio::spawn(async move {
         let _permit = permit;
         let of = PaymentRef {
@@ -320,7 +320,7 @@ async fn call_platform(
     };
     result.map_err(|refusal| {
         let reason = match refusal {
-            // The payment is in our books without it: the merchant has to go to the platform.
+            // The payment was stored without these details, so the merchant has to change it at the platform.
             Refusal::Invalid(_) => Reason::CardUnknown,
             refusal @ (Refusal::NotOffered
             | Refusal::CurrencyNotSupported

@@ -143,7 +143,7 @@ impl Charge {
         let grace = submission.grace();
         let in_time = submission.is_in_time(app, &session);
         let Submission { payload, hash, .. } = submission;
-        // A page that names no key is protected all the same: one session, one card, one payment.
+        // A page without a key is protected as well: one session, one card, one payment.
         let key = Key {
             scope: Scope::Session(session.id.clone()),
             key: options.key.unwrap_or_else(|| format!("card {hash}").into()),
@@ -234,7 +234,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
                     return Err(Error::from(Reason::InProgress).about(&payment.id));
                 }
             }
-            // The process ended under the first request: what is known now becomes its answer.
+            // The process ended during the first request. Its answer is what is known now.
             Claim::Pending(payment) => {
                 let Some(key) = &charge.key else {
                     return Err(Reason::Internal("a claim without a key").into());
@@ -280,7 +280,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     else {
         return Ok(None);
     };
-    // Here a call would charge the card for a second time.
+    // Calling the platform would charge the card a second time.
     if app.capabilities(session.platform)?.charges_direct_answer {
         return Ok(None);
     }
@@ -389,7 +389,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
         app.transport(payment.platform)?.clone(),
     );
     let (payment, now) = (payment.clone(), app.clock.now());
-    // Its own task, so that a fault in it leaves an unknown payment and not one that hangs.
+    // A task of its own: if it panics, the payment is unknown and does not hang.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
         Source::Token { token, customer_ip } => {
             let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
@@ -473,7 +473,7 @@ impl Finish {
                 .error()
                 .unwrap_or_else(|| Reason::Internal("a payment failed without an error").into())),
             Some(payment) => Ok(Reply::new(payment)),
-            // What is on the disk says "in flight", and so does the answer.
+            // The row on disk says "in flight", and so does the answer.
             None => Ok(Reply::new(finish.payment.clone())),
         }
     }
@@ -494,7 +494,7 @@ impl Finish {
     /// The answer for repeated requests.
     fn answer(&self, payment: &Payment, error: Option<&Error>) -> Option<StoredAnswer> {
         match (payment.status, error) {
-            // Nothing reached the platform: the same key may try again.
+            // Nothing reached the platform, so the same key may be used again.
             (Status::Failed, Some(error)) if !error.is_rejection() => None,
             (Status::Failed, Some(error)) => Some(self.render.error(error)),
             _ => Some(self.render.payment(payment)),

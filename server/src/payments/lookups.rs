@@ -44,7 +44,7 @@ impl Lookups {
     pub(super) fn age(&self, id: &str, created_at: i64, clock: &Clock) -> Age {
         let steady = clock.steady();
         let first = Seen {
-            // Created in the future: the clock was put back since, by an unknown time.
+            // It was created in the future, so the clock has been put back by an unknown time.
             before: Some(clock.now() - created_at).filter(|age| *age >= 0),
             since: steady,
         };

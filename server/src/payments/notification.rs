@@ -31,7 +31,7 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
         notification,
     } = *received;
     let account = app.account(platform)?;
-    // What only hints at something counts as far as a lookup at the platform confirms it.
+    // A hint counts only as far as a lookup at the platform confirms it.
     let confirmed = if let Notification::Hint { platform_id, .. } = notification
         && !app.store.knows_notification(digest).await?
     {
@@ -58,7 +58,7 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
             "notification processed"
         );
     }
-    // It may be about a capture, a void or a refund whose outcome is open: that is looked up now, and not later.
+    // The notification may be about an unknown capture, void or refund. Look that up now.
     if let Some(Notification::Payment { reference, .. } | Notification::Nothing { reference }) = &confirmed
         && can.change_lookup
         && let Some(payment) = app.store.unknown_of(platform, reference).await?
@@ -79,7 +79,7 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
     };
     let now = app.clock.now();
     let effect = match notification {
-        // What could not be looked up stays open, for when it is sent again.
+        // A hint that could not be looked up stays open until it is sent again.
         Notification::Hint { reference, .. } => {
             let subject = NoticeSubject::None(Effect::Unmatched);
             app.store.notify(&notice(reference), subject, now).await
@@ -93,7 +93,7 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
             app.store.notify(&notice(reference), subject, now).await
         }
         Notification::Payment { reference, news } => {
-            // One of several tries on the platform's page: the payment is what comes of the last.
+            // A customer may try several times on the platform's page. The payment is the last attempt.
             let pages = app.capabilities(received.platform)?.hosted_page;
             let report = Report::from(news);
             let subject = NoticeSubject::Payment {
@@ -117,14 +117,14 @@ fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
         return (NoticeAction::Update(Box::new(update)), effect);
     }
     match (payment.status, report.event) {
-        // The first report may have been a browser's, of which only what is signed was stored.
+        // The first report may have come from a browser, of which only the signed part was stored.
         (Status::Approved, Event::Approved) | (Status::Authorized, Event::Authorized) => {
             (NoticeAction::Complete(report.approval.clone()), Effect::Known)
         }
         (Status::Voided, Event::Voided)
         | (Status::Declined, Event::Declined)
         | (Status::Failed, Event::Failed) => (NoticeAction::Nothing, Effect::Known),
-        // Undone or paid back since.
+        // It has been voided or refunded since.
         (
             Status::Voided | Status::VoidInFlight | Status::VoidUnknown,
             Event::Approved | Event::Authorized | Event::Voided,
@@ -139,7 +139,7 @@ fn decide(payment: &Payment, report: &Report) -> (NoticeAction, Effect) {
             | Status::RefundUnknown,
             Event::Approved | Event::Authorized,
         ) => (NoticeAction::Nothing, Effect::Outdated),
-        // A contradiction, for a person to see.
+        // A contradiction that a person has to look at.
         _ => (NoticeAction::Nothing, Effect::Conflict),
     }
 }

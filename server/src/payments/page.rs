@@ -26,7 +26,7 @@ impl Charge {
         payload_hash: String,
         render: Arc<dyn Render>,
     ) -> Result<Self, Error> {
-        // Of a session that is used, everything is known; the key or the session's own payment answers.
+        // If the session is used, the answer is that of the key or of the session's payment.
         let outcome = if session.state == SessionState::Used {
             Outcome::Unknown(Doubt::Interrupted)
         } else {
@@ -37,7 +37,7 @@ impl Charge {
             outcome: Box::new(outcome),
         };
         Ok(Self {
-            // The platform took it in time, whenever we learn of it.
+            // The platform accepted it in time, however late this server learns of it.
             grace: PAGE_GRACE_MS,
             capture: Capture::Auto,
             ..Self::of_session(&session, source, key, payload_hash, render)?

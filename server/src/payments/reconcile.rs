@@ -26,7 +26,7 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// Looks a payment up and returns its new state. If another task is looking it up, returns it as it is.
 pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Error> {
     if let Some(_turn) = Turn::take(&app.lookups, id) {
-        // Read within the turn: what has been settled since is not looked up again.
+        // Read within the turn, so that a payment that has been settled since is not looked up again.
         let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
         match payment.status {
             Status::Unknown => charge(app, &payment).await?,
@@ -129,7 +129,7 @@ async fn lookup(
         return Ok(Outcome::Unknown(Doubt::Interrupted));
     };
     let outcome = outcome?;
-    // The platform answered, and knows nothing of it.
+    // The platform answered that it does not know the payment.
     let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
     if may_be_lost && repeat && !app.stopping.is_cancelled() {
         return gateway.lookup(transport, params, true).await;

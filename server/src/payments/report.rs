@@ -63,7 +63,7 @@ impl Report {
             status,
             approval: self.approval.clone(),
             decline: self.decline.clone(),
-            // The customer has somewhere to go for as long as the platform waits for that.
+            // The customer has a page to visit as long as the platform waits for that.
             redirect: (status == Status::Unknown)
                 .then(|| self.redirect.clone().or_else(|| payment.redirect.clone()))
                 .flatten(),

@@ -18,7 +18,7 @@ pub(crate) async fn resolve(
     authorization: Option<String>,
 ) -> Result<Payment, Error> {
     app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
-    // A lookup may send a charge again; that must not come after the merchant's answer.
+    // A lookup may send a charge again. That must not happen after the merchant's resolution.
     let turn = Turn::wait(&app.lookups, id, app.config.limits.idempotency_wait).await;
     let _turn = turn.ok_or_else(|| Error::from(Reason::LookupInProgress).about(id))?;
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
@@ -33,7 +33,7 @@ pub(crate) async fn resolve(
         (Status::VoidUnknown, Status::Voided)
         | (Status::RefundUnknown, Status::Refunded)
         | (Status::CaptureUnknown, Status::Approved) => settle(app, id, ChangeResult::Done).await?,
-        // It was not done: the payment is as it was.
+        // The change was not made: the payment is what it was before.
         (Status::VoidUnknown | Status::RefundUnknown, Status::Approved | Status::Authorized)
         | (Status::CaptureUnknown, Status::Authorized) => settle(app, id, ChangeResult::Failed).await?,
         _ => return Err(Error::from(Reason::NotResolvable).about(id)),

@@ -127,11 +127,11 @@ transitions! {
     [Unknown] Failed LATER => Failed;
     [Unknown] Undecided LOOKUP => Unknown;
 
-    // Whatever was believed before: the platform says that money moved.
+    // The platform says that money moved, whatever was stored before.
     [Failed, Declined] Approved FIRST => Approved;
     [Failed, Declined] Authorized FIRST => Authorized;
 
-    // Taken, or undone, by other means than this server.
+    // Captured or voided by other means than this server.
     [Authorized] Approved NOTIFICATION => Approved;
     [Authorized, Approved] Voided NOTIFICATION => Voided;
 

@@ -360,7 +360,7 @@ impl Store {
     /// Payments of a platform that are unknown, or have an unknown change, and are due for a lookup. The one that has
     /// waited longest comes first. `now` is a time of the steady clock.
     pub async fn unknown_payments(&self, platform: Platform, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
-        // Later than the longest pause: written before the clock was put back. It is due.
+        // A time beyond the longest pause was written before the clock was put back. It counts as due.
         let query = sqlx::query(
             "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
                 SELECT id, look_at FROM payments WHERE status = 'unknown' AND platform = ?1
@@ -397,7 +397,7 @@ impl Store {
             } else {
                 "state"
             };
-            // Nothing of a caller's stands in this text.
+            // The text contains nothing from a caller.
             let text = format!(
                 "UPDATE {table} look_at = ?1 + MIN(1000 << MIN(looks, 12), {LONGEST_PAUSE_MS}), looks = looks + 1
                  WHERE {own} = ?2 AND {state} = 'unknown'"

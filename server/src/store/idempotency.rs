@@ -118,7 +118,7 @@ impl Store {
                 return Ok(Claim::SessionExhausted);
             }
         }
-        // After the key: a repeated request gets its answer also when the token is gone since.
+        // Checked after the key, so that a repeated request gets its answer even if the token has been deleted since.
         if let Some(token) = payment.token_id {
             let token = tokens::get(&mut tx, token).await?;
             let status = token.map_or(TokenStatus::Deleted, |token| token.status);

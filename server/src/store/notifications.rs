@@ -108,7 +108,7 @@ impl Store {
             .bind(notice.digest)
             .fetch_optional(&mut *tx)
             .await?;
-        // One that found nothing may find it when it is sent again.
+        // If nothing matched the first time, something may match now.
         if known.is_some_and(|effect| effect != Effect::Unmatched.stored()) {
             return Ok(Effect::Duplicate);
         }

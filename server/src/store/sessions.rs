@@ -310,7 +310,7 @@ pub(super) async fn bind(
         return Ok(true);
     };
     let digest = tokens::digest(session.platform, claim);
-    // The second query is for tokens that were stored before sessions kept claims.
+    // The second query finds tokens that were stored before sessions had claims.
     let elsewhere = sqlx::query(
         "SELECT 1 FROM sessions WHERE platform = ?1 AND claim = ?2 AND id <> ?3 AND state <> 'open'
             AND (?4 IS NULL OR customer IS NOT ?4)
@@ -492,7 +492,7 @@ pub(super) async fn store_card(
         return Ok(Storing::Conflict);
     };
     let active = TokenStatus::of(card.origin) == TokenStatus::Active;
-    // What only a browser claims takes nothing from anybody, so whose the token is does not matter here.
+    // A token that only a browser names gives no access, so its owner does not matter here.
     let holding = match active {
         true => tokens::holding(tx, session.platform, &card.token).await?,
         false => None,
@@ -508,7 +508,7 @@ pub(super) async fn store_card(
                 .as_ref()
                 .is_some_and(|own| own.expose_secret() == card.token.expose_secret())
         };
-        // What only a browser claims never outweighs the platform, which names the real card.
+        // A browser never overrides the platform, which names the real card.
         let stronger = |token: &Token| token.status == TokenStatus::Unconfirmed && active;
         let Some(token) = token.filter(|token| same(token) || stronger(token)) else {
             return Ok(Storing::Conflict);
@@ -524,7 +524,8 @@ pub(super) async fn store_card(
     if let Some(id) = &session.token_id
         && !active
     {
-        // What only a browser claims replaces no card that works. The session stays open for the platform's report.
+        // A token that only a browser names does not replace a working card. The session stays open for the
+        // platform's notification.
         reopen(tx, session_id).await?;
         let token = tokens::get(tx, id).await?;
         return Ok(token.map_or(Storing::Conflict, |token| {
@@ -541,7 +542,7 @@ pub(super) async fn store_card(
             id.clone()
         }
         (None, Some(token)) => {
-            // Without a customer it is not known whose it is, unless only the person with the card can have got here.
+            // Without a customer the owner is unknown, unless only the cardholder can have got here.
             let ours = match (&token.customer, &session.customer) {
                 (Some(one), Some(other)) => one == other,
                 (None, None) => card.origin == Origin::Platform,
@@ -550,14 +551,14 @@ pub(super) async fn store_card(
             if !ours {
                 return Ok(Storing::BelongsElsewhere);
             }
-            // Of what a browser names again, nothing new is known.
+            // A browser that names the token again adds nothing.
             if card.origin == Origin::Platform {
                 tokens::describe(tx, &token.id, card, now).await?;
             }
             token.id
         }
         (None, None) => {
-            // What only a browser names stays forgotten. Of what the platform made just now, the platform knows.
+            // A deleted token that a browser names stays deleted. One that the platform has just created is new.
             if card.origin == Origin::Named && tokens::was_deleted(tx, session.platform, &card.token).await? {
                 return Ok(Storing::Deleted);
             }

@@ -214,7 +214,7 @@ pub(super) async fn confirm(
     card: &StoredCard,
     now: i64,
 ) -> Result<()> {
-    // The platform's own description takes the place of the browser's.
+    // The platform's own description replaces the browser's.
     replace(tx, id, card, now).await
 }
 
@@ -310,7 +310,7 @@ impl Store {
     /// recognised later.
     pub async fn delete_token(&self, id: &TokenId, now: i64) -> Result<()> {
         let mut tx = self.write().await?;
-        // A browser that claimed another customer's token leaves no trace of it.
+        // A token of another customer that a browser named leaves no trace.
         let active = get(&mut tx, id)
             .await?
             .filter(|token| token.status == TokenStatus::Active);

@@ -82,11 +82,11 @@ impl Store {
     /// get the status that `abandoned` has for theirs.
     pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
         let mut tx = self.write().await?;
-        // Within the transaction: nothing can be claimed until it ends.
+        // Read within the transaction, during which nothing can be claimed.
         let busy = self.under_way.ids();
         let (mut payments, mut changes) = (0, 0);
         for (from, to) in abandoned {
-            // With the index's own condition, word for word.
+            // The condition must be the index's, word for word.
             let updated = sqlx::query(
                 "UPDATE payments SET status = ?1, updated_at = ?2
                     WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
@@ -221,7 +221,7 @@ impl Store {
             return Ok(true);
         }
         let emptied = self.checkpoint().await;
-        // A reader may be in the way: the next time.
+        // A reader may prevent it. Try again next time.
         if !matches!(emptied, Ok(true)) {
             self.note_wiped();
         }
@@ -250,7 +250,7 @@ async fn checkpoint(connection: &mut SqliteConnection, busy_timeout: Duration) -
 }
 
 async fn set_busy_timeout(connection: &mut SqliteConnection, timeout: Duration) -> Result<()> {
-    // A pragma takes no bound value; this one is our own number.
+    // A pragma takes no bound parameters; the number is ours.
     let text = format!("PRAGMA busy_timeout = {}", timeout.as_millis());
     sqlx::raw_sql(sqlx::AssertSqlSafe(text))
         .execute(connection)

@@ -56,7 +56,7 @@ async fn carry_out(app: &App, submission: Submission) -> Result<Token, Error> {
         Ok(card) => store(app, &session, card, claimed).await,
         Err(error) => {
             if session.state == SessionState::Open {
-                // Whether a failed attempt burns the platform's session is not documented: it may be tried again.
+                // It is not documented whether a failed attempt uses up the platform's session, so allow another one.
                 reopen(app, &session.id, claimed).await;
             }
             Err(error)
@@ -99,13 +99,13 @@ async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
         match (taken.state, token) {
             (SessionState::Used, Some(token)) if same => {
                 let token = super::get(app, token).await?;
-                // The card that this came to is gone, here and at the platform.
+                // The card has been deleted, here and at the platform.
                 return match token.status {
                     TokenStatus::Active | TokenStatus::Unconfirmed => Ok(Start::Done(Box::new(token))),
                     TokenStatus::Deleted => Err(Reason::TokenDeleted.into()),
                 };
             }
-            // A notification was first; what the browser sends now has to say the same.
+            // A notification was faster. The browser's answer has to name the same card.
             (SessionState::Used, Some(_)) if taken.mode == Mode::Direct => {
                 return Ok(Start::Work(Box::new(taken), None));
             }
