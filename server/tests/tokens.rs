@@ -128,6 +128,26 @@ async fn the_same_card_twice_at_once_makes_one_token() {
 }
 
 #[tokio::test]
+async fn waiting_for_the_same_card_is_bounded_and_the_answer_says_when_to_try_again() {
+    let shop = Shop::with(&[("CARDSEAL__LIMITS__IDEMPOTENCY_WAIT_MS", "0")]).await;
+    let session = shop.session().await;
+    let body = shop.seal(&session, APPROVED);
+    let mut slow = cardseal_sandbox::faults::Fault::new("greenpay", "checkout/tokenize", Kind::Delay);
+    slow.ms = 3000;
+    shop.sandbox.inject(slow).unwrap();
+    let (first, second) = tokio::join!(shop.page("/v1/tokens", &body), async {
+        let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+        while shop.get(&path).await.is(200)["status"] == "open" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        shop.page("/v1/tokens", &body).await
+    });
+    second.problem(409, "idempotency_in_progress");
+    assert_eq!(second.headers["retry-after"], "5");
+    assert_eq!(first.is(201), shop.page("/v1/tokens", &body).await.is(201));
+}
+
+#[tokio::test]
 async fn a_refused_card_leaves_the_session_open() {
     let shop = Shop::open().await;
     let session = shop.session().await;
