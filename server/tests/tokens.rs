@@ -129,7 +129,11 @@ async fn the_same_card_twice_at_once_makes_one_token() {
 
 #[tokio::test]
 async fn waiting_for_the_same_card_is_bounded_and_the_answer_says_when_to_try_again() {
-    let shop = Shop::with(&[("CARDSEAL__LIMITS__IDEMPOTENCY_WAIT_MS", "0")]).await;
+    let shop = Shop::with(&[
+        ("CARDSEAL__LIMITS__IDEMPOTENCY_WAIT_MS", "0"),
+        ("CARDSEAL__HTTP__REQUEST_TIMEOUT_MS", "30000"),
+    ])
+    .await;
     let session = shop.session().await;
     let body = shop.seal(&session, APPROVED);
     let mut slow = cardseal_sandbox::faults::Fault::new("greenpay", "checkout/tokenize", Kind::Delay);
