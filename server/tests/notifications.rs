@@ -163,3 +163,22 @@ async fn a_lost_token_comes_back_with_its_notification() {
     );
     shop.charge(&token, "k").await.is(201);
 }
+
+/// HTTP wants a 405 to name the methods that there are.
+#[tokio::test]
+async fn a_get_at_an_address_that_takes_none_is_told_what_is_allowed() {
+    let shop = Shop::open().await;
+    for address in [
+        format!("/v1/notifications/greenpay/{WEBHOOK_SECRET}"),
+        format!("/v1/notifications/greenpay/{WEBHOOK_SECRET}/newCard"),
+        "/v1/payments/pay_x/void".to_owned(),
+    ] {
+        let answer = shop.get(&address).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (405, "method_not_allowed"),
+            "{address}"
+        );
+        assert_eq!(answer.headers["allow"], "POST", "{address}");
+    }
+}

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use axum::http::header;
 use axum::response::{IntoResponse, Response as Answer};
 use serde_json::json;
+use utoipa::openapi::link::Link;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Object;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi};
 
+use super::{demo, notifications};
 use crate::error::{Code, Problem};
 
 /// The document without its paths, which the routes add.
@@ -20,8 +23,18 @@ use crate::error::{Code, Problem};
     info(
         title = "Cardseal server",
         description = "Sessions, tokens and payments for the Cardseal browser module. Amounts are decimal text. \
-                       Every error is `application/problem+json` with a stable `code`.",
+                       Every error is `application/problem+json` with a stable `code`.\n\n\
+                       With `[demo]` the server also serves the demo page: its files, at all other paths. They are \
+                       not part of the API.\n\n\
+                       With `base_path`, all paths except `/healthz`, `/livez` and `/readyz` start with it.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        notifications::receive,
+        notifications::receive_query,
+        notifications::receive_event,
+        serve,
+        demo::facts,
     ),
     components(schemas(Problem)),
     modifiers(&Keys),
@@ -31,6 +44,7 @@ use crate::error::{Code, Problem};
         (name = "payments", description = "Charges, captures, voids and refunds."),
         (name = "notifications", description = "Webhooks of the platforms."),
         (name = "health", description = "Whether the server is ready for requests."),
+        (name = "demo", description = "For the demo page."),
         (name = "gp_api sample", description = "The API of Global Payments' network-tokenization sample, with \
                                                `compat.gp_network_tokens`."),
     ),
@@ -59,12 +73,8 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
         plain(schema);
         schema.properties.values_mut().filter_map(object).for_each(plain);
     }
-    let operations = document.paths.paths.values_mut().flat_map(|item| {
-        [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
-            .into_iter()
-            .flatten()
-    });
-    for operation in operations {
+    for operation in operations(document) {
+        link(operation);
         for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response
                 && response.description.is_empty()
@@ -87,6 +97,51 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+    })
+}
+
+/// Operations that take the id of a token.
+const OF_TOKEN: &[&str] = &["showToken", "changeToken", "refreshToken", "deleteToken"];
+/// Operations that take the id of a payment.
+const OF_PAYMENT: &[&str] = &[
+    "showPayment",
+    "capturePayment",
+    "voidPayment",
+    "refundPayment",
+    "refreshPayment",
+    "resolvePayment",
+];
+
+/// What can be done with what an operation answers.
+fn link(operation: &mut Operation) {
+    let id = "$response.body#/id";
+    let targets = match operation.operation_id.as_deref().unwrap_or_default() {
+        "createSession" => &["showSession"],
+        "createToken" | "changeToken" | "refreshToken" => OF_TOKEN,
+        "createPayment" | "capturePayment" | "refundPayment" | "refreshPayment" => OF_PAYMENT,
+        _ => return,
+    };
+    let responses = operation.responses.responses.iter_mut();
+    for (_, response) in responses.filter(|(status, _)| status.starts_with('2')) {
+        let RefOr::T(response) = response else { continue };
+        for target in targets {
+            let link = Link::builder().operation_id(*target).parameter("id", id);
+            response.links.insert((*target).into(), RefOr::T(link.build()));
+        }
+        if targets == OF_TOKEN {
+            let body = json!({ "token": id, "amount": "12.34", "currency": "USD" });
+            let link = Link::builder().operation_id("createPayment");
+            let link = link.request_body(Some(body)).build();
+            response.links.insert("createPayment".into(), RefOr::T(link));
+        }
+    }
+}
+
 /// No control characters.
 const PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
@@ -103,7 +158,9 @@ fn object(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
     }
 }
 
-/// `GET /openapi.json`.
+/// This document.
+#[utoipa::path(get, operation_id = "describe", path = "/openapi.json", tag = "health",
+    responses((status = 200, body = Object)))]
 pub(super) fn serve(document: &utoipa::openapi::OpenApi) -> Answer {
     let text = document.to_json().unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()

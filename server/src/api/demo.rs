@@ -6,11 +6,19 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tower_http::services::ServeDir;
+use utoipa::ToSchema;
 
+use super::contract::refusals;
 use crate::App;
 use crate::config::Demo;
+
+refusals! {
+    /// Without the demo.
+    Refused = [NotFound];
+}
 
 /// Adds the demo page to the routes.
 pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> {
@@ -87,15 +95,34 @@ async fn guard(mut response: Response, policy: HeaderValue) -> Response {
     response
 }
 
-/// `GET /v1/demo`: what the page may know. The first platform's data is at the top level as well.
-async fn facts(State(app): State<App>) -> Json<Value> {
-    let mut facts = Map::new();
+/// The data of the demo page.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DemoFacts {
+    /// True.
+    demo: bool,
+    /// The ids of the platforms, in the order of the page.
+    #[schema(value_type = Vec<String>)]
+    offered: Vec<&'static str>,
+    /// The public settings of each platform, and whether it is a sandbox.
+    platforms: Map<String, Value>,
+    /// The settings of the first platform again.
+    #[serde(flatten)]
+    first: Map<String, Value>,
+}
+
+/// Returns the platforms that the demo page offers.
+///
+/// Only with `[demo]`. It serves that page alone and may change with it.
+#[utoipa::path(get, operation_id = "demo", path = "/v1/demo", tag = "demo",
+    responses((status = 200, body = DemoFacts), Refused))]
+pub(super) async fn facts(State(app): State<App>) -> Json<DemoFacts> {
+    let mut first = Map::new();
     let mut platforms = Map::new();
     for (id, account) in app.config.platforms() {
         let mut of = account.gateway.public_settings();
         of.insert("sandbox".into(), (!account.gateway.capabilities().live).into());
-        if facts.is_empty() {
-            facts.clone_from(&of);
+        if first.is_empty() {
+            first.clone_from(&of);
         }
         platforms.insert(id.id().into(), Value::Object(of));
     }
@@ -105,8 +132,10 @@ async fn facts(State(app): State<App>) -> Json<Value> {
         .into_iter()
         .map(|(id, _)| id.id())
         .collect();
-    facts.insert("demo".into(), true.into());
-    facts.insert("offered".into(), offered);
-    facts.insert("platforms".into(), Value::Object(platforms));
-    Json(Value::Object(facts))
+    Json(DemoFacts {
+        demo: true,
+        offered,
+        platforms,
+        first,
+    })
 }

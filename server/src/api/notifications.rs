@@ -11,9 +11,12 @@ use axum::response::{IntoResponse, Response};
 use cardseal::platform::Platform;
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
+use super::contract::refusals;
+use super::fields::platform;
 use crate::App;
 use crate::access::same;
 use crate::body;
@@ -24,12 +27,61 @@ use crate::payments::{self, Received};
 /// The platforms' notifications are smaller.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// `POST`: one or several notifications.
+refusals! {
+    /// Of a notification.
+    Refused = STORE | PLATFORM [
+        NotFound, MethodNotAllowed, BadJson, BodyTooLarge, RequestTimeout, HandedSignatureInvalid,
+    ];
+}
+
+/// A webhook address. Configure it at the platform.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the contract")]
+struct Address {
+    #[param(schema_with = platform, required = true)]
+    platform: String,
+    /// `webhook_path_secret` of the platform's section in the configuration.
+    secret: String,
+}
+
+/// A webhook address of one kind of event.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the contract")]
+struct Event {
+    /// `newCard`: GreenPay sends its notifications of stored cards there. No other platform has such an address.
+    #[param(example = "newCard")]
+    event: String,
+}
+
+/// The notification and its effect are stored.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Receipt {
+    /// True.
+    received: bool,
+}
+
+/// The answer to a notification.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the contract")]
+enum Taken {
+    /// Accepted, now or before. The platform need not send it again.
+    #[response(status = 200)]
+    Received(Receipt),
+}
+
+/// Receives one or several notifications from a platform.
+///
+/// The platform defines and signs the body. A notification that is sent twice has its effect once.
+#[utoipa::path(post, operation_id = "receiveNotification", path = "/v1/notifications/{platform}/{secret}",
+    tag = "notifications", params(Address), request_body(content = Object, description = "The platform's own JSON."),
+    responses(Taken, Refused))]
 pub(super) async fn receive(
     State(app): State<App>,
     Path((platform, address)): Path<(String, String)>,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Receipt>, ApiError> {
     let endpoint = Endpoint::find(&app, &platform, &address)?;
     let platform = endpoint.platform;
     let headers = request.headers().clone();
@@ -63,13 +115,31 @@ pub(super) async fn receive(
     failed.map_or_else(|| Ok(received()), |error| Err(error.into()))
 }
 
-/// `GET`: a notification in the query, or a platform that verifies the address before it uses it.
+/// Receives a notification in the query, or verifies the address for the platform.
+///
+/// Only GP API sends notifications this way, and only Online Payments verifies addresses.
+#[utoipa::path(
+    get,
+    operation_id = "receiveQueryNotification",
+    path = "/v1/notifications/{platform}/{secret}",
+    tag = "notifications",
+    params(Address),
+    responses(
+        (status = 200, description = "Accepted; or, as text, the challenge of the platform.",
+            content((Receipt = "application/json"), (String = "text/plain"))),
+        Refused,
+    )
+)]
 pub(super) async fn receive_query(
     State(app): State<App>,
     Path((platform, address)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if address.trim_end_matches('/').contains('/') {
+        // Events that have their own address come only by `POST`.
+        return Ok(only_post());
+    }
     let endpoint = Endpoint::find(&app, &platform, &address)?;
     let platform = endpoint.platform;
     let gateway = &endpoint.account.gateway;
@@ -78,7 +148,7 @@ pub(super) async fn receive_query(
     }
     let query = query.unwrap_or_default();
     let notification = match gateway.read_query_notification(endpoint.route, &query) {
-        Err(Error::Refused(Refusal::NotOffered)) => return Err(Code::MethodNotAllowed.into()),
+        Err(Error::Refused(Refusal::NotOffered)) => return Ok(only_post()),
         read => read.map_err(refused)?,
     };
     let notice = Received {
@@ -90,6 +160,13 @@ pub(super) async fn receive_query(
     payments::take(&app, &notice).await?;
     Ok(received().into_response())
 }
+
+/// Receives a notification of an event that has its own address.
+#[utoipa::path(post, operation_id = "receiveEvent", path = "/v1/notifications/{platform}/{secret}/{event}",
+    tag = "notifications", params(Address, Event),
+    request_body(content = Object, description = "The platform's own JSON."), responses(Taken, Refused))]
+#[expect(dead_code, reason = "for the contract: `receive` takes both")]
+pub(super) const fn receive_event() {}
 
 /// The webhook address that a notification came in at, after its secret was checked.
 struct Endpoint<'a> {
@@ -122,8 +199,14 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-fn received() -> Json<Value> {
-    Json(json!({ "received": true }))
+const fn received() -> Json<Receipt> {
+    Json(Receipt { received: true })
+}
+
+/// A 405 with the `Allow` header that HTTP requires.
+fn only_post() -> Response {
+    let refusal = ApiError::from(Code::MethodNotAllowed);
+    ([(header::ALLOW, "POST")], refusal).into_response()
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {

@@ -1,0 +1,183 @@
+// What a run needs that no schema can say: stored cards and payments in every state, made over HTTP as a shop makes them.
+
+import assert from 'node:assert/strict';
+import { createHash, randomUUID } from 'node:crypto';
+
+const MONEY = { amount: '12.34', currency: 'USD' };
+const CUSTOMER_IP = '192.0.2.7';
+/** How many there are of what a call uses up: more than a run takes in its examples. */
+const SPARE = 24;
+
+async function send(method, url, body, headers = {}) {
+  const response = await fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: body && JSON.stringify(body),
+  });
+  const text = await response.text();
+  assert.ok(response.ok, `${method} ${url}: ${response.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/**
+ * The seeds of `hooks.py`. The sandbox is told to lose answers, so that there are payments of which nobody knows what became.
+ */
+export async function seeds({ url, apiKey, sandbox }) {
+  const settings = sandbox.info.server_settings;
+  await sandbox.gp.settings({ delete_permission: true });
+  const call = (method, path, body) => send(method, url + path, body, { authorization: `Bearer ${apiKey}` });
+  const session = (body) => call('POST', '/v1/sessions', body);
+  const many = (count, make) => Promise.all(Array.from({ length: count }, () => make()));
+
+  /** A card at GP API, sent there as a page sends it. */
+  const singleUse = (access_token, reference) =>
+    send(
+      'POST',
+      `${settings.gp_api.base_url}/payment-methods`,
+      {
+        reference,
+        usage_mode: 'SINGLE',
+        card: { number: '4263970000005262', cvv: '123', expiry_month: '05', expiry_year: '30' },
+      },
+      { authorization: `Bearer ${access_token}`, 'x-gp-version': '2021-03-22' },
+    );
+  const gpCard = async () => {
+    const opened = await session({ platform: 'gp_api' });
+    return { session: opened.id, answer: await singleUse(opened.access_token, opened.reference) };
+  };
+  const gpToken = async () => (await call('POST', '/v1/tokens', await gpCard())).id;
+  const pay = async (token, more) => call('POST', '/v1/payments', { token, ...MONEY, ...more });
+
+  /** CCBill cannot be asked what became of a payment: one whose answer is lost stays unknown. */
+  const ccbillToken = async () => {
+    const opened = await session({ platform: 'ccbill', customer_ip: CUSTOMER_IP });
+    const answer = await send(
+      'POST',
+      `${opened.base_url}/payment-tokens/merchant-only-verify`,
+      {
+        clientAccnum: opened.client_accnum,
+        clientSubacc: opened.client_subacc,
+        subscriptionId: 0,
+        customerInfo: {
+          customerFname: 'Tyler',
+          customerLname: 'Thomas',
+          zipcode: '85281',
+          country: 'US',
+          email: 'tthomas@shop.example',
+          ipAddress: CUSTOMER_IP,
+        },
+        paymentInfo: {
+          creditCardPaymentInfo: {
+            cardNum: '4473707989493598',
+            nameOnCard: 'Tyler Thomas',
+            expMonth: '04',
+            expYear: '2030',
+            cvv2: '739',
+          },
+        },
+      },
+      {
+        authorization: `Bearer ${opened.access_token}`,
+        accept: 'application/vnd.mcn.transaction-service.api.v.2+json',
+      },
+    );
+    return (await call('POST', '/v1/tokens', { session: opened.id, answer })).id;
+  };
+
+  const tokens = await many(SPARE, gpToken);
+  const [kept, changed, refreshed, deleted] = await many(4, gpToken);
+  const payment = async (more) => (await pay(kept, more)).id;
+  const [shown, voided, refunded, looked] = await many(4, payment);
+  const captured = await payment({ capture: 'later' });
+  const payments = [...(await many(SPARE, payment)), ...(await many(SPARE, () => payment({ capture: 'later' })))];
+  const ccbill = await ccbillToken();
+  const unknown = [];
+  await sandbox.of('ccbill').fault({ route: 'transactions', kind: 'drop_after_commit', times: 0 });
+  for (let at = 0; at < SPARE; at++) {
+    const { id, status } = await pay(ccbill, { customer_ip: CUSTOMER_IP });
+    assert.equal(status, 'unknown');
+    unknown.push(id);
+  }
+  await sandbox.clearFaults();
+  const [resolved, ...unresolved] = unknown;
+
+  const exchange = async () => {
+    const { data } = await call('GET', '/config');
+    return (await singleUse(data.accessToken, randomUUID())).id;
+  };
+  const sampleToken = await call('POST', '/create-network-token', { payment_reference: await exchange() });
+  const open = await many(SPARE, async () => (await session({ platform: 'gp_api' })).id);
+  const secret = settings.gp_api.webhook_path_secret;
+  const signed = (text) =>
+    createHash('sha512')
+      .update(text + settings.gp_api.app_key)
+      .digest('hex');
+  const [{ id: transaction }] = (await sandbox.gp.state()).transactions;
+  const event = JSON.stringify({ id: transaction, status: 'CAPTURED' });
+  const query = `id=${transaction}&status=CAPTURED`;
+  const id = (value) => ({ path_parameters: { id: value } });
+  const json = (body) => ({ body, media_type: 'application/json' });
+  return {
+    examples: {
+      createSession: [
+        json({}),
+        ...['greenpay', 'gp_api', 'online_payments', 'ccbill'].map((platform) =>
+          json({ platform, ...(platform === 'ccbill' && { customer_ip: CUSTOMER_IP }) }),
+        ),
+        json({ kind: 'payment', platform: 'greenpay', ...MONEY, order_reference: 'contract-1' }),
+      ],
+      showSession: [id(open[0])],
+      createToken: [json(await gpCard())],
+      showToken: [id(kept)],
+      changeToken: [{ ...id(changed), ...json({ expiry: { month: 12, year: 2030 }, holder: 'Ada Lovelace' }) }],
+      refreshToken: [id(refreshed)],
+      deleteToken: [id(deleted)],
+      createPayment: [json({ token: kept, ...MONEY }), json({ token: kept, ...MONEY, capture: 'later' })],
+      showPayment: [id(shown)],
+      capturePayment: [{ ...id(captured), ...json({ ...MONEY }) }],
+      voidPayment: [id(voided)],
+      refundPayment: [{ ...id(refunded), ...json({ amount: '1.00' }) }],
+      refreshPayment: [id(looked)],
+      resolvePayment: [{ ...id(resolved), ...json({ status: 'approved' }) }],
+      sampleCreateNetworkToken: [json({ payment_reference: await exchange() })],
+      sampleProcessPayment: [json({ pmt_id: sampleToken.data.id, amount: 12.34 })],
+      receiveNotification: [
+        {
+          path_parameters: { platform: 'gp_api', secret },
+          headers: { 'x-gp-signature': signed(event) },
+          text: event,
+        },
+      ],
+      receiveQueryNotification: [
+        {
+          path_parameters: { platform: 'gp_api', secret },
+          query: { id: transaction, status: 'CAPTURED', 'X-GP-Signature': signed(query) },
+        },
+      ],
+    },
+    ids: {
+      '/v1/sessions/{id}': { id: open },
+      ...Object.fromEntries(['', '/refresh'].map((end) => [`/v1/tokens/{id}${end}`, { id: tokens }])),
+      ...Object.fromEntries(
+        ['', '/capture', '/void', '/refund', '/refresh', '/resolve'].map((end) => [
+          `/v1/payments/{id}${end}`,
+          { id: end === '/resolve' ? unresolved : payments },
+        ]),
+      ),
+      '/v1/notifications/{platform}/{secret}': { platform: ['gp_api'], secret: [secret] },
+      '/v1/notifications/{platform}/{secret}/{event}': {
+        platform: ['greenpay'],
+        secret: [settings.greenpay.webhook_path_secret],
+        event: ['newCard'],
+      },
+    },
+    bodies: {
+      createSession: { token: tokens, amount: ['12.34'], currency: ['USD'] },
+      createToken: { session: open },
+      createPayment: { token: tokens, amount: ['12.34'], currency: ['USD'] },
+      capturePayment: { amount: ['12.34', '1.00'], currency: ['USD'] },
+      refundPayment: { amount: ['12.34', '1.00'], currency: ['USD'] },
+      sampleProcessPayment: { pmt_id: [sampleToken.data.id], amount: ['12.34'], currency: ['USD'] },
+    },
+  };
+}
