@@ -3,6 +3,8 @@
 //! reference types, for what becomes JavaScript. `wasm-build codes` prints the crate's table of error codes as TypeScript.
 //! `scripts/build.mjs` calls them.
 
+mod panics;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,8 +50,10 @@ fn glue(input: &Path, output: &Path, name: &str, mvp: bool) -> Result<(), String
             deny(&mut module, feature)?;
         }
     }
+    let mut module = walrus::Module::from_buffer(&module).map_err(failed)?;
+    panics::silence(&mut module)?;
     bindgen
-        .input_bytes(name, module)
+        .input_bytes(name, module.emit_wasm())
         .out_name(name)
         .web(true)
         .map_err(failed)?
