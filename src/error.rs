@@ -12,11 +12,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $message:literal;)+) => {
         /// What went wrong, as a stable code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        // A word wide: what shares a place with a byte in a `Result` is copied byte by byte, two kilobytes of the module.
-        #[repr(u32)]
-        #[non_exhaustive]
-        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+        // The address of a row and no enumeration, whose table would be in every module as a whole: so a module has the
+        // rows of the codes that it can give.
+        #[derive(Clone, Copy, Eq)]
+        pub struct Code(&'static (&'static str, &'static str));
+
+        #[allow(non_upper_case_globals, reason = "they stand for the variants of an enumeration")]
+        impl Code { $($(#[doc = $doc])+ pub const $name: Self = Self(&($code, $message));)+ }
 
         impl Code {
             /// Every code, in the order of the table.
@@ -29,16 +31,28 @@ macro_rules! codes {
             /// The stable text that crosses into JavaScript and onto the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $code,)+ }
+                self.0.0
             }
 
             /// A sentence for the developer.
             #[must_use]
             pub const fn message(self) -> &'static str {
-                match self { $(Self::$name => $message,)+ }
+                self.0.1
             }
         }
     };
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 codes! {
