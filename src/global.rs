@@ -4,11 +4,16 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
-    static GLOBAL_THIS: JsValue;
+    #[wasm_bindgen(js_name = globalThis)]
+    type Global;
+
+    // Its own member of that name, and no static: a static is kept in a cell that is filled at the first use, and with
+    // it what the cell says when that fails.
+    #[wasm_bindgen(static_method_of = Global, js_class = globalThis, getter, js_name = globalThis)]
+    fn this() -> JsValue;
 }
 
 /// What `globalThis` is.
 pub(crate) fn global() -> JsValue {
-    GLOBAL_THIS.with(Clone::clone)
+    Global::this()
 }

@@ -99,7 +99,8 @@ fn to_js<'a>(value: impl IntoValue<'a>) -> JsValue {
     value.into_value().serialize(&serializer).unwrap_or_default()
 }
 
-/// A text with every run of digits that could be a card number masked.
+/// A text with every run of digits that could be a card number masked: of a platform that TypeScript reads the answers of.
+#[cfg(feature = "online-payments")]
 #[wasm_bindgen]
 #[must_use]
 pub fn mask(#[wasm_bindgen(unchecked_param_type = "string | undefined")] text: &JsValue) -> String {
