@@ -9,13 +9,18 @@ use zeroize::Zeroizing;
 /// An object as JSON, wiped when dropped. `write` is called twice: the first time its text is only measured, so that no
 /// shorter copy of a card is left behind by growing.
 pub(crate) fn object(write: impl Fn(&mut Object<'_>)) -> Zeroizing<String> {
+    written(&write)
+}
+
+// By address, and not its code again for each text.
+fn written(write: &dyn Fn(&mut Object<'_>)) -> Zeroizing<String> {
     let mut measured = Json::Measured(0);
-    measured.object(&write);
+    measured.object(write);
     let Json::Measured(length) = measured else {
         return Zeroizing::default();
     };
     let mut written = Json::Written(Zeroizing::new(String::with_capacity(length)));
-    written.object(&write);
+    written.object(write);
     match written {
         Json::Written(text) => text,
         Json::Measured(_) => Zeroizing::default(),
@@ -90,7 +95,7 @@ impl Object<'_> {
     /// An object.
     pub(crate) fn object(&mut self, name: &str, write: impl Fn(&mut Object<'_>)) -> &mut Self {
         self.name(name);
-        self.json.object(write);
+        self.json.object(&write);
         self
     }
 
@@ -105,7 +110,7 @@ impl Object<'_> {
         let mut before = "[";
         for item in items {
             self.json.push(before);
-            self.json.object(|object| write(object, item));
+            self.json.object(&|object| write(object, item));
             before = ",";
         }
         self.json.push(if items.is_empty() { "[]" } else { "]" });
@@ -130,7 +135,7 @@ impl Json {
         }
     }
 
-    fn object(&mut self, write: impl Fn(&mut Object<'_>)) {
+    fn object(&mut self, write: &dyn Fn(&mut Object<'_>)) {
         self.push("{");
         write(&mut Object {
             json: self,
