@@ -39,15 +39,13 @@ export const MODULES = {
 /** What of the crate is in a module; the bill of materials asks the same. */
 const parts = (features) => ['--target', TARGET, '--no-default-features', '--features', features.join(',')];
 
-// What this rustc emits, by name: `--all-features` lets the optimiser use what current engines refuse.
+// What is in the modules, by name: `--all-features` lets the optimiser use what current engines refuse.
 const FEATURES = [
   'bulk-memory',
   'bulk-memory-opt',
   'call-indirect-overlong',
-  'multivalue',
   'mutable-globals',
   'nontrapping-float-to-int',
-  'reference-types',
   'sign-ext',
 ];
 

@@ -26,8 +26,7 @@ let memory;
 class Instance {
   constructor(_, imports) {
     if (memory) new Uint8Array(memory.buffer).fill(0);
-    // Without reference types there is no table to be set up, which the glue would do in a fresh instance.
-    this.exports = { __wbindgen_start() {}, ...start(imports) };
+    this.exports = start(imports);
     memory = this.exports.memory;
   }
 }
@@ -61,10 +60,8 @@ export async function fallback(compiled, tool, work, features) {
   const at = (name) => path.join(folder, name);
   const change = (name, edit) => writeFileSync(at(name), edit(readFileSync(at(name), 'utf8')));
   mkdirSync(folder, { recursive: true });
-  await must(tool, ['glue-mvp', compiled, folder, 'glue']);
-  const enabled = features
-    .filter((name) => !/^(reference-types|multivalue)$/.test(name))
-    .map((name) => `--enable-${name}`);
+  await must(tool, ['glue', compiled, folder, 'glue']);
+  const enabled = features.map((name) => `--enable-${name}`);
   const lowering = ['--signext-lowering', '--llvm-nontrapping-fptoint-lowering'];
   await binaryen('wasm-opt', at('glue_bg.wasm'), '-o', at('module.wasm'), ...lowering, '-O3', ...enabled);
   const translated = ['bulk-memory', 'bulk-memory-opt', 'mutable-globals'].map((name) => `--enable-${name}`);
@@ -112,12 +109,6 @@ export async function fallback(compiled, tool, work, features) {
 
 /** What the glue expects of an engine that a translated module does not do, each once. */
 const GLUE_EDITS = [
-  // One past the objects that are always there: with reference types the generator itself writes it into the module.
-  [
-    /import \* as (\w+) from "__wbindgen_externref_xform__"/,
-    'const $1 = { __wbindgen_externref_statics_end: () => 1028 };',
-  ],
-  [/(?<=let heap = new Array\(1024\)\.fill\(undefined\);\nheap\.push\(undefined, null, true, false\);)/, ''],
   // A memory that grew is another buffer, and the one before is not detached.
   [/cachedUint8ArrayMemory0\.byteLength === 0/, 'cachedUint8ArrayMemory0.buffer !== wasm.memory.buffer'],
   [
@@ -129,7 +120,6 @@ const GLUE_EDITS = [
 const MODULE_EDITS = [
   // Started by the glue, and not as it is loaded.
   [/^import .* from '\.\/glue_bg\.js';$/m, ''],
-  [/^import .* from '__wbindgen_externref_xform__';$/m, ''],
   [/\nvar retasmFunc = [\s\S]*$/, '\nexport default asmFunc;\n'],
   // The buffer that a growing memory leaves behind may hold a card.
   [/newHEAP8\.set\(HEAP8\);/, '$& HEAP8.fill(0);'],

@@ -1,8 +1,8 @@
 //! `wasm-build glue <input.wasm> <output folder> <name>` writes `<name>.js` (the glue, for pages, as a module),
-//! `<name>.d.ts` and `<name>_bg.wasm` from the library that cargo compiled. `wasm-build glue-mvp` does the same without
-//! reference types, for what becomes JavaScript. `wasm-build codes` prints the crate's table of error codes as TypeScript.
-//! `scripts/build.mjs` calls them.
+//! `<name>.d.ts` and `<name>_bg.wasm` from the library that cargo compiled. `wasm-build codes` prints the
+//! crate's table of error codes as TypeScript. `scripts/build.mjs` calls them.
 
+mod objects;
 mod panics;
 
 use std::fs;
@@ -25,33 +25,27 @@ fn main() -> ExitCode {
             print!("{}", codes());
             ExitCode::SUCCESS
         }
-        [command @ ("glue" | "glue-mvp"), input, output, name] => {
-            match glue(Path::new(input), Path::new(output), name, command == "glue-mvp") {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(message) => {
-                    eprintln!("wasm-build: {message}");
-                    ExitCode::FAILURE
-                }
+        ["glue", input, output, name] => match glue(Path::new(input), Path::new(output), name) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("wasm-build: {message}");
+                ExitCode::FAILURE
             }
-        }
+        },
         _ => {
-            eprintln!("usage: wasm-build codes | glue | glue-mvp <input.wasm> <output folder> <name>");
+            eprintln!("usage: wasm-build codes | glue <input.wasm> <output folder> <name>");
             ExitCode::from(2)
         }
     }
 }
 
-fn glue(input: &Path, output: &Path, name: &str, mvp: bool) -> Result<(), String> {
+fn glue(input: &Path, output: &Path, name: &str) -> Result<(), String> {
     let failed = |error| format!("{error:#}");
     let mut bindgen = Bindgen::new();
-    let mut module = fs::read(input).map_err(|error| format!("{}: {error}", input.display()))?;
-    if mvp {
-        for feature in ["reference-types", "multivalue"] {
-            deny(&mut module, feature)?;
-        }
-    }
+    let module = fs::read(input).map_err(|error| format!("{}: {error}", input.display()))?;
     let mut module = walrus::Module::from_buffer(&module).map_err(failed)?;
     panics::silence(&mut module)?;
+    objects::keep_in_glue(&mut module)?;
     bindgen
         .input_bytes(name, module.emit_wasm())
         .out_name(name)
@@ -66,24 +60,6 @@ fn glue(input: &Path, output: &Path, name: &str, mvp: bool) -> Result<(), String
         .remove_producers_section(true);
     bindgen.generate(output).map_err(failed)?;
     beside(&output.join(format!("{name}.js"))).map_err(|error| error.to_string())
-}
-
-/// Says in the module's list of features that it goes without this one. The generator reads there whether objects are kept
-/// in a table of the module or in an array of the glue; the code of the crate is the same for both.
-fn deny(module: &mut [u8], feature: &str) -> Result<(), String> {
-    let length = u8::try_from(feature.len()).map_err(|error| error.to_string())?;
-    let row = [&[b'+', length], feature.as_bytes()].concat();
-    let mut found = module
-        .windows(row.len())
-        .enumerate()
-        .filter_map(|(at, bytes)| (bytes == row).then_some(at));
-    let (Some(at), None) = (found.next(), found.next()) else {
-        return Err(format!("the module does not list the feature {feature} once"));
-    };
-    if let Some(prefix) = module.get_mut(at) {
-        *prefix = b'-';
-    }
-    Ok(())
 }
 
 /// The class of errors is a file of the package, which every module shares, and no copy of its own for each.
@@ -102,6 +78,9 @@ fn beside(glue: &Path) -> std::io::Result<()> {
         return Err(std::io::Error::other(
             "the glue imports a snippet that the package lacks",
         ));
+    }
+    if !text.contains(objects::ARRAY) {
+        return Err(std::io::Error::other("the glue keeps objects in another array"));
     }
     fs::write(glue, text)
 }
