@@ -119,6 +119,17 @@ impl Brand {
         self.facts().lengths
     }
 
+    /// The lengths that any of these brands can have, each as a bit.
+    pub(crate) fn lengths_of(brands: &[Self]) -> u32 {
+        let mut lengths = 0;
+        for brand in brands {
+            for length in brand.lengths() {
+                lengths |= 1 << length;
+            }
+        }
+        lengths
+    }
+
     /// How many digits the security code has.
     #[must_use]
     pub const fn cvc_length(self) -> u8 {

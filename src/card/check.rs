@@ -60,7 +60,7 @@ impl Rules {
 }
 
 /// Bounds of ISO/IEC 7812, and Maestro's twelve.
-const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
+const NUMBER_DIGITS: (u32, u32) = (12, 19);
 
 /// What [`check`] found.
 #[derive(Clone, Debug)]
@@ -149,12 +149,16 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
 /// A nickname by which a person knows the card again, such as `Visa 4242`.
 fn made_up_nickname(brands: &[Brand], number: &str) -> Secret {
     let mut name = String::with_capacity(32);
-    for word in brands.first().map_or("card", |brand| brand.id()).split('_') {
-        let (first, rest) = word.split_at_checked(1).unwrap_or_default();
-        name.push_str(&first.to_ascii_uppercase());
-        name.push_str(rest);
-        name.push(' ');
+    let mut begins = true;
+    for c in brands.first().map_or("card", |brand| brand.id()).chars() {
+        name.push(match c {
+            '_' => ' ',
+            c if begins => c.to_ascii_uppercase(),
+            c => c,
+        });
+        begins = c == '_';
     }
+    name.push(' ');
     name.push_str(number.get(number.len().saturating_sub(4)..).unwrap_or_default());
     Secret::new(name)
 }
@@ -162,10 +166,9 @@ fn made_up_nickname(brands: &[Brand], number: &str) -> Secret {
 /// A security code without what surrounds it and without marks that nobody sees, its digits in ASCII.
 fn security_code(text: &str) -> Zeroizing<String> {
     let mut code = Zeroizing::new(String::with_capacity(text.len()));
-    let blank = |c: char| c.is_whitespace() || is_invisible(c);
-    let visible = text.trim_matches(blank).chars().filter(|c| !is_invisible(*c));
+    let visible = text.chars().filter(|c| !is_invisible(*c));
     code.extend(visible.map(|c| ascii_digit(c).unwrap_or(c)));
-    code
+    Zeroizing::new(code.trim().into())
 }
 
 /// How many characters. Counted by the bytes that begin one, because the library's count is made for long texts and is
@@ -232,19 +235,16 @@ impl Found {
 
     fn number(&mut self, number: &str, brands: &[Brand], rules: &Rules) {
         let length = number.len();
-        let lengths = || {
-            brands
-                .iter()
-                .flat_map(|brand| brand.lengths())
-                .map(|length| usize::from(*length))
+        let allowed = Brand::lengths_of(brands);
+        let (shortest, longest) = match allowed.checked_ilog2() {
+            Some(longest) => (allowed.trailing_zeros(), longest),
+            None => NUMBER_DIGITS,
         };
-        let shortest = lengths().min().unwrap_or(*NUMBER_DIGITS.start());
-        let longest = lengths().max().unwrap_or(*NUMBER_DIGITS.end());
-        if length < shortest {
+        if length < shortest as usize {
             self.error(ProblemCode::NumberTooShort);
-        } else if length > longest {
+        } else if length > longest as usize {
             self.error(ProblemCode::NumberTooLong);
-        } else if !brands.is_empty() && !lengths().any(|allowed| allowed == length) {
+        } else if allowed != 0 && allowed >> length & 1 == 0 {
             self.error(ProblemCode::NumberLength);
         } else if !luhn(number.bytes().map(|byte| u32::from(byte - b'0'))) {
             let certain = brands.is_empty() || brands.iter().any(|brand| brand.has_check_digit());

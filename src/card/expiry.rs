@@ -80,7 +80,7 @@ impl Expiry {
         let without_blanks = || text.chars().filter(|c| *c != ' ');
         let mut dense = Zeroizing::new(String::with_capacity(text.len()));
         dense.extend(without_blanks());
-        if dense.contains([DIVIDED, AFTER_YEAR]) {
+        if dense.bytes().any(|byte| !byte.is_ascii_digit()) {
             return Self::of_groups(&dense);
         }
         let undivided = match dense.split_at_checked(2) {
@@ -100,8 +100,15 @@ impl Expiry {
 
     /// From digits with something between them.
     fn of_groups(text: &str) -> Result<Self, ProblemCode> {
-        let mut groups = text.split([DIVIDED, AFTER_YEAR, ' ']);
-        let mut group = || groups.next().unwrap_or_default();
+        let mut rest = text;
+        let mut group = || {
+            let end = rest.bytes().position(|byte| !byte.is_ascii_digit());
+            let (group, more) = rest
+                .split_at_checked(end.unwrap_or(rest.len()))
+                .unwrap_or_default();
+            rest = more.get(1..).unwrap_or_default();
+            group
+        };
         let (first, second, day, more) = (group(), group(), group(), group());
         let marked = text
             .get(first.len()..)
@@ -193,13 +200,11 @@ impl Expiry {
 }
 
 fn two_digits(number: u16) -> Zeroizing<String> {
-    let digits = [number / 10 % 10, number % 10];
-    Zeroizing::new(
-        digits
-            .iter()
-            .filter_map(|digit| char::from_digit((*digit).into(), 10))
-            .collect(),
-    )
+    let mut digits = Zeroizing::new(String::with_capacity(2));
+    for digit in [number / 10 % 10, number % 10] {
+        digits.push(char::from_digit(digit.into(), 10).unwrap_or_default());
+    }
+    digits
 }
 
 /// Stands in a normalized date for a separator.

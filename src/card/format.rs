@@ -51,13 +51,8 @@ pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
         // The field has room for the years of this century.
         Ok(whole) if whole.year() / 100 == 20 && Expiry::parse(typed.text.expose()) != Ok(whole) => {
             let mut digits = Zeroizing::new(String::with_capacity(4));
-            let pairs = [u32::from(whole.month()), u32::from(whole.short_year())];
-            digits.extend(
-                pairs
-                    .into_iter()
-                    .flat_map(|pair| [pair / 10, pair % 10])
-                    .filter_map(|digit| char::from_digit(digit, 10)),
-            );
+            digits.push_str(&whole.month_digits());
+            digits.push_str(&whole.short_year_digits());
             let before = digits.len();
             Typed { digits, before }.grouped(&[2], EXPIRY_SEPARATOR)
         }
