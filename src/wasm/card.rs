@@ -57,8 +57,7 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
                 reason = "within four digits"
             )]
             Some(number) if number.trunc() == number && (0.0..10_000.0).contains(&number) => {
-                let zero = if number < 10.0 && two_digits { "0" } else { "" };
-                [zero, &(number as u16).to_string()].concat()
+                decimal(number as u16, two_digits)
             }
             // No month and no year, but a number: the card is wrong, and not the call.
             Some(number) if number.is_finite() => "?".into(),
@@ -79,6 +78,17 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(
         [month.expose(), "/", century, year.expose()].concat(),
     )))
+}
+
+/// A number of up to four digits. Of two digits, the first may be a zero.
+fn decimal(number: u16, two_digits: bool) -> String {
+    let mut text = String::with_capacity(4);
+    for place in [1000, 100, 10, 1] {
+        if number >= place || place == 1 || two_digits && place == 10 {
+            text.extend(char::from_digit((number / place % 10).into(), 10));
+        }
+    }
+    text
 }
 
 struct Validation {
