@@ -3,7 +3,8 @@
 use wasm_bindgen::prelude::*;
 
 use super::to_js;
-use crate::error::{Code, Error};
+use crate::ccbill::CustomerProblem;
+use crate::error::Error;
 use crate::object::object;
 use crate::platform::Platform;
 
@@ -41,9 +42,14 @@ object!(Details<'_>, details, {
     "status" ? details.error.status(),
     "platformCode" ? details.error.platform_code(),
     "platformMessage" ? details.error.platform_message(),
-    "problems" ? (details.error.code() == Code::CardInvalid).then(|| details.error.problems()),
-    "customerProblems" ? (details.error.code() == Code::CustomerInvalid).then(|| details.error.customer_problems()),
+    "problems" ? Some(details.error.problems()).filter(|problems| !problems.is_empty()),
+    "customerProblems" ? customer_problems(details.error),
 });
+
+/// Only CCBill asks for a customer.
+fn customer_problems(error: &Error) -> Option<&[CustomerProblem]> {
+    Some(error.customer_problems()).filter(|problems| cfg!(feature = "ccbill") && !problems.is_empty())
+}
 
 impl From<Thrown> for JsValue {
     #[inline(never)]
