@@ -44,10 +44,10 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    const SANDBOX: &str = "https://apis.sandbox.globalpay.com/ucp";
-    const PRODUCTION: &str = "https://apis.globalpay.com/ucp";
-    const SANDBOX_EU: &str = "https://apis.sandbox.eu.globalpay.com/ucp";
-    const PRODUCTION_EU: &str = "https://apis.eu.globalpay.com/ucp";
+    pub(crate) const SANDBOX: &str = "https://apis.sandbox.globalpay.com/ucp";
+    pub(crate) const PRODUCTION: &str = "https://apis.globalpay.com/ucp";
+    pub(crate) const SANDBOX_EU: &str = "https://apis.sandbox.eu.globalpay.com/ucp";
+    pub(crate) const PRODUCTION_EU: &str = "https://apis.eu.globalpay.com/ucp";
 
     /// Base URL, without a slash at the end.
     #[must_use]

@@ -41,12 +41,11 @@ impl GpApi {
         run(PLATFORM, || {
             let options = Members::of(options);
             let names = [
-                ("sandbox", Hosts::Sandbox),
-                ("production", Hosts::Production),
-                ("sandbox_eu", Hosts::SandboxEu),
-                ("production_eu", Hosts::ProductionEu),
+                ("sandbox", Hosts::SANDBOX),
+                ("production", Hosts::PRODUCTION),
+                ("sandbox_eu", Hosts::SANDBOX_EU),
+                ("production_eu", Hosts::PRODUCTION_EU),
             ];
-            let names = names.each_ref().map(|(name, hosts)| (*name, hosts.base()));
             let chosen = match options.environment("base", &names)? {
                 None => None,
                 Some(Environment::At(url)) => Some(url),
