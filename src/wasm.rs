@@ -39,7 +39,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::Result;
 use crate::http::Request;
-use crate::object::IntoValue;
+use crate::object::{IntoValue, Value};
 use crate::platform::Platform;
 use error::Thrown;
 
@@ -94,9 +94,14 @@ fn wipe_stack() {
 
 /// A value as a plain object of JavaScript.
 fn to_js<'a>(value: impl IntoValue<'a>) -> JsValue {
+    written(&value.into_value())
+}
+
+#[inline(never)]
+fn written(value: &Value<'_>) -> JsValue {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     // No value of this crate has what it refuses.
-    value.into_value().serialize(&serializer).unwrap_or_default()
+    value.serialize(&serializer).unwrap_or_default()
 }
 
 /// A text with every run of digits that could be a card number masked: of a platform that TypeScript reads the answers of.
