@@ -11,6 +11,10 @@ extern "C" {
     // it what the cell says when that fails.
     #[wasm_bindgen(static_method_of = Global, js_class = globalThis, getter, js_name = globalThis)]
     fn this() -> JsValue;
+
+    /// A member of an object, its own or a prototype's.
+    #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
+    pub(crate) fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 }
 
 /// What `globalThis` is.

@@ -145,7 +145,16 @@ impl Json {
     }
 
     fn number(&mut self, value: u64) {
-        self.push(&value.to_string());
+        if value >= 10 {
+            self.number(value / 10);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "below ten")]
+        self.digit((value % 10) as u32);
+    }
+
+    fn digit(&mut self, digit: u32) {
+        let digit = char::from_digit(digit, 16).unwrap_or_default();
+        self.push(digit.encode_utf8(&mut [0; 4]));
     }
 
     fn text(&mut self, value: &str) {
@@ -181,8 +190,7 @@ impl Json {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     self.push("\\u");
                     for shift in [12, 8, 4, 0] {
-                        let digit = char::from_digit(u32::from(*unit >> shift & 15), 16);
-                        self.push(digit.unwrap_or_default().encode_utf8(&mut [0; 4]));
+                        self.digit(u32::from(*unit >> shift & 15));
                     }
                 }
                 return;

@@ -10,7 +10,7 @@ use web_sys::{CryptoKey, SubtleCrypto};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
-use crate::global::global;
+use crate::global::{get, global};
 
 /// What the browser has computed.
 pub(super) type Bytes = Zeroizing<Vec<u8>>;
@@ -52,8 +52,8 @@ pub(super) struct Subtle(SubtleCrypto);
 impl Subtle {
     /// Pages without https have none.
     pub(super) fn find() -> Result<Self> {
-        let subtle = Reflect::get(&global(), &"crypto".into())
-            .and_then(|crypto| Reflect::get(&crypto, &"subtle".into()))
+        let subtle = get(&global(), "crypto")
+            .and_then(|crypto| get(&crypto, "subtle"))
             .map_err(failed)?;
         if subtle.is_object() {
             Ok(Self(subtle.unchecked_into()))
@@ -112,7 +112,7 @@ impl Subtle {
             .0
             .generate_key_with_object(&curve.0, false, &usages(Some("deriveBits")));
         let pair = settled(pair).await?;
-        let half = |name: &str| Reflect::get(&pair, &name.into()).map(CryptoKey::unchecked_from_js);
+        let half = |name: &str| get(&pair, name).map(CryptoKey::unchecked_from_js);
         let (public, private) = (
             half("publicKey").map_err(failed)?,
             half("privateKey").map_err(failed)?,
@@ -179,7 +179,7 @@ async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
 /// Nothing of what was thrown is told on: its text is the browser's, or a page's.
 fn failed(_: JsValue) -> Error {
     let error = Error::new(Code::EncryptionFailed);
-    match Reflect::get(&global(), &"isSecureContext".into()) {
+    match get(&global(), "isSecureContext") {
         Ok(secure) if secure == JsValue::FALSE => error.with_message("WebCrypto needs a page over https"),
         _ => error,
     }

@@ -223,7 +223,7 @@ pub fn format_security_code(
     #[wasm_bindgen(unchecked_optional_param_type = "string")] number: &JsValue,
 ) -> Result<JsValue, Thrown> {
     run(None, || {
-        let number = if number.is_undefined() || number.is_null() {
+        let number = if number.is_null_or_undefined() {
             Secret::default()
         } else {
             Secret::new(text(number, "number")?)

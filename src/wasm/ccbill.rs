@@ -207,7 +207,7 @@ impl CcBill {
             number_of_use: limit("numberOfUse", "valid_number_of_use")?,
         };
         if let Some(id) = options.text(SALE)? {
-            if !card.is_null() && !card.is_undefined() {
+            if !card.is_null_or_undefined() {
                 return Err(not_offered(SALE));
             }
             let source = Source::Sale(SubscriptionId::parse(id)?);

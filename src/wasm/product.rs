@@ -213,7 +213,7 @@ pub fn check_field(
 ) -> Result<JsValue, Thrown> {
     run(None, || {
         let restrictions = restrictions(field)?;
-        let value = if value.is_null() || value.is_undefined() {
+        let value = if value.is_null_or_undefined() {
             String::new()
         } else {
             text(value, "value")?

@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::card::Secret;
 use crate::error::{Code, Error, Result};
+pub(crate) use crate::global::get;
 use crate::global::global;
 use crate::hosts::{self, BaseUrl};
 use crate::session::{self, GivenAccess, GivenSession};
@@ -20,9 +21,6 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_namespace = Object, js_name = keys)]
     fn own_keys(object: &JsValue) -> Result<Array, JsValue>;
-
-    #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
-    pub(crate) fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 }
 
 /// The error for a value of the wrong type.
@@ -37,7 +35,7 @@ pub(crate) fn not_offered(field: &'static str) -> Error {
 
 /// Neither `null` nor `undefined`.
 fn given(value: JsValue) -> Option<JsValue> {
-    (!value.is_null() && !value.is_undefined()).then_some(value)
+    (!value.is_null_or_undefined()).then_some(value)
 }
 
 /// The own members of an object. What is no object has none.
