@@ -6,12 +6,12 @@ import { sizes } from '../../scripts/size.mjs';
 
 /** Bytes at most. Lower one when its download has become smaller; what they are to come to stands in docs/decisions. */
 const BUDGET = {
-  cardseal: 102_600,
-  'cardseal/greenpay': 62_200,
-  'cardseal/gp-api': 33_400,
-  'cardseal/ccbill': 38_900,
-  'cardseal/worldline-acquiring': 41_200,
-  'cardseal/online-payments': 54_700,
+  cardseal: 95_900,
+  'cardseal/greenpay': 58_200,
+  'cardseal/gp-api': 30_000,
+  'cardseal/ccbill': 36_200,
+  'cardseal/worldline-acquiring': 36_000,
+  'cardseal/online-payments': 50_400,
   'before the form': 8_000,
 };
 
