@@ -148,7 +148,6 @@ impl Json {
         if value >= 10 {
             self.number(value / 10);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "below ten")]
         self.digit((value % 10) as u32);
     }
 

@@ -120,7 +120,9 @@ impl Typed {
     }
 
     fn cut(&mut self, most: usize) {
-        self.digits.truncate(most);
+        if let Some(first) = self.digits.get(..most) {
+            self.digits = Zeroizing::new(first.into());
+        }
         self.before = self.before.min(self.digits.len());
     }
 

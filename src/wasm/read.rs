@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use js_sys::{Array, Date, Function, JsString};
+use js_sys::{Array, Function};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -18,6 +18,10 @@ use crate::session::{self, GivenAccess, GivenSession};
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = Object, js_name = hasOwn)]
     fn has_own(object: &JsValue, name: &str) -> Result<bool, JsValue>;
+
+    // What `js_sys` has would take the text to Rust and back.
+    #[wasm_bindgen(js_namespace = Date, js_name = parse)]
+    fn parse_date(text: &JsValue) -> f64;
 
     #[wasm_bindgen(catch, js_namespace = Object, js_name = keys)]
     fn own_keys(object: &JsValue) -> Result<Array, JsValue>;
@@ -134,9 +138,10 @@ impl Members {
         let Some(value) = self.value(name)? else {
             return Ok(None);
         };
-        let moment = match value.dyn_ref::<JsString>() {
-            Some(text) => Date::parse(&String::from(text)),
-            None => value.as_f64().unwrap_or(f64::NAN),
+        let moment = if value.is_string() {
+            parse_date(&value)
+        } else {
+            value.as_f64().unwrap_or(f64::NAN)
         };
         if moment.is_finite() {
             Ok(Some(moment.floor()))
