@@ -62,7 +62,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// What a platform asks of a card, to be stored or to be charged at once.
+/// A platform's rules for a card that is stored, or charged at once.
 #[must_use]
 pub const fn rules(platform: Platform, stored: bool) -> Rules {
     // By reference, so that the rules are copied in one place and not in each arm.

@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in JSON.
+    /// The value in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ pub enum Mode {
 /// The members that every session has, as a page hands them over. Nothing is checked yet: the session may come from the
 /// merchant's server, from a back end of its own, or from elsewhere. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default)]
-pub struct GivenSession {
+pub struct SessionInput {
     /// The server's id of the session.
     pub id: Option<String>,
     /// The platform's id.
@@ -79,7 +79,7 @@ pub struct ServerSession {
     pub expires_at: f64,
 }
 
-impl GivenSession {
+impl SessionInput {
     /// The session, if it is one of the merchant's server. Of something else nothing is known but what the platform says.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl GivenSession {
 
 /// Where a platform is that the page itself calls with a token, nothing checked yet.
 #[derive(Clone, Default)]
-pub struct GivenAccess {
+pub struct AccessInput {
     /// Base URL of the platform.
     pub base_url: Option<String>,
     /// The token.
@@ -127,7 +127,7 @@ pub struct Access {
     pub authorization: String,
 }
 
-impl GivenAccess {
+impl AccessInput {
     /// What the page has chosen goes first; a session may name one of the `published` hosts, or this machine where `local`
     /// says that the page came from it.
     ///
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_session_of_the_server_is_taken_for_its_own_platform_and_kind_alone() {
-        let own = GivenSession {
+        let own = SessionInput {
             id: Some("ses_1".into()),
             platform: Some("greenpay".into()),
             kind: Some("tokenize".into()),
@@ -215,7 +215,7 @@ mod tests {
             created_at: Some(NOW),
             expires_at: Some(NOW + 1000.0),
         };
-        let read = |change: fn(&mut GivenSession)| {
+        let read = |change: fn(&mut SessionInput)| {
             let mut session = own.clone();
             change(&mut session);
             session
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_platform_is_called_where_the_page_or_a_session_says_with_a_token_that_fits_a_header() {
         let open = |base_url: &str, token: Option<&str>, chosen: Option<&str>| {
-            let given = GivenAccess {
+            let given = AccessInput {
                 base_url: Some(base_url.into()),
                 access_token: token.map(Into::into),
             };

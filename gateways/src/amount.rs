@@ -21,26 +21,26 @@ pub enum AmountError {
     /// Not an ISO 4217 code in capitals, or one without minor units (metals, test codes).
     #[error("the currency is not an ISO 4217 code")]
     Currency,
-    /// Anything but digits with at most one point between them.
+    /// Not digits with at most one point between them.
     #[error("the amount is not decimal text such as 12.34")]
     Malformed,
-    /// More digits behind the point than the currency has.
+    /// More decimals than the currency has.
     #[error("the amount has more decimals than its currency")]
     TooManyDecimals,
     /// More than fifteen digits of minor units.
     #[error("the amount is too large")]
     TooLarge,
-    /// Nothing to charge.
+    /// The amount is zero.
     #[error("the amount is zero")]
     Zero,
 }
 
 impl Amount {
-    /// Reads decimal text in major units: `12`, `12.3` and `12.34`; no sign, exponent, grouping or blank, no
-    /// leading zeros, no bare point.
+    /// Reads decimal text in major units: `12`, `12.3` or `12.34`. It may have no sign, exponent, grouping, space or
+    /// leading zero, and no point without digits on both sides.
     ///
     /// # Errors
-    /// See [`AmountError`].
+    /// If the text is not such an amount.
     pub fn parse(text: &str, currency: &str) -> Result<Self, AmountError> {
         let currency = Currency::from_code(currency).ok_or(AmountError::Currency)?;
         Self::from_minor(parse_minor(text, currency)?, currency)
@@ -82,7 +82,7 @@ impl Amount {
 /// Minor units of decimal text, under the rules of [`Amount::parse`]. Zero is a number here.
 ///
 /// # Errors
-/// See [`AmountError`].
+/// If the text is not such an amount.
 pub fn parse_minor(text: &str, currency: Currency) -> Result<u64, AmountError> {
     let decimals = decimals(currency).ok_or(AmountError::Currency)?;
     let (whole, fraction) = match text.split_once('.') {

@@ -1,9 +1,9 @@
 //! CCBill's RESTful Transaction API, version 2 of its answers (version 1 is read as well).
 //!
-//! Two applications a merchant: the tokens of one go to pages, where they make payment tokens, those of the other stay
-//! here and charge them ([`access`] keeps them apart by type). A decline is HTTP 200. The platform recognises no
-//! repeat and finds no charge by a reference of ours: a charge whose answer was lost is unknown, and is never sent
-//! again.
+//! A merchant has two applications. Pages use the access tokens of one to make payment tokens; the server uses those of
+//! the other to charge them ([`access`] keeps them apart by type). A decline is HTTP 200. The platform does not recognize
+//! a repeated charge and cannot find a charge by our reference, so a charge whose answer was lost stays unknown and is
+//! never sent again.
 
 pub mod access;
 pub mod answer;
@@ -41,7 +41,7 @@ pub use payments::{Api, Charge};
 pub use threeds::{Threeds, Verdict};
 pub use wire::{ChargeAnswer, LongId, Recurring, Sale, TokenInfo, is_payment_token};
 
-/// For how long a page's session is good. The page's access token may live longer; how long is the platform's choice.
+/// How long a page's session is valid. The page's access token may live longer; the platform decides how long.
 const SESSION_SECONDS: u32 = 900;
 
 /// What the platform takes.
@@ -196,7 +196,7 @@ impl Gateway for CcBill {
         })
     }
 
-    /// The platform confirms what the page handed over before it counts as a stored card.
+    /// The platform confirms the page's token before it counts as a stored card.
     async fn tokenize(
         &self,
         transport: &Transport,
@@ -211,7 +211,7 @@ impl Gateway for CcBill {
         self.read_token(transport, &payload.id).await
     }
 
-    /// The platform has no call for it: the token is forgotten here, and there it ends by its time and its uses.
+    /// The platform has no call for this. The token is deleted here, and expires there by its time and its uses.
     async fn delete_token(&self, _transport: &Transport, _token: &SecretString) -> Result<(), Error> {
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! What can go wrong between a server and a platform.
 //!
-//! Two types on purpose. A [`Refusal`] says that nothing happened at the platform: it is the only error that
-//! an operation on money has, everything doubtful there is an outcome. An [`Error`] of the other operations
-//! can also mean that nobody knows. Neither holds a secret, a card or an address.
+//! There are two types. A [`Refusal`] says that nothing happened at the platform. Operations that move money return no
+//! other error: for them, doubt is an outcome. The [`Error`] of all other operations can also mean that the outcome is
+//! unknown. Neither contains a secret, a card or a URL.
 
 use cardseal::redact::line;
 
 use crate::transport::Failure;
 
-/// The operation was not carried out, for certain.
+/// The operation was certainly not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The platform has no such operation.
@@ -17,22 +17,22 @@ pub enum Refusal {
     /// The merchant has no account in this currency.
     #[error("the platform account does not take this currency")]
     CurrencyNotSupported,
-    /// A value that the caller handed in cannot be sent; the field is named.
+    /// A value from the caller cannot be sent. Names the field.
     #[error("the value of `{0}` is not valid")]
     Invalid(&'static str),
-    /// No connection came about.
+    /// No connection could be made.
     #[error("the platform could not be reached")]
     NotSent,
-    /// What the page handed over was made for another session.
+    /// The page's payload was made for another session.
     #[error("this belongs to another session")]
     BelongsElsewhere,
     /// The customer has not filled in the platform's form yet.
     #[error("the customer has not finished on the platform's page")]
     PageOpen,
-    /// What a page sealed to our own key was not opened.
+    /// A card that a page sealed to our own key cannot be opened.
     #[error(transparent)]
     Sealed(#[from] crate::sealing::Refusal),
-    /// The platform said no.
+    /// The platform refused the request.
     #[error("the platform refused the request")]
     Rejected(Rejection),
 }
@@ -40,24 +40,24 @@ pub enum Refusal {
 /// What a platform said when it refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejection {
-    /// The platform's own code, or our stable word for it where the platform has none.
+    /// The platform's own code, or our stable code if the platform sends none.
     pub code: Option<String>,
-    /// The platform's word beside the code, where it has both.
+    /// The platform's name for the code, if it sends both.
     pub name: Option<String>,
     /// The platform's own text, masked.
     pub message: String,
-    /// The status in the body, or of the HTTP answer.
+    /// The status in the body, or the HTTP status.
     pub status: Option<u16>,
 }
 
 /// What a platform's refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The request, or something that the platform's code says.
+    /// The request itself, or what the platform's code says.
     Request,
     /// The bank declined the card.
     Card,
-    /// The merchant's account, credentials or permissions: no other card and no other try helps.
+    /// The merchant's account, credentials or permissions: neither another card nor a retry helps.
     Setup,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn identifier(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-/// The operation failed, or nobody knows.
+/// The operation failed, or its outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It was not carried out.
@@ -122,10 +122,10 @@ pub enum Error {
     /// It may have been carried out.
     #[error("the platform gave no usable answer")]
     Doubtful(Doubt),
-    /// It was carried out, and the answer lacks what it was asked for.
+    /// It was carried out, but the answer lacks the expected result.
     #[error("the platform's answer lacks what was asked for")]
     Incomplete(Rejection),
-    /// The answer, or a notification, is not the platform's own.
+    /// The signature of an answer or a notification is missing or wrong.
     #[error("the signature is missing or wrong")]
     SignatureInvalid,
 }
@@ -142,7 +142,7 @@ impl From<Failure> for Error {
 }
 
 impl Error {
-    /// For an operation on money: what is in doubt there is an outcome and no error.
+    /// For an operation that moves money, where doubt is an outcome and not an error.
     ///
     /// # Errors
     /// [`Refusal`], if nothing was carried out.
@@ -155,7 +155,7 @@ impl Error {
         }
     }
 
-    /// For a call that was only to prepare an operation: whatever became of it, the operation itself was not sent.
+    /// For a call that only prepares an operation: whatever happened to it, the operation itself was not sent.
     #[must_use]
     pub fn before_sending(self) -> Refusal {
         self.into_doubt()
@@ -163,7 +163,7 @@ impl Error {
     }
 }
 
-/// Why nobody knows what happened.
+/// Why the outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// No answer within the time-out.
@@ -172,7 +172,7 @@ pub enum Doubt {
     ConnectionLost,
     /// The answer is larger than any that is documented.
     AnswerTooLarge,
-    /// A proxy on the way answered that it heard nothing (504 and its kin), or a server error without a reason.
+    /// A proxy got no answer from the platform (504 and the like), or a server error gave no reason.
     NoAnswerBehindProxy,
     /// The answer is not JSON, or not of the documented shape.
     Undecodable,
@@ -182,7 +182,7 @@ pub enum Doubt {
     WrongReference,
     /// The signature is missing or wrong, and the configuration demands it.
     SignatureInvalid,
-    /// The platform has it and has not decided.
+    /// The platform has not decided yet.
     Pending,
     /// The process ended while the request was under way.
     Interrupted,

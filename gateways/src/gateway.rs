@@ -1,6 +1,6 @@
 //! The trait that every platform implements for the server, and the types of its calls.
 //!
-//! | platform | `open_session` | handed over by the browser | money |
+//! | platform | `open_session` | sent by the browser | money |
 //! | --- | --- | --- | --- |
 //! | GreenPay | an order at the merchant host | ciphertext to relay, or the platform's answer | by token or session, whole void and refund, notifications |
 //! | with OAuth and browser tokens | a bearer with narrow rights | a token made by the browser | by token, capture, partial refund, lookup |
@@ -32,24 +32,24 @@ pub struct SessionParams<'a> {
     pub mode: Mode,
     /// Our unguessable reference, which the platform's answer has to repeat.
     pub reference: &'a str,
-    /// For an update, and for a payment that refers to a stored card: the platform's token of it.
+    /// For an update, and for a payment with a stored card: the platform's token.
     pub token: Option<&'a str>,
     /// Only for a payment.
     pub amount: Option<&'a Amount>,
-    /// Only for a payment: what the customer reads.
+    /// Only for a payment: the description that the customer sees.
     pub description: &'a str,
     /// Only for a payment: when the money is taken.
     pub capture: Capture,
     /// For platforms that show a page of their own.
     pub page: Page<'a>,
-    /// For platforms that want it: the customer's address, as far as it is known.
+    /// The customer's IP address, if it is known, for platforms that need it.
     pub customer_ip: Option<IpAddr>,
 }
 
-/// How the platform's own page looks, and where it returns to.
+/// How the platform's own page looks, and where it sends the customer back.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Page<'a> {
-    /// Where the customer comes back to.
+    /// The URL that the customer returns to.
     pub return_url: Option<&'a str>,
     /// Such as `de_DE`.
     pub locale: Option<&'a str>,
@@ -69,7 +69,7 @@ pub struct PlatformSession {
 
 /// An open session, as the server stored it.
 pub struct OpenSession<'a> {
-    /// Ours, as the page knows it.
+    /// The server's id of the session, which the page knows.
     pub id: &'a str,
     /// By the server's clock, in milliseconds since 1970.
     pub now: i64,
@@ -79,7 +79,7 @@ pub struct OpenSession<'a> {
     pub kind: Kind,
     /// From [`SessionParams::reference`].
     pub reference: &'a str,
-    /// Only for a payment: our id of it, for platforms that recognise repeats by a key.
+    /// Only for a payment: our id, for platforms that recognize a repeat by its key.
     pub attempt: &'a str,
 }
 
@@ -89,19 +89,19 @@ pub enum PagePayload {
     Sealed {
         /// The card.
         data: String,
-        /// The wrapped key, where it is apart.
+        /// The wrapped key, if it is sent separately.
         key: Option<String>,
-        /// The platform's number of the card's brand, where it wants one.
+        /// The platform's number for the card's brand, if it needs one.
         product: Option<u32>,
     },
-    /// What the platform answered the browser.
+    /// The platform's answer to the browser.
     Answer(Value),
 }
 
 /// A stored card, as the platform describes it.
 #[derive(Clone)]
 pub struct StoredCard {
-    /// The platform's token. It spends money together with our credentials, so it is shown to nobody.
+    /// The platform's token. With our credentials it can move money, so it is never shown.
     pub token: SecretString,
     /// Brand, in lower case.
     pub brand: Option<String>,
@@ -115,19 +115,18 @@ pub struct StoredCard {
     pub holder: Option<String>,
     /// The nickname.
     pub nickname: Option<String>,
-    /// Whether the token came from the platform itself, or is a browser's word.
+    /// Whether the platform or the browser named the token.
     pub origin: Origin,
 }
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From the platform, over our own connection or in a verified notification, for this session: nobody else
-    /// could have named it.
+    /// The platform named it for this session, over our own connection or in a verified notification.
     Platform,
-    /// Named by the browser. The platform knows it, and cannot say for which session it was made.
+    /// The browser named it. The platform confirms the token, but not the session that it was made for.
     Named,
-    /// From the browser: not to be charged before the platform confirms it.
+    /// The browser named it. It must not be charged before the platform confirms it.
     Browser,
 }
 
@@ -135,17 +134,17 @@ pub enum Origin {
 pub struct ChargeParams<'a> {
     /// The platform's token.
     pub token: &'a SecretString,
-    /// How much.
+    /// The amount.
     pub amount: &'a Amount,
-    /// The merchant's reference, unique; what the answer has to name again.
+    /// The merchant's unique reference, which the answer has to repeat.
     pub reference: &'a str,
-    /// What the customer reads.
+    /// The description that the customer sees.
     pub description: &'a str,
-    /// Our id of the attempt, for platforms that recognise repeats by a key.
+    /// Our id of the attempt, for platforms that recognize a repeat by its key.
     pub attempt: &'a str,
     /// When the money is taken.
     pub capture: Capture,
-    /// Whether to use the card network's own token. By default as configured.
+    /// Whether to use a network token. Default: as configured.
     pub network_token: Option<bool>,
     /// Only for [`Gateway::lookup`]: the platform's own id, if it gave one.
     pub platform_id: Option<&'a str>,
@@ -153,7 +152,7 @@ pub struct ChargeParams<'a> {
     pub requested_at: i64,
     /// The time now, by the same clock.
     pub now: i64,
-    /// For platforms that want it: the customer's address, as far as it is known.
+    /// The customer's IP address, if it is known, for platforms that need it.
     pub customer_ip: Option<IpAddr>,
 }
 
@@ -167,7 +166,7 @@ pub enum Capture {
     Later,
 }
 
-/// What is to be changed about a stored card.
+/// Changes to a stored card.
 #[derive(Clone, Debug, Default)]
 pub struct TokenPatch {
     /// Month and four-digit year.
@@ -187,7 +186,7 @@ pub struct Approval {
     pub brand: Option<String>,
     /// Last four digits.
     pub last4: Option<String>,
-    /// The answer should have had a signature, and it is missing or wrong.
+    /// The signature that the answer should have is missing or wrong.
     pub unverified: bool,
 }
 
@@ -196,13 +195,13 @@ pub struct Approval {
 pub struct Decline {
     /// The bank's code.
     pub code: Option<String>,
-    /// Our stable word for it.
+    /// Our stable code for it.
     pub reason: String,
     /// The bank's text, masked.
     pub message: Option<String>,
 }
 
-/// What became of a charge. An error beside it means that nothing was charged.
+/// The outcome of a charge. An error in its place means that nothing was charged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It went through.
@@ -211,15 +210,15 @@ pub enum Outcome {
     Authorized(Approval),
     /// It went through and has been undone since.
     Voided(Approval),
-    /// It did not.
+    /// The bank or the platform declined it.
     Declined(Decline),
-    /// The platform has it and has not decided, or waits for the customer.
+    /// The platform has not decided yet, or waits for the customer.
     Pending(Pending),
-    /// Nobody knows. It must not be charged again.
+    /// The outcome is unknown. It must not be charged again.
     Unknown(Doubt),
 }
 
-/// A payment that the platform has and has not decided.
+/// A payment that the platform has not decided yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// The platform's own id, by which [`Gateway::lookup`] asks.
@@ -280,7 +279,7 @@ pub enum Notification {
     Payment {
         /// The merchant's reference.
         reference: String,
-        /// What became of it.
+        /// The outcome.
         news: PaymentEvent,
     },
     /// About a stored card.
@@ -304,7 +303,7 @@ pub enum Notification {
     },
 }
 
-/// A notification, and what it is known by when it comes again; without a word, its whole body.
+/// A notification with its id, by which a repeat is recognized. Without an id, the whole body counts.
 pub struct Event {
     /// The platform's id of it.
     pub id: Option<String>,
@@ -336,7 +335,7 @@ pub struct Frame<'a> {
     pub script: &'a str,
 }
 
-/// What a platform, with this account of it, can do.
+/// What a platform can do with this account.
 ///
 /// A gateway starts from [`Capabilities::new`], which promises nothing, and names what it has:
 ///
@@ -354,7 +353,7 @@ pub struct Capabilities {
     pub live: bool,
     /// Who sends the card when a session does not say.
     pub default_mode: Mode,
-    /// In direct mode the customer pays on a page of the platform's; [`Gateway::page_state`] asks how that went.
+    /// In direct mode the customer pays on the platform's own page; [`Gateway::page_state`] asks for the result.
     pub hosted_page: bool,
     /// In direct mode the browser's answer proves nothing until the platform's notification confirms it.
     pub direct_needs_notifications: bool,
@@ -408,7 +407,7 @@ impl Capabilities {
 /// The server half of one platform.
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// Which.
+    /// The platform.
     fn platform(&self) -> Platform;
 
     /// What it can do. Cheap: the server asks again before every call.
@@ -432,7 +431,7 @@ pub trait Gateway: Send + Sync {
         None
     }
 
-    /// Has calls to the platform written to a log from now on, where the gateway can show them without secrets.
+    /// Logs calls to the platform from now on, if the gateway can show them without secrets.
     fn log_calls(&self, _log: Arc<dyn Fn(&str) + Send + Sync>) {}
 
     /// The settings of the account that a shop's page may know: addresses, currencies, public keys. Nothing secret.
@@ -457,8 +456,8 @@ pub trait Gateway: Send + Sync {
         None
     }
 
-    /// The session reference that a platform's token was made with, by the platform's own word. `None` where it names
-    /// none, or does not know the token.
+    /// The session reference that a token was made with, as the platform reports it. `None` if it reports none or does
+    /// not know the token.
     async fn session_reference(
         &self,
         _transport: &Transport,
@@ -482,7 +481,7 @@ pub trait Gateway: Send + Sync {
         payload: PagePayload,
     ) -> Result<StoredCard, Error>;
 
-    /// Forgets a token. One that the platform does not know counts as forgotten.
+    /// Deletes a token. One that the platform does not know counts as deleted.
     async fn delete_token(&self, transport: &Transport, token: &SecretString) -> Result<(), Error>;
 
     /// Charges a stored card.
@@ -499,7 +498,7 @@ pub trait Gateway: Send + Sync {
         Err(Refusal::NotOffered)
     }
 
-    /// Asks the platform how far the customer is on its page. What the browser came back with has to fit.
+    /// Asks the platform how far the customer got on its page. What the browser returned with must match.
     async fn page_state(
         &self,
         _transport: &Transport,
@@ -524,7 +523,7 @@ pub trait Gateway: Send + Sync {
         Err(Refusal::NotOffered)
     }
 
-    /// Pays back a payment: wholly, or the amount where the platform offers parts.
+    /// Refunds a payment: in full, or the amount if the platform offers partial refunds.
     async fn refund(
         &self,
         _transport: &Transport,
@@ -578,10 +577,10 @@ pub trait Gateway: Send + Sync {
         Err(Refusal::NotOffered.into())
     }
 
-    /// The same for platforms that send several at once.
+    /// The same for platforms that send several notifications at once.
     ///
     /// # Errors
-    /// As of [`Gateway::read_notification`].
+    /// Those of [`Gateway::read_notification`].
     fn read_notifications(
         &self,
         route: &str,
@@ -595,15 +594,15 @@ pub trait Gateway: Send + Sync {
         }])
     }
 
-    /// What to answer, as plain text, to a platform that asks whether the address of notifications is ours.
+    /// The plain-text answer for a platform that checks whether the notification address is ours.
     fn endpoint_verification(&self, _headers: &[(&str, &str)]) -> Option<String> {
         None
     }
 
-    /// The same for one that came as a `GET`, with its content in the query as it stood in the address.
+    /// The same for a notification that came as a `GET`, with its content in the query.
     ///
     /// # Errors
-    /// As of [`Gateway::read_notification`].
+    /// Those of [`Gateway::read_notification`].
     fn read_query_notification(&self, _route: &str, _query: &str) -> Result<Notification, Error> {
         Err(Refusal::NotOffered.into())
     }

@@ -1,9 +1,9 @@
 //! Global Payments GP API, version 2021-03-22.
 //!
-//! Bearer tokens everywhere: the server's own is cached, the browser's is made for each session and may create one
-//! payment method and nothing else. Amounts are texts of minor units. The platform rejects a repeated
-//! idempotency key and names the original, so a request whose answer was lost can be sent again with its key; and
-//! a payment can be found by its reference.
+//! Every call has a bearer token. The server's own token is cached; each session of a page gets one that may only create
+//! a payment method. Amounts are texts of minor units. The platform rejects a repeated idempotency key and names the
+//! original, so a request whose answer was lost can be sent again with the same key. A payment can also be found by its
+//! reference.
 
 mod access;
 mod answer;
@@ -34,7 +34,7 @@ use crate::transport::access::ClientCredentials;
 
 use access::Access;
 
-/// Before each further look for what may not be readable yet: a fresh transaction takes up to some seconds.
+/// Pauses before each further lookup: a new transaction can take some seconds to become readable.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(150),
     Duration::from_millis(600),

@@ -1,8 +1,8 @@
 //! GreenPay, generation 1: the merchant host, and the relay to the checkout host.
 //!
-//! Every call is a `POST` of JSON with the merchant's secret in the body, or to the checkout host with an order's
-//! session and token. The platform offers no look-up of a payment, no capture and no partial refund; what became
-//! of a lost answer is known only by its notification.
+//! Every call is a `POST` of JSON: to the merchant host with the merchant's secret in the body, or to the checkout host
+//! with an order's session and token. The platform offers no lookup, no capture and no partial refund. After a lost
+//! answer, only the notification tells the outcome.
 
 mod answer;
 mod cards;
@@ -60,12 +60,12 @@ pub struct GreenPay {
     live: bool,
 }
 
-/// What a missing or wrong `_signature` leads to.
+/// What happens if `_signature` is missing or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignaturePolicy {
-    /// The answer is not believed.
+    /// The answer is not trusted.
     Required,
-    /// The answer is believed: for payments, what the platform signs is known by analogy only.
+    /// The answer is trusted: what the platform signs for payments is known only by analogy.
     Warn,
 }
 

@@ -1,14 +1,13 @@
-//! Members of an answer whose type is not the documented one. Such a member costs nothing but itself.
+//! Reads members of an answer that may have another type than the documented one. Only that member is lost.
 //!
-//! A number in the place of a text is read as a text. Of what cannot be read there are two kinds: a member that decides
-//! nothing counts as missing, and one that decides is [`UNREADABLE`], so that nothing is approved or declined for the lack
-//! of it.
+//! A number is read as text where text is expected. An unreadable member counts as missing if the outcome does not depend
+//! on it. If it does, the member is [`UNREADABLE`], so that its absence neither approves nor declines anything.
 
 use serde_json::Value;
 
 pub(crate) use cardseal::lenient::{UNREADABLE, integral};
 
-/// Something else than an object stands on the way to a member.
+/// A value on the way to a member is not an object.
 pub(crate) struct Unreadable;
 
 /// The member at a JSON pointer. One that is `null` is missing.

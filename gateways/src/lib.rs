@@ -1,8 +1,8 @@
 //! The server half of every platform that Cardseal speaks, usable by itself as a Rust client.
 //!
-//! [`Gateway`] is the seam: one implementation a platform, none of which keeps an HTTP client. The caller owns
-//! one [`Transport`] and passes it in. Amounts are [`Amount`], never floating-point numbers. Every text that
-//! a platform sent is masked by `cardseal::redact` before it leaves this crate.
+//! Every platform implements [`Gateway`]. No implementation keeps an HTTP client: the caller owns one [`Transport`] and
+//! passes it to each call. Amounts are [`Amount`], never floating-point numbers. Text from a platform is masked by
+//! `cardseal::redact` before it leaves this crate.
 //!
 //! ```no_run
 //! use cardseal::platform::Platform;
@@ -68,7 +68,7 @@ pub use gateway::Gateway;
 pub use settings::Settings;
 pub use transport::Transport;
 
-/// The gateway of a platform from its settings. Mistakes are recorded in the settings; then there is none.
+/// Makes a platform's gateway from its settings. `None` after a mistake, which the settings record.
 #[must_use]
 pub fn gateway(platform: Platform, settings: &Settings<'_>) -> Option<Arc<dyn Gateway>> {
     match platform {

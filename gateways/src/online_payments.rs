@@ -1,9 +1,8 @@
 //! Worldline Online Payments, the platform behind PAYONE E-Payment.
 //!
-//! The client is [`cardseal_worldline::online_payments`]. This makes a gateway of it: sessions of pages, cards that
-//! pages encrypted, charges, and what is done to them. Every call that moves money has an
-//! idempotence key, which stays the same for every try; the platform answers a repeat with the first outcome. A payment
-//! that the platform has and has not decided is looked up by its id.
+//! The client is [`cardseal_worldline::online_payments`]. This module makes a gateway of it. Every call that moves money
+//! has an idempotence key, which stays the same for every try: the platform answers a repeat with the first outcome. A
+//! payment that the platform has not decided yet is looked up by its id.
 
 mod answer;
 mod cards;

@@ -1,11 +1,11 @@
 //! Cards that a page sealed to the merchant's own key, for platforms that give a page nothing to seal to.
 //!
 //! The form is JWE compact (RFC 7516) with one algorithm and no choice: ECDH-ES on P-256, used directly
-//! (RFC 7518, 4.6), and A256GCM. The id of the session stands in the header, and in the derivation of the key, so
-//! that what was sealed for one session opens for no other. [`KeyRing`] holds the private keys; whoever has it has
-//! the cards in clear, which `docs/security.md` says more about.
+//! (RFC 7518, 4.6), and A256GCM. The id of the session is in the header and in the derivation of the key, so that a
+//! card sealed for one session opens for no other. [`KeyRing`] holds the private keys. Whoever has it can read the
+//! cards: see `docs/security.md`.
 //!
-//! That a card is good once is not known here: the session is, and its owner closes it.
+//! Nothing here makes a card single-use. The server does, by closing the session.
 
 mod config;
 mod shape;

@@ -34,7 +34,7 @@ const B: U256 = U256::from_be_hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b
 
 /// A sealing key as a session has it, nothing checked. What is no text is missing.
 #[derive(Clone, Default)]
-pub(crate) struct GivenKey {
+pub(crate) struct KeyInput {
     pub(crate) kid: Option<String>,
     pub(crate) alg: Option<String>,
     pub(crate) enc: Option<String>,
@@ -49,7 +49,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// `session_malformed` at `seal`.
-    pub(crate) fn read(given: GivenKey) -> Result<Self> {
+    pub(crate) fn read(given: KeyInput) -> Result<Self> {
         let words = [&given.alg, &given.enc, &given.kty, &given.crv].map(Option::as_deref);
         let known = words == [Some("ECDH-ES"), Some("A256GCM"), Some("EC"), Some("P-256")];
         let coordinate = |text: &Option<String>| -> Option<[u8; 32]> {
@@ -289,7 +289,7 @@ mod tests {
         let file = vectors();
         let [x, y] = ["x", "y"].map(|name| Some(file["key"]["jwk"][name].as_str().unwrap().into()));
         let word = |text: &str| Some(String::from(text));
-        let right = GivenKey {
+        let right = KeyInput {
             kid: word("k"),
             alg: word("ECDH-ES"),
             enc: word("A256GCM"),
@@ -298,7 +298,7 @@ mod tests {
             x,
             y,
         };
-        let read = |change: &dyn Fn(&mut GivenKey)| {
+        let read = |change: &dyn Fn(&mut KeyInput)| {
             let mut given = right.clone();
             change(&mut given);
             SealingKey::read(given)
@@ -306,7 +306,7 @@ mod tests {
                 .map_err(|error| (error.code(), error.field()))
         };
         assert_eq!(read(&|_| {}), Ok("k".into()));
-        let changes: [&dyn Fn(&mut GivenKey); 13] = [
+        let changes: [&dyn Fn(&mut KeyInput); 13] = [
             &|given| given.kid = None,
             &|given| given.alg = word("ECDH-ES+A256KW"),
             &|given| given.alg = word("RSA-OAEP"),

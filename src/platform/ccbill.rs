@@ -14,8 +14,10 @@ use crate::json::Object;
 
 pub use answer::{read_error, read_subscription};
 pub use customer::{Customer, CustomerProblem, CustomerProblemCode};
-pub use request::{GivenAccount, GivenOrder, Limits, Opened, Place, Source, SubscriptionId, session_address};
-pub use threeds::{AUTHENTICATION, GivenAuthentication, GivenPayment};
+pub use request::{
+    AccountInput, CheckedSession, Limits, OrderInput, Place, Source, SubscriptionId, session_address,
+};
+pub use threeds::{AUTHENTICATION, AuthenticationInput, PaymentInput};
 
 /// The name on the card has 2 to 45 letters, blanks, dots, apostrophes and dashes.
 pub const RULES: Rules = Rules {
@@ -30,7 +32,7 @@ pub const RULES: Rules = Rules {
 /// The published base URL.
 pub const BASE: &str = "https://api.ccbill.com";
 
-/// The answers that are asked for: ids as texts. Without it, nothing says as what they come.
+/// The `Accept` header. It asks for ids as texts; without it, their type is not specified.
 pub const ACCEPT: &str = "application/vnd.mcn.transaction-service.api.v.2+json";
 
 /// The highest number of a main account.
@@ -50,12 +52,12 @@ pub fn is_payment_token(text: &str) -> bool {
 
 /// The members of a payment token, as the platform or a page gives them. One that is not of its type is missing.
 #[derive(Clone, Debug, Default)]
-pub struct GivenToken {
+pub struct TokenInput {
     /// The id.
     pub id: Option<String>,
     /// The account that it was made for, up to [`LAST_ACCNUM`].
     pub client_accnum: Option<u32>,
-    /// And the sub account, up to [`LAST_SUBACC`].
+    /// The sub account, up to [`LAST_SUBACC`].
     pub client_subacc: Option<u32>,
 }
 
@@ -68,7 +70,7 @@ pub struct PaymentToken {
     client_subacc: u32,
 }
 
-impl GivenToken {
+impl TokenInput {
     /// The token, if it is one.
     ///
     /// # Errors
@@ -109,8 +111,8 @@ mod tests {
 
     #[test]
     fn a_payment_token_is_handed_over_with_its_three_members() {
-        let read = |change: fn(&mut GivenToken)| {
-            let mut given = GivenToken {
+        let read = |change: fn(&mut TokenInput)| {
+            let mut given = TokenInput {
                 id: Some("019f5576d7f046c3a375e8a054f2c033".into()),
                 client_accnum: Some(900_684),
                 client_subacc: Some(0),

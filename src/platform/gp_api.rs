@@ -10,7 +10,7 @@ use crate::card::{NameRule, Rules, Severity};
 use crate::error::{Code, Error, Result};
 use crate::redact;
 
-pub use request::{GivenAccess, Options, Place, Tokenize};
+pub use request::{AccessInput, Options, Place, Tokenize};
 
 /// Value of the header `X-GP-Version`.
 pub const VERSION: &str = "2021-03-22";
@@ -18,7 +18,7 @@ pub const VERSION: &str = "2021-03-22";
 /// Name of the header that carries [`VERSION`].
 pub const VERSION_HEADER: &str = "x-gp-version";
 
-/// What a card must fulfil. Luhn only warns: one of the test cards that the platform publishes fails it, although the
+/// The rules for a card. Luhn only warns: one of the test cards that the platform publishes fails it, although the
 /// platform's own page refuses that. A name is optional there.
 pub const RULES: Rules = Rules {
     luhn: Severity::Warning,
@@ -140,7 +140,7 @@ fn expiry(answer: &PaymentMethod) -> Option<(u8, u16)> {
     Some((month, if year < 100 { 2000 + year } else { year }))
 }
 
-/// What an answer says that is none of a payment method. A token that is no longer good is a session that has expired.
+/// The error in an answer that is not a payment method. An invalid access token means that the session has expired.
 #[must_use]
 pub fn read_error(status: u16, answer: &ErrorBody) -> Error {
     let detailed = answer.detailed_error_code.as_deref();

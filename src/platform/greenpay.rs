@@ -28,12 +28,12 @@ pub use answer::{
     CardToken, Decline, Outcome, Payment, PaymentAnswer, Scalar, TokenAnswer, Verified, platform_code,
     read_payment, read_token,
 };
-pub use request::{GivenOrder, Hosts, Place, Target, Verb};
+pub use request::{Hosts, OrderInput, Place, Target, Verb};
 
 /// How long a session may be used, from the creation of its order.
 pub const SESSION_MS: f64 = 30.0 * 60_000.0;
 
-/// What a card must fulfil to become a token. Luhn only warns: two of the platform's own test cards fail it.
+/// The rules for a card that is stored. Luhn only warns: two of the platform's own test cards fail it.
 pub const TOKEN_RULES: Rules = Rules {
     luhn: Severity::Warning,
     holder: NameRule {
@@ -50,7 +50,7 @@ pub const TOKEN_RULES: Rules = Rules {
     ..Rules::COMMON
 };
 
-/// What a card must fulfil to be charged without becoming a token.
+/// The rules for a card that is charged and not stored.
 pub const PAYMENT_RULES: Rules = Rules {
     nickname: NameRule::OPTIONAL,
     ..TOKEN_RULES
@@ -61,13 +61,13 @@ pub const PAYMENT_RULES: Rules = Rules {
 pub enum Payload<'a> {
     /// A card to be stored.
     NewToken(&'a Card),
-    /// A card to be stored in the place of a token.
+    /// A card that replaces the card of a token.
     UpdateToken(&'a Card, &'a str),
     /// A card to be charged.
     Payment {
         /// The card.
         card: &'a Card,
-        /// Whether a token is wanted as a by-product.
+        /// Whether a token is wanted as well.
         tokenize: bool,
         /// The session of the Kount collector.
         kount_session: Option<&'a str>,
@@ -105,7 +105,7 @@ pub struct GreenPay {
 }
 
 impl GreenPay {
-    /// For the merchant's public key, as the platform handed it out.
+    /// For the merchant's public key.
     #[must_use]
     pub const fn new(key: PublicKey) -> Self {
         Self { key }

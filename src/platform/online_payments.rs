@@ -1,8 +1,8 @@
 //! Worldline Online Payments, the platform behind PAYONE E-Payment: the browser's half.
 //!
 //! The page itself asks the platform's client API for the key of a session and for the product that a card belongs to. The
-//! card goes as `encryptedCustomerInput`, a compact JWE (RSA-OAEP, A256CBC-HS512), to the merchant's server, which hands it on
-//! and cannot open it.
+//! card goes as `encryptedCustomerInput`, a compact JWE (RSA-OAEP, A256CBC-HS512), to the merchant's server, which passes it
+//! on and cannot open it.
 
 mod payload;
 pub mod product;
@@ -10,13 +10,13 @@ mod request;
 
 pub use payload::{Payload, Use, Values, nonce};
 pub use request::{
-    Browser, ClientSession, GivenClientSession, Hosts, Purchase, confirm_payment, confirm_token,
+    Browser, ClientSession, ClientSessionInput, Hosts, Purchase, confirm_payment, confirm_token,
     first_digits, hand_over,
 };
 
 use crate::card::Rules;
 
-/// What every card must fulfil; each product has rules of its own beside it.
+/// The rules for every card. Each product adds its own.
 pub const RULES: Rules = Rules::COMMON;
 
 /// The shortest modulus of the platform's keys.

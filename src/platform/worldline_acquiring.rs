@@ -7,7 +7,7 @@ use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::json;
 use crate::platform::Platform;
-use crate::session::{self, GivenSession, Kind, Mode, ServerSession};
+use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
 use zeroize::Zeroizing;
 
 /// The platform is told no name. One that is there is stored with the card; whoever opens it takes as many characters.
@@ -20,18 +20,18 @@ pub const RULES: Rules = Rules {
     ..Rules::COMMON
 };
 
-/// What comes with a token of a card network, which then stands in the place of the card's number.
+/// What belongs to a network token, which takes the place of the card number.
 #[derive(Clone)]
 pub struct NetworkToken {
     /// Proves that the token may be used.
     pub cryptogram: String,
     /// The electronic commerce indicator.
     pub eci: Option<String>,
-    /// Who asked the network for the token.
+    /// Who requested the token from the network.
     pub requestor_id: Option<String>,
 }
 
-/// What a card must fulfil: a token of a card network comes without a security code.
+/// The rules for a card. A network token comes without a security code.
 #[must_use]
 pub fn rules(network_token: Option<&NetworkToken>) -> Rules {
     Rules {
@@ -68,11 +68,11 @@ fn given(text: &Secret) -> Option<&str> {
     Some(text.expose()).filter(|text| !text.is_empty())
 }
 
-/// The session whose server opens what is sealed: one of the merchant's server, which itself calls the platform.
+/// The session that the card is sealed for: one of the merchant's server, which opens the card.
 ///
 /// # Errors
 /// Those of a session.
-pub fn session(given: &GivenSession, kind: Kind, now_ms: f64) -> Result<ServerSession> {
+pub fn session(given: &SessionInput, kind: Kind, now_ms: f64) -> Result<ServerSession> {
     let own = given.of_server(Platform::WorldlineAcquiring, kind, now_ms)?;
     let own = own
         .filter(|session| session.mode == Mode::Relay)
@@ -81,7 +81,7 @@ pub fn session(given: &GivenSession, kind: Kind, now_ms: f64) -> Result<ServerSe
     Ok(ServerSession { id, ..own })
 }
 
-/// The request that hands a sealed card to the merchant's server.
+/// The request that sends a sealed card to the merchant's server.
 #[must_use]
 pub fn request(server: &BaseUrl, kind: Kind, session: &str, sealed: &str) -> Request {
     Request::post(server.join(kind.server_path()), |body| {
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn only_a_session_whose_server_calls_the_platform_takes_a_card() {
-        let own = GivenSession {
+        let own = SessionInput {
             id: Some("ses_1".into()),
             platform: Some("worldline_acquiring".into()),
             kind: Some("payment".into()),
@@ -153,7 +153,7 @@ mod tests {
             created_at: Some(NOW),
             expires_at: Some(NOW + 1000.0),
         };
-        let read = |change: fn(&mut GivenSession)| {
+        let read = |change: fn(&mut SessionInput)| {
             let mut given = own.clone();
             change(&mut given);
             session(&given, Kind::Payment, NOW)

@@ -12,8 +12,8 @@ use super::read::{Environment, Members, Reader, is_local, is_object, not_offered
 use super::{requested, run, to_js};
 use crate::card::{Card, ProblemCode, Rules, Secret};
 use crate::ccbill::{
-    self, AUTHENTICATION, Customer, ENDLESS, GivenAccount, GivenAuthentication, GivenOrder, GivenPayment,
-    GivenToken, LAST_ACCNUM, LAST_SUBACC, Limits, PaymentToken, Place, RULES, Source, SubscriptionId,
+    self, AUTHENTICATION, AccountInput, AuthenticationInput, Customer, ENDLESS, LAST_ACCNUM, LAST_SUBACC,
+    Limits, OrderInput, PaymentInput, PaymentToken, Place, RULES, Source, SubscriptionId, TokenInput,
 };
 use crate::error::{Code, Error, Result};
 use crate::hosts::BaseUrl;
@@ -127,7 +127,7 @@ impl CcBill {
             let token = payment_token(&token.unwrap_or_default())?;
             let result = options.value(RESULT)?.or(given.value(RESULT)?);
             let members = Members::of(session);
-            let payment = members.read(|reader| GivenPayment {
+            let payment = members.read(|reader| PaymentInput {
                 account: account(&members, reader),
                 amount: decimal(&members, "amount"),
                 currency_code: decimal(&members, "currency_code"),
@@ -240,17 +240,17 @@ fn composed(mut card: Card) -> Result<Card> {
     Ok(card)
 }
 
-fn order(session: &Members) -> Result<GivenOrder> {
-    session.read(|members| GivenOrder {
+fn order(session: &Members) -> Result<OrderInput> {
+    session.read(|members| OrderInput {
         access: members.access(),
         common: members.session(),
         account: account(session, members),
     })
 }
 
-fn account(session: &Members, reader: &Reader<'_>) -> GivenAccount {
+fn account(session: &Members, reader: &Reader<'_>) -> AccountInput {
     let number = |name, most| reader.kept(whole(session, name, most, Code::SessionMalformed));
-    GivenAccount {
+    AccountInput {
         client_accnum: number("client_accnum", LAST_ACCNUM),
         client_subacc: number("client_subacc", LAST_SUBACC),
         client_subacc_3ds: number("client_subacc_3ds", LAST_SUBACC),
@@ -268,7 +268,7 @@ fn read_customer(customer: &JsValue) -> Result<Customer> {
 fn payment_token(token: &JsValue) -> Result<PaymentToken> {
     let members = Members::of(token);
     let number = |name, most| whole(&members, name, most, Code::AnswerMalformed);
-    GivenToken {
+    TokenInput {
         id: members.text("paymentTokenId").ok().flatten(),
         client_accnum: number("clientAccnum", LAST_ACCNUM).ok().flatten(),
         client_subacc: number("clientSubacc", LAST_SUBACC).ok().flatten(),
@@ -276,7 +276,7 @@ fn payment_token(token: &JsValue) -> Result<PaymentToken> {
     .checked()
 }
 
-fn authentication(result: &JsValue) -> GivenAuthentication {
+fn authentication(result: &JsValue) -> AuthenticationInput {
     let members = Members::of(result);
     let value = |name| members.value(name).ok().flatten();
     let text = |name| {
@@ -284,7 +284,7 @@ fn authentication(result: &JsValue) -> GivenAuthentication {
         Some(value.as_string().unwrap_or_else(|| UNREADABLE.into()))
     };
     let success = value("success");
-    GivenAuthentication {
+    AuthenticationInput {
         status: text("status"),
         success: success.and_then(|success| match success.as_string().as_deref() {
             Some("true") => Some(true),

@@ -11,7 +11,7 @@ use super::error::Thrown;
 use super::read::{Environment, Members, is_local, is_object};
 use super::{requested, run, to_js};
 use crate::error::Result;
-use crate::gp_api::{self, CardToken, ErrorBody, GivenAccess, Hosts, Options, PaymentMethod, Place, RULES};
+use crate::gp_api::{self, AccessInput, CardToken, ErrorBody, Hosts, Options, PaymentMethod, Place, RULES};
 use crate::hosts::BaseUrl;
 use crate::platform::Platform;
 use crate::platform::unreadable;
@@ -69,7 +69,7 @@ impl GpApi {
         run(PLATFORM, || {
             let now = self.client.now()?;
             let session = Members::of_session(session)?;
-            let given = session.read(|session| GivenAccess {
+            let given = session.read(|session| AccessInput {
                 access: session.access(),
                 reference: session.text("reference"),
                 account_name: session.text("account_name"),

@@ -14,7 +14,7 @@ use crate::card::{Card, Rules};
 use crate::crypto::public_key::PublicKey;
 use crate::error::{Code, Error, Result};
 use crate::greenpay::{
-    self, CardToken, Counter, Decline, GivenOrder, Hosts, Outcome, PAYMENT_RULES, Packed, Payload, Payment,
+    self, CardToken, Counter, Decline, Hosts, OrderInput, Outcome, PAYMENT_RULES, Packed, Payload, Payment,
     PaymentAnswer, Place, Scalar, TOKEN_RULES, TokenAnswer, Verb, Verified,
 };
 use crate::http::Request;
@@ -269,7 +269,7 @@ impl GreenPay {
         let now = self.client.now()?;
         let session = Members::of_session(session)?;
         let options = Members::of(options);
-        let given = session.read(|session| GivenOrder {
+        let given = session.read(|session| OrderInput {
             common: session.session(),
             session: session.text("session"),
             token: session.text("token"),

@@ -17,7 +17,7 @@ use crate::crypto::public_key::Numbers;
 use crate::error::{Code, Error, Result};
 use crate::object::object;
 use crate::online_payments::{
-    self as payments, ClientSession, GivenClientSession, Hosts, LEAST_KEY_BITS, Payload, Purchase, RULES,
+    self as payments, ClientSession, ClientSessionInput, Hosts, LEAST_KEY_BITS, Payload, Purchase, RULES,
     Use, Values,
 };
 use crate::platform::Platform;
@@ -300,7 +300,7 @@ impl OnlinePayments {
     }
 
     fn client_session(&self, session: &Members) -> Result<ClientSession> {
-        let given = session.read(|session| GivenClientSession {
+        let given = session.read(|session| ClientSessionInput {
             client_session_id: session.text("clientSessionId"),
             customer_id: session.text("customerId"),
             client_api_url: session.text("clientApiUrl"),

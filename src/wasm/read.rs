@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 pub(crate) use crate::global::get;
 use crate::global::global;
 use crate::hosts::{self, BaseUrl};
-use crate::session::{self, GivenAccess, GivenSession};
+use crate::session::{self, AccessInput, SessionInput};
 
 #[wasm_bindgen]
 extern "C" {
@@ -151,7 +151,7 @@ impl Members {
     }
 
     /// What every session has.
-    pub(crate) fn session(&self) -> Result<GivenSession> {
+    pub(crate) fn session(&self) -> Result<SessionInput> {
         self.read(|members| members.session())
     }
 
@@ -219,17 +219,17 @@ impl Reader<'_> {
     }
 
     /// Where the platform of a session is, and with what right it is called.
-    pub(crate) fn access(&self) -> GivenAccess {
-        GivenAccess {
+    pub(crate) fn access(&self) -> AccessInput {
+        AccessInput {
             base_url: self.text("base_url"),
             access_token: self.text("access_token"),
         }
     }
 
     /// What every session has. A word of the wrong type is no word that a session has.
-    pub(crate) fn session(&self) -> GivenSession {
+    pub(crate) fn session(&self) -> SessionInput {
         let word = |name| self.kept(self.members.text(name).map_err(|_| session::malformed(name)));
-        GivenSession {
+        SessionInput {
             id: self.text("id"),
             platform: word("platform"),
             kind: word("kind"),

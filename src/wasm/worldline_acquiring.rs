@@ -10,7 +10,7 @@ use super::promise::{Rest, promised};
 use super::read::{Members, not_offered};
 use super::run;
 use crate::card::ProblemCode;
-use crate::crypto::seal::{GivenKey, SealingKey, seal};
+use crate::crypto::seal::{KeyInput, SealingKey, seal};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::session::{self, Kind};
@@ -137,16 +137,16 @@ impl WorldlineAcquiring {
 }
 
 /// The member `seal` of a session. What cannot be read in it is no key.
-fn key(session: &Members) -> Result<GivenKey> {
+fn key(session: &Members) -> Result<KeyInput> {
     let inner = |members: &Members, name| -> Result<Members> {
         Ok(Members::of(&members.value(name)?.unwrap_or_default()))
     };
-    let read = || -> Result<GivenKey> {
+    let read = || -> Result<KeyInput> {
         let seal = inner(session, "seal")?;
         let point = inner(&seal, "key")?;
         seal.read(|seal| {
             let point = seal.within(&point);
-            GivenKey {
+            KeyInput {
                 kid: seal.text("kid"),
                 alg: seal.text("alg"),
                 enc: seal.text("enc"),

@@ -113,9 +113,9 @@ impl Eq for Proxy {}
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until a connection stands; [`Duration::MAX`] is for ever.
+    /// The time limit for connecting. [`Duration::MAX`] means none.
     pub connect: Duration,
-    /// Until the whole answer is there; [`Duration::MAX`] is for ever.
+    /// The time limit for the whole answer. [`Duration::MAX`] means none.
     pub request: Duration,
 }
 

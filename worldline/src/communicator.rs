@@ -24,13 +24,13 @@ use crate::resource::Resource;
 /// Headers that are the communicator's own.
 const OWN_HEADERS: &[&str] = &["authorization", "content-type", "date", "host", "content-length"];
 
-/// A request that lacks only its authorisation.
+/// A request that lacks only its authorization.
 pub struct ToSign<'a> {
     /// `GET`, `POST`, …
     pub method: &'a str,
     /// Path and query, as they are sent.
     pub resource: &'a str,
-    /// All headers that are sent but the authorisation.
+    /// All headers but the authorization.
     pub headers: &'a [(&'static str, String)],
 }
 
@@ -48,16 +48,16 @@ impl ToSign<'_> {
 /// Makes the value of the header `Authorization`.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// For this request. The connection is for platforms that are asked for an access token first; why there is none
-    /// is said with an error.
+    /// The value for this request. The connection serves platforms that need an access token first; if there is none,
+    /// the error says why.
     async fn authorization(
         &self,
         request: &ToSign<'_>,
         connection: &dyn Connection,
     ) -> Result<SecretString, OAuth2Error>;
 
-    /// The platform answered 401 to this value. If another may be had, the same request is sent once more with it:
-    /// an unauthenticated one did nothing.
+    /// The platform answered 401 to this value. If another value is available, the same request is sent once more with
+    /// it: the first one did nothing.
     async fn refused(&self, _authorization: &SecretString) -> bool {
         false
     }
@@ -70,20 +70,20 @@ pub struct NotJson;
 
 /// Turns values into text and back.
 pub trait Marshaller: Send + Sync {
-    /// Writes.
+    /// Writes a value.
     ///
     /// # Errors
     /// If it cannot be written.
     fn marshal(&self, value: &Value) -> Result<String, NotJson>;
 
-    /// Reads.
+    /// Reads a value.
     ///
     /// # Errors
     /// If it cannot be read.
     fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson>;
 }
 
-/// JSON without blanks.
+/// Compact JSON.
 pub struct JsonMarshaller;
 
 impl Marshaller for JsonMarshaller {
@@ -104,7 +104,7 @@ pub struct Call<'a> {
     pub resource: &'a Resource,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// What. Its texts are wiped when they have been written.
+    /// The body. Its texts are wiped once they are written.
     pub body: Option<Value>,
 }
 
@@ -126,7 +126,7 @@ fn wipe(value: &mut Value) {
 }
 
 impl Call<'_> {
-    /// What is secret in it, and may be repeated in the answer.
+    /// The secrets in it that the answer may repeat.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.resource.secrets().to_vec();
@@ -138,8 +138,8 @@ impl Call<'_> {
 /// How requests leave, shared by the clients of a communicator.
 pub type SharedConnection = Arc<dyn Connection>;
 
-/// The parts, which can be replaced one by one. Without a connection (`Builder<()>`) they make a communicator that cannot
-/// send, and gets its connection for each call: [`Communicator::over`].
+/// The parts of a communicator, each of which can be replaced. Without a connection (`Builder<()>`), the communicator
+/// gets one for each call: [`Communicator::over`].
 pub struct Builder<C = SharedConnection> {
     base: String,
     connection: C,
@@ -150,7 +150,7 @@ pub struct Builder<C = SharedConnection> {
 }
 
 impl<C> Builder<C> {
-    /// With what every communicator needs.
+    /// Starts with what every communicator needs.
     pub fn new(
         base: &str,
         connection: C,
@@ -167,7 +167,7 @@ impl<C> Builder<C> {
         }
     }
 
-    /// Another connection.
+    /// Replaces the connection.
     #[must_use]
     pub fn connection(self, connection: SharedConnection) -> Builder {
         Builder {
@@ -180,21 +180,21 @@ impl<C> Builder<C> {
         }
     }
 
-    /// Another authenticator.
+    /// Replaces the authenticator.
     #[must_use]
     pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
         self.authenticator = authenticator;
         self
     }
 
-    /// Another metadata provider.
+    /// Replaces the metadata provider.
     #[must_use]
     pub fn metadata(mut self, metadata: Arc<dyn MetadataProvider>) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// Another marshaller.
+    /// Replaces the marshaller.
     #[must_use]
     pub fn marshaller(mut self, marshaller: Arc<dyn Marshaller>) -> Self {
         self.marshaller = marshaller;
@@ -209,7 +209,7 @@ impl<C> Builder<C> {
         self
     }
 
-    /// The communicator.
+    /// Builds the communicator.
     #[must_use]
     pub fn build(self) -> Communicator<C> {
         Communicator {
@@ -254,29 +254,29 @@ impl<C> Communicator<C> {
         }
     }
 
-    /// Logs from now on.
+    /// Starts logging.
     pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.parts.log.enable(logger);
     }
 
-    /// Logs no more.
+    /// Stops logging.
     pub fn disable_logging(&self) {
         self.parts.log.disable();
     }
 }
 
 impl Communicator {
-    /// Closes connections that have not been in use for so long, where the connection has a pool.
+    /// Closes connections that have been idle for this long, if the connection has a pool.
     pub fn close_idle_connections(&self, idle: Duration) {
         self.connection.close_idle_connections(idle);
     }
 
-    /// Closes connections that the platform may have closed by now, where the connection has a pool.
+    /// Closes connections that the platform may have closed by now, if the connection has a pool.
     pub fn close_expired_connections(&self) {
         self.connection.close_expired_connections();
     }
 
-    /// No call is made any more, of no client that shares this. What is under way goes on.
+    /// Refuses further calls of every client that shares this communicator. Calls under way finish.
     pub fn close(&self) {
         self.parts.closed.store(true, Ordering::SeqCst);
         self.connection.close_idle_connections(Duration::ZERO);
@@ -290,7 +290,7 @@ impl Communicator {
         self.parts.marshaller.unmarshal(bytes)
     }
 
-    /// Signs and sends. Whatever the answer's status is, it is no error here.
+    /// Signs and sends. No HTTP status is an error here.
     ///
     /// # Errors
     /// [`Mistake`], or what the authenticator or the connection says, as the product's own error.

@@ -16,10 +16,10 @@ pub trait Connection: Send + Sync {
     /// Sends a request and reads the whole answer.
     async fn send(&self, request: Request) -> Result<Response, Failure>;
 
-    /// Closes connections that have not been in use for at least so long, where there is a pool.
+    /// Closes connections that have been idle for at least this long, if there is a pool.
     fn close_idle_connections(&self, _idle: Duration) {}
 
-    /// Closes connections that the other side may have closed by now, where there is a pool.
+    /// Closes connections that the other side may have closed by now, if there is a pool.
     fn close_expired_connections(&self) {
         self.close_idle_connections(IDLE);
     }
@@ -54,10 +54,10 @@ impl PooledConnection {
         })
     }
 
-    /// The same, where the size is of what is kept: a request beyond it opens a connection for itself.
+    /// The same, but the size limits only the idle connections that are kept: further requests open their own.
     ///
     /// # Errors
-    /// As of [`PooledConnection::new`].
+    /// Those of [`PooledConnection::new`].
     pub fn with_temporary_connections(endpoint: &Endpoint) -> Result<Self, Unusable> {
         Ok(Self {
             transport: RwLock::new(transport(endpoint)?),
@@ -111,7 +111,7 @@ impl Connection for PooledConnection {
         result
     }
 
-    /// Of a pool that was in use more lately, nothing is closed. What is in use just now is closed after it.
+    /// A pool that was in use since then closes nothing. A connection that is in use is closed when it is done.
     fn close_idle_connections(&self, idle: Duration) {
         if self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < idle {
             return;

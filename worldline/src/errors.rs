@@ -5,13 +5,13 @@
 
 use cardseal_transport::Failure;
 
-/// A request that was not made, because of the caller.
+/// A request that was not made because of the caller's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
-    /// A value cannot be sent where it belongs.
+    /// A value cannot be sent in its place.
     #[error("the value of `{0}` is not valid")]
     Value(&'static str),
-    /// The request contains a card number where none may be.
+    /// The request contains a card number in a member that must not have one.
     #[error("the request contains a card number in clear")]
     ClearCardData,
     /// The client, or one that shares its communicator, has been closed.
@@ -25,10 +25,10 @@ pub enum Communication {
     /// No connection, or no answer.
     #[error(transparent)]
     Failure(#[from] Failure),
-    /// The answer is not JSON, or not the documented one. Its status.
+    /// The answer is not JSON, or not the documented JSON. Contains the status.
     #[error("the answer with status {0} is not JSON of the documented form")]
     NotJson(u16),
-    /// The answer redirects, and says nothing else. Its status.
+    /// The answer is a redirect. Contains the status.
     #[error("the answer with status {0} is a redirect")]
     Redirect(u16),
 }
@@ -49,7 +49,7 @@ pub enum OAuth2Error {
         /// Its `error_description`.
         description: String,
     },
-    /// Neither a token nor a refusal.
+    /// The answer is neither a token nor a refusal.
     #[error("the answer of the authorization server cannot be read")]
     Unreadable,
 }

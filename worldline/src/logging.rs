@@ -9,12 +9,12 @@ use crate::obfuscation;
 use crate::resource::Resource;
 use cardseal_transport::{Failure, Response};
 
-/// Takes what is logged. Nothing that reaches it is secret.
+/// Receives the log. No secret reaches it.
 pub trait CommunicatorLogger: Send + Sync {
-    /// A request, or the answer to one.
+    /// Logs a request or an answer.
     fn log(&self, message: &str);
 
-    /// A request that got no answer.
+    /// Logs a request that got no answer.
     fn log_failure(&self, message: &str) {
         self.log(message);
     }
@@ -24,7 +24,7 @@ pub trait CommunicatorLogger: Send + Sync {
 pub struct WriterLogger<W>(Mutex<W>);
 
 impl<W: Write + Send> WriterLogger<W> {
-    /// Writes there.
+    /// Makes a logger that writes to it.
     pub const fn new(writer: W) -> Self {
         Self(Mutex::new(writer))
     }
@@ -48,12 +48,12 @@ impl<W: Write + Send> CommunicatorLogger for WriterLogger<W> {
 pub struct Log(RwLock<Option<Arc<dyn CommunicatorLogger>>>);
 
 impl Log {
-    /// Logs from now on.
+    /// Starts logging.
     pub fn enable(&self, logger: Arc<dyn CommunicatorLogger>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(logger);
     }
 
-    /// Logs no more.
+    /// Stops logging.
     pub fn disable(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,4 +1,4 @@
-//! What is left of a request or an answer when it is logged.
+//! Masks requests and answers before they are logged.
 //!
 //! The published rules of the SDKs, with their holes closed: names are compared without regard to case, numbers and
 //! everything inside objects and arrays are masked too, and so are tokens, ids of sessions, return codes and

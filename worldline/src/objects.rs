@@ -1,8 +1,8 @@
-//! How a client's wire types are written down: every member can be missing, and `Debug` shows what the log would show.
+//! How a client's wire types are declared: every member can be missing, and `Debug` shows only what a log may show.
 //!
-//! A member in another form than the documented one costs nothing but itself. A number that stands as a text, or a text
-//! that stands as a number, is read as what it is; whatever else cannot be read stays in `more` under its own name, so that
-//! a caller can tell it from one that is missing.
+//! A member of another type than the documented one affects no other member. A number in a text, or a text that is sent as
+//! a number, is read all the same. Any other unreadable value stays in `more` under its own name, so that a caller can tell
+//! it from a missing one.
 
 #![expect(
     clippy::wildcard_enum_match_arm,

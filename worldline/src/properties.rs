@@ -231,7 +231,7 @@ impl Properties {
         self.json
     }
 
-    /// Id and secret, as far as the file has them.
+    /// The id and the secret, if the file has them.
     #[must_use]
     pub fn credentials(&self) -> (Option<String>, Option<SecretString>) {
         let value = |key: &str| self.values.get(key).cloned();
@@ -310,7 +310,7 @@ impl Properties {
             .cloned()
     }
 
-    /// A value that must be there.
+    /// A required value.
     pub fn text(&mut self, key: &'static str) -> String {
         self.get(key).unwrap_or_else(|| {
             self.mistake(key, "is missing");
@@ -431,7 +431,7 @@ impl Properties {
         })
     }
 
-    /// Names what nobody asked for, and everything else that is wrong.
+    /// Reports unknown keys and every other mistake.
     ///
     /// # Errors
     /// Every mistake.
@@ -454,24 +454,24 @@ impl Properties {
     }
 }
 
-/// Where a platform is and how it is connected to: the keys that the platforms of the family share.
+/// A platform's address and connection settings: the keys that the platforms of the family share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// `https://host`, with a port if one is set, without a slash at the end.
     pub base: String,
-    /// Until a connection stands; [`Duration::MAX`] is for ever.
+    /// The time limit for connecting. [`Duration::MAX`] means none.
     pub connect_timeout: Duration,
-    /// Until the whole answer is there; [`Duration::MAX`] is for ever.
+    /// The time limit for the whole answer. [`Duration::MAX`] means none.
     pub socket_timeout: Duration,
-    /// Connections at once.
+    /// The most connections at the same time.
     pub max_connections: usize,
-    /// For how long a call waits for one of them before it is given up unsent; none is for as long as it takes.
+    /// How long a call waits for a connection before it is given up unsent. `None` means no limit.
     pub connection_request_timeout: Option<Duration>,
     /// Whether a connection is kept for the next call.
     pub connection_reuse: bool,
     /// Who built the shop, for the platform's own diagnosis.
     pub integrator: String,
-    /// What calls go through.
+    /// The proxy.
     pub proxy: Option<Proxy>,
 }
 

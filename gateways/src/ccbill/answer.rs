@@ -21,7 +21,7 @@ macro_rules! faults {
             /// Every status and code of the tables.
             pub const ALL: &'static [(u16, u32, Self)] = &[$($(($status, $code, Self::$name),)+)+];
 
-            /// Our stable word for it.
+            /// Our stable code for it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)+ }

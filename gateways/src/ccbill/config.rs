@@ -10,7 +10,7 @@ use crate::transport::access::ClientCredentials;
 const PRODUCTION: &str = "https://api.ccbill.com";
 
 impl CcBill {
-    /// Reads an account. After a mistake, which the settings hold, there is none.
+    /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word("environment", &["production", "custom"]);

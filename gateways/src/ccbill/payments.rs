@@ -25,7 +25,7 @@ pub struct Charge<'a> {
     pub client_accnum: u32,
     /// The sub account that the token was made for.
     pub client_subacc: u32,
-    /// How much.
+    /// The amount.
     pub amount: &'a Amount,
     /// Days that are paid for; 0 for a single sale.
     pub initial_period: u32,

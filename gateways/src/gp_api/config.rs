@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::transport::access::ClientCredentials;
 
 impl GpApi {
-    /// Reads an account. After a mistake, which the settings hold, there is none.
+    /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word(

@@ -1,4 +1,4 @@
-//! `[platforms.greenpay]`: read once at start, every mistake recorded.
+//! `[platforms.greenpay]`: read once at start. Every mistake is recorded.
 
 use cardseal::crypto::public_key::PublicKey;
 use cardseal::greenpay::Hosts;
@@ -9,7 +9,7 @@ use crate::amount::{Amount, Currency};
 use crate::settings::Settings;
 
 impl GreenPay {
-    /// Reads an account. After a mistake, which the settings hold, there is none.
+    /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word("environment", &["sandbox", "production", "custom"]);

@@ -17,7 +17,7 @@ const MAX_LD: usize = 8192;
 /// The wrapped key of an 8192-bit key is 1368 characters.
 const MAX_LK: usize = 2048;
 
-/// What the server stores of a session: the platform's order.
+/// What the server stores for a session: the platform's order.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) session: String,

@@ -18,7 +18,7 @@ const PRODUCTION: &str = "https://payment.payone.com";
 const TOKENIZER: &str = "/hostedtokenization/js/client/tokenizer.min.js";
 
 impl OnlinePayments {
-    /// Reads an account. After a mistake, which the settings hold, there is none.
+    /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word("environment", &["sandbox", "production", "custom"]);

@@ -19,7 +19,7 @@ const PRODUCTION: (&str, &str) = (
 );
 
 impl WorldlineAcquiring {
-    /// Reads an account. After a mistake, which the settings hold, there is none.
+    /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
         let environment = settings.word("environment", &["sandbox", "production", "custom"]);

@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::platform::unreadable;
 use crate::redact;
 
-/// The sale that a payment token is of, if it is of one.
+/// The earlier sale that a payment token belongs to, if any.
 ///
 /// # Errors
 /// `answer_malformed` if it is not digits.
@@ -20,8 +20,7 @@ pub fn read_subscription(status: u16, id: Option<String>) -> Result<Option<Strin
     }
 }
 
-/// What an answer says that is not what was asked for. The same number means different things under 400 and under 500: both
-/// are in the error.
+/// The error in an answer. The same number means different things under 400 and under 500, so the error has both.
 #[must_use]
 pub fn read_error(status: u16, code: Option<String>, words: &str) -> Error {
     if status == 401 {

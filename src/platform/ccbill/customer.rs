@@ -112,15 +112,15 @@ static FIELDS: [Field; 15] = [
 /// What is wrong with one of the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerProblemCode {
-    /// It must be there.
+    /// It is required.
     Missing,
     /// It has too many characters.
     TooLong,
-    /// It has others than printable ASCII.
+    /// It contains characters other than printable ASCII.
     Characters,
-    /// It does not have its form.
+    /// It has the wrong format.
     Malformed,
-    /// It reads like a card number.
+    /// It looks like a card number.
     IsCardNumber,
 }
 
@@ -153,7 +153,7 @@ impl CustomerProblemCode {
 pub struct CustomerProblem {
     /// The detail at fault.
     pub field: &'static str,
-    /// What, as a code that a page can translate.
+    /// The code, which a page can translate.
     pub code: CustomerProblemCode,
     /// A sentence in English.
     pub message: &'static str,

@@ -8,11 +8,11 @@ use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::json;
 use crate::platform::Platform;
-use crate::session::{self, Access, GivenAccess, GivenSession, Kind};
+use crate::session::{self, Access, AccessInput, Kind, SessionInput};
 
-/// The account of a session. A number that is there is one that the platform may have.
+/// The account of a session. Every number in it is within the platform's range.
 #[derive(Clone, Debug, Default)]
-pub struct GivenAccount {
+pub struct AccountInput {
     /// The account, up to [`LAST_ACCNUM`](super::LAST_ACCNUM).
     pub client_accnum: Option<u32>,
     /// The sub account, up to [`LAST_SUBACC`](super::LAST_SUBACC).
@@ -21,27 +21,27 @@ pub struct GivenAccount {
     pub client_subacc_3ds: Option<u32>,
 }
 
-impl GivenAccount {
+impl AccountInput {
     pub(super) fn subacc(&self, three_ds: bool) -> Option<u32> {
         self.client_subacc_3ds.filter(|_| three_ds).or(self.client_subacc)
     }
 }
 
-/// What a page hands over as the session: of the merchant's server, or of its own back end.
+/// A session as the page passes it in: one of the merchant's server, or one of its own back end.
 #[derive(Clone, Default)]
-pub struct GivenOrder {
+pub struct OrderInput {
     /// What every session has.
-    pub common: GivenSession,
-    /// Where, and with what right.
-    pub access: GivenAccess,
+    pub common: SessionInput,
+    /// The base URL and the access token.
+    pub access: AccessInput,
     /// For whom.
-    pub account: GivenAccount,
+    pub account: AccountInput,
 }
 
 /// Where requests may go.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What the page has chosen; it goes before what a session says.
+    /// What the page has chosen. It takes precedence over the session.
     pub chosen: Option<BaseUrl>,
     /// Whether the page came from this machine.
     pub local: bool,
@@ -49,13 +49,13 @@ pub struct Place {
 
 /// A session that was checked.
 #[derive(Clone)]
-pub struct Opened {
+pub struct CheckedSession {
     access: Access,
     client_accnum: u32,
     client_subacc: u32,
 }
 
-impl GivenOrder {
+impl OrderInput {
     /// The kind of session that a payment token is made with: a card is stored unless the session is for a payment.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -70,11 +70,11 @@ impl GivenOrder {
     ///
     /// # Errors
     /// Those of a session; `option_invalid`.
-    pub fn open(&self, kind: Kind, three_ds: bool, place: &Place, now_ms: f64) -> Result<Opened> {
+    pub fn open(&self, kind: Kind, three_ds: bool, place: &Place, now_ms: f64) -> Result<CheckedSession> {
         self.common.of_server(Platform::CcBill, kind, now_ms)?;
         let access = self.access.open(place.chosen.as_ref(), &[BASE], place.local)?;
         let number = |number: Option<u32>, name| number.ok_or_else(|| session::malformed(name));
-        Ok(Opened {
+        Ok(CheckedSession {
             access,
             client_accnum: number(self.account.client_accnum, "client_accnum")?,
             client_subacc: number(self.account.subacc(three_ds), "client_subacc")?,
@@ -109,9 +109,9 @@ pub enum Source<'a> {
     Card {
         /// The card.
         card: &'a Card,
-        /// Whose it is.
+        /// The cardholder.
         customer: &'a Customer,
-        /// The customer's address, where the page does not say another.
+        /// The customer's IP address, unless the page gives another.
         address: Option<String>,
     },
     /// The card of an earlier sale.
@@ -130,7 +130,7 @@ pub fn session_address(address: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// How long a payment token is good.
+/// How long a payment token is valid.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Hours.
@@ -139,7 +139,7 @@ pub struct Limits {
     pub number_of_use: Option<u32>,
 }
 
-impl Opened {
+impl CheckedSession {
     /// `POST /payment-tokens/merchant-only`. To `verify` is to have the bank check the security code; without, the code is
     /// not sent.
     #[must_use]
@@ -271,14 +271,14 @@ mod tests {
         .unwrap()
     }
 
-    fn order() -> GivenOrder {
-        GivenOrder {
-            common: GivenSession::default(),
-            access: GivenAccess {
+    fn order() -> OrderInput {
+        OrderInput {
+            common: SessionInput::default(),
+            access: AccessInput {
                 base_url: Some("https://api.ccbill.com".into()),
                 access_token: Some("t0".into()),
             },
-            account: GivenAccount {
+            account: AccountInput {
                 client_accnum: Some(900_684),
                 client_subacc: Some(0),
                 client_subacc_3ds: Some(1),
@@ -286,9 +286,9 @@ mod tests {
         }
     }
 
-    fn own(kind: &str) -> GivenOrder {
-        GivenOrder {
-            common: GivenSession {
+    fn own(kind: &str) -> OrderInput {
+        OrderInput {
+            common: SessionInput {
                 id: Some("ses_1".into()),
                 platform: Some("ccbill".into()),
                 kind: Some(kind.into()),
@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    fn open(order: &GivenOrder, three_ds: bool) -> Opened {
+    fn open(order: &OrderInput, three_ds: bool) -> CheckedSession {
         order.open(order.kind(), three_ds, &PLACE, NOW).unwrap()
     }
 
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_for_with_a_session_that_is_not_right() {
-        let open = |change: fn(&mut GivenOrder)| {
+        let open = |change: fn(&mut OrderInput)| {
             let mut order = own("payment");
             change(&mut order);
             order
@@ -428,7 +428,7 @@ mod tests {
         assert_eq!(
             open(|order| {
                 order.common.expires_at = Some(NOW);
-                order.access = GivenAccess::default();
+                order.access = AccessInput::default();
             }),
             Err((Code::SessionExpired, None))
         );
@@ -446,14 +446,14 @@ mod tests {
         );
         for (change, name) in [
             (
-                (|order| order.account.client_accnum = None) as fn(&mut GivenOrder),
+                (|order| order.account.client_accnum = None) as fn(&mut OrderInput),
                 "client_accnum",
             ),
             (
                 |order| {
-                    order.account = GivenAccount {
+                    order.account = AccountInput {
                         client_accnum: Some(1),
-                        ..GivenAccount::default()
+                        ..AccountInput::default()
                     }
                 },
                 "client_subacc",

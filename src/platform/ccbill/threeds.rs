@@ -1,6 +1,6 @@
-//! What came of 3-D Secure in the page, checked as the merchant's server does before it is handed over.
+//! The result of 3-D Secure in the page, with the checks that the merchant's server makes as well.
 
-use super::{GivenAccount, PaymentToken};
+use super::{AccountInput, PaymentToken};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::text::split_once;
@@ -22,9 +22,9 @@ pub const AUTHENTICATION: [(&str, usize); 12] = [
     ("authenticationType", 36),
 ];
 
-/// What the platform's script resolves to, nothing checked yet.
+/// What the platform's script resolves to. Nothing is checked yet.
 #[derive(Clone, Default)]
-pub struct GivenAuthentication {
+pub struct AuthenticationInput {
     /// One letter.
     pub status: Option<String>,
     /// Whether the customer proved to be the owner of the card.
@@ -41,21 +41,21 @@ pub struct GivenAuthentication {
 
 /// What a session says of the payment.
 #[derive(Clone, Debug, Default)]
-pub struct GivenPayment {
-    /// Whose it is.
-    pub account: GivenAccount,
+pub struct PaymentInput {
+    /// The account.
+    pub account: AccountInput,
     /// Decimal.
     pub amount: Option<String>,
     /// Number of ISO 4217.
     pub currency_code: Option<String>,
 }
 
-impl GivenPayment {
+impl PaymentInput {
     /// What the merchant's server charges by, as JSON: the token, with what came of 3-D Secure.
     ///
     /// # Errors
     /// `option_invalid` if the token is of another account; `answer_malformed` with the member at fault.
-    pub fn answer(&self, token: &PaymentToken, result: Option<&GivenAuthentication>) -> Result<String> {
+    pub fn answer(&self, token: &PaymentToken, result: Option<&AuthenticationInput>) -> Result<String> {
         let subacc = self.account.subacc(result.is_some());
         if (Some(token.client_accnum), Some(token.client_subacc)) != (self.account.client_accnum, subacc) {
             return Err(Error::new(Code::OptionInvalid).at("threeDs"));
@@ -71,9 +71,9 @@ impl GivenPayment {
     }
 }
 
-impl GivenAuthentication {
+impl AuthenticationInput {
     /// Whether it succeeded. What failed is handed over as failed, whatever else it holds: the server declines it.
-    fn checked(&self, payment: &GivenPayment) -> Result<bool> {
+    fn checked(&self, payment: &PaymentInput) -> Result<bool> {
         let check = |fine, name| {
             if fine {
                 Ok(())
@@ -154,12 +154,12 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::ccbill::GivenToken;
+    use crate::ccbill::TokenInput;
 
     const TOKEN: &str = r#"{"paymentTokenId":"a1","clientAccnum":900684,"clientSubacc":1}"#;
 
     fn token(subacc: u32) -> PaymentToken {
-        let given = GivenToken {
+        let given = TokenInput {
             id: Some("a1".into()),
             client_accnum: Some(900_684),
             client_subacc: Some(subacc),
@@ -167,9 +167,9 @@ mod tests {
         given.checked().unwrap()
     }
 
-    fn payment() -> GivenPayment {
-        GivenPayment {
-            account: GivenAccount {
+    fn payment() -> PaymentInput {
+        PaymentInput {
+            account: AccountInput {
                 client_accnum: Some(900_684),
                 client_subacc: Some(0),
                 client_subacc_3ds: Some(1),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     /// What the script resolves to, with these members in place of the usual ones.
-    fn result(change: &[(&str, &str)]) -> GivenAuthentication {
+    fn result(change: &[(&str, &str)]) -> AuthenticationInput {
         let usual = [
             ("status", "Y"),
             ("success", "true"),
@@ -199,7 +199,7 @@ mod tests {
             all.find(|(other, _)| *other == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        GivenAuthentication {
+        AuthenticationInput {
             status: find("status"),
             success: find("success").and_then(|text| text.parse().ok()),
             error: find("error").is_some(),
@@ -306,14 +306,14 @@ mod tests {
         for amount in ["9.990", "09.99", "9.9900"] {
             assert!(handed(&[("amount", amount)]).is_ok(), "{amount}");
         }
-        let dollars = GivenPayment {
+        let dollars = PaymentInput {
             amount: Some("36.00".into()),
             currency_code: Some("36".into()),
             ..payment()
         };
         let change = [("amount", "36"), ("currency", "036")];
         assert!(dollars.answer(&token(1), Some(&result(&change))).is_ok());
-        let unknown = GivenPayment {
+        let unknown = PaymentInput {
             amount: None,
             ..payment()
         };
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_account_is_refused() {
-        let answer = |payment: &GivenPayment, subacc, authenticated: bool| {
+        let answer = |payment: &PaymentInput, subacc, authenticated: bool| {
             payment
                 .answer(&token(subacc), authenticated.then(|| result(&[])).as_ref())
                 .map_err(|error| (error.code(), error.field()))
@@ -337,6 +337,6 @@ mod tests {
         assert!(answer(&one, 0, true).is_ok());
         one.account.client_accnum = Some(900_685);
         assert_eq!(answer(&one, 0, false), refused);
-        assert_eq!(answer(&GivenPayment::default(), 0, false), refused);
+        assert_eq!(answer(&PaymentInput::default(), 0, false), refused);
     }
 }

@@ -7,7 +7,7 @@ use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::platform::Platform;
 use crate::random::Random;
-use crate::session::{self, Access, GivenSession, Kind};
+use crate::session::{self, Access, Kind, SessionInput};
 
 /// The official library's value: the platform names no other that it takes.
 const LIBRARY: &str = "javascript;version=5.0.1";
@@ -22,38 +22,38 @@ const PUBLISHED: [&str; 5] = [
     "https://apis.sandbox.boipagateway.com/ucp",
 ];
 
-/// What a page hands over as the session: of the merchant's server, or a token of its own back end.
+/// A session as the page passes it in: one of the merchant's server, or a token from its own back end.
 #[derive(Clone, Default)]
-pub struct GivenAccess {
+pub struct AccessInput {
     /// What every session has.
-    pub common: GivenSession,
-    /// Where, and with what right.
-    pub access: session::GivenAccess,
+    pub common: SessionInput,
+    /// The base URL and the access token.
+    pub access: session::AccessInput,
     /// The merchant's reference of the payment method.
     pub reference: Option<String>,
     /// The merchant's account.
     pub account_name: Option<String>,
 }
 
-/// What a page may say of the request.
+/// The page's options for the request.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// In place of the session's reference.
     pub reference: Option<String>,
-    /// Whether a network token is wanted, and not one for a single use.
+    /// Whether a network token is wanted instead of a single-use token.
     pub network_token: bool,
 }
 
 /// Where requests may go.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What the page has chosen; it goes before what a session says.
+    /// What the page has chosen. It takes precedence over the session.
     pub chosen: Option<BaseUrl>,
     /// Whether the page came from this machine.
     pub local: bool,
 }
 
-/// All that is known before the card.
+/// Everything but the card.
 #[derive(Clone)]
 pub struct Tokenize {
     access: Access,
@@ -62,7 +62,7 @@ pub struct Tokenize {
     network_token: bool,
 }
 
-impl GivenAccess {
+impl AccessInput {
     /// Checks the session, its age first. The age of a token that is not of the merchant's server is the platform's to
     /// judge. Without a reference a random one is made, as in the official library.
     ///
@@ -179,14 +179,14 @@ mod tests {
         Card::parse(&input, &RULES, NOW).unwrap()
     }
 
-    fn access() -> GivenAccess {
-        GivenAccess {
-            access: session::GivenAccess {
+    fn access() -> AccessInput {
+        AccessInput {
+            access: session::AccessInput {
                 base_url: Some("https://apis.sandbox.globalpay.com/ucp".into()),
                 access_token: Some("t0".into()),
             },
             reference: Some("r-1".into()),
-            ..GivenAccess::default()
+            ..AccessInput::default()
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
         local: false,
     };
 
-    fn open(given: GivenAccess, options: Options) -> Tokenize {
+    fn open(given: AccessInput, options: Options) -> Tokenize {
         given.open(options, &PLACE, NOW, &mut Broken).unwrap()
     }
 
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_option_goes_before_the_session_and_a_missing_name_is_left_out() {
-        let given = GivenAccess {
+        let given = AccessInput {
             account_name: Some("a".into()),
             ..access()
         };
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn without_a_reference_a_random_one_is_made_and_nothing_weaker() {
-        let given = GivenAccess {
+        let given = AccessInput {
             reference: None,
             ..access()
         };
@@ -263,9 +263,9 @@ mod tests {
 
     #[test]
     fn a_session_of_the_server_is_checked_first() {
-        let open = |change: fn(&mut GivenAccess)| {
-            let mut given = GivenAccess {
-                common: GivenSession {
+        let open = |change: fn(&mut AccessInput)| {
+            let mut given = AccessInput {
+                common: SessionInput {
                     id: Some("ses_1".into()),
                     platform: Some("gp_api".into()),
                     kind: Some("tokenize".into()),
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(
             open(|given| {
                 given.common.expires_at = Some(NOW);
-                given.access = session::GivenAccess::default();
+                given.access = session::AccessInput::default();
             }),
             Err((Code::SessionExpired, None))
         );

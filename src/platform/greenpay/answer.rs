@@ -94,10 +94,10 @@ pub struct PaymentAnswer {
     pub signature: Option<String>,
 }
 
-/// What the signature of an answer says.
+/// The result of checking an answer's signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Whether it fits the key.
+    /// Whether the signature matches.
     pub verified: bool,
     /// The only fields that it covers.
     pub signed_fields: Vec<&'static str>,
@@ -136,7 +136,7 @@ pub struct CardToken {
     pub nickname: Option<String>,
     /// The echo of the order's `requestId`, as printed.
     pub request_id: Option<String>,
-    /// The signature's word, which does not cover the token.
+    /// The signature check. The signature does not cover the token.
     pub signature: Verified,
 }
 
@@ -169,7 +169,7 @@ pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Re
     })
 }
 
-/// What became of a payment.
+/// The outcome of a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// The bank approved.
@@ -182,7 +182,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word for it in JSON.
+    /// The value in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -198,7 +198,7 @@ impl Outcome {
 pub struct Decline {
     /// The bank's code.
     pub code: Option<String>,
-    /// Our stable word for it.
+    /// Our stable code for it.
     pub reason: &'static str,
     /// The bank's text, masked.
     pub message: String,
@@ -213,7 +213,7 @@ object!(Decline, decline, {
 /// The answer to a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// The merchant's reference, as printed in `orderId`.
     pub order_reference: Option<String>,
@@ -223,9 +223,9 @@ pub struct Payment {
     pub brand: Option<String>,
     /// Last four digits.
     pub last4: Option<String>,
-    /// Of a decline.
+    /// Why it was declined.
     pub decline: Option<Decline>,
-    /// The signature's word; what it covers is inferred for payments.
+    /// The signature check. What the signature covers is inferred for payments.
     pub signature: Verified,
 }
 
@@ -309,7 +309,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
         .map(|(_, code)| *code)
 }
 
-/// Our stable word for a bank's response code.
+/// Our stable code for a bank's response code.
 #[must_use]
 fn decline_reason(code: &str) -> &'static str {
     match code {

@@ -5,7 +5,7 @@ use crate::error::{Code, Result};
 use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::platform::Platform;
-use crate::session::{self, GivenSession, Kind, Mode, ServerSession};
+use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
 
 /// Where the checkout host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Hosts {
     Sandbox,
     /// The live platform.
     Production,
-    /// A base URL of the caller's.
+    /// Another base URL.
     Custom(String),
 }
 
@@ -30,12 +30,12 @@ impl Hosts {
     }
 }
 
-/// What is asked of the checkout host.
+/// A call to the checkout host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Store a new card.
     Tokenize,
-    /// Store a card in the place of a token.
+    /// Replace the card of a token.
     UpdateToken,
     /// Charge a card.
     Pay {
@@ -57,7 +57,7 @@ impl Verb {
     }
 }
 
-/// Who gets the encrypted card.
+/// Where the encrypted card is sent.
 #[derive(Clone)]
 pub enum Target {
     /// The merchant's server, which relays it; the platform's session never leaves it.
@@ -66,7 +66,7 @@ pub enum Target {
         server: String,
         /// The server's id of the session.
         session: String,
-        /// Makes a payment that was sent twice happen once.
+        /// Lets the server recognize a payment that is sent twice.
         idempotency_key: Option<String>,
     },
     /// The checkout host itself.
@@ -80,22 +80,22 @@ pub enum Target {
     },
 }
 
-/// What a page hands over as the session: of the merchant's server, or the platform's own order.
+/// A session as the page passes it in: one of the merchant's server, or the platform's own order.
 #[derive(Clone, Debug, Default)]
-pub struct GivenOrder {
+pub struct OrderInput {
     /// What every session has.
-    pub common: GivenSession,
+    pub common: SessionInput,
     /// The order's session.
     pub session: Option<String>,
     /// The order's token.
     pub token: Option<String>,
     /// Where the checkout host is.
     pub checkout_url: Option<String>,
-    /// The stored card whose place is taken.
+    /// The token of the card that is replaced.
     pub card_token: Option<String>,
 }
 
-impl GivenOrder {
+impl OrderInput {
     /// Who gets the encrypted card. Everything of the session is checked, its age first, before a card is encrypted.
     ///
     /// # Errors
@@ -150,16 +150,16 @@ impl GivenOrder {
 /// Where requests may go.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// Of the platform.
+    /// The platform's hosts.
     pub hosts: &'a Hosts,
-    /// Of the merchant.
+    /// The merchant's server.
     pub server: &'a BaseUrl,
     /// Whether the page came from this machine.
     pub local: bool,
 }
 
 impl Verb {
-    /// The request that hands over an encrypted card.
+    /// The request that sends an encrypted card.
     #[must_use]
     pub fn request(self, target: &Target, packed: &Packed) -> Request {
         let (url, session) = match target {

@@ -8,8 +8,8 @@ use super::Scalar;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::rsa_verify;
 
-/// What was signed. The first is confirmed by a client in the field, the others are inferred from it: change
-/// them here.
+/// What may have been signed. A client in the field confirms the first; the others are inferred from it. Change them here
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// `status:<status>,requestId:<requestId>`: tokenize, update and delete.
@@ -43,7 +43,7 @@ impl Candidate {
     }
 }
 
-/// The first candidate whose string the signature fits, or nothing.
+/// The first candidate whose string the signature matches.
 #[must_use]
 pub fn verify(
     key: &PublicKey,

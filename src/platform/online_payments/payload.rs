@@ -13,7 +13,7 @@ pub enum Use {
     Tokenize,
     /// To be charged.
     Payment {
-        /// Whether a token is wanted as a by-product.
+        /// Whether a token is wanted as well.
         tokenize: bool,
     },
 }
@@ -65,7 +65,7 @@ pub struct Payload<'a> {
     pub client_session_id: &'a str,
     /// The product that the card belongs to.
     pub product: u64,
-    /// What for.
+    /// The purpose.
     pub purpose: Use,
     /// What the platform is told of the browser, as JSON.
     pub device: &'a str,

@@ -44,7 +44,7 @@ impl Hosts {
 
 /// What a session at the client API has, nothing checked yet.
 #[derive(Clone, Debug, Default)]
-pub struct GivenClientSession {
+pub struct ClientSessionInput {
     /// The platform's id of the session.
     pub client_session_id: Option<String>,
     /// The platform's id of the customer.
@@ -62,7 +62,7 @@ pub struct ClientSession {
     base: String,
 }
 
-impl GivenClientSession {
+impl ClientSessionInput {
     /// The session, if it names one of those hosts, or this machine where `local` says that the page came from it.
     ///
     /// # Errors
@@ -272,8 +272,8 @@ mod tests {
 
     use super::*;
 
-    fn given(url: &str) -> GivenClientSession {
-        GivenClientSession {
+    fn given(url: &str) -> ClientSessionInput {
+        ClientSessionInput {
             client_session_id: Some("0123".into()),
             customer_id: Some("9991-0".into()),
             client_api_url: Some(url.into()),
@@ -320,7 +320,7 @@ mod tests {
         ] {
             assert_eq!(url(named), Err(Code::SessionMalformed), "{named}");
         }
-        type Change = fn(&mut GivenClientSession);
+        type Change = fn(&mut ClientSessionInput);
         let without = |change: Change| {
             let mut session = given("https://x.example");
             change(&mut session);

@@ -226,7 +226,7 @@ pub(super) fn checked_token_uri(text: &str) -> Result<(), &'static str> {
     checked_base(host.as_str()).map(drop).map_err(|_| WRONG)
 }
 
-/// Why there is no client.
+/// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The configuration.
@@ -237,7 +237,7 @@ pub enum SetupError {
     Connection(#[from] Unusable),
 }
 
-/// Speaks to the platform. Cheap to clone.
+/// The client. Cheap to clone.
 #[derive(Clone)]
 pub struct Client<C = SharedConnection> {
     communicator: Communicator<C>,
@@ -276,7 +276,7 @@ impl<C: Clone> Client<C> {
         self.communicator.enable_logging(logger);
     }
 
-    /// Logs no more.
+    /// Stops logging.
     pub fn disable_logging(&self) {
         self.communicator.disable_logging();
     }
@@ -290,12 +290,12 @@ impl Client {
             .map(drop)
     }
 
-    /// Closes connections that have not been in use for so long, where the connection has a pool.
+    /// Closes connections that have been idle for this long, if the connection has a pool.
     pub fn close_idle_connections(&self, idle: Duration) {
         self.communicator.close_idle_connections(idle);
     }
 
-    /// Closes connections that the platform may have closed by now, where the connection has a pool.
+    /// Closes connections that the platform may have closed by now, if the connection has a pool.
     pub fn close_expired_connections(&self) {
         self.communicator.close_expired_connections();
     }

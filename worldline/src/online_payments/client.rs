@@ -52,7 +52,7 @@ const SERVER_META_INFO: &str = "x-gcs-servermetainfo";
 /// The platform takes no more.
 const MOST_SESSION_TOKENS: usize = 10;
 
-/// Where the platform is, how it is connected to, and the API key.
+/// The platform's address, the connection settings and the API key.
 #[derive(Clone)]
 pub struct Configuration {
     /// Address, time-outs, pool.
@@ -69,7 +69,7 @@ impl Configuration {
     /// From code, with the defaults of the properties file. The base is a host's address without a path.
     ///
     /// # Errors
-    /// If the base is none, or the integrator or the key is empty.
+    /// If the base is not an address, or the integrator or the key is empty.
     pub fn new(
         base: &str,
         integrator: &str,
@@ -202,7 +202,7 @@ fn check_key(api_key_id: &str, mistake: &mut dyn FnMut(&str, String)) {
     }
 }
 
-/// Why there is no client.
+/// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The configuration.
@@ -213,7 +213,7 @@ pub enum SetupError {
     Connection(#[from] Unusable),
 }
 
-/// What goes with one call, and what comes back beside its answer.
+/// Options of one call, and what comes back with its answer.
 #[derive(Debug, Default)]
 pub struct CallContext {
     key: Option<String>,
@@ -221,7 +221,7 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// A call that happens once, however often it is made: the same key gets the first outcome again.
+    /// Makes the call idempotent: a repeat with the same key gets the first outcome.
     ///
     /// # Errors
     /// If the key is not 1 to 40 visible ASCII characters.
@@ -235,7 +235,7 @@ impl CallContext {
         })
     }
 
-    /// When the first request with this key came, in milliseconds since 1970. Nothing after a first request.
+    /// When the first request with this key came, in milliseconds since 1970. `None` after a first request.
     #[must_use]
     pub fn idempotence_request_timestamp(&self) -> Option<u64> {
         *self.timestamp.lock().unwrap_or_else(PoisonError::into_inner)
@@ -246,7 +246,7 @@ impl CallContext {
     }
 }
 
-/// Speaks to the platform. Cheap to clone.
+/// The client. Cheap to clone.
 #[derive(Clone)]
 pub struct Client<C = SharedConnection> {
     communicator: Communicator<C>,
@@ -282,7 +282,7 @@ impl<C: Clone> Client<C> {
         }
     }
 
-    /// Passes on what the browser says of itself: its `encodedClientMetaInfo`, or any JSON in base64.
+    /// Passes on the browser's description of itself: its `encodedClientMetaInfo`, or any JSON in base64.
     ///
     /// # Errors
     /// If it is not base64.
@@ -300,7 +300,7 @@ impl<C: Clone> Client<C> {
     /// The calls of a merchant (PSPID).
     ///
     /// # Errors
-    /// If the id cannot stand in an address.
+    /// If the id cannot be part of a URL.
     pub fn merchant(&self, merchant_id: &str) -> Result<MerchantClient<C>, Error> {
         let base = Resource::new("/v2/").id("merchant_id", merchant_id)?;
         Ok(MerchantClient {
@@ -314,7 +314,7 @@ impl<C: Clone> Client<C> {
         self.communicator.enable_logging(logger);
     }
 
-    /// Logs no more.
+    /// Stops logging.
     pub fn disable_logging(&self) {
         self.communicator.disable_logging();
     }
