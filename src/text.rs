@@ -1,7 +1,7 @@
 //! Searching a text for another. The standard library's search is made for long texts, and with its errors is three
 //! kilobytes of the module; here a text has some hundred bytes.
 
-/// What stands before the first of this byte, which is ASCII, or the whole text.
+/// The text before the first of this ASCII byte, or the whole text.
 pub(crate) fn before(text: &str, end: u8) -> &str {
     let at = text.bytes().position(|byte| byte == end);
     at.and_then(|at| text.get(..at)).unwrap_or(text)
@@ -17,12 +17,12 @@ fn position(text: &str, part: &str) -> Option<usize> {
     (0..text.len()).find(begins)
 }
 
-/// Whether `part` stands anywhere.
+/// Whether the text contains `part`.
 pub(crate) fn contains(text: &str, part: &str) -> bool {
     position(text, part).is_some()
 }
 
-/// What stands before the first `mark`, and behind it.
+/// The text before the first `mark` and the text after it.
 pub(crate) fn split_once<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
     let (before, rest) = text.split_at_checked(position(text, mark)?)?;
     Some((before, rest.strip_prefix(mark)?))

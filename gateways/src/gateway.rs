@@ -291,7 +291,7 @@ pub enum Notification {
     },
     /// Verified, but not to be believed before [`Gateway::confirm`].
     Hint {
-        /// The merchant's reference, as far as it is named.
+        /// The merchant's reference, if the notification names it.
         reference: String,
         /// The platform's own id of what it is about.
         platform_id: String,
@@ -357,7 +357,7 @@ pub struct Capabilities {
     pub hosted_page: bool,
     /// In direct mode the browser's answer proves nothing until the platform's notification confirms it.
     pub direct_needs_notifications: bool,
-    /// In direct mode [`Gateway::pay`] charges the card that the browser handed over. Otherwise the browser's answer
+    /// In direct mode [`Gateway::pay`] charges the card that the browser sent. Otherwise the browser's answer
     /// reports a payment already made, and reading it twice does no harm.
     pub charges_direct_answer: bool,
     /// A session's payment can be authorized now and captured later.

@@ -126,7 +126,7 @@ pub struct NetworkToken {
     pub cryptogram: SecretString,
     /// The electronic commerce indicator, two digits.
     pub eci: Option<String>,
-    /// Who asked for the token.
+    /// Who requested the token.
     pub requestor_id: Option<String>,
 }
 

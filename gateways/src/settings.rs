@@ -1,4 +1,4 @@
-//! Reads settings and collects every mistake, so that all can be named at once.
+//! Reads settings and collects the mistakes, so that all are reported at once.
 //!
 //! The tree may come from a file, where values have types, or from environment variables, where everything is
 //! text and an array is a table with the keys `0`, `1`, …. No value is ever repeated in a message.
@@ -63,7 +63,7 @@ impl<'a> Settings<'a> {
         });
     }
 
-    /// Whether the table is there at all.
+    /// Whether the table exists.
     #[must_use]
     pub const fn exists(&self) -> bool {
         self.table.is_some()
@@ -93,7 +93,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A text that must be there. An empty one stands in for it after a mistake.
+    /// A required text. After a mistake, an empty text takes its place.
     #[must_use]
     pub fn text(&self, key: &str) -> String {
         if self.value(key).is_none() {
@@ -114,7 +114,7 @@ impl<'a> Settings<'a> {
         self.optional(key).map(Into::into)
     }
 
-    /// A part of an address that stands for a password, if there is one.
+    /// A part of a URL that serves as a password, if there is one.
     pub fn check_path_secret(&self, key: &str) {
         let Some(secret) = self.optional_secret(key) else {
             return;
@@ -263,7 +263,7 @@ impl<'a> Settings<'a> {
             .collect()
     }
 
-    /// Names every key that nobody asked for.
+    /// Reports every unknown key.
     pub fn finish(&self) {
         let read = self.read.borrow();
         for key in self.keys() {

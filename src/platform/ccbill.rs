@@ -19,7 +19,7 @@ pub use request::{
 };
 pub use threeds::{AUTHENTICATION, AuthenticationInput, PaymentInput};
 
-/// The name on the card has 2 to 45 letters, blanks, dots, apostrophes and dashes.
+/// The name on the card has 2 to 45 letters, spaces, dots, apostrophes and hyphens.
 pub const RULES: Rules = Rules {
     holder: NameRule {
         longest: 45,
@@ -44,7 +44,7 @@ pub const LAST_SUBACC: u32 = 9_999;
 /// Most hours and uses of a payment token: what the platform takes where none are given.
 pub const ENDLESS: u32 = 2_147_483_647;
 
-/// Whether a text is a payment token by the documented pattern. It stands in a path.
+/// Whether a text is a payment token by the documented pattern, and so is safe in a path.
 #[must_use]
 pub fn is_payment_token(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())

@@ -177,7 +177,7 @@ pub fn is_id(prefix: &str, id: &str) -> bool {
     })
 }
 
-/// The last four digits of a mask, whatever stands before them.
+/// The last four digits of a masked number.
 #[must_use]
 pub fn last4(masked: &str) -> Option<String> {
     let digits = masked.trim_start_matches(['X', 'x', '*']);

@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
 use zeroize::Zeroizing;
 
-/// The platform is told no name. One that is there is stored with the card; whoever opens it takes as many characters.
+/// The rules for a card. The platform gets no name; the server stores one with the card, up to this length.
 pub const RULES: Rules = Rules {
     holder: NameRule {
         shortest: 2,

@@ -103,7 +103,7 @@ impl<T: Clone, E: Clone> ClientCredentials<T, E> {
         }
     }
 
-    /// Sends a request with the token. See [`once_more_after_401`].
+    /// Sends a request with the token, as [`once_more_after_401`] does.
     ///
     /// # Errors
     /// Of `fetch` and of `send`.

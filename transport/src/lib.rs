@@ -32,7 +32,7 @@ pub struct Transport {
     reach: Option<Arc<Reach>>,
 }
 
-/// How the last call to a platform ended, whoever made it.
+/// How the last call to a platform ended.
 #[derive(Debug)]
 pub struct Reach {
     platform: &'static str,
@@ -276,7 +276,7 @@ impl Transport {
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// See [`Failure`]. An HTTP status, whatever it is, is no failure.
+    /// [`Failure`], if no whole answer arrives. No HTTP status is a failure.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
         let Some(reach) = &self.reach else {
             return self.exchange(request).await.map_err(|(failure, _)| failure);
@@ -305,7 +305,7 @@ impl Transport {
         result.map_err(|(failure, _)| failure)
     }
 
-    /// The answer, or why there is none, with the first cause for the log.
+    /// The answer, or why there is none, with the root cause for the log.
     async fn exchange(&self, request: Request) -> Result<Response, (Failure, String)> {
         let method = request
             .method

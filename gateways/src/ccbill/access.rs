@@ -166,7 +166,7 @@ impl<Role> Credentials<Role> {
 }
 
 impl<Role> Bearer<Role> {
-    /// How long it lives, from when it was asked for.
+    /// How long it is valid, counted from the request.
     #[must_use]
     pub const fn lifetime(&self) -> Duration {
         self.lifetime

@@ -1,4 +1,4 @@
-//! What CCBill says when it does not do what was asked: numbers that mean one thing under 400 and another under 500.
+//! CCBill's errors: numbers that mean one thing under 400 and another under 500.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -123,7 +123,7 @@ impl Fault {
     }
 }
 
-/// Why an answer is not what was asked for.
+/// Why a call did not get the expected answer.
 #[derive(Debug)]
 pub(super) enum Problem {
     /// The bearer is not taken. Nothing was done.

@@ -1,4 +1,4 @@
-//! Payment tokens: what a page hands over, and what the platform says of it.
+//! Payment tokens: what a page sends, and what the platform says about it.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::PagePayload;
 use crate::transport::Transport;
 
-/// What a page handed over: the platform's answer, alone or with a result of 3-D Secure beside it.
+/// A page's payload: the platform's answer, with or without a result of 3-D Secure.
 pub(super) struct PageAnswer {
     pub(super) id: SecretString,
     pub(super) account: (u32, u32),

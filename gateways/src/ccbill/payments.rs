@@ -204,7 +204,7 @@ impl CcBill {
         read(&answer).map_err(Problem::into_error)
     }
 
-    /// Charges a payment token, once: whatever is not an answer of the platform's is a doubt that nothing repairs.
+    /// Charges a payment token once. Without an answer from the platform, the outcome stays unknown.
     ///
     /// # Errors
     /// Where it is certain that nothing was charged.

@@ -1,4 +1,4 @@
-//! The result of 3-D Secure that a page hands over, and the fields of a charge that are made of it.
+//! The result of 3-D Secure that a page sends, and the fields of a charge that are made from it.
 //!
 //! The result comes out of the platform's own script in the page, by names without a prefix; a charge has them with
 //! `threeds` before each. What is handed over is a browser's word: its form is checked here, its amount and currency
@@ -119,7 +119,7 @@ fn currency(value: Option<&Value>) -> Result<u16, Refusal> {
 }
 
 impl Threeds {
-    /// Reads what the page handed over, for a charge of this amount.
+    /// Reads the page's result, for a charge of this amount.
     ///
     /// # Errors
     /// `Invalid` if it has not the documented form, or is about another amount or currency.

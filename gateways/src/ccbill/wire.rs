@@ -111,7 +111,7 @@ pub struct TokenInfo {
     /// Of the sale that the card is of.
     #[serde(default, deserialize_with = "lenient::id")]
     pub subscription_id: Option<LongId>,
-    /// The bank's word on the security code, where it was asked: M, N, P, S, U.
+    /// The bank's result for the security code, if it was checked: M, N, P, S or U.
     #[serde(default, deserialize_with = "lenient::text")]
     pub cvv2_response: Option<String>,
     /// The bank's word on the address.
@@ -149,7 +149,7 @@ pub struct ChargeAnswer {
     pub subscription_id: Option<LongId>,
     /// Base64 of sixteen bytes without padding: never to be put into an address as it is.
     pub payment_unique_id: Option<String>,
-    /// The token of later charges, where one was asked for.
+    /// The token for later charges, if one was requested.
     pub new_payment_token_id: Option<String>,
     /// Members that are there and cannot be read, of those that say which of the two it was.
     unreadable: Vec<&'static str>,

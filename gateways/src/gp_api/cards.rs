@@ -15,7 +15,7 @@ use crate::gateway::{OpenSession, Origin, PagePayload, StoredCard, TokenPatch};
 use crate::lenient::deciding_text;
 use crate::transport::Transport;
 
-/// A payment method that a page handed over, as the platform describes it.
+/// A payment method from a page, as the platform describes it.
 struct Single {
     id: String,
     card: StoredCard,

@@ -141,7 +141,7 @@ impl GpApi {
         }
     }
 
-    /// What a transaction says, if it is the one that was asked for.
+    /// The outcome in a transaction, if it is the one that was looked up.
     pub(super) fn outcome(&self, transaction: &Value, asked: Option<(&Amount, &str)>) -> Outcome {
         if !text(transaction, "/id").is_some_and(|id| is_id("TRN_", id)) {
             return Outcome::Unknown(Doubt::Undecodable);

@@ -53,7 +53,7 @@ pub(super) struct AccessTokenRequest<'a> {
     pub(super) app_id: &'a str,
     /// Any text, new for every request.
     pub(super) nonce: &'a str,
-    /// See [`super::access::secret`].
+    /// Made by [`super::access::secret`].
     pub(super) secret: &'a str,
     pub(super) grant_type: &'static str,
     /// 60 to 604800.
@@ -115,7 +115,7 @@ impl AccessToken {
     }
 }
 
-/// A list. `read` is given each item, and nothing for what stands there in place of a list.
+/// A list. `read` gets each item, or `None` for a value that is not a list.
 fn list<T>(answer: &Value, pointer: &str, read: impl Fn(Option<&Value>) -> T) -> Vec<T> {
     match member(answer, pointer) {
         Ok(None) => Vec::new(),

@@ -15,7 +15,7 @@ use crate::transport::Transport;
 impl GreenPay {
     /// "API Tokenization process": `POST /tokenize` or `/tokenize/update` on the checkout host. HTTP 200 with
     /// body status 201, signed over `status` and `requestId`; the token itself is not signed, so an answer that
-    /// a browser hands over proves that the session was used, not which card was stored.
+    /// a browser sends proves that the session was used, not which card was stored.
     pub(super) async fn store_card(
         &self,
         transport: &Transport,

@@ -1,4 +1,4 @@
-//! The platform's JSON: what is sent and what is read. What a page hands over, and what the server stores of an order.
+//! The platform's JSON, as it is sent and read; the payload of a page; and what the server stores for an order.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Webhooks at the gateway: an event is a hint, and the payment is asked for at the platform before anything changes.
+//! Webhooks: an event is only a hint. The payment is looked up at the platform before anything changes.
 
 use super::OnlinePayments;
 use super::payments::payment_id;

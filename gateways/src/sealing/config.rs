@@ -14,7 +14,7 @@ const MAX_KID: usize = 64;
 /// What is wrong with a private key. Says nothing of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyMistake {
-    /// No key at all.
+    /// There is no key.
     #[error("needs a key")]
     None,
     /// An id that is not 1 to 64 letters, digits, `-`, `_` or `.`.

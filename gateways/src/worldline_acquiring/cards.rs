@@ -83,7 +83,7 @@ impl WorldlineAcquiring {
         })
     }
 
-    /// `POST /account-verifications`: without money, the bank is asked whether the card is good.
+    /// `POST /account-verifications`: asks the bank whether the card is valid, without moving money.
     pub(super) async fn verify(
         &self,
         transport: &Transport,

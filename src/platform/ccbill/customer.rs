@@ -165,7 +165,7 @@ object!(CustomerProblem, problem, {
     "message" = problem.message,
 });
 
-/// The customer's details without the blanks around them. An empty one is missing.
+/// The customer's details, trimmed. An empty one is missing.
 #[derive(Clone, Default)]
 pub struct Customer([Option<String>; FIELDS.len()]);
 

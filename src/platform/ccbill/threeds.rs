@@ -72,7 +72,7 @@ impl PaymentInput {
 }
 
 impl AuthenticationInput {
-    /// Whether it succeeded. What failed is handed over as failed, whatever else it holds: the server declines it.
+    /// Whether it succeeded. A failed result is sent as failed, and the server declines it.
     fn checked(&self, payment: &PaymentInput) -> Result<bool> {
         let check = |fine, name| {
             if fine {

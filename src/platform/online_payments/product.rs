@@ -43,7 +43,7 @@ pub enum Validator {
     Length(f64, f64),
     /// A number.
     Range(f64, f64),
-    /// A pattern of JavaScript. What is none is left to the platform.
+    /// A JavaScript pattern. The platform checks what cannot be read as one.
     RegularExpression(Option<String>),
     /// An e-mail address.
     EmailAddress,
@@ -220,7 +220,7 @@ fn is_blank(c: char) -> bool {
     c != '\u{85}' && (c.is_whitespace() || c == '\u{feff}')
 }
 
-/// At least two digits, and blanks and hyphens between them.
+/// At least two digits, with spaces and hyphens between them.
 fn luhn(value: &str) -> bool {
     let digits = value.chars().filter(|c| !is_blank(*c) && *c != '-');
     let every = digits.clone().all(|c| c.is_ascii_digit());
@@ -263,7 +263,7 @@ fn iban(value: &str) -> bool {
     fine && remainder == 1
 }
 
-/// A name, one `@`, and a host with a dot inside it. No blanks.
+/// A name, one `@`, and a host with a dot inside it. No spaces.
 fn email_address(value: &str) -> bool {
     let Some((name, host)) = split_once(value, "@") else {
         return false;

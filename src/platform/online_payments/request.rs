@@ -18,7 +18,7 @@ pub enum Hosts {
     Sandbox,
     /// Those of the live platform.
     Production,
-    /// The one of a base URL of the caller's.
+    /// Another base URL.
     Custom(BaseUrl),
 }
 
@@ -93,7 +93,7 @@ impl ClientSessionInput {
     }
 }
 
-/// What is bought, as far as it decides which products are offered.
+/// What is bought, in the terms that decide which products are offered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purchase {
     country_code: Option<String>,

@@ -54,7 +54,7 @@ pub struct Configuration {
     pub endpoint: Endpoint,
     /// Where access tokens come from.
     pub token_uri: String,
-    /// What they are asked for, joined by blanks.
+    /// The requested scopes, joined by spaces.
     pub scopes: String,
     /// From the platform.
     pub client_id: String,

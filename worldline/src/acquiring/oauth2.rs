@@ -46,7 +46,7 @@ pub struct OAuth2Authenticator {
 }
 
 impl OAuth2Authenticator {
-    /// With the credentials of an account; the scopes are joined by blanks.
+    /// With the credentials of an account. The scopes are joined by spaces.
     #[must_use]
     pub fn new(token_uri: &str, client_id: &str, client_secret: SecretString, scopes: &str) -> Self {
         Self {

@@ -598,7 +598,7 @@ impl Tokens<'_> {
     }
 }
 
-/// What products are asked for.
+/// The context that products are requested for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductsQuery {
     /// Two letters.
