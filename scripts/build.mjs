@@ -23,7 +23,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { ALL, moduleOf } from './entries.mjs';
 import { FALLBACK, fallback } from './fallback.mjs';
-import { describe, integrity, PUBLISHED } from './manifest.mjs';
+import { DESCRIPTION, describe, integrity, PUBLISHED } from './manifest.mjs';
 import { ask, cargoHome, isMain, main, must, PLATFORMS, pkg, root, say, seconds, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
@@ -58,7 +58,12 @@ export async function build({ force = false } = {}) {
   const flags = rustFlags(target);
   const profile = path.join(target, TARGET, 'wasm');
   const stamp = path.join(profile, 'pkg.stamp');
+  const described = path.join(profile, 'described.stamp');
   if (!force && isUpToDate(stamp, pkg, flags)) {
+    if (!existsSync(described) || readFileSync(described, 'utf8') !== description()) {
+      await describe(pkg, parts(MODULES.cardseal));
+      writeFileSync(described, description());
+    }
     say(`pkg is up to date (${seconds(began)}).`);
     return;
   }
@@ -107,6 +112,7 @@ export async function build({ force = false } = {}) {
   }
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
   writeFileSync(stamp, fingerprint(pkg, flags));
+  writeFileSync(described, description());
   rmSync(work, { recursive: true, force: true });
   const bytes = readFileSync(path.join(pkg, 'cardseal_bg.wasm')).length;
   say(`pkg is built: the module has ${bytes.toLocaleString('en')} bytes (${seconds(began)}).`);
@@ -320,7 +326,7 @@ function rustFlags(target) {
   ].join('\x1f');
 }
 
-/** What pkg is made from, beside what is PUBLISHED. */
+/** What pkg is made from, but for its description. */
 const INPUTS = [
   'src',
   'tools/wasm-build',
@@ -333,11 +339,20 @@ const INPUTS = [
 /** Of all that, of the compiler and of what was made, so that a file that was changed or lost there is made again. */
 function fingerprint(made, flags) {
   const hash = createHash('sha256').update(`${ask('rustc', ['-vV'])}\0${flags}`);
-  const files = [...INPUTS.map((name) => path.join(root, name)), ...PUBLISHED, made].flatMap((file) => filesIn(file));
-  for (const file of files.filter((name) => !GENERATED.test(path.basename(name)) || name.startsWith(made))) {
+  const inputs = INPUTS.flatMap((name) => filesIn(path.join(root, name)));
+  const outputs = filesIn(made).filter((file) => !DESCRIPTION.includes(path.basename(file)));
+  const files = [...inputs.filter((file) => !GENERATED.test(path.basename(file))), ...outputs];
+  return hashed(hash, files).digest('hex');
+}
+
+/** Of what the description of pkg is made from, and of the description. */
+const description = () => hashed(createHash('sha256'), [...PUBLISHED, ...filesIn(pkg)]).digest('hex');
+
+function hashed(hash, files) {
+  for (const file of files) {
     hash.update(`${path.relative(root, file)}\0`).update(createHash('sha256').update(readFileSync(file)).digest());
   }
-  return hash.digest('hex');
+  return hash;
 }
 
 function filesIn(file) {

@@ -10,11 +10,17 @@ import { sbom } from './sbom.mjs';
 import { sri } from './verify.mjs';
 
 const VERIFY = path.join(root, 'scripts', 'verify.mjs');
-const beside = readdirSync(root)
-  .filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE)/.test(name))
-  .sort();
+const beside = [
+  ...readdirSync(root).filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE|SECURITY)/.test(name)),
+  // What the README links to, and what those pages link to.
+  ...readdirSync(path.join(root, 'docs'), { recursive: true })
+    .filter((name) => name.endsWith('.md') || /^[^/\\]+\.png$|^openapi\.json$/.test(name))
+    .map((name) => `docs/${name.replaceAll(path.sep, '/')}`),
+  'server/config.example.toml',
+  'worldline/README.md',
+].sort();
 
-/** Of what is made here, the inputs beside those of the module: a change of one of them is a new build. */
+/** The inputs of what is made here, beside the module: when one of them changes, the package is described anew. */
 export const PUBLISHED = [
   ...beside,
   'scripts/manifest.mjs',
@@ -49,6 +55,9 @@ export function integrity(work) {
     `// What a fetched module must hash to; made by the build.\n${lines.join('')}`,
   );
 }
+
+/** What `describe` writes. */
+export const DESCRIPTION = ['verify.mjs', 'sbom.cdx.json', 'manifest.json'];
 
 /** The rest, from what the build has made in `work`; `parts` are what it told cargo to compile. */
 export async function describe(work, parts) {

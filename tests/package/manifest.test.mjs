@@ -71,6 +71,21 @@ async function running(...args) {
 
 // ---------------------------------------------------------------------------------------------- the package
 
+test('every relative link of the README, and of the pages beside it, leads to a file of the package', () => {
+  const files = packed.files.map(({ path: name }) => name);
+  const pages = files.filter((name) => name.endsWith('.md'));
+  assert.ok(pages.includes('README.md') && pages.length > 10, pages.join());
+  const broken = [];
+  for (const page of pages) {
+    const text = readFileSync(path.join(installed, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+    for (const [, link] of text.matchAll(/\]\((?![a-z]+:|#)([^)\s#]+)[^)]*\)/g)) {
+      const target = path.posix.join(path.posix.dirname(page), link).replace(/\/$/, '');
+      if (!files.some((name) => name === target || name.startsWith(`${target}/`))) broken.push(`${page}: ${link}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
 test('the list has every published file but itself, with its size and hash', () => {
   assert.deepEqual(
     [...Object.keys(manifest.files), 'pkg/manifest.json'].sort(),

@@ -103,7 +103,12 @@ test('the tarball holds the files of the list and no other', () => {
       'worker.js',
       'workerd.js',
     ].map((name) => `pkg/${name}`),
-    ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE)/.test(name)),
+    ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE|SECURITY)/.test(name)),
+    // What the README links to.
+    ...readdirSync(path.join(root, 'docs')).flatMap((name) => (name === 'decisions' ? [] : [`docs/${name}`])),
+    ...readdirSync(path.join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
+    'server/config.example.toml',
+    'worldline/README.md',
   ].sort();
   assert.deepEqual(files, expected);
 });
