@@ -4,6 +4,7 @@
   examples  by operation: requests that must succeed
   ids       by name of a path: what stands in its parameters for every second case
   bodies    by operation: fields of bodies, likewise
+  whole     by operation: bodies that can be carried out, for every second case that is to be valid
 and `CARDSEAL_STATUSES` the file to which the status codes of each operation are added.
 """
 
@@ -55,6 +56,14 @@ def map_body(context, body):
     real = SEEDS["bodies"].get(name(context.operation), {})
     fits = lambda value: isinstance(value, str) and 1 <= len(value) <= 8 and value.isprintable()
     return {key: chosen(value, real[key]) if key in real and fits(value) else value for key, value in body.items()}
+
+
+@schemathesis.hook
+def map_case(context, case):
+    real = SEEDS["whole"].get(name(context.operation))
+    if real and case.meta and case.meta.generation.mode.is_positive and isinstance(case.body, dict):
+        case.body = chosen(case.body, real)
+    return case
 
 
 @schemathesis.hook

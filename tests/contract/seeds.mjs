@@ -171,6 +171,12 @@ export async function seeds({ url, apiKey, sandbox }) {
         event: ['newCard'],
       },
     },
+    whole: {
+      createToken: await many(SPARE, gpCard),
+      createPayment: tokens.map((token) => ({ token, ...MONEY })),
+      changeToken: [{ holder: 'Ada Lovelace' }, { expiry: { month: 12, year: 2031 } }],
+      sampleCreateNetworkToken: (await many(SPARE, exchange)).map((reference) => ({ payment_reference: reference })),
+    },
     bodies: {
       createSession: { token: tokens, amount: ['12.34'], currency: ['USD'] },
       createToken: { session: open },
