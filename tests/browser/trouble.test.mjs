@@ -303,6 +303,30 @@ async function altered(change) {
   };
 }
 
+test('a call whose answer the module reads is not shown as cancelled', async () => {
+  // Without the demo's own script, which reads a copy of every answer.
+  all.front.pages['/bare'] = '<!doctype html><title>Shop</title>';
+  const { page, close } = await all.open({ ready: false });
+  const ends = [];
+  for (const end of ['requestfinished', 'requestfailed'])
+    page.on(end, (request) => {
+      if (request.method() === 'POST') ends.push(end);
+    });
+  await page.goto(`${all.url}/bare`);
+  const calls = 20;
+  await page.evaluate(
+    async ({ server, calls }) => {
+      const { load, openSession } = await import('/pkg/index.js');
+      await load();
+      for (let call = 0; call < calls; call++) await openSession({ server, platform: 'greenpay' });
+    },
+    { server: all.url, calls },
+  );
+  await until('the end of every call', () => ends.length === calls);
+  assert.deepEqual([...new Set(ends)], ['requestfinished']);
+  await close();
+});
+
 for (const [what, broken] of [
   ['a package without its wasm file', (folder) => rmSync(path.join(folder, 'cardseal_bg.wasm'))],
   ['no package at all', (folder) => rmSync(path.join(folder, 'index.js'))],
