@@ -341,7 +341,7 @@ test('without secure cryptography there is an error and nothing weaker', async (
   await attempt({ subtle: webcrypto.subtle }, 'random_unavailable', /random/);
   await attempt({ getRandomValues }, 'encryption_failed', /could not be encrypted/);
   globalThis.isSecureContext = false;
-  await attempt({ getRandomValues }, 'encryption_failed', /without https/);
+  await attempt({ getRandomValues }, 'encryption_failed', /needs a page over https/);
   for (const name of ['generateKey', 'exportKey', 'deriveBits', 'digest', 'encrypt']) {
     const subtle = new Proxy(webcrypto.subtle, {
       get: (real, key) =>
