@@ -33,6 +33,7 @@ use utoipa_axum::routes;
 use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;
+use crate::payload::is_ordinary;
 
 /// The contract of all routes, in OpenAPI 3.1.
 #[must_use]
@@ -108,9 +109,11 @@ async fn nothing(State(app): State<App>, method: Method, uri: Uri) -> ApiError {
         return Code::NotFound.into();
     }
     let hint = match (&app.config.base_path, path.find("/v1/")) {
+        _ if path.ends_with('/') && path.len() > 1 => "; leave out the slash at the end".into(),
+        _ if path.contains("//") => "; its paths have single slashes".into(),
         (Some(base), _) => format!("; its routes stand under {base} (`base_path`)"),
         (None, Some(prefix @ 1..)) => format!(
-            "; its routes start with /v1: set `base_path` to {}, or let the proxy take that away",
+            "; its routes start with /v1: set `base_path` to {}, or let the proxy remove that prefix",
             logging::printable(path.get(..prefix).unwrap_or_default())
         ),
         (None, _) => "; its routes start with /v1 and stand in /openapi.json".into(),
@@ -196,8 +199,13 @@ impl Page {
                     )));
                 }
                 _ => {
-                    return Err(ApiError::from(Code::UnknownField)
-                        .detail("the query takes `limit`, `after` and, for tokens, `customer`"));
+                    let takes = "the query takes `limit`, `after` and, for tokens, `customer`";
+                    return Err(if is_ordinary(&name) {
+                        let unknown = ApiError::field(Code::UnknownField, &name);
+                        unknown.detail(&format!("`{name}` is not known here; {takes}"))
+                    } else {
+                        ApiError::from(Code::UnknownField).detail(takes)
+                    });
                 }
             }
             seen.push(name);

@@ -90,7 +90,7 @@ impl Body {
         };
         let Value::Object(map) = value else {
             return Err(ApiError::from(Code::BadJson)
-                .detail("the body is JSON and no object; send an object, for example {}"));
+                .detail("the body is JSON but not an object; send an object, for example {}"));
         };
         for (key, value) in &map {
             if key_holds_card(key) {

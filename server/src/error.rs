@@ -385,6 +385,15 @@ impl ApiError {
         Self::from(Code::Internal).because(cause)
     }
 
+    /// Says that the error is about a part of this field, which is an object.
+    #[must_use]
+    pub(crate) fn within(mut self, field: &str) -> Self {
+        self.0.code = Code::FieldInvalid;
+        self.0.detail = Some(format!("in `{field}`: {}", self.detail_text()));
+        self.0.field = Some(field.into());
+        self
+    }
+
     /// Replaces the code with a more precise one.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
@@ -403,6 +412,19 @@ impl ApiError {
     #[must_use]
     pub fn detail(mut self, detail: &str) -> Self {
         self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Names the platform that was called: in the cause, and where its section of the configuration must be checked.
+    #[must_use]
+    pub fn at(mut self, platform: &str) -> Self {
+        if let Some(cause) = &mut self.0.cause {
+            *cause = format!("{platform}: {cause}");
+        }
+        if self.0.code == Code::PlatformSetup {
+            let section = format!("[platforms.{platform}]");
+            self.0.detail = Some(self.detail_text().replace("[platforms.…]", &section));
+        }
         self
     }
 
@@ -580,12 +602,61 @@ fn said(rejection: &Rejection) -> String {
     )
 }
 
+/// What a platform takes in a field whose form was right.
+fn wanted(field: &str) -> String {
+    let wanted = match field {
+        "customer_ip" => {
+            "must be the customer's IPv4 address, for example \"192.0.2.1\"; this platform needs one"
+        }
+        "answer" => {
+            "is not what the session's platform answers to the module's request; send its JSON unchanged, with the \
+             session that the request was made with"
+        }
+        "ld" | "lk" | "sealed" | "encrypted_customer_input" => {
+            "is missing or is not what the module makes for the session's platform; send the fields that it returned, \
+             unchanged"
+        }
+        "return_url" => {
+            "is missing; the platform's page needs it. Send it, or set `return_url` in the platform's section"
+        }
+        _ => {
+            "has a value that the platform does not take; docs/server.md and the platform's page there say what it takes"
+        }
+    };
+    format!("`{field}` {wanted}")
+}
+
+/// What came instead of a usable answer, and what to check.
+const fn explained(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::TimedOut => {
+            "no answer came within `http.request_timeout_ms`; check the platform's status page"
+        }
+        Doubt::ConnectionLost => "the connection broke before the answer was complete",
+        Doubt::NoAnswerBehindProxy => {
+            "the platform, or a proxy in front of it, answered with a server error; check the platform's status page"
+        }
+        Doubt::AnswerTooLarge => "the answer is larger than any documented one; check the platform's address",
+        Doubt::Undecodable => {
+            "the answer is not the documented JSON; check `environment`, address and credentials in the platform's \
+             section"
+        }
+        Doubt::Contradictory => "two parts of the answer contradict each other; ask the platform",
+        Doubt::WrongReference => "the answer belongs to another request; ask the platform",
+        Doubt::SignatureInvalid => {
+            "the answer's signature is missing or wrong; check the platform's public key"
+        }
+        Doubt::Pending => "the platform has not decided yet",
+        Doubt::Interrupted => "the call was interrupted",
+    }
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotOffered => Code::NotOffered.into(),
             Refusal::CurrencyNotSupported => Self::field(Code::CurrencyNotSupported, "currency"),
-            Refusal::Invalid(field) => Self::field(Code::FieldInvalid, field),
+            Refusal::Invalid(field) => Self::field(Code::FieldInvalid, field).detail(&wanted(field)),
             Refusal::Sealed(refusal) => match refusal {
                 sealing::Refusal::Oversized => Code::SealedOversized,
                 sealing::Refusal::Malformed => Code::SealedMalformed,
@@ -641,7 +712,7 @@ impl From<Error> for ApiError {
                     | Doubt::Pending
                     | Doubt::Interrupted => Code::PlatformAnswerInvalid,
                 };
-                Self::from(code).because(doubt.as_str())
+                Self::from(code).because(&format!("{}: {}", doubt.as_str(), explained(doubt)))
             }
         }
     }

@@ -57,6 +57,15 @@ pub fn platform_calls(platform: &'static str) -> Arc<dyn Fn(&str) + Send + Sync>
     Arc::new(move |call| tracing::info!(platform, call, "platform call"))
 }
 
+/// An error whose body a route wrote itself, for the log.
+#[derive(Clone)]
+pub(crate) struct Written {
+    /// The stable code.
+    pub(crate) code: &'static str,
+    /// What happened and what to check.
+    pub(crate) cause: String,
+}
+
 /// Middleware that gives a request its id, logs it, and writes the body of an error.
 pub async fn observe(State(base): State<Option<String>>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string();
@@ -108,12 +117,22 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
 
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_millis();
-    let code = error.as_ref().map_or("", |error| error.code().as_str());
-    // Without an internal cause, log the detail that the caller gets: it says what to check.
-    let cause = error
-        .as_ref()
-        .map(|error| error.cause().unwrap_or(error.detail_text()));
-    let cause = cause.unwrap_or("the framework refused it");
+    let written = response.extensions_mut().remove::<Written>();
+    let (code, cause) = match (&error, &written) {
+        // Without an internal cause, log the detail that the caller gets: it says what to check.
+        (Some(error), _) => (
+            error.code().as_str(),
+            error.cause().unwrap_or(error.detail_text()),
+        ),
+        (None, Some(written)) => (written.code, written.cause.as_str()),
+        (None, None) => match response.status() {
+            StatusCode::NOT_FOUND => (Code::NotFound.as_str(), "no route and no file has this path"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                (Code::MethodNotAllowed.as_str(), Code::MethodNotAllowed.advice())
+            }
+            _ => ("http", "the request is not valid HTTP for this route"),
+        },
+    };
     let _entered = span.enter();
     match status {
         500.. => tracing::error!(%method, route, status, duration_ms, code, cause, "request failed"),

@@ -226,6 +226,11 @@ impl Rule {
     }
 
     fn check(&self, name: &str, value: &Value) -> Result<(), ApiError> {
+        if let (Some(rules), Value::Object(fields)) = (&self.object, value)
+            && let Err(error) = rules.check(fields)
+        {
+            return Err(error.within(name));
+        }
         let code = if !self.takes(value) {
             Code::FieldType
         } else if !self.fits(value) {
@@ -263,23 +268,18 @@ impl Rule {
                     .is_some_and(|number| (least..=most).contains(&number)),
                 None => true,
             },
-            Value::Object(fields) => self
-                .object
-                .as_ref()
-                .is_none_or(|rules| rules.check(fields).is_ok()),
-            Value::Null | Value::Bool(_) | Value::Array(_) => true,
+            Value::Object(_) | Value::Null | Value::Bool(_) | Value::Array(_) => true,
         }
     }
 
     /// What the field takes, with an example.
     fn expected(&self) -> String {
         let kinds: Vec<String> = self.kinds.iter().map(|kind| self.kind(kind)).collect();
-        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         let example = match &self.example {
             Some(example) => format!(", for example {example}"),
             None => String::new(),
         };
-        format!("{}{example}", listed(&kinds, "or"))
+        format!("{}{example}", kinds.join(" or "))
     }
 
     fn kind(&self, kind: &str) -> String {
@@ -301,7 +301,13 @@ impl Rule {
             ("boolean", ..) => "true or false".into(),
             ("integer", _, Some((least, most))) => format!("a whole number from {}", span(least, most)),
             ("number" | "integer", ..) => "a number".into(),
-            ("object", ..) => "an object".into(),
+            ("object", ..) => match &self.object {
+                Some(rules) if !rules.fields.is_empty() => {
+                    let names: Vec<&str> = rules.fields.keys().map(String::as_str).collect();
+                    format!("an object with {}", listed(&names, "and"))
+                }
+                Some(_) | None => "an object".into(),
+            },
             _ => "a list".into(),
         }
     }
@@ -332,7 +338,7 @@ fn kind(value: &Value) -> String {
             count => format!("other text of {count} characters"),
         },
         Value::Array(_) => "a list".into(),
-        Value::Object(_) => "another object".into(),
+        Value::Object(_) => "an object".into(),
     }
 }
 

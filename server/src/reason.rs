@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cardseal::platform::Platform;
+use cardseal::session::{Kind, Mode};
 use cardseal_gateways::error::Refusal;
 
 use crate::attempts::TooMany;
@@ -16,6 +17,8 @@ use crate::{TaskPanicked, UnknownPlatform};
 pub(crate) struct Error {
     pub(crate) reason: Reason,
     pub(crate) payment: Option<PaymentId>,
+    /// The platform that was called, for the log.
+    pub(crate) platform: Option<Platform>,
 }
 
 /// Why a request is refused.
@@ -30,7 +33,7 @@ pub(crate) enum Reason {
     #[error("the session has been used")]
     SessionUsed,
     #[error("the session is for another kind of request")]
-    SessionWrongKind,
+    SessionWrongKind { kind: Kind, mode: Mode },
     #[error(transparent)]
     TooMany(#[from] TooMany),
     #[error("the customer has not finished on the platform's page")]
@@ -67,6 +70,12 @@ pub(crate) enum Reason {
     NoAccount(Platform, &'static str),
     #[error("the platform does not offer this")]
     NotOffered,
+    #[error("{platform} offers no such session")]
+    SessionNotOffered {
+        platform: Platform,
+        kind: Kind,
+        mode: Mode,
+    },
     /// The platform does not offer what the field asks for.
     #[error("the platform does not offer this: {field}")]
     FieldNotOffered {
@@ -108,6 +117,12 @@ impl Error {
         self
     }
 
+    /// Sets the platform that was called.
+    pub(crate) const fn at(mut self, platform: Platform) -> Self {
+        self.platform = Some(platform);
+        self
+    }
+
     /// Whether the platform refused. The same request would be refused again.
     pub(crate) const fn is_rejection(&self) -> bool {
         matches!(self.reason, Reason::Refused(Refusal::Rejected(_)))
@@ -119,6 +134,7 @@ impl<R: Into<Reason>> From<R> for Error {
         Self {
             reason: reason.into(),
             payment: None,
+            platform: None,
         }
     }
 }

@@ -225,7 +225,16 @@ async fn open_at_platform(
     let created_at = app.clock.now();
     let transport = app.transport(platform)?;
     let gateway = &app.account(platform)?.gateway;
-    Ok((created_at, gateway.open_session(transport, params).await?))
+    match gateway.open_session(transport, params).await {
+        Ok(opened) => Ok((created_at, opened)),
+        Err(cardseal_gateways::Error::Refused(Refusal::NotOffered)) => Err(Reason::SessionNotOffered {
+            platform,
+            kind: params.kind,
+            mode: params.mode,
+        }
+        .into()),
+        Err(error) => Err(Error::from(error).at(platform)),
+    }
 }
 
 /// Makes an access token for a page that keeps no session here.
@@ -267,7 +276,8 @@ pub(crate) async fn exchange(
     // lower case; the platform sometimes writes them in capitals.
     let made_for = gateway
         .session_reference(app.transport(platform)?, &method)
-        .await?;
+        .await
+        .map_err(|error| Error::from(error).at(platform))?;
     if let Some(made_for) = made_for.map(|made_for| made_for.to_ascii_lowercase())
         && app.store.session_of(platform, &made_for).await?.is_some()
     {

@@ -61,7 +61,11 @@ impl Submission {
             PagePayload::Answer(_) => Mode::Direct,
         };
         if !kinds.contains(&session.kind) || session.mode != mode {
-            return Err(Reason::SessionWrongKind.into());
+            return Err(Reason::SessionWrongKind {
+                kind: session.kind,
+                mode: session.mode,
+            }
+            .into());
         }
         app.account(session.platform)?.gateway.check(&self.payload)?;
         Ok(session)

@@ -286,11 +286,22 @@ impl Transport {
         let answered = matches!(result, Ok(_) | Err((Failure::AnswerTooLarge, _)));
         reach.last.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
         match &result {
-            Ok(response) if response.status >= 400 => {
+            Ok(response) => {
                 let status = response.status;
-                tracing::info!(platform, host, status, "a platform answered a call with an error");
+                let content_type = line(content_type(response), 80);
+                if is_suspect(response) {
+                    tracing::warn!(
+                        platform,
+                        host,
+                        status,
+                        content_type,
+                        "a platform did not answer a call as documented; check its address, the credentials and its \
+                         status page"
+                    );
+                } else if status >= 400 {
+                    tracing::info!(platform, host, status, "a platform answered a call with an error");
+                }
             }
-            Ok(_) => {}
             Err((failure, reason)) => {
                 let sent = *failure != Failure::NotSent;
                 tracing::warn!(
@@ -337,6 +348,19 @@ impl Transport {
             body,
         })
     }
+}
+
+fn content_type(response: &Response) -> &str {
+    let mut headers = response.headers.iter();
+    let found = headers.find(|(name, _)| name == "content-type");
+    found.map_or("", |(_, value)| value)
+}
+
+/// Whether somebody else seems to answer, or the platform is broken or does not know us: a redirect, a page, 401, 403 or
+/// a server error.
+fn is_suspect(response: &Response) -> bool {
+    matches!(response.status, 300..=399 | 401 | 403 | 500..)
+        || (!response.body.is_empty() && content_type(response).starts_with("text/html"))
 }
 
 fn failure(error: &reqwest::Error) -> (Failure, String) {

@@ -29,7 +29,7 @@ use crate::App;
 use crate::access::{Browser, Merchant};
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
-use crate::logging::RequestId;
+use crate::logging::{RequestId, Written};
 use crate::payload::{Checked, Payload, checked};
 use crate::reason::Error;
 use crate::sessions;
@@ -195,6 +195,7 @@ pub(super) async fn wrong_method() -> Response {
 struct Failure {
     status: StatusCode,
     message: String,
+    log: Written,
 }
 
 impl<E: Into<ApiError>> From<E> for Failure {
@@ -218,25 +219,38 @@ impl<E: Into<ApiError>> From<E> for Failure {
         Self {
             status: code.status(),
             message: format!("{name}: {text}"),
+            log: written(&error),
         }
+    }
+}
+
+fn written(error: &ApiError) -> Written {
+    Written {
+        code: error.code().as_str(),
+        cause: error.cause().unwrap_or(error.detail_text()).into(),
     }
 }
 
 /// The sample's envelope. The data is JSON text, because it may have a number that must keep its digits.
 fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
+    let mut log = None;
     let (status, body) = match result {
         Ok((data, Some(message))) => (
             StatusCode::OK,
             format!(r#"{{"success":true,"data":{data},"message":{}}}"#, json!(message)),
         ),
         Ok((data, None)) => (StatusCode::OK, format!(r#"{{"success":true,"data":{data}}}"#)),
-        Err(failure) => (
-            failure.status,
-            json!({ "success": false, "message": failure.message }).to_string(),
-        ),
+        Err(failure) => {
+            log = Some(Extension(failure.log));
+            (
+                failure.status,
+                json!({ "success": false, "message": failure.message }).to_string(),
+            )
+        }
     };
     (
         status,
+        log,
         [
             (header::CONTENT_TYPE, "application/json"),
             (header::CACHE_CONTROL, "no-store"),
@@ -299,6 +313,7 @@ fn not_stored(error: Error) -> Failure {
     Failure {
         status: error.code().status(),
         message: format!("Failed to create network token: {reason}"),
+        log: written(&error),
     }
 }
 
@@ -435,6 +450,10 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
             Err(Failure {
                 status: StatusCode::BAD_REQUEST,
                 message: format!("Transaction failed: {reason}"),
+                log: Written {
+                    code: "declined",
+                    cause: format!("the bank declined payment {}", word("id")),
+                },
             })
         }
         "unknown" => Err(Failure {
@@ -443,6 +462,10 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
                 "Transaction failed: its outcome is not known yet; do not charge again, ask for {}",
                 word("id")
             ),
+            log: Written {
+                code: "unknown",
+                cause: format!("the outcome of payment {} is not known yet", word("id")),
+            },
         }),
         // A stored error.
         _ => Err(Failure {
@@ -454,6 +477,10 @@ async fn paid<'a>(app: &App, body: &str) -> Result<(String, Option<&'a str>), Fa
                     .as_str()
                     .unwrap_or("Transaction failed")
             ),
+            log: Written {
+                code: Code::PlatformRejected.as_str(),
+                cause: format!("the platform refused payment {}", word("id")),
+            },
         }),
     }
 }

@@ -1,6 +1,8 @@
 //! Writes the errors of the domain in HTTP.
 
-use super::fields::misplaced;
+use cardseal::session::{Kind, Mode};
+
+use super::fields::{misplaced, mode_word};
 use crate::attempts::TooMany;
 use crate::error::{ApiError, Code};
 use crate::reason::{Error, Reason};
@@ -8,7 +10,10 @@ use crate::store::Status;
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let answer = Self::from(error.reason);
+        let mut answer = Self::from(error.reason);
+        if let Some(platform) = error.platform {
+            answer = answer.at(platform.id());
+        }
         match error.payment {
             Some(payment) => answer.about(payment.as_str()),
             None => answer,
@@ -23,7 +28,9 @@ impl From<Reason> for ApiError {
             Reason::SessionNotFound => Code::SessionNotFound.into(),
             Reason::SessionExpired => Code::SessionExpired.into(),
             Reason::SessionUsed => Code::SessionUsed.into(),
-            Reason::SessionWrongKind => Code::SessionWrongKind.into(),
+            Reason::SessionWrongKind { kind, mode } => {
+                Self::from(Code::SessionWrongKind).detail(&right_call(kind, mode))
+            }
             Reason::TooMany(error) => error.into(),
             Reason::PageOpen => Code::PageOpen.into(),
             Reason::PageCancelled => Code::PageCancelled.into(),
@@ -46,11 +53,20 @@ impl From<Reason> for ApiError {
                 Self::field(Code::CurrencyNotSupported, "currency").detail(&reason.to_string())
             }
             Reason::NotOffered => Code::NotOffered.into(),
+            Reason::SessionNotOffered { platform, kind, mode } => {
+                Self::field(Code::NotOffered, "kind").detail(&format!(
+                    "`{}` offers no session with `kind` `{}` and `mode` `{}`; docs/server.md says what each platform \
+                     offers",
+                    platform.id(),
+                    kind.as_str(),
+                    mode_word(mode)
+                ))
+            }
             Reason::FieldNotOffered { field, why } => {
                 let error = Self::field(Code::NotOffered, field);
                 match why {
                     Some(why) => error.detail(why),
-                    None => error,
+                    None => error.detail(&format!("the platform does not offer what `{field}` asks for; leave it out")),
                 }
             }
             Reason::FieldMisplaced { field, why } => misplaced(field, why),
@@ -78,6 +94,23 @@ impl From<TooMany> for ApiError {
             TooMany::AtOnce { wait, .. } => answer.retry_after(wait),
         }
     }
+}
+
+/// Says what a session is for, and where its card goes.
+fn right_call(kind: Kind, mode: Mode) -> String {
+    let path = match kind {
+        Kind::Tokenize | Kind::Update => "/v1/tokens",
+        Kind::Payment => "/v1/payments",
+    };
+    let fields = match mode {
+        Mode::Relay => "the encrypted card",
+        Mode::Direct => "the platform's `answer`",
+    };
+    format!(
+        "the session has `kind` `{}` and `mode` `{}`: send {fields} to `{path}`",
+        kind.as_str(),
+        mode_word(mode)
+    )
 }
 
 /// Says what can be done with a payment of this status.

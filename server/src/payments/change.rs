@@ -290,7 +290,7 @@ async fn call_platform(
         change.clone(),
     );
     let permit = app.enter(payment.platform, Purpose::Operation).await?;
-    let id = payment.id.clone();
+    let (id, platform) = (payment.id.clone(), payment.platform);
     let moved =
         Amount::from_minor(change.amount, payment.amount.currency()).map_err(|_| Reason::AmountInvalid)?;
     let part = (!change.whole).then_some(moved);
@@ -330,7 +330,7 @@ async fn call_platform(
             | Refusal::Sealed(_)
             | Refusal::Rejected(_)) => Reason::Refused(refusal),
         };
-        Error::from(reason).about(&id)
+        Error::from(reason).about(&id).at(platform)
     })
 }
 

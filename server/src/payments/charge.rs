@@ -388,6 +388,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
         Arc::clone(&account.gateway),
         app.transport(payment.platform)?.clone(),
     );
+    let platform = payment.platform;
     let (payment, now) = (payment.clone(), app.clock.now());
     // A task of its own: if it panics, the payment is unknown and does not hang.
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
@@ -423,7 +424,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
         Source::Page { outcome, .. } => return Ok(*outcome),
     };
     match call.await {
-        Ok(result) => Ok(result?),
+        Ok(result) => result.map_err(|refusal| Error::from(refusal).at(platform)),
         Err(_) => Ok(Outcome::Unknown(Doubt::Interrupted)),
     }
 }

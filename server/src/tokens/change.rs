@@ -33,7 +33,8 @@ async fn describe(app: &App, id: TokenId, patch: Option<TokenPatch>) -> Result<T
         let card = match &patch {
             Some(patch) => gateway.update_token(transport, platform_token, patch).await,
             None => gateway.read_token(transport, platform_token).await,
-        }?;
+        }
+        .map_err(|error| Error::from(error).at(token.platform))?;
         let described = Arc::new((token.id.clone(), card));
         let stored = store_outcome(app, "description of a token", id.as_str(), move |app| {
             let described = Arc::clone(&described);
@@ -59,7 +60,8 @@ pub(crate) async fn delete(app: &App, id: TokenId) -> Result<Token, Error> {
             let gateway = &app.account(token.platform)?.gateway;
             let _permit = app.enter(token.platform, Purpose::Operation).await?;
             let transport = app.transport(token.platform)?;
-            gateway.delete_token(transport, platform_token).await?;
+            let deleted = gateway.delete_token(transport, platform_token).await;
+            deleted.map_err(|error| Error::from(error).at(token.platform))?;
         }
         let deleted = Arc::new(token.id.clone());
         let stored = store_outcome(app, "deletion of a token", id.as_str(), move |app| {

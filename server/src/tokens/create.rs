@@ -133,9 +133,9 @@ async fn call_platform(app: &App, session: &Session, payload: PagePayload) -> Re
             return Err(Reason::BrowserSignatureInvalid.into());
         }
         Err(PlatformError::Refused(Refusal::Rejected(rejection))) if rejection.cause() == Cause::Card => {
-            return Err(Reason::CardDeclined(Refusal::Rejected(rejection)).into());
+            return Err(Error::from(Reason::CardDeclined(Refusal::Rejected(rejection))).at(session.platform));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(Error::from(error).at(session.platform)),
     };
     if card.origin == Origin::Browser {
         tracing::info!(session = %session.id, "a browser named a token; it waits for the platform's confirmation");
