@@ -16,7 +16,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { buildForDemo } from './build.mjs';
 import { main, root, Stop, say, targetFolder } from './project.mjs';
-import { ensure, TO_BUILD } from './setup.mjs';
+import { ensure, TO_COMPILE } from './setup.mjs';
 import { toml } from './toml.mjs';
 
 const HOST = '127.0.0.1';
@@ -37,7 +37,7 @@ let stopping;
 
 main(async () => {
   const port = await choosePort(process.env.PORT || '8080');
-  await ensure(TO_BUILD);
+  await ensure(TO_COMPILE);
   say('Compiling the module, the server and the sandbox.');
   const served = await buildForDemo(['cardseal-server', 'cardseal-sandbox']);
 

@@ -1,6 +1,7 @@
 //! `wasm-build glue <input.wasm> <output folder> <name>` writes `<name>.js` (the glue, for pages, as a module),
-//! `<name>.d.ts` and `<name>_bg.wasm` from the library that cargo compiled. `wasm-build codes` prints the
-//! crate's table of error codes as TypeScript. `scripts/build.mjs` calls them.
+//! `<name>.d.ts` and `<name>_bg.wasm` from the library that cargo compiled; `glue-unoptimised` does the same for a library
+//! of cargo's profile `dev`. `wasm-build codes` prints the crate's table of error codes as TypeScript.
+//! `scripts/build.mjs` calls them.
 
 mod objects;
 mod panics;
@@ -25,26 +26,32 @@ fn main() -> ExitCode {
             print!("{}", codes());
             ExitCode::SUCCESS
         }
-        ["glue", input, output, name] => match glue(Path::new(input), Path::new(output), name) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("wasm-build: {message}");
-                ExitCode::FAILURE
+        [command @ ("glue" | "glue-unoptimised"), input, output, name] => {
+            match glue(Path::new(input), Path::new(output), name, command == "glue") {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(message) => {
+                    eprintln!("wasm-build: {message}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         _ => {
             eprintln!("usage: wasm-build codes | glue <input.wasm> <output folder> <name>");
+            eprintln!("                        | glue-unoptimised <input.wasm> <output folder> <name>");
             ExitCode::from(2)
         }
     }
 }
 
-fn glue(input: &Path, output: &Path, name: &str) -> Result<(), String> {
+fn glue(input: &Path, output: &Path, name: &str, optimised: bool) -> Result<(), String> {
     let failed = |error| format!("{error:#}");
     let mut bindgen = Bindgen::new();
     let module = fs::read(input).map_err(|error| format!("{}: {error}", input.display()))?;
     let mut module = walrus::Module::from_buffer(&module).map_err(failed)?;
-    panics::silence(&mut module)?;
+    // Without optimisation, the library's own functions that panic are not part of their callers, and format there.
+    if optimised {
+        panics::silence(&mut module)?;
+    }
     objects::keep_in_glue(&mut module)?;
     bindgen
         .input_bytes(name, module.emit_wasm())
