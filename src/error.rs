@@ -57,7 +57,7 @@ impl fmt::Debug for Code {
 
 codes! {
     /// No public key was given.
-    KeyMissing = "key_missing", "no public key was given";
+    KeyMissing = "key_missing", "no public key was given; set publicKey";
     /// The text is not a key in any accepted form.
     KeyMalformed = "key_malformed", "the public key is not an RSA public key in PEM, base64 or hex";
     /// A private key was given where a public one belongs.
@@ -102,6 +102,8 @@ codes! {
     SignatureInvalid = "signature_invalid", "the answer's signature is missing or does not match the key";
     /// The platform refused the request.
     PlatformRejected = "platform_rejected", "the platform refused the request";
+    /// The bank declined a card that was to be stored.
+    CardDeclined = "card_declined", "the bank declined the card";
     /// The platform or the server could not be used just now.
     PlatformUnavailable = "platform_unavailable", "the platform is not available";
     /// The server refused the request; its own code is in `platformCode`.

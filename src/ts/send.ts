@@ -137,16 +137,14 @@ const SHARED: readonly Row[] = [
   codes.session_expired,
   codes.session_wrong_kind,
   codes.platform_rejected,
+  codes.card_declined,
   codes.platform_unavailable,
   codes.signature_invalid,
   codes.too_many_attempts,
 ];
 
-/** Codes of the server that have a wider one here. */
-const RENAMED: readonly (readonly [string, Row])[] = [
-  ['platform_timeout', codes.platform_unavailable],
-  ['card_declined', codes.platform_rejected],
-];
+/** A code of the server that has a wider one here. */
+const TIMEOUT = 'platform_timeout';
 
 /** The shop's own set-up is at fault: the platform's word for that tells a page less. */
 const SETUP = 'platform_setup';
@@ -158,7 +156,7 @@ function refuse(status: number, answer: unknown): void {
   }
   const said = members(answer, 'code', 'detail', 'title', 'field', 'platform_code', 'platform_message', 'retry_after');
   const own = textOf(said.code);
-  const theirs = RENAMED.find(([name]) => name === own)?.[1].code ?? own;
+  const theirs = own === TIMEOUT ? codes.platform_unavailable.code : own;
   const shared = SHARED.find(({ code }) => code === theirs);
   const wait = typeof said.retry_after === 'number' ? said.retry_after : 0;
   throw failure(shared ?? codes.server_rejected, {

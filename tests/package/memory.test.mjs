@@ -581,6 +581,14 @@ const PATHS = (kept) => {
       ),
     ],
     [
+      'card_declined',
+      told(
+        422,
+        (card) => ({ code: 'card_declined', detail: `${card.number} ` }),
+        (card) => acquiring((client) => client.tokenize(own('worldline_acquiring', 'tokenize', { seal: SEAL }), card)),
+      ),
+    ],
+    [
       'too_many_attempts',
       told(429, { code: 'too_many_attempts', retry_after: 30 }, (card) =>
         acquiring((client) => client.pay(own('worldline_acquiring', 'payment', { seal: SEAL }), card)),

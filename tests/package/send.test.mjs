@@ -341,7 +341,7 @@ test('what the server refuses keeps its code', async () => {
     platformMessage: 'Invalid_pan',
   });
   answer = json(422, { title: 'x', status: 422, code: 'card_declined', platform_code: '51' });
-  await refused(relay().tokenize(session(), CARD), 'platform_rejected', { platformCode: '51' });
+  await refused(relay().tokenize(session(), CARD), 'card_declined', { platformCode: '51', retryable: false });
   answer = json(502, { title: 'x', status: 502, code: 'platform_setup', platform_code: 'merchant_unknown' });
   await refused(relay().tokenize(session(), CARD), 'server_rejected', {
     platformCode: 'platform_setup',
