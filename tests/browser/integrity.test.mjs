@@ -35,15 +35,13 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** One bit of the module's code, so that it stays a module that compiles. */
+/** The module with one bit of a message changed that packing does not show, so that it still works. */
 function flipped() {
   const bytes = Buffer.from(module);
-  for (let at = bytes.length - 100; at > 0; at--) {
-    bytes[at] ^= 1;
-    if (WebAssembly.validate(bytes)) return bytes;
-    bytes[at] ^= 1;
-  }
-  throw new Error('no byte can be changed');
+  const at = bytes.indexOf('the RSA modulus is');
+  assert.ok(at > 0, 'the module has the message');
+  bytes[at] ^= 1;
+  return bytes;
 }
 
 async function open(t, { html = '', headers = {}, answers = {} } = {}) {
