@@ -156,17 +156,15 @@ function refuse(status: number, answer: unknown): void {
   }
   const said = members(answer, 'code', 'detail', 'title', 'field', 'platform_code', 'platform_message', 'retry_after');
   const own = textOf(said.code);
-  const theirs = own === TIMEOUT ? codes.platform_unavailable.code : own;
-  const shared = SHARED.find(({ code }) => code === theirs);
-  const wait = typeof said.retry_after === 'number' ? said.retry_after : 0;
+  const shared = own === TIMEOUT ? codes.platform_unavailable : SHARED.find(({ code }) => code === own);
+  const wait = said.retry_after;
   throw failure(shared ?? codes.server_rejected, {
     message: [said.detail, said.title].find(isText) ?? `the server answered ${status}`,
     status,
     field: said.field as string | undefined,
-    platformCode:
-      theirs === SETUP ? theirs : ((said.platform_code as string | undefined) ?? (shared ? undefined : theirs)),
+    platformCode: own === SETUP ? own : ((said.platform_code as string | undefined) ?? (shared ? undefined : own)),
     platformMessage: said.platform_message as string | undefined,
-    retryAfter: shared === codes.too_many_attempts && wait > 0 ? wait : undefined,
+    retryAfter: shared === codes.too_many_attempts && typeof wait === 'number' && wait > 0 ? wait : undefined,
   });
 }
 

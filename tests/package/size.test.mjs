@@ -10,7 +10,7 @@ const BUDGET = {
   'cardseal/greenpay': 58_200,
   'cardseal/gp-api': 30_000,
   'cardseal/ccbill': 36_200,
-  'cardseal/worldline-acquiring': 36_200,
+  'cardseal/worldline-acquiring': 36_100,
   'cardseal/online-payments': 50_400,
   'before the form': 8_000,
 };
