@@ -13,7 +13,7 @@ mod wire;
 
 use async_trait::async_trait;
 use cardseal::crypto::public_key::PublicKey;
-use cardseal::greenpay::{Hosts, Packed, Target, Verb};
+use cardseal::greenpay::{Hosts, Packed, SESSION_SECONDS, Target, Verb};
 use cardseal::http::Request;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
@@ -33,9 +33,6 @@ use crate::transport::{Response, Transport};
 
 use answer::{decode, rejection};
 use wire::{Order, PaymentOrder, TokenizeOrder, check_sealed, errors, opaque};
-
-/// "The session is valid for thirty minutes", after which a new order is needed.
-const SESSION_SECONDS: u32 = 30 * 60;
 
 /// Base URL of the merchant host, which only a server may call.
 const fn merchant_url(hosts: &Hosts) -> Option<&'static str> {

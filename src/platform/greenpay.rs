@@ -30,8 +30,8 @@ pub use answer::{
 };
 pub use request::{Hosts, OrderInput, Place, Target, Verb};
 
-/// How long a session may be used, from the creation of its order.
-pub const SESSION_MS: f64 = 30.0 * 60_000.0;
+/// How long a session may be used, from the creation of its order: "The session is valid for thirty minutes".
+pub const SESSION_SECONDS: u32 = 30 * 60;
 
 /// The rules for a card that is stored. Luhn only warns: two of the platform's own test cards fail it.
 pub const TOKEN_RULES: Rules = Rules {

@@ -109,7 +109,7 @@ impl OrderInput {
     ) -> Result<Target> {
         let own = self.common.of_server(Platform::GreenPay, kind, now_ms)?;
         if let Some(created_at) = self.common.created_at {
-            session::fresh(created_at + super::SESSION_MS, now_ms)?;
+            session::fresh(created_at + f64::from(super::SESSION_SECONDS) * 1000.0, now_ms)?;
         }
         if let Some(ServerSession {
             id,
