@@ -10,6 +10,9 @@ use std::ops::RangeInclusive;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+/// How the example's configuration begins every value that only a platform can give: "from GreenPay".
+const PLACEHOLDER: &str = "from ";
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -83,6 +86,10 @@ impl<'a> Settings<'a> {
         match self.value(key)? {
             Value::String(text) if text.trim().is_empty() => {
                 self.mistake(key, "is empty");
+                None
+            }
+            Value::String(text) if text.starts_with(PLACEHOLDER) => {
+                self.mistake(key, "still has the text of the example; replace it");
                 None
             }
             Value::String(text) => Some(text.clone()),

@@ -186,18 +186,17 @@ impl Config {
     /// All mistakes.
     pub fn from_parts(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mistakes = Mistakes::default();
-        let mut tree: Map<String, Value> = toml::from_str(text).unwrap_or_else(|error: toml::de::Error| {
+        let mut tree: Map<String, Value> = toml::from_str(text).map_err(|error: toml::de::Error| {
             // The full message quotes the line, which may contain a secret.
             let line = error.span().map_or(0, |span| {
                 text.get(..span.start).unwrap_or("").lines().count().max(1)
             });
-            let message = format!("is not TOML near line {line}");
-            mistakes.borrow_mut().push(Mistake {
+            // Alone: what else the file says is not known, and nothing in it is missing.
+            ConfigError(vec![Mistake {
                 key: "the file".into(),
-                message,
-            });
-            Map::new()
-        });
+                message: format!("is not TOML near line {line}"),
+            }])
+        })?;
         for (name, value) in environment {
             if let Some(path) = name.strip_prefix(PREFIX) {
                 let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
@@ -461,16 +460,18 @@ fn platforms(table: &Settings<'_>) -> BTreeMap<Platform, Account> {
     let mut platforms = BTreeMap::new();
     for platform in Platform::ALL {
         let settings = table.table(platform.id());
-        if settings.exists()
-            && let Some(gateway) = cardseal_gateways::gateway(*platform, &settings)
+        if !settings.exists() {
+            continue;
+        }
+        let gateway = cardseal_gateways::gateway(*platform, &settings);
+        let webhook_path_secret = settings.optional_secret("webhook_path_secret");
+        if let Some(reason) = webhook_path_secret
+            .as_ref()
+            .and_then(|secret| crate::api_key::pattern(secret.expose_secret()))
         {
-            let webhook_path_secret = settings.optional_secret("webhook_path_secret");
-            if let Some(reason) = webhook_path_secret
-                .as_ref()
-                .and_then(|secret| crate::api_key::pattern(secret.expose_secret()))
-            {
-                settings.mistake("webhook_path_secret", reason);
-            }
+            settings.mistake("webhook_path_secret", reason);
+        }
+        if let Some(gateway) = gateway {
             platforms.insert(
                 *platform,
                 Account {
@@ -603,6 +604,14 @@ mod tests {
             error.contains("server.api_key: is a placeholder") && !error.contains("replace-me"),
             "{error}"
         );
+        let placeholders = example
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.contains(" = \"from "));
+        assert_eq!(
+            error.matches("still has the text of the example").count(),
+            placeholders.count()
+        );
+        assert!(error.contains("platforms.gp_api.app_key: still has the text of the example"));
         for (variable, name) in [
             ("CARDSEAL__SERVER__API_KEY", "server.api_key:"),
             (
@@ -671,6 +680,8 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+        // What the rest of the file says is not known.
+        assert!(!error.contains("missing"), "{error}");
     }
 
     #[test]

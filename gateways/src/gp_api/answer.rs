@@ -40,6 +40,7 @@ pub(super) fn read(answer: &Response) -> Result<Value, Problem> {
         // Deleting may answer without a body.
         (204, None) => Ok(json!({})),
         (400..=599, Some(body)) => Err(refused(answer.status, &body)),
+        (401, None) => Err(unauthenticated()),
         (500..=599, None) => Err(Problem::Doubtful(Doubt::NoAnswerBehindProxy)),
         _ => Err(Problem::Doubtful(Doubt::Undecodable)),
     }
@@ -64,8 +65,19 @@ pub(super) fn refused(status: u16, body: &Value) -> Problem {
             status: Some(status),
         }),
         (500..=599, _) => Problem::Doubtful(Doubt::NoAnswerBehindProxy),
+        (401, None) => unauthenticated(),
         _ => Problem::Doubtful(Doubt::Undecodable),
     }
+}
+
+/// A 401 in nobody's words, as a proxy writes it: a request that was not authenticated did nothing.
+fn unauthenticated() -> Problem {
+    Problem::Rejected(Rejection {
+        code: None,
+        name: None,
+        message: "the platform does not take these credentials".into(),
+        status: Some(401),
+    })
 }
 
 /// The id in "Idempotency Key seen before: id=TRN_…, status=…".

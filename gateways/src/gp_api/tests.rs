@@ -3,6 +3,7 @@
 use super::answer::{Problem, original, read};
 use super::wire::{AccessToken, payment_method};
 use super::*;
+use crate::error::Cause;
 use crate::transport::Response;
 use crate::variants::variants;
 
@@ -42,6 +43,13 @@ fn tells_a_refusal_from_a_doubt() {
     assert_eq!(rejection.name.as_deref(), Some("WORD"));
     assert!(!rejection.message.contains("4263"));
     assert!(matches!(read(502, &error("50012")), Err(Problem::Rejected(_))));
+    // In nobody's words, as a proxy says it: whatever was not authenticated was not done.
+    for body in ["", "<html>", "{}"] {
+        let Err(Problem::Rejected(rejection)) = read(401, body) else {
+            panic!("401 {body}");
+        };
+        assert_eq!(rejection.cause(), Cause::Setup, "{body}");
+    }
     for (status, body) in [
         (502, error("50013")),
         (500, error("50134")),
