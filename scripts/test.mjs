@@ -44,6 +44,7 @@ const STEPS = [
   ['servers', servers],
   ['contract', () => nodeTests('tests/contract'), ['servers']],
   ['faults', faults, ['build', 'servers']],
+  ['load', () => nodeTests('tests/load', 1), ['build', 'servers']],
   ['interop', interop, ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
@@ -81,9 +82,10 @@ async function rust() {
   return counted(code, output);
 }
 
-/** The two binaries that the interop and browser tests start. */
+/** The programs that the later steps start. */
 async function servers() {
-  return single((await run('cargo', ['build', '-p', 'cardseal-server', '-p', 'cardseal-sandbox'])).code);
+  const crates = ['cardseal-server', 'cardseal-sandbox', 'cardseal-load'];
+  return single((await run('cargo', ['build', ...crates.flatMap((crate) => ['-p', crate])])).code);
 }
 
 /**
