@@ -1,4 +1,4 @@
-//! Gets an access token from Worldline Acquiring, pings the API, and looks up a payment with its operations.
+//! Pings Worldline Acquiring, then looks up a payment with its operations.
 //!
 //! ```sh
 //! cargo run -p cardseal-worldline --example acquiring -- https://api.preprod.acquiring.worldline-solutions.com \
@@ -16,13 +16,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [base, token_uri, id, secret, acquirer, merchant, payment @ ..] = arguments.as_slice() else {
         return Err(
-            "wanted: URL TOKEN_URI CLIENT_ID CLIENT_SECRET ACQUIRER_ID MERCHANT_ID [PAYMENT_ID]".into(),
+            "arguments: URL TOKEN_URI CLIENT_ID CLIENT_SECRET ACQUIRER_ID MERCHANT_ID [PAYMENT_ID]".into(),
         );
     };
     let configuration = Configuration::new(base, "Example", token_uri, id, secret.clone().into())?;
     let client = Client::new(configuration.communicator()?.build());
     client.ping().await?;
-    println!("the API answers");
+    println!("connected");
 
     if let Some(payment) = payment.first() {
         let merchant = client.merchant(acquirer, merchant)?;
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     println!("  {}", operation.operation_type.as_deref().unwrap_or("?"));
                 }
             }
-            Err(errors::Error::Reference(_)) => println!("there is no such payment"),
+            Err(errors::Error::Reference(_)) => println!("payment not found"),
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,11 +1,11 @@
-//! Charges a stored card with Online Payments, and asks the platform about the payment.
+//! Charges a stored card with Online Payments, then looks up the payment.
 //!
 //! ```sh
 //! cargo run -p cardseal-worldline --example online_payments -- https://payment.preprod.payone.com \
 //!     PSPID API_KEY_ID SECRET_API_KEY [TOKEN]
 //! ```
 //!
-//! Without a token it only tests the connection.
+//! Without a token, it only tests the connection.
 
 use std::error::Error;
 
@@ -20,7 +20,7 @@ use cardseal_worldline::online_payments::errors;
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [base, pspid, key_id, secret, token @ ..] = arguments.as_slice() else {
-        return Err("wanted: URL PSPID API_KEY_ID SECRET_API_KEY [TOKEN]".into());
+        return Err("arguments: URL PSPID API_KEY_ID SECRET_API_KEY [TOKEN]".into());
     };
     let configuration = Configuration::new(base, "Example", key_id, secret.clone().into())?;
     let merchant = Client::from_configuration(&configuration)?.merchant(pspid)?;
@@ -46,16 +46,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }),
         ..Default::default()
     };
-    // The same key for every try of the same payment: a repeat gets the first outcome and charges nothing.
+    // Use the same key to repeat this payment: the platform then returns the first outcome and charges nothing.
     let context = CallContext::with_idempotence_key(&uuid::Uuid::new_v4().to_string())?;
     let payment = match merchant.payments().create(&request, Some(&context)).await {
-        Ok(answer) => answer.payment,
+        Ok(response) => response.payment,
         Err(errors::Error::DeclinedPayment(declined)) => declined.result.payment,
         Err(error) => return Err(error.into()),
     };
     let id = payment
         .and_then(|payment| payment.id)
-        .ok_or("a payment without an id")?;
+        .ok_or("the payment has no id")?;
     let payment = merchant.payments().get(&id).await?;
     println!("payment {id}: {}", payment.status.as_deref().unwrap_or("?"));
     Ok(())

@@ -1,7 +1,7 @@
-//! Worldline Acquiring, an acquirer's API for servers: cards go to it in clear.
+//! Worldline Acquiring, an acquirer's API for servers. Requests contain the card number in clear text.
 //!
-//! [`client`] has the calls, [`domain`] what goes over the wire, [`errors`] what can go wrong, and [`oauth2`] gets access
-//! tokens.
+//! Start with [`client`]. [`domain`] has the request and response bodies, [`errors`] the errors, and [`oauth2`]
+//! gets the access tokens.
 
 pub mod client;
 pub mod domain;

@@ -1,11 +1,11 @@
-//! What an answer contains, before a product says what it means.
+//! Reads the JSON of a response, for both products.
 
 use cardseal_transport::Response;
 use serde_json::Value;
 
 use crate::errors::{CallError, Communication};
 
-/// The JSON of an answer; `Null` where there is no body.
+/// Returns the JSON of a response, or `Null` if it has no body.
 pub(crate) fn body<E: CallError>(
     answer: &Response,
     unmarshal: impl Fn(&[u8]) -> Option<Value>,
@@ -13,7 +13,7 @@ pub(crate) fn body<E: CallError>(
     let unreadable = || Communication::NotJson(answer.status).into();
     match (answer.body.is_empty(), says_json(answer), answer.status) {
         (true, true, 300..400) => Err(Communication::Redirect(answer.status).into()),
-        // Deleting answers without a body, whatever its type is called.
+        // Deletions have no body, but can have any content type.
         (true, true, _) | (true, false, 200..300) => Ok(Value::Null),
         (_, false, 404) => Err(E::not_found()),
         (_, false, _) => Err(unreadable()),
@@ -21,7 +21,7 @@ pub(crate) fn body<E: CallError>(
     }
 }
 
-/// JSON by its own content type. Without one, as in the official SDKs, it counts as JSON.
+/// Whether the content type is JSON. As in the official SDKs, a response without one counts as JSON.
 fn says_json(answer: &Response) -> bool {
     answer.header("content-type").is_none_or(|kind| {
         let kind = kind.trim().to_ascii_lowercase();

@@ -1,5 +1,4 @@
-//! Turns a call into a signed request and an answer into JSON. Its parts can be replaced: the connection, the
-//! authenticator, the metadata provider and the marshaller.
+//! Signs requests and sends them. You can replace its connection, authenticator, metadata provider and marshaller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,21 +20,21 @@ use crate::metadata::MetadataProvider;
 use crate::obfuscation;
 use crate::resource::Resource;
 
-/// Headers that are the communicator's own.
+/// Headers that only the communicator sets.
 const OWN_HEADERS: &[&str] = &["authorization", "content-type", "date", "host", "content-length"];
 
-/// A request that lacks only its authorization.
+/// A request that is complete except for its authorization.
 pub struct ToSign<'a> {
     /// `GET`, `POST`, …
     pub method: &'a str,
-    /// Path and query, as they are sent.
+    /// Path and query, exactly as they are sent.
     pub resource: &'a str,
     /// All headers but the authorization.
     pub headers: &'a [(&'static str, String)],
 }
 
 impl ToSign<'_> {
-    /// A header's value, or nothing.
+    /// Returns the value of a header, or an empty string.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers
@@ -45,45 +44,44 @@ impl ToSign<'_> {
     }
 }
 
-/// Makes the value of the header `Authorization`.
+/// Authorizes requests, by a signature or an access token.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// The value for this request. The connection serves platforms that need an access token first; if there is none,
-    /// the error says why.
+    /// Returns the value of `Authorization` for this request. `connection` can be used to fetch an access token.
     async fn authorization(
         &self,
         request: &ToSign<'_>,
         connection: &dyn Connection,
     ) -> Result<SecretString, OAuth2Error>;
 
-    /// The platform answered 401 to this value. If another value is available, the same request is sent once more with
-    /// it: the first one did nothing.
+    /// Called if the platform rejected this value with a 401. Return true if another value is available: the same
+    /// request is then sent once more, which is safe because the first one had no effect.
     async fn refused(&self, _authorization: &SecretString) -> bool {
         false
     }
 }
 
-/// A body could not be written or read.
+/// A body could not be serialized or parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not JSON")]
 pub struct NotJson;
 
-/// Turns values into text and back.
+/// Serializes and parses bodies.
 pub trait Marshaller: Send + Sync {
-    /// Writes a value.
+    /// Serializes a value.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// Fails if the value cannot be serialized.
     fn marshal(&self, value: &Value) -> Result<String, NotJson>;
 
-    /// Reads a value.
+    /// Parses a value.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// Fails if the bytes are not a valid body.
     fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson>;
 }
 
-/// Compact JSON.
+/// Writes compact JSON.
 pub struct JsonMarshaller;
 
 impl Marshaller for JsonMarshaller {
@@ -96,15 +94,15 @@ impl Marshaller for JsonMarshaller {
     }
 }
 
-/// A call.
+/// A call to the platform, before it is signed.
 pub struct Call<'a> {
     /// `GET`, `POST`, …
     pub method: &'static str,
-    /// Where.
+    /// Path and query.
     pub resource: &'a Resource,
-    /// Names in lower case.
+    /// Additional headers, with names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body. Its texts are wiped once they are written.
+    /// The body. Its strings are wiped after they have been serialized.
     pub body: Option<Value>,
 }
 
@@ -126,7 +124,7 @@ fn wipe(value: &mut Value) {
 }
 
 impl Call<'_> {
-    /// The secrets in it that the answer may repeat.
+    /// Returns the secrets of the call, which the response could repeat.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.resource.secrets().to_vec();
@@ -135,11 +133,10 @@ impl Call<'_> {
     }
 }
 
-/// How requests leave, shared by the clients of a communicator.
+/// The connection that the clients of a communicator share.
 pub type SharedConnection = Arc<dyn Connection>;
 
-/// The parts of a communicator, each of which can be replaced. Without a connection (`Builder<()>`), the communicator
-/// gets one for each call: [`Communicator::over`].
+/// Builds a [`Communicator`]. `Builder<()>` has no connection; [`Communicator::over`] then adds one for each call.
 pub struct Builder<C = SharedConnection> {
     base: String,
     connection: C,
@@ -150,7 +147,7 @@ pub struct Builder<C = SharedConnection> {
 }
 
 impl<C> Builder<C> {
-    /// Starts with what every communicator needs.
+    /// Starts with the parts that every communicator needs.
     pub fn new(
         base: &str,
         connection: C,
@@ -201,8 +198,9 @@ impl<C> Builder<C> {
         self
     }
 
-    /// Lets cards in clear be sent, in the members that are made for them. For merchants whose systems are assessed for
-    /// them (PCI DSS, SAQ D) alone; without it, a request that holds one is refused before it is sent.
+    /// Allows card numbers in clear text, in the members meant for them. Use it only if your systems are assessed
+    /// for card data (PCI DSS, SAQ D). Without it, a request that contains a card number is refused before it is
+    /// sent.
     #[must_use]
     pub fn allow_clear_card_data(mut self) -> Self {
         self.clear_card_data = true;
@@ -237,7 +235,7 @@ struct Parts {
     closed: AtomicBool,
 }
 
-/// Signs, sends and reads. Cheap to clone; clones share the connection and the log.
+/// Signs requests and sends them. Cheap to clone; clones share the connection and the log.
 #[derive(Clone)]
 pub struct Communicator<C = SharedConnection> {
     connection: C,
@@ -245,7 +243,7 @@ pub struct Communicator<C = SharedConnection> {
 }
 
 impl<C> Communicator<C> {
-    /// The same with another connection.
+    /// Returns the same communicator with another connection.
     #[must_use]
     pub fn over(&self, connection: SharedConnection) -> Communicator {
         Communicator {
@@ -254,53 +252,53 @@ impl<C> Communicator<C> {
         }
     }
 
-    /// Starts logging.
+    /// Turns logging on.
     pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.parts.log.enable(logger);
     }
 
-    /// Stops logging.
+    /// Turns logging off.
     pub fn disable_logging(&self) {
         self.parts.log.disable();
     }
 }
 
 impl Communicator {
-    /// Closes connections that have been idle for this long, if the connection has a pool.
+    /// Closes pooled connections that have been idle for at least this long.
     pub fn close_idle_connections(&self, idle: Duration) {
         self.connection.close_idle_connections(idle);
     }
 
-    /// Closes connections that the platform may have closed by now, if the connection has a pool.
+    /// Closes pooled connections that the platform may have closed in the meantime.
     pub fn close_expired_connections(&self) {
         self.connection.close_expired_connections();
     }
 
-    /// Refuses further calls of every client that shares this communicator. Calls under way finish.
+    /// Makes all further calls fail, of every client that shares this communicator. Running calls finish.
     pub fn close(&self) {
         self.parts.closed.store(true, Ordering::SeqCst);
         self.connection.close_idle_connections(Duration::ZERO);
     }
 
-    /// Reads a body.
+    /// Parses a body with the communicator's marshaller.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// Fails if the bytes are not a valid body.
     pub fn unmarshal(&self, bytes: &[u8]) -> Result<Value, NotJson> {
         self.parts.marshaller.unmarshal(bytes)
     }
 
-    /// Signs and sends. No HTTP status is an error here.
+    /// Signs a call, sends it, and returns the response, whatever its HTTP status.
     ///
     /// # Errors
-    /// [`Mistake`], or what the authenticator or the connection says, as the product's own error.
+    /// Fails if the call is wrong ([`Mistake`]), or cannot be authorized, or gets no response.
     pub async fn send<E: CallError>(&self, mut call: Call<'_>) -> Result<Response, E> {
         let parts = &*self.parts;
         if parts.closed.load(Ordering::SeqCst) {
             return Err(Mistake::Closed.into());
         }
         let secrets = call.secrets();
-        let body = Zeroizing::new(self.written(&call)?);
+        let body = Zeroizing::new(self.serialized_body(&call)?);
         let headers = self.headers(&mut call)?;
         let to_sign = ToSign {
             method: call.method,
@@ -338,7 +336,7 @@ impl Communicator {
         .await
     }
 
-    fn written(&self, call: &Call<'_>) -> Result<String, Mistake> {
+    fn serialized_body(&self, call: &Call<'_>) -> Result<String, Mistake> {
         let Some(body) = &call.body else {
             return Ok(String::new());
         };
@@ -349,7 +347,7 @@ impl Communicator {
         written.map_err(|NotJson| Mistake::Value("body"))
     }
 
-    /// All headers but the authorization.
+    /// Returns all headers but the authorization.
     fn headers(&self, call: &mut Call<'_>) -> Result<Vec<(&'static str, String)>, Mistake> {
         let mut headers = vec![("date", httpdate::fmt_http_date(SystemTime::now()))];
         if call.body.is_some() {
@@ -358,7 +356,7 @@ impl Communicator {
         let metadata = self.parts.metadata.headers().into_iter();
         for (name, value) in metadata.chain(std::mem::take(&mut call.headers)) {
             let again = headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-            // A control character could begin another header, and what is folded is not what is signed.
+            // A line feed could start another header, and a folded header would be signed in another form.
             let fits = !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
             if again || !fits || OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(Mistake::Value(name));
@@ -369,7 +367,7 @@ impl Communicator {
     }
 }
 
-/// Members whose text is opaque, in which digits follow one another by chance.
+/// Members with opaque values, which can contain the digits of a valid card number by chance.
 const OPAQUE: &[&str] = &[
     "encryptedCustomerInput",
     "token",
@@ -381,10 +379,10 @@ const OPAQUE: &[&str] = &[
     "initialSchemeTransactionLinkId",
 ];
 
-/// Members that are made for a card in clear.
+/// Members that are meant for card data in clear text.
 const OF_CARDS: &[&str] = &["cardnumber", "cvv", "cardsecuritycode", "track2data"];
 
-/// Whether a body holds a card in clear where it may not.
+/// Whether a body contains card data in clear text that is not allowed there.
 fn holds_card(body: &Value, allowed: bool) -> bool {
     match body {
         Value::Null | Value::Bool(_) => false,
@@ -415,7 +413,7 @@ mod tests {
             json!([{ "x": 4_567_350_000_427_977_u64 }]),
         ] {
             assert!(holds_card(&body, false), "{body}");
-            // Where cards may be, they may be where they are made for alone.
+            // Even if card numbers are allowed, they are allowed only in the members meant for them.
             let where_made_for = ["cardPaymentMethodSpecificInput", "card"];
             let fits = where_made_for.iter().any(|name| body.get(name).is_some());
             assert_eq!(holds_card(&body, true), !fits, "{body}");
@@ -424,7 +422,7 @@ mod tests {
             json!({ "token": "4567350000427977", "encryptedCustomerInput": "4567350000427977" }),
             json!({ "order": { "amountOfMoney": { "amount": 1000, "currencyCode": "EUR" } } }),
             json!({ "creditCardSpecificInput": { "ValidationRules": { "cvvMandatoryForNewToken": true } } }),
-            // A network names its transactions by fifteen digits.
+            // A scheme's transaction id has fifteen digits, like a card number.
             json!({ "subsequentCardOnFileData": { "initialSchemeTransactionId": "378282246310005",
                 "initialSchemeTransactionLinkId": "378282246310005" } }),
         ] {

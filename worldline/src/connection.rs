@@ -1,4 +1,5 @@
-//! How requests leave: a trait, the shared [`Transport`], and a connection of its own with a pool and time-outs.
+//! Connections to the platform: the trait, and a connection with a pool and timeouts. [`Transport`] implements it,
+//! too.
 
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -10,16 +11,16 @@ use tokio::sync::Semaphore;
 use crate::properties::Endpoint;
 use cardseal_transport::{Failure, IDLE, Response, Timeouts, Transport, Unusable};
 
-/// Sends requests. It follows no redirect and repeats nothing by itself.
+/// Sends requests. An implementation must neither follow redirects nor retry.
 #[async_trait]
 pub trait Connection: Send + Sync {
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     async fn send(&self, request: Request) -> Result<Response, Failure>;
 
-    /// Closes connections that have been idle for at least this long, if there is a pool.
+    /// Closes pooled connections that have been idle for at least this long.
     fn close_idle_connections(&self, _idle: Duration) {}
 
-    /// Closes connections that the other side may have closed by now, if there is a pool.
+    /// Closes pooled connections that the platform may have closed in the meantime.
     fn close_expired_connections(&self) {
         self.close_idle_connections(IDLE);
     }
@@ -32,7 +33,7 @@ impl Connection for Transport {
     }
 }
 
-/// A pool of connections. Clients that share a communicator share it.
+/// A pool of connections.
 pub struct PooledConnection {
     endpoint: Endpoint,
     transport: RwLock<Transport>,
@@ -41,12 +42,13 @@ pub struct PooledConnection {
 }
 
 impl PooledConnection {
-    /// With the time-outs and the size of an endpoint. The size is a limit: a request beyond it waits until another
-    /// is done, or is not sent if the endpoint bounds that wait. The socket time-out is of the whole call, from when
-    /// it has its connection.
+    /// Creates a pool with the timeouts and the `max_connections` of an endpoint.
+    ///
+    /// If all connections are busy, a request waits for one. It fails unsent after `connection_request_timeout`, if
+    /// that is set. `socket_timeout` starts when the request has its connection, and covers the whole response.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up, or the proxy, is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn new(endpoint: &Endpoint) -> Result<Self, Unusable> {
         Ok(Self {
             limit: Some(Semaphore::new(endpoint.max_connections)),
@@ -54,10 +56,11 @@ impl PooledConnection {
         })
     }
 
-    /// The same, but the size limits only the idle connections that are kept: further requests open their own.
+    /// Creates a pool that never makes a request wait: if all connections are busy, it opens another one.
+    /// `max_connections` limits only how many idle connections are kept.
     ///
     /// # Errors
-    /// Those of [`PooledConnection::new`].
+    /// As for [`PooledConnection::new`].
     pub fn with_temporary_connections(endpoint: &Endpoint) -> Result<Self, Unusable> {
         Ok(Self {
             transport: RwLock::new(transport(endpoint)?),
@@ -67,7 +70,7 @@ impl PooledConnection {
         })
     }
 
-    fn use_now(&self) {
+    fn mark_used(&self) {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
@@ -89,13 +92,13 @@ fn transport(endpoint: &Endpoint) -> Result<Transport, Unusable> {
 #[async_trait]
 impl Connection for PooledConnection {
     async fn send(&self, request: Request) -> Result<Response, Failure> {
-        let _held = match &self.limit {
+        let _permit = match &self.limit {
             None => None,
-            // In the order in which they came. Those in front end by their own time-outs.
+            // First come, first served. The requests ahead end at the latest with their own timeouts.
             Some(free) => {
                 let most = self.endpoint.connection_request_timeout.unwrap_or(Duration::MAX);
                 match tokio::time::timeout(most, free.acquire()).await {
-                    Ok(Ok(held)) => Some(held),
+                    Ok(Ok(permit)) => Some(permit),
                     Ok(Err(_)) | Err(_) => return Err(Failure::NotSent),
                 }
             }
@@ -105,18 +108,18 @@ impl Connection for PooledConnection {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        self.use_now();
+        self.mark_used();
         let result = transport.send(request).await;
-        self.use_now();
+        self.mark_used();
         result
     }
 
-    /// A pool that was in use since then closes nothing. A connection that is in use is closed when it is done.
+    /// Closes nothing if the pool was used in this time. A busy connection is closed after its request.
     fn close_idle_connections(&self, idle: Duration) {
         if self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < idle {
             return;
         }
-        // The library closes what it keeps only together with its pool.
+        // The HTTP library closes idle connections only together with their pool.
         if let Ok(fresh) = transport(&self.endpoint) {
             *self.transport.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
@@ -169,7 +172,7 @@ mod tests {
             assert_eq!(call.await.unwrap(), Ok(200));
         }
         assert_eq!(most.load(Ordering::SeqCst), 3);
-        // Who waits for longer than a wait may take is told that nothing was sent.
+        // A request that waits too long fails unsent.
         let endpoint = Endpoint {
             max_connections: 1,
             connection_request_timeout: Some(Duration::from_millis(5)),
@@ -179,11 +182,11 @@ mod tests {
         let (first, second) = tokio::join!(connection.send(request()), connection.send(request()));
         assert_eq!(first.map(|answer| answer.status), Ok(200));
         assert_eq!(second.err(), Some(Failure::NotSent));
-        // Or opens a connection for itself.
+        // Or it opens another connection.
         most.store(0, Ordering::SeqCst);
         let connection = PooledConnection::with_temporary_connections(&endpoint).unwrap();
         let calls = (0..4).map(|_| async { connection.send(request()).await.map(|answer| answer.status) });
-        for status in futures_of(calls).await {
+        for status in all_results(calls).await {
             assert_eq!(status, Ok(200));
         }
         assert!(most.load(Ordering::SeqCst) > 1);
@@ -191,7 +194,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn waiting_for_a_connection_is_not_connecting() {
-        // The first call is answered after longer than it may take to connect; nine wait behind it.
+        // The first response takes longer than the connect timeout, and nine calls wait behind it.
         let connect_timeout = Duration::from_secs(1);
         let served = Arc::new(AtomicUsize::new(0));
         let router = Router::new().route(
@@ -220,10 +223,10 @@ mod tests {
             };
             connection.send(request).await.map(|answer| answer.status)
         });
-        assert_eq!(futures_of(calls).await, vec![Ok(200); 10]);
+        assert_eq!(all_results(calls).await, vec![Ok(200); 10]);
     }
 
-    async fn futures_of<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    async fn all_results<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
         let mut calls: Vec<_> = calls.map(|call| (Box::pin(call), None)).collect();
         std::future::poll_fn(|context| {
             let mut done = true;
@@ -281,7 +284,7 @@ mod tests {
             );
         }
         assert_eq!(opened.load(Ordering::SeqCst), 1);
-        // In use a moment ago: it stays.
+        // It was used a moment ago, so it stays.
         connection.close_idle_connections(Duration::from_secs(3600));
         assert_eq!(
             connection.send(request()).await.map(|answer| answer.status),
@@ -292,7 +295,7 @@ mod tests {
             (1, 0)
         );
         connection.close_idle_connections(Duration::ZERO);
-        // Long before it would have been closed by itself.
+        // Long before it would have been closed for being idle.
         let started = Instant::now();
         while closed.load(Ordering::SeqCst) == 0 && started.elapsed() < IDLE / 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;

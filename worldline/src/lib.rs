@@ -5,10 +5,6 @@
 //! | Online Payments, the platform behind PAYONE E-Payment | [`online_payments`] | `onlinepayments-sdk` |
 //! | Acquiring | [`acquiring`] | `acquiring-sdk` |
 //!
-//! Both are built from the same parts, which a program can replace one by one: the properties file ([`properties`]), the
-//! connection with its pool and time-outs ([`connection`]), the [`communicator`] that signs, sends and reads, the
-//! metadata header ([`metadata`]), and logs ([`logging`]) without what is secret in them ([`obfuscation`]).
-//!
 //! ```no_run
 //! use cardseal_worldline::online_payments::client::Client;
 //!
@@ -20,8 +16,13 @@
 //! # }
 //! ```
 //!
-//! A call fails with its product's `Error`, whose variants are the official exceptions. What the platform said is in
-//! them, without the secrets of the request; `Display` never repeats it.
+//! A failed call returns the product's `Error`, whose variants are the official exceptions. They contain the
+//! platform's response, with the secrets of the request masked. `Display` never repeats the response.
+//!
+//! Both products share these modules: [`properties`] reads the configuration files, [`communicator`] signs requests
+//! and sends them, [`connection`] has the pool and the timeouts, [`metadata`] describes the caller, and [`logging`]
+//! writes logs, which [`obfuscation`] masks. You can replace the connection, the signing, the metadata and the
+//! JSON.
 
 pub mod acquiring;
 mod answer;

@@ -1,4 +1,4 @@
-//! Logs of requests, answers and failures, which can be switched on and off while the client is in use.
+//! Logs of requests, responses and failures. You can turn logging on and off at any time.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -9,28 +9,28 @@ use crate::obfuscation;
 use crate::resource::Resource;
 use cardseal_transport::{Failure, Response};
 
-/// Receives the log. No secret reaches it.
+/// Receives log messages, in which secrets are already masked.
 pub trait CommunicatorLogger: Send + Sync {
-    /// Logs a request or an answer.
+    /// Logs a request or a response.
     fn log(&self, message: &str);
 
-    /// Logs a request that got no answer.
+    /// Logs that a request got no response.
     fn log_failure(&self, message: &str) {
         self.log(message);
     }
 }
 
-/// Writes to anything that can be written to.
+/// Writes log messages to a [`Write`].
 pub struct WriterLogger<W>(Mutex<W>);
 
 impl<W: Write + Send> WriterLogger<W> {
-    /// Makes a logger that writes to it.
+    /// Creates a logger.
     pub const fn new(writer: W) -> Self {
         Self(Mutex::new(writer))
     }
 }
 
-/// Writes to standard output.
+/// Returns a logger that writes to standard output.
 #[must_use]
 pub fn standard_output() -> Arc<dyn CommunicatorLogger> {
     Arc::new(WriterLogger::new(std::io::stdout()))
@@ -38,22 +38,22 @@ pub fn standard_output() -> Arc<dyn CommunicatorLogger> {
 
 impl<W: Write + Send> CommunicatorLogger for WriterLogger<W> {
     fn log(&self, message: &str) {
-        // A log that cannot be written must not stop a payment.
+        // A failing log must not stop a payment.
         let _ = writeln!(self.0.lock().unwrap_or_else(PoisonError::into_inner), "{message}");
     }
 }
 
-/// The switch.
+/// The communicator's log, off until a logger is set.
 #[derive(Default)]
 pub struct Log(RwLock<Option<Arc<dyn CommunicatorLogger>>>);
 
 impl Log {
-    /// Starts logging.
+    /// Turns logging on.
     pub fn enable(&self, logger: Arc<dyn CommunicatorLogger>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(logger);
     }
 
-    /// Stops logging.
+    /// Turns logging off.
     pub fn disable(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -85,7 +85,7 @@ impl Log {
 
     pub(crate) fn response(&self, id: &str, secrets: &[String], response: &Response, took: Duration) {
         if let Some(logger) = self.logger() {
-            let mut text = format!("answer {id}: {} after {} ms", response.status, took.as_millis());
+            let mut text = format!("response {id}: {} after {} ms", response.status, took.as_millis());
             for (name, value) in &response.headers {
                 let _ = write!(text, "\n  {name}: {}", obfuscation::header(name, value));
             }
@@ -100,7 +100,7 @@ impl Log {
     pub(crate) fn failure(&self, id: &str, failure: Failure, took: Duration) {
         if let Some(logger) = self.logger() {
             let why = failure.as_str();
-            logger.log_failure(&format!("no answer {id}: {why} after {} ms", took.as_millis()));
+            logger.log_failure(&format!("no response {id}: {why} after {} ms", took.as_millis()));
         }
     }
 }

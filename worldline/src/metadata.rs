@@ -1,27 +1,27 @@
-//! What the platform is told about the caller's software: base64 of a small JSON object in one header.
+//! The metadata header, which tells the platform about the caller's software: a small JSON object in base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-/// Headers about the caller's software.
+/// Adds headers to every request.
 pub trait MetadataProvider: Send + Sync {
-    /// Names in lower case, with their values. `date`, `content-type`, `authorization` and the idempotence key are
-    /// the communicator's own.
+    /// Returns the headers, with names in lower case. `date`, `content-type`, `authorization`, `host` and
+    /// `content-length` are refused, because the communicator sets them.
     fn headers(&self) -> Vec<(&'static str, String)>;
 }
 
-/// The shop software that the client is a part of.
+/// The shop software that uses the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShoppingCartExtension {
-    /// Who made it.
+    /// Its vendor.
     pub creator: String,
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its id, if the platform gave it one.
+    /// The id that the platform assigned to it, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension_id: Option<String>,
 }
@@ -37,14 +37,14 @@ struct MetaInfo<'a> {
     shopping_cart_extension: Option<&'a ShoppingCartExtension>,
 }
 
-/// The header of the official SDKs with our own name in it.
+/// The metadata header of the official SDKs, with this client's name in it.
 pub struct ServerMetaInfo {
     header: &'static str,
     value: String,
 }
 
 impl ServerMetaInfo {
-    /// Under this header's name, in lower case.
+    /// Creates the provider. `header` is the header's name in lower case.
     #[must_use]
     pub fn new(header: &'static str, integrator: &str, extension: Option<&ShoppingCartExtension>) -> Self {
         let info = MetaInfo {
@@ -56,7 +56,7 @@ impl ServerMetaInfo {
         };
         Self {
             header,
-            // Texts alone: there is nothing in it that could not be written.
+            // Serializing strings cannot fail.
             value: STANDARD.encode(serde_json::to_vec(&info).unwrap_or_default()),
         }
     }

@@ -1,33 +1,32 @@
 //! Masks requests and answers before they are logged.
 //!
-//! The published rules of the SDKs, with their holes closed: names are compared without regard to case, numbers and
-//! everything inside objects and arrays are masked too, and so are tokens, ids of sessions, return codes and
-//! addresses with a secret in them, which the SDKs print. It works on the parsed JSON, not on its text: an escape
-//! cannot hide a name. Headers are masked unless they are known to be harmless. A card number is masked wherever it
-//! stands.
+//! The rules are those that the official SDKs publish, without their gaps: names match in any case, and values are
+//! masked whether they are strings, numbers, or inside objects and arrays. Unlike the SDKs, it also masks tokens,
+//! session ids, return codes and URLs with secrets in them. It works on the parsed JSON, so an escape cannot hide a
+//! name. Headers are masked unless they are known to be harmless, and card numbers are masked everywhere.
 
 use cardseal::redact::card_digits;
 use serde_json::Value;
 
-/// Always this many, so that the length says nothing.
+/// A fixed length, which does not reveal that of the value.
 const FIXED: &str = "********";
 
-/// What is left of a value.
+/// How a value is masked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
     /// Every character becomes an asterisk.
     All,
     /// Eight asterisks.
     Fixed,
-    /// The last so many stay.
+    /// The last characters stay.
     Last(usize),
-    /// The first so many stay.
+    /// The first characters stay.
     First(usize),
-    /// Of a month and a year, the year stays.
+    /// The year of a date stays.
     Year,
 }
 
-/// Names in lower case. All groups but the last are published, for one platform of the family or the other.
+/// Names in lower case. All groups but the last are from the official SDKs of the two products.
 const RULES: &[(Rule, &[&str])] = &[
     (
         Rule::All,
@@ -79,7 +78,7 @@ const RULES: &[(Rule, &[&str])] = &[
     (
         Rule::Fixed,
         &[
-            // What spends money or shows cards together with our credentials, or without.
+            // Values that move money or show cards, with or without the merchant's credentials.
             "token",
             "tokens",
             "tokenid",
@@ -113,7 +112,7 @@ const RULES: &[(Rule, &[&str])] = &[
             "encryptedpinblock",
             "securitycode",
             "cvc",
-            // Who the customer is.
+            // Personal data of the customer.
             "surname",
             "fullname",
             "ipaddress",
@@ -123,7 +122,7 @@ const RULES: &[(Rule, &[&str])] = &[
     ),
 ];
 
-/// Headers that say nothing of anybody.
+/// Headers that contain neither secrets nor personal data.
 const PLAIN_HEADERS: &[&str] = &[
     "accept",
     "api_auth",
@@ -153,7 +152,7 @@ fn stars(count: usize) -> String {
 
 fn masked(rule: Rule, text: &str) -> String {
     let length = text.chars().count();
-    // A value no longer than what would stay is masked whole.
+    // A value that would stay whole is masked whole instead.
     match rule {
         Rule::Last(keep) if length > keep => {
             let tail: String = text.chars().skip(length - keep).collect();
@@ -173,8 +172,8 @@ fn masked(rule: Rule, text: &str) -> String {
     }
 }
 
-/// A text without a rule: card numbers are masked, and of an address only the host stays.
-fn plain(text: &str) -> String {
+/// Masks a string that has no rule: card numbers, and everything in a URL but its host.
+fn mask_text(text: &str) -> String {
     if let Some((scheme, rest)) = text.split_once("://") {
         let host: String = rest
             .chars()
@@ -186,16 +185,16 @@ fn plain(text: &str) -> String {
     card_digits(text)
 }
 
-/// A part of an address, in a member whose name says so.
+/// Whether the name says that the value is a URL, or a part of one.
 fn is_address(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with("url") || name.ends_with("uri")
 }
 
-/// A JSON value without its secrets.
+/// Returns a JSON value with its secrets masked.
 #[must_use]
 pub fn json(value: &Value) -> Value {
-    inside(value, None)
+    mask_value(value, None)
 }
 
 fn is_stored_card(members: &serde_json::Map<String, Value>) -> bool {
@@ -203,13 +202,13 @@ fn is_stored_card(members: &serde_json::Map<String, Value>) -> bool {
     has("isTemporary") || has("networkTokenLinked") || (!has("status") && (has("card") || has("eWallet")))
 }
 
-fn inside(value: &Value, outer: Option<Rule>) -> Value {
+fn mask_value(value: &Value, outer: Option<Rule>) -> Value {
     match (value, outer) {
         (Value::Null, _) => Value::Null,
         (Value::Object(members), _) => members
             .iter()
             .map(|(name, value)| {
-                // What a stored card is described with calls the token `id`.
+                // In the description of a stored card, `id` is its token.
                 let of_token = name == "id" && is_stored_card(members);
                 let rule = rule(name)
                     .or(of_token.then_some(Rule::Fixed))
@@ -218,14 +217,14 @@ fn inside(value: &Value, outer: Option<Rule>) -> Value {
                         let partial = value.as_str().is_some_and(|text| !text.contains("://"));
                         (is_address(name) && partial).then_some(Rule::Fixed)
                     });
-                (plain(name), inside(value, rule))
+                (mask_text(name), mask_value(value, rule))
             })
             .collect(),
-        (Value::Array(items), rule) => items.iter().map(|item| inside(item, rule)).collect(),
+        (Value::Array(items), rule) => items.iter().map(|item| mask_value(item, rule)).collect(),
         (Value::String(text), Some(rule)) => masked(rule, text).into(),
         (Value::Number(number), Some(rule)) => masked(rule, &number.to_string()).into(),
         (Value::Bool(flag), Some(rule)) => masked(rule, &flag.to_string()).into(),
-        (Value::String(text), None) => plain(text).into(),
+        (Value::String(text), None) => mask_text(text).into(),
         (Value::Number(number), None) => {
             let text = number.to_string();
             if card_digits(&text) == text {
@@ -238,7 +237,7 @@ fn inside(value: &Value, outer: Option<Rule>) -> Value {
     }
 }
 
-/// The texts of a request that are masked whole or nearly so, and that an answer may repeat in a sentence of its own.
+/// Returns the secrets of a request, to mask them in the texts of its response, too.
 #[must_use]
 pub fn secrets(value: &Value) -> Vec<String> {
     fn collect(value: &Value, outer: bool, found: &mut Vec<String>) {
@@ -250,7 +249,7 @@ pub fn secrets(value: &Value) -> Vec<String> {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| collect(item, outer, found)),
-            // Shorter ones are no secrets, and would be found everywhere.
+            // A shorter value would be found in unrelated text.
             Value::String(text) if outer && text.len() >= 8 => found.push(text.clone()),
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -260,7 +259,7 @@ pub fn secrets(value: &Value) -> Vec<String> {
     found
 }
 
-/// A text without these secrets.
+/// Masks these secrets in a text.
 #[must_use]
 pub fn without(secrets: &[String], text: &str) -> String {
     let mut text = text.to_owned();
@@ -270,7 +269,7 @@ pub fn without(secrets: &[String], text: &str) -> String {
     text
 }
 
-/// A body: JSON without its secrets, or how long it is.
+/// Returns a body with its secrets masked, or only its length if it is not JSON.
 #[must_use]
 pub fn body(bytes: &[u8]) -> String {
     if bytes.is_empty() {
@@ -282,7 +281,7 @@ pub fn body(bytes: &[u8]) -> String {
     }
 }
 
-/// A header's value, if it says nothing of anybody.
+/// Returns the value of a header, or asterisks unless the header is known to be harmless.
 #[must_use]
 pub fn header(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
@@ -317,7 +316,7 @@ mod tests {
         }
     }
 
-    /// The vectors of the acquiring platform, and what its own rules show.
+    /// The examples of the Acquiring SDK, and values that its own rules do not mask.
     #[test]
     fn masks_as_published_for_the_acquirer() {
         for (name, before, after) in [
@@ -330,7 +329,7 @@ mod tests {
             ("paymentAccountReference", value!("V00123456789"), "V00123******"),
             ("name", value!("Bob"), "***"),
             ("postalCode", value!("1234 AB"), "*******"),
-            // Shorter than what would stay; of another type.
+            // Values shorter than what would stay, and of other types.
             ("cardNumber", value!("411"), "***"),
             (
                 "cardNumber",
@@ -358,7 +357,7 @@ mod tests {
         }
         assert_eq!(header("Authorization", "Bearer x"), "********");
         assert_eq!(header("X-WL-ServerMetaInfo", "e30="), "e30=");
-        // What a request said is not repeated in the answer's sentences.
+        // A response that repeats a secret of the request.
         let said = secrets(&value!({ "networkTokenData": { "cryptogram": "AAAABBBBCCCC" } }));
         assert_eq!(
             without(&said, "the cryptogram AAAABBBBCCCC is old"),
@@ -412,7 +411,7 @@ mod tests {
         assert_eq!(token["id"], "********");
         assert_eq!(shown["redirectUrl"], "https://payment.example/********");
         assert_eq!(shown["CARDNUMBER"], "************7977");
-        // What is needed to find a payment again stays.
+        // References that identify a payment stay.
         assert_eq!(
             (&shown["id"], &shown["status"], &shown["amountOfMoney"]["amount"]),
             (&value!("3254564310_0"), &value!("CAPTURED"), &value!(1000))
@@ -455,7 +454,7 @@ mod tests {
     }
 
     proptest! {
-        /// However deep, under whatever spelling of its name, whatever its type.
+        /// At any depth, under any spelling of its name, and of any type.
         #[test]
         fn a_secret_never_comes_through(
             secret in "[A-Za-z0-9]{12,30}",

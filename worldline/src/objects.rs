@@ -1,8 +1,9 @@
-//! How a client's wire types are declared: every member can be missing, and `Debug` shows only what a log may show.
+//! The macro that declares request and response bodies. Every member is optional, and `Debug` masks what the log
+//! masks.
 //!
-//! A member of another type than the documented one affects no other member. A number in a text, or a text that is sent as
-//! a number, is read all the same. Any other unreadable value stays in `more` under its own name, so that a caller can tell
-//! it from a missing one.
+//! A member of the wrong type affects no other member. A string that contains a number is read as that number, and
+//! the other way round. Any other value of the wrong type stays in `more`, so that a caller can tell it from a
+//! missing one.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -11,15 +12,15 @@
 
 use serde_json::{Map, Value};
 
-/// Members that say how much money is meant: taken in their documented form alone.
+/// Members that say how much money is meant. A string is not accepted for these numbers.
 const EXACT: &[&str] = &["amount", "numberOfDecimals"];
 
-/// What a member can be read as.
+/// A type that a member can have.
 pub(crate) trait Member: Sized {
     /// Reads the member of this name.
     ///
     /// # Errors
-    /// The value itself, if it cannot be read.
+    /// Returns the value if it has the wrong type.
     fn read(name: &str, value: Value) -> Result<Self, Value>;
 }
 
@@ -65,7 +66,7 @@ macro_rules! whole_numbers {
             fn read(name: &str, value: Value) -> Result<Self, Value> {
                 let number: Option<$kind> = match &value {
                     Value::Number(number) => number.to_string().parse().ok(),
-                    // Digits that are written back in the same way, and nothing else that could be taken for a number.
+                    // Only a number that is written back in the same way: no `+1`, no `01`.
                     Value::String(text) if !EXACT.contains(&name) => {
                         text.parse().ok().filter(|number: &$kind| number.to_string() == *text)
                     }
@@ -80,7 +81,7 @@ macro_rules! whole_numbers {
 whole_numbers!(u16, u32, u64, i64);
 
 impl<T: Member> Member for Vec<T> {
-    /// One alone counts as a list of one. Of several, those that cannot be read are left out.
+    /// Reads a single value as a list of one. Items of the wrong type are left out.
     fn read(name: &str, value: Value) -> Result<Self, Value> {
         match value {
             Value::Array(items) => Ok(items
@@ -92,7 +93,7 @@ impl<T: Member> Member for Vec<T> {
     }
 }
 
-/// Takes a member out of an object. One that cannot be read stays there.
+/// Takes a member out of an object. A value of the wrong type stays there.
 pub(crate) fn take<T: Member>(members: &mut Map<String, Value>, name: &str) -> Option<T> {
     match members.remove(name)? {
         Value::Null => None,
@@ -102,7 +103,7 @@ pub(crate) fn take<T: Member>(members: &mut Map<String, Value>, name: &str) -> O
     }
 }
 
-/// The platforms' spelling of a field.
+/// The name of a field in the platforms' JSON.
 pub(crate) fn camel_case(field: &str) -> String {
     let mut name = String::with_capacity(field.len());
     let mut parts = field.split('_');
@@ -115,8 +116,7 @@ pub(crate) fn camel_case(field: &str) -> String {
     name
 }
 
-/// Makes a type of each object: its members in camel case, or as they are named, what is not named in `more`, and a
-/// `Debug` that conceals.
+/// Declares a struct for each object. A member has the camel-case name of its field, or the name after `as`.
 macro_rules! objects {
     ($($(#[$about:meta])+ $name:ident {
         $($(#[$of:meta])* $field:ident: $kind:ty $(as $wire:literal)?,)*
@@ -124,21 +124,21 @@ macro_rules! objects {
         $($(#[$about])+
         #[derive(Clone, Default, PartialEq, serde::Serialize)]
         #[serde(rename_all = "camelCase")]
+        #[allow(missing_docs, reason = "fields that explain themselves have only the platform's name")]
         pub struct $name {
             $(
-                #[doc = concat!("The platform's `", stringify!($field), "`.")]
                 $(#[$of])*
                 $(#[serde(rename = $wire)])?
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $field: Option<$kind>,
             )*
-            /// Members that have no field here, and those whose value cannot be read as that of their field.
+            /// Members without a field, and members whose value has the wrong type.
             #[serde(flatten)]
             pub more: serde_json::Map<String, serde_json::Value>,
         }
 
         impl $name {
-            /// Whether the member of this name is there and cannot be read.
+            /// Whether the platform sent this member with a value of the wrong type.
             #[must_use]
             pub fn is_unreadable(&self, name: &str) -> bool {
                 self.more.contains_key(name)
@@ -189,10 +189,7 @@ mod tests {
 
     use super::*;
 
-    #[expect(
-        unreachable_pub,
-        reason = "the types are made public for the clients' callers"
-    )]
+    #[expect(unreachable_pub, reason = "the macro makes its types public")]
     mod things {
         objects! {
             /// With a member of every kind.

@@ -1,7 +1,7 @@
 //! Worldline Online Payments, the platform behind PAYONE E-Payment.
 //!
-//! [`client`] has the calls, [`domain`] what goes over the wire, [`errors`] what can go wrong, and [`webhooks`] verifies
-//! and reads events.
+//! Start with [`client`]. [`domain`] has the request and response bodies, [`errors`] the errors, and [`webhooks`]
+//! verifies and reads events.
 
 pub mod client;
 pub mod domain;

@@ -1,8 +1,14 @@
-//! The configuration files of the official SDKs: Python's (`[Section]`, then `prefix.key=value`), Java's (the same without
-//! a section) and Ruby's (`prefix.key: value`), and the JSON that Node's is configured with.
+//! Reads the configuration files of the official SDKs:
 //!
-//! Keys are read without regard to case and doubled dots count as one, as both spellings are in use. Every mistake is
-//! named at once, and no value is ever repeated.
+//! | SDK | format |
+//! | --- | --- |
+//! | Python | `[Section]`, then `prefix.key=value` |
+//! | Java | `prefix.key=value` |
+//! | Ruby | `prefix.key: value` |
+//! | Node | JSON |
+//!
+//! Keys can be in any case, and two dots in a row count as one, because published samples have both. All mistakes are
+//! reported together, without values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,11 +23,11 @@ use crate::metadata::ShoppingCartExtension;
 
 use cardseal_transport::Proxy;
 
-/// How the official SDK for Java spells the ways to sign. The others refuse this spelling, as it refuses theirs.
-const OF_JAVA: &[&str] = &["V1HMAC", "OAUTH2"];
+/// The values of `authorizationType` in a file for Java. The other SDKs spell them differently.
+const JAVA_SPELLINGS: &[&str] = &["V1HMAC", "OAUTH2"];
 
-/// Members of the JSON for Node, and the keys that they stand for. Its SDK's own template has some of them in a group.
-const OF_NODE: &[(&str, &str)] = &[
+/// Members of the JSON for Node, and their keys. The template of that SDK has some of them in an object of their own.
+const NODE_KEYS: &[(&str, &str)] = &[
     ("host", "endpoint.host"),
     ("scheme", "endpoint.scheme"),
     ("port", "endpoint.port"),
@@ -52,8 +58,8 @@ const OF_NODE: &[(&str, &str)] = &[
     ("oauth2.clientSecret", CREDENTIALS.1),
 ];
 
-/// What else stands there, and is of no use here: logging is switched on in code, ids are given with a call.
-const OF_NODE_ALONE: &[&str] = &[
+/// Members of the JSON for Node that this client does not need: logging is turned on in code, ids are passed to calls.
+const NODE_UNUSED: &[&str] = &[
     "acquirerId",
     "connectionOptions",
     "enableLogging",
@@ -64,10 +70,10 @@ const OF_NODE_ALONE: &[&str] = &[
     "openApiUrl",
 ];
 
-/// Id and secret, which only the JSON has.
+/// The keys of the id and the secret, which only the JSON has.
 const CREDENTIALS: (&str, &str) = ("credentials.id", "credentials.secret");
 
-/// The keys of a properties file that begin with a platform's prefix.
+/// The properties of one platform.
 pub struct Properties {
     prefix: &'static str,
     json: bool,
@@ -76,16 +82,16 @@ pub struct Properties {
     mistakes: Vec<PropertyMistake>,
 }
 
-/// What is wrong with one key of a properties file.
+/// A mistake in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyMistake {
-    /// The key.
+    /// The key, or the line if it has no key.
     pub key: String,
-    /// What is wrong with it.
+    /// What is wrong, for example `is missing`.
     pub message: String,
 }
 
-/// Why a properties file cannot be used. Holds keys, never values.
+/// All mistakes in a properties file. It contains keys, but never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertiesError(pub Vec<PropertyMistake>);
 
@@ -100,8 +106,8 @@ impl fmt::Display for PropertiesError {
 
 impl std::error::Error for PropertiesError {}
 
-/// Lower case, without the second of two dots.
-fn plain(key: &str) -> String {
+/// Normalizes a key: lower case, and one dot for two.
+fn normalized_key(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for c in key.trim().chars() {
         if !(c == '.' && out.ends_with('.')) {
@@ -111,7 +117,7 @@ fn plain(key: &str) -> String {
     out
 }
 
-/// As Java reads it: a backslash makes the next character stand for itself.
+/// Removes the backslashes with which a file for Java escapes characters.
 fn unescaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut characters = value.chars();
@@ -125,7 +131,7 @@ impl Properties {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// Fails if the file cannot be read.
     pub fn from_file(path: &Path, section: &str, prefix: &'static str) -> Result<Self, PropertiesError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             PropertiesError(vec![PropertyMistake {
@@ -136,8 +142,8 @@ impl Properties {
         Ok(Self::parse(&text, section, prefix))
     }
 
-    /// Reads the text of a file: a JSON object, the lines of a section, or those before any. Mistakes come out in
-    /// [`Properties::finish`].
+    /// Reads the text of a file. If it has sections, only the lines of `section` and those before the first section
+    /// count. [`Properties::finish`] reports the mistakes.
     #[must_use]
     pub fn parse(text: &str, section: &str, prefix: &'static str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
@@ -167,7 +173,7 @@ impl Properties {
         let mut named = Vec::new();
         for (name, value) in members {
             match value {
-                _ if OF_NODE_ALONE.contains(&name.as_str()) => {}
+                _ if NODE_UNUSED.contains(&name.as_str()) => {}
                 Value::Object(group) => {
                     named.extend(
                         group
@@ -181,13 +187,16 @@ impl Properties {
             }
         }
         for (name, value) in named {
-            let key = OF_NODE.iter().find(|(own, _)| *own == name).map(|(_, key)| *key);
+            let key = NODE_KEYS
+                .iter()
+                .find(|(own, _)| *own == name)
+                .map(|(_, key)| *key);
             let value = match (&value, key) {
                 (Value::Null, _) => continue,
                 (Value::String(text), Some(_)) => text.clone(),
                 (Value::Number(number), Some(_)) => number.to_string(),
                 (_, Some(_)) => {
-                    self.mistake(&name, "must be a text or a number");
+                    self.mistake(&name, "must be a string or a number");
                     continue;
                 }
                 (_, None) => {
@@ -196,16 +205,16 @@ impl Properties {
                 }
             };
             let key = key.unwrap_or_default();
-            if self.values.insert(plain(key), value).is_some() {
+            if self.values.insert(normalized_key(key), value).is_some() {
                 self.mistake(key, "is given twice");
             }
         }
-        // The JSON for OAuth 2 says so by having its members; of one that has none, the platform knows one way.
+        // The JSON does not name the kind of authorization, but its credentials show it.
         self.known.extend([CREDENTIALS.0, CREDENTIALS.1]);
         self.join_proxy();
     }
 
-    /// Node's has host and port of a proxy apart, and name and password together.
+    /// Converts a proxy from the JSON for Node, which has host and port apart, and user name and password together.
     fn join_proxy(&mut self) {
         let mut take = |key: &str| self.values.remove(key);
         let (host, scheme, port) = (take("proxy.host"), take("proxy.scheme"), take("proxy.port"));
@@ -225,29 +234,31 @@ impl Properties {
         }
     }
 
-    /// Whether it is the JSON for Node, which does not say how requests are signed.
+    /// Whether this is the JSON for Node. It does not name the kind of authorization.
     #[must_use]
     pub const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// The id and the secret, if the file has them.
+    /// Returns the id and the secret, which only the JSON for Node can have.
     #[must_use]
     pub fn credentials(&self) -> (Option<String>, Option<SecretString>) {
         let value = |key: &str| self.values.get(key).cloned();
         (value(CREDENTIALS.0), value(CREDENTIALS.1).map(Into::into))
     }
 
-    /// Whether it was written for Java, whose times are milliseconds; those of the others are seconds.
+    /// Whether the file was written for Java. Its timeouts are in milliseconds; those of the others are in seconds.
     fn is_java(&mut self) -> bool {
         self.get("authorizationType")
-            .is_some_and(|kind| OF_JAVA.contains(&kind.as_str()))
+            .is_some_and(|kind| JAVA_SPELLINGS.contains(&kind.as_str()))
     }
 
-    /// Whether requests are signed in this way, in any of the SDKs' spellings. The file must say so, if it can.
+    /// Checks that `authorizationType` is `kind`, in any SDK's spelling. It may be missing if it is not `required`,
+    /// and from JSON.
     pub fn check_authorization(&mut self, kind: &str, required: bool) {
         match self.get("authorizationType") {
-            Some(own) if own == kind || (own == kind.to_uppercase() && OF_JAVA.contains(&own.as_str())) => {}
+            Some(own)
+                if own == kind || (own == kind.to_uppercase() && JAVA_SPELLINGS.contains(&own.as_str())) => {}
             None if self.json || !required => {}
             Some(_) | None => self.mistake("authorizationType", &format!("must be {kind}")),
         }
@@ -258,7 +269,7 @@ impl Properties {
         let mut inside = true;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
-            // The start of Ruby's is no line of its own.
+            // Comments, and the `---` with which a file for Ruby starts.
             if line.is_empty() || line.starts_with(['#', ';', '!']) || line.starts_with("---") {
                 continue;
             }
@@ -273,13 +284,13 @@ impl Properties {
                 self.mistake(&format!("line {}", number + 1), "is not key=value");
                 continue;
             };
-            let key = plain(key);
-            // Files hold the properties of other programs too.
+            let key = normalized_key(key);
+            // The file can have properties of other programs, too.
             let Some(own) = key.strip_prefix(&format!("{}.", self.prefix)) else {
                 continue;
             };
             let value = match sections {
-                // As Python reads it: a percent sign stands for itself if it is doubled.
+                // In a file for Python, `%%` is a percent sign.
                 true => value.trim().replace("%%", "%"),
                 false => unescaped(value.trim()),
             };
@@ -289,7 +300,7 @@ impl Properties {
         }
     }
 
-    /// Records a mistake.
+    /// Records a mistake, which [`Properties::finish`] will report.
     pub fn mistake(&mut self, key: &str, message: &str) {
         let key = match key.starts_with("line ") {
             true => key.into(),
@@ -301,16 +312,16 @@ impl Properties {
         });
     }
 
-    /// A value, if there is one that is not empty.
+    /// Returns a value, or `None` if it is missing or empty.
     pub fn get(&mut self, key: &'static str) -> Option<String> {
         self.known.insert(key);
         self.values
-            .get(&plain(key))
+            .get(&normalized_key(key))
             .filter(|value| !value.is_empty())
             .cloned()
     }
 
-    /// A required value.
+    /// Returns a required value. If it is missing, that is a mistake, and the value is empty.
     pub fn text(&mut self, key: &'static str) -> String {
         self.get(key).unwrap_or_else(|| {
             self.mistake(key, "is missing");
@@ -318,7 +329,7 @@ impl Properties {
         })
     }
 
-    /// A whole number. The published samples have a comment behind it.
+    /// Returns a number as text. In published samples, a comment follows it.
     fn digits(&mut self, key: &'static str) -> Option<String> {
         let text = self.get(key)?;
         let comment = text.find(" #").or_else(|| text.find("\t#"));
@@ -336,14 +347,15 @@ impl Properties {
         }
     }
 
-    /// Seconds, or milliseconds in a file for Java; -1 is for ever, and 0 in a file for Java.
+    /// Returns a timeout: seconds, or milliseconds in a file for Java. -1 means no limit; in a file for Java, 0
+    /// does, too.
     fn time(&mut self, key: &'static str) -> Option<Duration> {
         let text = self.digits(key)?;
         let java = self.is_java();
         if text == "-1" || (java && text == "0") {
             return Some(Duration::MAX);
         }
-        // The SDKs have whole numbers of 32 bits.
+        // The SDKs use 32-bit integers.
         let number = self.number(key, 1, 0x7fff_ffff);
         Some(match java {
             true => Duration::from_millis(number),
@@ -363,7 +375,7 @@ impl Properties {
         }
     }
 
-    /// `https.protocols`. Only TLS 1.2 and 1.3 are ever used; a file that allows none of them cannot be.
+    /// Checks `https.protocols`. The client uses only TLS 1.2 and 1.3, so a list that allows neither is a mistake.
     fn check_protocols(&mut self) {
         if let Some(names) = self.get("https.protocols")
             && !names
@@ -374,7 +386,7 @@ impl Properties {
         }
     }
 
-    /// `shoppingCartExtension.creator`, `.name`, `.version`, and `.extensionId` if there is one.
+    /// Reads `shoppingCartExtension.creator`, `.name`, `.version`, and the optional `.extensionId`.
     pub fn shopping_cart_extension(&mut self) -> Option<ShoppingCartExtension> {
         let (creator, name, version) = (
             self.get("shoppingCartExtension.creator"),
@@ -402,7 +414,7 @@ impl Properties {
         None
     }
 
-    /// `proxy.uri`, and `proxy.username` with `proxy.password`.
+    /// Reads `proxy.uri`, and `proxy.username` with `proxy.password`.
     fn proxy(&mut self) -> Option<Proxy> {
         let uri = self.get("proxy.uri");
         let (name, password) = (self.get("proxy.username"), self.get("proxy.password"));
@@ -412,7 +424,7 @@ impl Properties {
             }
             return None;
         };
-        // Also in clear: what goes through it to an https address is encrypted all the same.
+        // Plain HTTP is allowed: requests to the platform are encrypted on their way through the proxy.
         let host = Url::parse(&uri).ok().filter(|url| {
             let plain = url.query().is_none() && url.fragment().is_none() && url.path().len() <= 1;
             let apart = url.username().is_empty() && url.password().is_none();
@@ -431,12 +443,12 @@ impl Properties {
         })
     }
 
-    /// Reports unknown keys and every other mistake.
+    /// Checks for unknown keys.
     ///
     /// # Errors
-    /// Every mistake.
+    /// Lists every mistake that was found since the file was read.
     pub fn finish(mut self) -> Result<(), PropertiesError> {
-        let known: BTreeSet<String> = self.known.iter().map(|key| plain(key)).collect();
+        let known: BTreeSet<String> = self.known.iter().map(|key| normalized_key(key)).collect();
         let unknown: Vec<String> = self
             .values
             .keys()
@@ -454,29 +466,29 @@ impl Properties {
     }
 }
 
-/// A platform's address and connection settings: the keys that the platforms of the family share.
+/// A platform's address and the connection settings, which both products share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `https://host`, with a port if one is set, without a slash at the end.
+    /// For example `https://host` or `https://host:8443`, without a slash at the end.
     pub base: String,
-    /// The time limit for connecting. [`Duration::MAX`] means none.
+    /// The time limit for connecting; 5 seconds by default. [`Duration::MAX`] means no limit.
     pub connect_timeout: Duration,
-    /// The time limit for the whole answer. [`Duration::MAX`] means none.
+    /// The time limit for the whole response; 300 seconds by default. [`Duration::MAX`] means no limit.
     pub socket_timeout: Duration,
-    /// The most connections at the same time.
+    /// The most connections at the same time; 10 by default.
     pub max_connections: usize,
-    /// How long a call waits for a connection before it is given up unsent. `None` means no limit.
+    /// How long a request waits for a connection before it fails unsent. `None`, the default, means no limit.
     pub connection_request_timeout: Option<Duration>,
-    /// Whether a connection is kept for the next call.
+    /// Whether connections are kept for later requests; true by default.
     pub connection_reuse: bool,
-    /// Who built the shop, for the platform's own diagnosis.
+    /// The name of the company that built the shop. It is sent in the metadata header.
     pub integrator: String,
-    /// The proxy.
+    /// The proxy; none by default.
     pub proxy: Option<Proxy>,
 }
 
 impl Endpoint {
-    /// The defaults of the properties file.
+    /// Creates an endpoint with the default settings.
     #[must_use]
     pub fn new(base: impl Into<String>, integrator: impl Into<String>) -> Self {
         Self {
@@ -491,15 +503,14 @@ impl Endpoint {
         }
     }
 
-    /// `integrator`, `endpoint.host`, `endpoint.scheme` (https), `endpoint.port` (-1: the scheme's own),
-    /// `connectTimeout` (5 seconds; -1: for ever), `socketTimeout` (300; the same), `maxConnections` (10),
-    /// `proxy.uri`, `proxy.username`, `proxy.password`, and Java's `connectionRequestTimeout`, `connectionReuse` (true) and
-    /// `https.protocols`.
+    /// Reads `integrator`, `endpoint.host`, `endpoint.scheme` (`https` by default), `endpoint.port` (-1, the
+    /// scheme's own, by default), `connectTimeout`, `socketTimeout`, `maxConnections`, the proxy, and Java's
+    /// `connectionRequestTimeout`, `connectionReuse` and `https.protocols`.
     pub fn from_properties(properties: &mut Properties) -> Self {
         let host = properties.text("endpoint.host");
         let scheme = properties.get("endpoint.scheme");
         let port = properties.get("endpoint.port").filter(|port| port != "-1");
-        // A whole address is taken as well, without a path: the version of the API is not the caller's to choose.
+        // A URL is accepted, too, but without a path, because the client chooses the version of the API.
         let mut address = match host.split_once("://") {
             Some(_) => host.clone(),
             None => format!("{}://{host}", scheme.as_deref().unwrap_or("https")),
@@ -546,10 +557,10 @@ impl Endpoint {
     }
 }
 
-/// Scheme, host and port, and nothing else; clear HTTP on this machine only.
+/// Checks that an address is only scheme, host and port. Plain HTTP is allowed only for this machine.
 ///
 /// # Errors
-/// What is wrong, without the address.
+/// Says what is wrong, without the address.
 pub fn checked_base(address: &str) -> Result<String, &'static str> {
     let base = cardseal_transport::base_url(address)?;
     let path = base.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -723,7 +734,7 @@ mod tests {
         );
         assert!(extension);
         assert_eq!((id.as_deref(), secret.as_deref()), (Some("key"), Some("hunter2")));
-        // The template of its own tests.
+        // The template from the tests of the SDK for Node.
         let grouped = r#"{ "merchantId": "MERCHANT", "apiEndpoint": { "host": "payment.preprod.example.com", "scheme": "https",
             "port": 443 }, "openApiUrl": "https://x/y", "v1hmac": { "apiKey": "key", "secretApiKey": "hunter2" },
             "integrator": "Shop", "enableLogging": false, "httpBinUrl": "http://x" }"#;

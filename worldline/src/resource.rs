@@ -1,11 +1,11 @@
-//! Paths and queries that no caller's value can change the shape of.
+//! Paths and queries of requests.
 //!
-//! What a caller names goes into a path or a query only if it needs no escaping, so that what is signed is what is
-//! sent whatever either side decodes, and no id can become another path.
+//! Ids and query values that would need escaping are refused. So no id can change the path, and the text that is
+//! signed is the text that is sent.
 
 use crate::errors::Mistake;
 
-/// A path with a query, and the same with secrets left out, for the log.
+/// A path with a query, and the same with secrets masked, for the log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resource {
     text: String,
@@ -14,11 +14,11 @@ pub struct Resource {
     query: bool,
 }
 
-/// The longest id.
-const LONGEST: usize = 128;
+/// The most characters of an id or a query value.
+const MAX_LENGTH: usize = 128;
 
 impl Resource {
-    /// Begins with text of our own.
+    /// Starts with a fixed text.
     #[must_use]
     pub fn new(fixed: &'static str) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl Resource {
         }
     }
 
-    /// Goes on with text of our own.
+    /// Appends a fixed text.
     #[must_use]
     pub fn then(mut self, fixed: &'static str) -> Self {
         self.text.push_str(fixed);
@@ -37,10 +37,10 @@ impl Resource {
         self
     }
 
-    /// Goes on with an id.
+    /// Appends an id. `name` is used in the error.
     ///
     /// # Errors
-    /// If it is not made of letters, digits, `-` and `_`.
+    /// Fails if [`is_id`] is false.
     pub fn id(mut self, name: &'static str, id: &str) -> Result<Self, Mistake> {
         let id = checked(name, id)?;
         self.text.push_str(id);
@@ -48,10 +48,10 @@ impl Resource {
         Ok(self)
     }
 
-    /// Goes on with an id that spends money or shows cards: it is not logged.
+    /// Appends an id that must not be logged, such as a token.
     ///
     /// # Errors
-    /// As of [`Resource::id`].
+    /// As for [`Resource::id`].
     pub fn secret_id(mut self, name: &'static str, id: &str) -> Result<Self, Mistake> {
         let id = checked(name, id)?;
         self.text.push_str(id);
@@ -60,13 +60,13 @@ impl Resource {
         Ok(self)
     }
 
-    /// Adds a parameter.
+    /// Adds a query parameter.
     ///
     /// # Errors
-    /// If its value needs escaping.
+    /// Fails if the value is empty, needs escaping, or has more than 128 characters.
     pub fn query(mut self, name: &'static str, value: &str) -> Result<Self, Mistake> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        if value.is_empty() || value.len() > LONGEST || !value.bytes().all(plain) {
+        if value.is_empty() || value.len() > MAX_LENGTH || !value.bytes().all(plain) {
             return Err(Mistake::Value(name));
         }
         let part = format!("{}{name}={value}", if self.query { '&' } else { '?' });
@@ -76,19 +76,19 @@ impl Resource {
         Ok(self)
     }
 
-    /// What is sent and signed.
+    /// Returns the text that is sent and signed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Ids in it that are not logged.
+    /// Returns the ids that must not be logged.
     #[must_use]
     pub fn secrets(&self) -> &[String] {
         &self.secrets
     }
 
-    /// What is logged.
+    /// Returns the text for the log.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
@@ -109,11 +109,11 @@ fn checked<'a>(name: &'static str, id: &'a str) -> Result<&'a str, Mistake> {
     }
 }
 
-/// Whether a text can stand in a path as it is: letters, digits, `-` and `_`, not longer than any real id.
+/// Whether a text is usable as an id in a path: 1 to 128 letters, digits, `-` and `_`.
 #[must_use]
 pub fn is_id(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=LONGEST).contains(&id.len()) && id.bytes().all(plain)
+    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a caller names: the address keeps its segments and is the same once it has been parsed.
+        /// Whatever values a caller passes, the URL keeps its segments, and parsing does not change it.
         #[test]
         fn an_address_is_what_it_looks_like(id in ".{0,40}", value in ".{0,20}") {
             if let Ok(resource) = Resource::new("/v2/m/tokens/").id("token", &id)

@@ -1,6 +1,4 @@
-//! The client: what the official SDK gives its users.
-//!
-//! Every call fails with [`Error`]: what the platform refused, or why there is no usable answer.
+//! The client, with the calls of the official SDK.
 //!
 //! ```no_run
 //! use cardseal_worldline::acquiring::client::Factory;
@@ -47,28 +45,31 @@ const PREFIX: &str = "acquiring.api";
 const SERVER_META_INFO: &str = "x-wl-servermetainfo";
 const TRACE_ID: &str = "trace-id";
 
-/// Where the platform is, how it is connected to, and the credentials.
+/// The platform's address, the connection settings and the credentials.
 #[derive(Clone)]
 pub struct Configuration {
-    /// Address, time-outs, pool, proxy.
+    /// Address, timeouts, pool and proxy.
     pub endpoint: Endpoint,
-    /// Where access tokens come from.
+    /// The URL of the authorization server's token endpoint.
     pub token_uri: String,
-    /// The requested scopes, joined by spaces.
+    /// The scopes to request, separated by spaces.
     pub scopes: String,
-    /// From the platform.
+    /// The OAuth 2 client id.
     pub client_id: String,
-    /// From the platform.
+    /// The OAuth 2 client secret.
     pub client_secret: SecretString,
-    /// The shop software that this is a part of.
+    /// The shop software that uses this client, if any.
     pub shopping_cart_extension: Option<ShoppingCartExtension>,
 }
 
 impl Configuration {
-    /// From code, with the defaults of the properties file. The base is a host's address without a path.
+    /// Creates a configuration with the default timeouts and pool size.
+    ///
+    /// `base` is the platform's address without a path, such as
+    /// `https://api.preprod.acquiring.worldline-solutions.com`. `integrator` names the company that built the shop.
     ///
     /// # Errors
-    /// Every mistake.
+    /// Lists every mistake.
     pub fn new(
         base: &str,
         integrator: &str,
@@ -112,10 +113,10 @@ impl Configuration {
         })
     }
 
-    /// From a configuration file of the official SDKs: Python's, Java's, Ruby's, or the JSON for Node.
+    /// Reads a configuration file of the official SDKs: a properties file for Python, Java or Ruby, or JSON for Node.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_file(
         path: impl AsRef<Path>,
         client_id: &str,
@@ -125,10 +126,10 @@ impl Configuration {
         Self::from_properties(properties, client_id, client_secret)
     }
 
-    /// From the text of such a file.
+    /// Reads the text of such a file.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_text(
         text: &str,
         client_id: &str,
@@ -137,10 +138,10 @@ impl Configuration {
         Self::from_properties(Properties::parse(text, SECTION, PREFIX), client_id, client_secret)
     }
 
-    /// From the JSON that the official SDK for Node is configured with, `oauth2ClientId` and `oauth2ClientSecret` in it.
+    /// Reads the JSON configuration of the official SDK for Node, including `oauth2ClientId` and `oauth2ClientSecret`.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_json(text: &str) -> Result<Self, PropertiesError> {
         let properties = Properties::parse(text, SECTION, PREFIX);
         let (id, secret) = properties.credentials();
@@ -181,17 +182,17 @@ impl Configuration {
         })
     }
 
-    /// The parts of a communicator, to be replaced or built as they are. Clients of one communicator share its pool.
+    /// Starts to build a communicator. Replace parts of it, or call [`Builder::build`] at once.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up, or the proxy, is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn communicator(&self) -> Result<Builder, Unusable> {
         let connection = PooledConnection::with_temporary_connections(&self.endpoint)?;
         let connection: SharedConnection = Arc::new(connection);
         Ok(self.communicator_over(connection))
     }
 
-    /// The same over a connection of the caller's; `()` for one that is handed over with each call
+    /// Starts to build a communicator with your own connection, or with `()` if each call brings its own
     /// ([`MerchantClient::over`]).
     pub fn communicator_over<C>(&self, connection: C) -> Builder<C> {
         Builder::new(
@@ -209,12 +210,12 @@ impl Configuration {
                 self.shopping_cart_extension.as_ref(),
             )),
         )
-        // The platform has no other way.
+        // The platform accepts cards only in clear text.
         .allow_clear_card_data()
     }
 }
 
-/// An address with a path; in clear on this machine only. Its host is checked like the platform's.
+/// Checks the URL of the token endpoint. It may have a path; plain HTTP is allowed only on this machine.
 pub(super) fn checked_token_uri(text: &str) -> Result<(), &'static str> {
     const WRONG: &str = "must be an https address, or http on this machine";
     let url = Url::parse(text).map_err(|_| WRONG)?;
@@ -226,37 +227,37 @@ pub(super) fn checked_token_uri(text: &str) -> Result<(), &'static str> {
     checked_base(host.as_str()).map(drop).map_err(|_| WRONG)
 }
 
-/// Why a client could not be made.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The configuration.
+    /// The configuration is wrong.
     #[error(transparent)]
     Configuration(#[from] PropertiesError),
-    /// The connection.
+    /// The connection could not be set up.
     #[error(transparent)]
     Connection(#[from] Unusable),
 }
 
-/// The client. Cheap to clone.
+/// Calls the platform. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct Client<C = SharedConnection> {
     communicator: Communicator<C>,
 }
 
-/// No body.
+/// The body of a request that has none.
 const NOTHING: Option<&()> = None;
 
 impl<C: Clone> Client<C> {
-    /// With a communicator that other clients may share.
+    /// Creates a client. Clients with the same communicator share its connection pool.
     #[must_use]
     pub const fn new(communicator: Communicator<C>) -> Self {
         Self { communicator }
     }
 
-    /// The calls of a merchant of an acquirer.
+    /// Returns a client for one merchant of one acquirer.
     ///
     /// # Errors
-    /// If an id cannot stand in an address.
+    /// Fails if an id contains anything but letters, digits, `-` and `_`.
     pub fn merchant(&self, acquirer_id: &str, merchant_id: &str) -> Result<MerchantClient<C>, Error> {
         let at = |base: &'static str| {
             Resource::new(base)
@@ -271,7 +272,7 @@ impl<C: Clone> Client<C> {
         })
     }
 
-    /// Logs requests, answers and failures from now on, without what is secret in them.
+    /// Starts to log requests, responses and failures, with secrets masked.
     pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.communicator.enable_logging(logger);
     }
@@ -283,24 +284,24 @@ impl<C: Clone> Client<C> {
 }
 
 impl Client {
-    /// `GET /services/v1/ping`.
+    /// Checks the connection and the credentials: `GET /services/v1/ping`.
     pub async fn ping(&self) -> Result<(), Error> {
         self.ask("GET", &Resource::new("/services/v1/ping"), NOTHING)
             .await
             .map(drop)
     }
 
-    /// Closes connections that have been idle for this long, if the connection has a pool.
+    /// Closes pooled connections that have been idle for at least this long.
     pub fn close_idle_connections(&self, idle: Duration) {
         self.communicator.close_idle_connections(idle);
     }
 
-    /// Closes connections that the platform may have closed by now, if the connection has a pool.
+    /// Closes pooled connections that the platform may have closed in the meantime.
     pub fn close_expired_connections(&self) {
         self.communicator.close_expired_connections();
     }
 
-    /// Closes the communicator, for all clients that share it.
+    /// Makes all further calls fail, also those of clients that share the communicator. Running calls finish.
     pub fn close(&self) {
         self.communicator.close();
     }
@@ -327,7 +328,7 @@ impl Client {
     }
 }
 
-/// The calls of a merchant.
+/// Calls the platform for one merchant.
 #[derive(Clone)]
 pub struct MerchantClient<C = SharedConnection> {
     client: Client<C>,
@@ -336,7 +337,7 @@ pub struct MerchantClient<C = SharedConnection> {
 }
 
 impl<C> MerchantClient<C> {
-    /// The same over another connection.
+    /// Returns the same client over another connection.
     #[must_use]
     pub fn over(&self, connection: SharedConnection) -> MerchantClient {
         MerchantClient {
@@ -350,7 +351,7 @@ impl<C> MerchantClient<C> {
 }
 
 impl MerchantClient {
-    /// Payments and what is done to them.
+    /// Payments and their captures, increments, reversals and refunds.
     #[must_use]
     pub const fn payments(&self) -> CardPayments<'_> {
         CardPayments(self)
@@ -363,7 +364,7 @@ impl MerchantClient {
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, Error> {
         let value = self.client.ask(method, &resource, body).await?;
-        // An answer without a body has no members.
+        // A response without a body is read as an object without members.
         let value = if value.is_null() {
             Value::Object(serde_json::Map::new())
         } else {
@@ -372,7 +373,7 @@ impl MerchantClient {
         serde_json::from_value(value).map_err(|_| Error::Communication(Communication::NotJson(200)))
     }
 
-    /// `POST …/account-verifications`: whether the card is good, without money.
+    /// Checks a card without charging it: `POST …/account-verifications`.
     pub async fn verify_account(
         &self,
         request: &ApiAccountVerificationRequest,
@@ -381,7 +382,7 @@ impl MerchantClient {
         self.call("POST", resource, Some(request)).await
     }
 
-    /// `POST …/balance-inquiries`: what is on a prepaid card.
+    /// Asks for the balance of a prepaid card: `POST …/balance-inquiries`.
     pub async fn inquire_balance(
         &self,
         request: &ApiBalanceInquiryRequest,
@@ -390,7 +391,7 @@ impl MerchantClient {
         self.call("POST", resource, Some(request)).await
     }
 
-    /// `POST …/operations/{id}/reverse`: undoes whatever became of an operation whose answer was lost.
+    /// Undoes an operation that got no response: `POST …/operations/{id}/reverse`.
     pub async fn technical_reversal(
         &self,
         operation_id: &str,
@@ -405,14 +406,14 @@ impl MerchantClient {
         self.call("POST", resource, Some(request)).await
     }
 
-    /// `POST …/dcc-rates`: what the customer would pay in the currency of the card.
+    /// Gets an offer to pay in the card's own currency: `POST …/dcc-rates`.
     pub async fn dcc_rates(&self, request: &GetDccRateRequest) -> Result<GetDccRateResponse, Error> {
         let resource = self.services.clone().then("/dcc-rates");
         self.call("POST", resource, Some(request)).await
     }
 }
 
-/// Payments and what is done to them.
+/// Payments and their captures, increments, reversals and refunds.
 pub struct CardPayments<'a>(&'a MerchantClient);
 
 impl CardPayments<'_> {
@@ -421,20 +422,20 @@ impl CardPayments<'_> {
         Ok(payments.id("payment_id", payment_id)?.then(what))
     }
 
-    /// `POST …/payments`. A declined payment is an answer, not an error.
+    /// Makes a payment: `POST …/payments`. A declined payment is `Ok`; look at `response_code_category`.
     pub async fn process_payment(&self, request: &ApiPaymentRequest) -> Result<ApiPaymentResponse, Error> {
         let resource = self.0.processing.clone().then("/payments");
         self.0.call("POST", resource, Some(request)).await
     }
 
-    /// `GET …/payments/{id}`.
+    /// Gets a payment, on request with its operations: `GET …/payments/{id}`.
     pub async fn get(&self, payment_id: &str, operations: bool) -> Result<ApiPaymentResource, Error> {
         let said = if operations { "true" } else { "false" };
         let resource = self.of(payment_id, "")?.query("returnOperations", said)?;
         self.0.call("GET", resource, NOTHING).await
     }
 
-    /// `POST …/captures`.
+    /// Captures an authorized payment, whole or in part: `POST …/captures`.
     pub async fn capture(
         &self,
         payment_id: &str,
@@ -445,7 +446,7 @@ impl CardPayments<'_> {
             .await
     }
 
-    /// `POST …/increments`: holds more.
+    /// Raises the authorized amount: `POST …/increments`.
     pub async fn increment(
         &self,
         payment_id: &str,
@@ -456,7 +457,7 @@ impl CardPayments<'_> {
             .await
     }
 
-    /// `POST …/authorization-reversals`: lets go what is held, or a part of it.
+    /// Releases an authorization, whole or in part: `POST …/authorization-reversals`.
     pub async fn reverse(
         &self,
         payment_id: &str,
@@ -466,7 +467,7 @@ impl CardPayments<'_> {
         self.0.call("POST", resource, Some(request)).await
     }
 
-    /// `POST …/refunds`.
+    /// Refunds a captured payment, whole or in part: `POST …/refunds`.
     pub async fn refund(
         &self,
         payment_id: &str,
@@ -478,12 +479,12 @@ impl CardPayments<'_> {
     }
 }
 
-/// The names of the official SDK's factory.
+/// The functions of the official SDK's factory.
 #[derive(Clone, Copy, Debug)]
 pub struct Factory;
 
 impl Factory {
-    /// A communicator that clients can share. To replace parts of it, see [`Configuration::communicator`].
+    /// Creates a communicator that clients can share.
     pub fn create_communicator_from_file(
         path: impl AsRef<Path>,
         client_id: &str,
@@ -493,17 +494,17 @@ impl Factory {
         Self::create_communicator_from_configuration(&configuration)
     }
 
-    /// The same from code.
+    /// The same, from a configuration made in code.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up, or the proxy, is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn create_communicator_from_configuration(
         configuration: &Configuration,
     ) -> Result<Communicator, SetupError> {
         Ok(configuration.communicator()?.build())
     }
 
-    /// A client with a pool of its own.
+    /// Creates a client with its own connection pool.
     pub fn create_client_from_file(
         path: impl AsRef<Path>,
         client_id: &str,
@@ -512,15 +513,15 @@ impl Factory {
         Self::create_communicator_from_file(path, client_id, client_secret).map(Client::new)
     }
 
-    /// The same from code.
+    /// The same, from a configuration made in code.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up, or the proxy, is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn create_client_from_configuration(configuration: &Configuration) -> Result<Client, SetupError> {
         Self::create_communicator_from_configuration(configuration).map(Client::new)
     }
 
-    /// [`Client::new`].
+    /// The same as [`Client::new`].
     #[must_use]
     pub fn create_client_from_communicator(communicator: &Communicator) -> Client {
         Client::new(communicator.clone())

@@ -1,4 +1,4 @@
-//! What can go wrong with a call: the exceptions of the official SDK as one type.
+//! The errors of a call: the exceptions of the official SDK as one enum.
 
 use serde_json::Value;
 
@@ -9,13 +9,13 @@ pub use crate::errors::{Communication, Mistake, OAuth2Error};
 use crate::obfuscation;
 use cardseal_transport::Response;
 
-/// What the platform said when it refused. Its texts are not in `Display`, and what was secret in the request is left
-/// out of them.
+/// The platform's reason for refusing a request. `Display` of the error does not contain its texts, and secrets of the
+/// request are masked in them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
-    /// Of the HTTP answer.
+    /// The HTTP status.
     pub status: u16,
-    /// What it said.
+    /// The body of the response.
     pub problem: ApiPaymentErrorResponse,
 }
 
@@ -23,30 +23,30 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// 400 (`ValidationException`).
-    #[error("the platform found a mistake in the request")]
+    #[error("the platform rejected the request as invalid")]
     Validation(Box<Fault>),
     /// 403 (`AuthorizationException`).
-    #[error("the platform refused access")]
+    #[error("the platform denied access; check the credentials and the account's permissions")]
     Authorization(Box<Fault>),
-    /// 404, 409, 410 (`ReferenceException`). 409 is what the SDK's page calls `IdempotenceException`, too.
-    #[error("the platform does not know it, or not in this state")]
+    /// 404, 409, 410 (`ReferenceException`). The platform's documentation calls 409 `IdempotenceException`, too.
+    #[error("the platform does not know this id, or its state does not allow the operation")]
     Reference(Box<Fault>),
-    /// 404 of something that is not the API (`NotFoundException`).
-    #[error("there is no such address at the platform")]
+    /// 404 with a body that is not JSON (`NotFoundException`): probably not from the API.
+    #[error("nothing answers at this address; check the endpoint's host")]
     NotFound,
     /// 500, 502, 503 (`PlatformException`).
-    #[error("the platform failed")]
+    #[error("the platform had an internal error")]
     Platform(Box<Fault>),
     /// Any other status (`ApiException`).
     #[error("the platform refused the request")]
     Api(Box<Fault>),
-    /// No access token (`OAuth2Exception`); the call was not made.
-    #[error("there is no access token")]
+    /// There is no access token (`OAuth2Exception`). The request was not sent.
+    #[error("no access token was obtained")]
     OAuth2(#[from] OAuth2Error),
-    /// No usable answer (`CommunicationException`).
-    #[error("the platform gave no usable answer")]
+    /// There is no usable response (`CommunicationException`). The platform may have processed the request.
+    #[error("the platform gave no usable response")]
     Communication(Communication),
-    /// The request was not made.
+    /// The request was not sent, because the client or the request is wrong.
     #[error(transparent)]
     Mistake(#[from] Mistake),
 }
@@ -63,7 +63,7 @@ impl CallError for Error {
     }
 }
 
-/// The body of a good answer, or what a bad one says.
+/// Returns the body of a successful response, or the error that the response reports.
 pub fn read(
     answer: &Response,
     secrets: &[String],

@@ -1,5 +1,5 @@
-//! Access tokens: client credentials, kept until shortly before their end, and given up once when the platform no longer
-//! takes one.
+//! Access tokens by client credentials. A token is reused until shortly before it expires. If the platform rejects it
+//! earlier, a new one is fetched, once per call.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::errors::OAuth2Error;
 use cardseal_transport::Response;
 use cardseal_transport::access::{ClientCredentials, is_token};
 
-/// The name of this kind of authorisation, in the properties file.
+/// The value of `authorizationType` in a properties file.
 pub const OAUTH2: &str = "OAuth2";
 
-/// Everything that the client can do.
+/// The scopes that the client's calls need.
 pub const SCOPES: &[&str] = &[
     "processing_payment",
     "processing_refund",
@@ -30,10 +30,10 @@ pub const SCOPES: &[&str] = &[
     "services_ping",
 ];
 
-/// No token of the platform comes near.
+/// Real tokens are much shorter.
 const LONGEST_TOKEN: usize = 8192;
 
-/// More of its own words is not kept.
+/// Longer texts of the authorization server are cut off.
 const LONGEST_TEXT: usize = 300;
 
 /// Gets access tokens.
@@ -46,7 +46,7 @@ pub struct OAuth2Authenticator {
 }
 
 impl OAuth2Authenticator {
-    /// With the credentials of an account. The scopes are joined by spaces.
+    /// Creates an authenticator for an account. `scopes` are separated by spaces.
     #[must_use]
     pub fn new(token_uri: &str, client_id: &str, client_secret: SecretString, scopes: &str) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl OAuth2Authenticator {
         }
     }
 
-    /// Percent-encoded, unlike that of the official SDK: a secret may have any character.
+    /// The body of the token request. Percent-encoded, unlike in the official SDK, so a secret can have any character.
     fn form(&self) -> String {
         Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
@@ -100,7 +100,7 @@ fn read(answer: &Response) -> Result<(SecretString, Duration), OAuth2Error> {
     let (Some(token), Some(seconds)) = (token, seconds) else {
         return Err(OAuth2Error::Unreadable);
     };
-    // One that has ended already is used for the one call that it was asked for.
+    // A token that has already expired is used for one call.
     let lifetime = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     Ok((format!("Bearer {token}").into(), lifetime))
 }

@@ -1,6 +1,6 @@
-//! The client against an acquirer of a few lines.
+//! Tests the client against a small simulated acquirer.
 
-#[allow(dead_code, reason = "the gateway's tests need more of it")]
+#[allow(dead_code, reason = "the gateway's tests use the rest")]
 mod acquirer;
 
 use std::collections::BTreeMap;
@@ -171,7 +171,7 @@ async fn every_call_goes_where_the_platform_expects_it() {
         assert_eq!(seen.headers.contains_key("content-type"), posted);
     }
     assert_eq!(traces.len(), calls.len());
-    // Ids do not bend an address.
+    // An id cannot change the path.
     for id in ["", "a/b", "a?b", "..", "a%2fb"] {
         assert!(
             client.merchant(id, "1").is_err() && client.merchant("1", id).is_err(),
@@ -182,7 +182,7 @@ async fn every_call_goes_where_the_platform_expects_it() {
             Err(CallError::Mistake(Mistake::Value("payment_id")))
         ));
     }
-    // A card number is for its own member.
+    // A card number is allowed only in its own member.
     let elsewhere = ApiPaymentRequest {
         references: Some(PaymentReferences {
             merchant_reference: Some(PAN.into()),
@@ -240,11 +240,11 @@ async fn one_token_is_shared_and_renewed_once_after_a_401() {
         payments[0].headers["authorization"],
         payments[1].headers["authorization"]
     );
-    // Refused again: the answer is what it is.
+    // After the second 401, the call fails.
     platform.trouble(&[Trouble::Unauthorized, Trouble::Unauthorized]);
     let refused = merchant.payments().process_payment(&request).await;
     assert!(matches!(refused, Err(CallError::Api(fault)) if fault.status == 401));
-    // Without a token nothing is called.
+    // Without a token, no request is sent.
     platform.trouble(&[Trouble::Unauthorized]);
     platform.answers(
         "/connect/token",
@@ -293,7 +293,7 @@ async fn the_published_file_is_all_that_a_client_needs_and_closing_closes_for_al
         );
     }
     client.ping().await.unwrap();
-    // In Java's spelling, and as Node has it.
+    // As spelled for Java, and as JSON for Node.
     Configuration::from_text(&text.replace("=OAuth2", "=OAUTH2"), "me", secret()).unwrap();
     let endpoint = json!({ "host": host, "scheme": "http", "port": port.parse::<u16>().unwrap() });
     for json in [
@@ -371,7 +371,7 @@ async fn the_parts_of_the_communicator_can_be_replaced() {
     .unwrap();
     let builder = configuration.communicator().unwrap();
     let client = Client::new(builder.connection(own.clone()).metadata(own.clone()).build());
-    // One that has ended already is for one call.
+    // A token that has already expired is used for one call.
     client.ping().await.unwrap();
     client.ping().await.unwrap();
     let urls: Vec<_> = own

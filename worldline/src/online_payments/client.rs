@@ -1,6 +1,4 @@
-//! The client: what the official server SDKs give their users.
-//!
-//! Every call fails with [`Error`]: what the platform refused, or why there is no usable answer.
+//! The client, with the calls of the official server SDKs.
 //!
 //! ```no_run
 //! use cardseal_worldline::online_payments::client::{CallContext, Client};
@@ -12,7 +10,7 @@
 //! let context = CallContext::with_idempotence_key("order-1-capture")?;
 //! let capture = CapturePaymentRequest { amount: Some(1000), is_final: Some(true), ..Default::default() };
 //! let answer = merchant.payments().capture("3254564310_0", &capture, Some(&context)).await?;
-//! println!("{:?}, first asked at {:?}", answer.status, context.idempotence_request_timestamp());
+//! println!("{:?}, first sent at {:?}", answer.status, context.idempotence_request_timestamp());
 //! # Ok(())
 //! # }
 //! ```
@@ -49,27 +47,30 @@ const PREFIX: &str = "onlinepayments.api";
 const IDEMPOTENCE_KEY: &str = "x-gcs-idempotence-key";
 const CLIENT_META_INFO: &str = "x-gcs-clientmetainfo";
 const SERVER_META_INFO: &str = "x-gcs-servermetainfo";
-/// The platform takes no more.
+/// The platform accepts no more.
 const MOST_SESSION_TOKENS: usize = 10;
 
 /// The platform's address, the connection settings and the API key.
 #[derive(Clone)]
 pub struct Configuration {
-    /// Address, time-outs, pool.
+    /// Address, timeouts, pool and proxy.
     pub endpoint: Endpoint,
-    /// From the merchant portal.
+    /// The id of the API key, from the merchant portal.
     pub api_key_id: String,
-    /// From the merchant portal.
+    /// The secret of the API key, from the merchant portal.
     pub secret_api_key: SecretString,
-    /// The shop software that this is a part of.
+    /// The shop software that uses this client, if any.
     pub shopping_cart_extension: Option<ShoppingCartExtension>,
 }
 
 impl Configuration {
-    /// From code, with the defaults of the properties file. The base is a host's address without a path.
+    /// Creates a configuration with the default timeouts and pool size.
+    ///
+    /// `base` is the platform's address without a path, such as `https://payment.preprod.payone.com`. `integrator`
+    /// names the company that built the shop.
     ///
     /// # Errors
-    /// If the base is not an address, or the integrator or the key is empty.
+    /// Lists every mistake: a wrong address, or an empty integrator or key.
     pub fn new(
         base: &str,
         integrator: &str,
@@ -103,10 +104,10 @@ impl Configuration {
         }
     }
 
-    /// From a configuration file of the official SDKs: Python's, Java's, Ruby's, or the JSON for Node.
+    /// Reads a configuration file of the official SDKs: a properties file for Python, Java or Ruby, or JSON for Node.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -116,10 +117,10 @@ impl Configuration {
         Self::from_properties(properties, api_key_id, secret_api_key)
     }
 
-    /// From the text of such a file.
+    /// Reads the text of such a file.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_text(
         text: &str,
         api_key_id: &str,
@@ -132,10 +133,10 @@ impl Configuration {
         )
     }
 
-    /// From the JSON that the official SDK for Node is configured with, `apiKeyId` and `secretApiKey` in it.
+    /// Reads the JSON configuration of the official SDK for Node, including `apiKeyId` and `secretApiKey`.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Lists every mistake in it.
     pub fn from_json(text: &str) -> Result<Self, PropertiesError> {
         let properties = Properties::parse(text, SECTION, PREFIX);
         let (id, secret) = properties.credentials();
@@ -160,16 +161,16 @@ impl Configuration {
         })
     }
 
-    /// The parts of a communicator, to be replaced or built as they are. Clients of one communicator share its pool.
+    /// Starts to build a communicator. Replace parts of it, or call [`Builder::build`] at once.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn communicator(&self) -> Result<Builder, Unusable> {
         let connection: SharedConnection = Arc::new(PooledConnection::new(&self.endpoint)?);
         Ok(self.communicator_over(connection))
     }
 
-    /// The same over a connection of the caller's; `()` for one that is handed over with each call
+    /// Starts to build a communicator with your own connection, or with `()` if each call brings its own
     /// ([`MerchantClient::over`]).
     pub fn communicator_over<C>(&self, connection: C) -> Builder<C> {
         Builder::new(
@@ -188,7 +189,7 @@ impl Configuration {
     }
 }
 
-/// It stands in a header, before a colon.
+/// Checks the id of the API key. It is sent in a header, followed by a colon.
 fn check_key(api_key_id: &str, mistake: &mut dyn FnMut(&str, String)) {
     if api_key_id.is_empty()
         || !api_key_id
@@ -202,18 +203,18 @@ fn check_key(api_key_id: &str, mistake: &mut dyn FnMut(&str, String)) {
     }
 }
 
-/// Why a client could not be made.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The configuration.
+    /// The configuration is wrong.
     #[error(transparent)]
     Configuration(#[from] PropertiesError),
-    /// The connection.
+    /// The connection could not be set up.
     #[error(transparent)]
     Connection(#[from] Unusable),
 }
 
-/// Options of one call, and what comes back with its answer.
+/// Options of one call, and what the platform says about its idempotence.
 #[derive(Debug, Default)]
 pub struct CallContext {
     key: Option<String>,
@@ -221,10 +222,11 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// Makes the call idempotent: a repeat with the same key gets the first outcome.
+    /// Makes the call idempotent: a repeat with the same key returns the first outcome, even if its body differs. The
+    /// platform keeps a key for at least 24 hours.
     ///
     /// # Errors
-    /// If the key is not 1 to 40 visible ASCII characters.
+    /// Fails unless the key has 1 to 40 visible ASCII characters.
     pub fn with_idempotence_key(key: &str) -> Result<Self, Mistake> {
         if !(1..=40).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Mistake::Value("idempotence_key"));
@@ -235,7 +237,8 @@ impl CallContext {
         })
     }
 
-    /// When the first request with this key came, in milliseconds since 1970. `None` after a first request.
+    /// When the platform received the first request with this key, in milliseconds since 1970. `None` if this call was
+    /// the first.
     #[must_use]
     pub fn idempotence_request_timestamp(&self) -> Option<u64> {
         *self.timestamp.lock().unwrap_or_else(PoisonError::into_inner)
@@ -246,7 +249,7 @@ impl CallContext {
     }
 }
 
-/// The client. Cheap to clone.
+/// Calls the platform. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct Client<C = SharedConnection> {
     communicator: Communicator<C>,
@@ -254,15 +257,15 @@ pub struct Client<C = SharedConnection> {
 }
 
 impl Client {
-    /// With a configuration, and a pool of its own.
+    /// Creates a client with its own connection pool.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn from_configuration(configuration: &Configuration) -> Result<Self, SetupError> {
         Ok(Self::new(configuration.communicator()?.build()))
     }
 
-    /// With a properties file, and a pool of its own.
+    /// Creates a client from a properties file, with its own connection pool.
     pub fn from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -273,7 +276,7 @@ impl Client {
 }
 
 impl<C: Clone> Client<C> {
-    /// With a communicator that other clients may share.
+    /// Creates a client. Clients with the same communicator share its connection pool.
     #[must_use]
     pub const fn new(communicator: Communicator<C>) -> Self {
         Self {
@@ -282,10 +285,10 @@ impl<C: Clone> Client<C> {
         }
     }
 
-    /// Passes on the browser's description of itself: its `encodedClientMetaInfo`, or any JSON in base64.
+    /// Sends `encodedClientMetaInfo` of the official client SDKs with each call, or any other JSON in base64.
     ///
     /// # Errors
-    /// If it is not base64.
+    /// Fails if it is not base64.
     pub fn with_client_meta_info(&self, encoded: &str) -> Result<Self, Mistake> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
         if !(1..=8192).contains(&encoded.len()) || !encoded.bytes().all(fits) {
@@ -297,10 +300,10 @@ impl<C: Clone> Client<C> {
         })
     }
 
-    /// The calls of a merchant (PSPID).
+    /// Returns a client for one merchant (PSPID).
     ///
     /// # Errors
-    /// If the id cannot be part of a URL.
+    /// Fails if the id contains anything but letters, digits, `-` and `_`.
     pub fn merchant(&self, merchant_id: &str) -> Result<MerchantClient<C>, Error> {
         let base = Resource::new("/v2/").id("merchant_id", merchant_id)?;
         Ok(MerchantClient {
@@ -309,7 +312,7 @@ impl<C: Clone> Client<C> {
         })
     }
 
-    /// Logs requests, answers and failures from now on, without what is secret in them.
+    /// Starts to log requests, responses and failures, with secrets masked.
     pub fn enable_logging(&self, logger: Arc<dyn CommunicatorLogger>) {
         self.communicator.enable_logging(logger);
     }
@@ -320,7 +323,7 @@ impl<C: Clone> Client<C> {
     }
 }
 
-/// The calls of a merchant.
+/// Calls the platform for one merchant.
 #[derive(Clone)]
 pub struct MerchantClient<C = SharedConnection> {
     client: Client<C>,
@@ -328,7 +331,7 @@ pub struct MerchantClient<C = SharedConnection> {
 }
 
 impl<C> MerchantClient<C> {
-    /// The same over another connection.
+    /// Returns the same client over another connection.
     #[must_use]
     pub fn over(&self, connection: SharedConnection) -> MerchantClient {
         MerchantClient {
@@ -356,25 +359,25 @@ macro_rules! groups {
 }
 
 groups! {
-    /// Sessions of pages.
+    /// Sessions for the client API.
     sessions, Sessions;
-    /// The platform's own checkout page.
+    /// Payments on a page of the platform.
     hosted_checkout, HostedCheckout;
-    /// The platform's own form for a card.
+    /// The platform's card form, in a frame.
     hosted_tokenization, HostedTokenization;
-    /// Payments and what is done to them.
+    /// Payments and their captures, refunds and cancellations.
     payments, Payments;
     /// Stored cards.
     tokens, Tokens;
-    /// Ways to pay.
+    /// Payment products.
     products, Products;
-    /// Small services.
+    /// Connection test, BIN lookup and other services.
     services, Services;
-    /// What the platform has for webhooks.
+    /// Tests of webhook keys and URLs.
     webhooks, WebhookTools;
 }
 
-/// No body.
+/// The body of a request that has none.
 const NOTHING: Option<&()> = None;
 
 impl MerchantClient {
@@ -390,7 +393,7 @@ impl MerchantClient {
         context: Option<&CallContext>,
     ) -> Result<T, Error> {
         let value = self.ask(method, &resource, body, context).await?;
-        // An answer without a body has no members.
+        // A response without a body is read as an object without members.
         let value = if value.is_null() {
             Value::Object(serde_json::Map::new())
         } else {
@@ -435,7 +438,7 @@ impl MerchantClient {
 }
 
 impl Sessions<'_> {
-    /// Opens a session for a page.
+    /// Creates a session, with which a page can call the client API.
     pub async fn create(&self, request: &SessionRequest) -> Result<SessionResponse, Error> {
         if request
             .tokens
@@ -451,7 +454,7 @@ impl Sessions<'_> {
 }
 
 impl HostedCheckout<'_> {
-    /// Prepares the page.
+    /// Creates a hosted checkout. Redirect the shopper to the `redirect_url` of the response.
     pub async fn create(
         &self,
         request: &CreateHostedCheckoutRequest,
@@ -461,7 +464,7 @@ impl HostedCheckout<'_> {
             .await
     }
 
-    /// What came of it.
+    /// Gets the status of a hosted checkout, and its payment.
     pub async fn get(&self, hosted_checkout_id: &str) -> Result<GetHostedCheckoutResponse, Error> {
         let resource = self
             .0
@@ -472,7 +475,7 @@ impl HostedCheckout<'_> {
 }
 
 impl HostedTokenization<'_> {
-    /// Prepares the form.
+    /// Creates a card form for one shopper.
     pub async fn create(
         &self,
         request: &CreateHostedTokenizationRequest,
@@ -482,7 +485,7 @@ impl HostedTokenization<'_> {
             .await
     }
 
-    /// What came of it.
+    /// Gets the token of the card that the shopper entered.
     pub async fn get(&self, hosted_tokenization_id: &str) -> Result<GetHostedTokenizationResponse, Error> {
         let resource = self
             .0
@@ -497,8 +500,8 @@ impl Payments<'_> {
         Ok(self.0.at("/payments/").id("payment_id", payment_id)?.then(what))
     }
 
-    /// Makes a payment: by token, by hosted tokenization, or with what the page encrypted. Give it a key: without one, a
-    /// repeated call charges again.
+    /// Makes a payment, by token, hosted tokenization, hosted fields, or encrypted input. Pass an idempotence key:
+    /// without one, a repeated call charges again.
     pub async fn create(
         &self,
         request: &CreatePaymentRequest,
@@ -509,19 +512,19 @@ impl Payments<'_> {
             .await
     }
 
-    /// A payment.
+    /// Gets a payment.
     pub async fn get(&self, payment_id: &str) -> Result<Payment, Error> {
         self.0.call("GET", self.of(payment_id, "")?, NOTHING, None).await
     }
 
-    /// A payment with everything that was done to it.
+    /// Gets a payment with its operations.
     pub async fn details(&self, payment_id: &str) -> Result<PaymentDetails, Error> {
         self.0
             .call("GET", self.of(payment_id, "/details")?, NOTHING, None)
             .await
     }
 
-    /// Takes money that is held.
+    /// Captures an authorized payment, whole or in part.
     pub async fn capture(
         &self,
         payment_id: &str,
@@ -533,7 +536,7 @@ impl Payments<'_> {
             .await
     }
 
-    /// Pays back.
+    /// Refunds a captured payment, whole or in part.
     pub async fn refund(
         &self,
         payment_id: &str,
@@ -545,7 +548,7 @@ impl Payments<'_> {
             .await
     }
 
-    /// Lets money go that is held: all of it without a request.
+    /// Cancels an authorization. Without a request, all of it.
     pub async fn cancel(
         &self,
         payment_id: &str,
@@ -557,14 +560,14 @@ impl Payments<'_> {
             .await
     }
 
-    /// Its captures.
+    /// Lists the captures of a payment.
     pub async fn captures(&self, payment_id: &str) -> Result<CapturesResponse, Error> {
         self.0
             .call("GET", self.of(payment_id, "/captures")?, NOTHING, None)
             .await
     }
 
-    /// Its refunds.
+    /// Lists the refunds of a payment.
     pub async fn refunds(&self, payment_id: &str) -> Result<RefundsResponse, Error> {
         self.0
             .call("GET", self.of(payment_id, "/refunds")?, NOTHING, None)
@@ -584,12 +587,12 @@ impl Tokens<'_> {
             .await
     }
 
-    /// A stored card.
+    /// Gets a stored card.
     pub async fn get(&self, token: &str) -> Result<TokenResponse, Error> {
         self.0.call("GET", self.of(token)?, NOTHING, None).await
     }
 
-    /// Forgets a card.
+    /// Deletes a stored card.
     pub async fn delete(&self, token: &str) -> Result<(), Error> {
         self.0
             .ask("DELETE", &self.of(token)?, NOTHING, None)
@@ -598,28 +601,29 @@ impl Tokens<'_> {
     }
 }
 
-/// The context that products are requested for.
+/// Filters payment products. Fields that are `None` do not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductsQuery {
-    /// Two letters.
+    /// The shopper's country, ISO 3166, two letters.
     pub country_code: Option<String>,
-    /// Three letters.
+    /// ISO 4217, three letters.
     pub currency_code: Option<String>,
-    /// Such as `en_GB`.
+    /// For example `en_GB`.
     pub locale: Option<String>,
-    /// Minor units.
+    /// In minor units.
     pub amount: Option<u64>,
-    /// Whether there are to be further payments.
+    /// Whether further payments will follow.
     pub is_recurring: Option<bool>,
-    /// What is left out of the answer, such as `fields`.
+    /// What to leave out of the response: `fields`, `accountsOnFile`, `translations`, `productsWithoutFields`,
+    /// `productsWithoutInstructions` or `productsWithRedirects`.
     pub hide: Vec<String>,
-    /// Such as `Authorization`.
+    /// `Authorization`, `Pre-authorization`, `Sale` or `Payout`.
     pub operation_type: Option<String>,
 }
 
 impl ProductsQuery {
-    /// In the order of the official SDKs.
-    fn on(&self, mut resource: Resource) -> Result<Resource, Error> {
+    /// Adds the filters to a query, in the order of the official SDKs.
+    fn apply_to(&self, mut resource: Resource) -> Result<Resource, Error> {
         let amount = self.amount.map(|amount| amount.to_string());
         let recurring = self.is_recurring.map(|recurring| recurring.to_string());
         let ahead = [
@@ -645,28 +649,28 @@ impl ProductsQuery {
 }
 
 impl Products<'_> {
-    /// The products that the query allows.
+    /// Lists the payment products that match.
     pub async fn list(&self, query: &ProductsQuery) -> Result<GetPaymentProductsResponse, Error> {
-        let resource = query.on(self.0.at("/products"))?;
+        let resource = query.apply_to(self.0.at("/products"))?;
         self.0.call("GET", resource, NOTHING, None).await
     }
 
-    /// One product.
+    /// Gets one payment product.
     pub async fn get(&self, product: u32, query: &ProductsQuery) -> Result<PaymentProduct, Error> {
         let resource = self.0.at("/products/").id("product", &product.to_string())?;
-        self.0.call("GET", query.on(resource)?, NOTHING, None).await
+        self.0.call("GET", query.apply_to(resource)?, NOTHING, None).await
     }
 }
 
 impl Services<'_> {
-    /// Whether the key and the merchant's id fit together.
+    /// Checks that the API key may call the platform for this merchant.
     pub async fn test_connection(&self) -> Result<TestConnection, Error> {
         self.0
             .call("GET", self.0.at("/services/testconnection"), NOTHING, None)
             .await
     }
 
-    /// What card the first digits belong to: six at least, and no more than eight are sent.
+    /// Looks up the brand of a card by its first digits. It needs six, and sends at most eight.
     pub async fn iin_details(&self, request: &GetIinDetailsRequest) -> Result<GetIinDetailsResponse, Error> {
         let fits =
             |bin: &String| (6..=8).contains(&bin.len()) && bin.bytes().all(|byte| byte.is_ascii_digit());
@@ -678,7 +682,7 @@ impl Services<'_> {
             .await
     }
 
-    /// The platform's privacy policy, as HTML in JSON.
+    /// Gets the platform's privacy policy, as HTML in JSON.
     pub async fn privacy_policy(&self, locale: Option<&str>) -> Result<Value, Error> {
         let mut resource = self.0.at("/services/privacypolicy");
         if let Some(locale) = locale {
@@ -687,14 +691,14 @@ impl Services<'_> {
         self.0.ask("GET", &resource, NOTHING, None).await
     }
 
-    /// What an amount is in another currency. The bodies are the platform's own, unread here.
+    /// Gets an offer to pay in another currency (DCC). Both bodies are the platform's JSON as it is.
     pub async fn dcc_rate(&self, request: &Value) -> Result<Value, Error> {
         self.0
             .ask("POST", &self.0.at("/services/dccrate"), Some(request), None)
             .await
     }
 
-    /// What a way to pay costs the shopper. The bodies are the platform's own, unread here.
+    /// Calculates the surcharge for a card. Both bodies are the platform's JSON as it is.
     pub async fn surcharge_calculation(&self, request: &Value) -> Result<Value, Error> {
         self.0
             .ask(
@@ -708,7 +712,7 @@ impl Services<'_> {
 }
 
 impl WebhookTools<'_> {
-    /// Whether the platform knows a webhook key.
+    /// Checks a webhook key and its secret. The secret itself is not sent.
     pub async fn validate_credentials(
         &self,
         request: &ValidateCredentialsRequest,
@@ -723,7 +727,7 @@ impl WebhookTools<'_> {
             .await
     }
 
-    /// Has a test event sent.
+    /// Asks the platform to send a test event to a URL.
     pub async fn send_test(&self, request: &SendTestRequest) -> Result<(), Error> {
         self.0
             .ask("POST", &self.0.at("/webhooks/sendtest"), Some(request), None)
@@ -732,15 +736,15 @@ impl WebhookTools<'_> {
     }
 }
 
-/// The names of the official SDKs' factory.
+/// The functions of the official SDKs' factory.
 #[derive(Clone, Copy, Debug)]
 pub struct Factory;
 
 impl Factory {
-    /// [`Configuration::from_file`].
+    /// The same as [`Configuration::from_file`].
     ///
     /// # Errors
-    /// Every mistake in the file.
+    /// Lists every mistake in the file.
     pub fn create_configuration(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -749,7 +753,7 @@ impl Factory {
         Configuration::from_file(path, api_key_id, secret_api_key)
     }
 
-    /// A communicator that clients can share.
+    /// Creates a communicator that clients can share.
     pub fn create_communicator_from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -759,17 +763,17 @@ impl Factory {
         Self::create_communicator_from_configuration(&configuration)
     }
 
-    /// A communicator that clients can share. To replace parts of it, see [`Configuration::communicator`].
+    /// Creates a communicator that clients can share.
     ///
     /// # Errors
-    /// Only if the system's TLS set-up is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn create_communicator_from_configuration(
         configuration: &Configuration,
     ) -> Result<Communicator, SetupError> {
         Ok(configuration.communicator()?.build())
     }
 
-    /// [`Client::from_file`].
+    /// The same as [`Client::from_file`].
     pub fn create_client_from_file(
         path: impl AsRef<Path>,
         api_key_id: &str,
@@ -778,15 +782,15 @@ impl Factory {
         Client::from_file(path, api_key_id, secret_api_key)
     }
 
-    /// [`Client::from_configuration`].
+    /// The same as [`Client::from_configuration`].
     ///
     /// # Errors
-    /// Only if the system's TLS set-up is unusable.
+    /// Fails only if the system's TLS setup or the proxy is unusable.
     pub fn create_client_from_configuration(configuration: &Configuration) -> Result<Client, SetupError> {
         Client::from_configuration(configuration)
     }
 
-    /// [`Client::new`].
+    /// The same as [`Client::new`].
     #[must_use]
     pub fn create_client_from_communicator(communicator: &Communicator) -> Client {
         Client::new(communicator.clone())

@@ -1,4 +1,4 @@
-//! What can go wrong with a call: the exceptions of the official SDKs as one type.
+//! The errors of a call: the exceptions of the official SDKs as one enum.
 
 use serde_json::Value;
 
@@ -9,21 +9,21 @@ pub use crate::errors::{Communication, Mistake};
 use crate::obfuscation;
 use cardseal_transport::{Failure, Response};
 
-/// What the platform said when it refused. Its texts are not in `Display`.
+/// The platform's reasons for refusing a request. `Display` of the error does not contain its texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
-    /// Of the HTTP answer; members of the body that say something else are not to be trusted.
+    /// The HTTP status. `http_status_code` in the body can differ from it and be wrong.
     pub status: u16,
-    /// The platform's name of this refusal, for its support.
+    /// Identifies this error to the platform's support.
     pub error_id: Option<String>,
-    /// Why.
+    /// The reasons, if the body has the platform's own form.
     pub errors: Vec<ApiErrorItem>,
-    /// The same in the other form that some services answer with.
+    /// The reason, if the body has the form of RFC 7807, as from some services.
     pub problem: Option<ProblemDetails>,
 }
 
 impl Fault {
-    /// The code of the first reason; the older one where there is no other.
+    /// The `error_code` of the first reason, or its older `code`.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         let first = self.errors.first()?;
@@ -31,32 +31,32 @@ impl Fault {
     }
 }
 
-/// A payment that was made and declined.
+/// A payment that was created and declined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclinedPayment {
-    /// Why.
+    /// The platform's reasons.
     pub fault: Fault,
-    /// The payment.
+    /// The declined payment.
     pub result: PaymentResult,
 }
 
-/// A refund or a payout that was made and declined.
+/// A refund or a payout that was created and declined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclinedOperation {
-    /// Why.
+    /// The platform's reasons.
     pub fault: Fault,
-    /// The refund or payout.
+    /// The declined refund or payout.
     pub result: OperationResponse,
 }
 
-/// A request with the same idempotence key is still under way.
+/// An earlier request with the same idempotence key is still in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InProgress {
-    /// What the platform said.
+    /// The platform's response.
     pub fault: Fault,
-    /// The key.
+    /// The key of both requests.
     pub idempotence_key: String,
-    /// When the first request came, in milliseconds since 1970, if the platform says so.
+    /// When the platform received the first request, in milliseconds since 1970, if it says so.
     pub request_timestamp: Option<u64>,
 }
 
@@ -73,30 +73,30 @@ pub enum Error {
     #[error("the payout was declined")]
     DeclinedPayout(Box<DeclinedOperation>),
     /// 400 (`ValidationException`).
-    #[error("the platform found a mistake in the request")]
+    #[error("the platform rejected the request as invalid")]
     Validation(Box<Fault>),
     /// 403 (`AuthorizationException`).
-    #[error("the platform refused access")]
+    #[error("the platform denied access; check the API key, its secret and the merchant id")]
     Authorization(Box<Fault>),
-    /// 409 with a key (`IdempotenceException`).
-    #[error("a request with the same idempotence key is under way")]
+    /// 409 for a call with a key (`IdempotenceException`).
+    #[error("a request with the same idempotence key is in progress")]
     Idempotence(Box<InProgress>),
     /// 404, 409, 410 (`ReferenceException`).
-    #[error("the platform does not know it, or not in this state")]
+    #[error("the platform does not know this id, or its state does not allow the operation")]
     Reference(Box<Fault>),
-    /// 404 of something that is not the API (`NotFoundException`).
-    #[error("there is no such address at the platform")]
+    /// 404 with a body that is not JSON (`NotFoundException`): probably not from the API.
+    #[error("nothing answers at this address; check the endpoint's host")]
     NotFound,
     /// 500, 502, 503 (`PlatformException`; `DirectException` in older guides).
-    #[error("the platform failed")]
+    #[error("the platform had an internal error")]
     Platform(Box<Fault>),
     /// Any other status (`ApiException`).
     #[error("the platform refused the request")]
     Api(Box<Fault>),
-    /// No usable answer (`CommunicationException`).
-    #[error("the platform gave no usable answer")]
+    /// There is no usable response (`CommunicationException`). The platform may have processed the request.
+    #[error("the platform gave no usable response")]
     Communication(Communication),
-    /// The request was not made.
+    /// The request was not sent, because the client or the request is wrong.
     #[error(transparent)]
     Mistake(#[from] Mistake),
 }
@@ -108,7 +108,7 @@ impl From<Communication> for Error {
 }
 
 impl From<OAuth2Error> for Error {
-    /// Of a replaced authenticator: this product signs its requests.
+    /// Only a replaced authenticator can cause this, because the product's own one needs no access token.
     fn from(_: OAuth2Error) -> Self {
         Self::Communication(Communication::Failure(Failure::NotSent))
     }
@@ -120,20 +120,20 @@ impl CallError for Error {
     }
 }
 
-/// What a 409 says of a first request that is under way: the codes of older and of newer SDKs, and the platform's name
-/// for it. Any of the three members may say it.
+/// How a 409 says that the first request is in progress: the codes that older and newer SDKs expect, and the
+/// error's id. Each of them can be in any of the three members.
 const IN_PROGRESS: &[&str] = &["1409", "30001002", "DUPLICATE_REQUEST_IN_PROGRESS"];
 
-/// The name of the header that a repeated request is answered with.
+/// The response header of a repeated request.
 pub(super) const REQUEST_TIMESTAMP: &str = "x-gcs-idempotence-request-timestamp";
 
-/// Milliseconds since 1970.
+/// Returns the time of the first request, in milliseconds since 1970.
 pub(super) fn request_timestamp(answer: &Response) -> Option<u64> {
     answer.header(REQUEST_TIMESTAMP)?.trim().parse().ok()
 }
 
-/// The body of a good answer, or what a bad one says. `key` is the idempotence key of the request; its `secrets` are
-/// left out of the platform's sentences.
+/// Returns the body of a successful response, or the error that the response reports. `key` is the idempotence key of
+/// the request. `secrets` are masked in the platform's texts.
 pub fn read(
     answer: &Response,
     key: Option<&str>,
@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn reads_the_recorded_refusals() {
-        // Indented with carriage returns, without `errorCode`.
+        // As recorded from the platform: indented, with carriage returns and without `errorCode`.
         let body = "{\r\n  \"errorId\" : \"e-1\",\r\n  \"errors\" : [ {\r\n    \"code\" : \"9007\",\r\n    \
             \"id\" : \"ACCESS_TO_MERCHANT_NOT_ALLOWED\",\r\n    \"httpStatusCode\" : 403\r\n  } ],\r\n  \"status\" : 403\r\n}";
         let Err(Error::Authorization(fault)) = read(&answer(403, JSON, body), None, &[], |bytes| {
@@ -485,7 +485,7 @@ mod tests {
             (fault.error_id.as_deref(), fault.code()),
             (Some("e-1"), Some("9007"))
         );
-        // Not found, whatever the body says of its status.
+        // The status of the response counts, whatever the body says.
         let result = read(&answer(404, JSON, &error("20001101")), None, &[], |bytes| {
             serde_json::from_slice(bytes).ok()
         });

@@ -1,8 +1,8 @@
-//! `v1HMAC`: the signature of every request.
+//! The signature of every request, `v1HMAC`.
 //!
-//! HMAC-SHA256 over method, `Content-Type`, `Date`, every `X-GCS-…` header in the order of its lower-case name, and
-//! path with query, each with a line feed behind it. The key is the secret's text as printed; it looks like base64 and
-//! is not decoded. The body is not signed: TLS alone protects it.
+//! It is HMAC-SHA256 over the method, `Content-Type`, `Date`, all `X-GCS-…` headers sorted by their lower-case
+//! names, and path with query, each followed by a line feed. The key is the secret as text: it looks like base64,
+//! but it is not decoded. The body is not signed; only TLS protects it.
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -15,23 +15,23 @@ use crate::communicator::{Authenticator, ToSign};
 use crate::connection::Connection;
 use crate::errors::OAuth2Error;
 
-/// The name of this kind of authorisation, in the properties file and in the header.
+/// The value of `authorizationType` in a properties file, and the scheme in the header.
 pub const V1_HMAC: &str = "v1HMAC";
 
-/// Signs with an API key.
+/// Signs requests with an API key.
 pub struct V1HmacAuthenticator {
     key_id: String,
     secret: SecretString,
 }
 
 impl V1HmacAuthenticator {
-    /// With the id and the secret from the merchant portal.
+    /// Creates an authenticator with the id and the secret from the merchant portal.
     #[must_use]
     pub const fn new(key_id: String, secret: SecretString) -> Self {
         Self { key_id, secret }
     }
 
-    /// The value of `Authorization`.
+    /// Returns the value of `Authorization`.
     #[must_use]
     pub fn sign(&self, request: &ToSign<'_>) -> SecretString {
         let signature = mac(&self.secret, string_to_hash(request).as_bytes());
@@ -50,7 +50,7 @@ impl Authenticator for V1HmacAuthenticator {
     }
 }
 
-/// HMAC-SHA256 with the text of a secret.
+/// HMAC-SHA256 with a secret, taken as text.
 #[expect(
     clippy::expect_used,
     reason = "HMAC takes a key of any length; going on without the key would be worse"
@@ -64,7 +64,7 @@ pub(super) fn mac(secret: &SecretString, message: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// What is signed.
+/// Returns the text that is signed.
 #[must_use]
 pub fn string_to_hash(request: &ToSign<'_>) -> String {
     let mut own: Vec<(String, String)> = request
@@ -91,7 +91,7 @@ pub fn string_to_hash(request: &ToSign<'_>) -> String {
     text
 }
 
-/// A folded line becomes one with a blank; the ends are trimmed.
+/// Unfolds a header's value with a space for each fold, and trims it.
 fn canonical(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
@@ -121,7 +121,7 @@ mod tests {
         serde_json::from_str(include_str!("../../../tests/vectors/online-payments.json")).unwrap()
     }
 
-    /// The names of headers are constants in our code; those of the vectors live as long as the tests.
+    /// Header names are `&'static str`, so the names in the test vectors are leaked.
     fn leaked(text: &str) -> &'static str {
         Box::leak(text.to_owned().into_boxed_str())
     }
@@ -143,11 +143,10 @@ mod tests {
                 text(vector, "api_key_id").into(),
                 text(vector, "secret_api_key").to_owned().into(),
             );
-            // The signature of the given text, whoever built it.
+            // The signature of the vector's own text.
             let signature = STANDARD.encode(mac(&signer.secret, expected.as_bytes()));
             assert_eq!(signature, text(vector, "signature"), "{id}");
-            // And the whole of it, from what is sent: where the sender signs what it sends, or from the vector's own
-            // lines.
+            // And the whole, from the headers as sent if the vector has them, or else from its lines.
             let (method, resource, headers) = match vector["sent_headers"].as_array() {
                 Some(sent) => {
                     let mut headers: Vec<(&'static str, String)> = sent
@@ -195,7 +194,7 @@ mod tests {
         assert!(from_headers >= 6);
     }
 
-    /// Built by another way: RFC 2104 by hand over a text that is joined from its lines.
+    /// A second implementation to compare with: HMAC as in RFC 2104, over text joined from lines.
     fn oracle(secret: &str, method: &str, resource: &str, headers: &[(&'static str, String)]) -> String {
         use sha2::Digest;
         let mut pad = [0_u8; 64];

@@ -1,6 +1,6 @@
-//! The client against a platform of a few lines.
+//! Tests the client against a small simulated platform.
 
-#[allow(dead_code, reason = "the gateway's tests need more of it")]
+#[allow(dead_code, reason = "the gateway's tests use the rest")]
 mod platform;
 
 use std::sync::{Arc, Mutex};
@@ -222,7 +222,7 @@ async fn every_call_goes_where_the_platform_expects_it() {
         .send_test(&SendTestRequest::default())
         .await
         .unwrap();
-    // A body has a type, and a call without one has neither.
+    // Only a request with a body has a content type.
     for seen in platform.seen() {
         let typed = seen.headers.get("content-type").map(String::as_str);
         let expected =
@@ -261,7 +261,7 @@ async fn a_properties_file_is_all_that_a_client_needs() {
             .await;
         assert_eq!(answer.unwrap().result.as_deref(), Some("OK"));
     }
-    // In Java's spelling, and as Node has it.
+    // As spelled for Java, and as JSON for Node.
     Configuration::from_text(&text.replace("v1HMAC", "V1HMAC"), KEY, SECRET.to_owned().into()).unwrap();
     let json = json!({ "host": host, "scheme": "http", "port": port.parse::<u16>().unwrap(), "integrator": "integrator",
         "apiKeyId": KEY, "secretApiKey": SECRET, "shoppingCartExtension": { "creator": "a", "name": "b", "version": "c" } });
@@ -279,7 +279,7 @@ async fn a_properties_file_is_all_that_a_client_needs() {
             .as_deref(),
         Some("OK")
     );
-    // Gone; or with another way to sign.
+    // The file is gone, or names another kind of authorization.
     assert!(Client::from_file(&path, KEY, SECRET.to_owned().into()).is_err());
     let other = text.replace("v1HMAC", "OAuth2");
     let error = Configuration::from_text(&other, KEY, SECRET.to_owned().into())
@@ -322,7 +322,7 @@ async fn what_cannot_be_sent_is_not_sent() {
     for info in ["", "a b", "x\r\ny: z"] {
         assert!(client.with_client_meta_info(info).is_err());
     }
-    // A card in clear, wherever it stands, unless the merchant says that it may.
+    // A card number in any member, unless the communicator allows it.
     let mut request = CreatePaymentRequest::default();
     request.more.insert(
         "cardPaymentMethodSpecificInput".into(),
@@ -439,7 +439,7 @@ async fn the_parts_of_the_communicator_can_be_replaced() {
     ] {
         assert!(sent[1].headers.contains(&(name.0, name.1.to_owned())), "{name:?}");
     }
-    // What would take the place of a header of ours, or begin another one, is not sent.
+    // A header that replaces one of the communicator's, or starts another one, is refused.
     for (name, value) in [
         ("Authorization", "x"),
         ("date", "x"),
@@ -538,7 +538,7 @@ async fn the_log_is_switched_while_in_use_and_shows_no_secret() {
     assert!(log.0.lock().unwrap().is_empty());
     client.enable_logging(Arc::new(WriterLogger::new(log.clone())));
     call().await;
-    // An answer that repeats what was sent, in a sentence.
+    // A response that repeats secrets of the request.
     platform.answers(
         "/v2/MyPSPID/payments/5_0/refund",
         400,
@@ -572,7 +572,7 @@ async fn the_log_is_switched_while_in_use_and_shows_no_secret() {
     ] {
         assert!(text.contains(known), "{known} is not in\n{text}");
     }
-    // A call that gets no answer says so, without an address.
+    // The log of a call without a response does not contain the address.
     client.enable_logging(Arc::new(WriterLogger::new(log.clone())));
     let gone = Configuration::new("http://127.0.0.1:1", "Shop", KEY, SECRET.to_owned().into()).unwrap();
     let gone = Client::from_configuration(&gone).unwrap();

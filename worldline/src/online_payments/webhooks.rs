@@ -1,8 +1,7 @@
-//! Webhooks: the signature over the raw body, keys that can be changed while both are in use, events one by one or in
-//! an array, and the check of the address.
+//! Verifies webhooks and reads their events.
 //!
-//! The signature has no time in it, so an event can be replayed for ever. Who takes one remembers its `id`, and
-//! believes the platform's own answer about the payment rather than the event.
+//! The signature covers the raw body, but no time, so anyone who has seen an event can send it again at any time.
+//! Store the `id` of each event, and look up the payment instead of trusting the event.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,35 +14,35 @@ use subtle::ConstantTimeEq;
 use super::domain::WebhooksEvent;
 use super::signature::mac;
 
-/// Names the key.
+/// The header with the id of the webhook key.
 pub const KEY_ID: &str = "x-gcs-keyid";
-/// The signature.
+/// The header with the signature.
 pub const SIGNATURE: &str = "x-gcs-signature";
-/// What the platform wants back before it uses an address.
+/// The header whose value a new webhook URL must return.
 pub const ENDPOINT_VERIFICATION: &str = "x-gcs-webhooks-endpoint-verification";
 
-/// Finds the secret of a key.
+/// Finds the secrets of webhook keys.
 pub trait SecretKeyStore: Send + Sync {
-    /// The secret, if there is such a key.
+    /// Returns the secret of a key, or `None` if the key is unknown.
     fn secret_key(&self, key_id: &str) -> Option<SecretString>;
 }
 
-/// Keeps keys in memory.
+/// Stores keys in memory. To replace a key, store the new one and remove the old one later.
 #[derive(Default)]
 pub struct InMemorySecretKeyStore(RwLock<BTreeMap<String, SecretString>>);
 
 impl InMemorySecretKeyStore {
-    /// Adds a key, or changes its secret.
+    /// Adds a key, or replaces its secret.
     pub fn store_secret_key(&self, key_id: &str, secret: SecretString) {
         self.keys().insert(key_id.into(), secret);
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     pub fn remove_secret_key(&self, key_id: &str) {
         self.keys().remove(key_id);
     }
 
-    /// Forgets all keys.
+    /// Removes all keys.
     pub fn clear(&self) {
         self.keys().clear();
     }
@@ -60,17 +59,17 @@ impl SecretKeyStore for InMemorySecretKeyStore {
     }
 }
 
-/// Why an event is not taken.
+/// Why a webhook is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// A header is missing or given twice, the key is not known, or the signature does not fit.
+    /// A header is missing or repeated, the key is unknown, or the signature does not match.
     #[error("the signature is missing or wrong")]
     SignatureInvalid,
-    /// The body is not an event, nor an array of them.
-    #[error("the event cannot be read")]
+    /// The body is neither an event nor an array of events.
+    #[error("the body is not a webhook event")]
     Unreadable,
-    /// The event is of another version of the API.
-    #[error("the event is of another version")]
+    /// The event has an `apiVersion` other than `v1`.
+    #[error("the event has another API version")]
     ApiVersion,
 }
 
@@ -78,16 +77,16 @@ pub enum WebhookError {
 pub struct WebhooksHelper(Arc<dyn SecretKeyStore>);
 
 impl WebhooksHelper {
-    /// With the keys of the merchant portal, which are not the API's.
+    /// Creates a helper with the webhook keys from the merchant portal. They are not the API keys.
     #[must_use]
     pub fn new(keys: Arc<dyn SecretKeyStore>) -> Self {
         Self(keys)
     }
 
-    /// Whether the body, as it came in, is the platform's.
+    /// Verifies the signature of a body. Pass the body exactly as it was received.
     ///
     /// # Errors
-    /// `SignatureInvalid`.
+    /// Fails with [`WebhookError::SignatureInvalid`].
     pub fn verify(&self, body: &[u8], headers: &[(&str, &str)]) -> Result<(), WebhookError> {
         let given = STANDARD
             .decode(only(headers, SIGNATURE)?)
@@ -103,7 +102,7 @@ impl WebhooksHelper {
         }
     }
 
-    /// The events of a body that is the platform's.
+    /// Verifies the signature of a body and returns its events.
     pub fn unmarshal(
         &self,
         body: &[u8],
@@ -125,14 +124,14 @@ impl WebhooksHelper {
     }
 }
 
-/// What `validateCredentials` wants as proof of a secret: the signature of nothing.
+/// Returns the proof of a secret that `validateCredentials` expects: the signature of an empty body.
 #[must_use]
 pub fn credentials_proof(secret: &SecretString) -> String {
     STANDARD.encode(mac(secret, b""))
 }
 
-/// What to answer, as plain text and alone, to a `GET` that asks whether the address is ours. It comes from outside:
-/// nothing is given back that could be more than a word.
+/// Returns the plain-text body with which to answer the `GET` that verifies a webhook URL. `None` if the header is
+/// missing or has an unexpected value: it comes from outside, so only letters, digits and a few signs are returned.
 #[must_use]
 pub fn endpoint_verification(headers: &[(&str, &str)]) -> Option<String> {
     let value = only(headers, ENDPOINT_VERIFICATION).ok()?;
@@ -186,7 +185,7 @@ mod tests {
             let text = |name: &str| vector["headers"][name].as_str().unwrap();
             let (key, signature) = (text("X-GCS-KeyId"), text("X-GCS-Signature"));
             let id = vector["id"].as_str().unwrap();
-            // In any order, in any case, with anything beside them.
+            // Headers in any order, in any case, among others.
             for headers in [
                 vec![("X-GCS-KeyId", key), ("X-GCS-Signature", signature)],
                 vec![

@@ -1,4 +1,4 @@
-//! An acquirer of a few lines. The gateway's tests include this file, too.
+//! A small simulated acquirer. The gateway's tests include this file, too.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,17 +16,17 @@ pub(crate) const PAN: &str = "4176669999000104";
 pub(crate) const SECRET: &str = "s+cr&t=%7";
 pub(crate) const PROCESSING: &str = "/processing/v1/100812/520000214";
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     Nothing,
-    /// Done, and the answer comes too late.
+    /// The operation is done, but the response comes too late.
     LateAfter,
-    /// Nothing was done, and no answer comes.
+    /// The operation is not done, and no response comes.
     LateBefore,
-    /// Done, and a proxy lost the answer.
+    /// The operation is done, but a proxy loses the response.
     GatewayAfter,
-    /// The token is no longer taken.
+    /// The token is rejected.
     Unauthorized,
 }
 
@@ -43,9 +43,9 @@ pub(crate) struct Seen {
 pub(crate) struct Acquirer {
     pub(crate) seen: Mutex<Vec<Seen>>,
     pub(crate) troubles: Mutex<Vec<Trouble>>,
-    /// What is answered to a path instead.
+    /// Fixed responses, by path.
     pub(crate) fixed: Mutex<BTreeMap<String, (u16, Value)>>,
-    /// Operations by their id, with the body that they came with.
+    /// Request and response of each operation, by its id.
     pub(crate) known: Mutex<BTreeMap<String, (Value, Value)>>,
     pub(crate) operations: Mutex<Vec<Value>>,
     pub(crate) tokens: AtomicU32,
@@ -84,7 +84,7 @@ impl Acquirer {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// A repeat with the same id and body is answered as the first time; with another body it is a conflict.
+    /// A repeat with the same id and body gets the first response; with another body it is a conflict.
     fn carry_out(&self, seen: &Seen) -> (u16, Value) {
         if let Some(fixed) = self.fixed.lock().unwrap().get(&seen.path) {
             return fixed.clone();

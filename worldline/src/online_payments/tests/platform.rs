@@ -1,4 +1,4 @@
-//! A platform of a few lines. The gateway's tests include this file, too.
+//! A small simulated platform. The gateway's tests include this file, too.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,19 +20,19 @@ pub(crate) const KEY: &str = "TESTKEY0001";
 pub(crate) const SECRET: &str = "dGVzdC1zZWNyZXQtMDAwMQ==";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     Nothing,
-    /// Done, and the answer comes too late.
+    /// The operation is done, but the response comes too late.
     LateAfter,
-    /// Nothing was done, and no answer comes.
+    /// The operation is not done, and no response comes.
     LateBefore,
-    /// Done, and a proxy lost the answer.
+    /// The operation is done, but a proxy loses the response.
     GatewayAfter,
-    /// The platform says that it failed, and had done it.
+    /// The operation is done, but the platform responds with an error.
     ErrorAfter,
-    /// The first request is under way.
+    /// The first request is in progress.
     Busy,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Seen {
 pub(crate) struct Platform {
     /// Status, code and flags of a new payment.
     pub(crate) payment: Mutex<Value>,
-    /// What is answered to a path instead.
+    /// Fixed responses, by path.
     pub(crate) fixed: Mutex<BTreeMap<String, (u16, Value)>>,
     pub(crate) troubles: Mutex<Vec<Trouble>>,
     pub(crate) answers: Mutex<BTreeMap<String, (u16, Value)>>,
@@ -102,7 +102,7 @@ impl Platform {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// What the platform itself does: a key that it knows gets the first answer again.
+    /// Carries out a request. A known idempotence key gets the first response again.
     fn carry_out(&self, seen: &Seen) -> (u16, Value) {
         if let Some(fixed) = self.fixed.lock().unwrap().get(&seen.path) {
             return fixed.clone();
@@ -219,7 +219,7 @@ pub(crate) fn text(headers: &HeaderMap) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Rebuilt from what came in.
+/// Computes the signature of a received request.
 pub(crate) fn signature(seen: &Seen) -> String {
     let header = |name: &str| seen.headers.get(name).cloned().unwrap_or_default();
     let mut text = format!(
@@ -235,7 +235,7 @@ pub(crate) fn signature(seen: &Seen) -> String {
     format!("GCS v1HMAC:{KEY}:{}", mac(SECRET, &text))
 }
 
-/// As the platform signs, in base64.
+/// HMAC-SHA256 in base64, as the platform computes it.
 pub(crate) fn mac(secret: &str, text: &str) -> String {
     let mut mac: Hmac<Sha256> = Hmac::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text.as_bytes());
