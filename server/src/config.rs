@@ -449,7 +449,7 @@ fn http(table: &Settings<'_>) -> (Timeouts, CallLimits) {
     };
     let calls = CallLimits {
         under_way: count(table, "calls_per_platform", 64, &(1..=10_000)),
-        waiting: count(table, "waiting_per_platform", 128, &(0..=10_000)),
+        waiting: count(table, "waiting_per_platform", 512, &(0..=10_000)),
         wait: Duration::from_millis(table.integer("wait_ms", 5000, &(0..=60_000))),
     };
     table.finish();

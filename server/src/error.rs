@@ -555,7 +555,8 @@ impl From<&StoreError> for ApiError {
             | StoreError::Linked
             | StoreError::TooNew
             | StoreError::OtherMigration(_)
-            | StoreError::Unknown(_) => Self::internal(&cause),
+            | StoreError::Unknown(_)
+            | StoreError::Panicked => Self::internal(&cause),
         }
     }
 }

@@ -156,19 +156,19 @@ pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
         platform,
         kind,
         mode,
-        reference,
-        platform_state: &opened.state,
-        customer,
+        reference: reference.clone(),
+        platform_state: opened.state,
+        customer: request.customer.clone(),
         // A payment that refers to a stored card does not charge its token: the customer enters the card again.
-        token_id: request.token.as_ref().filter(|_| kind == Kind::Update),
+        token_id: request.token.clone().filter(|_| kind == Kind::Update),
         amount: minor.zip(currency),
-        description,
+        description: description.to_owned(),
         capture_later: capture == Capture::Later,
         created_at,
         expires_at,
     };
     Ok(Opened {
-        id: app.store.add_session(&session).await?,
+        id: app.store.add_session(session).await?,
         platform,
         mode,
         created_at,
@@ -289,16 +289,16 @@ pub(crate) async fn exchange(
         platform,
         kind: Kind::Tokenize,
         mode: Mode::Direct,
-        reference,
-        platform_state: &SecretString::default(),
+        reference: reference.to_owned(),
+        platform_state: SecretString::default(),
         customer: None,
         token_id: None,
         amount: None,
-        description: "",
+        description: String::new(),
         created_at: now,
         expires_at: now + EXCHANGE_MS,
     };
-    Ok(app.store.add_session_once(&session).await?)
+    Ok(app.store.add_session_once(session).await?)
 }
 
 /// A session and what came of it.

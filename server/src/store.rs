@@ -3,38 +3,46 @@
 //! The store knows no payment rules. Within the transaction that writes a new state, it asks its caller what that
 //! state is.
 //!
-//! Every commit is on disk before it returns (`synchronous = FULL`). One process owns the file. At start it recovers
-//! what the last process left unfinished; a second process would do that to the work of the first.
+//! Every commit is on disk before it returns (`synchronous = FULL`), and transactions that arrive together share one.
+//! One process owns the file. At start it recovers what the last process left unfinished; a second process would do
+//! that to the work of the first.
 
 mod changes;
+mod connection;
 mod health;
 mod idempotency;
 mod ids;
 mod migrations;
 mod notifications;
 mod payments;
+#[cfg(test)]
+mod plans;
+mod reader;
 mod sessions;
+mod sql;
 mod tokens;
 mod upkeep;
+mod worker;
+mod writer;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cardseal::platform::Platform;
-use sqlx::query::Query;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Connection, Row, Sqlite, SqlitePool, Transaction};
+
+use connection::Settings;
+use reader::Readers;
+use sql::{Columns, Db, Listed, readable, statements};
+use writer::Writer;
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
-pub use notifications::{Effect, Notice, NoticeAction, NoticeSubject};
+pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
@@ -44,16 +52,22 @@ pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a database connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections read single rows, and how many read lists. A list that takes long delays other lists only.
+const READERS: usize = 2;
+const LIST_READERS: usize = 2;
+
+/// What failed in the database.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database failed.
     #[error("database: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Cause),
     /// The disk is full or failing, or the file is locked or read-only. Nothing was stored; it may work later.
     #[error("the database cannot be used: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Cause),
     /// The file, or its lock file, cannot be opened.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
@@ -82,28 +96,25 @@ pub enum StoreError {
     /// A column has a value that this version does not know.
     #[error("a column has an unknown value: {0}")]
     Unknown(&'static str),
+    /// A bug ended a transaction. Nothing was stored.
+    #[error("a transaction panicked")]
+    Panicked,
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let unavailable = if let sqlx::Error::Database(error) = &error {
-            let code = error.code().and_then(|code| code.parse::<u32>().ok());
-            // The low byte is the kind: no permission, busy, locked, out of memory, read-only, input or output,
-            // corrupt, full, cannot be opened, not a database.
-            code.is_some_and(|code| matches!(code & 0xff, 3 | 5 | 6 | 7 | 8 | 10 | 11 | 13 | 14 | 26))
+/// Whether a result code of SQLite says that the file or the disk cannot be used now.
+const fn is_unavailable(code: i32) -> bool {
+    // The low byte is the kind: no permission, busy, locked, out of memory, read-only, input or output, corrupt, full,
+    // cannot be opened, not a database.
+    matches!(code & 0xff, 3 | 5 | 6 | 7 | 8 | 10 | 11 | 13 | 14 | 26)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        if code.is_some_and(is_unavailable) {
+            Self::Unavailable(error.into())
         } else {
-            matches!(
-                error,
-                sqlx::Error::Io(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
-                    | sqlx::Error::WorkerCrashed
-            )
-        };
-        if unavailable {
-            Self::Unavailable(error)
-        } else {
-            Self::Database(error)
+            Self::Database(error.into())
         }
     }
 }
@@ -113,17 +124,14 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The open database. A method that returns a [`StoreError`] has stored nothing.
 pub struct Store {
-    /// A single connection. Writes queue here and not inside SQLite.
-    writer: SqlitePool,
-    reader: SqlitePool,
-    /// Whether a write failed in a way that may have broken its connection.
-    suspect: Arc<AtomicBool>,
+    writer: Writer,
+    reader: Readers,
+    lists: Readers,
     /// Whether a secret was wiped that may still be in the write-ahead log.
-    wiped: AtomicBool,
+    wiped: Arc<AtomicBool>,
     health: health::Probe,
     under_way: UnderWay,
     busy_timeout: Duration,
-    _lock: File,
 }
 
 impl Store {
@@ -140,79 +148,48 @@ impl Store {
     /// # Errors
     /// If the database is in use, is newer than this version, or cannot be opened.
     pub async fn open_with(path: &Path, busy_timeout: Duration) -> Result<Self> {
+        Self::open_patiently(path, busy_timeout, ACQUIRE_TIMEOUT).await
+    }
+
+    async fn open_patiently(path: &Path, busy_timeout: Duration, patience: Duration) -> Result<Self> {
         let (path, lock) = take_possession(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(busy_timeout)
-            .foreign_keys(true)
-            // Overwrites what is deleted, so that it does not stay in free pages.
-            .pragma("secure_delete", "ON");
-        let suspect = Arc::new(AtomicBool::new(false));
-        let noticed = Arc::clone(&suspect);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // When the disk is full, SQLite rolls a transaction back by itself. The connection still counts it as
-            // open and refuses every later one. And a connection to a file that was read-only stays read-only.
-            .before_acquire(move |connection, _| {
-                let failed = noticed.swap(false, Ordering::AcqRel) || connection.is_in_transaction();
-                if failed {
-                    tracing::warn!("a database connection failed and is replaced");
-                }
-                Box::pin(std::future::ready(Ok(!failed)))
-            })
-            .connect_with(options.clone())
-            .await?;
-        migrations::run(&writer).await?;
-        // Only after the migration: a connection that knows the old tables would misread the new ones.
-        let reader = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        // Before the others: a connection that knows the old tables would misread the new ones.
+        migrations::run(&path, busy_timeout).await?;
+        let settings = Settings { path, busy_timeout };
         Ok(Self {
-            writer,
-            reader,
-            suspect,
+            writer: Writer::open(settings.clone(), patience, Arc::new(lock))?,
+            reader: Readers::start(&settings, "store-reader", READERS, patience)?,
+            lists: Readers::start(&settings, "store-lists", LIST_READERS, patience)?,
             // The last process may have left something in the log.
-            wiped: AtomicBool::new(true),
+            wiped: Arc::new(AtomicBool::new(true)),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
             busy_timeout,
-            _lock: lock,
         })
     }
 
-    async fn write(&self) -> Result<Transaction<'_, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| {
-            if matches!(error, sqlx::Error::Database(_)) {
-                self.suspect.store(true, Ordering::Release);
-            }
-            error.into()
-        })
+    /// Runs a transaction. What it returns as `Ok` is stored, and on the disk; an error means that nothing is.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.transaction(work).await
     }
 
-    /// Returns the first row of a query. If the query fails, its connection is closed.
-    async fn row(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Option<SqliteRow>> {
-        let mut connection = self.reader.acquire().await?;
-        let result = query.fetch_optional(&mut *connection).await;
-        if result.is_err() {
-            connection.close_on_drop();
-        }
-        Ok(result?)
+    /// Reads a row.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reader.read(work).await
     }
 
-    /// Returns all rows of a query. If the query fails, its connection is closed.
-    async fn rows(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>> {
-        let mut connection = self.reader.acquire().await?;
-        let result = query.fetch_all(&mut *connection).await;
-        if result.is_err() {
-            connection.close_on_drop();
-        }
-        Ok(result?)
+    /// Reads rows.
+    async fn list<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.lists.read(work).await
     }
 
     /// Checks that the database answers.
@@ -220,14 +197,20 @@ impl Store {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.row(sqlx::query("SELECT 1")).await.map(|_| ())
+        self.read(|db| db.exists(PING, [])).await.map(|_| ())
     }
 
     /// Closes the database.
     pub async fn close(&self) {
+        // The last connection empties the log, and only one that writes can do that.
         self.reader.close().await;
+        self.lists.close().await;
         self.writer.close().await;
     }
+}
+
+statements! {
+    PING = "SELECT 1";
 }
 
 /// Creates the file, readable by its owner only, and locks it until the process ends.
@@ -263,88 +246,56 @@ fn take_possession(path: &Path) -> Result<(PathBuf, File)> {
     }
 }
 
-/// Reads a row. An error has its table and id, but never a value.
-fn readable<T>(table: &'static str, row: &SqliteRow, read: impl Fn(&SqliteRow) -> Result<T>) -> Result<T> {
-    read(row).map_err(|error| {
-        let id = row.try_get::<String, _>("id").ok();
-        let plain = |id: &String| {
-            id.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        StoreError::Unreadable {
-            table,
-            row: id.filter(plain).unwrap_or_else(|| "without a readable id".into()),
-            reason: if let StoreError::Unknown(what) = error {
-                format!("its {what} is not known")
-            } else {
-                error.to_string()
-            },
-        }
-    })
-}
-
 /// The platform of a row.
-fn platform(row: &SqliteRow) -> Result<Platform> {
-    Platform::from_id(row.try_get("platform")?).ok_or(StoreError::Unknown("platform"))
-}
-
-/// A page of a list. Rows that cannot be read are logged and skipped, and later rows fill the page.
-struct Readable<T> {
-    items: Vec<T>,
-    after: Option<String>,
-    limit: usize,
-    more: bool,
-}
-
-impl<T> Readable<T> {
-    fn new(after: Option<&str>, limit: u32) -> Self {
-        Self {
-            items: Vec::new(),
-            after: after.map(Into::into),
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            more: true,
-        }
-    }
-
-    /// The row to go on after, and how many rows are still missing.
-    fn wanted(&self) -> Option<(Option<String>, i64)> {
-        let left = self.limit - self.items.len();
-        (self.more && left > 0).then(|| (self.after.clone(), i64::try_from(left).unwrap_or(i64::MAX)))
-    }
-
-    fn add(&mut self, rows: &[SqliteRow], read: impl Fn(&SqliteRow) -> Result<T>) -> Result<()> {
-        self.more = self.items.len() + rows.len() >= self.limit;
-        for row in rows {
-            match read(row) {
-                Ok(item) => self.items.push(item),
-                Err(cause @ StoreError::Unreadable { .. }) => {
-                    tracing::error!(%cause, "a row is missing from a list because it cannot be read");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(row) = rows.last() {
-            self.after = Some(row.try_get("id")?);
-        }
-        Ok(())
-    }
-
-    fn into_inner(self) -> Vec<T> {
-        self.items
-    }
+fn platform(columns: &mut Columns<'_>) -> Result<Platform> {
+    columns.word("platform", Platform::from_id)
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::SqlitePool;
+    use sqlx::sqlite::SqliteConnectOptions;
+
     use super::migrations::MIGRATIONS;
     use super::*;
     use crate::payments::abandoned;
 
-    const ATTEMPT: Attempt<'_> = Attempt {
-        body_hash: "h",
-        card: None,
-        taker: Taker::Platform,
-    };
+    fn attempt() -> Attempt {
+        Attempt {
+            body_hash: "h".into(),
+            card: None,
+            taker: Taker::Platform,
+        }
+    }
+
+    fn new_payment(session: Option<&SessionId>, reference: &str) -> NewPayment {
+        NewPayment {
+            platform: Platform::GreenPay,
+            amount: cardseal_gateways::Amount::parse("1.00", "USD").unwrap(),
+            token_id: None,
+            session_id: session.cloned(),
+            order_reference: reference.into(),
+            description: "x".into(),
+            customer: None,
+            brand: None,
+            bin: None,
+            last4: None,
+            capture_later: false,
+            network_token: None,
+        }
+    }
+
+    /// Runs a statement that the store itself does not have.
+    async fn run(store: &Store, statement: &str) -> Result<()> {
+        let statement = statement.to_owned();
+        let run = move |db: &Db<'_>| Ok(db.connection().execute_batch(&statement)?);
+        store.write(run).await
+    }
+
+    async fn pragma(store: &Store, text: &'static str) -> i64 {
+        let query = move |db: &Db<'_>| Ok(db.connection().query_row(text, [], |row| row.get(0))?);
+        store.writer.alone(query).await.unwrap()
+    }
 
     #[tokio::test]
     async fn payments_of_the_first_version_are_carried_over() {
@@ -391,11 +342,8 @@ mod tests {
             (change.movement, change.whole, change.again),
             (Movement::Void, true, true)
         );
-        let broken = sqlx::query("PRAGMA foreign_key_check")
-            .fetch_all(&store.reader)
-            .await
-            .unwrap();
-        assert!(broken.is_empty());
+        let broken = "SELECT count(*) FROM pragma_foreign_key_check";
+        assert_eq!(pragma(&store, broken).await, 0);
     }
 
     /// A store of the version before, with what this one would not let in.
@@ -471,15 +419,11 @@ mod tests {
     async fn a_platforms_token_is_active_once() {
         let (_folder, store) = before_binding("").await;
         let insert = async |id: &str, platform: &str, status: &str| {
-            sqlx::query(
+            let statement = format!(
                 "INSERT INTO tokens (id, platform, platform_token, status, created_at, updated_at)
-                    VALUES (?, ?, 'PMT_1', ?, 1, 1)",
-            )
-            .bind(id)
-            .bind(platform)
-            .bind(status)
-            .execute(&store.writer)
-            .await
+                    VALUES ('{id}', '{platform}', 'PMT_1', '{status}', 1, 1)"
+            );
+            run(&store, &statement).await
         };
         insert("tok_1", "gp_api", "active").await.unwrap();
         insert("tok_2", "gp_api", "active").await.unwrap_err();
@@ -524,15 +468,11 @@ mod tests {
             .map(|index| (format!("pay_a{index}"), "greenpay"))
             .chain([("pay_z".into(), "online_payments")])
         {
-            sqlx::query(
+            let statement = format!(
                 "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
-                    created_at, updated_at) VALUES (?1, ?2, 'unknown', 1, 'EUR', ?1, 'x', 1, 1)",
-            )
-            .bind(id)
-            .bind(platform)
-            .execute(&store.writer)
-            .await
-            .unwrap();
+                    created_at, updated_at) VALUES ('{id}', '{platform}', 'unknown', 1, 'EUR', '{id}', 'x', 1, 1)"
+            );
+            run(&store, &statement).await.unwrap();
         }
         let found = store.unknown_payments(Platform::OnlinePayments, 5, 16).await;
         assert_eq!(found.unwrap(), ["pay_z"]);
@@ -557,15 +497,12 @@ mod tests {
             ("pay_soon", now + 200_000),
             ("pay_tomorrow", now + 86_400_000),
         ] {
-            sqlx::query(
+            let statement = format!(
                 "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
-                    look_at, created_at, updated_at) VALUES (?1, 'gp_api', 'unknown', 1, 'EUR', ?1, 'x', ?2, 1, 1)",
-            )
-            .bind(id)
-            .bind(look_at)
-            .execute(&store.writer)
-            .await
-            .unwrap();
+                    look_at, created_at, updated_at)
+                    VALUES ('{id}', 'gp_api', 'unknown', 1, 'EUR', '{id}', 'x', {look_at}, 1, 1)"
+            );
+            run(&store, &statement).await.unwrap();
         }
         let due = store.unknown_payments(Platform::GpApi, now, 16).await.unwrap();
         assert_eq!(due, ["pay_tomorrow", "pay_early", "pay_late"]);
@@ -621,25 +558,21 @@ mod tests {
 
     async fn session(store: &Store, description: &str) -> Result<SessionId> {
         store
-            .add_session(&NewSession {
+            .add_session(NewSession {
                 platform: Platform::GreenPay,
                 kind: cardseal::session::Kind::Payment,
                 mode: cardseal::session::Mode::Relay,
-                reference: "r",
-                platform_state: &"s3cret-of-the-platform".to_owned().into(),
+                reference: "r".into(),
+                platform_state: "s3cret-of-the-platform".to_owned().into(),
                 customer: None,
                 token_id: None,
                 amount: Some((100, "USD")),
-                description,
+                description: description.into(),
                 capture_later: false,
                 created_at: 1,
                 expires_at: 1000,
             })
             .await
-    }
-
-    async fn pragma(pool: &SqlitePool, text: &'static str) -> i64 {
-        sqlx::query_scalar(text).fetch_one(pool).await.unwrap()
     }
 
     /// SQLite rolls back by itself when the disk is full. A connection that still counts the transaction as open
@@ -650,7 +583,7 @@ mod tests {
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
         // To the connection, a file that may not grow is a disk that is full.
         for _ in 0..2 {
-            pragma(&store.writer, "PRAGMA max_page_count = 1").await;
+            pragma(&store, "PRAGMA max_page_count = 1").await;
             let long = "x".repeat(3000);
             let mut stored = 0;
             let error = loop {
@@ -670,10 +603,8 @@ mod tests {
     async fn the_first_write_after_a_read_only_time_works() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
-        sqlx::query("PRAGMA query_only = ON")
-            .execute(&store.writer)
-            .await
-            .unwrap();
+        let read_only = |db: &Db<'_>| Ok(db.connection().execute_batch("PRAGMA query_only = ON")?);
+        store.writer.alone(read_only).await.unwrap();
         let error = session(&store, "x").await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         session(&store, "x").await.unwrap();
@@ -702,15 +633,33 @@ mod tests {
     #[tokio::test]
     async fn a_reading_connection_that_failed_is_closed() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
-        assert_eq!(store.reader.size(), 1);
-        assert!(store.row(sqlx::query("SELECT * FROM nothing")).await.is_err());
-        assert!(store.rows(sqlx::query("SELECT * FROM nothing")).await.is_err());
-        let patience = std::time::Instant::now() + Duration::from_secs(10);
-        while store.reader.size() > 0 {
-            assert!(std::time::Instant::now() < patience, "it stays open");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let path = folder.path().join("x.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        let settings = Settings {
+            path: path.canonicalize().unwrap(),
+            busy_timeout: BUSY_TIMEOUT,
+        };
+        let reader = Readers::start(&settings, "reader", 1, ACQUIRE_TIMEOUT).unwrap();
+        // What is set for one connection is not set for the next.
+        let cache = async || -> i64 {
+            let query = |db: &Db<'_>| {
+                Ok(db
+                    .connection()
+                    .query_row("PRAGMA cache_size", [], |row| row.get(0))?)
+            };
+            reader.read(query).await.unwrap()
+        };
+        let execute = async |text: &'static str| {
+            let run = move |db: &Db<'_>| Ok(db.connection().execute_batch(text)?);
+            reader.read(run).await
+        };
+        let usual = cache().await;
+        execute("PRAGMA cache_size = 77").await.unwrap();
+        assert_eq!(cache().await, 77);
+        execute("SELECT * FROM nothing").await.unwrap_err();
+        assert_eq!(cache().await, usual);
+        // It cannot write.
+        execute("DELETE FROM sessions").await.unwrap_err();
         store.ping().await.unwrap();
     }
 
@@ -719,25 +668,11 @@ mod tests {
     async fn what_nobody_works_on_is_recovered_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
-        let amount = cardseal_gateways::Amount::parse("1.00", "USD").unwrap();
         let id = session(&store, "x").await.unwrap();
         let other = session(&store, "x").await.unwrap();
         let claim = async |session: &SessionId, reference: &str| {
-            let new = NewPayment {
-                platform: Platform::GreenPay,
-                amount: &amount,
-                token_id: None,
-                session_id: Some(session),
-                order_reference: reference,
-                description: "x",
-                customer: None,
-                brand: None,
-                bin: None,
-                last4: None,
-                capture_later: false,
-                network_token: None,
-            };
-            let Claim::New(payment, claimed) = store.claim_payment(None, &new, &ATTEMPT, 0, 1).await.unwrap()
+            let new = new_payment(Some(session), reference);
+            let Claim::New(payment, claimed) = store.claim_payment(None, new, attempt(), 0, 1).await.unwrap()
             else {
                 panic!("not claimed")
             };
@@ -773,14 +708,16 @@ mod tests {
         );
 
         let card = session(&store, "x").await.unwrap();
-        let SessionClaim::Claimed(_, held) = store.claim_session(&card, &ATTEMPT, 1, 0).await.unwrap() else {
+        let SessionClaim::Claimed(_, held) = store.claim_session(&card, attempt(), 1, 0).await.unwrap()
+        else {
             panic!("not claimed")
         };
         store.recover(&abandoned(), 2).await.unwrap();
         assert_eq!(state(&card).await, SessionState::Busy);
         // The next one begins before the last one is quite over.
         store.reopen_session(&card).await.unwrap();
-        let SessionClaim::Claimed(_, next) = store.claim_session(&card, &ATTEMPT, 1, 0).await.unwrap() else {
+        let SessionClaim::Claimed(_, next) = store.claim_session(&card, attempt(), 1, 0).await.unwrap()
+        else {
             panic!("not claimed")
         };
         drop(held);
@@ -804,26 +741,12 @@ mod tests {
     async fn what_begins_just_now_was_not_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(&folder.path().join("x.sqlite")).await.unwrap());
-        let amount = cardseal_gateways::Amount::parse("1.00", "USD").unwrap();
         let tasks = Arc::clone(&store);
         let claims = tokio::spawn(async move {
             let mut claims = Vec::new();
             for number in 0..400 {
-                let new = NewPayment {
-                    platform: Platform::GreenPay,
-                    amount: &amount,
-                    token_id: None,
-                    session_id: None,
-                    order_reference: &format!("order-{number}"),
-                    description: "x",
-                    customer: None,
-                    brand: None,
-                    bin: None,
-                    last4: None,
-                    capture_later: false,
-                    network_token: None,
-                };
-                claims.push(tasks.claim_payment(None, &new, &ATTEMPT, 0, 1).await.unwrap());
+                let new = new_payment(None, &format!("order-{number}"));
+                claims.push(tasks.claim_payment(None, new, attempt(), 0, 1).await.unwrap());
             }
             claims
         });
@@ -866,13 +789,9 @@ mod tests {
             ("direct", "online_payments", PAGE_GRACE_MS),
         ] {
             let id = session(&store, "x").await.unwrap();
-            sqlx::query("UPDATE sessions SET mode = ?, platform = ? WHERE id = ?")
-                .bind(mode)
-                .bind(platform)
-                .bind(&id)
-                .execute(&store.writer)
-                .await
-                .unwrap();
+            let changed =
+                format!("UPDATE sessions SET mode = '{mode}', platform = '{platform}' WHERE id = '{id}'");
+            run(&store, &changed).await.unwrap();
             for (now, wiped) in [(1000 + grace, 0), (1001 + grace, 1)] {
                 assert_eq!(
                     store
@@ -908,7 +827,7 @@ mod tests {
         backup.rollback().await.unwrap();
         assert!(store.empty_log().await.unwrap());
         // A lock of another process is waited for as before.
-        assert_eq!(pragma(&store.writer, "PRAGMA busy_timeout").await, 20_000);
+        assert_eq!(pragma(&store, "PRAGMA busy_timeout").await, 20_000);
     }
 
     #[tokio::test]
@@ -916,26 +835,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
         for id in ["pay_1", "pay_2", "pay_3", "pay_4"] {
-            sqlx::query(
+            let statement = format!(
                 "INSERT INTO payments (id, platform, status, amount_minor, currency, order_reference, description,
-                    created_at, updated_at) VALUES (?1, 'greenpay', 'approved', 1, 'EUR', ?1, 'x', 1, 1)",
-            )
-            .bind(id)
-            .execute(&store.writer)
-            .await
-            .unwrap();
+                    created_at, updated_at) VALUES ('{id}', 'greenpay', 'approved', 1, 'EUR', '{id}', 'x', 1, 1)"
+            );
+            run(&store, &statement).await.unwrap();
         }
         // As a bad sector would, past the checks.
         for damage in [
             "UPDATE payments SET status = 'approvee' WHERE id = 'pay_3'",
             "UPDATE payments SET currency = CAST(x'45ff52' AS TEXT) WHERE id = 'pay_2'",
         ] {
-            let mut connection = store.writer.acquire().await.unwrap();
-            sqlx::query("PRAGMA ignore_check_constraints = ON")
-                .execute(&mut *connection)
-                .await
-                .unwrap();
-            sqlx::query(damage).execute(&mut *connection).await.unwrap();
+            let damage = format!("PRAGMA ignore_check_constraints = ON; {damage}");
+            run(&store, &damage).await.unwrap();
         }
         for id in ["pay_3", "pay_2"] {
             let error = store.payment(&id.into()).await.err().unwrap();
@@ -959,16 +871,17 @@ mod tests {
     async fn every_commit_is_on_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
-        for pool in [&store.writer, &store.reader] {
-            let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-                .fetch_one(pool)
-                .await
-                .unwrap();
-            let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-                .fetch_one(pool)
-                .await
-                .unwrap();
-            assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+        let settings = |db: &Db<'_>| -> Result<(String, i64)> {
+            let mode = db
+                .connection()
+                .query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+            let synchronous = db
+                .connection()
+                .query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+            Ok((mode, synchronous))
+        };
+        for found in [store.writer.alone(settings).await, store.read(settings).await] {
+            assert_eq!(found.unwrap(), ("wal".to_owned(), 2));
         }
     }
 

@@ -220,6 +220,53 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_told_and_charges_nothing_tw
     );
 }
 
+/// What is stored together is answered together: a kill between the two may not take back what somebody was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_many_share_a_commit_loses_nothing_that_was_told() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cardseal.toml");
+    let more = "[limits]\nbrowser_requests_per_minute = 1000000\nbrowser_burst = 100000\n\
+        attempts_per_minute = 1000000\nsessions_per_minute = 1000000\n[log]\nlevel = \"error\"\n";
+    let text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", more);
+    std::fs::write(&config, text).unwrap();
+    let client = crate::shop::client();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for round in 1..=3_usize {
+        let program = Program::start(&config);
+        let over = Arc::new(AtomicBool::new(false));
+        let mut callers = Vec::new();
+        for _ in 0..48 {
+            let (client, told, over) = (client.clone(), Arc::clone(&told), Arc::clone(&over));
+            let url = format!("{}/v1/sessions", program.url);
+            callers.push(tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    let session = call(&client, "POST", url.clone(), Some(&json!({})), None).await;
+                    if let Some((201, session)) = session {
+                        told.lock().await.push(session["id"].as_str().unwrap().to_owned());
+                    }
+                }
+            }));
+        }
+        let patience = Instant::now() + Duration::from_secs(60);
+        while told.lock().await.len() < 200 * round {
+            assert!(Instant::now() < patience, "too little happens");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        program.kill();
+        over.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
+    let program = Program::start(&config);
+    for id in told.lock().await.iter() {
+        let url = format!("{}/v1/sessions/{id}", program.url);
+        let (status, session) = call(&client, "GET", url, None, None).await.unwrap();
+        assert_eq!((status, &session["id"]), (200, &json!(id)));
+    }
+}
+
 /// A customer: a new card, then two charges of it.
 async fn work(client: &reqwest::Client, told: &Mutex<Told>, key: &GreenPay, url: &str, counter: &AtomicU32) {
     let Some((201, session)) = call(

@@ -43,15 +43,15 @@ pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, E
 async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     let join = Join::within(app.config.limits.idempotency_wait);
     let (change, payment, claimed) = loop {
-        let key = request.key.as_ref();
+        let (movement, amount) = (request.movement, request.amount);
         let new = NewChange {
-            payment: &request.payment,
-            movement: request.movement,
-            bin: request.bin.as_deref(),
-            key: key.map(|(key, fingerprint)| (key, fingerprint)),
+            payment: request.payment.clone(),
+            movement,
+            bin: request.bin.clone(),
+            key: request.key.clone(),
         };
-        let decide = |payment: &Payment| decide(payment, request.movement, request.amount);
-        match app.store.claim_change(&new, decide, app.clock.now()).await? {
+        let decide = move |payment: &Payment| decide(payment, movement, amount);
+        match app.store.claim_change(new, decide, app.clock.now()).await? {
             ChangeClaim::New(change, payment, claimed) => break (change, payment, claimed),
             ChangeClaim::Answered(answer) => return Ok(Reply::Stored(answer)),
             ChangeClaim::Reused => return Err(Reason::KeyReused.into()),
@@ -93,7 +93,14 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
     });
     let stored = store_outcome(app, "change", in_flight.id.as_str(), move |app| {
         let finish = Arc::clone(&finish);
-        async move { finish.store(&app).await }
+        async move {
+            let change = finish.change.clone();
+            let answer = {
+                let finish = Arc::clone(&finish);
+                move |payment: &Payment| finish.answer(payment)
+            };
+            store_result(&app, &change, finish.result, Reporter::Call, answer).await
+        }
     })
     .await;
     match (stored, error) {
@@ -173,9 +180,9 @@ pub(super) async fn store_result(
     change: &ChangeId,
     result: ChangeResult,
     by: Reporter,
-    answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
+    answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send + 'static,
 ) -> Result<Payment, StoreError> {
-    let decide = |payment: &Payment, change: &Change| update(payment, change, result, by);
+    let decide = move |payment: &Payment, change: &Change| update(payment, change, result, by);
     app.store
         .finish_change(change, result, decide, answer, app.clock.now())
         .await
@@ -220,13 +227,6 @@ struct Finish {
 }
 
 impl Finish {
-    async fn store(&self, app: &App) -> Result<Payment, StoreError> {
-        store_result(app, &self.change, self.result, Reporter::Call, |payment| {
-            self.answer(payment)
-        })
-        .await
-    }
-
     /// The answer for repeated requests.
     fn answer(&self, payment: &Payment) -> Option<StoredAnswer> {
         match &self.error {

@@ -346,21 +346,21 @@ async fn session_gone(app: &App, charge: &Charge) -> Result<Error, Error> {
 
 async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
     let (token, session, bin) = match &charge.source {
-        Source::Token { token, .. } => (Some(token), None, token.bin.as_deref()),
-        Source::Payload { session, bin, .. } => (None, Some(session), bin.as_deref()),
+        Source::Token { token, .. } => (Some(token), None, token.bin.as_ref()),
+        Source::Payload { session, bin, .. } => (None, Some(session), bin.as_ref()),
         Source::Page { session, .. } => (None, Some(session), None),
     };
     let payment = NewPayment {
         platform: charge.platform,
-        amount: &charge.amount,
-        token_id: token.map(|token| &token.id),
-        session_id: session.map(|session| &session.id),
-        order_reference: &charge.order_reference,
-        description: &charge.description,
-        customer: charge.customer.as_deref(),
-        brand: token.and_then(|token| token.brand.as_deref()),
-        bin,
-        last4: token.and_then(|token| token.last4.as_deref()),
+        amount: charge.amount,
+        token_id: token.map(|token| token.id.clone()),
+        session_id: session.map(|session| session.id.clone()),
+        order_reference: charge.order_reference.clone(),
+        description: charge.description.clone(),
+        customer: charge.customer.clone(),
+        brand: token.and_then(|token| token.brand.clone()),
+        bin: bin.cloned(),
+        last4: token.and_then(|token| token.last4.clone()),
         capture_later: charge.capture == Capture::Later,
         network_token: charge.network_token,
     };
@@ -371,14 +371,14 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         Source::Token { .. } | Source::Payload { .. } | Source::Page { .. } => Taker::Platform,
     };
     let attempt = Attempt {
-        body_hash: &charge.payload_hash,
-        card: charge.card_claim.as_ref(),
+        body_hash: charge.payload_hash.clone(),
+        card: charge.card_claim.clone(),
         taker,
     };
-    let (key, now) = (charge.key.as_ref(), app.clock.now());
+    let (key, now) = (charge.key.clone(), app.clock.now());
     Ok(app
         .store
-        .claim_payment(key, &payment, &attempt, charge.grace, now)
+        .claim_payment(key, payment, attempt, charge.grace, now)
         .await?)
 }
 
@@ -450,6 +450,19 @@ pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, n
     }
 }
 
+async fn store(finish: Arc<Finish>, app: &App) -> Result<Payment, StoreError> {
+    let report = finish
+        .result
+        .as_ref()
+        .map_or_else(|_| Report::failed(), Report::from);
+    let decide = move |payment: &Payment| report.update(payment, Reporter::Call);
+    let (id, error) = (finish.payment.id.clone(), finish.error());
+    let answer = move |payment: &Payment| finish.answer(payment, error.as_ref());
+    app.store
+        .finish_payment(&id, decide, answer, app.clock.now())
+        .await
+}
+
 /// A result that is to be stored.
 struct Finish {
     payment: Payment,
@@ -466,7 +479,7 @@ impl Finish {
         let unstored = Arc::clone(&finish);
         let stored = store_outcome(app, "payment", finish.payment.id.as_str(), move |app| {
             let finish = Arc::clone(&unstored);
-            async move { finish.store(&app).await }
+            async move { store(finish, &app).await }
         })
         .await;
         match stored {
@@ -477,19 +490,6 @@ impl Finish {
             // The row on disk says "in flight", and so does the answer.
             None => Ok(Reply::new(finish.payment.clone())),
         }
-    }
-
-    async fn store(&self, app: &App) -> Result<Payment, StoreError> {
-        let report = self
-            .result
-            .as_ref()
-            .map_or_else(|_| Report::failed(), Report::from);
-        let decide = |payment: &Payment| report.update(payment, Reporter::Call);
-        let error = self.error();
-        let answer = |payment: &Payment| self.answer(payment, error.as_ref());
-        app.store
-            .finish_payment(&self.payment.id, decide, answer, app.clock.now())
-            .await
     }
 
     /// The answer for repeated requests.

@@ -71,26 +71,26 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
 }
 
 async fn store(app: &App, received: &Received<'_>, notification: &Notification) -> Result<Effect, Error> {
-    let notice = |reference| Notice {
-        digest: received.digest,
+    let notice = |reference: &String| Notice {
+        digest: received.digest.to_owned(),
         platform: received.platform,
-        route: received.route,
-        reference,
+        route: received.route.to_owned(),
+        reference: reference.clone(),
     };
     let now = app.clock.now();
     let effect = match notification {
         // A hint that could not be looked up stays open until it is sent again.
         Notification::Hint { reference, .. } => {
             let subject = NoticeSubject::None(Effect::Unmatched);
-            app.store.notify(&notice(reference), subject, now).await
+            app.store.notify(notice(reference), subject, now).await
         }
         Notification::Nothing { reference } => {
             let subject = NoticeSubject::None(Effect::Nothing);
-            app.store.notify(&notice(reference), subject, now).await
+            app.store.notify(notice(reference), subject, now).await
         }
         Notification::Card { reference, card } => {
-            let subject = NoticeSubject::Card(card);
-            app.store.notify(&notice(reference), subject, now).await
+            let subject = NoticeSubject::Card(card.clone());
+            app.store.notify(notice(reference), subject, now).await
         }
         Notification::Payment { reference, news } => {
             // A customer may try several times on the platform's page. The payment is the last attempt.
@@ -98,9 +98,9 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
             let report = Report::from(news);
             let subject = NoticeSubject::Payment {
                 creates: !(pages && matches!(news, PaymentEvent::Declined(_) | PaymentEvent::Failed(_))),
-                decide: &|payment| decide(payment, &report),
+                decide: Box::new(move |payment| decide(payment, &report)),
             };
-            app.store.notify(&notice(reference), subject, now).await
+            app.store.notify(notice(reference), subject, now).await
         }
     };
     Ok(effect?)

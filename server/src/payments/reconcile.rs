@@ -109,7 +109,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
     if report.adds_nothing(payment) {
         return Ok(());
     }
-    let decide = |payment: &Payment| report.update(payment, Reporter::Lookup);
+    let decide = move |payment: &Payment| report.update(payment, Reporter::Lookup);
     app.store
         .update_payment(&payment.id, decide, app.clock.now())
         .await?;

@@ -24,12 +24,12 @@ pub(crate) async fn resolve(
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
     match (payment.status, to) {
         (Status::Unknown, Status::Approved) => {
-            set(app, id, &Report::approved(authorized_as(authorization))).await?;
+            set(app, id, Report::approved(authorized_as(authorization))).await?;
         }
         (Status::Unknown, Status::Authorized) => {
-            set(app, id, &Report::authorized(authorized_as(authorization))).await?;
+            set(app, id, Report::authorized(authorized_as(authorization))).await?;
         }
-        (Status::Unknown, Status::Failed) => set(app, id, &Report::failed()).await?,
+        (Status::Unknown, Status::Failed) => set(app, id, Report::failed()).await?,
         (Status::VoidUnknown, Status::Voided)
         | (Status::RefundUnknown, Status::Refunded)
         | (Status::CaptureUnknown, Status::Approved) => settle(app, id, ChangeResult::Done).await?,
@@ -55,8 +55,8 @@ fn authorized_as(authorization: Option<String>) -> Approval {
     }
 }
 
-async fn set(app: &App, id: &PaymentId, report: &Report) -> Result<(), Error> {
-    let decide = |payment: &Payment| report.update(payment, Reporter::Lookup);
+async fn set(app: &App, id: &PaymentId, report: Report) -> Result<(), Error> {
+    let decide = move |payment: &Payment| report.update(payment, Reporter::Lookup);
     Ok(app.store.update_payment(id, decide, app.clock.now()).await?)
 }
 

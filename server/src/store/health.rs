@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::Row;
 use tokio::sync::Mutex;
 
 use super::migrations::LATEST;
-use super::{Result, Store};
+use super::{Result, Store, StoreError, statements};
 
 /// How long a result is reused, so that frequent probes are cheap.
 const FRESH: Duration = Duration::from_secs(1);
@@ -59,21 +58,18 @@ impl Store {
     }
 
     async fn version(&self) -> Result<i64> {
-        let row = self
-            .row(sqlx::query("SELECT MAX(version) FROM _sqlx_migrations"))
-            .await?;
-        Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+        let version = self.read(|db| db.value(VERSION, [])).await?;
+        version.flatten().ok_or(StoreError::Unknown("version"))
     }
 
     async fn probe_write(&self, now: i64) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query("UPDATE health SET probed_at = ? WHERE id = 1")
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
+        self.write(move |db| db.execute(PROBE, [now])).await.map(|_| ())
     }
+}
+
+statements! {
+    VERSION = "SELECT MAX(version) FROM _sqlx_migrations";
+    PROBE = "UPDATE health SET probed_at = ? WHERE id = 1";
 }
 
 async fn in_time<T>(what: &'static str, work: impl Future<Output = Result<T>>) -> Option<T> {

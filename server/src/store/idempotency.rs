@@ -1,11 +1,11 @@
 //! Idempotency keys. A key is bound to a body and a payment before the platform is called, and to one answer after
 //! that.
 
-use sqlx::Row;
+use rusqlite::params;
 
 use super::{
-    Attempt, Claimed, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
-    SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, tokens,
+    Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
+    SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, statements, tokens,
 };
 
 /// The scope of a key. The same text in another scope is another key.
@@ -71,83 +71,96 @@ pub enum Claim {
     TokenUnusable(TokenStatus),
 }
 
+statements! {
+    BY_KEY = "SELECT fingerprint, answer_status, answer_body, payment_id FROM idempotency_keys
+        WHERE scope = ? AND key = ?";
+    INSERT = "INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at) VALUES (?, ?, ?, ?, ?)";
+    ANSWER_PAYMENT = "UPDATE idempotency_keys SET answer_status = ?, answer_body = ? WHERE payment_id = ?";
+    FREE_PAYMENT = "DELETE FROM idempotency_keys WHERE payment_id = ?";
+    ANSWER = "UPDATE idempotency_keys SET answer_status = ?, answer_body = ?
+        WHERE scope = ? AND key = ? AND answer_status IS NULL";
+    ANSWERED = "SELECT answer_status, answer_body FROM idempotency_keys
+        WHERE scope = ? AND key = ? AND answer_status IS NOT NULL";
+}
+
+/// What an earlier request with the same key came to, if there was one.
+fn by_key(db: &Db<'_>, key: &Key) -> Result<Option<Claim>> {
+    let known = db.row(BY_KEY, (key.scope.stored(), &key.key), |row| {
+        let (status, body): (Option<u16>, Option<String>) = (row.get(1)?, row.get(2)?);
+        let answer = status.zip(body);
+        let answer = answer.map(|(status, body)| StoredAnswer { status, body });
+        Ok((row.get::<_, Fingerprint>(0)?, answer, row.get::<_, PaymentId>(3)?))
+    })?;
+    let Some((fingerprint, answer, payment)) = known else {
+        return Ok(None);
+    };
+    if fingerprint != key.fingerprint {
+        return Ok(Some(Claim::Reused));
+    }
+    if let Some(answer) = answer {
+        return Ok(Some(Claim::Answered(answer)));
+    }
+    let payment = payments::get(db, &payment)?.ok_or(StoreError::Unknown("payment of a key"))?;
+    Ok(Some(Claim::Pending(payment)))
+}
+
 impl Store {
     /// Binds the key, stores the payment and takes the session in one transaction. The session may have expired up to
     /// `grace` milliseconds ago.
     pub async fn claim_payment(
         &self,
-        key: Option<&Key>,
-        payment: &NewPayment<'_>,
-        attempt: &Attempt<'_>,
+        key: Option<Key>,
+        payment: NewPayment,
+        attempt: Attempt,
         grace: i64,
         now: i64,
     ) -> Result<Claim> {
-        let mut tx = self.write().await?;
-        if let Some(key) = key {
-            let row = sqlx::query("SELECT * FROM idempotency_keys WHERE scope = ? AND key = ?")
-                .bind(key.scope.stored())
-                .bind(&key.key)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if let Some(row) = row {
-                if row.try_get::<Fingerprint, _>("fingerprint")? != key.fingerprint {
-                    return Ok(Claim::Reused);
-                }
-                let status: Option<u16> = row.try_get("answer_status")?;
-                let body: Option<String> = row.try_get("answer_body")?;
-                if let Some((status, body)) = status.zip(body) {
-                    return Ok(Claim::Answered(StoredAnswer { status, body }));
-                }
-                let payment = payments::get(&mut tx, &row.try_get("payment_id")?).await?;
-                return Ok(Claim::Pending(
-                    payment.ok_or(StoreError::Unknown("payment of a key"))?,
-                ));
+        let under_way = self.under_way.clone();
+        self.write(move |db| {
+            // Nothing is written before the last check: a claim that is refused leaves no trace.
+            if let Some(key) = &key
+                && let Some(claim) = by_key(db, key)?
+            {
+                return Ok(claim);
             }
-        }
-        if let Some(session) = payment.session_id {
-            let open = sessions::get(&mut tx, session)
-                .await?
-                .filter(|session| session.state == SessionState::Open && !session.is_expired(now, grace));
-            let Some(open) = open else {
-                return Ok(Claim::SessionTaken);
+            let mut taken = None;
+            if let Some(session) = &payment.session_id {
+                let open = sessions::get(db, session)?
+                    .filter(|session| session.state == SessionState::Open && !session.is_expired(now, grace));
+                let Some(open) = open else {
+                    return Ok(Claim::SessionTaken);
+                };
+                match sessions::admit(db, &open, &attempt)? {
+                    Ok(admitted) => taken = Some((open.id, admitted)),
+                    Err(sessions::Refused::BelongsElsewhere) => return Ok(Claim::BelongsElsewhere),
+                    Err(sessions::Refused::Exhausted) => return Ok(Claim::SessionExhausted),
+                }
+            }
+            // Checked after the key, so that a repeated request gets its answer even if the token has been deleted
+            // since.
+            if let Some(token) = &payment.token_id {
+                let token = tokens::get(db, token)?;
+                let status = token.map_or(TokenStatus::Deleted, |token| token.status);
+                if status != TokenStatus::Active {
+                    return Ok(Claim::TokenUnusable(status));
+                }
+            }
+            let Some(payment) = payments::insert(db, payment, now)? else {
+                return Ok(Claim::ReferenceUsed);
             };
-            if !sessions::bind(&mut tx, &open, attempt.card).await? {
-                return Ok(Claim::BelongsElsewhere);
+            if let Some((session, admitted)) = &taken {
+                sessions::take(db, session, admitted)?;
             }
-            if !sessions::take(&mut tx, &open, attempt).await? {
-                return Ok(Claim::SessionExhausted);
+            if let Some(key) = &key {
+                db.execute(
+                    INSERT,
+                    params![key.scope.stored(), key.key, key.fingerprint, payment.id, now],
+                )?;
             }
-        }
-        // Checked after the key, so that a repeated request gets its answer even if the token has been deleted since.
-        if let Some(token) = payment.token_id {
-            let token = tokens::get(&mut tx, token).await?;
-            let status = token.map_or(TokenStatus::Deleted, |token| token.status);
-            if status != TokenStatus::Active {
-                return Ok(Claim::TokenUnusable(status));
-            }
-        }
-        let Some(id) = payments::insert(&mut tx, payment, now).await? else {
-            return Ok(Claim::ReferenceUsed);
-        };
-        if let Some(key) = key {
-            sqlx::query(
-                "INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at)
-                 VALUES (?, ?, ?, ?, ?)",
-            )
-            .bind(key.scope.stored())
-            .bind(&key.key)
-            .bind(&key.fingerprint)
-            .bind(&id)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-        }
-        let payment = payments::get(&mut tx, &id)
-            .await?
-            .ok_or(StoreError::Unknown("payment"))?;
-        let claimed = self.under_way.enter(id.as_str());
-        tx.commit().await?;
-        Ok(Claim::New(payment, claimed))
+            let claimed = under_way.enter(payment.id.as_str());
+            Ok(Claim::New(payment, claimed))
+        })
+        .await
     }
 
     /// Stores a payment's new state from `decide`, if there is one, and the answer for its caller. Without an answer,
@@ -155,70 +168,43 @@ impl Store {
     pub async fn finish_payment(
         &self,
         id: &PaymentId,
-        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
-        answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send,
+        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send + 'static,
+        answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send + 'static,
         now: i64,
     ) -> Result<Payment> {
-        let mut tx = self.write().await?;
-        let before = payments::get(&mut tx, id)
-            .await?
-            .ok_or(StoreError::Unknown("payment"))?;
-        if let Some(new) = decide(&before) {
-            payments::update(&mut tx, &before, &new, now).await?;
-        }
-        let payment = payments::get(&mut tx, id)
-            .await?
-            .ok_or(StoreError::Unknown("payment"))?;
-        let answer = answer(&payment);
-        match &answer {
-            Some(answer) => {
-                sqlx::query(
-                    "UPDATE idempotency_keys SET answer_status = ?, answer_body = ? WHERE payment_id = ?",
-                )
-                .bind(answer.status)
-                .bind(&answer.body)
-                .bind(id)
-                .execute(&mut *tx)
-                .await?
+        let (id, wiped) = (id.clone(), self.wipes());
+        self.write(move |db| {
+            let before = payments::get(db, &id)?.ok_or(StoreError::Unknown("payment"))?;
+            let payment = match decide(&before) {
+                Some(new) => payments::update(db, &id, &new, now)?,
+                None => before,
+            };
+            match answer(&payment) {
+                Some(answer) => db.execute(ANSWER_PAYMENT, params![answer.status, answer.body, id])?,
+                None => db.execute(FREE_PAYMENT, [&id])?,
+            };
+            if payment.session_id.is_some() {
+                wiped.note();
             }
-            None => {
-                sqlx::query("DELETE FROM idempotency_keys WHERE payment_id = ?")
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?
-            }
-        };
-        tx.commit().await?;
-        if payment.session_id.is_some() {
-            self.note_wiped();
-        }
-        Ok(payment)
+            Ok(payment)
+        })
+        .await
     }
 
     /// Stores the answer for the key of a payment that was interrupted. The first answer stays.
     pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE idempotency_keys SET answer_status = ?, answer_body = ?
-             WHERE scope = ? AND key = ? AND answer_status IS NULL",
-        )
-        .bind(answer.status)
-        .bind(&answer.body)
-        .bind(key.scope.stored())
-        .bind(&key.key)
-        .execute(&mut *tx)
-        .await?;
-        let row = sqlx::query(
-            "SELECT answer_status, answer_body FROM idempotency_keys WHERE scope = ? AND key = ?",
-        )
-        .bind(key.scope.stored())
-        .bind(&key.key)
-        .fetch_one(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(StoredAnswer {
-            status: row.try_get("answer_status")?,
-            body: row.try_get("answer_body")?,
+        let key = key.clone();
+        self.write(move |db| {
+            let (scope, key) = (key.scope.stored(), &key.key);
+            db.execute(ANSWER, params![answer.status, answer.body, scope, key])?;
+            let stored = db.row(ANSWERED, (scope, key), |row| {
+                Ok(StoredAnswer {
+                    status: row.get(0)?,
+                    body: row.get(1)?,
+                })
+            })?;
+            stored.ok_or(StoreError::Unknown("answer of a key"))
         })
+        .await
     }
 }

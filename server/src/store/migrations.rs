@@ -1,9 +1,13 @@
-//! Migrates the database, with sqlx's own migrator.
+//! Migrates the database, with sqlx's own migrator and a connection of its own.
+
+use std::path::Path;
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, SqlStr, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::{Result, StoreError};
+use super::{Result, StoreError, is_unavailable};
 
 /// The name and the text of files in `migrations/`.
 macro_rules! migrations {
@@ -35,9 +39,26 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-/// Runs the pending migrations in one transaction.
-pub(super) async fn run(writer: &SqlitePool) -> Result<()> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+/// Creates the file if necessary, and runs the pending migrations in one transaction.
+pub(super) async fn run(path: &Path, busy_timeout: Duration) -> Result<()> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(busy_timeout)
+        .foreign_keys(true)
+        .pragma("secure_delete", "ON")
+        .connect()
+        .await?;
+    let done = migrate(&mut connection).await;
+    // An error here says nothing about the migrations.
+    let _ = connection.close().await;
+    done
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     let counted: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *tx)
         .await?;
@@ -52,6 +73,22 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<()> {
     let count = format!("PRAGMA user_version = {LATEST}");
     sqlx::raw_sql(AssertSqlSafe(count)).execute(&mut *tx).await?;
     Ok(tx.commit().await?)
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let unavailable = if let sqlx::Error::Database(error) = &error {
+            let code = error.code().and_then(|code| code.parse().ok());
+            code.is_some_and(is_unavailable)
+        } else {
+            matches!(error, sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed)
+        };
+        if unavailable {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Database(error.into())
+        }
+    }
 }
 
 impl From<MigrateError> for StoreError {
@@ -71,9 +108,7 @@ impl From<MigrateError> for StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::SqlitePool;
 
     use super::super::Store;
     use super::*;

@@ -3,35 +3,39 @@
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, StoredCard};
 use cardseal_gateways::{Amount, Currency};
-use sqlx::{Sqlite, Transaction};
+use rusqlite::params;
 
 use super::{
-    NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, StoreError, Storing, payments, sessions,
+    Db, NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, Storing, payments, sessions,
+    statements,
 };
 
 /// A verified notification.
-pub struct Notice<'a> {
+pub struct Notice {
     /// Identifies the notification when it is sent again.
-    pub digest: &'a str,
+    pub digest: String,
     /// The platform.
     pub platform: Platform,
     /// The route of the platform's webhook.
-    pub route: &'a str,
+    pub route: String,
     /// Our reference of what it is about.
-    pub reference: &'a str,
+    pub reference: String,
 }
 
+/// What a notification does to a payment, and the name of that effect.
+pub type NoticeRule = dyn FnOnce(&Payment) -> (NoticeAction, Effect) + Send;
+
 /// What a notification is about.
-pub enum NoticeSubject<'a> {
+pub enum NoticeSubject {
     /// A payment.
     Payment {
         /// Whether to create a missing payment, for the session with this reference.
         creates: bool,
         /// Decides what to do with the payment, and names the effect.
-        decide: &'a (dyn Fn(&Payment) -> (NoticeAction, Effect) + Send + Sync),
+        decide: Box<NoticeRule>,
     },
     /// A card that was stored at the platform.
-    Card(&'a StoredCard),
+    Card(Box<StoredCard>),
     /// Nothing that this server stores.
     None(Effect),
 }
@@ -93,99 +97,96 @@ impl Effect {
     }
 }
 
+statements! {
+    PROCESSED = "SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?";
+    RECORD = "INSERT OR REPLACE INTO notifications (digest, platform, route, reference, effect, received_at)
+        VALUES (?, ?, ?, ?, ?, ?)";
+}
+
+/// Whether a notification has been processed. If nothing matched it the first time, something may match now.
+fn is_processed(db: &Db<'_>, digest: &str) -> Result<bool> {
+    db.exists(PROCESSED, (digest, Effect::Unmatched.stored()))
+}
+
 impl Store {
     /// Whether a notification has been processed before.
     pub async fn knows_notification(&self, digest: &str) -> Result<bool> {
-        let query = sqlx::query("SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?");
-        let query = query.bind(digest).bind(Effect::Unmatched.stored());
-        Ok(self.row(query).await?.is_some())
+        let digest = digest.to_owned();
+        self.read(move |db| is_processed(db, &digest)).await
     }
 
     /// Stores a notification and applies its effect, unless it has been processed before.
-    pub async fn notify(&self, notice: &Notice<'_>, subject: NoticeSubject<'_>, now: i64) -> Result<Effect> {
-        let mut tx = self.write().await?;
-        let known: Option<String> = sqlx::query_scalar("SELECT effect FROM notifications WHERE digest = ?")
-            .bind(notice.digest)
-            .fetch_optional(&mut *tx)
-            .await?;
-        // If nothing matched the first time, something may match now.
-        if known.is_some_and(|effect| effect != Effect::Unmatched.stored()) {
-            return Ok(Effect::Duplicate);
-        }
-        let effect = match subject {
-            NoticeSubject::None(effect) => effect,
-            NoticeSubject::Card(card) => store_card(&mut tx, notice, card, now).await?,
-            NoticeSubject::Payment { creates, decide } => {
-                let payment = payments::by_reference(&mut tx, notice.platform, notice.reference).await?;
-                match payment {
-                    Some(payment) => apply(&mut tx, &payment, decide(&payment), now).await?,
-                    None if !creates => Effect::AttemptDeclined,
-                    None => match create(&mut tx, notice, now).await? {
-                        Ok(payment) => {
-                            apply(&mut tx, &payment, decide(&payment), now).await?;
-                            Effect::PaymentCreated
-                        }
-                        Err(effect) => effect,
-                    },
-                }
+    pub async fn notify(&self, notice: Notice, subject: NoticeSubject, now: i64) -> Result<Effect> {
+        let wiped = self.wipes();
+        self.write(move |db| {
+            if is_processed(db, &notice.digest)? {
+                return Ok(Effect::Duplicate);
             }
-        };
-        sqlx::query(
-            "INSERT OR REPLACE INTO notifications (digest, platform, route, reference, effect, received_at)
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(notice.digest)
-        .bind(notice.platform.id())
-        .bind(notice.route)
-        .bind(notice.reference)
-        .bind(effect.stored())
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(effect)
+            let effect = match subject {
+                NoticeSubject::None(effect) => effect,
+                NoticeSubject::Card(card) => store_card(db, &notice, &card, now)?,
+                NoticeSubject::Payment { creates, decide } => {
+                    match payments::by_reference(db, notice.platform, &notice.reference)? {
+                        Some(payment) => {
+                            let (action, effect) = decide(&payment);
+                            apply(db, &payment, action, now)?;
+                            effect
+                        }
+                        None if !creates => Effect::AttemptDeclined,
+                        None => match create(db, &notice, now)? {
+                            Ok(payment) => {
+                                apply(db, &payment, decide(&payment).0, now)?;
+                                Effect::PaymentCreated
+                            }
+                            Err(effect) => effect,
+                        },
+                    }
+                }
+            };
+            db.execute(
+                RECORD,
+                params![
+                    notice.digest,
+                    notice.platform.id(),
+                    notice.route,
+                    notice.reference,
+                    effect.stored(),
+                    now
+                ],
+            )?;
+            wiped.note();
+            Ok(effect)
+        })
+        .await
     }
 }
 
-async fn store_card(
-    tx: &mut Transaction<'_, Sqlite>,
-    notice: &Notice<'_>,
-    card: &StoredCard,
-    now: i64,
-) -> Result<Effect> {
-    let session = sessions::by_reference(tx, notice.platform, notice.reference, false).await?;
+fn store_card(db: &Db<'_>, notice: &Notice, card: &StoredCard, now: i64) -> Result<Effect> {
+    let session = sessions::by_reference(db, notice.platform, &notice.reference, false)?;
     let Some(session) = session else {
         return Ok(Effect::Unmatched);
     };
-    Ok(match sessions::store_card(tx, &session.id, card, now).await? {
+    Ok(match sessions::store_card(db, &session.id, card, now)? {
         Storing::Stored(_) => Effect::CardStored,
         Storing::Conflict | Storing::BelongsElsewhere | Storing::Deleted => Effect::Conflict,
     })
 }
 
-async fn apply(
-    tx: &mut Transaction<'_, Sqlite>,
-    payment: &Payment,
-    (action, effect): (NoticeAction, Effect),
-    now: i64,
-) -> Result<Effect> {
+fn apply(db: &Db<'_>, payment: &Payment, action: NoticeAction, now: i64) -> Result<()> {
     match action {
-        NoticeAction::Update(update) => payments::update(tx, payment, &update, now).await?,
-        NoticeAction::Complete(approval) => payments::complete(tx, &payment.id, &approval, now).await?,
+        NoticeAction::Update(update) => {
+            payments::update(db, &payment.id, &update, now)?;
+        }
+        NoticeAction::Complete(approval) => payments::complete(db, &payment.id, &approval, now)?,
         NoticeAction::Nothing => {}
     }
-    Ok(effect)
+    Ok(())
 }
 
 /// Creates a payment that a browser made itself, and that is first known by its notification. If there is none to
 /// create, returns the notification's effect.
-async fn create(
-    tx: &mut Transaction<'_, Sqlite>,
-    notice: &Notice<'_>,
-    now: i64,
-) -> Result<Result<Payment, Effect>> {
-    let session = sessions::by_reference(tx, notice.platform, notice.reference, true).await?;
+fn create(db: &Db<'_>, notice: &Notice, now: i64) -> Result<Result<Payment, Effect>> {
+    let session = sessions::by_reference(db, notice.platform, &notice.reference, true)?;
     let Some(session) = session.filter(|session| session.state == SessionState::Open) else {
         return Ok(Err(Effect::Unmatched));
     };
@@ -197,27 +198,28 @@ async fn create(
     };
     let payment = NewPayment {
         platform: notice.platform,
-        amount: &amount,
+        amount,
         token_id: None,
-        session_id: Some(&session.id),
-        order_reference: notice.reference,
-        description: &session.description,
-        customer: session.customer.as_deref(),
+        session_id: Some(session.id.clone()),
+        order_reference: notice.reference.clone(),
+        description: session.description.clone(),
+        customer: session.customer.clone(),
         brand: None,
         bin: None,
         last4: None,
         capture_later: false,
         network_token: None,
     };
+    let Some(payment) = payments::insert(db, payment, now)? else {
+        return Ok(Err(Effect::Conflict));
+    };
     let attempt = sessions::Attempt {
-        body_hash: "notification",
+        body_hash: "notification".into(),
         card: None,
         taker: sessions::Taker::Platform,
     };
-    sessions::take(tx, &session, &attempt).await?;
-    let Some(id) = payments::insert(tx, &payment, now).await? else {
-        return Ok(Err(Effect::Conflict));
-    };
-    let payment = payments::get(tx, &id).await?;
-    payment.map(Ok).ok_or(StoreError::Unknown("payment"))
+    if let Ok(admitted) = sessions::admit(db, &session, &attempt)? {
+        sessions::take(db, &session.id, &admitted)?;
+    }
+    Ok(Ok(payment))
 }

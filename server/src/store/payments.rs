@@ -3,12 +3,11 @@
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use rusqlite::{Row, params};
 
 use super::{
-    PaymentId, Readable, Result, SessionId, SessionResult, Store, StoreError, TokenId, platform, readable,
-    sessions,
+    Columns, Db, Listed, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, platform,
+    readable, sessions, statements,
 };
 
 /// How long after the charge an unknown payment is first looked up.
@@ -89,37 +88,33 @@ impl Status {
         )
     }
 
-    pub(super) fn read(text: &str) -> Result<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|status| status.stored() == text)
-            .ok_or(StoreError::Unknown("status"))
+    pub(super) fn read(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.stored() == text)
     }
 }
 
 /// A payment to be stored.
-pub struct NewPayment<'a> {
+pub struct NewPayment {
     /// The platform.
     pub platform: Platform,
     /// The amount.
-    pub amount: &'a Amount,
+    pub amount: Amount,
     /// The stored card that is charged.
-    pub token_id: Option<&'a TokenId>,
+    pub token_id: Option<TokenId>,
     /// The session whose card is charged.
-    pub session_id: Option<&'a SessionId>,
+    pub session_id: Option<SessionId>,
     /// The merchant's reference.
-    pub order_reference: &'a str,
+    pub order_reference: String,
     /// What the customer reads.
-    pub description: &'a str,
+    pub description: String,
     /// The merchant's reference of the customer.
-    pub customer: Option<&'a str>,
+    pub customer: Option<String>,
     /// The brand of the stored card.
-    pub brand: Option<&'a str>,
+    pub brand: Option<String>,
     /// The first digits of the card.
-    pub bin: Option<&'a str>,
+    pub bin: Option<String>,
     /// The last four digits of the stored card.
-    pub last4: Option<&'a str>,
+    pub last4: Option<String>,
     /// Whether the payment is only authorized, to be captured later.
     pub capture_later: bool,
     /// Whether to charge the card network's own token. `None` means as configured.
@@ -209,11 +204,10 @@ impl Movement {
         }
     }
 
-    pub(super) fn read(text: &str) -> Result<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         [Self::Capture, Self::Void, Self::Refund]
             .into_iter()
             .find(|movement| movement.stored() == text)
-            .ok_or(StoreError::Unknown("kind"))
     }
 
     /// The payment's status while the platform is called.
@@ -232,229 +226,253 @@ pub(super) fn minor(amount: u64) -> Result<i64> {
     i64::try_from(amount).map_err(|_| StoreError::Unknown("amount"))
 }
 
-fn read(row: &SqliteRow) -> Result<Payment> {
-    readable("payments", row, values)
+/// An amount as it was stored.
+pub(super) fn stored_amount(minor: i64) -> Result<u64> {
+    u64::try_from(minor).map_err(|_| StoreError::Unknown("amount"))
 }
 
-fn values(row: &SqliteRow) -> Result<Payment> {
-    let minor: i64 = row.try_get("amount_minor")?;
-    let currency = Currency::from_code(row.try_get("currency")?).ok_or(StoreError::Unknown("currency"))?;
-    let amount = u64::try_from(minor)
-        .ok()
-        .and_then(|minor| Amount::from_minor(minor, currency).ok());
-    let parts = |name| u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| StoreError::Unknown("amount"));
-    let reason: Option<String> = row.try_get("decline_reason")?;
-    let code = row.try_get("decline_code")?;
-    let message = row.try_get("decline_message")?;
-    Ok(Payment {
-        id: row.try_get("id")?,
-        platform: platform(row)?,
-        status: Status::read(row.try_get("status")?)?,
-        amount: amount.ok_or(StoreError::Unknown("amount"))?,
-        captured: parts("captured_minor")?,
-        refunded: parts("refunded_minor")?,
-        capture_later: row.try_get("capture_later")?,
-        network_token: row.try_get("network_token")?,
-        description: row.try_get("description")?,
-        token_id: row.try_get("token_id")?,
-        session_id: row.try_get("session_id")?,
-        order_reference: row.try_get("order_reference")?,
-        authorization: row.try_get("authorization")?,
-        platform_payment: row.try_get("platform_payment")?,
-        brand: row.try_get("brand")?,
-        bin: row.try_get("bin")?,
-        last4: row.try_get("last4")?,
-        redirect: row.try_get("redirect_url")?,
-        decline: reason.map(|reason| Decline {
-            code,
-            reason,
-            message,
-        }),
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-    })
+/// The columns of a payment, in the order in which [`values`] reads them.
+macro_rules! columns {
+    () => {
+        "id, platform, status, amount_minor, currency, captured_minor, refunded_minor, capture_later, network_token,
+            description, token_id, session_id, order_reference, authorization, platform_payment, brand, bin, last4,
+            redirect_url, decline_code, decline_reason, decline_message, created_at, updated_at"
+    };
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &PaymentId) -> Result<Option<Payment>> {
-    let row = sqlx::query("SELECT * FROM payments WHERE id = ?")
-        .bind(id)
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(read).transpose()
-}
-
-/// Finds the payment of a reference. If there are several, it is the one that has not failed.
-pub(super) async fn by_reference(
-    tx: &mut Transaction<'_, Sqlite>,
-    platform: Platform,
-    reference: &str,
-) -> Result<Option<Payment>> {
-    let row = sqlx::query(
-        "SELECT * FROM payments WHERE platform = ? AND order_reference = ?
-            ORDER BY status = 'failed', seq DESC LIMIT 1",
-    )
-    .bind(platform.id())
-    .bind(reference)
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.as_ref().map(read).transpose()
-}
-
-/// Stores a payment that is about to be made. Returns `None` if the reference is taken.
-pub(super) async fn insert(
-    tx: &mut Transaction<'_, Sqlite>,
-    payment: &NewPayment<'_>,
-    now: i64,
-) -> Result<Option<PaymentId>> {
-    let id = PaymentId::random();
-    let result = sqlx::query(
-        "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
+statements! {
+    BY_ID = concat!("SELECT ", columns!(), " FROM payments WHERE id = ?");
+    /// The newest that has not failed. There is at most one.
+    BY_REFERENCE = concat!("SELECT ", columns!(), " FROM payments
+        WHERE platform = ? AND order_reference = ? AND status <> 'failed'");
+    FAILED_BY_REFERENCE = concat!("SELECT ", columns!(), " FROM payments
+        WHERE platform = ? AND order_reference = ? AND status = 'failed' ORDER BY seq DESC LIMIT 1");
+    LIST = concat!("SELECT ", columns!(), ", seq FROM payments WHERE seq < ? ORDER BY seq DESC LIMIT ?");
+    SEQ = "SELECT seq FROM payments WHERE id = ?";
+    /// A reference that is taken is left to its payment.
+    INSERT = "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
             order_reference, description, customer, brand, bin, last4, capture_later, network_token,
             created_at, updated_at)
-         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&id)
-    .bind(payment.platform.id())
-    .bind(minor(payment.amount.minor())?)
-    .bind(payment.amount.currency().code())
-    .bind(payment.token_id)
-    .bind(payment.session_id)
-    .bind(payment.order_reference)
-    .bind(payment.description)
-    .bind(payment.customer)
-    .bind(payment.brand)
-    .bind(payment.bin)
-    .bind(payment.last4)
-    .bind(payment.capture_later)
-    .bind(payment.network_token)
-    .bind(now)
-    .bind(now)
-    .execute(&mut **tx)
-    .await;
-    match result {
-        Ok(_) => Ok(Some(id)),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Writes the new state of a payment, and marks its session as used if the payment may have been made.
-pub(super) async fn update(
-    tx: &mut Transaction<'_, Sqlite>,
-    payment: &Payment,
-    update: &PaymentUpdate,
-    now: i64,
-) -> Result<()> {
-    let (approval, decline) = (&update.approval, update.decline.as_ref());
-    sqlx::query(
-        "UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15)
+         ON CONFLICT (platform, order_reference) WHERE status <> 'failed' DO NOTHING";
+    UPDATE = concat!("UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
             decline_code = ?, decline_reason = ?, decline_message = ?, redirect_url = ?,
             captured_minor = ?, look_at = ?, updated_at = ?
-         WHERE id = ?",
-    )
-    .bind(update.status.stored())
-    .bind(&approval.authorization)
-    .bind(&approval.platform_id)
-    .bind(&approval.brand)
-    .bind(&approval.last4)
-    .bind(decline.and_then(|decline| decline.code.as_deref()))
-    .bind(decline.map(|decline| decline.reason.as_str()))
-    .bind(decline.and_then(|decline| decline.message.as_deref()))
-    .bind(&update.redirect)
-    .bind(minor(update.captured)?)
-    .bind(now + FIRST_LOOKUP_MS)
-    .bind(now)
-    .bind(&payment.id)
-    .execute(&mut **tx)
-    .await?;
-    if let Some(session) = &payment.session_id {
-        if update.status == Status::Failed {
-            sessions::reopen(tx, session).await?;
-        } else {
-            sessions::finish(tx, session, &SessionResult::Payment(payment.id.clone())).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Adds details that the first report of an approved payment did not have.
-pub(super) async fn complete(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &PaymentId,
-    approval: &Approval,
-    now: i64,
-) -> Result<()> {
-    sqlx::query(
-        "UPDATE payments SET authorization = COALESCE(authorization, ?1),
+         WHERE id = ? RETURNING ", columns!());
+    COMPLETE = "UPDATE payments SET authorization = COALESCE(authorization, ?1),
             platform_payment = COALESCE(platform_payment, ?2), brand = COALESCE(brand, ?3),
             last4 = COALESCE(last4, ?4), updated_at = ?5
          WHERE id = ?6 AND (authorization IS NULL AND ?1 IS NOT NULL OR platform_payment IS NULL AND ?2 IS NOT NULL
-            OR brand IS NULL AND ?3 IS NOT NULL OR last4 IS NULL AND ?4 IS NOT NULL)",
-    )
-    .bind(&approval.authorization)
-    .bind(&approval.platform_id)
-    .bind(&approval.brand)
-    .bind(&approval.last4)
-    .bind(now)
-    .bind(id)
-    .execute(&mut **tx)
-    .await?;
+            OR brand IS NULL AND ?3 IS NOT NULL OR last4 IS NULL AND ?4 IS NOT NULL)";
+    NOTE_BIN = "UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?";
+    REFERENCE_USED = "SELECT 1 FROM payments
+        WHERE platform = ? AND order_reference = ? AND status <> 'failed'";
+}
+
+fn read(row: &Row<'_>) -> Result<Payment> {
+    readable("payments", row, values)
+}
+
+fn values(row: &mut Columns<'_>) -> Result<Payment> {
+    let id = row.next()?;
+    let platform = platform(row)?;
+    let status = row.word("status", Status::read)?;
+    let minor = row.next()?;
+    let currency = row.word("currency", Currency::from_code)?;
+    let amount = Amount::from_minor(stored_amount(minor)?, currency).ok();
+    Ok(Payment {
+        id,
+        platform,
+        status,
+        amount: amount.ok_or(StoreError::Unknown("amount"))?,
+        captured: stored_amount(row.next()?)?,
+        refunded: stored_amount(row.next()?)?,
+        capture_later: row.next()?,
+        network_token: row.next()?,
+        description: row.next()?,
+        token_id: row.next()?,
+        session_id: row.next()?,
+        order_reference: row.next()?,
+        authorization: row.next()?,
+        platform_payment: row.next()?,
+        brand: row.next()?,
+        bin: row.next()?,
+        last4: row.next()?,
+        redirect: row.next()?,
+        decline: {
+            let code = row.next()?;
+            let reason: Option<String> = row.next()?;
+            let message = row.next()?;
+            reason.map(|reason| Decline {
+                code,
+                reason,
+                message,
+            })
+        },
+        created_at: row.next()?,
+        updated_at: row.next()?,
+    })
+}
+
+pub(super) fn get(db: &Db<'_>, id: &PaymentId) -> Result<Option<Payment>> {
+    db.row(BY_ID, [id], read)
+}
+
+/// Finds the payment of a reference. If there are several, it is the one that has not failed.
+pub(super) fn by_reference(db: &Db<'_>, platform: Platform, reference: &str) -> Result<Option<Payment>> {
+    let named = (platform.id(), reference);
+    match db.row(BY_REFERENCE, named, read)? {
+        Some(payment) => Ok(Some(payment)),
+        None => db.row(FAILED_BY_REFERENCE, named, read),
+    }
+}
+
+/// Stores a payment that is about to be made. Returns `None` if the reference is taken.
+pub(super) fn insert(db: &Db<'_>, new: NewPayment, now: i64) -> Result<Option<Payment>> {
+    let payment = Payment {
+        id: PaymentId::random(),
+        platform: new.platform,
+        status: Status::InFlight,
+        amount: new.amount,
+        captured: 0,
+        refunded: 0,
+        capture_later: new.capture_later,
+        network_token: new.network_token,
+        description: new.description,
+        token_id: new.token_id,
+        session_id: new.session_id,
+        order_reference: new.order_reference,
+        authorization: None,
+        platform_payment: None,
+        brand: new.brand,
+        bin: new.bin,
+        last4: new.last4,
+        redirect: None,
+        decline: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let inserted = db.execute(
+        INSERT,
+        params![
+            payment.id,
+            payment.platform.id(),
+            minor(payment.amount.minor())?,
+            payment.amount.currency().code(),
+            payment.token_id,
+            payment.session_id,
+            payment.order_reference,
+            payment.description,
+            new.customer,
+            payment.brand,
+            payment.bin,
+            payment.last4,
+            payment.capture_later,
+            payment.network_token,
+            now,
+        ],
+    )?;
+    Ok((inserted == 1).then_some(payment))
+}
+
+/// Writes the new state of a payment, and marks its session as used if the payment may have been made.
+pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i64) -> Result<Payment> {
+    let (approval, decline) = (&update.approval, update.decline.as_ref());
+    let payment = db.row(
+        UPDATE,
+        params![
+            update.status.stored(),
+            approval.authorization,
+            approval.platform_id,
+            approval.brand,
+            approval.last4,
+            decline.and_then(|decline| decline.code.as_deref()),
+            decline.map(|decline| decline.reason.as_str()),
+            decline.and_then(|decline| decline.message.as_deref()),
+            update.redirect,
+            minor(update.captured)?,
+            now + FIRST_LOOKUP_MS,
+            now,
+            id,
+        ],
+        read,
+    )?;
+    let payment = payment.ok_or(StoreError::Unknown("payment"))?;
+    if let Some(session) = &payment.session_id {
+        if update.status == Status::Failed {
+            sessions::reopen(db, session)?;
+        } else {
+            sessions::finish(db, session, &SessionResult::Payment(payment.id.clone()))?;
+        }
+    }
+    Ok(payment)
+}
+
+/// Adds details that the first report of an approved payment did not have.
+pub(super) fn complete(db: &Db<'_>, id: &PaymentId, approval: &Approval, now: i64) -> Result<()> {
+    db.execute(
+        COMPLETE,
+        params![
+            approval.authorization,
+            approval.platform_id,
+            approval.brand,
+            approval.last4,
+            now,
+            id
+        ],
+    )?;
     Ok(())
 }
 
 impl Store {
     /// Loads a payment.
     pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>> {
-        let row = self
-            .row(sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id))
-            .await?;
-        row.as_ref().map(read).transpose()
+        let id = id.clone();
+        self.read(move |db| get(db, &id)).await
     }
 
     /// Stores the first digits of a payment's card, if they were unknown.
     pub async fn note_bin(&self, id: &PaymentId, bin: &str) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query("UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?")
-            .bind(bin)
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
+        let (id, bin) = (id.clone(), bin.to_owned());
+        self.write(move |db| db.execute(NOTE_BIN, params![bin, id]))
+            .await
+            .map(|_| ())
     }
 
     /// Lists payments, newest first.
     pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
-        let mut list = Readable::new(after.map(PaymentId::as_str), limit);
-        while let Some((after, limit)) = list.wanted() {
-            let query = sqlx::query(
-                "SELECT * FROM payments WHERE ?1 IS NULL OR seq < (SELECT seq FROM payments WHERE id = ?1)
-                    ORDER BY seq DESC LIMIT ?2",
-            );
-            list.add(&self.rows(query.bind(after).bind(limit)).await?, read)?;
-        }
-        Ok(list.into_inner())
+        let after = after.cloned();
+        self.list(move |db| {
+            let start = match after {
+                None => Some(i64::MAX),
+                Some(after) => db.value(SEQ, [after])?,
+            };
+            let Some(start) = start else {
+                return Ok(Vec::new());
+            };
+            let mut list = Listed::new(start, limit);
+            while let Some(wanted) = list.wanted() {
+                list.add(db.rows(LIST, wanted, |row| Ok((read(row), row.get("seq")?)))?)?;
+            }
+            Ok(list.into_inner())
+        })
+        .await
     }
 
     /// Whether a reference belongs to a payment that has not failed.
     pub async fn reference_used(&self, platform: Platform, reference: &str) -> Result<bool> {
-        let row = self.row(sqlx::query(
-            "SELECT 1 FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
-        )
-        .bind(platform.id())
-        .bind(reference)).await?;
-        Ok(row.is_some())
+        let reference = reference.to_owned();
+        self.read(move |db| db.exists(REFERENCE_USED, (platform.id(), reference)))
+            .await
     }
 
     /// Finds the unknown payment of a reference, or the one with an unknown change.
     pub async fn unknown_of(&self, platform: Platform, reference: &str) -> Result<Option<PaymentId>> {
-        let row = self.row(sqlx::query(
-            "SELECT * FROM payments WHERE platform = ? AND order_reference = ? AND status <> 'failed'",
-        )
-        .bind(platform.id())
-        .bind(reference)).await?;
-        let payment = row.as_ref().map(read).transpose()?;
+        let reference = reference.to_owned();
+        let payment = self
+            .read(move |db| db.row(BY_REFERENCE, (platform.id(), reference), read))
+            .await?;
         Ok(payment
             .filter(|payment| payment.status.is_unknown())
             .map(|payment| payment.id))
@@ -464,17 +482,19 @@ impl Store {
     pub async fn update_payment(
         &self,
         id: &PaymentId,
-        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send,
+        decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send + 'static,
         now: i64,
     ) -> Result<()> {
-        let mut tx = self.write().await?;
-        if let Some(payment) = get(&mut tx, id).await?
-            && let Some(new) = decide(&payment)
-        {
-            update(&mut tx, &payment, &new, now).await?;
-        }
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(())
+        let (id, wiped) = (id.clone(), self.wipes());
+        self.write(move |db| {
+            if let Some(payment) = get(db, &id)?
+                && let Some(new) = decide(&payment)
+            {
+                update(db, &payment.id, &new, now)?;
+                wiped.note();
+            }
+            Ok(())
+        })
+        .await
     }
 }

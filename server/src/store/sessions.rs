@@ -4,16 +4,17 @@ use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use std::sync::Arc;
+
+use rusqlite::{Row, params};
 
 use super::{
-    Claimed, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus, platform,
-    readable, tokens,
+    Claimed, Columns, Db, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus,
+    platform, readable, statements, tokens,
 };
 
 /// A session to be stored.
-pub struct NewSession<'a> {
+pub struct NewSession {
     /// The platform.
     pub platform: Platform,
     /// The kind of session.
@@ -21,17 +22,17 @@ pub struct NewSession<'a> {
     /// Who sends the card.
     pub mode: Mode,
     /// Our reference, which the platform repeats.
-    pub reference: &'a str,
+    pub reference: String,
     /// What the gateway needs when the card arrives.
-    pub platform_state: &'a SecretString,
+    pub platform_state: SecretString,
     /// The merchant's reference of the customer.
-    pub customer: Option<&'a str>,
+    pub customer: Option<String>,
     /// The token to update. Only for updates.
-    pub token_id: Option<&'a TokenId>,
+    pub token_id: Option<TokenId>,
     /// The amount in minor units and the currency. Only for payments.
-    pub amount: Option<(i64, &'a str)>,
+    pub amount: Option<(i64, &'static str)>,
     /// What the customer reads. Only for payments.
-    pub description: &'a str,
+    pub description: String,
     /// Whether the payment is captured later. Only for payments.
     pub capture_later: bool,
     /// Milliseconds since 1970.
@@ -165,13 +166,33 @@ pub enum Storing {
     Deleted,
 }
 
-fn kind(text: &str) -> Result<Kind> {
-    match text {
-        "tokenize" => Ok(Kind::Tokenize),
-        "update" => Ok(Kind::Update),
-        "payment" => Ok(Kind::Payment),
-        _ => Err(StoreError::Unknown("kind")),
-    }
+/// The columns of a session, in the order in which [`values`] reads them.
+macro_rules! columns {
+    () => {
+        "id, platform, kind, mode, reference, kept, customer, token_id, amount_minor, currency, description,
+            capture_later, state, body_hash, attempts, result_id, created_at, expires_at"
+    };
+}
+
+statements! {
+    BY_ID = concat!("SELECT ", columns!(), " FROM sessions WHERE id = ?");
+    PAYING = concat!("SELECT ", columns!(), " FROM sessions
+        WHERE platform = ? AND reference = ? AND kind = 'payment' ORDER BY created_at DESC LIMIT 1");
+    STORING = concat!("SELECT ", columns!(), " FROM sessions
+        WHERE platform = ? AND reference = ? AND kind <> 'payment' ORDER BY created_at DESC LIMIT 1");
+    /// There is at most one.
+    TOKENIZING = "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'";
+    /// Of two sessions that store a card under one reference, the first stays.
+    INSERT = "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
+            currency, description, capture_later, state, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
+         ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING";
+    TAKE = "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ?, claim = COALESCE(?, claim)
+        WHERE id = ? AND state = 'open'";
+    CLAIMED_ELSEWHERE = "SELECT 1 FROM sessions WHERE platform = ? AND claim = ? AND id <> ? AND state <> 'open'
+        AND (?4 IS NULL OR customer IS NOT ?4) LIMIT 1";
+    FINISH = "UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?";
+    REOPEN = "UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'";
 }
 
 const fn kind_text(kind: Kind) -> &'static str {
@@ -182,77 +203,83 @@ const fn kind_text(kind: Kind) -> &'static str {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Session> {
+fn read_kind(text: &str) -> Option<Kind> {
+    [Kind::Tokenize, Kind::Update, Kind::Payment]
+        .into_iter()
+        .find(|kind| kind_text(*kind) == text)
+}
+
+const fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Relay => "relay",
+        Mode::Direct => "direct",
+    }
+}
+
+fn read_mode(text: &str) -> Option<Mode> {
+    [Mode::Relay, Mode::Direct]
+        .into_iter()
+        .find(|mode| mode_text(*mode) == text)
+}
+
+fn read_state(text: &str) -> Option<SessionState> {
+    match text {
+        "open" => Some(SessionState::Open),
+        "busy" => Some(SessionState::Busy),
+        "used" => Some(SessionState::Used),
+        _ => None,
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Session> {
     readable("sessions", row, values)
 }
 
-fn values(row: &SqliteRow) -> Result<Session> {
-    let kind = kind(row.try_get("kind")?)?;
-    let result = if kind == Kind::Payment {
-        row.try_get::<Option<PaymentId>, _>("result_id")?
-            .map(SessionResult::Payment)
-    } else {
-        row.try_get::<Option<TokenId>, _>("result_id")?
-            .map(SessionResult::Token)
-    };
-    let minor: Option<i64> = row.try_get("amount_minor")?;
-    let currency: Option<String> = row.try_get("currency")?;
+fn values(row: &mut Columns<'_>) -> Result<Session> {
+    let id = row.next()?;
+    let platform = platform(row)?;
+    let kind = row.word("kind", read_kind)?;
     Ok(Session {
-        id: row.try_get("id")?,
-        platform: platform(row)?,
+        id,
+        platform,
         kind,
-        mode: match row.try_get("mode")? {
-            "direct" => Mode::Direct,
-            "relay" => Mode::Relay,
-            _ => return Err(StoreError::Unknown("mode")),
+        mode: row.word("mode", read_mode)?,
+        reference: row.next()?,
+        platform_state: row.next::<Option<String>>()?.map(Into::into),
+        customer: row.next()?,
+        token_id: row.next()?,
+        amount: {
+            let minor: Option<i64> = row.next()?;
+            minor.zip(row.next()?)
         },
-        reference: row.try_get("reference")?,
-        platform_state: row.try_get::<Option<String>, _>("kept")?.map(Into::into),
-        customer: row.try_get("customer")?,
-        token_id: row.try_get("token_id")?,
-        amount: minor.zip(currency),
-        description: row
-            .try_get::<Option<String>, _>("description")?
-            .unwrap_or_default(),
-        capture_later: row.try_get("capture_later")?,
-        state: match row.try_get("state")? {
-            "open" => SessionState::Open,
-            "busy" => SessionState::Busy,
-            "used" => SessionState::Used,
-            _ => return Err(StoreError::Unknown("state")),
+        description: row.next::<Option<String>>()?.unwrap_or_default(),
+        capture_later: row.next()?,
+        state: row.word("state", read_state)?,
+        body_hash: row.next()?,
+        attempts: row.next()?,
+        result: if kind == Kind::Payment {
+            row.next::<Option<PaymentId>>()?.map(SessionResult::Payment)
+        } else {
+            row.next::<Option<TokenId>>()?.map(SessionResult::Token)
         },
-        body_hash: row.try_get("body_hash")?,
-        attempts: row.try_get("attempts")?,
-        result,
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
+        created_at: row.next()?,
+        expires_at: row.next()?,
     })
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Result<Option<Session>> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = ?")
-        .bind(id)
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(read).transpose()
+pub(super) fn get(db: &Db<'_>, id: &SessionId) -> Result<Option<Session>> {
+    db.row(BY_ID, [id], read)
 }
 
-pub(super) async fn by_reference(
-    tx: &mut Transaction<'_, Sqlite>,
+/// Finds the newest session under a reference: one that pays, or one that stores a card.
+pub(super) fn by_reference(
+    db: &Db<'_>,
     platform: Platform,
     reference: &str,
     payment: bool,
 ) -> Result<Option<Session>> {
-    let row = sqlx::query(
-        "SELECT * FROM sessions WHERE platform = ? AND reference = ? AND (kind = 'payment') = ?
-            ORDER BY created_at DESC LIMIT 1",
-    )
-    .bind(platform.id())
-    .bind(reference)
-    .bind(payment)
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.as_ref().map(read).transpose()
+    let statement = if payment { PAYING } else { STORING };
+    db.row(statement, (platform.id(), reference), read)
 }
 
 /// Who claims a session.
@@ -265,241 +292,207 @@ pub enum Taker {
 }
 
 /// What claims a session.
-pub struct Attempt<'a> {
+pub struct Attempt {
     /// The hash of what was sent.
-    pub body_hash: &'a str,
+    pub body_hash: String,
     /// What identifies the card, where that is known before the platform is called.
-    pub card: Option<&'a SecretString>,
+    pub card: Option<SecretString>,
     /// Who claims it.
     pub taker: Taker,
 }
 
-/// Claims an open session. The same payload sent again counts once. Returns false if the session has used up its
-/// cards.
-pub(super) async fn take(
-    tx: &mut Transaction<'_, Sqlite>,
+/// An attempt that may claim its session.
+pub(super) struct Admitted<'a> {
+    body_hash: &'a str,
+    counts: bool,
+    claim: Option<String>,
+}
+
+/// Why an attempt may not.
+pub(super) enum Refused {
+    /// The card belongs to a session of another customer, or of no customer.
+    BelongsElsewhere,
+    /// The session has used up its cards.
+    Exhausted,
+}
+
+/// Checks whether an attempt may claim an open session. The same payload sent again counts once.
+pub(super) fn admit<'a>(
+    db: &Db<'_>,
     session: &Session,
-    attempt: &Attempt<'_>,
-) -> Result<bool> {
-    let body_hash = attempt.body_hash;
-    let fresh = session.body_hash.as_deref() != Some(body_hash);
-    let counted = match attempt.taker {
-        Taker::Card(most) if fresh && session.attempts >= most => return Ok(false),
+    attempt: &'a Attempt,
+) -> Result<Result<Admitted<'a>, Refused>> {
+    let mut claim = None;
+    if let Some(card) = &attempt.card {
+        let digest = tokens::digest(session.platform, card);
+        let (platform, customer) = (session.platform.id(), session.customer.as_deref());
+        // The second finds tokens that were stored before sessions had claims.
+        if db.exists(CLAIMED_ELSEWHERE, params![platform, digest, session.id, customer])?
+            || tokens::belongs_elsewhere(db, session.platform, card, customer)?
+        {
+            return Ok(Err(Refused::BelongsElsewhere));
+        }
+        claim = Some(digest);
+    }
+    let fresh = session.body_hash.as_deref() != Some(&attempt.body_hash);
+    let counts = match attempt.taker {
+        Taker::Card(most) if fresh && session.attempts >= most => return Ok(Err(Refused::Exhausted)),
         Taker::Card(_) => fresh,
         Taker::Platform => false,
     };
-    sqlx::query(
-        "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ? WHERE id = ? AND state = 'open'",
-    )
-    .bind(body_hash)
-    .bind(u32::from(counted))
-    .bind(&session.id)
-    .execute(&mut **tx)
-    .await?;
-    Ok(true)
+    Ok(Ok(Admitted {
+        body_hash: &attempt.body_hash,
+        counts,
+        claim,
+    }))
 }
 
-/// Binds what identifies a card to the session that is being claimed. Returns false if it belongs to a session of
-/// another customer, or of no customer.
-pub(super) async fn bind(
-    tx: &mut Transaction<'_, Sqlite>,
-    session: &Session,
-    claim: Option<&SecretString>,
-) -> Result<bool> {
-    let Some(claim) = claim else {
-        return Ok(true);
-    };
-    let digest = tokens::digest(session.platform, claim);
-    // The second query finds tokens that were stored before sessions had claims.
-    let elsewhere = sqlx::query(
-        "SELECT 1 FROM sessions WHERE platform = ?1 AND claim = ?2 AND id <> ?3 AND state <> 'open'
-            AND (?4 IS NULL OR customer IS NOT ?4)
-         UNION ALL
-         SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?5 AND status = 'active'
-            AND (?4 IS NULL OR customer IS NOT ?4) LIMIT 1",
-    )
-    .bind(session.platform.id())
-    .bind(&digest)
-    .bind(&session.id)
-    .bind(&session.customer)
-    .bind(claim.expose_secret())
-    .fetch_optional(&mut **tx)
-    .await?;
-    if elsewhere.is_some() {
-        return Ok(false);
-    }
-    sqlx::query("UPDATE sessions SET claim = ? WHERE id = ?")
-        .bind(&digest)
-        .bind(&session.id)
-        .execute(&mut **tx)
-        .await?;
-    Ok(true)
+/// Claims an open session, and binds what identifies the card to it.
+pub(super) fn take(db: &Db<'_>, id: &SessionId, admitted: &Admitted<'_>) -> Result<()> {
+    let Admitted {
+        body_hash,
+        counts,
+        claim,
+    } = admitted;
+    db.execute(TAKE, params![body_hash, u32::from(*counts), claim, id])?;
+    Ok(())
 }
 
 /// Stores a session, unless there is already one that stores a card under the same reference.
-async fn insert(tx: &mut Transaction<'_, Sqlite>, session: &NewSession<'_>) -> Result<Option<SessionId>> {
+fn insert(db: &Db<'_>, session: &NewSession) -> Result<Option<SessionId>> {
     let id = SessionId::random();
-    let done = sqlx::query(
-        "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
-            currency, description, capture_later, state, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
-         ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING",
-    )
-    .bind(&id)
-    .bind(session.platform.id())
-    .bind(kind_text(session.kind))
-    .bind(if session.mode == Mode::Direct {
-        "direct"
-    } else {
-        "relay"
-    })
-    .bind(session.reference)
-    .bind(session.platform_state.expose_secret())
-    .bind(session.customer)
-    .bind(session.token_id)
-    .bind(session.amount.map(|(minor, _)| minor))
-    .bind(session.amount.map(|(_, currency)| currency))
-    .bind(session.description)
-    .bind(session.capture_later)
-    .bind(session.created_at)
-    .bind(session.expires_at)
-    .execute(&mut **tx)
-    .await?;
-    Ok((done.rows_affected() == 1).then_some(id))
+    let inserted = db.execute(
+        INSERT,
+        params![
+            id,
+            session.platform.id(),
+            kind_text(session.kind),
+            mode_text(session.mode),
+            session.reference,
+            session.platform_state.expose_secret(),
+            session.customer,
+            session.token_id,
+            session.amount.map(|(minor, _)| minor),
+            session.amount.map(|(_, currency)| currency),
+            session.description,
+            session.capture_later,
+            session.created_at,
+            session.expires_at,
+        ],
+    )?;
+    Ok((inserted == 1).then_some(id))
 }
 
 /// Marks a session as used, with its result.
-pub(super) async fn finish(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &SessionId,
-    result: &SessionResult,
-) -> Result<()> {
-    sqlx::query("UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?")
-        .bind(result.stored())
-        .bind(id)
-        .execute(&mut **tx)
-        .await?;
+pub(super) fn finish(db: &Db<'_>, id: &SessionId, result: &SessionResult) -> Result<()> {
+    db.execute(FINISH, params![result.stored(), id])?;
     Ok(())
 }
 
 /// Opens a session again that led to nothing.
-pub(super) async fn reopen(tx: &mut Transaction<'_, Sqlite>, id: &SessionId) -> Result<()> {
-    sqlx::query("UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'")
-        .bind(id)
-        .execute(&mut **tx)
-        .await?;
+pub(super) fn reopen(db: &Db<'_>, id: &SessionId) -> Result<()> {
+    db.execute(REOPEN, [id])?;
     Ok(())
 }
 
 impl Store {
     /// Stores a session.
-    pub async fn add_session(&self, session: &NewSession<'_>) -> Result<SessionId> {
-        let mut tx = self.write().await?;
-        let id = insert(&mut tx, session).await?;
-        tx.commit().await?;
-        id.ok_or(StoreError::Unknown("session with this reference"))
+    pub async fn add_session(&self, session: NewSession) -> Result<SessionId> {
+        self.write(move |db| insert(db, &session)?.ok_or(StoreError::Unknown("session with this reference")))
+            .await
     }
 
     /// Stores a session that stores a card, or finds the one with the same reference. However many requests come at
     /// once, there is only one.
-    pub async fn add_session_once(&self, session: &NewSession<'_>) -> Result<SessionId> {
-        let mut tx = self.write().await?;
-        let id = match insert(&mut tx, session).await? {
-            Some(id) => id,
-            None => by_reference(&mut tx, session.platform, session.reference, false)
-                .await?
+    pub async fn add_session_once(&self, session: NewSession) -> Result<SessionId> {
+        self.write(move |db| match insert(db, &session)? {
+            Some(id) => Ok(id),
+            None => by_reference(db, session.platform, &session.reference, false)?
                 .map(|session| session.id)
-                .ok_or(StoreError::Unknown("session of a reference"))?,
-        };
-        tx.commit().await?;
-        Ok(id)
+                .ok_or(StoreError::Unknown("session of a reference")),
+        })
+        .await
     }
 
     /// Loads a session.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
-        let row = self
-            .row(sqlx::query("SELECT * FROM sessions WHERE id = ?").bind(id))
-            .await?;
-        row.as_ref().map(read).transpose()
+        let id = id.clone();
+        self.read(move |db| get(db, &id)).await
     }
 
-    /// Finds the newest session that stores a card under a reference.
+    /// Finds the session that stores a card under a reference.
     pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
-        let row = self
-            .row(
-                sqlx::query(
-                    "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'
-                ORDER BY created_at DESC LIMIT 1",
-                )
-                .bind(platform.id())
-                .bind(reference),
-            )
-            .await?;
-        Ok(row.map(|row| row.try_get("id")).transpose()?)
+        let reference = reference.to_owned();
+        self.read(move |db| db.value(TOKENIZING, (platform.id(), reference)))
+            .await
     }
 
     /// Claims an open session for a card, unless the session expired more than `grace` milliseconds ago.
     pub async fn claim_session(
         &self,
         id: &SessionId,
-        attempt: &Attempt<'_>,
+        attempt: Attempt,
         now: i64,
         grace: i64,
     ) -> Result<SessionClaim> {
-        let mut tx = self.write().await?;
-        let Some(session) = get(&mut tx, id).await? else {
-            return Ok(SessionClaim::None);
-        };
-        if session.state != SessionState::Open || session.is_expired(now, grace) {
-            return Ok(SessionClaim::Taken(session));
-        }
-        if !bind(&mut tx, &session, attempt.card).await? {
-            return Ok(SessionClaim::BelongsElsewhere);
-        }
-        if !take(&mut tx, &session, attempt).await? {
-            return Ok(SessionClaim::Exhausted);
-        }
-        let claimed = self.under_way.enter(id.as_str());
-        tx.commit().await?;
-        Ok(SessionClaim::Claimed(session, claimed))
+        let (id, under_way) = (id.clone(), self.under_way.clone());
+        self.write(move |db| {
+            let Some(session) = get(db, &id)? else {
+                return Ok(SessionClaim::None);
+            };
+            if session.state != SessionState::Open || session.is_expired(now, grace) {
+                return Ok(SessionClaim::Taken(session));
+            }
+            match admit(db, &session, &attempt)? {
+                Ok(admitted) => take(db, &id, &admitted)?,
+                Err(Refused::BelongsElsewhere) => return Ok(SessionClaim::BelongsElsewhere),
+                Err(Refused::Exhausted) => return Ok(SessionClaim::Exhausted),
+            }
+            Ok(SessionClaim::Claimed(session, under_way.enter(id.as_str())))
+        })
+        .await
     }
 
     /// Opens a claimed session again.
     pub async fn reopen_session(&self, id: &SessionId) -> Result<()> {
-        let mut tx = self.write().await?;
-        reopen(&mut tx, id).await?;
-        tx.commit().await?;
-        Ok(())
+        let id = id.clone();
+        self.write(move |db| reopen(db, &id)).await
     }
 
     /// Stores the card of a session. If a notification has stored one already, it must be the same card.
-    pub async fn store_card(&self, session_id: &SessionId, card: &StoredCard, now: i64) -> Result<Storing> {
-        let mut tx = self.write().await?;
-        let stored = store_card(&mut tx, session_id, card, now).await?;
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(stored)
+    pub async fn store_card(
+        &self,
+        session_id: &SessionId,
+        card: Arc<StoredCard>,
+        now: i64,
+    ) -> Result<Storing> {
+        let (id, wiped) = (session_id.clone(), self.wipes());
+        self.write(move |db| {
+            wiped.note();
+            store_card(db, &id, &card, now)
+        })
+        .await
     }
 }
 
-pub(super) async fn store_card(
-    tx: &mut Transaction<'_, Sqlite>,
+pub(super) fn store_card(
+    db: &Db<'_>,
     session_id: &SessionId,
     card: &StoredCard,
     now: i64,
 ) -> Result<Storing> {
-    let Some(session) = get(tx, session_id).await? else {
+    let Some(session) = get(db, session_id)? else {
         return Ok(Storing::Conflict);
     };
     let active = TokenStatus::of(card.origin) == TokenStatus::Active;
     // A token that only a browser names gives no access, so its owner does not matter here.
     let holding = match active {
-        true => tokens::holding(tx, session.platform, &card.token).await?,
+        true => tokens::holding(db, session.platform, &card.token)?,
         false => None,
     };
     if let Some(result) = &session.result {
         let token = match result {
-            SessionResult::Token(token) => tokens::get(tx, token).await?,
+            SessionResult::Token(token) => tokens::get(db, token)?,
             SessionResult::Payment(_) => None,
         };
         let same = |token: &Token| {
@@ -517,17 +510,17 @@ pub(super) async fn store_card(
             if holding.is_some() {
                 return Ok(Storing::BelongsElsewhere);
             }
-            tokens::confirm(tx, &token.id, card, now).await?;
+            tokens::confirm(db, &token.id, card, now)?;
         }
-        return stored(tx, &token.id).await;
+        return stored(db, &token.id);
     }
     if let Some(id) = &session.token_id
         && !active
     {
         // A token that only a browser names does not replace a working card. The session stays open for the
         // platform's notification.
-        reopen(tx, session_id).await?;
-        let token = tokens::get(tx, id).await?;
+        reopen(db, session_id)?;
+        let token = tokens::get(db, id)?;
         return Ok(token.map_or(Storing::Conflict, |token| {
             Storing::Stored(Box::new(Token {
                 status: TokenStatus::Unconfirmed,
@@ -538,7 +531,7 @@ pub(super) async fn store_card(
     let id = match (&session.token_id, holding) {
         (Some(id), Some(other)) if other.id != *id => return Ok(Storing::BelongsElsewhere),
         (Some(id), _) => {
-            tokens::replace(tx, id, card, now).await?;
+            tokens::replace(db, id, card, now)?;
             id.clone()
         }
         (None, Some(token)) => {
@@ -553,24 +546,22 @@ pub(super) async fn store_card(
             }
             // A browser that names the token again adds nothing.
             if card.origin == Origin::Platform {
-                tokens::describe(tx, &token.id, card, now).await?;
+                tokens::describe(db, &token.id, card, now)?;
             }
             token.id
         }
         (None, None) => {
             // A deleted token that a browser names stays deleted. One that the platform has just created is new.
-            if card.origin == Origin::Named && tokens::was_deleted(tx, session.platform, &card.token).await? {
+            if card.origin == Origin::Named && tokens::was_deleted(db, session.platform, &card.token)? {
                 return Ok(Storing::Deleted);
             }
-            tokens::insert(tx, session.platform, session.customer.as_deref(), card, now).await?
+            tokens::insert(db, session.platform, session.customer.as_deref(), card, now)?
         }
     };
-    finish(tx, session_id, &SessionResult::Token(id.clone())).await?;
-    stored(tx, &id).await
+    finish(db, session_id, &SessionResult::Token(id.clone()))?;
+    stored(db, &id)
 }
 
-async fn stored(tx: &mut Transaction<'_, Sqlite>, id: &TokenId) -> Result<Storing> {
-    Ok(tokens::get(tx, id)
-        .await?
-        .map_or(Storing::Conflict, |token| Storing::Stored(Box::new(token))))
+fn stored(db: &Db<'_>, id: &TokenId) -> Result<Storing> {
+    Ok(tokens::get(db, id)?.map_or(Storing::Conflict, |token| Storing::Stored(Box::new(token))))
 }

@@ -2,12 +2,12 @@
 
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Origin, StoredCard};
+use rusqlite::{Row, params};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use std::sync::Arc;
 
-use super::{Readable, Result, Store, StoreError, TokenId, platform, readable};
+use super::{Columns, Db, Listed, Result, Store, TokenId, platform, readable, statements};
 
 /// The status of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,10 @@ impl TokenStatus {
         }
     }
 
-    fn read(text: &str) -> Result<Self> {
+    fn read(text: &str) -> Option<Self> {
         [Self::Active, Self::Unconfirmed, Self::Deleted]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or(StoreError::Unknown("status"))
     }
 
     pub(super) const fn of(origin: Origin) -> Self {
@@ -76,35 +75,69 @@ pub struct Token {
     pub updated_at: i64,
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<Token> {
+/// The columns of a token, in the order in which [`values`] reads them.
+macro_rules! columns {
+    () => {
+        "id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder, nickname, status,
+            customer, created_at, updated_at"
+    };
+}
+
+statements! {
+    /// By its id, or by the id of a duplicate that it replaced.
+    BY_ID = concat!("SELECT ", columns!(), " FROM tokens
+        WHERE id = COALESCE((SELECT same_as FROM tokens WHERE id = ?1), ?1)");
+    HOLDING = concat!("SELECT ", columns!(), " FROM tokens
+        WHERE platform = ? AND platform_token = ? AND status = 'active'");
+    BELONGS_ELSEWHERE = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'
+        AND (?3 IS NULL OR customer IS NOT ?3)";
+    STORED = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'";
+    DELETED = "SELECT 1 FROM tokens WHERE platform = ? AND digest = ? LIMIT 1";
+    LIST = concat!("SELECT ", columns!(), ", seq FROM tokens
+        WHERE seq < ? AND status <> 'deleted' ORDER BY seq DESC LIMIT ?");
+    LIST_OF_CUSTOMER = concat!("SELECT ", columns!(), ", seq FROM tokens
+        WHERE customer = ?3 AND seq < ?1 AND status <> 'deleted' ORDER BY seq DESC LIMIT ?2");
+    LIST_ACTIVE = concat!("SELECT ", columns!(), ", seq FROM tokens
+        WHERE platform = ? AND status = 'active' ORDER BY seq");
+    SEQ = "SELECT seq FROM tokens WHERE id = ?";
+    INSERT = "INSERT INTO tokens (id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder,
+            nickname, status, customer, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?13, ?13)";
+    REPLACE = "UPDATE tokens SET platform_token = ?, brand = ?, bin = ?, last4 = ?, expiry_month = ?,
+            expiry_year = ?, holder = ?, nickname = ?, status = ?, updated_at = ?
+        WHERE id = ? AND status <> 'deleted'";
+    DESCRIBE = "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
+            expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
+            holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
+        WHERE id = ? AND status = 'active' AND platform_token = ?";
+    DELETE = "UPDATE tokens SET status = 'deleted', platform_token = NULL, digest = ?, holder = NULL,
+            nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'";
+}
+
+pub(super) fn read(row: &Row<'_>) -> Result<Token> {
     readable("tokens", row, values)
 }
 
-fn values(row: &SqliteRow) -> Result<Token> {
-    let month: Option<i64> = row.try_get("expiry_month")?;
-    let year: Option<i64> = row.try_get("expiry_year")?;
+fn values(row: &mut Columns<'_>) -> Result<Token> {
     Ok(Token {
-        id: row.try_get("id")?,
+        id: row.next()?,
         platform: platform(row)?,
-        platform_token: row
-            .try_get::<Option<String>, _>("platform_token")?
-            .map(Into::into),
-        brand: row.try_get("brand")?,
-        bin: row.try_get("bin")?,
-        last4: row.try_get("last4")?,
-        expiry: month.zip(year),
-        holder: row.try_get("holder")?,
-        nickname: row.try_get("nickname")?,
-        status: TokenStatus::read(row.try_get("status")?)?,
-        customer: row.try_get("customer")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
+        platform_token: row.next::<Option<String>>()?.map(Into::into),
+        brand: row.next()?,
+        bin: row.next()?,
+        last4: row.next()?,
+        expiry: {
+            let month: Option<i64> = row.next()?;
+            month.zip(row.next()?)
+        },
+        holder: row.next()?,
+        nickname: row.next()?,
+        status: row.word("status", TokenStatus::read)?,
+        customer: row.next()?,
+        created_at: row.next()?,
+        updated_at: row.next()?,
     })
 }
-
-/// Finds a token by its id, or by the id of a duplicate that it replaced.
-const BY_ID: &str =
-    "SELECT * FROM tokens WHERE id = COALESCE((SELECT same_as FROM tokens WHERE id = ?1), ?1)";
 
 /// The digest by which a platform's token is recognised after it was wiped. These tokens are long and random, so a
 /// plain digest reveals nothing.
@@ -117,153 +150,122 @@ pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
 }
 
 /// Finds the active token for a platform's token.
-pub(super) async fn holding(
-    tx: &mut Transaction<'_, Sqlite>,
+pub(super) fn holding(db: &Db<'_>, platform: Platform, token: &SecretString) -> Result<Option<Token>> {
+    db.row(HOLDING, (platform.id(), token.expose_secret()), read)
+}
+
+/// Whether a platform's token is stored for another customer, or either of the two is of no customer.
+pub(super) fn belongs_elsewhere(
+    db: &Db<'_>,
     platform: Platform,
     token: &SecretString,
-) -> Result<Option<Token>> {
-    let row =
-        sqlx::query("SELECT * FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'")
-            .bind(platform.id())
-            .bind(token.expose_secret())
-            .fetch_optional(&mut **tx)
-            .await?;
-    row.as_ref().map(read).transpose()
+    customer: Option<&str>,
+) -> Result<bool> {
+    db.exists(
+        BELONGS_ELSEWHERE,
+        (platform.id(), token.expose_secret(), customer),
+    )
 }
 
 /// Whether a platform's token was stored and has been deleted.
-pub(super) async fn was_deleted(
-    tx: &mut Transaction<'_, Sqlite>,
-    platform: Platform,
-    token: &SecretString,
-) -> Result<bool> {
-    let found = sqlx::query("SELECT 1 FROM tokens WHERE platform = ? AND digest = ?")
-        .bind(platform.id())
-        .bind(digest(platform, token))
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(found.is_some())
+pub(super) fn was_deleted(db: &Db<'_>, platform: Platform, token: &SecretString) -> Result<bool> {
+    db.exists(DELETED, (platform.id(), digest(platform, token)))
 }
 
-pub(super) async fn get(tx: &mut Transaction<'_, Sqlite>, id: &TokenId) -> Result<Option<Token>> {
-    let row = sqlx::query(BY_ID).bind(id).fetch_optional(&mut **tx).await?;
-    row.as_ref().map(read).transpose()
+pub(super) fn get(db: &Db<'_>, id: &TokenId) -> Result<Option<Token>> {
+    db.row(BY_ID, [id], read)
 }
 
-pub(super) async fn insert(
-    tx: &mut Transaction<'_, Sqlite>,
+pub(super) fn insert(
+    db: &Db<'_>,
     platform: Platform,
     customer: Option<&str>,
     card: &StoredCard,
     now: i64,
 ) -> Result<TokenId> {
     let id = TokenId::random();
-    sqlx::query(
-        "INSERT INTO tokens (id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder,
-            nickname, status, customer, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&id)
-    .bind(platform.id())
-    .bind(card.token.expose_secret())
-    .bind(&card.brand)
-    .bind(&card.bin)
-    .bind(&card.last4)
-    .bind(card.expiry.map(|(month, _)| i64::from(month)))
-    .bind(card.expiry.map(|(_, year)| i64::from(year)))
-    .bind(&card.holder)
-    .bind(&card.nickname)
-    .bind(TokenStatus::of(card.origin).as_str())
-    .bind(customer)
-    .bind(now)
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
+    db.execute(
+        INSERT,
+        params![
+            id,
+            platform.id(),
+            card.token.expose_secret(),
+            card.brand,
+            card.bin,
+            card.last4,
+            card.expiry.map(|(month, _)| month),
+            card.expiry.map(|(_, year)| year),
+            card.holder,
+            card.nickname,
+            TokenStatus::of(card.origin).as_str(),
+            customer,
+            now,
+        ],
+    )?;
     Ok(id)
 }
 
 /// Replaces the card of a token, unless the token has been deleted meanwhile.
-pub(super) async fn replace(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &TokenId,
-    card: &StoredCard,
-    now: i64,
-) -> Result<()> {
-    sqlx::query(
-        "UPDATE tokens SET platform_token = ?, brand = ?, bin = ?, last4 = ?, expiry_month = ?, expiry_year = ?,
-            holder = ?, nickname = ?, status = ?, updated_at = ? WHERE id = ? AND status <> 'deleted'",
-    )
-    .bind(card.token.expose_secret())
-    .bind(&card.brand)
-    .bind(&card.bin)
-    .bind(&card.last4)
-    .bind(card.expiry.map(|(month, _)| i64::from(month)))
-    .bind(card.expiry.map(|(_, year)| i64::from(year)))
-    .bind(&card.holder)
-    .bind(&card.nickname)
-    .bind(TokenStatus::of(card.origin).as_str())
-    .bind(now)
-    .bind(id)
-    .execute(&mut **tx)
-    .await?;
+pub(super) fn replace(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
+    db.execute(
+        REPLACE,
+        params![
+            card.token.expose_secret(),
+            card.brand,
+            card.bin,
+            card.last4,
+            card.expiry.map(|(month, _)| month),
+            card.expiry.map(|(_, year)| year),
+            card.holder,
+            card.nickname,
+            TokenStatus::of(card.origin).as_str(),
+            now,
+            id,
+        ],
+    )?;
     Ok(())
 }
 
-pub(super) async fn confirm(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &TokenId,
-    card: &StoredCard,
-    now: i64,
-) -> Result<()> {
+pub(super) fn confirm(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
     // The platform's own description replaces the browser's.
-    replace(tx, id, card, now).await
+    replace(db, id, card, now)
 }
 
 /// Updates what the platform says about a card. What it does not say stays as it was.
-pub(super) async fn describe(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &TokenId,
-    card: &StoredCard,
-    now: i64,
-) -> Result<()> {
-    sqlx::query(
-        "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
-            expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
-            holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
-            WHERE id = ? AND status = 'active' AND platform_token = ?",
-    )
-    .bind(&card.brand)
-    .bind(&card.bin)
-    .bind(&card.last4)
-    .bind(card.expiry.map(|(month, _)| i64::from(month)))
-    .bind(card.expiry.map(|(_, year)| i64::from(year)))
-    .bind(&card.holder)
-    .bind(&card.nickname)
-    .bind(now)
-    .bind(id)
-    .bind(card.token.expose_secret())
-    .execute(&mut **tx)
-    .await?;
+pub(super) fn describe(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
+    db.execute(
+        DESCRIBE,
+        params![
+            card.brand,
+            card.bin,
+            card.last4,
+            card.expiry.map(|(month, _)| month),
+            card.expiry.map(|(_, year)| year),
+            card.holder,
+            card.nickname,
+            now,
+            id,
+            card.token.expose_secret(),
+        ],
+    )?;
     Ok(())
 }
 
 impl Store {
     /// Loads a token.
     pub async fn token(&self, id: &TokenId) -> Result<Option<Token>> {
-        let row = self.row(sqlx::query(BY_ID).bind(id)).await?;
-        row.as_ref().map(read).transpose()
+        let id = id.clone();
+        self.read(move |db| get(db, &id)).await
     }
 
     /// Whether a platform's token is or was stored.
     pub async fn knows_platform_token(&self, platform: Platform, token: &SecretString) -> Result<bool> {
-        let query = sqlx::query(
-            "SELECT 1 FROM tokens WHERE platform = ?1 AND platform_token = ?2 AND status = 'active'
-             UNION ALL SELECT 1 FROM tokens WHERE platform = ?1 AND digest = ?3 LIMIT 1",
-        );
-        let query = query
-            .bind(platform.id())
-            .bind(token.expose_secret())
-            .bind(digest(platform, token));
-        Ok(self.row(query).await?.is_some())
+        let token = token.clone();
+        self.read(move |db| {
+            Ok(db.exists(STORED, (platform.id(), token.expose_secret()))?
+                || was_deleted(db, platform, &token)?)
+        })
+        .await
     }
 
     /// Lists tokens that have not been deleted, newest first.
@@ -273,59 +275,63 @@ impl Store {
         after: Option<&TokenId>,
         limit: u32,
     ) -> Result<Vec<Token>> {
-        let mut list = Readable::new(after.map(TokenId::as_str), limit);
-        while let Some((after, limit)) = list.wanted() {
-            let query = sqlx::query(
-                "SELECT * FROM tokens WHERE status <> 'deleted' AND (?1 IS NULL OR customer = ?1)
-                    AND (?2 IS NULL OR seq < (SELECT seq FROM tokens WHERE id = ?2)) ORDER BY seq DESC LIMIT ?3",
-            );
-            list.add(
-                &self.rows(query.bind(customer).bind(after).bind(limit)).await?,
-                read,
-            )?;
-        }
-        Ok(list.into_inner())
+        let (customer, after) = (customer.map(ToOwned::to_owned), after.cloned());
+        self.list(move |db| {
+            let start = match after {
+                None => Some(i64::MAX),
+                Some(after) => db.value(SEQ, [after])?,
+            };
+            let Some(start) = start else {
+                return Ok(Vec::new());
+            };
+            let listed = |row: &Row<'_>| Ok((read(row), row.get("seq")?));
+            let mut list = Listed::new(start, limit);
+            while let Some((seq, limit)) = list.wanted() {
+                list.add(match &customer {
+                    None => db.rows(LIST, (seq, limit), listed)?,
+                    Some(customer) => db.rows(LIST_OF_CUSTOMER, (seq, limit, customer), listed)?,
+                })?;
+            }
+            Ok(list.into_inner())
+        })
+        .await
     }
 
     /// Lists all tokens of a platform that can be charged, oldest first.
     pub async fn active_tokens(&self, platform: Platform) -> Result<Vec<Token>> {
-        let query = sqlx::query("SELECT * FROM tokens WHERE platform = ? AND status = 'active' ORDER BY seq");
-        let rows = self.rows(query.bind(platform.id())).await?;
-        let mut list = Readable::new(None, u32::MAX);
-        list.add(&rows, read)?;
-        Ok(list.into_inner())
+        self.list(move |db| {
+            let mut list = Listed::new(0, u32::MAX);
+            list.add(db.rows(LIST_ACTIVE, [platform.id()], |row| {
+                Ok((read(row), row.get("seq")?))
+            })?)?;
+            Ok(list.into_inner())
+        })
+        .await
     }
 
     /// Stores what the platform says about a card. What it does not say stays as it was. A token that has been
     /// deleted, or has another card by now, is not changed.
-    pub async fn describe_token(&self, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
-        let mut tx = self.write().await?;
-        describe(&mut tx, id, card, now).await?;
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(())
+    pub async fn describe_token(&self, id: &TokenId, card: Arc<StoredCard>, now: i64) -> Result<()> {
+        let (id, wiped) = (id.clone(), self.wipes());
+        self.write(move |db| {
+            wiped.note();
+            describe(db, &id, &card, now)
+        })
+        .await
     }
 
     /// Marks a token as deleted and wipes its personal data. A digest of the platform's token stays, so that it is
     /// recognised later.
     pub async fn delete_token(&self, id: &TokenId, now: i64) -> Result<()> {
-        let mut tx = self.write().await?;
-        // A token of another customer that a browser named leaves no trace.
-        let active = get(&mut tx, id)
-            .await?
-            .filter(|token| token.status == TokenStatus::Active);
-        let known = active.and_then(|token| Some(digest(token.platform, token.platform_token.as_ref()?)));
-        sqlx::query(
-            "UPDATE tokens SET status = 'deleted', platform_token = NULL, digest = ?, holder = NULL,
-                nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'",
-        )
-        .bind(known)
-        .bind(now)
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(())
+        let (id, wiped) = (id.clone(), self.wipes());
+        self.write(move |db| {
+            // A token of another customer that a browser named leaves no trace.
+            let active = get(db, &id)?.filter(|token| token.status == TokenStatus::Active);
+            let known = active.and_then(|token| Some(digest(token.platform, token.platform_token.as_ref()?)));
+            wiped.note();
+            db.execute(DELETE, params![known, now, id])?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -2,14 +2,14 @@
 
 use cardseal::platform::Platform;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::{Connection, params};
 use serde_json::Value;
-use sqlx::{Row, SqliteConnection};
 
-use super::{Result, Status, Store};
+use super::{Result, Status, Store, statements};
 
 /// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
@@ -70,76 +70,76 @@ impl Drop for Claimed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Payments whose outcome is now unknown.
-    pub payments: u64,
+    pub payments: usize,
     /// Captures, voids and refunds whose outcome is now unknown.
-    pub changes: u64,
+    pub changes: usize,
     /// Sessions that are now open again, or used.
-    pub sessions: u64,
+    pub sessions: usize,
+}
+
+statements! {
+    // The condition must be the index's, word for word.
+    ABANDON_PAYMENTS = "UPDATE payments SET status = ?1, updated_at = ?2
+        WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+        AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4))";
+    ABANDON_CHANGES = "UPDATE changes SET state = 'unknown', updated_at = ?1
+        WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))";
+    // A session whose card may have been charged is used; any other may be tried again.
+    USE_SESSIONS = "UPDATE sessions SET state = 'used', kept = NULL,
+            result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
+        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
+            (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed'
+                AND id NOT IN (SELECT value FROM json_each(?1)))";
+    REOPEN_SESSIONS = "UPDATE sessions SET state = 'open'
+        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
+            (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')";
+    HAS_ABANDONED = "SELECT EXISTS (SELECT 1 FROM payments
+            WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
+            AND id NOT IN (SELECT value FROM json_each(?1)))
+        OR EXISTS (SELECT 1 FROM changes
+            WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?1)))
+        OR EXISTS (SELECT 1 FROM sessions
+            WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
+            (SELECT 1 FROM payments WHERE session_id = sessions.id
+                AND id IN (SELECT value FROM json_each(?1))))";
+    OVER = "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
+            WHEN mode <> 'direct' THEN 0
+            WHEN kind = 'payment' AND platform IN (SELECT value FROM json_each(?2)) THEN ?3
+            ELSE ?4 END < ?1 ORDER BY expires_at LIMIT ?5";
+    WIPE = "UPDATE sessions SET kept = NULL WHERE id IN (SELECT value FROM json_each(?))";
+}
+
+/// Notes within a transaction that it wipes a secret, which stays in the write-ahead log until that is emptied.
+pub(super) struct Wipes(Arc<AtomicBool>);
+
+impl Wipes {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl Store {
     /// Recovers what was abandoned in flight when its process or task ended. Sessions are opened again, and payments
     /// get the status that `abandoned` has for theirs.
     pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
-        let mut tx = self.write().await?;
-        // Read within the transaction, during which nothing can be claimed.
-        let busy = self.under_way.ids();
-        let (mut payments, mut changes) = (0, 0);
-        for (from, to) in abandoned {
-            // The condition must be the index's, word for word.
-            let updated = sqlx::query(
-                "UPDATE payments SET status = ?1, updated_at = ?2
-                    WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-                    AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4))",
-            )
-            .bind(to.stored())
-            .bind(now)
-            .bind(from.stored())
-            .bind(&busy)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-            if *from == Status::InFlight {
-                payments += updated;
-            } else {
-                changes += updated;
+        let (abandoned, under_way) = (abandoned.to_vec(), self.under_way.clone());
+        self.write(move |db| {
+            // Read within the transaction, during which nothing can be claimed.
+            let busy = under_way.ids();
+            let mut recovered = Recovered::default();
+            for (from, to) in abandoned {
+                let updated = db.execute(ABANDON_PAYMENTS, params![to.stored(), now, from.stored(), busy])?;
+                if from == Status::InFlight {
+                    recovered.payments += updated;
+                } else {
+                    recovered.changes += updated;
+                }
             }
-        }
-        sqlx::query(
-            "UPDATE changes SET state = 'unknown', updated_at = ?1
-                WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))",
-        )
-        .bind(now)
-        .bind(&busy)
-        .execute(&mut *tx)
-        .await?;
-        // A session whose card may have been charged is used; any other may be tried again.
-        let used = sqlx::query(
-            "UPDATE sessions SET state = 'used', kept = NULL,
-                result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
-             WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
-                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed'
-                    AND id NOT IN (SELECT value FROM json_each(?1)))",
-        )
-        .bind(&busy)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        let reopened = sqlx::query(
-            "UPDATE sessions SET state = 'open'
-             WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
-                (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')",
-        )
-        .bind(&busy)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        tx.commit().await?;
-        Ok(Recovered {
-            payments,
-            changes,
-            sessions: used + reopened,
+            db.execute(ABANDON_CHANGES, params![now, busy])?;
+            recovered.sessions = db.execute(USE_SESSIONS, [&busy])? + db.execute(REOPEN_SESSIONS, [&busy])?;
+            Ok(recovered)
         })
+        .await
     }
 
     /// Does the same while tasks are running. Returns `None` if there was nothing to recover.
@@ -158,102 +158,62 @@ impl Store {
     /// Whether something may be abandoned. This can be wrong about work that is just beginning; [`Store::recover`]
     /// checks again within its transaction.
     async fn has_abandoned(&self) -> Result<bool> {
-        let row = self
-            .row(
-                sqlx::query(
-                    "SELECT EXISTS (SELECT 1 FROM payments
-                        WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-                        AND id NOT IN (SELECT value FROM json_each(?1)))
-                     OR EXISTS (SELECT 1 FROM changes
-                        WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?1)))
-                     OR EXISTS (SELECT 1 FROM sessions
-                        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
-                        (SELECT 1 FROM payments WHERE session_id = sessions.id
-                            AND id IN (SELECT value FROM json_each(?1))))",
-                )
-                .bind(self.under_way.ids()),
-            )
-            .await?;
-        Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+        let busy = self.under_way.ids();
+        let found = self.list(move |db| db.value(HAS_ABANDONED, [busy])).await?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Wipes the secrets of sessions that can no longer be used, a limited number at a time. `pages` are the
     /// platforms with pages of their own, whose sessions can be looked up for days.
-    pub async fn wipe_sessions(&self, pages: &[Platform], now: i64) -> Result<u64> {
-        const DUE: &str =
-            "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
-                WHEN mode <> 'direct' THEN 0
-                WHEN kind = 'payment' AND platform IN (SELECT value FROM json_each(?2)) THEN ?3
-                ELSE ?4 END < ?1 ORDER BY expires_at LIMIT ?5";
+    pub async fn wipe_sessions(&self, pages: &[Platform], now: i64) -> Result<usize> {
         let pages = Value::from_iter(pages.iter().map(|platform| platform.id())).to_string();
-        let due = sqlx::query(DUE)
-            .bind(now)
-            .bind(&pages)
-            .bind(PAGE_GRACE_MS)
-            .bind(ANSWER_GRACE_MS)
-            .bind(WIPED_AT_ONCE);
-        let rows = self.rows(due).await?;
-        if rows.is_empty() {
+        let over: Vec<String> = self
+            .list(move |db| {
+                let params = params![now, pages, PAGE_GRACE_MS, ANSWER_GRACE_MS, WIPED_AT_ONCE];
+                db.rows(OVER, params, |row| Ok(row.get(0)?))
+            })
+            .await?;
+        if over.is_empty() {
             return Ok(0);
         }
-        let ids: Vec<String> = rows.iter().filter_map(|row| row.try_get("id").ok()).collect();
-        let mut tx = self.write().await?;
-        let wiped =
-            sqlx::query("UPDATE sessions SET kept = NULL WHERE id IN (SELECT value FROM json_each(?))")
-                .bind(Value::from(ids).to_string())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-        tx.commit().await?;
-        self.note_wiped();
-        Ok(wiped)
+        let (over, wiped) = (Value::from(over).to_string(), self.wipes());
+        self.write(move |db| {
+            wiped.note();
+            db.execute(WIPE, [over])
+        })
+        .await
     }
 
-    /// Notes that a secret was wiped that is still in the write-ahead log.
-    pub(super) fn note_wiped(&self) {
-        self.wiped.store(true, Ordering::Release);
+    /// What a transaction notes it with when it wipes a secret.
+    pub(super) fn wipes(&self) -> Wipes {
+        Wipes(Arc::clone(&self.wiped))
     }
 
     /// Empties the write-ahead log if it contains a wiped secret. The log has at most a few megabytes, so this is
     /// quick. Returns whether nothing is left to do.
     pub async fn empty_log(&self) -> Result<bool> {
-        if !self.wiped.swap(false, Ordering::AcqRel) {
-            return Ok(true);
-        }
-        let emptied = self.checkpoint().await;
-        // A reader may prevent it. Try again next time.
-        if !matches!(emptied, Ok(true)) {
-            self.note_wiped();
-        }
-        emptied
-    }
-
-    async fn checkpoint(&self) -> Result<bool> {
-        let mut connection = self.writer.acquire().await?;
-        let result = checkpoint(&mut connection, self.busy_timeout).await;
-        if result.is_err() {
-            connection.close_on_drop();
-        }
-        result
+        let (wiped, busy_timeout) = (Arc::clone(&self.wiped), self.busy_timeout);
+        // Between two transactions: whoever has noted something has committed it, too.
+        self.writer
+            .alone(move |db| {
+                if !wiped.swap(false, Ordering::AcqRel) {
+                    return Ok(true);
+                }
+                let emptied = checkpoint(db.connection(), busy_timeout);
+                // A reader may prevent it. Try again next time.
+                if !matches!(emptied, Ok(true)) {
+                    wiped.store(true, Ordering::Release);
+                }
+                emptied
+            })
+            .await
     }
 }
 
 /// Waits for readers no longer than [`CHECKPOINT_PATIENCE`], because a backup may read for minutes.
-async fn checkpoint(connection: &mut SqliteConnection, busy_timeout: Duration) -> Result<bool> {
-    set_busy_timeout(connection, CHECKPOINT_PATIENCE).await?;
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .fetch_one(&mut *connection)
-        .await?;
-    set_busy_timeout(connection, busy_timeout).await?;
-    let busy: i64 = row.try_get(0)?;
+fn checkpoint(connection: &Connection, busy_timeout: Duration) -> Result<bool> {
+    connection.busy_timeout(CHECKPOINT_PATIENCE)?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    connection.busy_timeout(busy_timeout)?;
     Ok(busy == 0)
-}
-
-async fn set_busy_timeout(connection: &mut SqliteConnection, timeout: Duration) -> Result<()> {
-    // A pragma takes no bound parameters; the number is ours.
-    let text = format!("PRAGMA busy_timeout = {}", timeout.as_millis());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text))
-        .execute(connection)
-        .await?;
-    Ok(())
 }

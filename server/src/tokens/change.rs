@@ -35,12 +35,14 @@ async fn describe(app: &App, id: TokenId, patch: Option<TokenPatch>) -> Result<T
             None => gateway.read_token(transport, platform_token).await,
         }
         .map_err(|error| Error::from(error).at(token.platform))?;
-        let described = Arc::new((token.id.clone(), card));
+        let described = Arc::new((token.id.clone(), Arc::new(card)));
         let stored = store_outcome(app, "description of a token", id.as_str(), move |app| {
             let described = Arc::clone(&described);
             async move {
                 let (token, card) = &*described;
-                app.store.describe_token(token, card, app.clock.now()).await
+                app.store
+                    .describe_token(token, Arc::clone(card), app.clock.now())
+                    .await
             }
         });
         stored.await.ok_or(Reason::NotStoredYet)?;

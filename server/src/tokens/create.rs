@@ -76,14 +76,14 @@ async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
     let card = app.account(session.platform)?.gateway.claim(&submission.payload);
     loop {
         let attempt = Attempt {
-            body_hash: &submission.hash,
-            card: card.as_ref(),
+            body_hash: submission.hash.clone(),
+            card: card.clone(),
             taker,
         };
         let (now, grace) = (app.clock.now(), submission.grace());
         let taken = match app
             .store
-            .claim_session(&submission.session, &attempt, now, grace)
+            .claim_session(&submission.session, attempt, now, grace)
             .await?
         {
             SessionClaim::Claimed(session, claimed) => {
@@ -151,12 +151,14 @@ async fn store(
     card: StoredCard,
     claimed: Arc<Option<Claimed>>,
 ) -> Result<Token, Error> {
-    let outcome = Arc::new((session.id.clone(), card, Arc::clone(&claimed)));
+    let outcome = Arc::new((session.id.clone(), Arc::new(card), Arc::clone(&claimed)));
     let stored = store_outcome(app, "card", session.id.as_str(), move |app| {
         let outcome = Arc::clone(&outcome);
         async move {
             let (session, card, _) = &*outcome;
-            app.store.store_card(session, card, app.clock.now()).await
+            app.store
+                .store_card(session, Arc::clone(card), app.clock.now())
+                .await
         }
     })
     .await;

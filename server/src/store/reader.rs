@@ -1,0 +1,73 @@
+//! Connections that only read, on threads of their own.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::Result;
+use super::connection::Settings;
+use super::sql::Db;
+use super::worker::{End, Lost, Message, Queue};
+
+/// The way to the threads that read.
+pub(super) struct Readers {
+    queue: Queue,
+    threads: usize,
+}
+
+impl Readers {
+    /// Starts the threads. Each opens its connection when it is first needed.
+    pub(super) fn start(settings: &Settings, name: &str, threads: usize, patience: Duration) -> Result<Self> {
+        let (queue, receiver) = Queue::new(patience);
+        for _ in 0..threads {
+            let (settings, receiver) = (settings.clone(), receiver.clone());
+            std::thread::Builder::new().name(name.into()).spawn(move || {
+                let mut connection = None;
+                while let Ok(message) = receiver.recv() {
+                    match message {
+                        Message::Work(ticket) => {
+                            // Nobody needs what nobody hears.
+                            if ticket.take() && !ticket.work.is_unheard() {
+                                read(&settings, &mut connection, ticket.work);
+                            }
+                        }
+                        Message::Close(closed) => {
+                            drop(connection);
+                            drop(closed);
+                            return;
+                        }
+                    }
+                }
+            })?;
+        }
+        Ok(Self { queue, threads })
+    }
+
+    /// Runs a query.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.run(true, work).await
+    }
+
+    /// Closes the connections.
+    pub(super) async fn close(&self) {
+        self.queue.close(self.threads).await;
+    }
+}
+
+/// Runs a query. If the database refuses it, its connection is closed.
+fn read(settings: &Settings, open: &mut Option<Connection>, mut work: Box<dyn super::worker::Work>) {
+    let connection = match open {
+        Some(connection) => connection,
+        None => match settings.reader() {
+            Ok(connection) => open.insert(connection),
+            Err(error) => return work.lose(Lost::Failed(std::sync::Arc::new(error))),
+        },
+    };
+    if work.run(&Db::new(connection)) == End::Broken {
+        *open = None;
+    }
+    work.answer();
+}
