@@ -26,6 +26,10 @@ export function leave(url, note) {
   location.assign(url);
 }
 
+/** Goes to the bank's page of a payment that waits there. */
+export const goToBank = ({ platform, id: payment, amount, currency, redirect }) =>
+  leave(redirect.url, { platform, payment, amount, currency });
+
 /** Whether this is an address to send somebody to. */
 export const isPage = (url) => /^https?:\/\//.test(url ?? '');
 
