@@ -70,9 +70,8 @@ fn health() -> OpenApiRouter<App> {
 
 /// The whole application.
 pub fn router(app: &App) -> Router {
-    let contract = Arc::new(openapi());
     let mut router = Router::from(routes())
-        .route("/openapi.json", get(async move || contract::serve(&contract)))
+        .route("/openapi.json", get(async || contract::serve()))
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
     if app.config.compat.gp_network_tokens {
         router =

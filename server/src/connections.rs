@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -199,6 +200,7 @@ impl Connections {
                 deadline: None,
                 place: None,
             }),
+            all_sent: AtomicBool::new(true),
         };
         slot.enter(Phase::Idle);
         // A client that opens a connection is about to send something.
@@ -213,6 +215,8 @@ pub(crate) struct Slot {
     address: IpAddr,
     close: CancellationToken,
     at: Mutex<At>,
+    /// Whether all that was written has been handed to the system.
+    all_sent: AtomicBool,
 }
 
 struct At {
@@ -271,6 +275,16 @@ impl Slot {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Header);
         }
+    }
+
+    /// Notes whether all that was written has been sent.
+    pub(crate) fn note_sent(&self, all: bool) {
+        self.all_sent.store(all, Ordering::Relaxed);
+    }
+
+    /// Whether the last response has been sent and nothing of the next request has arrived.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.phase() == Phase::Idle && self.all_sent.load(Ordering::Relaxed)
     }
 
     pub(crate) fn phase(&self) -> Phase {

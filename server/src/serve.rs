@@ -17,11 +17,11 @@ use axum::extract::ConnectInfo;
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::io::InspectReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -204,54 +204,122 @@ enum End {
     TimedOut(Phase),
 }
 
+/// A connection. A [`Http`] exists only while there is something to read or to write: its buffers would make an idle
+/// connection several times as large.
+enum Connection {
+    /// Waits for the next request.
+    Waiting(Stream),
+    Open(Box<Http>),
+}
+
+type Http = http1::Connection<TokioIo<Stream>, Requests>;
+
+impl Connection {
+    fn open(stream: Stream, requests: Requests, limits: &ConnectionLimits) -> Self {
+        let http = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_header_size(limits.max_header_bytes)
+            .max_buf_size(limits.max_header_bytes)
+            .serve_connection(TokioIo::new(stream), requests);
+        Self::Open(Box::new(http))
+    }
+
+    /// Takes the socket back from an idle `http`. What the client sent too early is read again.
+    fn wait(mut http: Box<Http>, context: &mut Context<'_>) -> Result<Self, Box<Http>> {
+        Pin::new(&mut *http).graceful_shutdown();
+        match http.poll_without_shutdown(context) {
+            Poll::Ready(Ok(())) => {
+                let parts = http.into_parts();
+                let mut stream = parts.io.into_inner();
+                // An empty buffer still has its memory.
+                if !parts.read_buf.is_empty() {
+                    stream.early = parts.read_buf;
+                }
+                Ok(Self::Waiting(stream))
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => Err(http),
+        }
+    }
+}
+
 async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
     // Otherwise a response may wait for the client's next packet. The first read reports any error.
     let _ = stream.set_nodelay(true);
     let limits = *server.connections.limits();
-    let heard = Arc::clone(&slot);
-    let io = TokioIo::new(InspectReader::new(stream, move |bytes: &[u8]| {
-        if !bytes.is_empty() {
-            heard.received();
-        }
+    let requests = Requests {
+        server: Arc::clone(&server),
+        slot: Arc::clone(&slot),
+        peer,
+    };
+    let mut connection = Some(Connection::Waiting(Stream {
+        socket: stream,
+        early: Bytes::new(),
+        slot: Arc::clone(&slot),
     }));
-    let service = service_fn(|request| request_on(&server.router, &slot, peer, request));
-    let mut http = pin!(
-        http1::Builder::new()
-            .header_read_timeout(None)
-            .max_header_size(limits.max_header_bytes)
-            .max_buf_size(limits.max_header_bytes)
-            .serve_connection(io, service)
-    );
     let mut stopping = pin!(server.stopping.cancelled());
     let mut cut = pin!(server.cut.cancelled());
     let mut told = pin!(slot.closed());
-    let mut timer = pin!(sleep_until(Instant::now()));
-    let mut armed = None;
+    let mut armed = slot.deadline().unwrap_or_else(Instant::now);
+    let mut timer = pin!(sleep_until(armed));
     let mut stops = false;
     let end = std::future::poll_fn(|context| {
         if !stops && stopping.as_mut().poll(context).is_ready() {
             stops = true;
-            // Do not wait for a header that may never end.
-            if slot.phase() == Phase::Header {
-                return Poll::Ready(End::ToldToClose);
+            match &mut connection {
+                // Do not wait for a header that may never end.
+                Some(Connection::Open(http)) if slot.phase() != Phase::Header => {
+                    Pin::new(&mut **http).graceful_shutdown();
+                }
+                Some(Connection::Open(_) | Connection::Waiting(_)) | None => {
+                    return Poll::Ready(End::ToldToClose);
+                }
             }
-            http.as_mut().graceful_shutdown();
         }
         if cut.as_mut().poll(context).is_ready() || told.as_mut().poll(context).is_ready() {
             return Poll::Ready(End::ToldToClose);
         }
-        if let Poll::Ready(result) = http.as_mut().poll(context) {
-            return Poll::Ready(End::Served(result));
+        loop {
+            connection = match connection.take() {
+                Some(Connection::Waiting(stream)) => match stream.poll_readable(context) {
+                    Poll::Ready(Ok(())) => Some(Connection::open(stream, requests.clone(), &limits)),
+                    Poll::Ready(Err(_)) => return Poll::Ready(End::Served(Ok(()))),
+                    Poll::Pending => {
+                        connection = Some(Connection::Waiting(stream));
+                        break;
+                    }
+                },
+                Some(Connection::Open(mut http)) => {
+                    if let Poll::Ready(result) = Pin::new(&mut *http).poll(context) {
+                        return Poll::Ready(End::Served(result));
+                    }
+                    if stops || !slot.is_at_rest() {
+                        connection = Some(Connection::Open(http));
+                        break;
+                    }
+                    match Connection::wait(http, context) {
+                        Ok(waiting) => Some(waiting),
+                        // It closes, at the latest when it times out.
+                        Err(http) => {
+                            stops = true;
+                            Some(Connection::Open(http))
+                        }
+                    }
+                }
+                None => return Poll::Ready(End::ToldToClose),
+            }
         }
-        let deadline = slot.deadline();
-        if deadline != armed
-            && let Some(deadline) = deadline
-        {
-            timer.as_mut().reset(deadline);
-        }
-        armed = deadline;
-        if armed.is_some() && timer.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::TimedOut(slot.phase()));
+        // The timer is set only to fire earlier: most deadlines move on before they are reached.
+        while let Some(deadline) = slot.deadline() {
+            if deadline < armed || timer.is_elapsed() {
+                armed = deadline;
+                timer.as_mut().reset(deadline);
+            }
+            if timer.as_mut().poll(context).is_pending() {
+                break;
+            }
+            if deadline <= Instant::now() {
+                return Poll::Ready(End::TimedOut(slot.phase()));
+            }
         }
         Poll::Pending
     })
@@ -267,9 +335,101 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
     server.app.bounds.acted(acted);
 }
 
-async fn request_on(
-    router: &Router,
-    slot: &Arc<Slot>,
+/// A connection's socket. It notes when bytes arrive, and whether all that was written has been sent.
+struct Stream {
+    socket: TcpStream,
+    /// Bytes that were read before the previous response had been sent.
+    early: Bytes,
+    slot: Arc<Slot>,
+}
+
+impl Stream {
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            self.socket.poll_read_ready(context)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self.early.is_empty() {
+            ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        } else {
+            let length = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early.split_to(length));
+        }
+        if buffer.filled().len() > before {
+            self.slot.received();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.slot.note_sent(false);
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.slot.note_sent(false);
+        Pin::new(&mut self.socket).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    /// `hyper` flushes once it has written all that it had.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_flush(context))?;
+        self.slot.note_sent(true);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+/// Handles the requests of a connection.
+#[derive(Clone)]
+struct Requests {
+    server: Arc<Server>,
+    slot: Arc<Slot>,
+    peer: SocketAddr,
+}
+
+impl Service<hyper::Request<Incoming>> for Requests {
+    type Response = Response<ResponseBody>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        let router = self.server.router.clone();
+        Box::pin(handle(router, Arc::clone(&self.slot), self.peer, request))
+    }
+}
+
+async fn handle(
+    router: Router,
+    slot: Arc<Slot>,
     peer: SocketAddr,
     request: hyper::Request<Incoming>,
 ) -> io::Result<Response<ResponseBody>> {
@@ -284,16 +444,16 @@ async fn request_on(
     let mut request = request.map(|body| {
         Body::new(RequestBody {
             body,
-            slot: (phase == Phase::Body).then(|| Arc::clone(slot)),
+            slot: (phase == Phase::Body).then(|| Arc::clone(&slot)),
         })
     });
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.clone().oneshot(request).await;
+    let response = router.oneshot(request).await;
     let response = response.unwrap_or_else(|never: Infallible| match never {});
     slot.enter(Phase::Sending);
     Ok(response.map(|body| ResponseBody {
         body,
-        _sent: Sent(Arc::clone(slot)),
+        _sent: Sent(slot),
     }))
 }
 

@@ -353,6 +353,88 @@ async fn a_want_of_files_does_not_end_the_server() {
     assert!(log.contains("accept_failed"), "{log}");
 }
 
+/// Kilobytes of memory that the process has for itself.
+#[cfg(target_os = "linux")]
+fn own_memory(program: &Program) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Proxies keep thousands of connections open, and a buffer for each would be most of the server's memory.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_that_waits_holds_no_buffer() {
+    const CONNECTIONS: i64 = 500;
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[connections]\nmax_per_address = 0\n";
+    let program = Program::start(&configure(&sandbox, folder.path(), more));
+    let address = address_of(&program);
+    let used = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut answer = vec![0; 4096];
+        // Twice: what is kept after a response serves the next request as well.
+        for _ in 0..2 {
+            stream
+                .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+                .await
+                .unwrap();
+            let read = timeout(PATIENCE, stream.read(&mut answer))
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(answer[..read].starts_with(b"HTTP/1.1 200 "));
+        }
+        stream
+    };
+    for _ in 0..50 {
+        drop(used().await);
+    }
+    let before = own_memory(&program);
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS {
+        open.push(used().await);
+    }
+    let each = (own_memory(&program) - before) * 1024 / CONNECTIONS;
+    println!("{each} bytes for each connection");
+    assert!(each < 5000, "{each}");
+    program.kill();
+}
+
+/// What a client sends before it has its answer is served as well, whether it comes whole or in part.
+#[tokio::test]
+async fn requests_that_come_early_are_served_in_turn() {
+    let shop = Shop::open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = Arc::clone(&shop.app);
+    let server = tokio::spawn(async move {
+        cardseal_server::serve(&app, listener, async move { drop(stopped.await) }).await;
+    });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+    let last = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    // One and a half, then one and two halves, until only the last is left.
+    let (first, second) = request.split_at(9);
+    for text in [request, first] {
+        stream.write_all(text.as_bytes()).await.unwrap();
+    }
+    let mut answer = vec![0; 4096];
+    let read = timeout(PATIENCE, stream.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 200 "));
+    let both = [second, request, &request.repeat(20), last].concat();
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let answers = rest(&mut stream).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 23, "{answers}");
+    drop(stop);
+    timeout(PATIENCE, server).await.unwrap().unwrap();
+}
+
 /// Neither a half header, nor an idle connection, nor a page that waits for a slow platform holds up the stop; a charge
 /// does, until it has settled.
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 //! It is served at `/openapi.json` and kept in `docs/openapi.json`; a test compares them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response as Answer};
@@ -161,9 +162,10 @@ fn object(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
 /// This document.
 #[utoipa::path(get, operation_id = "describe", path = "/openapi.json", tag = "health",
     responses((status = 200, body = Object)))]
-pub(super) fn serve(document: &utoipa::openapi::OpenApi) -> Answer {
-    let text = document.to_json().unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+pub(super) fn serve() -> Answer {
+    // As an object the contract takes megabytes, and few ever ask for it.
+    static TEXT: LazyLock<String> = LazyLock::new(|| super::openapi().to_json().unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
 }
 
 /// Errors of any call.
