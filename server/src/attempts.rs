@@ -6,21 +6,32 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::ShrinkableKeyedStateStore;
+use governor::{DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter};
+use lru::LruCache;
 
 use crate::config::Limits;
 use crate::store::Session;
 
-/// How many keys can have a rate limit of their own.
+/// How many keys can have a rate of their own.
 const MOST_KEYS: usize = 50_000;
-/// How many rate limits the keys beyond those share.
-const SHARED_KEYS: u64 = 1024;
+/// How many rates the keys beyond those share.
+const SHARED_RATES: usize = 1024;
+/// How many idle keys are forgotten at a time, so that no call waits for more.
+const FORGOTTEN_AT_ONCE: usize = 64;
 
-/// A rate limit per key, in bounded memory.
+/// A rate limit per key, in bounded memory and constant time.
+///
+/// A key that has its full quota again is idle: forgetting it changes nothing. If all are taken, idle ones make room
+/// for new ones, the oldest first. If none is idle, new keys share rates, and known ones keep theirs: a flood from
+/// many addresses neither turns the limit off nor keeps out whoever was there before.
 pub(crate) struct Keyed {
-    limiter: DefaultKeyedRateLimiter<u64>,
+    limiter: RateLimiter<u64, Rates, DefaultClock>,
     hasher: RandomState,
     most: usize,
 }
@@ -31,8 +42,15 @@ impl Keyed {
     }
 
     fn with_most(quota: Quota, most: usize) -> Self {
+        let rates = Rates {
+            keys: Mutex::new(Keys {
+                own: LruCache::unbounded_with_hasher(RandomState::new()),
+                shared: Vec::new(),
+            }),
+            most,
+        };
         Self {
-            limiter: RateLimiter::keyed(quota),
+            limiter: RateLimiter::new(quota, rates, DefaultClock::default()),
             hasher: RandomState::new(),
             most,
         }
@@ -40,17 +58,90 @@ impl Keyed {
 
     /// Counts a call. If it exceeds the limit, the error is the number of seconds to wait.
     pub(crate) fn check(&self, key: &impl Hash) -> Result<(), u64> {
-        let mut key = self.hasher.hash_one(key);
         if self.limiter.len() >= self.most {
-            key %= SHARED_KEYS;
+            self.limiter.retain_recent();
         }
+        let key = self.hasher.hash_one(key);
         self.limiter.check_key(&key).map_err(|until| seconds(&until))
     }
 
-    /// Drops the keys that have their full quota again. Call it regularly.
+    /// Forgets all idle keys. Call it regularly.
     pub(crate) fn forget_idle(&self) {
-        self.limiter.retain_recent();
-        self.limiter.shrink_to_fit();
+        loop {
+            let before = self.limiter.len();
+            self.limiter.retain_recent();
+            if self.limiter.len() + FORGOTTEN_AT_ONCE > before {
+                return;
+            }
+        }
+    }
+}
+
+/// The state of each key's rate.
+struct Rates {
+    keys: Mutex<Keys>,
+    most: usize,
+}
+
+struct Keys {
+    /// Sorted by their last use.
+    own: LruCache<u64, Nanos, RandomState>,
+    shared: Vec<Option<Nanos>>,
+}
+
+impl Rates {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateStore for Rates {
+    type Key = u64;
+
+    fn measure_and_replace<T, F, E>(&self, key: &u64, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut keys = self.keys();
+        if let Some(state) = keys.own.get_mut(key) {
+            let (value, next) = decide(Some(*state))?;
+            *state = next;
+            return Ok(value);
+        }
+        if keys.own.len() < self.most {
+            let (value, next) = decide(None)?;
+            keys.own.put(*key, next);
+            return Ok(value);
+        }
+        keys.shared.resize(SHARED_RATES, None);
+        let index = usize::try_from(*key).unwrap_or(usize::MAX) % SHARED_RATES;
+        let Some(state) = keys.shared.get_mut(index) else {
+            return decide(None).map(|(value, _)| value);
+        };
+        let (value, next) = decide(*state)?;
+        *state = Some(next);
+        Ok(value)
+    }
+}
+
+impl ShrinkableKeyedStateStore<u64> for Rates {
+    /// Forgets the oldest keys, a limited number at a time.
+    fn retain_recent(&self, drop_below: Nanos) {
+        let mut keys = self.keys();
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            if keys.own.peek_lru().is_none_or(|(_, state)| *state > drop_below) {
+                return;
+            }
+            keys.own.pop_lru();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.keys().own.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys().own.is_empty()
     }
 }
 
@@ -170,7 +261,47 @@ mod tests {
     fn many_keys_take_a_bounded_room_and_are_limited_still() {
         let keyed = Keyed::with_most(per_minute(2), 100);
         let refused = (0..10_000).filter(|key| keyed.check(key).is_err()).count();
-        assert!(keyed.limiter.len() <= 100 + SHARED_KEYS as usize);
+        let keys = keyed.limiter.len();
+        assert!(keys <= 100, "{keys}");
         assert!(refused > 7000, "{refused}");
+    }
+
+    #[test]
+    fn a_flood_of_keys_changes_nothing_for_those_that_were_there_before() {
+        let keyed = Keyed::with_most(per_minute(2), 100);
+        assert_eq!(keyed.check(&"customer"), Ok(()));
+        let abuser = [(); 3].map(|()| keyed.check(&"abuser").is_ok());
+        assert_eq!(abuser, [true, true, false]);
+        for key in 0..10_000 {
+            let _ = keyed.check(&key);
+        }
+        assert_eq!(keyed.check(&"customer"), Ok(()));
+        assert!(keyed.check(&"abuser").is_err());
+    }
+
+    #[test]
+    fn idle_keys_make_room_for_new_ones_at_once() {
+        let often = Quota::with_period(std::time::Duration::from_nanos(1)).unwrap();
+        let keyed = Keyed::with_most(often, 100);
+        let refused = (0..10_000).filter(|key| keyed.check(key).is_err()).count();
+        let keys = keyed.limiter.len();
+        assert_eq!((refused, keys <= 100), (0, true), "{keys}");
+    }
+
+    /// `cargo test --release -p cardseal-server --lib -- attempts --nocapture` prints what a call costs.
+    #[test]
+    fn a_call_among_many_keys_costs_what_it_costs_among_few() {
+        for keys in [100_u32, 10_000, 50_000, 100_000] {
+            let keyed = Keyed::new(per_minute(60));
+            for key in 0..keys {
+                let _ = keyed.check(&key);
+            }
+            let began = std::time::Instant::now();
+            for key in 0..100_000 {
+                let _ = keyed.check(&(key % keys));
+            }
+            println!("{keys} keys: {:?} for each call", began.elapsed() / 100_000);
+            assert!(keyed.limiter.len() <= MOST_KEYS);
+        }
     }
 }

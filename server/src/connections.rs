@@ -7,13 +7,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// How many connections may keep their buffers while they wait. A busy client's next request needs them at once.
+const FEW: usize = 128;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,8 @@ pub(crate) struct Connections {
     limits: ConnectionLimits,
     state: Mutex<State>,
     changed: Notify,
+    /// The number of sockets, as in the state.
+    sockets: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -139,6 +144,7 @@ impl Connections {
             limits,
             state: Mutex::default(),
             changed: Notify::new(),
+            sockets: AtomicUsize::new(0),
         })
     }
 
@@ -188,6 +194,7 @@ impl Connections {
             admission = Admission::InPlaceOfAnother;
         }
         state.open += 1;
+        self.sockets.store(state.open, Ordering::Relaxed);
         state.live += 1;
         state.addresses.entry(address).or_default().live += 1;
         drop(state);
@@ -284,7 +291,12 @@ impl Slot {
 
     /// Whether the last response has been sent and nothing of the next request has arrived.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.phase() == Phase::Idle && self.all_sent.load(Ordering::Relaxed)
+        self.all_sent.load(Ordering::Relaxed) && self.phase() == Phase::Idle
+    }
+
+    /// Whether so many connections are open that their buffers would take much memory.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.all.sockets.load(Ordering::Relaxed) > FEW
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -307,6 +319,7 @@ impl Drop for Slot {
         let place = self.at().place;
         let mut state = self.all.state();
         state.open -= 1;
+        self.all.sockets.store(state.open, Ordering::Relaxed);
         if !self.close.is_cancelled() {
             state.live -= 1;
             if place.is_some() {

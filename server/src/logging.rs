@@ -4,7 +4,8 @@
 //! has a body, a header or a path with its values. Refused preflights are the exception: their line has what the
 //! browser asked for, and the path if no route matches it.
 
-use std::sync::Arc;
+use std::io::BufWriter;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -14,6 +15,7 @@ use axum::response::Response;
 use cardseal::redact::line;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 
 use crate::config::Config;
 use crate::error::{ApiError, Code};
@@ -25,20 +27,37 @@ pub struct RequestId(pub String);
 /// The header that carries it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Sends logs to standard error.
-pub fn start(config: &Config) {
+/// How many lines wait for a slow reader of the log. Further ones are dropped and counted.
+const WAITING_LINES: usize = 8192;
+/// How many bytes are written at once if lines come faster than they can be written.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
+
+/// Counts the lines that were dropped.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Sends logs to standard error until the guard is dropped, which writes the last lines.
+///
+/// A thread of its own writes them: no request waits for whoever reads the log. A process that is killed may lose the
+/// lines of its last moments.
+pub fn start(config: &Config) -> WorkerGuard {
     let level = match config.log_level {
         "error" => LevelFilter::ERROR,
         "warn" => LevelFilter::WARN,
         "debug" => LevelFilter::DEBUG,
         _ => LevelFilter::INFO,
     };
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES)
+        .lossy(true)
+        .thread_name("log")
+        .finish(BufWriter::with_capacity(WRITTEN_AT_ONCE, std::io::stderr()));
+    let _ = DROPPED.set(writer.error_counter());
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         // Otherwise an event that cannot be written is reported on standard error by a macro that panics if that
         // fails as well: a full disk under the log would end the task that logs.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(writer);
     // A second start, as in tests, keeps the first one.
     let _ = if config.json_logs {
         builder
@@ -49,6 +68,19 @@ pub fn start(config: &Config) {
     } else {
         builder.with_ansi(false).try_init()
     };
+    guard
+}
+
+/// Logs how many lines were dropped, if any were since `before`. Returns the total.
+pub(crate) fn report_dropped(before: usize) -> usize {
+    let total = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+    if total > before {
+        tracing::warn!(
+            lines = total - before,
+            "lines of the log were dropped because it is read too slowly"
+        );
+    }
+    total
 }
 
 /// The logger for a gateway's calls to its platform.

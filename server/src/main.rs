@@ -48,7 +48,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         Arguments::OpenApi => return print_contract(),
     };
     let mut config = Config::load(file.as_deref())?;
-    logging::start(&config);
+    // Its last lines are written when this function ends.
+    let _log = logging::start(&config);
     let listener = listen(config.listen)?;
     let address = listener.local_addr()?;
     config.open_demo_origins(address);

@@ -31,6 +31,7 @@ use crate::access::bucket;
 use crate::api::router;
 use crate::bounds::{Bound, REPORT_EVERY};
 use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
+use crate::logging;
 
 /// The backlog of connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -151,9 +152,11 @@ const fn open_files() -> Option<u64> {
 }
 
 async fn report(app: &App) {
+    let mut dropped = 0;
     loop {
         sleep(REPORT_EVERY).await;
         app.bounds.report();
+        dropped = logging::report_dropped(dropped);
     }
 }
 
@@ -204,8 +207,8 @@ enum End {
     TimedOut(Phase),
 }
 
-/// A connection. A [`Http`] exists only while there is something to read or to write: its buffers would make an idle
-/// connection several times as large.
+/// A connection. If there are many, a [`Http`] exists only while there is something to read or to write: its buffers
+/// make an idle connection several times as large.
 enum Connection {
     /// Waits for the next request.
     Waiting(Stream),
@@ -292,7 +295,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
                     if let Poll::Ready(result) = Pin::new(&mut *http).poll(context) {
                         return Poll::Ready(End::Served(result));
                     }
-                    if stops || !slot.is_at_rest() {
+                    if stops || !slot.is_crowded() || !slot.is_at_rest() {
                         connection = Some(Connection::Open(http));
                         break;
                     }

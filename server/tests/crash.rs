@@ -44,6 +44,12 @@ impl Program {
         Self::spawn(shell, config, std::fs::File::create(log).unwrap().into())
     }
 
+    /// What it logs goes to a file, or to a pipe that nobody reads.
+    #[cfg(unix)]
+    pub(crate) fn start_logging(config: &Path, log: impl Into<Stdio>) -> Self {
+        Self::spawn(Command::new(SERVER), config, log.into())
+    }
+
     fn spawn(mut command: Command, config: &Path, log: Stdio) -> Self {
         let mut child = command
             .arg("--config")

@@ -388,11 +388,12 @@ async fn a_connection_that_waits_holds_no_buffer() {
         }
         stream
     };
-    for _ in 0..50 {
-        drop(used().await);
+    // A few may hold one.
+    let mut open = Vec::new();
+    for _ in 0..150 {
+        open.push(used().await);
     }
     let before = own_memory(&program);
-    let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
         open.push(used().await);
     }
@@ -413,6 +414,11 @@ async fn requests_that_come_early_are_served_in_turn() {
     let server = tokio::spawn(async move {
         cardseal_server::serve(&app, listener, async move { drop(stopped.await) }).await;
     });
+    // So many that none keeps its buffer.
+    let mut others = Vec::new();
+    for _ in 0..150 {
+        others.push(TcpStream::connect(address).await.unwrap());
+    }
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
     let last = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -433,6 +439,46 @@ async fn requests_that_come_early_are_served_in_turn() {
     assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 23, "{answers}");
     drop(stop);
     timeout(PATIENCE, server).await.unwrap().unwrap();
+}
+
+/// Each request logs a line; a pipe holds 64 KB.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_up_no_request() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (unread, log) = std::io::pipe().unwrap();
+    let program = Program::start_logging(&configure(&sandbox, folder.path(), ""), log);
+    let client = client();
+    for _ in 0..2000 {
+        let answer = client.get(format!("{}/livez", program.url)).send();
+        let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let code = tokio::task::spawn_blocking(move || program.terminate());
+    assert_eq!(timeout(PATIENCE, code).await.unwrap().unwrap(), Some(0));
+    drop(unread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_loses_no_line_of_the_log() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let program = Program::start_logging(&configure(&sandbox, folder.path(), ""), file);
+    let client = client();
+    for _ in 0..300 {
+        let url = format!("{}/livez", program.url);
+        assert_eq!(client.get(url).send().await.unwrap().status(), 200);
+    }
+    let code = tokio::task::spawn_blocking(move || program.terminate());
+    assert_eq!(code.await.unwrap(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("request served").count(), 300);
+    assert!(
+        log.trim_end().lines().last().unwrap().contains("stopping"),
+        "{log}"
+    );
 }
 
 /// Neither a half header, nor an idle connection, nor a page that waits for a slow platform holds up the stop; a charge
