@@ -45,7 +45,7 @@ use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::gate::{Busy, Gates, Permit, Purpose};
-use crate::payments::Lookups;
+use crate::payments::{Joins, Lookups};
 use crate::store::{Store, StoreError};
 
 pub use api::{openapi, router};
@@ -76,6 +76,8 @@ pub struct Shared {
     tasks: TaskTracker,
     /// Cancelled when the server is told to stop. Lookups move no money and end at once.
     stopping: CancellationToken,
+    /// Callers that wait for the same request of another.
+    joins: Arc<Joins>,
     /// Lookups of unknown payments that are in progress.
     lookups: Lookups,
 }
@@ -151,6 +153,7 @@ impl Shared {
             gates: Gates::new(config.platforms.keys().copied(), config.calls),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            joins: Arc::default(),
             lookups: Lookups::default(),
             config,
         });

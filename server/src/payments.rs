@@ -17,7 +17,7 @@ mod state;
 
 pub(crate) use change::{ChangeRequest, change};
 pub(crate) use charge::{Charge, SubmissionOptions, charge, open_session};
-pub(crate) use join::Join;
+pub(crate) use join::{Join, Joins, Working};
 pub(crate) use lookups::Lookups;
 pub(crate) use notification::{Received, take};
 pub(crate) use page::refresh_page;

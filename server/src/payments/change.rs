@@ -11,7 +11,7 @@ use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{Change as Outcome, PaymentRef};
 
 use super::state::{self, Reporter};
-use super::{Error, Join, Reason, Render, Reply};
+use super::{Error, Join, Reason, Render, Reply, Working};
 use crate::App;
 use crate::gate::Purpose;
 use crate::persist::store_outcome;
@@ -41,7 +41,7 @@ pub(crate) async fn change(app: &App, request: ChangeRequest) -> Result<Reply, E
 }
 
 async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
-    let join = Join::within(app.config.limits.idempotency_wait);
+    let mut join = Join::within(&app.joins, app.config.limits.idempotency_wait);
     let (change, payment, claimed) = loop {
         let (movement, amount) = (request.movement, request.amount);
         let new = NewChange {
@@ -64,7 +64,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
                 return Err(Error::from(Reason::AmountTooLarge).about(&payment.id));
             }
             ChangeClaim::Pending(payment) if payment.status == request.movement.in_flight() => {
-                if !join.wait().await {
+                if !join.wait(payment.id.as_str()).await {
                     return Err(Error::from(Reason::InProgress).about(&payment.id));
                 }
             }
@@ -72,6 +72,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
             ChangeClaim::Pending(payment) => return Ok(Reply::replayed(payment)),
         }
     };
+    let working = app.joins.working(payment.id.as_str());
     let sent_at = app.clock.steady();
     let (result, error) = result(app, &payment, &change).await;
     if result != ChangeResult::Unknown {
@@ -90,6 +91,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
         error: error.clone(),
         render: request.render,
         _claimed: claimed,
+        _working: working,
     });
     let stored = store_outcome(app, "change", in_flight.id.as_str(), move |app| {
         let finish = Arc::clone(&finish);
@@ -224,6 +226,7 @@ struct Finish {
     error: Option<Error>,
     render: Arc<dyn Render>,
     _claimed: Claimed,
+    _working: Working,
 }
 
 impl Finish {

@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use super::report::Report;
 use super::state::Reporter;
-use super::{Error, Join, Reason, Render, Reply};
+use super::{Error, Join, Reason, Render, Reply, Working};
 use crate::App;
 use crate::attempts::TooMany;
 use crate::gate::Purpose;
@@ -210,7 +210,7 @@ pub(crate) async fn charge(app: &App, charge: Charge) -> Result<Reply, Error> {
 }
 
 async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
-    let join = Join::within(app.config.limits.idempotency_wait);
+    let mut join = Join::within(&app.joins, app.config.limits.idempotency_wait);
     let (payment, claimed) = loop {
         match claim(app, &charge).await? {
             Claim::New(payment, claimed) => break (payment, claimed),
@@ -230,7 +230,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
                 return Err(Reason::TokenDeleted.into());
             }
             Claim::Pending(payment) if payment.status == Status::InFlight => {
-                if !join.wait().await {
+                if !join.wait(payment.id.as_str()).await {
                     return Err(Error::from(Reason::InProgress).about(&payment.id));
                 }
             }
@@ -244,6 +244,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
             }
         }
     };
+    let working = app.joins.working(payment.id.as_str());
     let sent_at = app.clock.steady();
     let result = call_platform(app, charge.source, &payment).await;
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
@@ -256,6 +257,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
         result,
         render: charge.render,
         _claimed: claimed,
+        _working: working,
     };
     finish.run(app).await
 }
@@ -469,6 +471,7 @@ struct Finish {
     result: Result<Outcome, Error>,
     render: Arc<dyn Render>,
     _claimed: Claimed,
+    _working: Working,
 }
 
 impl Finish {

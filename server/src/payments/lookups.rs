@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Join;
+use super::{Join, Joins};
 use crate::clock::Clock;
 use crate::store::PaymentId;
 
@@ -17,6 +17,8 @@ const FORGET_AFTER_MS: i64 = 48 * 60 * 60_000;
 #[derive(Default)]
 pub(crate) struct Lookups {
     ids: Mutex<HashSet<PaymentId>>,
+    /// Who waits for one of them.
+    joins: Joins,
     /// By the id of a payment or a change.
     ages: Mutex<HashMap<String, Seen>>,
 }
@@ -117,10 +119,10 @@ impl<'a> Turn<'a> {
 
     /// Waits for the turn, up to a deadline.
     pub(super) async fn wait(lookups: &'a Lookups, id: &'a PaymentId, patience: Duration) -> Option<Self> {
-        let join = Join::within(patience);
+        let mut join = Join::within(&lookups.joins, patience);
         loop {
             let turn = Self::take(lookups, id);
-            if turn.is_some() || !join.wait().await {
+            if turn.is_some() || !join.wait(id.as_str()).await {
                 return turn;
             }
         }
@@ -130,6 +132,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.with(|ids| ids.remove(self.1));
+        self.0.joins.wake(self.1.as_str());
     }
 }
 

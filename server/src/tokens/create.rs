@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use crate::App;
 use crate::attempts::TooMany;
 use crate::gate::Purpose;
-use crate::payments::{Join, open_session};
+use crate::payments::{Join, Working, open_session};
 use crate::persist::store_outcome;
 use crate::reason::{Error, Reason};
 use crate::store::{
@@ -39,10 +39,16 @@ pub(crate) async fn refresh_page(app: &App, session: &SessionId) -> Result<(), E
     }
 }
 
+/// A claim on a session. Those that wait for its end are woken after it.
+struct Claim {
+    _claimed: Claimed,
+    _working: Working,
+}
+
 /// How to handle a submission.
 enum Start {
     /// Call the platform. There is no claim if a notification has used the session already.
-    Work(Box<Session>, Option<Claimed>),
+    Work(Box<Session>, Option<Claim>),
     /// The same submission made this token before.
     Done(Box<Token>),
 }
@@ -66,7 +72,7 @@ async fn carry_out(app: &App, submission: Submission) -> Result<Token, Error> {
 
 /// Claims the session. If the same submission is in progress, waits for it to end.
 async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
-    let join = Join::within(app.config.limits.idempotency_wait);
+    let mut join = Join::within(&app.joins, app.config.limits.idempotency_wait);
     let taker = submission.taker(app);
     let session = app.store.session(&submission.session).await?;
     let session = session.ok_or(Reason::SessionNotFound)?;
@@ -87,7 +93,11 @@ async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
             .await?
         {
             SessionClaim::Claimed(session, claimed) => {
-                return Ok(Start::Work(Box::new(session), Some(claimed)));
+                let claim = Claim {
+                    _claimed: claimed,
+                    _working: app.joins.working(session.id.as_str()),
+                };
+                return Ok(Start::Work(Box::new(session), Some(claim)));
             }
             SessionClaim::Taken(session) => session,
             SessionClaim::Exhausted => return Err(Reason::from(TooMany::CardsOfSession).into()),
@@ -111,7 +121,7 @@ async fn claim(app: &App, submission: &Submission) -> Result<Start, Error> {
             }
             (SessionState::Open, _) => return Err(Reason::SessionExpired.into()),
             (SessionState::Busy, _) if same => {
-                if !join.wait().await {
+                if !join.wait(submission.session.as_str()).await {
                     return Err(Reason::InProgress.into());
                 }
             }
@@ -149,7 +159,7 @@ async fn store(
     app: &App,
     session: &Session,
     card: StoredCard,
-    claimed: Arc<Option<Claimed>>,
+    claimed: Arc<Option<Claim>>,
 ) -> Result<Token, Error> {
     let outcome = Arc::new((session.id.clone(), Arc::new(card), Arc::clone(&claimed)));
     let stored = store_outcome(app, "card", session.id.as_str(), move |app| {
@@ -176,7 +186,7 @@ async fn store(
 }
 
 /// Opens the session again, as soon as that can be stored.
-async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claimed>>) {
+async fn reopen(app: &App, session: &SessionId, claimed: Arc<Option<Claim>>) {
     let held = Arc::new((session.clone(), claimed));
     store_outcome(app, "session", session.as_str(), move |app| {
         let held = Arc::clone(&held);
