@@ -104,23 +104,30 @@ impl Body {
                 });
             }
         }
-        let value = Value::Object(map);
-        let fingerprint = hex::encode(Sha256::digest(value.to_string()));
-        let Value::Object(fields) = value else {
-            return Err(Code::BadJson.into());
+        let text = serde_json::to_vec(&map).unwrap_or_default();
+        let (fields, fingerprint) = (map, hex::encode(Sha256::digest(text)));
+        let numbers = if fields.values().any(Value::is_number) {
+            digits(bytes, &fields)
+        } else {
+            BTreeMap::new()
         };
-        let written: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).unwrap_or_default();
-        let numbers = written
-            .into_iter()
-            .filter(|(name, _)| fields.get(name).is_some_and(Value::is_number))
-            .map(|(name, value)| (name, value.get().to_owned()))
-            .collect();
         Ok(Self {
             fields,
             numbers,
             fingerprint,
         })
     }
+}
+
+/// The top-level numbers as they were written. The parser keeps a number's value, not its digits, so a body with numbers
+/// is read again for them.
+fn digits(bytes: &[u8], fields: &Map<String, Value>) -> BTreeMap<String, String> {
+    let written: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).unwrap_or_default();
+    written
+        .into_iter()
+        .filter(|(name, _)| fields.get(name).is_some_and(Value::is_number))
+        .map(|(name, value)| (name, value.get().to_owned()))
+        .collect()
 }
 
 /// Describes a parser error without the parser's own text, which may quote the body.

@@ -281,32 +281,37 @@ impl Transport {
         let Some(reach) = &self.reach else {
             return self.exchange(request).await.map_err(|(failure, _)| failure);
         };
-        let (platform, host) = (reach.platform, host(&request.url));
+        let (platform, url) = (reach.platform, request.url.clone());
         let result = self.exchange(request).await;
         let answered = matches!(result, Ok(_) | Err((Failure::AnswerTooLarge, _)));
         reach.last.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
         match &result {
             Ok(response) => {
                 let status = response.status;
-                let content_type = line(content_type(response), 80);
                 if is_suspect(response) {
+                    let content_type = line(content_type(response), 80);
                     tracing::warn!(
                         platform,
-                        host,
+                        host = host(&url),
                         status,
                         content_type,
                         "a platform did not answer a call as documented; check its address, the credentials and its \
                          status page"
                     );
                 } else if status >= 400 {
-                    tracing::info!(platform, host, status, "a platform answered a call with an error");
+                    tracing::info!(
+                        platform,
+                        host = host(&url),
+                        status,
+                        "a platform answered a call with an error"
+                    );
                 }
             }
             Err((failure, reason)) => {
                 let sent = *failure != Failure::NotSent;
                 tracing::warn!(
                     platform,
-                    host,
+                    host = host(&url),
                     reason,
                     sent,
                     "a call to a platform failed; check its address, DNS, the firewall and the proxy"
