@@ -126,8 +126,8 @@ class Programs {
     return server;
   }
 
-  loader() {
-    return new Loader(this.start('load', this.binary('cardseal-load'), []));
+  loader(env) {
+    return new Loader(this.start('load', this.binary('cardseal-load'), [], env));
   }
 }
 
@@ -269,7 +269,7 @@ export const merchant = (server, name, method, route, more = {}) => ({
   headers: JSON_HEADERS,
   status: 200,
   ...more,
-  ...(more.body ? { body: JSON.stringify(more.body) } : {}),
+  ...(typeof more.body === 'object' ? { body: JSON.stringify(more.body) } : {}),
 });
 
 export const openSession = (server, platform, more = {}) =>

@@ -11,12 +11,22 @@ use hyper::{Method, Request, Uri, Version};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use crate::job::StepJob;
 use crate::template::Template;
 
+/// The platforms' references are short.
+const RUN: usize = 12;
 /// How much of a wrong answer is shown.
 const SHOWN: usize = 600;
+
+/// The value of `{{run}}`.
+pub(crate) fn new_run() -> String {
+    let mut run = Uuid::new_v4().simple().to_string();
+    run.truncate(RUN);
+    run
+}
 
 /// The steps of a job, read once for all clients.
 pub(crate) struct Plan {

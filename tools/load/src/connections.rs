@@ -2,13 +2,11 @@
 
 use std::rc::Rc;
 
-use serde::Serialize;
-use tokio::task::{JoinSet, LocalSet};
-use uuid::Uuid;
-
-use crate::client::{Client, Plan};
+use crate::client::{self, Client, Plan};
 use crate::job::ConnectionsJob;
 use crate::process::usage;
+use serde::Serialize;
+use tokio::task::{JoinSet, LocalSet};
 
 /// How many are opened at the same time.
 const AT_ONCE: usize = 32;
@@ -27,7 +25,7 @@ pub(crate) struct ConnectionsResult {
 pub(crate) async fn hold(job: ConnectionsJob) -> Result<ConnectionsResult, String> {
     let plan = Rc::new(Plan::new(&[job.step], std::iter::empty())?);
     let before = usage(job.process)?;
-    let run = Uuid::new_v4().simple().to_string();
+    let run = client::new_run();
     let local = LocalSet::new();
     local
         .run_until(async {

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::client::{self, Client, Plan};
+use crate::job::RunJob;
+use crate::process::usage;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::task::LocalSet;
-use uuid::Uuid;
-
-use crate::client::{Client, Plan};
-use crate::job::RunJob;
-use crate::process::usage;
 
 /// Latencies have three significant digits.
 const DIGITS: u8 = 3;
@@ -86,7 +84,7 @@ pub(crate) async fn run(job: RunJob) -> Result<RunResult, String> {
     let shared = Rc::new(Shared {
         steps: steps.collect::<Result<_, String>>()?,
         plan,
-        run: Uuid::new_v4().simple().to_string(),
+        run: client::new_run(),
         rows: job.rows,
         next: Cell::new(0),
         count: job.count.unwrap_or(u64::MAX),
@@ -163,7 +161,7 @@ async fn measure(
     let mut before = cpu()?;
     let mut began = Instant::now();
     for _ in 0..clients {
-        tasks.spawn_local(client(shared.clone()));
+        tasks.spawn_local(work(shared.clone()));
     }
     // Ends early only if something is wrong.
     let pause = async |tasks: &mut tokio::task::JoinSet<Result<(), String>>, seconds: f64| {
@@ -211,7 +209,7 @@ async fn measure(
     })
 }
 
-async fn client(shared: Rc<Shared>) -> Result<(), String> {
+async fn work(shared: Rc<Shared>) -> Result<(), String> {
     let mut client = Client::new(shared.plan.clone());
     loop {
         let n = shared.next.get();
