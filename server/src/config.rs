@@ -37,6 +37,8 @@ pub struct Config {
     pub database: PathBuf,
     /// How long a statement waits while another process has locked the database.
     pub busy_timeout: Duration,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// Limits on requests, attempts and sessions.
     pub limits: Limits,
     /// Limits on connections.
@@ -59,6 +61,19 @@ pub struct Config {
     pub log_platform_calls: bool,
     /// Problems that do not prevent the start. They are logged.
     pub warnings: Vec<String>,
+}
+
+/// How long rows are kept. Payments and stored cards do not expire.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Sessions, after their end.
+    pub sessions: Duration,
+    /// Idempotency keys of payments.
+    pub idempotency_keys: Duration,
+    /// Notifications.
+    pub notifications: Duration,
+    /// Captures, voids and refunds, with their idempotency keys, after their outcome is known.
+    pub changes: Duration,
 }
 
 /// Limits on requests, attempts and sessions.
@@ -239,6 +254,7 @@ impl Config {
         let busy_timeout = Duration::from_millis(database.integer("busy_timeout_ms", default, &(0..=60_000)));
         database.finish();
 
+        let retention = retention(&root.table("retention"));
         let limits = limits(&root.table("limits"));
         let connections = connections(&root.table("connections"));
         let (timeouts, calls) = http(&root.table("http"));
@@ -266,6 +282,7 @@ impl Config {
             trust_forwarded_for,
             database: path.into(),
             busy_timeout,
+            retention,
             limits,
             connections,
             timeouts,
@@ -396,6 +413,31 @@ fn is_origin(text: &str) -> bool {
     };
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".:-[]".contains(&byte);
     !host.is_empty() && host.bytes().all(allowed)
+}
+
+fn retention(table: &Settings<'_>) -> Retention {
+    const LONGEST: u64 = 3650;
+    // A week: as long as callers may repeat a request, and longer than any platform repeats a notification.
+    const WEEK: u64 = 7;
+    let days = |key, default, least| {
+        let days = table.integer(key, default, &(least..=LONGEST));
+        Duration::from_secs(days * 24 * 60 * 60)
+    };
+    let retention = Retention {
+        // A payment on a platform's page is accepted until a week after the session's end.
+        sessions: days("session_days", 30, WEEK + 1),
+        idempotency_keys: days("idempotency_key_days", 30, WEEK),
+        notifications: days("notification_days", 30, WEEK),
+        changes: days("change_days", 90, WEEK),
+    };
+    table.finish();
+    if retention.changes < retention.idempotency_keys {
+        table.mistake(
+            "change_days",
+            "must be at least `idempotency_key_days`: the idempotency key of a refund goes with the refund",
+        );
+    }
+    retention
 }
 
 fn limits(table: &Settings<'_>) -> Limits {
@@ -561,6 +603,12 @@ mod tests {
             colour = "green"
             [limits]
             body_bytes = 5
+            [retention]
+            session_days = 7
+            idempotency_key_days = 6
+            notification_days = 0
+            change_days = 20
+            token_days = 1
             [platforms.greenpay]
             environment = "custom"
             merchant_url = "http://merchant.example"
@@ -580,6 +628,11 @@ mod tests {
             "server.api_key:",
             "server.colour:",
             "limits.body_bytes:",
+            "retention.session_days: must be a whole number from 8 to 3650",
+            "retention.idempotency_key_days: must be a whole number from 7 to 3650",
+            "retention.notification_days:",
+            "retention.change_days: must be at least `idempotency_key_days`",
+            "retention.token_days:",
             "platforms.greenpay.merchant_url:",
             "platforms.greenpay.checkout_url:",
             "platforms.greenpay.merchant_id:",

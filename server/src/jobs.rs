@@ -1,6 +1,7 @@
 //! Background jobs.
 
 mod reconcile;
+mod retention;
 mod upkeep;
 
 use crate::App;
@@ -8,5 +9,6 @@ use crate::App;
 /// Starts all jobs. They end with the application.
 pub(crate) fn start(app: &App) {
     reconcile::start(app);
+    retention::start(app);
     upkeep::start(app);
 }

@@ -1,10 +1,11 @@
 //! The server as a program: reads the configuration, then serves until it is told to stop. [`USAGE`] lists its options.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cardseal_server::config::Config;
+use cardseal_server::store::Store;
 use cardseal_server::{Shared, api_key, listen, logging, serve};
 use secrecy::ExposeSecret;
 
@@ -12,9 +13,11 @@ const USAGE: &str = "\
 Keeps the merchant's secrets, opens sessions with the payment platforms, stores tokens and charges them.
 
 Usage: cardseal-server [--config FILE]
+       cardseal-server --compact [--config FILE]
        cardseal-server --generate-api-key | --openapi | --help
 
   --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
+  --compact             rewrite the database file without free space, while no server uses it; needs as much space again
   --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
   --openapi             print the OpenAPI contract as JSON
   --help                print this
@@ -46,6 +49,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
         Arguments::GenerateApiKey => return print_key(),
         Arguments::OpenApi => return print_contract(),
+        Arguments::Compact { config } => return compact(config.as_deref()),
     };
     let mut config = Config::load(file.as_deref())?;
     // Its last lines are written when this function ends.
@@ -81,20 +85,37 @@ enum Arguments {
     Help,
     GenerateApiKey,
     OpenApi,
+    Compact { config: Option<PathBuf> },
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next(), arguments.next()) {
-        (None, _, _) => Ok(Arguments::Serve { config: None }),
-        (Some(option), None, None) if option == "--help" || option == "-h" => Ok(Arguments::Help),
-        (Some(option), None, None) if option == "--generate-api-key" => Ok(Arguments::GenerateApiKey),
-        (Some(option), None, None) if option == "--openapi" => Ok(Arguments::OpenApi),
-        (Some(option), Some(file), None) if option == "--config" => Ok(Arguments::Serve {
-            config: Some(file.into()),
-        }),
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
+    let file = |index: usize| arguments.get(index).map(PathBuf::from);
+    match texts.as_slice() {
+        [] => Ok(Arguments::Serve { config: None }),
+        [Some("--help" | "-h")] => Ok(Arguments::Help),
+        [Some("--generate-api-key")] => Ok(Arguments::GenerateApiKey),
+        [Some("--openapi")] => Ok(Arguments::OpenApi),
+        [Some("--config"), _] => Ok(Arguments::Serve { config: file(1) }),
+        [Some("--compact")] => Ok(Arguments::Compact { config: None }),
+        [Some("--compact"), Some("--config"), _] => Ok(Arguments::Compact { config: file(2) }),
         _ => Err(format!("these arguments are not known\n\n{USAGE}")),
     }
+}
+
+/// Compacts the database of a configuration.
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn compact(config: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
+    let path = Config::load(config)?.database;
+    let size = Store::compact(&path)?;
+    println!(
+        "{}: {} bytes before, {} now",
+        path.display(),
+        size.before,
+        size.after
+    );
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]

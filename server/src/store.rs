@@ -18,6 +18,7 @@ mod payments;
 #[cfg(test)]
 mod plans;
 mod reader;
+mod retention;
 mod sessions;
 mod sql;
 mod tokens;
@@ -44,6 +45,7 @@ pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
+pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};

@@ -491,7 +491,13 @@ fn help_lists_every_option_and_a_wrong_argument_shows_it() {
     };
     let (code, help, errors) = run("--help");
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    for option in ["--config FILE", "--generate-api-key", "--openapi", "--help"] {
+    for option in [
+        "--config FILE",
+        "--compact",
+        "--generate-api-key",
+        "--openapi",
+        "--help",
+    ] {
         assert!(
             help.contains(&format!("\n  {option} ")),
             "{option} is not in\n{help}"

@@ -21,6 +21,7 @@ mod notifications;
 mod online_payments;
 mod payments;
 mod reconcile;
+mod retention;
 mod secrets;
 mod sessions;
 mod shop;

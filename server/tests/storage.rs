@@ -45,7 +45,7 @@ async fn impatient() -> Shop {
 }
 
 /// Waits until something is so, on however busy a machine.
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !condition().await {
         assert!(Instant::now() < patience, "never: {what}");

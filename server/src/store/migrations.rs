@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
 use super::{Result, StoreError, is_unavailable};
@@ -26,6 +28,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0006_binding",
     "0007_upkeep",
     "0008_attempts",
+    "0009_retention",
 ];
 
 /// The version of a database that is up to date.
@@ -48,6 +51,8 @@ pub(super) async fn run(path: &Path, busy_timeout: Duration) -> Result<()> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(busy_timeout)
         .foreign_keys(true)
+        // Free pages of a new file can be returned to the file system while it is in use.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .pragma("secure_delete", "ON")
         .connect()
         .await?;

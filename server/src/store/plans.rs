@@ -1,7 +1,7 @@
 //! Tests of the statements' query plans.
 
 use super::sql::Statement;
-use super::{changes, health, idempotency, notifications, payments, sessions, tokens, upkeep};
+use super::{changes, health, idempotency, notifications, payments, retention, sessions, tokens, upkeep};
 
 /// Every statement by its module.
 const MODULES: &[(&str, &[(&str, Statement)])] = &[
@@ -11,6 +11,7 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("idempotency", idempotency::STATEMENTS),
     ("notifications", notifications::STATEMENTS),
     ("payments", payments::STATEMENTS),
+    ("retention", retention::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
     ("tokens", tokens::STATEMENTS),
     ("upkeep", upkeep::STATEMENTS),

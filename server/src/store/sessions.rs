@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 
 use super::{
     Claimed, Columns, Db, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus,
-    platform, readable, statements, tokens,
+    platform, readable, retention, statements, tokens,
 };
 
 /// A session to be stored.
@@ -326,9 +326,11 @@ pub(super) fn admit<'a>(
     if let Some(card) = &attempt.card {
         let digest = tokens::digest(session.platform, card);
         let (platform, customer) = (session.platform.id(), session.customer.as_deref());
-        // The second finds tokens that were stored before sessions had claims.
+        // The second finds tokens that were stored before sessions had claims, the third what was submitted in
+        // sessions that are gone.
         if db.exists(CLAIMED_ELSEWHERE, params![platform, digest, session.id, customer])?
             || tokens::belongs_elsewhere(db, session.platform, card, customer)?
+            || retention::claimed_before(db, &digest, customer)?
         {
             return Ok(Err(Refused::BelongsElsewhere));
         }
