@@ -7,6 +7,7 @@
 
 mod compat;
 mod contract;
+mod customers;
 mod demo;
 mod errors;
 mod fields;
@@ -53,6 +54,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::show, tokens::change, tokens::delete))
         .routes(routes!(tokens::refresh))
+        .routes(routes!(customers::erase))
         .merge(payments::routes())
         .route(
             "/v1/notifications/{platform}/{*address}",

@@ -13,6 +13,7 @@ pub mod bounds;
 pub mod clock;
 pub mod config;
 pub mod connections;
+mod customers;
 pub mod error;
 pub mod gate;
 mod jobs;

@@ -62,6 +62,8 @@ pub(crate) enum Reason {
     CardUnknown,
     #[error("a lookup of the payment is in progress")]
     LookupInProgress,
+    #[error("a card of the customer is being stored; send the request again")]
+    CardOnItsWay,
     #[error("the amount is not valid")]
     AmountInvalid,
     #[error("the amount exceeds what is left of the payment")]

@@ -9,6 +9,7 @@
 
 mod changes;
 mod connection;
+mod customers;
 mod health;
 mod idempotency;
 mod ids;
@@ -40,6 +41,7 @@ use sql::{Columns, Db, Listed, readable, statements};
 use writer::Writer;
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
+pub use customers::ErasedRows;
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};

@@ -7,6 +7,7 @@ mod attempts;
 mod ccbill;
 mod contract;
 mod crash;
+mod customers;
 mod demo;
 mod faults;
 mod gp_api;

@@ -43,6 +43,7 @@ use crate::error::{Code, Problem};
         (name = "sessions", description = "Prepares a platform for a card from the browser."),
         (name = "tokens", description = "Stored cards."),
         (name = "payments", description = "Charges, captures, voids and refunds."),
+        (name = "customers", description = "Erasure of what refers to a customer."),
         (name = "notifications", description = "Webhooks of the platforms."),
         (name = "health", description = "Whether the server is ready for requests."),
         (name = "demo", description = "For the demo page."),

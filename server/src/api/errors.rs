@@ -47,6 +47,9 @@ impl From<Reason> for ApiError {
             Reason::LookupInProgress => Self::from(Code::PaymentState)
                 .detail("the platform is being asked about the payment just now; try again")
                 .retry_after(5),
+            Reason::CardOnItsWay => Self::from(Code::IdempotencyInProgress)
+                .detail(&reason.to_string())
+                .retry_after(5),
             Reason::AmountInvalid => Self::field(Code::AmountInvalid, "amount"),
             Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount").detail(&reason.to_string()),
             Reason::NoAccount(..) => {

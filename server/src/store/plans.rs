@@ -1,12 +1,15 @@
 //! Tests of the statements' query plans.
 
 use super::sql::Statement;
-use super::{changes, health, idempotency, notifications, payments, retention, sessions, tokens, upkeep};
+use super::{
+    changes, customers, health, idempotency, notifications, payments, retention, sessions, tokens, upkeep,
+};
 
 /// Every statement by its module.
 const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("store", super::STATEMENTS),
     ("changes", changes::STATEMENTS),
+    ("customers", customers::STATEMENTS),
     ("health", health::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("notifications", notifications::STATEMENTS),

@@ -1,0 +1,110 @@
+//! Finds and erases what refers to a customer.
+
+use cardseal::platform::Platform;
+use rusqlite::params;
+use rusqlite::types::FromSql;
+
+use super::sql::Statement;
+use super::{Columns, Result, SessionId, Store, TokenId, platform, statements};
+
+/// What describes a payment whose customer was erased.
+const NAMELESS: &str = "Payment";
+
+/// How many rows were erased, and whether there are more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErasedRows {
+    /// Sessions.
+    pub sessions: usize,
+    /// Payments.
+    pub payments: usize,
+    /// Whether one of the statements reached its limit.
+    pub more: bool,
+}
+
+statements! {
+    TOKENS = "SELECT id, platform FROM tokens WHERE customer = ? AND status <> 'deleted' ORDER BY seq";
+    /// Sessions whose card is on its way to become a token.
+    STORING = "SELECT id, platform FROM sessions WHERE customer = ? AND state = 'busy' AND kind <> 'payment'";
+    /// A session that is gone stores no card.
+    CLOSE_SESSIONS = "DELETE FROM sessions WHERE id IN
+        (SELECT id FROM sessions WHERE customer = ? AND state = 'open' AND kind <> 'payment' LIMIT ?)";
+    ERASE_SESSIONS = "UPDATE sessions SET customer = NULL,
+            description = CASE WHEN kind = 'payment' THEN ?3 ELSE description END
+        WHERE id IN (SELECT id FROM sessions WHERE customer = ?1 AND (state <> 'busy' OR kind = 'payment') LIMIT ?2)";
+    ERASE_PAYMENTS = "UPDATE payments SET customer = NULL, description = ?3
+        WHERE seq IN (SELECT seq FROM payments WHERE customer = ?1 LIMIT ?2)";
+    ERASE_TOKENS = "UPDATE tokens SET customer = NULL, holder = NULL, nickname = NULL, expiry_month = NULL,
+            expiry_year = NULL
+        WHERE seq IN (SELECT seq FROM tokens WHERE customer = ? AND status = 'deleted' LIMIT ?)";
+    ERASE_CLAIMS = "UPDATE claims SET customer = NULL
+        WHERE digest IN (SELECT digest FROM claims WHERE customer = ? LIMIT ?)";
+}
+
+impl Store {
+    /// The stored cards of a customer that have not been deleted, oldest first.
+    pub async fn tokens_of_customer(&self, customer: &str) -> Result<Vec<(TokenId, Platform)>> {
+        self.of_customer(TOKENS, customer).await
+    }
+
+    /// The sessions of a customer whose card is being stored.
+    pub async fn storing_sessions_of_customer(&self, customer: &str) -> Result<Vec<(SessionId, Platform)>> {
+        self.of_customer(STORING, customer).await
+    }
+
+    async fn of_customer<T: FromSql + Send + 'static>(
+        &self,
+        statement: Statement,
+        customer: &str,
+    ) -> Result<Vec<(T, Platform)>> {
+        let customer = customer.to_owned();
+        self.list(move |db| {
+            db.rows(statement, [customer], |row| {
+                let mut columns = Columns::of(row);
+                Ok((columns.next()?, platform(&mut columns)?))
+            })
+        })
+        .await
+    }
+
+    /// Removes a customer's sessions that could still store a card, up to `limit`. One whose card is on its way to the
+    /// platform stays, and so do those for a payment.
+    pub async fn close_sessions_of_customer(&self, customer: &str, limit: u32) -> Result<ErasedRows> {
+        let (customer, wipes) = (customer.to_owned(), self.wipes());
+        self.write(move |db| {
+            wipes.note();
+            let sessions = db.execute(CLOSE_SESSIONS, params![customer, limit])?;
+            Ok(ErasedRows {
+                sessions,
+                payments: 0,
+                more: is_full(sessions, limit),
+            })
+        })
+        .await
+    }
+
+    /// Removes the customer from sessions, payments and deleted tokens, up to `limit` of each. Amounts, states and the
+    /// platforms' references stay.
+    pub async fn erase_customer(&self, customer: &str, limit: u32) -> Result<ErasedRows> {
+        let (customer, wipes) = (customer.to_owned(), self.wipes());
+        self.write(move |db| {
+            wipes.note();
+            let sessions = db.execute(ERASE_SESSIONS, params![customer, limit, NAMELESS])?;
+            let payments = db.execute(ERASE_PAYMENTS, params![customer, limit, NAMELESS])?;
+            let tokens = db.execute(ERASE_TOKENS, params![customer, limit])?;
+            let claims = db.execute(ERASE_CLAIMS, params![customer, limit])?;
+            Ok(ErasedRows {
+                sessions,
+                payments,
+                more: [sessions, payments, tokens, claims]
+                    .iter()
+                    .any(|erased| is_full(*erased, limit)),
+            })
+        })
+        .await
+    }
+}
+
+/// Whether a statement has changed as many rows as it may.
+fn is_full(changed: usize, limit: u32) -> bool {
+    changed >= usize::try_from(limit).unwrap_or(usize::MAX)
+}
