@@ -1,6 +1,6 @@
 // What the server's calls take as its database grows: all of them on small and large databases, in turns.
 //
-//   npm run growth                             10³, 10⁵, 10⁶ and 10⁷ tokens and payments; the last needs some 20 GB
+//   npm run growth                             10³, 10⁵, 10⁶ and 10⁷ tokens and payments; the last needs some 30 GB
 //   npm run growth -- --rows 1000,100000       databases of other sizes
 //   npm run growth -- --rounds 5               how often each call is measured (3), and with how many requests (400)
 //   npm run growth -- --requests 1000
@@ -43,7 +43,7 @@ const HANGS_MS = 120_000;
 /** A row of each table, with its indexes, before the first database tells. */
 const BYTES_A_ROW = 2500;
 /** The filled file, and what making its indexes needs meanwhile. */
-const ROOM = 1.5;
+const ROOM = 1.2;
 const QUIET_MS = 1000;
 const NOTIFIED_WITHIN_MS = 120_000;
 const GOAL_RATIO = 2;
