@@ -20,8 +20,9 @@ const LINUX = process.platform === 'linux';
 const CRATES = ['cardseal-server', 'cardseal-sandbox', 'cardseal-load'];
 /** A minute: limits that are on, as high as they go. No run here reaches them. */
 const MANY = 1_000_000;
-/** Of all open files: 5,000 connections and what a program has beside them. */
-export const FILES = 8192;
+/** Files that a program may open: 5,000 connections, as many as are closing, and the calls to five platforms. */
+export const FILES = 16_384;
+const MOST_CONNECTIONS = 8192;
 const LAST_WORDS = 30;
 
 const children = new Set();
@@ -114,7 +115,7 @@ class Programs {
           customer_sessions_per_minute: MANY,
           sessions_per_minute: MANY,
         },
-        connections: { max: FILES - 1024, max_per_address: 0 },
+        connections: { max: MOST_CONNECTIONS, max_per_address: 0 },
         http: { calls_per_platform: 512, waiting_per_platform: 512 },
         compat: { gp_network_tokens: true },
         platforms: settings,
