@@ -1,6 +1,6 @@
-//! One card for all platforms: what people type is parsed once, checked completely, and wiped on drop.
+//! The card, the same for all platforms: parsed once, checked completely, and wiped on drop.
 //!
-//! Nothing here can be printed: no type that holds card data has a `Debug` that shows it.
+//! No type that contains card data shows it in `Debug` output.
 
 pub mod brand;
 mod check;
@@ -28,7 +28,7 @@ pub enum Field {
     Cvc,
     /// The name on the card.
     Holder,
-    /// The name that the person gives the card.
+    /// The customer's own name for the card.
     Nickname,
 }
 
@@ -49,15 +49,15 @@ impl Field {
 /// Whether a problem stops the card from being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It does.
+    /// The card is not sent.
     Error,
-    /// It does not: worth showing only.
+    /// The card is sent; the page can show a hint.
     Warning,
 }
 
 macro_rules! problems {
     ($($name:ident = $code:literal, $field:ident, $message:literal;)+) => {
-        /// What can be wrong with a card, as stable codes that a page can translate.
+        /// What can be wrong with a card. The codes are stable, and a page can translate them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum ProblemCode { $(#[doc = $message] $name,)+ }
@@ -130,18 +130,18 @@ object!(ProblemCode, problem, {
     "message" = problem.message(),
 });
 
-/// A text that is wiped on drop and cannot be printed.
+/// A string that is wiped on drop and masked in `Debug` output.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes over a text.
+    /// Takes ownership of a string.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. The name is a warning to the reader of the calling code.
+    /// Returns the string. The method's name marks the places where a secret is read.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -160,22 +160,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a person typed, nothing checked yet.
+/// What the customer typed, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct CardInput {
-    /// Digits of any script, with blanks and dashes as typed.
+    /// Digits of any script, with spaces and dashes as typed.
     pub number: Secret,
-    /// A month and a year in any form that [`Expiry::parse`] knows.
+    /// A month and a year in any form that [`Expiry::parse`] accepts.
     pub expiry: Secret,
     /// Digits of any script.
     pub cvc: Secret,
     /// The name on the card.
     pub holder: Secret,
-    /// The name that the person gives the card; `None` where the form has no such field.
+    /// The customer's own name for the card. `None` if the form has no such field.
     pub nickname: Option<Secret>,
 }
 
-/// A checked card. The only way to one is [`check`].
+/// A checked card. Only [`check`] creates one.
 #[derive(Clone, Debug)]
 pub struct Card {
     pub(crate) number: Secret,
@@ -187,16 +187,16 @@ pub struct Card {
 }
 
 impl Card {
-    /// Checks what was typed.
+    /// Checks what the customer typed.
     ///
     /// # Errors
-    /// `card_invalid` with every problem at once.
+    /// `card_invalid`, with all problems.
     pub fn parse(input: &CardInput, rules: &Rules, now_ms: f64) -> crate::Result<Self> {
         let checked = check(input, rules, now_ms);
         checked.card.ok_or_else(|| crate::Error::card(checked.problems))
     }
 
-    /// What may be wrong with the card and did not stop it.
+    /// Possible mistakes that did not stop the card.
     #[must_use]
     pub const fn warnings(&self) -> &'static [ProblemCode] {
         self.warnings
@@ -219,7 +219,8 @@ pub fn luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The digits of a number as typed, in ASCII; `None` if there is something else than digits, blanks and dashes.
+/// Returns the digits of a typed number in ASCII, or `None` if it contains characters other than digits, spaces or
+/// dashes.
 #[must_use]
 pub fn digits(text: &str) -> Option<Zeroizing<String>> {
     let mut digits = Zeroizing::new(String::with_capacity(text.len()));
@@ -233,12 +234,12 @@ pub fn digits(text: &str) -> Option<Zeroizing<String>> {
     Some(digits)
 }
 
-/// Blanks of every width, marks that nobody sees, and the dashes that keyboards and word processors make.
+/// Spaces of any width, invisible characters, and every kind of dash.
 pub(crate) fn is_separator(c: char) -> bool {
     c.is_whitespace() || is_invisible(c) || is_dash(c)
 }
 
-/// Dashes, those of East Asian keyboards included: there the mark of a long vowel is on the same key.
+/// Dashes. On East Asian keyboards, the long vowel mark shares their key, so it counts, too.
 pub(crate) const fn is_dash(c: char) -> bool {
     matches!(
         c,
@@ -247,7 +248,7 @@ pub(crate) const fn is_dash(c: char) -> bool {
     )
 }
 
-/// Marks that come along with pasted text and that nobody sees: joiners, directions, soft hyphens, byte order marks.
+/// Invisible characters that pasted text can contain: joiners, direction marks, soft hyphens, byte order marks.
 pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -1,23 +1,22 @@
-//! The one error type of the crate and the one table of its codes.
+//! The crate's error type, and the table of its codes.
 //!
-//! A code is data: it never changes and is what callers compare and translate. The message is prose for a
-//! developer. Neither ever holds card data, a key or a token.
+//! Callers compare and translate the code, which never changes. The message is for developers. Neither contains
+//! card data, keys or tokens.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Shorthand for results of this crate.
+/// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $message:literal;)+) => {
         /// What went wrong, as a stable code.
-        // The address of a row and no enumeration, whose table would be in every module as a whole: so a module has the
-        // rows of the codes that it can give.
+        // A reference to a row, not an enum: a module then contains only the rows of the codes that it uses.
         #[derive(Clone, Copy, Eq)]
         pub struct Code(&'static (&'static str, &'static str));
 
-        #[allow(non_upper_case_globals, reason = "they stand for the variants of an enumeration")]
+        #[allow(non_upper_case_globals, reason = "they are used like variants of an enum")]
         impl Code { $($(#[doc = $doc])+ pub const $name: Self = Self(&($code, $message));)+ }
 
         impl Code {
@@ -28,13 +27,13 @@ macro_rules! codes {
             pub const TYPESCRIPT: &'static str =
                 concat!("/** Stable codes of {@link CardsealError}. */\nexport type ErrorCode =", $("\n  | \"", $code, "\"",)+ ";\n");
 
-            /// The stable text that crosses into JavaScript and onto the wire.
+            /// The code in JavaScript and JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 self.0.0
             }
 
-            /// A sentence for the developer.
+            /// A sentence for developers.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 self.0.1
@@ -60,7 +59,7 @@ codes! {
     KeyMissing = "key_missing", "no public key was given; set publicKey";
     /// The text is not a key in any accepted form.
     KeyMalformed = "key_malformed", "the public key is not an RSA public key in PEM, base64 or hex";
-    /// A private key was given where a public one belongs.
+    /// A private key was given instead of a public one.
     KeyIsPrivate = "key_is_private", "this is a private key, which must never be in a page; pass the public key";
     /// A certificate was given instead of a bare public key.
     KeyIsCertificate = "key_is_certificate", "this is a certificate; pass the public key inside it";
@@ -74,7 +73,7 @@ codes! {
     KeyModulusInvalid = "key_modulus_invalid", "the RSA modulus is even or longer than 8192 bits";
     /// The secure random source is missing or failed.
     RandomUnavailable = "random_unavailable", "the secure random source is missing or failed";
-    /// The sixteen-byte counter was asked for, but the key is too small to carry it.
+    /// The option asks for the 16-byte counter, but the key is too small for it.
     CounterDoesNotFit = "counter_does_not_fit", "the key is too small for the 16-byte counter; use the default";
     /// RSA encryption failed for another reason.
     EncryptionFailed = "encryption_failed", "the card could not be encrypted";
@@ -84,9 +83,9 @@ codes! {
     CustomerInvalid = "customer_invalid", "the customer's details are not valid";
     /// A value has the wrong JavaScript type.
     TypeInvalid = "type_invalid", "a value has the wrong type";
-    /// An option has a value that is not offered.
+    /// An option has a value that is not allowed.
     OptionInvalid = "option_invalid", "an option has a value that is not allowed";
-    /// The session object lacks something or is malformed.
+    /// The session has missing or malformed members.
     SessionMalformed = "session_malformed", "the session is not what the server or the platform returned; pass it unchanged";
     /// The session is older than the platform allows.
     SessionExpired = "session_expired", "the session has expired; open a new one";
@@ -94,9 +93,9 @@ codes! {
     SessionWrongKind = "session_wrong_kind", "the session was opened for another kind of request";
     /// The session belongs to another platform.
     SessionWrongPlatform = "session_wrong_platform", "the session belongs to another platform";
-    /// The session names a host that is neither the platform's nor one that the page has named.
+    /// The session names a host that is neither the platform's nor in the page's options.
     SessionHostRefused = "session_host_refused", "the session names a host that does not belong to the platform";
-    /// The answer is not what the platform documents.
+    /// The answer does not match the platform's documentation.
     AnswerMalformed = "answer_malformed", "the answer does not match the platform's documentation";
     /// The answer's signature is missing or wrong.
     SignatureInvalid = "signature_invalid", "the answer's signature is missing or does not match the key";
@@ -104,13 +103,13 @@ codes! {
     PlatformRejected = "platform_rejected", "the platform refused the request";
     /// The bank declined a card that was to be stored.
     CardDeclined = "card_declined", "the bank declined the card";
-    /// The platform or the server could not be used just now.
+    /// The platform or the server is temporarily not available.
     PlatformUnavailable = "platform_unavailable", "the platform is not available";
     /// The server refused the request; its own code is in `platformCode`.
     ServerRejected = "server_rejected", "the server refused the request";
-    /// A session, a customer or all customers have tried too many cards.
+    /// Too many cards were tried, in this session, by this customer, or by all customers together.
     TooManyAttempts = "too_many_attempts", "too many cards were tried";
-    /// The time-out passed; what happened on the other side is unknown.
+    /// No answer came in time. Whether the request took effect is unknown.
     RequestTimeout = "request_timeout", "no answer arrived within the timeout";
     /// The caller aborted the request.
     RequestAborted = "request_aborted", "the caller aborted the request";
@@ -118,20 +117,20 @@ codes! {
     NetworkFailed = "network_failed", "the request could not be sent, or the connection broke";
     /// The module was used before it was loaded.
     NotLoaded = "not_loaded", "await load() before you use the module";
-    /// The module failed in the middle of a call; nothing was sent. It is started anew.
+    /// The module failed during a call. Nothing was sent, and the module is started again.
     ModuleFailed = "module_failed", "the WebAssembly module failed and will be reloaded; try again";
     /// The module could not be loaded.
     LoadFailed = "load_failed", "the WebAssembly module could not be loaded";
 }
 
-/// Why something could not be done.
+/// An error of this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     code: Code,
     details: Option<Box<Details>>,
 }
 
-/// Facts beside the code. Boxed, so that a `Result` stays small.
+/// Optional details. Boxed, so that a `Result` stays small.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Details {
     message: Option<Cow<'static, str>>,
@@ -144,13 +143,13 @@ struct Details {
 }
 
 impl Error {
-    /// An error with nothing beside its code.
+    /// Creates an error without details.
     #[must_use]
     pub const fn new(code: Code) -> Self {
         Self { code, details: None }
     }
 
-    /// The error that lists everything wrong with a card.
+    /// Creates `card_invalid` with its problems.
     #[must_use]
     pub fn card(problems: Vec<crate::card::ProblemCode>) -> Self {
         let mut error = Self::new(Code::CardInvalid);
@@ -158,7 +157,7 @@ impl Error {
         error
     }
 
-    /// The error that lists everything wrong with a customer's details. The first names the field at fault.
+    /// Creates `customer_invalid` with its problems. `field` is that of the first one.
     #[must_use]
     pub fn customer(problems: Vec<crate::ccbill::CustomerProblem>) -> Self {
         let mut error = Self::new(Code::CustomerInvalid);
@@ -168,14 +167,14 @@ impl Error {
         error
     }
 
-    /// Names the input field or option at fault.
+    /// Adds the name of the input field or option at fault.
     #[must_use]
     pub fn at(mut self, field: &'static str) -> Self {
         self.details().field = Some(field);
         self
     }
 
-    /// Says more than the code's own sentence. The text must not hold card data, a key or a token.
+    /// Replaces the code's own message. The text must not contain card data, keys or tokens.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.details().message = Some(message.into());
@@ -189,7 +188,7 @@ impl Error {
         self
     }
 
-    /// Adds what the platform said. The text is masked, so that an echoed card number does not travel on.
+    /// Adds the platform's code and message. A card number in the message is masked.
     #[must_use]
     pub fn with_platform(mut self, code: Option<impl Into<Cow<'static, str>>>, message: &str) -> Self {
         let details = self.details();
@@ -208,7 +207,7 @@ impl Error {
         self.code
     }
 
-    /// A sentence for the developer.
+    /// A sentence for developers.
     #[must_use]
     pub fn message(&self) -> &str {
         let own = self
@@ -224,19 +223,19 @@ impl Error {
         self.details.as_ref()?.field
     }
 
-    /// The status of the answer that led here.
+    /// The HTTP status, or the status in the platform's body.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.details.as_ref()?.status
     }
 
-    /// Our name for the platform's own error where it has none, else the platform's code.
+    /// The platform's code, or ours if the platform has only a message.
     #[must_use]
     pub fn platform_code(&self) -> Option<&str> {
         self.details.as_ref()?.platform_code.as_deref()
     }
 
-    /// The platform's own words, masked.
+    /// The platform's message, with card numbers masked.
     #[must_use]
     pub fn platform_message(&self) -> Option<&str> {
         self.details.as_ref()?.platform_message.as_deref()

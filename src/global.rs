@@ -1,4 +1,4 @@
-//! The global object of JavaScript. That of `js_sys` also looks for it under its older names.
+//! JavaScript's `globalThis`. `js_sys` would also look for its older names.
 
 use wasm_bindgen::prelude::*;
 
@@ -7,17 +7,16 @@ extern "C" {
     #[wasm_bindgen(js_name = globalThis)]
     type Global;
 
-    // Its own member of that name, and no static: a static is kept in a cell that is filled at the first use, and with
-    // it what the cell says when that fails.
+    // A getter, not a static: a static needs a lazily filled cell and its error message.
     #[wasm_bindgen(static_method_of = Global, js_class = globalThis, getter, js_name = globalThis)]
     fn this() -> JsValue;
 
-    /// A member of an object, its own or a prototype's.
+    /// Reads a member of an object or of its prototypes.
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
     pub(crate) fn get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 }
 
-/// What `globalThis` is.
+/// Returns `globalThis`.
 pub(crate) fn global() -> JsValue {
     Global::this()
 }

@@ -1,17 +1,17 @@
-//! Where requests go. A card is sent to a published host of its platform, to the one that the page itself has named or,
-//! from a page on this machine, to this machine: to nothing else.
+//! Where requests may go. A card is sent only to a published host of its platform, to the host in the page's
+//! options, or, from a page on this machine, to this machine.
 //!
-//! URLs are compared as text, by scheme, host and port. Whatever a URL parser would first have to decode is refused.
+//! URLs are compared as text, by scheme, host and port. URLs that need decoding are refused.
 
 use crate::error::{Code, Error, Result};
 use crate::text;
 
-/// A base URL without a slash at its end.
+/// A base URL without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// A URL that begins with `https`, or with `http` for this machine. It has neither a user, a query nor a fragment.
+    /// Reads an `https` URL, or an `http` URL of this machine, without user, query or fragment.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text::split_once(text, "://")?;
@@ -24,7 +24,7 @@ impl BaseUrl {
         (fine && is_plain(text)).then(|| Self::trimmed(text))
     }
 
-    /// The same, or a path of the page's own origin, which may be empty.
+    /// Reads such a URL, or a path of the page's own origin. The path can be empty.
     #[must_use]
     pub fn parse_server(text: &str) -> Option<Self> {
         let is_path = text.is_empty() || text.starts_with('/') && !text.starts_with("//");
@@ -35,11 +35,11 @@ impl BaseUrl {
         }
     }
 
-    /// The base URL that a session names, if its host is one of `published`, or this machine where `local` says that the
-    /// page came from it.
+    /// Reads the base URL of a session. Its host must be one of `published`, or this machine if `local` says that
+    /// the page is from this machine.
     ///
     /// # Errors
-    /// `malformed` if it is no base URL; `session_host_refused`, which names the origin.
+    /// `malformed` if it is not a base URL; `session_host_refused`, with the origin in the message.
     pub fn of_session(
         text: &str,
         field: &'static str,
@@ -64,19 +64,19 @@ impl BaseUrl {
             .with_message(message.concat()))
     }
 
-    /// Without a slash at the end.
+    /// The URL, without a slash at the end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A path at this URL.
+    /// Appends a path.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         [&self.0, path].concat()
     }
 
-    /// What follows the host, if it names one.
+    /// The path, if the URL has a host.
     pub(crate) fn path(&self) -> &str {
         self.0.strip_prefix(self.origin()).unwrap_or_default()
     }
@@ -90,7 +90,7 @@ impl BaseUrl {
     }
 }
 
-/// Whether a URL begins with the origin of this machine, at any port.
+/// Whether a URL is of this machine, at any port.
 #[must_use]
 pub fn is_loopback(url: &str) -> bool {
     let authority = url
@@ -99,14 +99,15 @@ pub fn is_loopback(url: &str) -> bool {
     authority.is_some_and(|rest| is_loopback_authority(text::before(rest, b'/')))
 }
 
-/// Without anything that ends or hides the host: no blank, quote, fragment, query, user or backslash.
+/// Whether a text has no character that could end or hide the host: no space, quote, fragment, query, user or
+/// backslash.
 fn is_plain(text: &str) -> bool {
     !text
         .chars()
         .any(|c| c <= ' ' || matches!(c, '"' | '?' | '#' | '@' | '\\'))
 }
 
-/// A host, and a port where there is one.
+/// Whether a text is a host with an optional port.
 fn is_authority(text: &str) -> bool {
     let (host, port) = split_port(text);
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '%') || !c.is_ascii();
@@ -127,7 +128,7 @@ fn is_loopback_authority(text: &str) -> bool {
     (is_v4 || host == "localhost" || host == "[::1]") && port.is_none_or(is_port)
 }
 
-/// The port stands behind the last colon that is not part of an address.
+/// Splits at the last colon that is not inside an IPv6 address.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     let from = authority
         .bytes()
@@ -143,14 +144,14 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Scheme, host and port.
+/// Returns scheme, host and port.
 fn origin(url: &str) -> &str {
     let host = text::split_once(url, "://").map_or(url, |(_, rest)| rest);
     let end = url.len() - host.len() + text::before(host, b'/').len();
     url.get(..end).unwrap_or_default()
 }
 
-/// The standard port may be written, and a host has no case.
+/// Compares origins. The default port may be written, and hosts can be in any case.
 fn same_origin(published: &str, given: &str) -> bool {
     let given = given.strip_suffix(":443").unwrap_or(given);
     published.eq_ignore_ascii_case(given.strip_suffix(':').unwrap_or(given))

@@ -1,18 +1,18 @@
-//! A request as a plain value. Nothing here sends anything.
+//! Requests as plain values, which the caller sends.
 
 use crate::json::{self, Object};
 use crate::object::{IntoValue, Members, Value, object};
 
-/// What a caller hands to `fetch`, or looks at. It has no `Debug`: it may hold a card.
+/// A request, for `fetch`. It may contain a card, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Request {
     /// `POST` or `GET`.
     pub method: &'static str,
-    /// Absolute, or relative to the page for the merchant's own server.
+    /// Absolute, or relative to the page's origin for the merchant's own server.
     pub url: String,
     /// Header names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON text, empty for a `GET`. It never holds a card in clear unless the platform's own format demands it.
+    /// JSON, or empty for a `GET`. It contains a card in clear text only if the platform's format requires that.
     pub body: String,
 }
 
@@ -24,7 +24,7 @@ object!(Request, request, {
 });
 
 impl Request {
-    /// JSON that asks for JSON.
+    /// Creates a `POST` with a JSON body.
     pub(crate) fn post(url: String, body: impl Fn(&mut Object<'_>)) -> Self {
         Self {
             method: "POST",
@@ -34,7 +34,7 @@ impl Request {
         }
     }
 
-    /// A question without a body that asks for JSON.
+    /// Creates a `GET` that accepts JSON.
     #[must_use]
     pub fn get(url: String) -> Self {
         Self {
@@ -45,14 +45,14 @@ impl Request {
         }
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With the key by which it happens once, however often it is sent.
+    /// Adds an idempotency key, if there is one.
     #[must_use]
     pub fn idempotent(self, key: Option<String>) -> Self {
         match key {
@@ -62,7 +62,7 @@ impl Request {
     }
 }
 
-/// The headers of every JSON call.
+/// The headers of a JSON request.
 fn json_headers() -> Vec<(&'static str, String)> {
     vec![
         ("accept", "application/json".into()),
@@ -70,7 +70,7 @@ fn json_headers() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Headers as an object.
+/// Writes headers as an object.
 struct Headers<'a>(&'a [(&'static str, String)]);
 
 impl<'a> IntoValue<'a> for Headers<'a> {

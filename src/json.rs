@@ -1,18 +1,17 @@
-//! JSON text, written in a page of code: with `serde_json` in its place, the module is 6.9 KB larger after compression.
+//! Writes JSON. With `serde_json`, the module would be 6.9 KB larger after compression.
 //!
-//! It is compact text, byte-equal to what `JSON.stringify` writes, but for characters above U+FFFF. Those are written as a
-//! pair of `\u` escapes: both forms mean the same, but a receiver that decodes UTF-8 with the field's common JavaScript
-//! library misreads four-byte characters.
+//! The text is the same as from `JSON.stringify`, except for characters above U+FFFF, which are written as two `\u`
+//! escapes: receivers with a widespread JavaScript library decode four-byte UTF-8 wrongly.
 
 use zeroize::Zeroizing;
 
-/// An object as JSON, wiped when dropped. `write` is called twice: the first time its text is only measured, so that no
-/// shorter copy of a card is left behind by growing.
+/// Returns an object as JSON, which is wiped on drop. `write` is called twice: first to measure the text, so that
+/// it never grows and leaves a copy of a card behind.
 pub(crate) fn object(write: impl Fn(&mut Object<'_>)) -> Zeroizing<String> {
     written(&write)
 }
 
-// By address, and not its code again for each text.
+// `dyn`, so that the code is in the module only once.
 fn written(write: &dyn Fn(&mut Object<'_>)) -> Zeroizing<String> {
     let mut measured = Json::Measured(0);
     measured.object(write);
@@ -27,12 +26,12 @@ fn written(write: &dyn Fn(&mut Object<'_>)) -> Zeroizing<String> {
     }
 }
 
-/// The same for what leaves the module.
+/// Returns an object as JSON that is not wiped, because it leaves the module.
 pub(crate) fn text(write: impl Fn(&mut Object<'_>)) -> String {
     std::mem::take(&mut *object(write))
 }
 
-/// Where the text goes.
+/// The output, or only its length.
 enum Json {
     Measured(usize),
     Written(Zeroizing<String>),
@@ -45,14 +44,14 @@ pub(crate) struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// A text.
+    /// Adds a string.
     pub(crate) fn text(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name);
         self.json.text(value);
         self
     }
 
-    /// A text, if it is there.
+    /// Adds a string, if there is one.
     pub(crate) fn optional(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);
@@ -60,26 +59,26 @@ impl Object<'_> {
         self
     }
 
-    /// A number.
+    /// Adds a number.
     pub(crate) fn number(&mut self, name: &str, value: u64) -> &mut Self {
         self.name(name);
         self.json.number(value);
         self
     }
 
-    /// Yes or no.
+    /// Adds a boolean.
     pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {
         self.raw(name, if value { "true" } else { "false" })
     }
 
-    /// What is JSON already.
+    /// Adds a value that is already JSON.
     pub(crate) fn raw(&mut self, name: &str, json: &str) -> &mut Self {
         self.name(name);
         self.json.push(json);
         self
     }
 
-    /// Bytes as a list of numbers.
+    /// Adds bytes as an array of numbers.
     pub(crate) fn bytes(&mut self, name: &str, values: &[u8]) -> &mut Self {
         self.name(name);
         let mut before = "[";
@@ -92,14 +91,14 @@ impl Object<'_> {
         self
     }
 
-    /// An object.
+    /// Adds an object.
     pub(crate) fn object(&mut self, name: &str, write: impl Fn(&mut Object<'_>)) -> &mut Self {
         self.name(name);
         self.json.object(&write);
         self
     }
 
-    /// A list of objects.
+    /// Adds an array of objects.
     pub(crate) fn objects<T>(
         &mut self,
         name: &str,
@@ -238,7 +237,7 @@ mod tests {
             *written,
             r#"{"a":"1","b":"\"","c":0,"d":18446744073709551615,"e":true,"f":[null],"g":[0,10,255],"h":{},"i":[{"j":1},{"j":2}],"k":[]}"#
         );
-        // Nothing grew: a shorter copy would have been left behind.
+        // The text did not grow, so no copy was left behind.
         assert_eq!(written.capacity(), written.len());
     }
 

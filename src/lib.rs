@@ -1,8 +1,9 @@
-//! Cardseal turns a card into a token without the card reaching the merchant's server in clear.
+//! Cardseal turns a card into a token in the browser, so that the merchant's server does not see the card in clear
+//! text.
 //!
-//! This crate is the browser half: card data, packing and encryption, requests as plain values, answers as
-//! typed results. It performs no input or output. Compiled to WebAssembly it is the npm package `cardseal`;
-//! the server and the sandbox of this workspace use the same definitions natively.
+//! This crate is the browser's half. It checks and encrypts cards, builds requests as plain values, and reads
+//! answers. It does no I/O. Compiled to WebAssembly, it is the npm package `cardseal`. The server and the sandbox
+//! use it natively.
 
 pub mod card;
 pub mod crypto;

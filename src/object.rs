@@ -1,11 +1,11 @@
-//! Objects that the module gives, and the server sends on.
+//! Objects that the module returns to JavaScript, and the server as JSON.
 //!
-//! Every type first becomes a [`Value`], so that serde is compiled for one type, and as maps: of structs
-//! `serde-wasm-bindgen` keeps the members' names in a hash table.
+//! Every type is first converted to a [`Value`], so that serde is compiled for one type only. Objects are maps,
+//! because `serde-wasm-bindgen` would need a hash table for the member names of structs.
 
 use serde::{Serialize, Serializer};
 
-/// A value of JSON.
+/// A JSON value.
 pub(crate) enum Value<'a> {
     Null,
     Flag(bool),
@@ -15,11 +15,11 @@ pub(crate) enum Value<'a> {
     Object(Members<'a>),
 }
 
-/// The members of an object, in their order.
+/// The members of an object, in order.
 #[derive(Default)]
 pub(crate) struct Members<'a>(Vec<(&'static str, Value<'a>)>);
 
-// One call for a member, and not its code again for each.
+// One function for all members, to keep the module small.
 impl<'a> Members<'a> {
     #[inline(never)]
     pub(crate) fn push(&mut self, name: &'static str, value: Value<'a>) {
@@ -47,11 +47,11 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// What a member of an object is made of.
+/// A type that can be a member of an object.
 pub(crate) trait IntoValue<'a>: Sized {
     fn into_value(self) -> Value<'a>;
 
-    /// Makes it a member.
+    /// Adds it as a member.
     fn put(self, members: &mut Members<'a>, name: &'static str) {
         members.push(name, self.into_value());
     }
@@ -148,7 +148,7 @@ where
     }
 }
 
-/// Makes a type an object: `"name" = value`, or `"name" ? option` for a member that may be left out.
+/// Implements the conversion of a type: `"name" = value`, or `"name" ? option` for a member that can be missing.
 macro_rules! object {
     ($type:ident $(<$lifetime:lifetime>)?, $this:ident, { $($name:literal $kind:tt $value:expr),+ $(,)? }) => {
         impl<'a> $crate::object::IntoValue<'a> for &'a $type $(<$lifetime>)? {

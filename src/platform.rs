@@ -1,4 +1,4 @@
-//! The platforms: one table, and one module each.
+//! The platforms: a table, and a module for each.
 
 pub mod ccbill;
 pub mod gp_api;
@@ -52,7 +52,7 @@ platforms! {
     OnlinePayments = "online_payments";
     /// CCBill's RESTful Transaction API.
     CcBill = "ccbill";
-    /// Worldline Acquiring, an acquirer's API for servers alone.
+    /// Worldline Acquiring, an acquirer's API for servers only.
     WorldlineAcquiring = "worldline_acquiring";
 }
 
@@ -62,23 +62,23 @@ impl fmt::Display for Platform {
     }
 }
 
-/// A platform's rules for a card that is stored, or charged at once.
+/// Returns a platform's rules for a card. Some have other rules for cards that are stored.
 #[must_use]
 pub const fn rules(platform: Platform, stored: bool) -> Rules {
-    // By reference, so that the rules are copied in one place and not in each arm.
+    // By reference, so that the rules are copied only once, not in each arm.
     let rules: &Rules = match (platform, stored) {
         (Platform::GreenPay, true) => &greenpay::TOKEN_RULES,
         (Platform::GreenPay, false) => &greenpay::PAYMENT_RULES,
         (Platform::GpApi, _) => &gp_api::RULES,
         (Platform::CcBill, _) => &ccbill::RULES,
         (Platform::WorldlineAcquiring, _) => &worldline_acquiring::RULES,
-        // It sends its own rules with each payment product.
+        // The platform sends its rules with each payment product.
         (Platform::OnlinePayments, _) => &online_payments::RULES,
     };
     *rules
 }
 
-/// A platform's answer that has not the form of one.
+/// The error for an answer that does not have the documented form.
 pub(crate) fn unreadable(status: u16) -> Error {
     let code = match status {
         502..=504 => Code::PlatformUnavailable,

@@ -1,10 +1,10 @@
-//! The only place that asks for random bytes, and the seam at which tests give their own.
+//! Random bytes. Everything else gets them from here, and tests replace the source.
 
 use rsa::rand_core::{TryCryptoRng, TryRng};
 
 use crate::error::{Code, Error, Result};
 
-/// A source of random bytes. It fails, and never falls back to something weaker.
+/// A source of random bytes. It fails rather than fall back to something weaker.
 pub trait Random {
     /// Fills `bytes`, or fails.
     ///
@@ -13,7 +13,7 @@ pub trait Random {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 
-/// A true source gives this many zero bytes in a row once in 2^64 draws.
+/// A working source returns this many zero bytes in a row once in 2^64 draws.
 const ZEROS: usize = 8;
 
 /// The system's secure source: `crypto.getRandomValues` in a browser, the operating system elsewhere.
@@ -24,7 +24,7 @@ impl Random for SystemRandom {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         bytes.fill(0);
         getrandom::fill(bytes).map_err(|_| Code::RandomUnavailable)?;
-        // A source that was replaced by something that fills nothing, or not all.
+        // Detects a replaced source that fills nothing, or only a part.
         let mut zeros = 0;
         for byte in bytes {
             zeros = if *byte == 0 { zeros + 1 } else { 0 };
@@ -36,10 +36,10 @@ impl Random for SystemRandom {
     }
 }
 
-/// A source in the form that the `rsa` crate asks for.
+/// Adapts a source for the `rsa` crate.
 ///
-/// The crate draws each filler byte again until it is not zero. A source that gives nothing but zeros is broken and
-/// would be asked for ever, so it fails here.
+/// The crate draws each padding byte until it is not zero. A broken source that returns only zeros would keep it busy
+/// forever, so it fails here.
 pub(crate) struct Source<'a> {
     random: &'a mut dyn Random,
     zeros: usize,
@@ -51,7 +51,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A true source gives as many zero bytes in a row once in 2^128 draws.
+/// A working source returns this many zero bytes in a row once in 2^128 draws.
 const MOST_ZEROS: usize = 16;
 
 impl TryRng for Source<'_> {

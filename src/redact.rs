@@ -1,29 +1,29 @@
-//! The one rule for what reads like a card number in text that came from elsewhere, in three degrees:
+//! Finds card numbers in text from elsewhere. There are three functions, from the strictest to the most lenient:
 //!
-//! - [`card_digits`] masks for logs. It is the strictest: every run of twelve digits goes.
-//! - [`typed_card_number`] judges what a person typed into a field for a name. A brand, a length and a check digit
-//!   must fit, whatever letters stand around the digits.
-//! - [`holds_card_number`] judges what a program sent. It lets identifiers pass: in hex, base64url, ULIDs and order
-//!   numbers, digits follow one another by chance, but they touch letters.
+//! - [`card_digits`] masks text for logs: every run of at least twelve digits.
+//! - [`typed_card_number`] checks what a person typed into a field for a name. Brand, length and check digit must fit.
+//!   Letters around the digits do not matter.
+//! - [`holds_card_number`] checks what a program sent. It ignores digits that touch letters, because hex, base64url, ULIDs
+//!   and order numbers contain valid card numbers by chance.
 //!
-//! A digit is a decimal digit of any script, and the separators that people put between groups of digits are
-//! skipped. None of the three touches UUIDs, by which platforms name things.
+//! Digits can be of any script, with separators between them. UUIDs are always left alone, because platforms use
+//! them as ids.
 
 use crate::card::digits::{ascii_digit, digit};
 use zeroize::Zeroizing;
 
-/// Digits of a primary account number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
+/// The digits of a card number: at least twelve (Maestro), at most nineteen (ISO/IEC 7812).
 const PAN_DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
 
-/// Twelve digits are a number of old Maestro cards, but far more often a bank's reference, which may begin the same
-/// way: what is only looked for, and not masked, has one more.
+/// The fewest digits of a number that is found, not masked. Old Maestro cards have twelve, but a number of twelve
+/// digits is far more often a bank's reference.
 const FEWEST_READ: usize = 13;
 
-/// No group of the digits on a card is longer.
+/// The longest group of digits on a card.
 const LONGEST_GROUP: usize = 6;
 
-/// Replaces every run of 12 to 19 digits that could be a card number, blanks and dashes between the digits
-/// allowed, by its length in asterisks. Longer runs are masked too: nothing in a platform's text needs them.
+/// Replaces every run of at least twelve digits by asterisks. Spaces and dashes can be between the digits. Runs
+/// that are too long for a card number are masked, too.
 #[must_use]
 pub fn card_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -37,9 +37,9 @@ pub fn card_digits(text: &str) -> String {
     out
 }
 
-/// A text from elsewhere as one line of a log or an error: masked, and no longer than so many characters. Control
-/// characters go first, since a number is whole again without those inside it; the cut comes last, since half a number
-/// would no longer be masked.
+/// Prepares text from elsewhere as one line for a log or an error: masked, and at most `longest` characters.
+/// Control characters are removed before masking, because they could be inside a number. The text is cut after
+/// masking, because half a number would not be masked.
 #[must_use]
 pub fn line(text: &str, longest: usize) -> String {
     let printable: String = text.chars().filter(|c| !c.is_control()).collect();
@@ -59,7 +59,7 @@ fn mask(out: &mut String, text: &str) {
     flush(out, &mut run);
 }
 
-/// Hands over the text in pieces, each a UUID or not.
+/// Splits a text into UUIDs and the rest.
 fn pieces<'a>(text: &'a str, mut piece: impl FnMut(&'a str, bool)) {
     let mut start = 0;
     let mut at = 0;
@@ -77,10 +77,10 @@ fn pieces<'a>(text: &'a str, mut piece: impl FnMut(&'a str, bool)) {
     piece(text.get(start..).unwrap_or_default(), false);
 }
 
-/// Characters of a UUID.
+/// The length of a UUID.
 const UUID: usize = 36;
 
-/// Whether neither a digit nor a letter touches the UUID: with another digit its own may be part of a number.
+/// Whether the UUID touches neither a digit nor a letter. Otherwise its digits could be part of a longer number.
 fn stands_alone(text: &str, at: usize) -> bool {
     let touches = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic() || digit(c).is_some());
     let before = text.get(..at).and_then(|text| text.chars().next_back());
@@ -88,7 +88,7 @@ fn stands_alone(text: &str, at: usize) -> bool {
     !touches(before) && !touches(after)
 }
 
-/// Hex in groups of 8, 4, 4, 4 and 12, and not digits alone: that could be something else.
+/// Whether a text is hex in groups of 8, 4, 4, 4 and 12. Digits without a letter could be something else.
 fn is_uuid(text: &str) -> bool {
     let dash = |index: usize| matches!(index, 8 | 13 | 18 | 23);
     text.bytes().enumerate().all(|(index, byte)| {
@@ -100,15 +100,15 @@ fn is_uuid(text: &str) -> bool {
     }) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether a card number stands in what a program sent: consecutive groups of digits that together have a brand's
-/// prefix, its length and a fitting check digit. Digits that touch an ASCII letter belong to an identifier, unless
-/// it is a group as on a card, with blanks: no identifier has those.
+/// Whether text from a program contains a card number: groups of digits that together have a brand's prefix and
+/// length, and a valid check digit. Digits that touch an ASCII letter belong to an identifier, unless they are
+/// grouped with spaces as on a card.
 #[must_use]
 pub fn holds_card_number(text: &str) -> bool {
     holds::<true>(text)
 }
 
-/// The same for a field that a person fills in: no letter excuses digits there.
+/// Whether text from a person contains a card number. Here, digits that touch letters count, too.
 #[must_use]
 pub fn typed_card_number(text: &str) -> bool {
     holds::<false>(text)
@@ -122,7 +122,7 @@ fn holds<const IDS: bool>(text: &str) -> bool {
     found
 }
 
-/// Whether one begins at any group of digits.
+/// Whether a card number starts at any group of digits.
 fn reads_as_number<const IDS: bool>(text: &str) -> bool {
     let mut rest = text.chars();
     let mut inside = false;
@@ -138,15 +138,15 @@ fn reads_as_number<const IDS: bool>(text: &str) -> bool {
     }
 }
 
-/// Whether the last character is a letter of an identifier. After `\` or `%` it is an escape, or the format code of a
-/// magnetic stripe, and what follows stands by itself.
+/// Whether the text ends with a letter of an identifier. After `\` or `%`, a letter is an escape or the format code
+/// of a magnetic stripe instead.
 fn ends_in_identifier(text: &str) -> bool {
     let mut back = text.chars().rev();
     back.next().is_some_and(|c| c.is_ascii_alphabetic()) && !matches!(back.next(), Some('\\' | '%'))
 }
 
-/// Whether an identifier goes on here. `D` before an expiry date and a service code separates the fields of a
-/// magnetic stripe.
+/// Whether an identifier continues here. On a magnetic stripe, `D` separates the number from expiry date and
+/// service code.
 fn begins_in_identifier(text: &str) -> bool {
     let stripe = || {
         let rest = text.as_bytes().get(1..8).unwrap_or_default();
@@ -155,11 +155,11 @@ fn begins_in_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && !stripe()
 }
 
-/// Whether the first so many groups of digits make a number.
+/// Whether the first groups of digits are a card number.
 fn begins_with_number<const IDS: bool>(after_letter: bool, text: std::str::Chars<'_>) -> bool {
     let mut number = Zeroizing::new(String::with_capacity(*PAN_DIGITS.end()));
     let mut rest = text;
-    // Digits of the first and the current group, and whether blanks stand between groups.
+    // The lengths of the first and the current group, and whether spaces separate the groups.
     let (mut first, mut current, mut blanks) = (0, 0, false);
     loop {
         let here = rest.as_str();
@@ -273,14 +273,14 @@ mod tests {
                 "{text}"
             );
         }
-        // A day and a time: no brand begins so.
+        // Date and time. No brand starts with these digits.
         assert!(!holds_card_number("20261121035004"));
         // A bank's reference number: year, day and twelve digits in all, with a fitting check digit.
         assert!(
             !holds_card_number("632512000001")
                 && crate::card::luhn("632512000001".bytes().map(|b| u32::from(b - b'0')))
         );
-        // Inside a longer number nobody would read one.
+        // Digits inside a longer number.
         assert!(!holds_card_number("9942424242424242424299"));
     }
 
@@ -296,7 +296,7 @@ mod tests {
         }
         let both = "9c17a1fa-8e72-4163-8274-9896cdf3942f 4242424242424242";
         assert!(holds_card_number(both) && !card_digits(both).contains("4242"));
-        // With a digit more at either end it is none, and its digits may be those of a card.
+        // With another digit at either end, it is not a UUID.
         for text in [
             "aaaaaaaa-aaaa-aaaa-aaaa-4242424242424242",
             "4242424242424242-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
@@ -305,7 +305,7 @@ mod tests {
             assert!(holds_card_number(text), "{text}");
             assert!(!card_digits(text).contains("4242"), "{text}");
         }
-        // Digits alone in that form are masked.
+        // A UUID of digits only is masked.
         assert!(!card_digits("42424242-4242-4242-4242-424242424242").contains("4242"));
     }
 

@@ -1,4 +1,4 @@
-//! The session that the merchant's server opens and the page uses. One definition for both.
+//! The session that the merchant's server opens and the page uses.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use crate::platform::Platform;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// To store a new card.
+    /// Storing a new card.
     Tokenize,
-    /// To store a card in the place of a token.
+    /// Replacing the card of a token.
     Update,
-    /// To charge a card.
+    /// Charging a card.
     Payment,
 }
 
@@ -29,7 +29,7 @@ impl Kind {
         }
     }
 
-    /// Where the merchant's server takes what a session of this kind came to.
+    /// The path on the merchant's server for submissions of this kind of session.
     #[must_use]
     pub const fn server_path(self) -> &'static str {
         match self {
@@ -43,24 +43,24 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// The merchant's server: the platform's session never leaves it.
+    /// The merchant's server. The platform's session never leaves it.
     #[default]
     Relay,
     /// The browser.
     Direct,
 }
 
-/// The members that every session has, as a page hands them over. Nothing is checked yet: the session may come from the
-/// merchant's server, from a back end of its own, or from elsewhere. Times are milliseconds since 1970.
+/// The members that every session has, as the page passes them in. They are not checked yet: the session may come
+/// from the Cardseal server, the merchant's own back end, or elsewhere. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, Default)]
 pub struct SessionInput {
     /// The server's id of the session.
     pub id: Option<String>,
     /// The platform's id.
     pub platform: Option<String>,
-    /// What it is for.
+    /// What the session is for.
     pub kind: Option<String>,
-    /// Who sends. Only sessions of the merchant's server have it.
+    /// Who sends the card to the platform. Only sessions of the Cardseal server have it.
     pub mode: Option<String>,
     /// When the session was created.
     pub created_at: Option<f64>,
@@ -68,22 +68,23 @@ pub struct SessionInput {
     pub expires_at: Option<f64>,
 }
 
-/// A session of the merchant's server that fits what is asked for, and has not expired.
+/// A checked session of the Cardseal server, which has not expired.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerSession {
     /// The server's id of the session.
     pub id: String,
-    /// Who sends.
+    /// Who sends the card to the platform.
     pub mode: Mode,
     /// Milliseconds since 1970, by this machine's clock.
     pub expires_at: f64,
 }
 
 impl SessionInput {
-    /// The session, if it is one of the merchant's server. Of something else nothing is known but what the platform says.
+    /// Checks the session. Returns `None` if it is not from the Cardseal server.
     ///
     /// # Errors
-    /// `session_malformed` with the member at fault, `session_wrong_platform`, `session_wrong_kind`, `session_expired`.
+    /// `session_malformed`, with the member at fault; `session_wrong_platform`; `session_wrong_kind`;
+    /// `session_expired`.
     pub fn of_server(&self, platform: Platform, kind: Kind, now_ms: f64) -> Result<Option<ServerSession>> {
         let mode = match self.mode.as_deref() {
             None => return Ok(None),
@@ -109,30 +110,30 @@ impl SessionInput {
     }
 }
 
-/// Where a platform is that the page itself calls with a token, nothing checked yet.
+/// The address and the access token of a platform that the page calls itself, not checked yet.
 #[derive(Clone, Default)]
 pub struct AccessInput {
-    /// Base URL of the platform.
+    /// The base URL of the platform.
     pub base_url: Option<String>,
-    /// The token.
+    /// The access token.
     pub access_token: Option<String>,
 }
 
-/// Where a platform is, and with what right it is called.
+/// The checked address of a platform, and the authorization of a call.
 #[derive(Clone)]
 pub struct Access {
-    /// Base URL of the platform.
+    /// The base URL of the platform.
     pub base: BaseUrl,
-    /// Value of the header `authorization`.
+    /// The value of the header `authorization`.
     pub authorization: String,
 }
 
 impl AccessInput {
-    /// What the page has chosen goes first; a session may name one of the `published` hosts, or this machine where `local`
-    /// says that the page came from it.
+    /// Checks the access. `chosen`, from the page's options, takes precedence. A session may name one of the
+    /// `published` hosts, or this machine if `local` says that the page is from this machine.
     ///
     /// # Errors
-    /// `option_invalid` without a host; `session_host_refused`; `session_malformed` with the member at fault.
+    /// `option_invalid` without a host; `session_host_refused`; `session_malformed`, with the member at fault.
     pub fn open(&self, chosen: Option<&BaseUrl>, published: &[&str], local: bool) -> Result<Access> {
         let named = self.base_url.as_deref().filter(|url| !url.is_empty());
         let base = match (chosen, named) {
@@ -154,7 +155,7 @@ impl AccessInput {
     }
 }
 
-/// Whether it is still before that time.
+/// Checks that a session has not expired.
 ///
 /// # Errors
 /// `session_expired`.
@@ -166,7 +167,7 @@ pub(crate) fn fresh(expires_at_ms: f64, now_ms: f64) -> Result<()> {
     }
 }
 
-/// An id that is safe in a header, a path and a log.
+/// Checks that an id is safe in a header, a path and a log.
 ///
 /// # Errors
 /// `code` at `field`.
@@ -179,7 +180,7 @@ pub(crate) fn id(text: String, field: &'static str, code: Code) -> Result<String
     }
 }
 
-/// Visible ASCII that is safe in a header.
+/// Checks that a text is visible ASCII, and so is safe in a header.
 ///
 /// # Errors
 /// `code` at `field`.
@@ -191,7 +192,7 @@ pub(crate) fn visible(text: String, longest: usize, field: &'static str, code: C
     }
 }
 
-/// The error that names a member of a session.
+/// The error for a member of a session.
 pub(crate) fn malformed(field: &'static str) -> Error {
     Error::new(Code::SessionMalformed).at(field)
 }

@@ -1,13 +1,12 @@
-//! Searching a text for another. The standard library's search is made for long texts, and with its errors is three
-//! kilobytes of the module; here a text has some hundred bytes.
+//! Searches short texts. The standard library's search would add three kilobytes to the module.
 
-/// The text before the first of this ASCII byte, or the whole text.
+/// Returns the text before the first `end`, an ASCII byte, or the whole text.
 pub(crate) fn before(text: &str, end: u8) -> &str {
     let at = text.bytes().position(|byte| byte == end);
     at.and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
-/// Where the first `part` begins.
+/// Returns the position of the first `part`.
 fn position(text: &str, part: &str) -> Option<usize> {
     let begins = |at: &usize| {
         text.as_bytes()
@@ -22,7 +21,7 @@ pub(crate) fn contains(text: &str, part: &str) -> bool {
     position(text, part).is_some()
 }
 
-/// The text before the first `mark` and the text after it.
+/// Splits a text at the first `mark`.
 pub(crate) fn split_once<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
     let (before, rest) = text.split_at_checked(position(text, mark)?)?;
     Some((before, rest.strip_prefix(mark)?))

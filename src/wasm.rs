@@ -1,8 +1,8 @@
-//! What JavaScript calls: one class a platform, and free functions for forms. Conversions only; what they do is in the
-//! modules that every target shares.
+//! The exports to JavaScript: a class for each platform, and functions for forms. They only convert values; the
+//! logic is in the modules that all targets share.
 //!
-//! Every call ends by overwriting the stack that it used, and the allocator overwrites every heap block as it is freed.
-//! Together they leave no card and no key in linear memory.
+//! Every call overwrites the stack that it used, and the allocator overwrites every heap block when it is freed. So
+//! no card and no key stays in the module's memory.
 
 #![allow(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 #![cfg_attr(
@@ -43,13 +43,13 @@ use crate::object::{IntoValue, Value};
 use crate::platform::Platform;
 use error::Thrown;
 
-/// Wipes every block as it is freed, whoever allocated it: our code, a library, or the glue that brings texts in. The
-/// allocator under it is small, and joins what is freed, so that thousands of calls need no more memory than the first.
+/// Wipes every block when it is freed, also those of libraries and of the glue. The allocator below it is small and
+/// merges free blocks, so memory does not grow with the number of calls.
 #[global_allocator]
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<WasmDynamicTalc> =
     zeroizing_alloc::ZeroAlloc(new_wasm_dynamic_allocator());
 
-/// The types that a page hands in and gets, beside the generated classes and functions.
+/// The types of arguments and results, in addition to the generated classes and functions.
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("wasm/types.ts");
 
@@ -65,17 +65,17 @@ const PROBLEM_CODES: &str = crate::card::ProblemCode::TYPESCRIPT;
 #[wasm_bindgen(typescript_custom_section)]
 const BRANDS: &str = crate::card::Brand::TYPESCRIPT;
 
-/// More than the deepest call needs; the memory scan in the tests would find the rest.
+/// More than the deepest call needs. A test scans the memory for anything left.
 const STACK_TO_WIPE: usize = 48 * 1024;
 
-/// Does `work`, for a platform if there is one, and wipes the stack that it used.
+/// Does `work` and wipes the stack that it used. The platform, if there is one, is named in errors.
 fn run<T>(platform: impl Into<Option<Platform>>, work: impl FnOnce() -> Result<T>) -> Result<T, Thrown> {
     let result = apart(work);
     wipe_stack();
     result.map_err(|error| Thrown::new(error, platform.into()))
 }
 
-/// The same for a request, as the plain object that a page sends.
+/// Does the same for a request, and returns it as a plain object.
 fn requested(platform: Platform, work: impl FnOnce() -> Result<Request>) -> Result<JsValue, Thrown> {
     run(platform, || work().map(|request| to_js(&request)))
 }
@@ -88,11 +88,11 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 #[inline(never)]
 fn wipe_stack() {
     let mut area = [0_u8; STACK_TO_WIPE];
-    // Keeps the optimiser from seeing that nobody reads it.
+    // Keeps the optimiser from removing the writes.
     std::hint::black_box(&mut area);
 }
 
-/// A value as a plain object of JavaScript.
+/// Converts a value to a plain JavaScript object.
 fn to_js<'a>(value: impl IntoValue<'a>) -> JsValue {
     written(&value.into_value())
 }
@@ -100,11 +100,11 @@ fn to_js<'a>(value: impl IntoValue<'a>) -> JsValue {
 #[inline(never)]
 fn written(value: &Value<'_>) -> JsValue {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-    // No value of this crate has what it refuses.
+    // This cannot fail for the values of this crate.
     value.serialize(&serializer).unwrap_or_default()
 }
 
-/// A text with every run of digits that could be a card number masked: of a platform that TypeScript reads the answers of.
+/// Masks everything that could be a card number, for answers that TypeScript reads.
 #[cfg(feature = "online-payments")]
 #[wasm_bindgen]
 #[must_use]

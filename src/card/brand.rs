@@ -1,12 +1,12 @@
-//! Brands by BIN range.
+//! Card brands by BIN range.
 //!
-//! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and a beginning
-//! of a number may still become several. The ranges are those for recognition on a page, from the schemes unless a
-//! brand says otherwise;
-//! issuers get new ranges all the time, so an empty list never makes a card invalid. Not complete are those of
-//! Cartes Bancaires, which publishes none: here are issuers' well-known ones; of Troy, whose cards shared with
-//! Discover begin with 65 in many small ranges that it does not publish either; and of RuPay, whose cards shared
-//! with JCB are JCB here. Discover and JCB are then the candidates, and the card is taken all the same.
+//! A number has *candidates*, not one brand: co-badged cards belong to two schemes, ranges overlap, and the first
+//! digits can fit several brands. The ranges are published by the schemes unless a brand says otherwise. Issuers
+//! get new ranges all the time, so a number without candidates is not invalid.
+//!
+//! Three lists are incomplete. Cartes Bancaires publishes no ranges, so the list has well-known ones of its
+//! issuers. Troy does not publish the small ranges starting with 65 that it shares with Discover. RuPay cards that
+//! are shared with JCB count as JCB. Such cards are accepted, with Discover or JCB as their candidate.
 
 use crate::object::{IntoValue, Value};
 
@@ -52,9 +52,8 @@ struct Facts {
     lengths: &'static [u8],
     cvc: u8,
     luhn: bool,
-    /// First and last prefix, both of the same number of digits, with a comma behind. As text, because digits of
-    /// the same number compare as numbers do, and so neither a table of numbers nor a reader of them has to be
-    /// downloaded.
+    /// First and last prefix of each range, of the same length, each followed by a comma. Strings of digits of the
+    /// same length compare like numbers, and a table of strings makes the module smaller.
     ranges: &'static str,
 }
 
@@ -73,11 +72,11 @@ brands! {
     Jcb = "jcb", lengths [16, 17, 18, 19], cvc 3, luhn true, [3528..=3589];
     /// UnionPay. Some of its issuers' numbers have no valid check digit.
     UnionPay = "unionpay", lengths [14, 15, 16, 17, 18, 19], cvc 3, luhn false, [62, 8100..=8171];
-    /// Verve. The ranges are those that public lists give (`credit-card-type` has a part of them), not a publication of
-    /// the scheme; they lie within Maestro's and Discover's.
+    /// Verve. The ranges are from public lists (`credit-card-type` has some of them), not from the scheme. They are
+    /// within Maestro's and Discover's ranges.
     Verve = "verve", lengths [16, 18, 19], cvc 3, luhn true, [506099..=506198, 507865..=507964, 650002..=650027];
-    /// RuPay. The ranges are those that public lists give, not a publication of the scheme, and 817200 to 820199 is in
-    /// few of them; they lie partly within Maestro's and Discover's.
+    /// RuPay. The ranges are from public lists, not from the scheme; few of them have 817200 to 820199. They are
+    /// partly within Maestro's and Discover's ranges.
     RuPay = "rupay", lengths [16], cvc 3, luhn true,
         [508500..=508999, 606985..=607984, 608001..=608500, 652150..=653149, 817200..=820199];
     /// Troy: 9, which ISO/IEC 7812 leaves to each country, and Turkey's number 792. Not complete: see the module.
@@ -119,7 +118,7 @@ impl Brand {
         self.facts().lengths
     }
 
-    /// The lengths that any of these brands can have, each as a bit.
+    /// The lengths that any of these brands can have, as a set of bits.
     pub(crate) fn lengths_of(brands: &[Self]) -> u32 {
         let mut lengths = 0;
         for brand in brands {
@@ -142,8 +141,8 @@ impl Brand {
         self.facts().luhn
     }
 
-    /// Every brand that a number, or the beginning of one, may be: the narrowest range first, and of ranges of the
-    /// same number of digits the one that is earlier in the table.
+    /// Returns every brand that fits a number or its first digits. The longest matching prefix comes first; of the
+    /// same length, the order is that of the table.
     #[must_use]
     pub fn candidates(digits: &str) -> Vec<Self> {
         let mut found: Vec<(usize, Self)> = Vec::new();
@@ -161,8 +160,8 @@ impl Brand {
     }
 }
 
-/// How many digits of the number the narrowest fitting range decides, or zero. A number shorter than a range's prefix
-/// fits if it can still grow into it.
+/// Returns the length of the longest matching prefix, or zero. A number that is shorter than a prefix matches if
+/// further digits can complete it.
 fn matching(digits: &[u8], ranges: &[u8]) -> usize {
     let mut widest = 0;
     for range in ranges.split(|byte| *byte == b',') {

@@ -1,41 +1,41 @@
-//! Everything that can be wrong with a card, found in one pass.
+//! Finds all problems of a card in one pass.
 
 use super::digits::ascii_digit;
 use super::{Brand, Card, CardInput, Expiry, ProblemCode, Secret, Severity, digits, is_invisible, luhn};
 use crate::redact;
 use zeroize::Zeroizing;
 
-/// What a platform asks of a card beyond what is common.
+/// A platform's own rules for a card.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// Whether a wrong check digit stops the card. A platform whose own test cards fail it says `Warning`.
     pub luhn: Severity,
-    /// Whether what would be a warning stops the card, too.
+    /// Whether warnings stop the card, too.
     pub strict: bool,
-    /// Whether the security code must be there. What is there is checked all the same.
+    /// Whether the security code is required. If there is one, it is always checked.
     pub cvc: bool,
     /// The name on the card.
     pub holder: NameRule,
-    /// The name that the person gives the card.
+    /// The customer's own name for the card.
     pub nickname: NameRule,
 }
 
-/// What a platform asks of a name.
+/// A platform's rules for a name.
 #[derive(Clone, Copy, Debug)]
 pub struct NameRule {
-    /// Whether it must be there. Where the nickname is missing, brand and last four digits make one.
+    /// Whether it is required. A missing nickname becomes brand and last four digits.
     pub required: bool,
-    /// Fewest characters, if it is there.
+    /// The fewest characters, unless it is empty.
     pub shortest: usize,
-    /// Most characters, counted in UTF-16 units, as JavaScript does.
+    /// The most characters, in UTF-16 units, as JavaScript counts.
     pub longest: usize,
-    /// Whether, of ASCII, only letters, spaces, dots, apostrophes and hyphens are allowed. A table of all other letters would
-    /// be too large for a page, so those are left to the platform.
+    /// Whether only letters, spaces, dots, apostrophes and hyphens are allowed. Only ASCII is checked, because a
+    /// table of all other letters would be too large for a page; the platform checks those.
     pub letters: bool,
 }
 
 impl NameRule {
-    /// Our own bound, so that nothing endless is encrypted; no platform is known to allow more.
+    /// Optional, with our own limit. No platform is known to allow longer names.
     pub const OPTIONAL: Self = Self {
         required: false,
         shortest: 0,
@@ -45,7 +45,7 @@ impl NameRule {
 }
 
 impl Rules {
-    /// Nothing beyond what is common.
+    /// The rules of a platform that has none of its own.
     pub const COMMON: Self = Self {
         luhn: Severity::Error,
         strict: false,
@@ -59,23 +59,23 @@ impl Rules {
     };
 }
 
-/// Bounds of ISO/IEC 7812, and Maestro's twelve.
+/// From ISO/IEC 7812, except for Maestro's twelve digits.
 const NUMBER_DIGITS: (u32, u32) = (12, 19);
 
-/// What [`check`] found.
+/// The result of [`check`].
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The card, if no problem stops it.
     pub card: Option<Card>,
-    /// Every brand that the number may be.
+    /// Every brand that fits the number.
     pub brands: Vec<Brand>,
     /// Everything that stops the card, in the order of the fields.
     pub problems: Vec<ProblemCode>,
-    /// What may be wrong and does not stop it.
+    /// Possible mistakes that do not stop it.
     pub warnings: &'static [ProblemCode],
 }
 
-/// Checks what was typed, completely.
+/// Checks every field that the customer typed.
 #[must_use]
 pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
     let mut found = Found::default();
@@ -146,7 +146,7 @@ pub fn check(input: &CardInput, rules: &Rules, now_ms: f64) -> Checked {
     }
 }
 
-/// A nickname by which a person knows the card again, such as `Visa 4242`.
+/// Makes a nickname from brand and last four digits, for example `Visa 4242`.
 fn made_up_nickname(brands: &[Brand], number: &str) -> Secret {
     let mut name = String::with_capacity(32);
     let mut begins = true;
@@ -163,7 +163,7 @@ fn made_up_nickname(brands: &[Brand], number: &str) -> Secret {
     Secret::new(name)
 }
 
-/// A security code without what surrounds it and without marks that nobody sees, its digits in ASCII.
+/// Returns a security code without surrounding spaces and invisible characters, with its digits in ASCII.
 fn security_code(text: &str) -> Zeroizing<String> {
     let mut code = Zeroizing::new(String::with_capacity(text.len()));
     let visible = text.chars().filter(|c| !is_invisible(*c));
@@ -171,8 +171,8 @@ fn security_code(text: &str) -> Zeroizing<String> {
     Zeroizing::new(code.trim().into())
 }
 
-/// How many characters. Counted by the bytes that begin one, because the library's count is made for long texts and is
-/// half a kilobyte; those that begin with a byte from 0xf0 on are two UTF-16 units.
+/// Counts UTF-16 units, by the first byte of each character; characters that start with a byte from 0xf0 have two. The
+/// standard library's count would add half a kilobyte to the module.
 fn characters(text: &str) -> usize {
     text.bytes().filter(|byte| byte & 0xc0 != 0x80).count()
 }
@@ -215,7 +215,7 @@ impl Found {
 
     fn name(&mut self, name: &str, rule: NameRule, codes: &NameCodes) {
         let strange = |c: char| c.is_ascii() && !matches!(c, 'a'..='z' | 'A'..='Z' | ' ' | '.' | '\'' | '-');
-        // What was half a surrogate pair arrives as U+FFFD: no encoding can carry it.
+        // Half a surrogate pair arrives as U+FFFD.
         if name.chars().any(|c| c.is_control() || c == '\u{fffd}') {
             self.error(codes.characters);
         } else if name.is_empty() {
@@ -467,7 +467,7 @@ mod tests {
         }
     }
 
-    /// Some cards of UnionPay have no check digit, so that a wrong one warns by whatever rules.
+    /// Some UnionPay cards have no check digit, so a wrong one is a warning under all rules.
     #[test]
     fn strict_rules_let_no_warning_pass() {
         for number in ["4556592228753727", "6200000000000000"] {

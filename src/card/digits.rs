@@ -51,7 +51,7 @@ mod tests {
                 "{zero}"
             );
         }
-        // A fraction, a superscript, a Roman and a Chinese numeral and what stands beside digits.
+        // A fraction, a superscript, a Roman and a Chinese numeral, and the neighbours of digits.
         for c in [
             '\u{bd}',
             '\u{b2}',
@@ -68,8 +68,8 @@ mod tests {
         assert_eq!(('\0'..=char::MAX).filter(|c| digit(*c).is_some()).count(), 770);
     }
 
-    /// Against the table of another library, which is of Unicode 16.0, and the standard library's, which has no
-    /// `Nd` alone.
+    /// Compares with another library's table, of Unicode 16.0, and with the standard library's, which does not have
+    /// `Nd` by itself.
     #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn no_digit_is_missing_and_nothing_else_is_one() {

@@ -1,10 +1,10 @@
-//! Expiry dates, against a clock that the caller gives.
+//! Expiry dates. The caller passes the current time.
 
 use super::digits::ascii_digit;
 use super::{ProblemCode, is_dash, is_invisible};
 use zeroize::Zeroizing;
 
-/// A month of the calendar.
+/// A calendar month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
     /// The year, four digits.
@@ -13,16 +13,16 @@ pub struct Month {
     pub month: u8,
 }
 
-/// A card is good to the end of its month wherever its owner is, and the last zone is twelve hours behind UTC.
+/// A card is valid to the end of its month in its owner's time zone. The last zone is twelve hours behind UTC.
 const LAST_ZONE_MS: i64 = 12 * 3_600_000;
-/// Longest time that a card is issued for.
+/// Cards are not issued for longer.
 const MAX_YEARS: u16 = 25;
 
 impl Month {
-    /// The month in which a moment lies in the westernmost zone.
+    /// Returns the month in the westernmost time zone.
     #[must_use]
     pub fn at(now_ms: f64) -> Self {
-        // Proleptic Gregorian calendar from days, counting years from 1 March: leap days come last.
+        // Converts days to the Gregorian calendar. Years are counted from 1 March, so that leap days come last.
         #[expect(clippy::cast_possible_truncation, reason = "a clock's milliseconds fit")]
         let days = (now_ms as i64)
             .saturating_sub(LAST_ZONE_MS)
@@ -47,7 +47,7 @@ impl Month {
     }
 }
 
-/// When a card expires: at the end of this month.
+/// A card expires at the end of this month.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Expiry(Month);
 
@@ -61,14 +61,14 @@ impl Expiry {
     /// Reads a month and a year as people, password managers and date inputs write them, with digits of any script:
     ///
     /// - With a separator, the month is first: `5/30`, `05 - 2030`, `05.30`.
-    /// - The year is first where it has four digits, stands before `年`, or has two digits that are more than 12:
+    /// - The year is first if it has four digits, if `年` follows it, or if its two digits are above 12:
     ///   `2030-05`, `2030年5月`, `30/05`. (So `13/30` is a wrong month either way, and `12/13` is December.)
-    /// - After a year of four digits or with `年`, a day may follow the month, which says nothing: `2030-05-31`.
-    /// - Without a separator: `MMYY`, `MMYYYY`, and `YYYYMM` where the first two digits are more than 12.
-    /// - Blanks separate only what reads as no date without them: `5 2030`, `2030 5`.
+    /// - After a year of four digits or with `年`, a day may follow the month. It is ignored: `2030-05-31`.
+    /// - Without a separator: `MMYY`, `MMYYYY`, and `YYYYMM` if the first two digits are above 12.
+    /// - Spaces separate only if the text is not a date without them: `5 2030`, `2030 5`.
     ///
-    /// A separator is any run of the usual marks; blanks around it, marks that nobody sees, and a separator at the end
-    /// are passed over.
+    /// A separator is one or more of the usual characters. Spaces around it, invisible characters, and a separator
+    /// at the end are ignored.
     ///
     /// # Errors
     /// The problem, as a code.
@@ -92,13 +92,13 @@ impl Expiry {
         };
         match undivided.map(|(month, year)| Self::of_parts(month, year)) {
             Some(Ok(expiry)) => Ok(expiry),
-            // A single group gives the error of a malformed date here.
+            // If there is only one group, keep this error.
             Some(Err(code)) => Self::of_groups(&text).map_err(|_| code),
             None => Self::of_groups(&text),
         }
     }
 
-    /// From digits with something between them.
+    /// Reads groups of digits.
     fn of_groups(text: &str) -> Result<Self, ProblemCode> {
         let mut rest = text;
         let mut group = || {
@@ -115,7 +115,7 @@ impl Expiry {
             .is_some_and(|rest| rest.starts_with(AFTER_YEAR));
         let certain = marked || first.len() == 4;
         let year_first = certain || first.len() == 2 && second.len() <= 2 && value(first) > Some(12);
-        // Two digits before a month and a day may be another day: `30/01/15`.
+        // Two digits before a month and a day can be a day themselves: `30/01/15`.
         let is_day = || certain && day.len() <= 2 && matches!(value(day), Some(1..=31));
         if !more.is_empty() || !day.is_empty() && !is_day() {
             return Err(ProblemCode::ExpiryMalformed);
@@ -136,7 +136,7 @@ impl Expiry {
         }
     }
 
-    /// From numbers; a year below 100 is in this century.
+    /// Creates a date from numbers. A year below 100 is in this century.
     ///
     /// # Errors
     /// The problem, as a code.
@@ -149,7 +149,7 @@ impl Expiry {
         }
     }
 
-    /// Whether the card is good at that time.
+    /// Checks that the card is valid at that time.
     ///
     /// # Errors
     /// `expiry_past` or `expiry_too_far`.
@@ -207,25 +207,25 @@ fn two_digits(number: u16) -> Zeroizing<String> {
     digits
 }
 
-/// Stands in a normalized date for a separator.
+/// A separator in a normalized date.
 const DIVIDED: char = '/';
-/// Stands in a normalized date for a separator that says that a year is before it.
+/// A separator in a normalized date that follows a year.
 const AFTER_YEAR: char = 'Y';
 
-/// What a character is in a date.
+/// The kinds of characters in a date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// A digit, in ASCII.
     Digit(char),
-    /// A blank of any width.
+    /// A space of any width.
     Blank,
-    /// What people write between month and year.
+    /// A separator between month and year.
     Divided,
-    /// The character for a year, behind one.
+    /// The character `年`, which follows a year.
     AfterYear,
-    /// Nothing that anybody sees.
+    /// An invisible character.
     Invisible,
-    /// What stands in no date.
+    /// A character that no date contains.
     Other,
 }
 
@@ -243,8 +243,8 @@ impl Mark {
     }
 }
 
-/// Groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a blank. `None` if something else
-/// is in the text, or a separator before all digits.
+/// Returns the groups of digits with one character between them: [`DIVIDED`], [`AFTER_YEAR`] or a space. `None` if
+/// the text contains anything else, or starts with a separator.
 fn normalized(text: &str) -> Option<Zeroizing<String>> {
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let mut between = None;
@@ -384,7 +384,7 @@ mod tests {
         }
     }
 
-    /// The rule as it was before dates could have other forms: what it read is still read so.
+    /// The rule before other forms were accepted. What it could read must still be read in the same way.
     fn month_first(text: &str) -> Result<Expiry, ProblemCode> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let parts = text.split_once(['/', '-', '.', '\u{2013}', '\u{2044}']);

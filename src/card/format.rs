@@ -1,28 +1,27 @@
-//! Live formatting: what an input field shows while a person types.
+//! Formats input fields while a person types.
 //!
-//! Each function takes the text after a keystroke and where the caret is in it, and gives the text to show and where
-//! the caret belongs: behind the same digit as before. Carets count UTF-16 units, as `selectionStart` does; without
-//! one, or with one beyond the text, the caret is at the end. Whatever is no digit is dropped; digits of any script
-//! become ASCII.
+//! Each function takes the text after a keystroke and the caret, and returns the text to show and the new caret,
+//! which stays after the same digit. Carets count UTF-16 units, as `selectionStart` does. Without a caret, or with
+//! one beyond the text, the caret is at the end. Only digits are kept, in ASCII.
 
 use super::digits::ascii_digit;
 use super::expiry::Mark;
 use super::{Brand, Expiry, Secret};
 use zeroize::Zeroizing;
 
-/// A text to show, and where the caret belongs in it.
+/// The text to show, and the caret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formatted {
-    /// The text, all of it ASCII.
+    /// The text, in ASCII.
     pub text: Secret,
-    /// How many characters stand before the caret.
+    /// How many characters are before the caret.
     pub caret: usize,
 }
 
-/// Longest number (ISO/IEC 7812).
+/// The longest card number (ISO/IEC 7812).
 const MOST_DIGITS: usize = 19;
 
-/// The number in the groups that stand on the card, and every brand that it may be.
+/// Groups the number as on the card, and returns every brand that fits it.
 #[must_use]
 pub fn card_number(text: &str, caret: Option<usize>) -> (Formatted, Vec<Brand>) {
     let typed = Typed::read(text, caret, MOST_DIGITS);
@@ -40,15 +39,15 @@ pub fn card_number(text: &str, caret: Option<usize>) -> (Formatted, Vec<Brand>) 
     (typed.grouped(breaks, " "), brands)
 }
 
-/// `MM / YY`, or `MM / YYYY` where four digits of the year were typed.
+/// Formats a date as `MM / YY`, or as `MM / YYYY` if four digits of the year were typed.
 ///
-/// A whole date that is written otherwise, as a password manager or a paste gives it at once, becomes `MM / YY` with
-/// the caret at the end: `2029-03`, `1 2030`, every form that [`Expiry::parse`] reads.
+/// A complete date in any other form that [`Expiry::parse`] accepts, such as `2029-03` from a password manager,
+/// becomes `MM / YY` with the caret at the end.
 #[must_use]
 pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
     let typed = expiry_as_typed(text, caret);
     match Expiry::parse(text) {
-        // The field has room for the years of this century.
+        // The field has only two digits for the year, so the year must be in this century.
         Ok(whole) if whole.year() / 100 == 20 && Expiry::parse(typed.text.expose()) != Ok(whole) => {
             let mut digits = Zeroizing::new(String::with_capacity(4));
             digits.push_str(&whole.month_digits());
@@ -62,10 +61,10 @@ pub fn expiry(text: &str, caret: Option<usize>) -> Formatted {
 
 const EXPIRY_SEPARATOR: &str = " / ";
 
-/// The digits in their order: two of the month, the others of the year.
+/// Takes the digits in order: two for the month, the rest for the year.
 fn expiry_as_typed(text: &str, caret: Option<usize>) -> Formatted {
     let mut typed = Typed::read(text, caret, 6);
-    // A single digit followed by a separator, or that no month begins with, is a month.
+    // A single digit is a month if a separator follows, or if no month of two digits starts with it.
     if begins_with_month_of_one_digit(text) || typed.digits.starts_with(|c| ('2'..='9').contains(&c)) {
         let mut padded = Zeroizing::new(String::with_capacity(7));
         padded.push('0');
@@ -84,8 +83,8 @@ fn begins_with_month_of_one_digit(text: &str) -> bool {
     matches!(marks.next(), Some(Mark::Digit('1'..='9'))) && marks.next() == Some(Mark::Divided)
 }
 
-/// Digits only, no more than the longest code of the brands that the number may be: American Express has four, the
-/// others three.
+/// Keeps only digits, at most as many as a security code of the number's brands has: four for American Express,
+/// three for the others.
 #[must_use]
 pub fn security_code(text: &str, caret: Option<usize>, number: &str) -> Formatted {
     let brands = Brand::candidates(&Typed::read(number, None, MOST_DIGITS).digits);
@@ -96,12 +95,12 @@ pub fn security_code(text: &str, caret: Option<usize>, number: &str) -> Formatte
 /// The digits of a text.
 struct Typed {
     digits: Zeroizing<String>,
-    /// How many of them stand before the caret.
+    /// How many of them are before the caret.
     before: usize,
 }
 
 impl Typed {
-    /// The first so many digits of a text.
+    /// Reads at most `most` digits of a text.
     fn read(text: &str, caret: Option<usize>, most: usize) -> Self {
         let mut digits = Zeroizing::new(String::with_capacity(most));
         let (mut before, mut at) = (0, 0);
@@ -126,8 +125,8 @@ impl Typed {
         self.before = self.before.min(self.digits.len());
     }
 
-    /// With a separator before each digit at one of the places. None stands behind the last digit: it could not be
-    /// deleted.
+    /// Inserts a separator before the digits at `breaks`. There is none after the last digit, because a person
+    /// could not delete it.
     fn grouped(&self, breaks: &[usize], separator: &str) -> Formatted {
         let mut text = String::with_capacity(self.digits.len() + breaks.len() * separator.len());
         for (at, digit) in self.digits.chars().enumerate() {

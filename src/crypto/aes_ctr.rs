@@ -1,7 +1,7 @@
 //! AES-128 in counter mode with a 128-bit big-endian counter, as `aes-128-ctr` of OpenSSL.
 //!
-//! Gives no integrity: whoever can change the ciphertext can flip bits of the plaintext. A key must never be
-//! used with the same counter twice; the callers draw a fresh key for every message.
+//! It does not protect integrity: anyone who can change the ciphertext can flip bits of the plaintext. The same key
+//! and counter must never be used twice, so callers generate a new key for every message.
 
 use aes::Aes128;
 use ctr::Ctr128BE;

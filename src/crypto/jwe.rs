@@ -12,13 +12,13 @@ use crate::json;
 #[cfg(target_arch = "wasm32")]
 use crate::random::{Random, SystemRandom};
 
-/// Encrypts `text` to the RSA key in `spki` (`SubjectPublicKeyInfo`, DER), whose name is `kid`.
+/// Encrypts `text` with the RSA key in `spki` (`SubjectPublicKeyInfo`, DER). `kid` is the key's id.
 ///
 /// # Errors
-/// `random_unavailable`; `encryption_failed` if the browser does not take the key, or has no cryptography.
+/// `random_unavailable`; `encryption_failed` if the browser rejects the key or has no WebCrypto.
 #[cfg(target_arch = "wasm32")]
 pub(crate) async fn encrypt(kid: &str, spki: &[u8], text: &[u8]) -> Result<String> {
-    // Authenticates with the first half and encrypts with the second.
+    // The first half authenticates, the second half encrypts.
     let mut content_key = Zeroizing::new(vec![0; 64]);
     let mut iv = [0; 16];
     SystemRandom.fill(&mut content_key)?;
@@ -28,7 +28,7 @@ pub(crate) async fn encrypt(kid: &str, spki: &[u8], text: &[u8]) -> Result<Strin
 
     let subtle = Subtle::find()?;
     let oaep = Parameters::of("RSA-OAEP")
-        // The platform's receivers take SHA-1 here and nothing else; for OAEP it is as good as any.
+        // The platform accepts only SHA-1 here. OAEP does not depend on its collision resistance.
         .text("hash", "SHA-1")
         .public("label", &[]);
     let wrapped = subtle.encrypt("spki", spki, &oaep, &content_key).await?;
@@ -54,14 +54,14 @@ fn header(kid: &str) -> String {
     base64url(json.as_bytes())
 }
 
-/// What the tag is computed over: the header, the initial vector, the ciphertext, and the header's length in bits as a
-/// number of 64 bits.
+/// The input of the tag: the header, the initialization vector, the ciphertext, and the header's length in bits as
+/// a 64-bit number.
 fn authenticated(header: &str, iv: &[u8], cipher: &[u8]) -> Vec<u8> {
     let bits = 8 * header.len() as u64;
     [header.as_bytes(), iv, cipher, &bits.to_be_bytes()].concat()
 }
 
-/// The five parts: the header, and then the wrapped key, the initial vector, the ciphertext and the tag.
+/// Joins the five parts: header, wrapped key, initialization vector, ciphertext and tag.
 pub(super) fn compact(header: &str, parts: [&[u8]; 4]) -> String {
     let mut text = String::from(header);
     for part in parts {

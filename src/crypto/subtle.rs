@@ -1,8 +1,8 @@
-//! The browser's own cryptography, `crypto.subtle`, as far as the platforms' formats need it.
+//! WebCrypto (`crypto.subtle`), as far as the platforms' formats need it.
 //!
-//! WebCrypto reads its parameters as JavaScript reads any object, prototypes included, and another script may have put
-//! members on `Object.prototype`. So every object given to it has no prototype: nothing is read that was not set here,
-//! and no setter sees what is.
+//! WebCrypto also reads members of prototypes, and another script may have added some to
+//! `Object.prototype`. So every object that is passed to it has no prototype: only members that are set here are read,
+//! and no setter sees them.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::error::{Code, Error, Result};
 use crate::global::{get, global};
 
-/// What the browser has computed.
+/// A result of WebCrypto.
 pub(super) type Bytes = Zeroizing<Vec<u8>>;
 
 /// The parameters of an algorithm, in an object without a prototype.
@@ -32,25 +32,25 @@ impl Parameters {
         self.with(name, &value.into())
     }
 
-    /// The bytes are copied, and the copy is not wiped: an initial vector, a header, never a secret.
+    /// Adds bytes that are not secret, because their copy is not wiped: an initialization vector or a header.
     pub(super) fn public(self, name: &str, bytes: &[u8]) -> Self {
         self.with(name, &Uint8Array::from(bytes))
     }
 
-    /// What a page that breaks `Reflect.set` leaves out, WebCrypto misses.
+    /// If a page breaks `Reflect.set`, the member is missing, and WebCrypto fails.
     fn with(self, name: &str, value: &JsValue) -> Self {
         let _ = Reflect::set(&self.0, &name.into(), value);
         self
     }
 }
 
-/// `crypto.subtle`. Whatever it throws or rejects with becomes `encryption_failed`.
+/// `crypto.subtle`. All its exceptions and rejections become `encryption_failed`.
 ///
-/// What goes in is a copy, and what comes out is one: JavaScript's is overwritten as soon as it has served.
+/// Inputs and results are copied, and the copies in JavaScript are overwritten after use.
 pub(super) struct Subtle(SubtleCrypto);
 
 impl Subtle {
-    /// Pages without https have none.
+    /// Only pages over HTTPS, or on this machine, have it.
     pub(super) fn find() -> Result<Self> {
         let subtle = get(&global(), "crypto")
             .and_then(|crypto| get(&crypto, "subtle"))
@@ -62,7 +62,7 @@ impl Subtle {
         }
     }
 
-    /// Encrypts with a key that is used once. The parameters are those of the key and those of the encryption.
+    /// Encrypts with a key that is used only once.
     pub(super) async fn encrypt(
         &self,
         format: &str,
@@ -79,7 +79,7 @@ impl Subtle {
         .await
     }
 
-    /// Computes a code of authentication with a key that is used once.
+    /// Computes a MAC with a key that is used only once.
     pub(super) async fn authenticate(
         &self,
         key: &[u8],
@@ -102,11 +102,11 @@ impl Subtle {
         bytes(self.0.digest_with_object_and_js_u8_array(&sha256.0, &data.0)).await
     }
 
-    /// Agrees on a secret with whoever has the private key of a point of P-256: the point of the key pair that is
-    /// generated for it, and the secret.
+    /// Runs ECDH on P-256 with a new key pair and the receiver's public point. Returns the public point of the pair and
+    /// the shared secret.
     pub(super) async fn agree(&self, receiver: &[u8]) -> Result<(Bytes, Bytes)> {
         let curve = Parameters::of("ECDH").text("namedCurve", "P-256");
-        // A public key has no use of its own.
+        // In ECDH, a public key has no usages.
         let receiver = self.import("raw", receiver, &curve, None).await?;
         let pair = self
             .0
@@ -138,15 +138,15 @@ impl Subtle {
     }
 }
 
-/// `Array.of` defines its elements, where `push` would go through a prototype's setter.
+/// Uses `Array.of`, because `push` would call a prototype's setter.
 fn usages(usage: Option<&str>) -> JsValue {
     usage
         .map_or_else(Array::new, |usage| Array::of1(&usage.into()))
         .into()
 }
 
-/// Bytes on JavaScript's side, overwritten when dropped. That is after the browser has answered: WebCrypto itself copies
-/// what it is given before it returns, but a page may have put something slower in its place.
+/// Bytes in JavaScript, which are overwritten on drop. That is after the promise has settled: WebCrypto copies its
+/// input at once, but a page may have replaced it by something slower.
 struct Crossing(Uint8Array);
 
 impl Crossing {
@@ -171,12 +171,12 @@ async fn bytes(promise: Result<Promise, JsValue>) -> Result<Bytes> {
 }
 
 async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue> {
-    // The browser returns a promise; a page's replacement may not.
+    // A page's replacement may not return a promise.
     let promise = Promise::resolve(&promise.map_err(failed)?);
     promise.await.map_err(failed)
 }
 
-/// Nothing of what was thrown is told on: its text is the browser's, or a page's.
+/// Drops what was thrown, because its text comes from the browser or the page.
 fn failed(_: JsValue) -> Error {
     let error = Error::new(Code::EncryptionFailed);
     match get(&global(), "isSecureContext") {

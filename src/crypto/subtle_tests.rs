@@ -1,5 +1,5 @@
-//! What the browser encrypts, opened again by the browser with the private keys of the vectors; what stays behind in
-//! JavaScript; and what another script, or a browser without cryptography, can do to it.
+//! Tests that the browser can decrypt what it encrypted, with the private keys of the test vectors; that nothing
+//! secret stays in JavaScript; and what happens with hostile scripts, or without WebCrypto.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -282,7 +282,7 @@ async fn the_platform_opens_what_is_encrypted_to_its_key() {
     for token in [&first, &second] {
         assert_eq!(open(token).await, TEXT);
     }
-    // Nothing but the header is ever the same.
+    // Only the header repeats.
     for (first, second) in first.split('.').zip(second.split('.')).skip(1) {
         assert_ne!(first, second);
     }
@@ -338,7 +338,7 @@ async fn what_crossed_into_javascript_is_overwritten() {
         assert!(bytes.length() > 0);
         assert!(bytes.to_vec().iter().all(|byte| *byte == 0));
     }
-    // Three keys, three texts and three results; two keys, two texts and four results.
+    // Three keys, three texts and three results; then two keys, two texts and four results.
     assert_eq!(seen.length(), 17);
 }
 

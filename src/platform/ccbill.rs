@@ -1,7 +1,7 @@
 //! CCBill's RESTful Transaction API: the browser's half.
 //!
-//! This platform has no encryption in the page: the card goes as clear JSON over TLS, authorised by a token that may not
-//! charge. The request for a payment token is therefore as sensitive as the card itself.
+//! This platform has no encryption in the page. The card is sent as plain JSON over TLS, with an access token that
+//! cannot charge. So the request for a payment token is as sensitive as the card itself.
 
 mod answer;
 mod customer;
@@ -19,7 +19,7 @@ pub use request::{
 };
 pub use threeds::{AUTHENTICATION, AuthenticationInput, PaymentInput};
 
-/// The name on the card has 2 to 45 letters, spaces, dots, apostrophes and hyphens.
+/// The rules for a card. Its name has 2 to 45 letters, spaces, dots, apostrophes and hyphens.
 pub const RULES: Rules = Rules {
     holder: NameRule {
         longest: 45,
@@ -32,7 +32,7 @@ pub const RULES: Rules = Rules {
 /// The published base URL.
 pub const BASE: &str = "https://api.ccbill.com";
 
-/// The `Accept` header. It asks for ids as texts; without it, their type is not specified.
+/// The `Accept` header. It asks for ids as strings; without it, their type is not specified.
 pub const ACCEPT: &str = "application/vnd.mcn.transaction-service.api.v.2+json";
 
 /// The highest number of a main account.
@@ -41,27 +41,27 @@ pub const LAST_ACCNUM: u32 = 999_999;
 /// The highest number of a sub account.
 pub const LAST_SUBACC: u32 = 9_999;
 
-/// Most hours and uses of a payment token: what the platform takes where none are given.
+/// The most hours and uses of a payment token, which are also the platform's defaults.
 pub const ENDLESS: u32 = 2_147_483_647;
 
-/// Whether a text is a payment token by the documented pattern, and so is safe in a path.
+/// Whether a text matches the documented pattern of a payment token, and so is safe in a path.
 #[must_use]
 pub fn is_payment_token(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The members of a payment token, as the platform or a page gives them. One that is not of its type is missing.
+/// The members of a payment token, from the platform or a page. Members of the wrong type are `None`.
 #[derive(Clone, Debug, Default)]
 pub struct TokenInput {
     /// The id.
     pub id: Option<String>,
-    /// The account that it was made for, up to [`LAST_ACCNUM`].
+    /// The account that the token is for, up to [`LAST_ACCNUM`].
     pub client_accnum: Option<u32>,
     /// The sub account, up to [`LAST_SUBACC`].
     pub client_subacc: Option<u32>,
 }
 
-/// What the merchant's server reads of a payment token, and nothing else.
+/// A payment token, with only the members that the merchant's server reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentToken {
     /// Letters and digits.
@@ -71,10 +71,10 @@ pub struct PaymentToken {
 }
 
 impl TokenInput {
-    /// The token, if it is one.
+    /// Checks the members.
     ///
     /// # Errors
-    /// `answer_malformed` with the member at fault.
+    /// `answer_malformed`, with the member at fault.
     pub fn checked(self) -> Result<PaymentToken> {
         let missing = |name| Error::new(Code::AnswerMalformed).at(name);
         Ok(PaymentToken {
@@ -89,7 +89,7 @@ impl TokenInput {
 }
 
 impl PaymentToken {
-    /// As JSON for the merchant's server.
+    /// Returns the JSON for the merchant's server.
     #[must_use]
     pub fn to_json(&self) -> String {
         crate::json::text(|body| self.write(body))

@@ -1,8 +1,8 @@
 //! Global Payments GP API: the browser's half.
 //!
-//! This platform has no encryption in the page: the card goes as clear JSON over TLS to
-//! `POST {base}/payment-methods`, authorised by a short-lived token that may do nothing else. The answer names
-//! the card by a single-use `PMT_…` id. Every request is therefore as sensitive as the card itself.
+//! This platform has no encryption in the page. The card is sent as plain JSON over TLS to `POST
+//! {base}/payment-methods`, with a short-lived access token that allows nothing else. The answer has a single-use
+//! `PMT_…` id for the card. So each request is as sensitive as the card itself.
 
 mod request;
 
@@ -12,14 +12,14 @@ use crate::redact;
 
 pub use request::{AccessInput, Options, Place, Tokenize};
 
-/// Value of the header `X-GP-Version`.
+/// The value of the header `X-GP-Version`.
 pub const VERSION: &str = "2021-03-22";
 
-/// Name of the header that carries [`VERSION`].
+/// The name of that header.
 pub const VERSION_HEADER: &str = "x-gp-version";
 
-/// The rules for a card. Luhn only warns: one of the test cards that the platform publishes fails it, although the
-/// platform's own page refuses that. A name is optional there.
+/// The rules for a card. A wrong check digit is only a warning, because one of the platform's published test cards
+/// has one, although the platform's own form refuses it. The name is optional.
 pub const RULES: Rules = Rules {
     luhn: Severity::Warning,
     holder: NameRule {
@@ -30,7 +30,7 @@ pub const RULES: Rules = Rules {
     ..Rules::COMMON
 };
 
-/// Where the API is.
+/// The environments of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hosts {
     /// The platform's sandbox.
@@ -61,7 +61,7 @@ impl Hosts {
     }
 }
 
-/// The members of a payment method that are read, as the platform prints them.
+/// The members of a payment method, as the platform sends them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaymentMethod {
     /// `PMT_…`
@@ -72,7 +72,7 @@ pub struct PaymentMethod {
     pub result_code: Option<String>,
     /// The name on the card.
     pub name: Option<String>,
-    /// `XXXXXXXXXXXX1111`: `card.masked_number_last4` of a created one, `card.number_last4` of one that is read later.
+    /// For example `XXXXXXXXXXXX1111`: `card.masked_number_last4` when created, `card.number_last4` when read later.
     pub masked_number: Option<String>,
     /// `card.brand`: `VISA`, `MASTERCARD`, …
     pub brand: Option<String>,
@@ -82,10 +82,10 @@ pub struct PaymentMethod {
     pub expiry_year: Option<String>,
 }
 
-/// An error of the platform. It is always flat.
+/// The platform's error. Its members are never nested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorBody {
-    /// A word.
+    /// For example `NOT_AUTHENTICATED`.
     pub error_code: Option<String>,
     /// Five digits.
     pub detailed_error_code: Option<String>,
@@ -93,7 +93,7 @@ pub struct ErrorBody {
     pub detailed_error_description: Option<String>,
 }
 
-/// A payment method, as the platform describes it.
+/// A payment method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardToken {
     /// `PMT_…`
@@ -111,7 +111,7 @@ pub struct CardToken {
 /// Reads the answer of `POST /payment-methods`.
 ///
 /// # Errors
-/// `answer_malformed` if it names no usable payment method.
+/// `answer_malformed` if it contains no usable payment method.
 pub fn read_payment_method(answer: &PaymentMethod) -> Result<CardToken> {
     let id = answer.id.as_deref().filter(|id| is_id("PMT_", id));
     let active = answer.status.as_deref().is_none_or(|status| status == "ACTIVE");
@@ -140,7 +140,7 @@ fn expiry(answer: &PaymentMethod) -> Option<(u8, u16)> {
     Some((month, if year < 100 { 2000 + year } else { year }))
 }
 
-/// The error in an answer that is not a payment method. An invalid access token means that the session has expired.
+/// Reads the error in an answer. An invalid access token means that the session has expired.
 #[must_use]
 pub fn read_error(status: u16, answer: &ErrorBody) -> Error {
     let detailed = answer.detailed_error_code.as_deref();
@@ -166,7 +166,7 @@ pub fn read_error(status: u16, answer: &ErrorBody) -> Error {
     )
 }
 
-/// Whether a text is one of the platform's ids, safe in a path.
+/// Whether a text is an id of the platform, and so is safe in a path.
 #[must_use]
 pub fn is_id(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|rest| {

@@ -1,13 +1,12 @@
 //! GreenPay, generation 1 (`ld`/`lk`): the browser's half.
 //!
-//! Packing, as the platform's article "Update card token" has it:
+//! Encryption, from the platform's article "Update card token":
 //! 1. the card as compact JSON, UTF-8;
-//! 2. a fresh 16-byte AES key and a counter start `s`;
+//! 2. a new 16-byte AES key and an initial counter `s`;
 //! 3. `ld` = hex of AES-128-CTR over 1;
 //! 4. `lk` = base64 of RSAES-PKCS1-v1_5 over `{"k":[…16 numbers…],"s":…}`.
 //!
-//! Nothing authenticates `ld`, and nothing binds it to the session: TLS and the single use of the session are
-//! the only protection there.
+//! Nothing authenticates `ld` or binds it to the session. Only TLS, and that a session works only once, protect it.
 
 mod answer;
 mod request;
@@ -30,10 +29,11 @@ pub use answer::{
 };
 pub use request::{Hosts, OrderInput, Place, Target, Verb};
 
-/// How long a session may be used, from the creation of its order: "The session is valid for thirty minutes".
+/// How long a session is valid after its order was created. The platform: "The session is valid for thirty minutes".
 pub const SESSION_SECONDS: u32 = 30 * 60;
 
-/// The rules for a card that is stored. Luhn only warns: two of the platform's own test cards fail it.
+/// The rules for a card that is stored. A wrong check digit is only a warning, because two of the platform's own
+/// test cards have one.
 pub const TOKEN_RULES: Rules = Rules {
     luhn: Severity::Warning,
     holder: NameRule {
@@ -56,7 +56,7 @@ pub const PAYMENT_RULES: Rules = Rules {
     ..TOKEN_RULES
 };
 
-/// What is encrypted.
+/// The plaintext, by its purpose.
 #[derive(Clone, Copy)]
 pub enum Payload<'a> {
     /// A card to be stored.
@@ -67,24 +67,24 @@ pub enum Payload<'a> {
     Payment {
         /// The card.
         card: &'a Card,
-        /// Whether a token is wanted as well.
+        /// Whether to store the card as well.
         tokenize: bool,
-        /// The session of the Kount collector.
+        /// The session id of the Kount collector.
         kount_session: Option<&'a str>,
     },
 }
 
-/// The form of the counter start `s`.
+/// The form of the initial counter `s`.
 ///
-/// The platform's text calls it sixteen bytes; its sample code and every public client send one small number.
+/// The platform's text describes sixteen bytes, but its sample code and every public client send one small number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Counter {
-    /// One integer 0 to 254: the only form with evidence from the field.
+    /// One integer from 0 to 254, as every known client sends it.
     #[default]
     Byte,
-    /// One integer 0 to 2147483647: the range on which all known receivers agree.
+    /// One integer from 0 to 2147483647. All known receivers accept this range.
     Integer,
-    /// Sixteen bytes; the wrap then needs more room than a 1024-bit key has.
+    /// Sixteen bytes. A 1024-bit key is too small to wrap them.
     Block,
 }
 
@@ -99,13 +99,13 @@ pub struct Packed {
 
 object!(Packed, packed, { "ld" = &packed.ld, "lk" = &packed.lk });
 
-/// An encryptor. It cannot exist without a key.
+/// Encrypts cards with the merchant's key.
 pub struct GreenPay {
     key: PublicKey,
 }
 
 impl GreenPay {
-    /// For the merchant's public key.
+    /// Creates an encryptor with the merchant's public key.
     #[must_use]
     pub const fn new(key: PublicKey) -> Self {
         Self { key }
@@ -120,13 +120,13 @@ impl GreenPay {
     /// Encrypts a card.
     ///
     /// # Errors
-    /// `counter_does_not_fit` before anything is encrypted; `random_unavailable`.
+    /// `counter_does_not_fit`, `random_unavailable`.
     pub fn pack(&self, payload: Payload<'_>, counter: Counter, random: &mut dyn Random) -> Result<Packed> {
         let (ld, lk) = self.sealed(payload, counter, random)?;
         Ok(Packed { ld, lk: base64(&lk) })
     }
 
-    /// The same with the bytes of `lk`: a browser has base64 itself.
+    /// Encrypts a card, and returns the bytes of `lk`, because browsers can encode base64 themselves.
     pub(crate) fn sealed(
         &self,
         payload: Payload<'_>,
@@ -156,10 +156,10 @@ impl GreenPay {
     }
 }
 
-/// `{"k":[` and `],"s":[` and `]}` with 32 numbers of three digits and 30 commas.
+/// The length of `{"k":[`, `],"s":[` and `]}` with 32 numbers of three digits and 30 commas.
 const LONGEST_BLOCK_WRAP: usize = 15 + 32 * 3 + 30;
 
-/// What is encrypted, by the platform's names. The year has two digits.
+/// The text that is encrypted, with the platform's names. The year has two digits.
 fn plaintext(payload: Payload<'_>) -> Zeroizing<String> {
     let (card, token, tokenize, kount) = match payload {
         Payload::NewToken(card) => (card, None, None, None),
@@ -194,7 +194,7 @@ fn plaintext(payload: Payload<'_>) -> Zeroizing<String> {
     })
 }
 
-/// The AES key and the counter start, drawn anew for every message.
+/// The AES key and the initial counter, new for every message.
 struct Pair {
     key: Zeroizing<[u8; 16]>,
     start: Start,
@@ -206,7 +206,7 @@ enum Start {
 }
 
 impl Start {
-    /// An integer stands big-endian in the low bytes.
+    /// The counter as a block. An integer is in the low bytes, big-endian.
     fn block(&self) -> [u8; 16] {
         match self {
             Self::Integer(value) => u128::from(*value).to_be_bytes(),
@@ -222,7 +222,7 @@ impl Pair {
         let start = match counter {
             Counter::Byte => {
                 let mut byte = [u8::MAX];
-                // 255 is never drawn by the field's generator; drawing again keeps the rest equally likely.
+                // Known clients never send 255. Drawing again keeps the other values equally likely.
                 while byte == [u8::MAX] {
                     random.fill(&mut byte)?;
                 }

@@ -1,10 +1,10 @@
-//! Members of an answer whose type is not the documented one, as browser and gateways read them.
+//! How the browser and the gateways read members of an answer that have another type than documented.
 
-/// Stands for a text that decides and cannot be read. It is no word of any platform, so that nothing is approved or
-/// declined for the lack of it.
+/// The value of a member that decides the outcome and has the wrong type. No platform sends it, so it is never read
+/// as an approval or a decline.
 pub const UNREADABLE: &str = "\u{fffd}";
 
-/// The integer that a number is, within 2^53. JavaScript prints one without a fraction, whatever it was read from.
+/// Returns a number as an integer, if it is one below 2^53. `1.0` counts, because JavaScript prints it as `1`.
 #[must_use]
 pub fn integral(value: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked by the way back")]

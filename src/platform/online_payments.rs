@@ -1,8 +1,8 @@
 //! Worldline Online Payments, the platform behind PAYONE E-Payment: the browser's half.
 //!
-//! The page itself asks the platform's client API for the key of a session and for the product that a card belongs to. The
-//! card goes as `encryptedCustomerInput`, a compact JWE (RSA-OAEP, A256CBC-HS512), to the merchant's server, which passes it
-//! on and cannot open it.
+//! The page fetches the session's key and the card's product from the platform's client API. It sends the card as
+//! `encryptedCustomerInput`, a compact JWE (RSA-OAEP, A256CBC-HS512), to the merchant's server, which passes it on
+//! and cannot decrypt it.
 
 mod payload;
 pub mod product;

@@ -1,5 +1,5 @@
-//! Worldline Acquiring: the browser's half. The platform gives a page nothing to encrypt with, so the card is sealed to the
-//! merchant's own key, with the browser's own cryptography.
+//! Worldline Acquiring: the browser's half. The platform has no key for pages, so the card is sealed with the
+//! merchant's own key, by WebCrypto.
 
 use crate::card::{Card, NameRule, Rules, Secret};
 use crate::error::{Code, Result};
@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
 use zeroize::Zeroizing;
 
-/// The rules for a card. The platform gets no name; the server stores one with the card, up to this length.
+/// The rules for a card. The name is not sent to the platform; the server stores it with the card, up to this length.
 pub const RULES: Rules = Rules {
     holder: NameRule {
         shortest: 2,
@@ -20,18 +20,18 @@ pub const RULES: Rules = Rules {
     ..Rules::COMMON
 };
 
-/// What belongs to a network token, which takes the place of the card number.
+/// What accompanies a network token, which replaces the card number.
 #[derive(Clone)]
 pub struct NetworkToken {
     /// Proves that the token may be used.
     pub cryptogram: String,
     /// The electronic commerce indicator.
     pub eci: Option<String>,
-    /// Who requested the token from the network.
+    /// The id of the party that requested the token from the network.
     pub requestor_id: Option<String>,
 }
 
-/// The rules for a card. A network token comes without a security code.
+/// Returns the rules for a card. A network token needs no security code.
 #[must_use]
 pub fn rules(network_token: Option<&NetworkToken>) -> Rules {
     Rules {
@@ -40,7 +40,7 @@ pub fn rules(network_token: Option<&NetworkToken>) -> Rules {
     }
 }
 
-/// What is sealed. The year has four digits.
+/// The text that is sealed. The year has four digits.
 #[must_use]
 pub fn plaintext(card: &Card, network_token: Option<&NetworkToken>) -> Zeroizing<String> {
     json::object(|object| {
@@ -68,7 +68,7 @@ fn given(text: &Secret) -> Option<&str> {
     Some(text.expose()).filter(|text| !text.is_empty())
 }
 
-/// The session that the card is sealed for: one of the merchant's server, which opens the card.
+/// Checks the session that the card is sealed for. It must come from the Cardseal server, which opens the card.
 ///
 /// # Errors
 /// Those of a session.

@@ -28,7 +28,7 @@ import type {
 type Session = CcBillSession | CcBillAccess;
 type Token = Pick<CcBillToken, 'raw'>;
 
-/** JSON whose long whole numbers become texts: as numbers they would lose their last digits. */
+/** Parses JSON with long whole numbers as strings, because numbers would lose their last digits. */
 const exactly = (json: string): unknown =>
   JSON.parse(
     json.replace(/"(?:[^"\\]|\\[\s\S])*(?:"|$)|-?\d[\d.eE+-]*/g, (part) =>

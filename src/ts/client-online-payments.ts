@@ -47,7 +47,7 @@ export const checkField = (field: ProductField, value?: string, options?: { now?
  */
 export class OnlinePayments {
   readonly #client: Client<Inner>;
-  /** What the platform said, by the request. */
+  /** The platform's answers, by request. */
   readonly #answers = new Map<string, unknown>();
 
   constructor(options?: OnlinePaymentsOptions) {
@@ -201,7 +201,7 @@ export class OnlinePayments {
     this.#client.free();
   }
 
-  /** Asks once: what the platform said of the same session, product or first digits is kept. */
+  /** Asks the platform only once for the same session, product or first digits. */
   async #ask<Result>(
     request: CardsealQuery | CardsealRequest,
     options: SendOptions | undefined,
@@ -246,18 +246,18 @@ export class OnlinePayments {
 
 const OPTIONS = ['kind', 'product', 'paymentProductId', 'context', 'tokenize', 'idempotencyKey'] as const;
 
-/** Where the customer has to go now, for 3-D Secure. */
+/** Adds where to send the customer for 3-D Secure. */
 function redirected(outcome: PaymentOutcome): PaymentOutcome {
   const { url } = members(members(outcome.raw, 'redirect').redirect, 'url');
   const isSafe = isText(url) && (url.startsWith('https://') || call('isLoopback', (isLoopback) => isLoopback(url)));
   return { ...outcome, redirect: isSafe ? { url } : null };
 }
 
-/** An answer of the client API that is no success, or one that cannot be read. */
+/** The error in an answer of the client API. */
 function readError(status: number, body: unknown): CardsealError {
   const { errors } = members(body, 'errors');
   const error = members(Array.isArray(errors) ? errors[0] : undefined, 'errorCode', 'code', 'id', 'message');
-  // `code` is the older of the two; some errors have it alone.
+  // Some errors have only the older `code`.
   const [code, old, name] = [error.errorCode, error.code, error.id].map(textOf);
   const said = code ?? old ?? name;
   let row: Row = codes.answer_malformed;
@@ -273,7 +273,7 @@ function readError(status: number, body: unknown): CardsealError {
 
 const masked = (text: string | undefined): string => call('mask', (mask) => mask(text));
 
-/** The answer, if it is a success. */
+/** Returns the body of a successful answer. */
 function success(status: number, body: unknown): object {
   if (!(status >= 200 && status < 300 && isObject(body))) throw readError(status, body);
   return body;
@@ -283,7 +283,7 @@ const whole = ({ status, body }: Answer): unknown => success(status, body);
 
 const NO_DETAILS = { paymentProductId: null, countryCode: null, cardType: null, coBrands: [] };
 
-/** Only that the card is not known is an answer; every other error is one. */
+/** An unknown card is a result, not an error. */
 function readIinDetails({ status, body }: Answer): IinDetails {
   if (status === 404 && readError(status, body).code === codes.platform_rejected.code) {
     return { ...NO_DETAILS, status: 'unknown' };

@@ -1,4 +1,4 @@
-// What the classes of all platforms have in common: an object of the module, a way to send, and the merchant's server.
+// What the classes of all platforms have in common: an object of the module, and calls to the platform and the server.
 
 import { module_failed, network_failed, request_aborted, request_timeout, type_invalid } from './codes.js';
 import { CardsealError } from './error.js';
@@ -20,10 +20,10 @@ import type {
   WithWarnings,
 } from './types.js';
 
-/** After these nobody knows what became of a payment that was sent: its answer did not come, or could not be read. */
+/** Codes after which the outcome of a sent payment is unknown: the answer did not come, or could not be read. */
 const UNANSWERED: string[] = [request_timeout.code, network_failed.code, request_aborted.code, module_failed.code];
 
-/** What stands behind the class of a platform. */
+/** The common part of a platform's class. */
 export class Client<Inner extends { free(): void }> {
   readonly #platform: Platform;
   readonly #name: keyof Module;
@@ -53,12 +53,12 @@ export class Client<Inner extends { free(): void }> {
     return call(this.#name, () => work(inner.get()));
   }
 
-  /** Calls the module for what takes time; whatever is wrong, the promise says it. */
+  /** Calls the module asynchronously. Every error rejects the promise. */
   async later<Result>(work: (inner: Inner) => Promise<Result>): Promise<Result> {
     return this.module(work);
   }
 
-  /** Does `work`; the platform is named in what it throws. */
+  /** Does `work` and adds the platform to its exceptions. */
   async named<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     try {
       return await work();
@@ -68,7 +68,7 @@ export class Client<Inner extends { free(): void }> {
     }
   }
 
-  /** Sends to the platform, or, `own`, to the merchant's server. */
+  /** Sends a request to the platform or, if `own`, to the merchant's server. */
   send(
     request: CardsealRequest | CardsealQuery,
     options: SendOptions | undefined,
@@ -78,7 +78,7 @@ export class Client<Inner extends { free(): void }> {
     return send(request, { ...how, signal, timeoutMs, fetch: this.#fetch } as SendHow);
   }
 
-  /** Sends a card that becomes a token; relayed, the server answers, else the platform, whose answer `read` reads. */
+  /** Sends a card to be stored. In relay mode the server answers, otherwise the platform; `read` reads that answer. */
   async token(
     session: unknown,
     request: CardRequest,
@@ -90,7 +90,7 @@ export class Client<Inner extends { free(): void }> {
     return withWarnings(request, own ? readToken(answer) : await this.named(() => read(answer)));
   }
 
-  /** Sends a card that is charged. */
+  /** Sends a card to be charged. */
   async payment(
     session: unknown,
     request: CardRequest,
@@ -105,23 +105,23 @@ export class Client<Inner extends { free(): void }> {
     return withWarnings(request, await once(outcome()));
   }
 
-  /** Has the merchant's server make a token. */
+  /** Asks the merchant's server for a token. */
   async serverToken(request: CardsealRequest, options?: SendOptions): Promise<StoredToken> {
     return readToken(await this.send(request, options, { own: true }));
   }
 
-  /** Asks the merchant's server what a payment came to. */
+  /** Asks the merchant's server for the outcome of a payment. */
   async serverPayment(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
     return readPayment(await this.send(request, options, { own: true }));
   }
 
-  /** Has the merchant's server charge. */
+  /** Asks the merchant's server to charge. */
   serverCharge(request: CardsealRequest, options?: SendOptions): Promise<PaymentOutcome> {
     return once(this.serverPayment(request, options));
   }
 }
 
-/** What came of a card, beside what may be wrong with it. */
+/** Adds the warnings about the card to a result. */
 export const withWarnings = <Result>({ warnings }: CardRequest, result: Result): WithWarnings<Result> => ({
   ...result,
   warnings,
@@ -129,10 +129,7 @@ export const withWarnings = <Result>({ warnings }: CardRequest, result: Result):
 
 const isRelayed = (session: unknown): boolean => members(session as ServerSession, 'mode').mode === 'relay';
 
-/**
- * The answer to what charges. Without one it is unknown what became of the payment: the same must not be sent again
- * before somebody has asked.
- */
+/** Marks errors of a charge without an answer as not retryable, because the outcome is unknown. */
 const once = <Result>(sent: Promise<Result>): Promise<Result> =>
   sent.catch((error) => {
     if (error instanceof CardsealError && UNANSWERED.includes(error.code)) Object.assign(error, { retryable: false });

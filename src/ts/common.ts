@@ -1,4 +1,4 @@
-// What every entry exports beside `load` and the classes of its platforms.
+// What every entry exports in addition to `load` and the classes of its platforms.
 
 export { CardsealError } from './error.js';
 export {

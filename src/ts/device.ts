@@ -1,7 +1,7 @@
-// What the platform is told of the browser, for the page's half of the worker: a worker sees no screen. The module collects
-// the same by itself.
+// The browser's data for the platform. The page collects it for the worker, which has no screen. Without a worker, the
+// module collects the same.
 
-/** The browser that is really there; what there is not is left out. */
+/** The data of this browser. What it does not have is left out. */
 export function device(): Record<string, unknown> {
   const { innerHeight, innerWidth, navigator, screen } = globalThis;
   const browserData = {

@@ -1,6 +1,6 @@
 import type { CustomerProblem, ErrorCode, Platform, Problem } from './types.js';
 
-/** What an error has besides its code and its message. */
+/** The details of an error. */
 export interface CardsealErrorFacts {
   /** The input field or option at fault. */
   readonly field?: string | undefined;
@@ -19,7 +19,7 @@ export interface CardsealErrorFacts {
   readonly retryAfter?: number | undefined;
 }
 
-/** What {@link CardsealError} is made of. */
+/** The arguments of {@link CardsealError}. */
 export interface CardsealErrorDetails extends CardsealErrorFacts {
   code: ErrorCode;
   message: string;

@@ -1,4 +1,4 @@
-// The exceptions of this package. wasm-bindgen takes a class that Rust throws from a file of JavaScript only.
+// The exceptions of this package. In JavaScript, because wasm-bindgen accepts only that for a class that Rust throws.
 
 /**
  * The only kind of exception that this package throws. It never holds card data or a key.
@@ -8,7 +8,7 @@
 export class CardsealError extends Error {
   /** @param {import("./error.js").CardsealErrorDetails} given */
   constructor(given) {
-    // A copy without a prototype, which may have members of these names.
+    // A copy without a prototype, because a prototype could have members with these names.
     const { code, message, cause, ...details } = { __proto__: null, ...given };
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'CardsealError';
@@ -16,9 +16,9 @@ export class CardsealError extends Error {
     const { status, retryAfter, platformCode } = { __proto__: null, ...details };
     this.retryable =
       ['network_failed', 'request_timeout', 'platform_unavailable', 'module_failed', 'load_failed'].includes(code) ||
-      // A set-up that the platform refuses stays as it is until somebody mends it.
+      // A wrong setup does not change until somebody corrects it.
       (code === 'server_rejected' && platformCode !== 'platform_setup' && (status === 429 || status >= 500)) ||
-      // Without a time to wait for, it is the session that has had its cards.
+      // Without a time to wait, the session itself has no attempts left.
       (code === 'too_many_attempts' && retryAfter > 0);
     for (const [name, value] of Object.entries(details)) {
       if (value !== undefined) this[name] = value;

@@ -1,4 +1,4 @@
-// Exceptions that TypeScript throws itself. Codes and sentences come from the crate's table.
+// Exceptions that TypeScript throws itself, with codes and messages from the crate's table.
 
 import { CardsealError, type CardsealErrorFacts } from './error.js';
 import type { ErrorCode } from './types.js';

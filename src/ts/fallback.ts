@@ -1,4 +1,4 @@
-// The module as JavaScript, for engines without WebAssembly: a file of its own, fetched only there.
+// The module as JavaScript, in a separate file that only engines without WebAssembly fetch.
 
 import type { Fallback } from './load.js';
 

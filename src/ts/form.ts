@@ -1,5 +1,4 @@
-// What a form needs while a card is typed. Before the module is there, inputs work as plain fields: what was typed is
-// formatted when it comes.
+// Functions for card forms. Until the module has loaded, inputs work as plain fields, and are formatted afterwards.
 
 import { type_invalid } from './codes.js';
 import { failure } from './failure.js';
@@ -25,14 +24,14 @@ export const formatExpiry = (text: string, caret?: number): Formatted =>
 export const formatSecurityCode = (text: string, caret?: number, number?: string): Formatted =>
   call('formatSecurityCode', (format) => format(text, caret, number));
 
-/** The input fields that have to be formatted once the module is there, and how. */
+/** The input fields to format once the module has loaded. */
 const plainUntilLoaded = new Map<HTMLInputElement, () => unknown>();
 
-/** Where an input method composes a text. It is not to be disturbed: what is there is formatted when it is done. */
+/** The field in which an input method is composing text. It is formatted after the composition has ended. */
 let composing: EventTarget | undefined;
 const formattedAfterwards = new WeakMap<EventTarget, () => unknown>();
 
-/** Keeps an eye on input methods, once. */
+/** Starts to watch input methods, once. */
 export function watchCompositions(): void {
   const { document } = globalThis;
   if (!document || watching) return;
@@ -77,7 +76,7 @@ function inPlace<Result extends Formatted>(
     formattedAfterwards.set(input, again);
     return undefined;
   }
-  // An input whose type has no selection keeps its own caret.
+  // Some input types have no selection; their caret stays as it is.
   const { value, selectionStart } = input;
   const formatted = format(value, selectionStart ?? undefined);
   if (formatted.text !== value) {

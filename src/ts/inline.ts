@@ -1,4 +1,4 @@
-// The module is inside this file: for bundlers that cannot handle a .wasm file, for Node and for single files.
+// With the module inside this file, for bundlers that cannot handle a .wasm file, for Node, and for single files.
 
 import * as glue from './cardseal.js';
 import bytes from './cardseal_bg.wasm.js';

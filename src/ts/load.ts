@@ -1,4 +1,4 @@
-// Getting hold of the WebAssembly module, and saying in words what stood in the way.
+// Loads the WebAssembly module, and explains failures.
 
 import { load_failed } from './codes.js';
 import { CardsealError } from './error.js';
@@ -11,7 +11,7 @@ import { members, plain } from './read.js';
 /** What you can pass to {@link load} if it should not find its module automatically. */
 export type LoadSource = string | URL | Request | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module;
 
-/** The glue that wasm-bindgen writes: what the module exports, and what starts it. */
+/** The glue from wasm-bindgen: the module's exports, and the functions that start it. */
 export interface Glue {
   default(source: { module_or_path: WebAssembly.Module }): Promise<unknown>;
 }
@@ -33,9 +33,9 @@ export interface LoadOptions {
 }
 
 /**
- * Makes `load`. `glue` gets the module's glue, `standard` says where the module is, `integrity` is the hash of what may
- * be fetched, and `fallback` gets what there is for engines without WebAssembly. Calls at the same time share one
- * attempt; after a failed one the next call tries again.
+ * Creates `load`. `glue` imports the module's glue, `standard` returns the module's default location, `integrity` is the
+ * module's hash, and `fallback` imports the module for engines without WebAssembly. Concurrent calls share one attempt;
+ * after a failure, the next call tries again.
  */
 export function loader(
   glue: () => Glue | Promise<Glue>,
@@ -51,7 +51,7 @@ export function loader(
     loading ??= attempt(async () => {
       if (globalThis.WebAssembly) {
         try {
-          // Both at once: neither waits for the other.
+          // In parallel.
           const [module, exports] = await Promise.all([compiled((await source) ?? standard(), integrity), glue()]);
           return await start(exports, { module_or_path: module });
         } catch (error) {
@@ -72,12 +72,10 @@ async function start<With>(exports: { default(own: With): Promise<unknown> }, ow
   provide(exports as Partial<Module>);
 }
 
-/**
- * Whether WebAssembly works at all. What a policy forbids would: that is the page's own to allow, and to be told of.
- */
+/** Whether WebAssembly works. If only the page's policy forbids it, the answer is yes, and the page gets an error. */
 async function compiles(): Promise<boolean> {
   try {
-    // The smallest module.
+    // The smallest valid module.
     await WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
     return true;
   } catch (error) {
@@ -97,7 +95,7 @@ async function withoutWebAssembly(fallback: LoadOptions['fallback'] | undefined)
   throw failed(fallback === false ? NO_WEBASSEMBLY : `${NO_WEBASSEMBLY}; cardseal/fetch has a fallback`);
 }
 
-/** Does `work`; what it throws becomes an exception with the words of `explain(message, broken CSP directives)`. */
+/** Does `work`. Its exceptions get the message from `explain(message, violated CSP directives)`. */
 export async function attempt<T>(
   work: () => Promise<T>,
   explain: (text: string, broken: string) => string,
@@ -119,7 +117,7 @@ const failed = (why: string, cause?: unknown): CardsealError =>
   failure(load_failed, { message: `could not load: ${why}`, cause });
 
 const isBytes = (source: unknown): source is BufferSource =>
-  // A URL has no length of its own, but may find one on a prototype.
+  // Not by `byteLength`, which a URL could have from a prototype.
   ArrayBuffer.isView(source) || /Buffer\]$/.test(Object.prototype.toString.call(source));
 
 async function compiled(source: LoadSource, integrity: string): Promise<WebAssembly.Module> {
@@ -129,7 +127,7 @@ async function compiled(source: LoadSource, integrity: string): Promise<WebAssem
   );
 }
 
-/** Whole bytes, not a stream: so small a module gains nothing from one, and so its MIME type does not matter. */
+/** Fetches the whole module. Streaming would gain nothing for a small module, and would require its MIME type. */
 async function fetched(source: string | URL | Request | Response, integrity: string): Promise<ArrayBuffer> {
   let response: Response;
   let stale = false;
@@ -140,7 +138,7 @@ async function fetched(source: string | URL | Request | Response, integrity: str
     response = await attempt(
       () =>
         fetch(source, plain({ integrity })).catch(() => {
-          // Without the hash the browser says what stands in the way, and what is stale in its cache is replaced.
+          // Without the hash, the browser explains the failure, and a stale file in its cache is replaced.
           stale = true;
           return fetch(source, plain({ cache: 'reload' as const }));
         }),
@@ -162,7 +160,7 @@ async function fetched(source: string | URL | Request | Response, integrity: str
 }
 
 function reason(text: string): string {
-  // Test environments with a page's globals, and none but those.
+  // Some test environments have only a page's globals.
   const lacking = ['TextDecoder', 'TextEncoder'].find((name) => !(name in globalThis));
   if (lacking) return `there is no ${lacking} here`;
   if (/embedder/.test(text)) return 'pass a compiled module';

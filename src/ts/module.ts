@@ -1,4 +1,4 @@
-// The WebAssembly module that was loaded, and calls into it. A module that has trapped is replaced by a fresh one.
+// Calls the loaded WebAssembly module. A module that has trapped is replaced by a new one.
 
 import type * as Glue from './cardseal.js';
 import { module_failed, not_loaded } from './codes.js';
@@ -9,18 +9,18 @@ import { failure } from './failure.js';
 export type Module = Omit<typeof Glue, 'default' | 'initSync' | '__wbg_init'>;
 
 let modules: Partial<Module>[] = [];
-/** How often a module was replaced: what was made in an earlier one is gone with it. */
+/** How often the module was replaced. Objects of an earlier one no longer exist. */
 let generation = 0;
 let depth = 0;
 let trapped = false;
 
-/** Makes a module that has been started the one that is called, beside those of other platforms. */
+/** Adds a started module to those of other platforms. */
 export function provide(module: Partial<Module>): void {
   if (!modules.includes(module)) modules = [module, ...modules];
   for (const waiting of waitingForModule.splice(0)) waiting();
 }
 
-/** What is done once a module is there. */
+/** What to do once a module has loaded. */
 const waitingForModule: (() => void)[] = [];
 export function whenLoaded(work: () => void): void {
   waitingForModule.push(work);
@@ -28,7 +28,7 @@ export function whenLoaded(work: () => void): void {
 
 export const isLoaded = (): boolean => modules.length > 0;
 
-/** An export of whichever module has it. */
+/** Returns an export of the module that has it. */
 function exported<Name extends keyof Module>(name: Name): Module[Name] {
   const module = modules.find((candidate) => name in candidate);
   if (!module) throw failure(not_loaded);
@@ -43,7 +43,7 @@ export function call<Name extends keyof Module, Result>(name: Name, work: (found
     return work(exported(name));
   } catch (cause) {
     if (cause instanceof CardsealError) throw cause;
-    // Whatever else comes out of a module is a trap, or a stack that was too small.
+    // Any other exception is a trap or a stack overflow.
     trapped = true;
     throw failure(module_failed);
   } finally {
@@ -51,7 +51,7 @@ export function call<Name extends keyof Module, Result>(name: Name, work: (found
   }
 }
 
-/** With a call still under way, its frames would go on in the new module. */
+/** Replaces the module, but not during a call, whose frames would continue in the new one. */
 function restart(): void {
   if (depth > 0) throw failure(module_failed);
   for (const module of modules) module.__wbg_reset_state?.();
@@ -59,7 +59,7 @@ function restart(): void {
   trapped = false;
 }
 
-/** An object of the module that is made again when the module was replaced. */
+/** An object of the module, which is created again after the module was replaced. */
 export class Remade<Inner extends { free(): void }> {
   #make: () => Inner;
   #inner: Inner;

@@ -1,5 +1,5 @@
-// For Node and what is bundled for it: the module is inside, so nothing is read from disk. Until `load` is called, nothing
-// is asked of the runtime that a test environment may lack.
+// For Node, and for bundles for it: the module is inside, so nothing is read from disk. Nothing that a test
+// environment may lack is used before `load` is called.
 
 import bytes from './cardseal_bg.wasm.js';
 import { cardseal } from './integrity.js';

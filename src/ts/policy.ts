@@ -1,17 +1,17 @@
-// What the page's Content-Security-Policy stands in the way of, in words.
+// Explains what the page's Content-Security-Policy forbids.
 
-/** Names what the policy lacks; a worker has one of its own. */
+/** Says what the policy lacks. A worker has its own policy. */
 export const policy = (what: string): string =>
   `the Content-Security-Policy of the ${globalThis.document ? 'page' : 'worker'} lacks ${what}`;
 
-/** Notes which directives are violated until its end. */
+/** Records the violated directives until `end` is called. */
 export function watchPolicy(): { broken(): Promise<string>; end(): void } {
   let directives = '';
   const note = (event: Event): void => {
     directives += (event as SecurityPolicyViolationEvent).effectiveDirective;
   };
   const context: unknown = globalThis.document ?? globalThis;
-  // In Node `globalThis` is none, and test environments lack the class.
+  // In Node, `globalThis` is not an EventTarget, and some test environments do not have the class.
   const target = typeof EventTarget === 'function' && context instanceof EventTarget ? context : undefined;
   target?.addEventListener('securitypolicyviolation', note);
   return {

@@ -1,13 +1,13 @@
-// Reading what a page or a server handed over. Only own members are read, each once: what stands on a prototype,
-// `Object.prototype` above all, was not meant for us.
+// Reads what a page or a server passes in. Only own members are read, each once; members of a prototype, above all of
+// `Object.prototype`, are ignored.
 
 import { type_invalid } from './codes.js';
 import { failure } from './failure.js';
 
-/** The own members of an object, which inherits nothing. */
+/** The own members of an object, without a prototype. */
 export type Members<Name extends string> = { readonly [K in Name]?: unknown };
 
-/** These members of an object. One that cannot be read has the wrong type. */
+/** Reads these members of an object. A member that cannot be read has the wrong type. */
 export function members<Name extends string>(object: unknown, ...names: Name[]): Members<Name> {
   const found: Record<string, unknown> = Object.create(null);
   if (object !== null && typeof object === 'object') {
@@ -27,11 +27,11 @@ export const isObject = (value: unknown): value is object =>
 
 export const isText = (value: unknown): value is string => typeof value === 'string';
 
-/** A text, or nothing where something else stands. */
+/** Returns a string, or undefined for other types. */
 export const textOf = (value: unknown): string | undefined => (isText(value) ? value : undefined);
 
-/** Whether it is a text of this form: `RegExp.test` alone would make a text of whatever it is given. */
+/** Whether a value is a string that matches. `RegExp.test` alone would convert other types. */
 export const fits = (value: unknown, form: RegExp): value is string => isText(value) && form.test(value);
 
-/** An object without a prototype, for what would read members that are missing here from one. */
+/** Copies an object without its prototype, for APIs that would read missing members from it. */
 export const plain = <T extends object>(value: T): T => Object.assign(Object.create(null), value);

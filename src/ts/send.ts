@@ -1,4 +1,4 @@
-// Sending a request and reading the answer, for every platform.
+// Sends requests and reads the answers, for every platform.
 
 import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
@@ -18,7 +18,7 @@ import type {
   StoredToken,
 } from './types.js';
 
-/** What came back: the JSON as it was parsed, nothing where it was none. */
+/** An answer. `body` is the parsed JSON, or undefined if it was not JSON. */
 export interface Answer {
   status: number;
   body: unknown;
@@ -27,7 +27,7 @@ export interface Answer {
 export interface SendHow extends SendOptions {
   /** Default `globalThis.fetch`. */
   fetch?: typeof fetch | undefined;
-  /** A call to the merchant's server: its refusals become exceptions. A platform's answers are left to their reader. */
+  /** Whether the merchant's server is called. Only its errors become exceptions. */
   own?: boolean;
   /** Default `JSON.parse`. */
   parse?: (text: string) => unknown;
@@ -36,10 +36,10 @@ export interface SendHow extends SendOptions {
 export const malformed = (status: number): CardsealError =>
   failure(codes.answer_malformed, { message: 'this is not an answer of a Cardseal server', status });
 
-/** No answer of a platform or of the server comes near this. */
+/** Real answers are much smaller. */
 const MOST_BYTES = 1 << 20;
 
-/** Sends with a time-out. */
+/** Sends a request with a timeout. */
 export async function send(request: CardsealRequest | CardsealQuery, how: SendHow): Promise<Answer> {
   const { url, warnings, ...init } = request as CardRequest;
   const given = members(how, 'signal', 'timeoutMs', 'own', 'fetch', 'parse') as SendHow;
@@ -62,7 +62,7 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
   try {
     const response = await fetching(
       url,
-      // `fetch` reads members that are missing here from a prototype, too.
+      // `fetch` would also read members of a prototype.
       plain<RequestInit>({
         ...init,
         signal: controller.signal,
@@ -75,7 +75,7 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
     status = response.status;
     text = await bounded(response, abort);
   } catch {
-    // The cause is left out: some runtimes put the request into it.
+    // Without the cause, because some runtimes put the request into it.
     if (signal?.aborted) throw failure(codes.request_aborted);
     if (late) throw failure(codes.request_timeout, { message: `no answer arrived within ${timeoutMs} ms` });
     throw failure(codes.network_failed, { status, message: unanswered(url, own, status, await watch.broken()) });
@@ -88,13 +88,13 @@ export async function send(request: CardsealRequest | CardsealQuery, how: SendHo
   try {
     body = text === undefined ? undefined : parse(text);
   } catch {
-    // Not JSON: as good as no answer.
+    // Not JSON counts as no answer.
   }
   if (own) refuse(status, body);
   return { status, body };
 }
 
-/** Why no answer came, as far as a browser lets a page know. Only of the merchant's own server is the path named. */
+/** Explains a missing answer, as far as a browser tells. Only for the merchant's own server, it contains the path. */
 function unanswered(url: string, own: boolean, status: number | undefined, broken: string): string {
   const page = globalThis.location?.origin;
   let origin: string;
@@ -117,7 +117,7 @@ async function bounded(response: Response, abort: () => void): Promise<string | 
     const text = await response.text();
     return text.length > MOST_BYTES ? undefined : text;
   }
-  // Only counted by hand: Chromium shows a request as cancelled if a script alone reads its stream, even to the end.
+  // The stream is read only to count. If a script read it alone, Chromium would show the request as cancelled.
   const text = response.clone().text();
   text.catch(() => {});
   const reader = response.body.getReader();
@@ -132,7 +132,7 @@ async function bounded(response: Response, abort: () => void): Promise<string | 
   }
 }
 
-/** Codes of the server that mean the same here. */
+/** Codes of the server that have the same meaning here. */
 const SHARED: readonly Row[] = [
   codes.session_expired,
   codes.session_wrong_kind,
@@ -143,10 +143,10 @@ const SHARED: readonly Row[] = [
   codes.too_many_attempts,
 ];
 
-/** A code of the server that has a wider one here. */
+/** A code of the server that becomes a more general one here. */
 const TIMEOUT = 'platform_timeout';
 
-/** The shop's own set-up is at fault: the platform's word for that tells a page less. */
+/** The shop's setup is wrong. The server's code tells a page more than the platform's. */
 const SETUP = 'platform_setup';
 
 function refuse(status: number, answer: unknown): void {
@@ -173,11 +173,11 @@ function known(text: unknown, status: number): string {
   return text;
 }
 
-/** What is not known of a card or of a payment. */
+/** The members of a token that are not known. */
 const NO_TOKEN = { brand: null, bin: null, last4: null, expiry: null, holder: null, nickname: null };
 const NO_PAYMENT = { authorization: null, brand: null, last4: null, decline: null };
 
-/** Of what was read the members that there are, in the order of the declarations. */
+/** Fills in the members that were read, in the order of the declarations. */
 function filled<Empty extends object>(empty: Empty, read: unknown): { [Name in keyof Empty]: unknown } {
   const found = members(read, ...Object.keys(empty));
   const values = Object.keys(empty).map((name) => {
@@ -187,7 +187,7 @@ function filled<Empty extends object>(empty: Empty, read: unknown): { [Name in k
   return Object.fromEntries(values) as { [Name in keyof Empty]: unknown };
 }
 
-/** What came through a browser can be made more than `unconfirmed` only by the server. */
+/** The platform's own answer to a token request, which only the server can confirm. */
 export const directToken = (platform: Platform, { id, signature, ...read }: ReadToken, raw: unknown): DirectToken => ({
   id,
   platform,

@@ -1,4 +1,4 @@
-// Opening a session at the merchant's server. No card is there yet, and neither is the module, as a rule.
+// Opens sessions at the merchant's server. This needs neither a card nor the module.
 
 import { option_invalid, type_invalid } from './codes.js';
 import { failure } from './failure.js';
@@ -6,7 +6,7 @@ import { isText, members } from './read.js';
 import { malformed, type SendHow, send } from './send.js';
 import type { CardsealRequest, OpenSessionOptions, Platform, ServerSession } from './types.js';
 
-/** Options that the server calls by the same name. */
+/** Options that have the same name on the server. */
 const SAME = [
   'platform',
   'kind',
@@ -20,7 +20,7 @@ const SAME = [
   'locale',
 ] as const;
 
-/** An address with its scheme, a path of the page's own origin, or nothing. */
+/** A URL, a path of the page's own origin, or an empty string. */
 const SERVER = /^(https?:\/\/[^/]|\/(?!\/)|$)/i;
 
 /** The request that opens a session at the Cardseal server. */
@@ -47,7 +47,7 @@ export async function openSession<Which extends Platform = Platform>(
 ): Promise<Extract<ServerSession, { platform: Which }>> {
   const how = members(options, 'signal', 'timeoutMs', 'fetch') as SendHow;
   const { body, status } = await send(openSessionRequest(options), { ...how, own: true });
-  // From here on the times are this machine's: a shopper's clock may be hours off. Only what the server reads keeps its own.
+  // Converts the times to this machine's clock, which may be hours off. `server_expires_at` stays as it is.
   const now = Date.now();
   const { id, expires_at, expires_in } = members(body, 'id', 'expires_at', 'expires_in');
   const seconds = typeof expires_in === 'number' ? expires_in : 0;

@@ -1,4 +1,4 @@
-// What workerd's bundlers make of an imported module.
+// Bundlers for workerd import a .wasm file as a compiled module.
 
 declare module '*.wasm' {
   const module: WebAssembly.Module;

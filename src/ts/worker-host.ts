@@ -1,5 +1,5 @@
-// Runs in the worker: does what worker.ts asks for, requests included, and answers. It stands alone, with the module
-// inside, so that its own response can carry the one Content-Security-Policy that allows WebAssembly.
+// Runs in the worker and carries out the calls of worker.ts, including their requests. It is one file with the module
+// inside, so that its response can have the only Content-Security-Policy that allows WebAssembly.
 
 import { type_invalid } from './codes.js';
 import type { CardsealError } from './error.js';
@@ -9,7 +9,7 @@ import type { Message, Reply } from './worker.js';
 
 type Callable = Record<string, unknown>;
 
-/** By name, as they are asked for. */
+/** The exports by name. */
 const exported: Callable = cardseal;
 const objects = new Map<number, object>();
 const aborts = new Map<number, AbortController>();
@@ -27,7 +27,7 @@ self.onmessage = async ({ data }: MessageEvent<Message>) => {
 
 async function run([id, target, name, args, signalAt = -1]: Message): Promise<unknown> {
   if (name === 'new') {
-    // What the constructor throws is thrown by the first call.
+    // An exception of the constructor is thrown by the first call.
     const [kind, options] = args as [string, unknown];
     try {
       const Class = exported[kind] as new (options: unknown) => object;

@@ -20,15 +20,15 @@ export interface LoadOptions {
   worker?: string | URL | Worker | { toString(): string; toJSON(): string };
 }
 
-/** Asynchronous, whatever it was. */
+/** The asynchronous form of a function. */
 type Later<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : Promise<F>;
 type Remote<T> = { readonly [K in keyof T]: Later<T[K]> };
-/** A function cannot be handed to a worker, which has a clock and a `fetch` of its own. */
+/** Options without functions, which cannot be passed to a worker. It has its own clock and `fetch`. */
 type Plain<O> = Omit<O, 'now' | 'fetch'>;
 
-/** What worker-host.ts is asked: its id, the object, the method, the arguments, and which of them had a signal. */
+/** A call to worker-host.ts: id, object, method, arguments, and which argument had a signal. */
 export type Message = [id: number, target: number, name: string, args: unknown[], signalAt?: number];
-/** What it answers. */
+/** The reply to a call. */
 export type Reply = [id: number, value?: unknown, error?: ConstructorParameters<typeof CardsealError>[0]];
 
 interface Waiting {
@@ -69,7 +69,7 @@ const isWorker = (given: LoadOptions['worker']): given is Worker =>
   typeof (given as Worker | undefined)?.postMessage === 'function';
 
 async function start(given: LoadOptions['worker']): Promise<void> {
-  // Bundlers know this form, with the literal and nothing else.
+  // Bundlers recognize only exactly this form.
   const standard = (): Worker => new Worker(new URL('./worker-host.js', import.meta.url), { type: 'module' });
   if (isWorker(given)) worker = given;
   else worker = given ? new Worker(given as string, { type: 'module' }) : standard();
@@ -92,13 +92,13 @@ function reason(text: string, broken: string): string {
 
 const wrong = (message: string, field?: string): CardsealError => failure(type_invalid, { message, field });
 
-/** The fields of a card and nothing else that its object may hold. */
+/** Copies only the fields of a card. */
 function fieldsOf(card: object): object {
   const found = { ...members(card, 'number', 'expiry', 'cvc', 'holder', 'nickname') };
   return isObject(found.expiry) ? { ...found, expiry: { ...members(found.expiry, 'month', 'year') } } : found;
 }
 
-/** What can cross: of a card its fields alone, of a framework's proxies what they stand for. */
+/** Copies a value for the worker. Only the fields of a card are copied, and a framework's proxies are resolved. */
 function plain(value: unknown): unknown {
   const isCard = (given: unknown): given is object =>
     isObject(given) && (Object.hasOwn(given, 'cvc') || Object.hasOwn(given, 'number'));
@@ -113,14 +113,14 @@ function plain(value: unknown): unknown {
   }
 }
 
-/** A member as JSON has it, or something of another type where JSON has none. */
+/** Copies a member through JSON. A value that JSON does not have becomes one of a wrong type. */
 function checked(field: string, item: unknown): unknown {
   if (typeof item === 'function') throw wrong('a function cannot be sent to the worker', field);
   const isLost = /bigint|symbol/.test(typeof item) || (typeof item === 'number' && !Number.isFinite(item));
   return isLost ? [] : item;
 }
 
-/** One message there, one back. Only a signal stays here; its event is passed on. */
+/** Sends one message and waits for the reply. A signal stays here; its event is forwarded. */
 function post(id: number, target: number, name: string, args: unknown[]): void {
   if (!worker) throw failure(not_loaded);
   const signals = args.map((value) => members(value, 'signal').signal as AbortSignal | undefined);
@@ -155,10 +155,10 @@ export const formatCardNumber = verb('formatCardNumber');
 export const formatExpiry = verb('formatExpiry');
 export const formatSecurityCode = verb('formatSecurityCode');
 export const openSessionRequest = verb('openSessionRequest');
-// What it gives follows what it is given, which a mapped type would lose.
+// Its result type depends on its argument, which a mapped type would lose.
 export const openSession = verb('openSession') as typeof page.openSession;
 
-/** What was typed while the worker was busy is left as it is: it has an `input` event of its own. */
+/** Text that was typed while the worker was busy stays as it is, because it has its own `input` event. */
 async function formatInput<Result extends Formatted>(
   input: HTMLInputElement,
   format: (text: string, caret: number | undefined) => Promise<Result>,
@@ -203,7 +203,7 @@ class RemoteObject {
   }
 }
 
-/** A class with these methods, each asynchronous. */
+/** Creates a class with these methods, each asynchronous. */
 function remote<T, Options extends unknown[]>(
   kind: string,
   names: (keyof T & string)[],
@@ -249,7 +249,7 @@ export const GreenPay = /* @__PURE__ */ withWarnings(
 );
 export type GreenPay = Remote<page.GreenPay>;
 
-/** A getter there is one here. */
+/** Adds the getter `warnings`. */
 function withWarnings<Class extends abstract new (...args: never[]) => unknown>(of: Class): Class {
   Object.defineProperty(of.prototype, 'warnings', {
     get(this: RemoteObject) {
@@ -310,7 +310,7 @@ export const OnlinePayments = /* @__PURE__ */ withDevice(
 );
 export type OnlinePayments = Remote<page.OnlinePayments>;
 
-/** A worker has no screen, and the platform wants to know the one that is really there. */
+/** Passes the page's browser data on, because a worker has no screen. */
 function withDevice(
   of: new (...options: OnlinePaymentsArguments) => Remote<page.OnlinePayments>,
 ): new (

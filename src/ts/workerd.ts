@@ -1,4 +1,4 @@
-// For workerd, which compiles no module at run time: the bundler hands over a compiled one.
+// For workerd, which cannot compile modules at run time: the bundler provides a compiled one.
 
 import * as glue from './cardseal.js';
 import module from './cardseal_bg.wasm';

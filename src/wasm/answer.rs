@@ -1,9 +1,9 @@
-//! What is read of the platforms' answers, as JavaScript gets it.
+//! What JavaScript gets from the platforms' answers.
 
 use crate::greenpay::Verified;
 use crate::object::object;
 
-/// What an answer says of a token. What it does not say is `null`.
+/// The token in an answer. Missing members are `null`.
 #[derive(Default)]
 pub(crate) struct ReadToken {
     pub(crate) id: String,
@@ -14,7 +14,7 @@ pub(crate) struct ReadToken {
     pub(crate) holder: Option<String>,
     pub(crate) nickname: Option<String>,
     pub(crate) signature: Option<Verified>,
-    /// Only of CCBill.
+    /// Only for CCBill.
     pub(crate) subscription_id: Option<Option<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! Cards on their way in, and what a form needs while they are typed.
+//! Reads cards, and exports the functions for forms.
 
 use wasm_bindgen::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::http::Request;
 use crate::object::{IntoValue, Value, object};
 use crate::platform::Platform;
 
-/// What a person typed.
+/// Reads a card.
 pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
     if !is_object(card) {
         return Err(wrong_type("card"));
@@ -27,7 +27,7 @@ pub(crate) fn read(card: &JsValue) -> Result<CardInput> {
     })
 }
 
-/// A request that holds a card, with what the shopper may have mistyped.
+/// Converts a request that contains a card, together with warnings about it.
 pub(crate) fn card_request(request: &Request, warnings: &[ProblemCode]) -> JsValue {
     let mut value = request.into_value();
     if let Value::Object(members) = &mut value {
@@ -36,7 +36,7 @@ pub(crate) fn card_request(request: &Request, warnings: &[ProblemCode]) -> JsVal
     to_js(value)
 }
 
-/// A text, or an object with month and year, each a number or a text.
+/// Reads a string, or an object with month and year, each a number or a string.
 fn expiry(members: &Members) -> Result<Option<Secret>> {
     const FIELD: &str = "expiry";
     let Some(value) = members.value(FIELD)? else {
@@ -59,7 +59,7 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
             Some(number) if number.trunc() == number && (0.0..10_000.0).contains(&number) => {
                 decimal(number as u16, two_digits)
             }
-            // No month and no year, but a number: the card is wrong, and not the call.
+            // A number that is not a month or a year is a problem of the card, not a wrong call.
             Some(number) if number.is_finite() => "?".into(),
             _ => text(&value, FIELD)?,
         };
@@ -69,7 +69,7 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
     if month.expose().is_empty() && year.expose().is_empty() {
         return Ok(None);
     }
-    // With all four digits nobody takes a year for a month.
+    // With four digits, a year cannot be mistaken for a month.
     let century = if matches!(year.expose().len(), 1 | 2) {
         "20"
     } else {
@@ -80,7 +80,7 @@ fn expiry(members: &Members) -> Result<Option<Secret>> {
     )))
 }
 
-/// A number of up to four digits. Of two digits, the first may be a zero.
+/// Writes a number of up to four digits, on request with a leading zero.
 fn decimal(number: u16, two_digits: bool) -> String {
     let mut text = String::with_capacity(4);
     for place in [1000, 100, 10, 1] {
@@ -151,7 +151,7 @@ pub fn candidate_brands(
     })
 }
 
-/// A text to show in an input field.
+/// The text for an input field.
 struct Formatted<'a> {
     text: &'a str,
     caret: u32,
@@ -174,7 +174,7 @@ impl<'a> Formatted<'a> {
     }
 }
 
-/// Where the caret is. Whatever is no place in a text is its end.
+/// Reads the caret. A value that is not a position means the end.
 fn place(caret: &JsValue) -> Option<usize> {
     let caret = caret
         .as_f64()

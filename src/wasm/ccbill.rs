@@ -25,8 +25,8 @@ use crate::session::{self, Kind};
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("ccbill.ts");
 
-/// CCBill's RESTful Transaction API. The platform has no encryption in the page: the request for a payment token holds the
-/// card in clear and goes to the platform itself, with a token that may not charge.
+/// CCBill's RESTful Transaction API. The platform has no encryption in the page: the request for a payment token
+/// holds the card in clear and goes to the platform itself, with a token that may not charge.
 #[wasm_bindgen]
 pub struct CcBill {
     client: Client,
@@ -75,8 +75,8 @@ impl CcBill {
         run(PLATFORM, || self.create(session, card, &Members::of(options)))
     }
 
-    /// The request that asks whether a payment with this card needs 3-D Secure. The platform's format has the first six and
-    /// the last four digits of the card in the address.
+    /// The request that asks whether a payment with this card needs 3-D Secure. The platform's format has the first
+    /// six and the last four digits of the card in the address.
     #[wasm_bindgen(js_name = threeDsRequiredRequest, unchecked_return_type = "CardsealQuery")]
     pub fn three_ds_required_request(
         &self,
@@ -109,8 +109,9 @@ impl CcBill {
         })
     }
 
-    /// The request that hands a payment token to the Cardseal server, which charges it, with what came of 3-D Secure. An
-    /// authentication that failed is handed over, too: the server declines the payment and charges nothing.
+    /// The request that hands a payment token to the Cardseal server, which charges it, with what came of 3-D
+    /// Secure. An authentication that failed is handed over, too: the server declines the payment and charges
+    /// nothing.
     #[wasm_bindgen(js_name = confirmPaymentRequest, unchecked_return_type = "CardsealRequest")]
     pub fn confirm_payment_request(
         &self,
@@ -121,7 +122,7 @@ impl CcBill {
     ) -> Result<JsValue, Thrown> {
         requested(PLATFORM, || {
             const RESULT: &str = "threedsInformation";
-            // What the platform's script resolves to is taken, too.
+            // The result of the platform's script is accepted, too.
             let (given, options) = (Members::of(token), Members::of(options));
             let token = given.value("paymentToken")?.or(given.value("raw")?);
             let token = payment_token(&token.unwrap_or_default())?;
@@ -142,8 +143,8 @@ impl CcBill {
         })
     }
 
-    /// Reads the platform's answer to a request of [`Self::create_payment_token_request`]. Whole numbers of sixteen digits
-    /// and more must be texts in it, as a number of JavaScript loses some of their digits.
+    /// Reads the platform's answer to a request of [`Self::create_payment_token_request`]. Whole numbers of sixteen
+    /// digits and more must be texts in it, as a number of JavaScript loses some of their digits.
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadCcBillToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
         run(PLATFORM, || {
@@ -172,7 +173,7 @@ impl CcBill {
             if status != 200 {
                 return Err(read_error(status, answer));
             }
-            // A bare yes or no; a member of an object in older versions.
+            // A boolean, or in older versions an object with one.
             let required = Members::of(answer).value("required").ok().flatten();
             let required = required.as_ref().unwrap_or(answer).as_bool();
             required.ok_or_else(|| unreadable(status))
@@ -229,8 +230,8 @@ impl CcBill {
     }
 }
 
-/// With the name on the card composed, if it has letters of any language and else only blanks, dots, apostrophes and dashes.
-/// The browser has the tables for both; they are too large for a page.
+/// Normalizes the name on the card, if it has only letters of any language, spaces, dots, apostrophes and dashes.
+/// The browser does both, because the tables would be too large for a page.
 fn composed(mut card: Card) -> Result<Card> {
     let name = String::from(JsString::from(card.holder.expose()).normalize("NFC"));
     if !RegExp::new(r"^[\p{L} .'-]+$", "u").test(&name) {
@@ -298,7 +299,7 @@ fn authentication(result: &JsValue) -> AuthenticationInput {
     }
 }
 
-/// A number as JavaScript writes it, or a text.
+/// Reads a string, or a number as JavaScript prints it.
 fn decimal(members: &Members, name: &'static str) -> Option<String> {
     let value = members.value(name).ok().flatten()?;
     if value.as_f64().is_some() {
@@ -307,7 +308,7 @@ fn decimal(members: &Members, name: &'static str) -> Option<String> {
     value.as_string()
 }
 
-/// A whole number, zero included.
+/// Reads a whole number, including zero.
 fn whole(members: &Members, name: &'static str, most: u32, code: Code) -> Result<Option<u32>> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -319,7 +320,7 @@ fn whole(members: &Members, name: &'static str, most: u32, code: Code) -> Result
     Ok(number.map(integer))
 }
 
-/// A text, or a whole number of so few digits that it has all of them.
+/// Reads a string, or a whole number that JavaScript represents exactly.
 fn scalar(value: &JsValue) -> Option<String> {
     let number = || integral(value.as_f64()?).map(|number| number.to_string());
     value.as_string().or_else(number)

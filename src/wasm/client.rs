@@ -17,7 +17,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// By the options `now`, `server` and `strict`.
+    /// Reads the options `now`, `server` and `strict`.
     pub(crate) fn new(options: &Members) -> Result<Self> {
         let now = options.function("now")?;
         let server = options.text("server")?.unwrap_or_default();
@@ -33,13 +33,13 @@ impl Client {
         clock(self.now.as_ref())
     }
 
-    /// A card that may be sent by these rules.
+    /// Reads a card and checks it by these rules.
     pub(crate) fn card(&self, card: &JsValue, rules: Rules, now_ms: f64) -> Result<Card> {
         let strict = self.strict;
         Card::parse(&card::read(card)?, &Rules { strict, ..rules }, now_ms)
     }
 
-    /// Hands the platform's answer to the merchant's server.
+    /// The request that submits the platform's answer to the merchant's server.
     pub(crate) fn hand_over(
         &self,
         path: &str,
@@ -54,7 +54,7 @@ impl Client {
         Ok(self.handed_over(path, &id, &answer))
     }
 
-    /// The same with the answer as JSON.
+    /// The same, with the answer as JSON.
     pub(crate) fn hand_over_json(&self, path: &str, session: &JsValue, answer: &str) -> Result<Request> {
         Ok(self.handed_over(path, &server_session(session)?, answer))
     }
@@ -66,7 +66,7 @@ impl Client {
     }
 }
 
-/// The id of a session of the merchant's server, which alone takes what comes of it.
+/// Returns the id of a session, which must be one of the Cardseal server.
 pub(crate) fn server_session(session: &JsValue) -> Result<String> {
     let id = Members::of(session).value("id")?;
     id.and_then(|id| id.as_string()).ok_or_else(|| {
@@ -74,7 +74,7 @@ pub(crate) fn server_session(session: &JsValue) -> Result<String> {
     })
 }
 
-/// The time by a page's own clock, or by the browser's.
+/// Returns the time of the page's own clock, or of the browser's.
 pub(crate) fn clock(now: Option<&Function>) -> Result<f64> {
     let time = match now {
         Some(now) => now.call0(&JsValue::UNDEFINED).ok().and_then(|time| time.as_f64()),

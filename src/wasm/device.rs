@@ -1,4 +1,4 @@
-//! What Online Payments is told of the browser: by the page, or by the browser that is really there.
+//! The browser's data for Online Payments, from the page or from the browser itself.
 
 use js_sys::{Array, Date, JSON};
 use wasm_bindgen::prelude::*;
@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::global::global;
 use crate::online_payments::Browser;
 
-/// The browser as the platform is told of it.
+/// The browser's data, as the platform gets it.
 #[derive(Clone)]
 pub(crate) struct Device {
-    /// JSON; nothing, if the page gave something else than an object.
+    /// JSON. `None` if the page did not pass an object.
     json: Option<String>,
     screen_size: Option<String>,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Device {
 const FIELD: &str = "device";
 
 impl Device {
-    /// What a page says in the browser's place.
+    /// Reads the data that a page passes instead.
     pub(crate) fn given(value: &JsValue) -> Result<Self> {
         let read = || -> Result<Self> {
             let data = Members::of(value).value("browserData")?.unwrap_or_default();
@@ -32,7 +32,7 @@ impl Device {
         read().map_err(|_| wrong_type(FIELD))
     }
 
-    /// The browser that is really there; what there is not is left out.
+    /// Reads the data of this browser. What it does not have is left out.
     pub(crate) fn here() -> Self {
         let global = global();
         let screen = member(&global, "screen").unwrap_or_default();
@@ -66,7 +66,7 @@ impl Device {
         self.json.as_deref().ok_or_else(|| wrong_type(FIELD))
     }
 
-    /// What every call tells of the browser.
+    /// The part that every call contains.
     pub(crate) fn browser(&self) -> Browser {
         let navigator = member(&global(), "navigator").unwrap_or_default();
         Browser {
@@ -76,7 +76,7 @@ impl Device {
     }
 }
 
-/// Width and height, unless the window has none.
+/// Returns width and height, unless the window has none.
 fn size(width: Option<JsValue>, height: Option<JsValue>) -> Option<String> {
     let pixels = |value: Option<JsValue>| match value? {
         number if number.as_f64().is_some_and(|pixels| pixels > 0.0) => primitive(&number),
@@ -85,11 +85,11 @@ fn size(width: Option<JsValue>, height: Option<JsValue>) -> Option<String> {
     Some([&*pixels(width)?, "x", &pixels(height)?].concat())
 }
 
-/// Deeper no object is read; a page's own may hold itself.
+/// The deepest nesting that is read, because an object can contain itself.
 const DEEPEST: u32 = 20;
 
-/// A value as JSON, of objects their own members. `JSON.stringify` alone would also call what is named `toJSON` on a
-/// prototype. Nothing for what JSON has not.
+/// Converts a value to JSON, with only the own members of objects. `JSON.stringify` alone would also call a
+/// `toJSON` of a prototype. `None` for values that JSON does not have.
 fn json(value: &JsValue, depth: u32) -> Result<Option<String>> {
     if !value.is_object() {
         return Ok(primitive(value));
@@ -133,7 +133,7 @@ fn object(members: Vec<(String, Option<String>)>) -> String {
     text
 }
 
-/// What is no object calls nothing of a page's.
+/// Converts a value that is not an object, which cannot call code of the page.
 fn primitive(value: &JsValue) -> Option<String> {
     JSON::stringify(value).ok().and_then(|text| text.as_string())
 }

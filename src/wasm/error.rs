@@ -1,4 +1,4 @@
-//! Errors on their way to JavaScript.
+//! Converts errors to JavaScript exceptions.
 
 use wasm_bindgen::prelude::*;
 
@@ -17,7 +17,7 @@ extern "C" {
     fn new(details: &JsValue) -> CardsealError;
 }
 
-/// An error, and the platform whose call it ended.
+/// An error, and the platform of the failed call.
 pub struct Thrown {
     error: Error,
     platform: Option<Platform>,
@@ -46,7 +46,7 @@ object!(Details<'_>, details, {
     "customerProblems" ? customer_problems(details.error),
 });
 
-/// Only CCBill asks for a customer.
+/// Problems with a customer's details, which only CCBill needs.
 fn customer_problems(error: &Error) -> Option<&[CustomerProblem]> {
     Some(error.customer_problems()).filter(|problems| cfg!(feature = "ccbill") && !problems.is_empty())
 }

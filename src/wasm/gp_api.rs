@@ -21,8 +21,8 @@ use crate::session::Kind;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("gp_api.ts");
 
-/// Global Payments GP API. The platform has no encryption in the page: each request holds the card in clear and goes to the
-/// platform itself, with a token that may do nothing but store a card.
+/// Global Payments GP API. The platform has no encryption in the page: each request holds the card in clear and
+/// goes to the platform itself, with a token that may do nothing but store a card.
 #[wasm_bindgen]
 pub struct GpApi {
     client: Client,
@@ -89,8 +89,8 @@ impl GpApi {
         })
     }
 
-    /// The request that hands the platform's answer to the Cardseal server, which verifies the card and stores a lasting
-    /// token.
+    /// The request that hands the platform's answer to the Cardseal server, which verifies the card and stores a
+    /// lasting token.
     #[wasm_bindgen(js_name = confirmTokenRequest, unchecked_return_type = "CardsealRequest")]
     pub fn confirm_token_request(
         &self,
@@ -111,7 +111,8 @@ impl GpApi {
     }
 }
 
-/// In the official library the JSON decides and not the status. Here both count, so that an error is never taken for a card.
+/// Checks both the status and the JSON, so that an error is never mistaken for a card. The official library checks
+/// only the JSON.
 fn read_token(status: u16, answer: &JsValue) -> Result<ReadToken> {
     if !is_object(answer) {
         return Err(unreadable(status));
@@ -153,7 +154,7 @@ fn read_token(status: u16, answer: &JsValue) -> Result<ReadToken> {
     Ok(token.into())
 }
 
-/// An answer whose members, where they are there, must have the documented type: else it is broken.
+/// An answer. If a member has another type than documented, the whole answer is malformed.
 struct Answer<'a> {
     members: Members,
     broken: &'a Cell<bool>,

@@ -79,7 +79,7 @@ impl GreenPay {
     #[must_use]
     pub fn warnings(&self) -> JsValue {
         let key = self.greenpay.key();
-        // No key has more than fits; serde would check a `usize` against what a number of JavaScript can be.
+        // The size always fits, and serde would check whether a `usize` fits a JavaScript number.
         let bits = u32::try_from(key.bits()).unwrap_or(u32::MAX);
         let warning = KeyWarning {
             bits,
@@ -136,8 +136,8 @@ impl GreenPay {
         run(PLATFORM, || self.request(Kind::Tokenize, session, card, options))
     }
 
-    /// The request that stores a card in the place of a token. `token` is needed with a `GreenPayOrder`; a server session
-    /// of kind `update` brings it.
+    /// The request that stores a card in the place of a token. `token` is needed with a `GreenPayOrder`; a server
+    /// session of kind `update` brings it.
     #[wasm_bindgen(js_name = updateTokenRequest, unchecked_return_type = "CardRequest")]
     pub fn update_token_request(
         &self,
@@ -185,8 +185,8 @@ impl GreenPay {
         })
     }
 
-    /// Reads the platform's answer to a request of [`Self::tokenize_request`] or [`Self::update_token_request`] that was
-    /// sent to the platform itself.
+    /// Reads the platform's answer to a request of [`Self::tokenize_request`] or [`Self::update_token_request`]
+    /// that was sent to the platform itself.
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
         run(PLATFORM, || {
@@ -199,8 +199,8 @@ impl GreenPay {
         })
     }
 
-    /// Reads the platform's answer to a request of [`Self::pay_request`] that was sent to the platform itself. What cannot
-    /// be read says nothing, and a decline is no error.
+    /// Reads the platform's answer to a request of [`Self::pay_request`] that was sent to the platform itself. What
+    /// cannot be read says nothing, and a decline is no error.
     #[wasm_bindgen(js_name = readPayment, unchecked_return_type = "ReadPayment")]
     pub fn read_payment(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
         run(PLATFORM, || {
@@ -215,7 +215,7 @@ impl GreenPay {
     }
 }
 
-/// What is encrypted beside the card. Unless it is paid, the card is to become a token, or to take the place of one.
+/// What is encrypted together with the card. Without a payment, the card becomes a token or replaces that of a token.
 #[derive(Default)]
 struct Extras {
     token: Option<String>,
@@ -331,7 +331,7 @@ impl From<CardToken> for ReadToken {
     }
 }
 
-/// Without an answer nothing is known.
+/// What JavaScript gets from a payment's answer. Without an answer, the outcome is unknown.
 #[derive(Default)]
 struct ReadPayment {
     status: Outcome,
@@ -367,7 +367,7 @@ impl From<Payment> for ReadPayment {
     }
 }
 
-/// A number or a text; whatever else stands there is nothing.
+/// Reads a number or a string. Other types are `None`.
 fn scalar(value: Option<JsValue>) -> Option<Scalar> {
     let value = value?;
     if let Some(text) = value.as_string() {
@@ -376,11 +376,11 @@ fn scalar(value: Option<JsValue>) -> Option<Scalar> {
     integral(value.as_f64()?).map(Scalar::Integer)
 }
 
-/// The members of an answer. One of another type than the documented one costs nothing but itself.
+/// The members of an answer. A member of another type than documented does not affect the others.
 struct Answer(Members);
 
 impl Answer {
-    /// An object is an answer if its status can be read.
+    /// An object with a readable status is an answer.
     fn of(value: &JsValue) -> Option<Self> {
         let answer = Self(Members::of(value));
         (is_object(value) && answer.scalar("status").is_some()).then_some(answer)
@@ -398,13 +398,13 @@ impl Answer {
         self.scalar(name).map(|scalar| scalar.text())
     }
 
-    /// A text that decides.
+    /// Reads a string that decides the outcome.
     fn deciding(&self, name: &'static str) -> Option<String> {
         let value = self.value(name)?;
         Some(scalar(Some(value)).map_or_else(|| UNREADABLE.into(), |scalar| scalar.text()))
     }
 
-    /// The echo of a reference, if there is one. Nothing at all where it cannot be read.
+    /// Reads a reference, if there is one. `None` if it has another type.
     fn echo(&self, name: &'static str) -> Option<Option<Scalar>> {
         match self.value(name) {
             None => Some(None),
@@ -412,7 +412,7 @@ impl Answer {
         }
     }
 
-    /// The result, if there is one. Nothing at all where something else stands there.
+    /// Reads the result, if there is one. `None` if it has another type.
     fn result(&self) -> Option<Option<Self>> {
         match self.value("result") {
             None => Some(None),
@@ -420,7 +420,7 @@ impl Answer {
         }
     }
 
-    /// The texts of a list of errors, or of one alone.
+    /// Reads the messages of a list of errors, or of a single one.
     fn errors(&self) -> String {
         let Some(value) = self.value("errors") else {
             return String::new();
@@ -437,10 +437,10 @@ impl Answer {
     }
 }
 
-/// Deeper no answer is read.
+/// The deepest nesting that is read.
 const DEEPEST: u32 = 20;
 
-/// Everything readable in an entry of `errors`.
+/// Returns every message in an entry of `errors`.
 fn words(value: &JsValue, depth: u32) -> String {
     if let Some(scalar) = scalar(Some(value.clone())) {
         return scalar.text();

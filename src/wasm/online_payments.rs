@@ -27,8 +27,8 @@ use zeroize::Zeroizing;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("online_payments.ts");
 
-/// Worldline Online Payments, the platform behind PAYONE E-Payment. The card is encrypted with the key of the platform's
-/// session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone.
+/// Worldline Online Payments, the platform behind PAYONE E-Payment. WebCrypto encrypts the card with the key of the
+/// platform's session. It needs a page over `https`, or on this machine.
 #[wasm_bindgen]
 pub struct OnlinePayments {
     client: Client,
@@ -36,7 +36,7 @@ pub struct OnlinePayments {
     device: Option<Device>,
 }
 
-/// The largest whole number that JavaScript counts to.
+/// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MOST: f64 = 9_007_199_254_740_991.0;
 
 const PRODUCT: &str = "paymentProductId";
@@ -80,8 +80,8 @@ impl OnlinePayments {
         })
     }
 
-    /// The request for the product that a card belongs to. `undefined` below six digits. Never holds more than the first
-    /// eight.
+    /// The request for the product that a card belongs to. `undefined` below six digits. Never holds more than the
+    /// first eight.
     #[wasm_bindgen(js_name = iinDetailsRequest, unchecked_return_type = "CardsealRequest | undefined")]
     pub fn iin_details_request(
         &self,
@@ -135,8 +135,8 @@ impl OnlinePayments {
         })
     }
 
-    /// Checks all that can be wrong with a session and a card, and with a product if one is named, before the platform is
-    /// asked for anything. `purpose` is the request that is to come; without it, [`Self::encrypt`] is.
+    /// Checks all that can be wrong with a session and a card, and with a product if one is named, before the
+    /// platform is asked for anything. `purpose` is the request that is to come; without it, [`Self::encrypt`] is.
     ///
     /// Where no product is named, it gives the request for it. Check again when its id is known.
     #[wasm_bindgen(js_name = checkPayload, unchecked_return_type = "CardsealRequest | undefined")]
@@ -178,8 +178,8 @@ impl OnlinePayments {
         })
     }
 
-    /// `encryptedCustomerInput`, for a backend of your own: of a payment, or of a request for a token. It can be used once,
-    /// and must not be stored. The options must name the product.
+    /// `encryptedCustomerInput`, for a backend of your own: of a payment, or of a request for a token. It can be
+    /// used once, and must not be stored. The options must name the product.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn encrypt(
         &self,
@@ -228,8 +228,8 @@ impl OnlinePayments {
         })
     }
 
-    /// After the platform's form in a frame (`hostedTokenizationUrl`) has been sent: there is nothing to hand over, the server
-    /// asks the platform.
+    /// After the platform's form in a frame (`hostedTokenizationUrl`) has been sent: there is nothing to hand over,
+    /// the server asks the platform.
     #[wasm_bindgen(js_name = confirmTokenRequest, unchecked_return_type = "CardsealRequest")]
     pub fn confirm_token_request(
         &self,
@@ -241,7 +241,7 @@ impl OnlinePayments {
         })
     }
 
-    /// After the platform's checkout (`redirectUrl`): `RETURNMAC` is in the query of the page that the customer came back to.
+    /// After the platform's checkout (`redirectUrl`). `RETURNMAC` is in the query of the customer's return.
     #[wasm_bindgen(js_name = confirmPaymentRequest, unchecked_return_type = "CardsealRequest")]
     pub fn confirm_payment_request(
         &self,
@@ -260,7 +260,7 @@ impl OnlinePayments {
     }
 }
 
-/// A session and a card that may be sent.
+/// A checked session and card.
 struct Checked {
     client: ClientSession,
     purpose: Use,
@@ -268,7 +268,7 @@ struct Checked {
     product: Option<CheckedProduct>,
 }
 
-/// What the product says of a card, which keeps its rules.
+/// A product whose rules the card follows.
 struct CheckedProduct {
     id: u64,
     values: Values,
@@ -313,7 +313,7 @@ impl OnlinePayments {
         Ok(to_js(&request))
     }
 
-    /// Without `kind`, the options or else the session say what the card is for.
+    /// Checks session and card. Without `kind`, the options or else the session decide what the card is for.
     fn checked(
         &self,
         kind: Option<Kind>,
@@ -336,7 +336,7 @@ impl OnlinePayments {
                     .ok_or_else(|| not_offered("kind"))?
             }
         };
-        // A session of the caller's own backend is taken, too; its age is the platform's to judge.
+        // The age of a session from the merchant's own back end is not known; the platform checks it.
         session
             .session()?
             .of_server(Platform::OnlinePayments, kind, now)?;
@@ -441,7 +441,7 @@ fn product_id(value: &JsValue) -> Result<u64> {
     Ok(id as u64)
 }
 
-/// What is bought.
+/// Reads the purchase.
 fn purchase(context: &JsValue) -> Result<Purchase> {
     let context = Members::of(context);
     let amount = context.whole("amount", 0.0, MOST, Code::OptionInvalid)?;
@@ -460,7 +460,7 @@ fn purchase(context: &JsValue) -> Result<Purchase> {
     )
 }
 
-/// The platform's key, as it said it.
+/// The platform's key, as in its answer.
 struct Key {
     key_id: String,
     public_key: String,
@@ -468,7 +468,7 @@ struct Key {
 
 object!(Key, key, { "keyId" = &key.key_id, "publicKey" = &key.public_key });
 
-/// The key, and as the browser's cryptography takes it. The platform's have 2048 bits; none above 8192 is read at all.
+/// Reads the key, also in the form for WebCrypto. The platform's keys have 2048 bits; keys above 8192 are refused.
 fn key(answer: &JsValue) -> Result<(Key, Vec<u8>)> {
     if !is_object(answer) {
         return Err(Code::AnswerMalformed.into());

@@ -1,4 +1,4 @@
-//! A product's fields as a page hands them over. What cannot be read in them is left to the platform.
+//! Reads a product's fields, as a page passes them in. Rules that cannot be read are left to the platform.
 
 use js_sys::{Date, Function};
 use wasm_bindgen::prelude::*;
@@ -25,7 +25,7 @@ extern "C" {
     fn test(this: &RegExp, text: &str) -> Result<bool, JsValue>;
 }
 
-/// JavaScript itself, with the page's clock.
+/// JavaScript, with the page's clock.
 pub(crate) struct Script<'a> {
     pub(crate) now: Option<&'a Function>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Script<'a> {
 impl Language for Script<'_> {
     fn matches(&self, pattern: &str, text: &str) -> bool {
         let found = RegExp::new(pattern).and_then(|pattern| pattern.test(text));
-        // `RegExp.input` would go on showing every script what was tested last and matched.
+        // Otherwise `RegExp.input` would show the last match to every script.
         let forgotten = RegExp::new("").and_then(|pattern| pattern.test(""));
         forgotten.and(found).unwrap_or(true)
     }
@@ -48,19 +48,19 @@ impl Language for Script<'_> {
     }
 }
 
-/// What a field says of one thing.
+/// Reads one object of a field.
 fn described(field: &JsValue, name: &'static str) -> Result<Members> {
     Ok(Members::of(&Members::of(field).value(name)?.unwrap_or_default()))
 }
 
-/// Does `work`, in which a member that cannot be read is the field's fault.
+/// Does `work`. Its errors name the field.
 fn in_field<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     work().map_err(|_| wrong_type("field"))
 }
 
 const PRODUCT: &str = "product";
 
-/// The same of a product.
+/// Does `work`. Its errors name the product.
 fn in_product<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     work().map_err(|_| wrong_type(PRODUCT))
 }
@@ -104,7 +104,7 @@ fn validator(name: &str, all: &JsValue) -> Result<Option<Validator>> {
         return Ok(None);
     }
     let rule = Members::of(&rule);
-    // As JavaScript compares it with a number.
+    // Converted as in a JavaScript comparison.
     let bound = |name, none| -> Result<f64> {
         let Some(value) = rule.value(name)? else {
             return Ok(none);
@@ -135,20 +135,20 @@ fn validator(name: &str, all: &JsValue) -> Result<Option<Validator>> {
             Validator::FixedList(allowed.iter().filter_map(JsValue::as_string).collect())
         }
         "termsAndConditions" => Validator::TermsAndConditions,
-        // What a later version of the platform asks is left to the platform.
+        // Unknown rules are left to the platform.
         _ => return Ok(None),
     }))
 }
 
-/// A product, as far as it decides about a card.
+/// The parts of a product that apply to cards.
 pub(crate) struct Product {
-    /// Its id, whatever it is.
+    /// The id, of any type.
     pub(crate) id: Option<JsValue>,
     fields: Vec<JsValue>,
 }
 
 impl Product {
-    /// The option `product`.
+    /// Reads the option `product`.
     pub(crate) fn read(options: &Members) -> Result<Self> {
         let given = Members::of(&options.value(PRODUCT)?.unwrap_or_default());
         in_product(|| {
@@ -165,7 +165,7 @@ impl Product {
         })
     }
 
-    /// Whether its year has two digits.
+    /// Whether the year of its expiry date has two digits.
     pub(crate) fn short_year(&self, script: &Script<'_>) -> Result<bool> {
         for (id, field) in self.named()? {
             if id == "expiryDate" {
@@ -176,7 +176,7 @@ impl Product {
         Ok(false)
     }
 
-    /// Holds what would be sent to the rules of its fields.
+    /// Checks the values that would be sent by the rules of the fields.
     pub(crate) fn check(&self, values: &Values, script: &Script<'_>) -> Result<()> {
         let mut problems = Vec::new();
         for (id, field) in self.named()? {

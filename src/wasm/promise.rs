@@ -1,4 +1,4 @@
-//! What takes its time: the browser's own cryptography gives promises.
+//! Asynchronous calls, because WebCrypto returns promises.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use super::{apart, run, wipe_stack};
 use crate::error::Result;
 use crate::platform::Platform;
 
-/// What is left to do. It owns all that it needs: the object whose method began it may be used again meanwhile, or freed.
+/// The asynchronous part of a call. It owns everything it needs, because the object may be used or freed meanwhile.
 pub(crate) type Rest = Pin<Box<dyn Future<Output = Result<JsValue>>>>;
 
-/// Does `work` at once, and the rest of it later. Whatever fails, and whenever, rejects the promise.
+/// Does `work` at once and the rest later. Any error rejects the promise.
 pub(crate) fn promised(platform: Platform, work: impl FnOnce() -> Result<Rest>) -> Promise {
     match run(platform, work) {
         Ok(rest) => future_to_promise(Steps { rest, platform }),
@@ -24,7 +24,7 @@ pub(crate) fn promised(platform: Platform, work: impl FnOnce() -> Result<Rest>) 
     }
 }
 
-/// Wipes the stack at the end of every step, as every call does.
+/// Wipes the stack after every step, as every call does.
 struct Steps {
     rest: Rest,
     platform: Platform,

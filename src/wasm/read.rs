@@ -1,5 +1,5 @@
-//! Reading what a page handed over. Only own members are read, each once: what stands on a prototype, `Object.prototype`
-//! above all, was not meant for us. A member that cannot be read has the wrong type.
+//! Reads what a page passes in. Only own members are read, each once; members of a prototype, above all of
+//! `Object.prototype`, are ignored. A member that cannot be read has the wrong type.
 
 use std::cell::OnceCell;
 
@@ -19,7 +19,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Object, js_name = hasOwn)]
     fn has_own(object: &JsValue, name: &str) -> Result<bool, JsValue>;
 
-    // What `js_sys` has would take the text to Rust and back.
+    // `js_sys` would copy the string to Rust and back.
     #[wasm_bindgen(js_namespace = Date, js_name = parse)]
     fn parse_date(text: &JsValue) -> f64;
 
@@ -32,17 +32,17 @@ pub(crate) fn wrong_type(field: &'static str) -> Error {
     Error::new(Code::TypeInvalid).at(field)
 }
 
-/// The error for an option whose value is not offered.
+/// The error for an option whose value is not allowed.
 pub(crate) fn not_offered(field: &'static str) -> Error {
     Error::new(Code::OptionInvalid).at(field)
 }
 
-/// Neither `null` nor `undefined`.
+/// Returns a value that is neither `null` nor `undefined`.
 fn given(value: JsValue) -> Option<JsValue> {
     (!value.is_null_or_undefined()).then_some(value)
 }
 
-/// The own members of an object. What is no object has none.
+/// The own members of an object. Other values have none.
 pub(crate) struct Members(JsValue);
 
 impl Members {
@@ -50,7 +50,7 @@ impl Members {
         Self(value.clone())
     }
 
-    /// Of a session.
+    /// The members of a session.
     pub(crate) fn of_session(value: &JsValue) -> Result<Self> {
         if is_object(value) {
             Ok(Self::of(value))
@@ -59,7 +59,7 @@ impl Members {
         }
     }
 
-    /// A member as it is, if it is there.
+    /// Reads a member of any type.
     pub(crate) fn value(&self, name: &'static str) -> Result<Option<JsValue>> {
         if !self.0.is_object() {
             return Ok(None);
@@ -79,8 +79,8 @@ impl Members {
         self.value(name)?.map(|value| text(&value, name)).transpose()
     }
 
-    /// Several members. The first that cannot be read is the error of all: one way out for all of them is a fraction of
-    /// the bytes of one each.
+    /// Reads several members. The error is that of the first one that fails. A common exit makes the module much
+    /// smaller than one for each member.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> T) -> Result<T> {
         let fault = OnceCell::new();
         let read = read(&Reader {
@@ -106,7 +106,7 @@ impl Members {
             .transpose()
     }
 
-    /// One of several words; the first where there is none.
+    /// Reads one of several words. The first is the default.
     pub(crate) fn choice<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<T> {
         let word = self.text(name)?;
         let found = words
@@ -122,7 +122,7 @@ impl Members {
             .transpose()
     }
 
-    /// A whole number within bounds.
+    /// Reads a whole number from `least` to `most`.
     pub(crate) fn whole(&self, name: &'static str, least: f64, most: f64, code: Code) -> Result<Option<f64>> {
         let Some(value) = self.value(name)? else {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Members {
         number.map(Some).ok_or_else(|| Error::new(code).at(name))
     }
 
-    /// A moment: milliseconds since 1970, or a date as `Date.parse` takes it.
+    /// Reads a time: milliseconds since 1970, or a string for `Date.parse`.
     pub(crate) fn moment(&self, name: &'static str) -> Result<Option<f64>> {
         let Some(value) = self.value(name)? else {
             return Ok(None);
@@ -150,12 +150,12 @@ impl Members {
         }
     }
 
-    /// What every session has.
+    /// Reads the members that every session has.
     pub(crate) fn session(&self) -> Result<SessionInput> {
         self.read(|members| members.session())
     }
 
-    /// Where a platform is, if the page says so: by a name, or by the member `base` of an object.
+    /// Reads the option `environment`: a name, or an object with a URL.
     pub(crate) fn environment<T: Copy>(
         &self,
         base: &'static str,
@@ -174,17 +174,17 @@ impl Members {
     }
 }
 
-/// Reads members as [`Members`] does, but keeps the first error to the end: see [`Members::read`].
+/// Reads members like [`Members`], but keeps the first error to the end. See [`Members::read`].
 pub(crate) struct Reader<'a> {
     members: &'a Members,
     fault: &'a OnceCell<Error>,
 }
 
 impl Reader<'_> {
-    /// What was read, or nothing and the error of all.
+    /// Returns what was read, or stores the error.
     pub(crate) fn kept<T>(&self, read: Result<Option<T>>) -> Option<T> {
         read.unwrap_or_else(|error| {
-            // Only the first counts.
+            // Only the first error counts.
             let _ = self.fault.set(error);
             None
         })
@@ -195,12 +195,12 @@ impl Reader<'_> {
         self.kept(self.members.text(name))
     }
 
-    /// A text that is wiped when dropped; an empty one where there is none.
+    /// Reads a string that is wiped on drop. Empty if it is missing.
     pub(crate) fn secret(&self, name: &'static str) -> Secret {
         Secret::new(self.text(name).unwrap_or_default())
     }
 
-    /// Yes or no; no where there is none.
+    /// Reads a boolean. False if it is missing.
     pub(crate) fn flag(&self, name: &'static str) -> bool {
         self.kept(self.members.flag(name)).unwrap_or_default()
     }
@@ -210,7 +210,7 @@ impl Reader<'_> {
         self.kept(self.members.visible(name))
     }
 
-    /// The same for an object in it.
+    /// Reads the members of a nested object.
     pub(crate) fn within<'b>(&'b self, members: &'b Members) -> Reader<'b> {
         Reader {
             members,
@@ -218,7 +218,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where the platform of a session is, and with what right it is called.
+    /// Reads the address of a session's platform, and the access token.
     pub(crate) fn access(&self) -> AccessInput {
         AccessInput {
             base_url: self.text("base_url"),
@@ -226,7 +226,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What every session has. A word of the wrong type is no word that a session has.
+    /// Reads the members that every session has. A value of the wrong type is not one that a session can have.
     pub(crate) fn session(&self) -> SessionInput {
         let word = |name| self.kept(self.members.text(name).map_err(|_| session::malformed(name)));
         SessionInput {
@@ -240,26 +240,26 @@ impl Reader<'_> {
     }
 }
 
-/// Where a platform is.
+/// The environment of a platform.
 pub(crate) enum Environment<T> {
     Named(T),
     At(BaseUrl),
 }
 
-/// A member of what the language or the browser has, wherever it stands.
+/// Reads a member of an object of the language or the browser, also from its prototypes.
 pub(crate) fn member(object: &JsValue, name: &str) -> Option<JsValue> {
-    // Asked first: wasm-bindgen keeps a place in its table for what a call would have returned that throws.
+    // Checked first, because wasm-bindgen leaks a table entry when a call throws.
     let found = object.is_object().then(|| get(object, name).ok())?;
     found.and_then(given)
 }
 
-/// The names of an object's own members.
+/// Returns the names of an object's own members.
 pub(crate) fn keys(object: &JsValue) -> Result<Vec<String>> {
     let names = own_keys(object).map_err(|_| Code::TypeInvalid)?;
     Ok(names.iter().filter_map(|name| name.as_string()).collect())
 }
 
-/// The items of a list. What is no list has none.
+/// Returns the items of an array. Other values have none.
 pub(crate) fn items(list: &JsValue) -> Result<Vec<JsValue>> {
     if !Array::is_array(list) {
         return Ok(Vec::new());
@@ -278,17 +278,17 @@ pub(crate) fn items(list: &JsValue) -> Result<Vec<JsValue>> {
     Ok(items)
 }
 
-/// Neither a list nor `null`.
+/// Whether a value is an object, but not an array.
 pub(crate) fn is_object(value: &JsValue) -> bool {
     value.is_object() && !Array::is_array(value)
 }
 
-/// A text that must be one.
+/// Reads a required string.
 pub(crate) fn text(value: &JsValue, field: &'static str) -> Result<String> {
     value.as_string().ok_or_else(|| wrong_type(field))
 }
 
-/// Whether the page came from this machine, or there is no page: only there does a session name this machine.
+/// Whether the page is from this machine, or there is no page. Only then may a session name this machine.
 pub(crate) fn is_local() -> bool {
     member(&global(), "location").is_none_or(|location| {
         member(&location, "origin")

@@ -20,15 +20,15 @@ use zeroize::Zeroizing;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("worldline_acquiring.ts");
 
-/// Worldline Acquiring. The platform gives a page nothing to encrypt with: the card is sealed to the merchant's own key, for
-/// one session, by the browser's own cryptography, which pages have over `https` (and on this machine) alone. **The
-/// merchant's server opens it and sees the card in clear.** `holder` may be empty, and `nickname` is not sent.
+/// Worldline Acquiring. The platform has no key for pages, so WebCrypto seals the card with the merchant's own key, for one
+/// session. It needs a page over `https`, or on this machine. **The merchant's server opens it and sees the card in the
+/// clear.** `holder` may be empty, and `nickname` is not sent.
 #[wasm_bindgen]
 pub struct WorldlineAcquiring {
     client: Client,
 }
 
-/// A card that is ready to be sealed.
+/// A card that is ready for sealing.
 struct Ready {
     key: SealingKey,
     session: String,
@@ -111,7 +111,7 @@ impl WorldlineAcquiring {
         let card = self
             .client
             .card(card, acquiring::rules(network_token.as_ref()), now)?;
-        // The server's own clock is the one that counts.
+        // The server checks the time by its own clock.
         let expires_at = session.moment("server_expires_at")?.unwrap_or(own.expires_at);
         #[expect(clippy::cast_possible_truncation, reason = "a clock's seconds fit")]
         let expires_at = (expires_at / 1000.0).floor() as i64;
@@ -136,7 +136,7 @@ impl WorldlineAcquiring {
     }
 }
 
-/// The member `seal` of a session. What cannot be read in it is no key.
+/// Reads the member `seal` of a session.
 fn key(session: &Members) -> Result<KeyInput> {
     let inner = |members: &Members, name| -> Result<Members> {
         Ok(Members::of(&members.value(name)?.unwrap_or_default()))
@@ -160,7 +160,7 @@ fn key(session: &Members) -> Result<KeyInput> {
     read().map_err(|_| session::malformed("seal"))
 }
 
-/// What comes with the token of a card network.
+/// Reads what accompanies a network token.
 fn network_token(options: &JsValue) -> Result<Option<NetworkToken>> {
     let Some(given) = Members::of(options).value("networkToken")? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The contract of live formatting. `|` marks the caret, before and after.
+//! Tests of formatting. `|` marks the caret, before and after.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,7 +10,7 @@ fn shown(formatted: &Formatted) -> String {
     format!("{before}|{after}")
 }
 
-/// A text without its mark, and where the mark was, in UTF-16 units.
+/// Returns a text without `|`, and where it was, in UTF-16 units.
 fn marked(text: &str) -> (String, Option<usize>) {
     let (before, after) = text.split_once('|').unwrap();
     (format!("{before}{after}"), Some(before.encode_utf16().count()))
@@ -66,7 +66,7 @@ fn digits_of_other_scripts_become_ascii() {
     ] {
         assert_eq!(shown_number(typed), expected, "{typed}");
     }
-    // A caret inside a character is not behind it.
+    // A caret inside a character is not after it.
     assert_eq!(card_number("𝟒𝟐", Some(3)).0.caret, 1);
     for (typed, expected) in [
         ("１２３|", "12 / 3|"),
@@ -125,7 +125,7 @@ fn a_whole_date_in_another_form_becomes_month_and_year() {
         ("12 2030|", "12 / 2030|"),
         ("1 30|", "01 / 30|"),
         ("01 30|", "01 / 30|"),
-        // No date yet, or none at all.
+        // Not a date, or not yet.
         ("2029-|", "02 / 02|"),
         ("2029-13|", "02 / 02|"),
     ] {
@@ -158,7 +158,7 @@ fn a_whole_date_in_another_form_becomes_month_and_year() {
         ] {
             read(text);
         }
-        // What begins with 13 to 19 could be typed so, too.
+        // 13 to 19 could also be the start of typed digits.
         if short > 19 {
             read(format!("{short}/{month:02}"));
         }
@@ -210,14 +210,14 @@ fn typing_a_date_shows_it_digit_by_digit() {
     }
 }
 
-/// Everything that can stand in an expiry field after digits, separators and backspaces at any place.
+/// Everything that can be in an expiry field after typing digits, separators and backspaces anywhere.
 fn reachable() -> Vec<(String, usize)> {
     let mut states = vec![(String::new(), 0)];
     let mut seen: std::collections::HashSet<_> = states.iter().cloned().collect();
     let mut at = 0;
     while let Some((text, caret)) = states.get(at).cloned() {
         at += 1;
-        // The caret may be put anywhere.
+        // The caret can be anywhere.
         let mut next: Vec<_> = (0..=text.len()).map(|caret| (text.clone(), caret)).collect();
         for (text, caret) in keystrokes(&text, caret) {
             let formatted = expiry(&text, Some(caret));
@@ -333,7 +333,7 @@ mod properties {
             prop_assert!(once.caret <= once.text.expose().len());
             prop_assert!(once.text.expose().is_ascii());
             if once == expiry_as_typed(&text, Some(caret)) {
-                // But for a zero before the month, and what is beyond the year.
+                // Except for a zero before the month, and digits beyond the year.
                 let (shown, typed) = (digits(once.text.expose()), digits(&text));
                 let unpadded = shown.strip_prefix('0').unwrap_or_default();
                 let padded = !typed.starts_with(&shown);

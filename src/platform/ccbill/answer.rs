@@ -1,14 +1,14 @@
-//! What the platform answers the page.
+//! The platform's answers to the page.
 
 use crate::card::digits::digit;
 use crate::error::{Code, Error, Result};
 use crate::platform::unreadable;
 use crate::redact;
 
-/// The earlier sale that a payment token belongs to, if any.
+/// Reads the earlier sale that a payment token belongs to, if there is one.
 ///
 /// # Errors
-/// `answer_malformed` if it is not digits.
+/// `answer_malformed` if the id is not made of digits.
 pub fn read_subscription(status: u16, id: Option<String>) -> Result<Option<String>> {
     let is_id = |id: &String| (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
     if id.as_ref().is_none_or(is_id) {
@@ -20,7 +20,8 @@ pub fn read_subscription(status: u16, id: Option<String>) -> Result<Option<Strin
     }
 }
 
-/// The error in an answer. The same number means different things under 400 and under 500, so the error has both.
+/// Reads the error in an answer. The error's code includes the status, because the same number has other meanings
+/// with 400 and with 500.
 #[must_use]
 pub fn read_error(status: u16, code: Option<String>, words: &str) -> Error {
     if status == 401 {
@@ -31,7 +32,7 @@ pub fn read_error(status: u16, code: Option<String>, words: &str) -> Error {
     let Some(number) = code.filter(is_code) else {
         return unreadable(status);
     };
-    // What no repeat of the same call repairs: an address or an account that may not, failed logins, too much at once.
+    // Errors that a repeat does not resolve: a forbidden address or account, failed logins, too many calls.
     let refused = status < 500
         || matches!(
             number.as_str(),
@@ -47,16 +48,16 @@ pub fn read_error(status: u16, code: Option<String>, words: &str) -> Error {
         .with_platform(Some(number), &without_numbers(words.trim_end()))
 }
 
-/// Most characters of what the platform said.
+/// Longer messages of the platform are cut off.
 const MOST: usize = 500;
 
-/// A word is kept, a number of three digits or more is not: it could be of the card.
+/// Removes numbers of three or more digits, which could be part of a card number.
 fn without_numbers(text: &str) -> String {
     let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
     let masked = redact::card_digits(text.get(..end).unwrap_or_default());
     let mut out = String::with_capacity(masked.len());
     let (mut number, mut digits) = (String::new(), 0);
-    // The character at the end stops the last number.
+    // The additional character ends the last number.
     for c in masked.chars().chain(['\0']) {
         if digit(c).is_some() {
             number.push(c);
@@ -85,7 +86,7 @@ mod tests {
             (400, "100102", Code::PlatformRejected),
             (403, "100020", Code::PlatformRejected),
             (406, "100015", Code::PlatformRejected),
-            // The same number under another status is another fault.
+            // The same number with another status is another error.
             (400, "100106", Code::PlatformRejected),
             (500, "100106", Code::PlatformUnavailable),
             (500, "100100", Code::PlatformUnavailable),

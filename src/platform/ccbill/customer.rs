@@ -1,4 +1,4 @@
-//! Whose card it is: what CCBill wants beside a card, checked by what it would refuse.
+//! The cardholder's details, which CCBill requires with a card. They are checked by CCBill's own rules.
 
 use crate::error::{Error, Result};
 use crate::json::Object;
@@ -6,23 +6,23 @@ use crate::object::object;
 use crate::redact;
 use crate::text::{contains, split_once};
 
-/// A detail of the customer.
+/// One of the customer's details.
 struct Field {
-    /// By the name that CCBill's own script has.
+    /// Its name in CCBill's own script.
     name: &'static str,
-    /// By the name that the request has.
+    /// Its name in the request.
     sent_as: &'static str,
-    /// Most characters. How long names, telephone numbers and a browser's headers may be is not documented: those bounds are
+    /// The most characters. CCBill documents no limit for names, telephone numbers and browser headers; those are
     /// ours.
     longest: usize,
-    /// Whether it must be there.
+    /// Whether it is required.
     needed: bool,
-    /// Whether a card number may end up in it by mistake.
+    /// Whether a person could type a card number into it by mistake.
     of_person: bool,
     form: Form,
 }
 
-/// What a detail looks like. No functions by address: they have the type of those that print, and keep them in the module.
+/// The form of a detail. An enum, because function pointers of this type would keep formatting code in the module.
 enum Form {
     Any,
     Country,
@@ -109,7 +109,7 @@ static FIELDS: [Field; 15] = [
     field("browserHttpAcceptEncoding", 1024),
 ];
 
-/// What is wrong with one of the details.
+/// What can be wrong with a detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerProblemCode {
     /// It is required.
@@ -125,7 +125,7 @@ pub enum CustomerProblemCode {
 }
 
 impl CustomerProblemCode {
-    /// The word for it in JavaScript.
+    /// The code in JavaScript.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -148,7 +148,7 @@ impl CustomerProblemCode {
     }
 }
 
-/// One thing wrong with the customer's details, as a page shows it.
+/// A problem with one of the customer's details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomerProblem {
     /// The detail at fault.
@@ -165,15 +165,15 @@ object!(CustomerProblem, problem, {
     "message" = problem.message,
 });
 
-/// The customer's details, trimmed. An empty one is missing.
+/// The customer's details, trimmed. Empty ones are `None`.
 #[derive(Clone, Default)]
 pub struct Customer([Option<String>; FIELDS.len()]);
 
 impl Customer {
-    /// Reads every detail by its name.
+    /// Reads each detail by its name.
     ///
     /// # Errors
-    /// That of `read`.
+    /// Those of `read`.
     pub fn read(mut read: impl FnMut(&'static str) -> Result<Option<String>>) -> Result<Self> {
         let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
         let mut customer = Self::default();
@@ -185,7 +185,7 @@ impl Customer {
         Ok(customer)
     }
 
-    /// Everything that CCBill would refuse, in the order of the request.
+    /// Returns all problems, in the order of the request.
     #[must_use]
     pub fn problems(&self) -> Vec<CustomerProblem> {
         let american = self.country() == Some("US");
@@ -201,10 +201,10 @@ impl Customer {
         details.filter_map(problem).collect()
     }
 
-    /// The details, if CCBill would take them.
+    /// Checks the details.
     ///
     /// # Errors
-    /// `customer_invalid` with every problem at once.
+    /// `customer_invalid`, with all problems.
     pub fn checked(self) -> Result<Self> {
         let problems = self.problems();
         if problems.is_empty() {
@@ -218,7 +218,7 @@ impl Customer {
         self.0.get(COUNTRY)?.as_deref()
     }
 
-    /// The members of `customerInfo`. The address is the session's where the page gives none.
+    /// Writes the members of `customerInfo`. `address` is the session's, in case the page gives none.
     pub(super) fn write(&self, body: &mut Object<'_>, address: Option<&str>) {
         for (detail, field) in self.0.iter().zip(&FIELDS) {
             let default = address.filter(|_| field.name == IP_ADDRESS);
@@ -237,7 +237,7 @@ impl Field {
         if self.of_person && redact::typed_card_number(text) {
             Some(CustomerProblemCode::IsCardNumber)
         } else if !text.bytes().all(printable) {
-            // The schema has all of Unicode; the platform refuses what is not ASCII.
+            // The schema allows all of Unicode, but the platform refuses anything but ASCII.
             Some(CustomerProblemCode::Characters)
         } else if text.len() > self.longest {
             Some(CustomerProblemCode::TooLong)
@@ -247,7 +247,7 @@ impl Field {
     }
 }
 
-/// Something before one `@`, and behind it at least two labels, of which the last is not empty.
+/// Whether a text has one `@`, with something before it and a host with a dot after it.
 fn is_email(text: &str) -> bool {
     let Some((user, host)) = split_once(text, "@") else {
         return false;
@@ -257,7 +257,7 @@ fn is_email(text: &str) -> bool {
     !user.is_empty() && has_labels && !contains(host, "@") && !contains(text, " ")
 }
 
-/// Five digits, or nine.
+/// Whether a text is a US postal code of five or nine digits.
 fn is_zip_code(text: &str) -> bool {
     let is_digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     text.split_at_checked(5).is_some_and(|(first, rest)| {
@@ -265,7 +265,7 @@ fn is_zip_code(text: &str) -> bool {
     })
 }
 
-/// The platform knows no other addresses than those of version 4.
+/// Whether a text is an IPv4 address. The platform accepts no others.
 pub(super) fn is_ipv4(text: &str) -> bool {
     let is_part = |part: &[u8]| {
         let is_number = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
@@ -295,7 +295,7 @@ mod tests {
         ("country", "US"),
     ];
 
-    /// With these details in place of the good ones.
+    /// A valid customer with these changes.
     fn customer(change: &[(&str, &str)]) -> Customer {
         let all = || change.iter().chain(&GOOD);
         let find = |name| {

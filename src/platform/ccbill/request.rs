@@ -1,4 +1,4 @@
-//! The requests to the platform: for a payment token, and whether a card needs 3-D Secure.
+//! Requests to the platform: for a payment token, and whether a payment needs 3-D Secure.
 
 use super::customer::is_ipv4;
 use super::{ACCEPT, BASE, Customer};
@@ -10,14 +10,14 @@ use crate::json;
 use crate::platform::Platform;
 use crate::session::{self, Access, AccessInput, Kind, SessionInput};
 
-/// The account of a session. Every number in it is within the platform's range.
+/// The account of a session. Its numbers are within the platform's ranges.
 #[derive(Clone, Debug, Default)]
 pub struct AccountInput {
     /// The account, up to [`LAST_ACCNUM`](super::LAST_ACCNUM).
     pub client_accnum: Option<u32>,
     /// The sub account, up to [`LAST_SUBACC`](super::LAST_SUBACC).
     pub client_subacc: Option<u32>,
-    /// The sub account of payments with 3-D Secure, if they have one of their own.
+    /// The sub account for payments with 3-D Secure, if there is one.
     pub client_subacc_3ds: Option<u32>,
 }
 
@@ -27,27 +27,27 @@ impl AccountInput {
     }
 }
 
-/// A session as the page passes it in: one of the merchant's server, or one of its own back end.
+/// A session, as the page passes it in. It comes from the Cardseal server or from the merchant's own back end.
 #[derive(Clone, Default)]
 pub struct OrderInput {
-    /// What every session has.
+    /// The members that every session has.
     pub common: SessionInput,
     /// The base URL and the access token.
     pub access: AccessInput,
-    /// For whom.
+    /// The account and its sub accounts.
     pub account: AccountInput,
 }
 
 /// Where requests may go.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What the page has chosen. It takes precedence over the session.
+    /// The base URL from the page's options. It takes precedence over the session.
     pub chosen: Option<BaseUrl>,
-    /// Whether the page came from this machine.
+    /// Whether the page is from this machine.
     pub local: bool,
 }
 
-/// A session that was checked.
+/// A checked session.
 #[derive(Clone)]
 pub struct CheckedSession {
     access: Access,
@@ -56,7 +56,7 @@ pub struct CheckedSession {
 }
 
 impl OrderInput {
-    /// The kind of session that a payment token is made with: a card is stored unless the session is for a payment.
+    /// The kind of the session: `payment`, or otherwise a session for storing a card.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.common.kind.as_deref() {
@@ -65,11 +65,11 @@ impl OrderInput {
         }
     }
 
-    /// Checks the session, its age first. The age of a token that is not of the merchant's server is the platform's to
-    /// judge.
+    /// Checks the session, first its age. The age of a token from the merchant's own back end is not known; the
+    /// platform checks it.
     ///
     /// # Errors
-    /// Those of a session; `option_invalid`.
+    /// Those of a session, and `option_invalid`.
     pub fn open(&self, kind: Kind, three_ds: bool, place: &Place, now_ms: f64) -> Result<CheckedSession> {
         self.common.of_server(Platform::CcBill, kind, now_ms)?;
         let access = self.access.open(place.chosen.as_ref(), &[BASE], place.local)?;
@@ -82,12 +82,12 @@ impl OrderInput {
     }
 }
 
-/// The digits of an earlier sale. They have no leading zero, so that they are a number of JSON.
+/// The id of an earlier sale: digits without a leading zero, so that they are also a JSON number.
 #[derive(Clone, Debug)]
 pub struct SubscriptionId(String);
 
 impl SubscriptionId {
-    /// Reads one.
+    /// Checks an id.
     ///
     /// # Errors
     /// `option_invalid`.
@@ -103,9 +103,9 @@ impl SubscriptionId {
     }
 }
 
-/// What a payment token is made of.
+/// What a payment token is for.
 pub enum Source<'a> {
-    /// A card.
+    /// A new card.
     Card {
         /// The card.
         card: &'a Card,
@@ -118,10 +118,10 @@ pub enum Source<'a> {
     Sale(SubscriptionId),
 }
 
-/// The customer's address of a session, if there is one.
+/// Checks the customer's IP address in a session, if there is one.
 ///
 /// # Errors
-/// `session_malformed` if it is not of version 4: the platform knows no other.
+/// `session_malformed` if it is not an IPv4 address. The platform accepts no others.
 pub fn session_address(address: Option<String>) -> Result<Option<String>> {
     if address.as_deref().is_none_or(is_ipv4) {
         Ok(address)
@@ -133,15 +133,15 @@ pub fn session_address(address: Option<String>) -> Result<Option<String>> {
 /// How long a payment token is valid.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Hours.
+    /// In hours.
     pub time_to_live: Option<u32>,
-    /// Charges.
+    /// In charges.
     pub number_of_use: Option<u32>,
 }
 
 impl CheckedSession {
-    /// `POST /payment-tokens/merchant-only`. To `verify` is to have the bank check the security code; without, the code is
-    /// not sent.
+    /// `POST /payment-tokens/merchant-only`. With `verify`, the bank checks the security code; without it, the code
+    /// is not sent.
     #[must_use]
     pub fn payment_token_request(&self, source: &Source<'_>, verify: bool, limits: Limits) -> Request {
         let path = if verify {
@@ -153,7 +153,7 @@ impl CheckedSession {
             body.number("clientAccnum", self.client_accnum.into())
                 .number("clientSubacc", self.client_subacc.into());
             match source {
-                // Digit by digit: it is a number there, and none that JavaScript has.
+                // Written as digits, because JavaScript cannot represent all these numbers.
                 Source::Sale(SubscriptionId(id)) => {
                     body.raw("subscriptionId", id);
                 }
@@ -196,8 +196,8 @@ impl CheckedSession {
         }
     }
 
-    /// `GET /payment-tokens/threeds-required`. The platform's format has the first six and the last four digits of the card
-    /// in the address.
+    /// `GET /payment-tokens/threeds-required`. The platform requires the card's first six and last four digits in
+    /// the URL.
     #[must_use]
     pub fn three_ds_required_request(&self, card: &Card, currency_code: u32) -> Request {
         let number = card.number.expose();

@@ -1,12 +1,12 @@
-//! The result of 3-D Secure in the page, with the checks that the merchant's server makes as well.
+//! The result of 3-D Secure in the page. The merchant's server repeats these checks.
 
 use super::{AccountInput, PaymentToken};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::text::split_once;
 
-/// The texts of a result by their names, with what each has at most. The first three are always there; of the next two
-/// threes one is, by the version of the protocol.
+/// The strings of a result, with the most characters of each. The first three are always required. Of the next six,
+/// either the first or the last three are required, depending on the version of the protocol.
 pub const AUTHENTICATION: [(&str, usize); 12] = [
     ("eci", 2),
     ("protocolVersion", 20),
@@ -22,39 +22,39 @@ pub const AUTHENTICATION: [(&str, usize); 12] = [
     ("authenticationType", 36),
 ];
 
-/// What the platform's script resolves to. Nothing is checked yet.
+/// What the platform's script resolves to, not checked yet.
 #[derive(Clone, Default)]
 pub struct AuthenticationInput {
     /// One letter.
     pub status: Option<String>,
-    /// Whether the customer proved to be the owner of the card.
+    /// Whether the customer was authenticated.
     pub success: Option<bool>,
-    /// Whether it names an error.
+    /// Whether there is an error.
     pub error: bool,
-    /// In the order of [`AUTHENTICATION`]. What is no text is [`UNREADABLE`](crate::lenient::UNREADABLE).
+    /// In the order of [`AUTHENTICATION`]. A value of another type is [`UNREADABLE`](crate::lenient::UNREADABLE).
     pub texts: [Option<String>; AUTHENTICATION.len()],
-    /// Decimal.
+    /// As a decimal number.
     pub amount: Option<String>,
-    /// Number of ISO 4217.
+    /// The numeric ISO 4217 code.
     pub currency: Option<String>,
 }
 
-/// What a session says of the payment.
+/// The payment in a session.
 #[derive(Clone, Debug, Default)]
 pub struct PaymentInput {
     /// The account.
     pub account: AccountInput,
-    /// Decimal.
+    /// As a decimal number.
     pub amount: Option<String>,
-    /// Number of ISO 4217.
+    /// The numeric ISO 4217 code.
     pub currency_code: Option<String>,
 }
 
 impl PaymentInput {
-    /// What the merchant's server charges by, as JSON: the token, with what came of 3-D Secure.
+    /// Returns the JSON for the merchant's server, with which it charges: the token, and the result of 3-D Secure.
     ///
     /// # Errors
-    /// `option_invalid` if the token is of another account; `answer_malformed` with the member at fault.
+    /// `option_invalid` if the token is for another account; `answer_malformed`, with the member at fault.
     pub fn answer(&self, token: &PaymentToken, result: Option<&AuthenticationInput>) -> Result<String> {
         let subacc = self.account.subacc(result.is_some());
         if (Some(token.client_accnum), Some(token.client_subacc)) != (self.account.client_accnum, subacc) {
@@ -72,7 +72,7 @@ impl PaymentInput {
 }
 
 impl AuthenticationInput {
-    /// Whether it succeeded. A failed result is sent as failed, and the server declines it.
+    /// Checks the result, and returns whether authentication succeeded. If not, the server declines the payment.
     fn checked(&self, payment: &PaymentInput) -> Result<bool> {
         let check = |fine, name| {
             if fine {
@@ -134,13 +134,13 @@ impl AuthenticationInput {
     }
 }
 
-/// Whether both are the same number, however many zeros surround it.
+/// Compares decimal numbers, ignoring leading and trailing zeros.
 fn same(one: Option<&str>, other: Option<&str>) -> bool {
     let one = one.and_then(decimal);
     one.is_some() && one == other.and_then(decimal)
 }
 
-/// A decimal number before and behind its point.
+/// Splits a decimal number at its point.
 fn decimal(text: &str) -> Option<(&str, &str)> {
     let (whole, part) = split_once(text, ".").unwrap_or((text, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// What the script resolves to, with these members in place of the usual ones.
+    /// A valid result with these changes.
     fn result(change: &[(&str, &str)]) -> AuthenticationInput {
         let usual = [
             ("status", "Y"),

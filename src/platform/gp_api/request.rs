@@ -1,4 +1,5 @@
-//! The request that makes a payment method of a card. It *is* the card, in clear, and goes to the platform itself.
+//! The request that turns a card into a payment method. It contains the card in clear text and goes to the platform
+//! itself.
 
 use super::{Hosts, VERSION, VERSION_HEADER};
 use crate::card::Card;
@@ -9,11 +10,11 @@ use crate::platform::Platform;
 use crate::random::Random;
 use crate::session::{self, Access, Kind, SessionInput};
 
-/// The official library's value: the platform names no other that it takes.
+/// The value of the official library. The platform documents no other.
 const LIBRARY: &str = "javascript;version=5.0.1";
 
-/// Every host that a session may name. The last is of the platform under another name, which the official libraries know;
-/// it is not an environment of ours.
+/// Every host that a session may name. The official libraries also know the last one, where the platform has
+/// another name; it is not one of our environments.
 const PUBLISHED: [&str; 5] = [
     Hosts::SANDBOX,
     Hosts::PRODUCTION,
@@ -22,14 +23,14 @@ const PUBLISHED: [&str; 5] = [
     "https://apis.sandbox.boipagateway.com/ucp",
 ];
 
-/// A session as the page passes it in: one of the merchant's server, or a token from its own back end.
+/// A session, as the page passes it in. It comes from the Cardseal server or from the merchant's own back end.
 #[derive(Clone, Default)]
 pub struct AccessInput {
-    /// What every session has.
+    /// The members that every session has.
     pub common: SessionInput,
     /// The base URL and the access token.
     pub access: session::AccessInput,
-    /// The merchant's reference of the payment method.
+    /// The merchant's reference for the payment method.
     pub reference: Option<String>,
     /// The merchant's account.
     pub account_name: Option<String>,
@@ -38,22 +39,22 @@ pub struct AccessInput {
 /// The page's options for the request.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// In place of the session's reference.
+    /// Replaces the session's reference.
     pub reference: Option<String>,
-    /// Whether a network token is wanted instead of a single-use token.
+    /// Whether to ask for a network token instead of a single-use token.
     pub network_token: bool,
 }
 
 /// Where requests may go.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What the page has chosen. It takes precedence over the session.
+    /// The base URL from the page's options. It takes precedence over the session.
     pub chosen: Option<BaseUrl>,
-    /// Whether the page came from this machine.
+    /// Whether the page is from this machine.
     pub local: bool,
 }
 
-/// Everything but the card.
+/// The request without the card.
 #[derive(Clone)]
 pub struct Tokenize {
     access: Access,
@@ -63,11 +64,11 @@ pub struct Tokenize {
 }
 
 impl AccessInput {
-    /// Checks the session, its age first. The age of a token that is not of the merchant's server is the platform's to
-    /// judge. Without a reference a random one is made, as in the official library.
+    /// Checks the session, first its age. The age of a token from the merchant's own back end is not known; the
+    /// platform checks it. A missing reference becomes a random one, as in the official library.
     ///
     /// # Errors
-    /// Those of a session; `option_invalid`; `random_unavailable`.
+    /// Those of a session, `option_invalid` and `random_unavailable`.
     pub fn open(
         self,
         options: Options,

@@ -1,4 +1,4 @@
-//! What the checkout host answered, as typed results. HTTP status and body status both count.
+//! Reads the checkout host's answers. The HTTP status and the status in the body both count.
 
 use super::signature::{self, Candidate};
 use crate::crypto::public_key::PublicKey;
@@ -8,13 +8,13 @@ use crate::platform::lenient::UNREADABLE;
 use crate::redact;
 use crate::text::contains;
 
-/// A number or a text, as printed in an answer.
+/// A number or a string in an answer.
 ///
-/// GreenPay echoes a `requestId` with the JSON type it was sent with, and its `status` is a number in most answers and a
-/// word (`DELETED`, `SUCCESS`, `FAIL`) in others. The signed string contains it as printed.
+/// GreenPay returns a `requestId` with the JSON type of the request. `status` is a number in most answers, and a word
+/// (`DELETED`, `SUCCESS`, `FAIL`) in others. The signed string contains both as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scalar {
-    /// An integer. The platform prints no other numbers here.
+    /// An integer. The platform sends no other numbers here.
     Integer(i64),
     /// A text.
     Text(String),
@@ -30,7 +30,7 @@ impl Scalar {
         }
     }
 
-    /// The value as printed.
+    /// The value as it is in the answer.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -40,14 +40,14 @@ impl Scalar {
     }
 }
 
-/// The members of an answer of `/tokenize` or `/tokenize/update` that are read. Also sent to the webhook `/newCard`.
+/// The members of an answer of `/tokenize` or `/tokenize/update`, and of the webhook `/newCard`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenAnswer {
     /// 201 on success, inside an HTTP 200.
     pub status: Scalar,
-    /// The echo of the order's `requestId`.
+    /// The order's `requestId`.
     pub request_id: Option<Scalar>,
-    /// `result.token`, a UUID. Always the one to store, also after an update.
+    /// `result.token`, a UUID. Store it, also after an update.
     pub token: Option<String>,
     /// `result.bin`: the first six digits.
     pub bin: Option<String>,
@@ -55,24 +55,24 @@ pub struct TokenAnswer {
     pub last4: Option<String>,
     /// `expiration_date`, as `YYMM`.
     pub expiry: Option<String>,
-    /// `Visa`, `Mastercard`, or `nd` for not determined.
+    /// `Visa`, `Mastercard`, or `nd` if it is not known.
     pub brand: Option<String>,
-    /// The nickname that was in the card.
+    /// The nickname that was sent with the card.
     pub nickname: Option<String>,
     /// `cardHolder`, in later versions of the platform only.
     pub holder: Option<String>,
-    /// The texts of a refusal, joined with `; `.
+    /// The error messages, joined with `; `.
     pub errors: String,
-    /// `_signature`, over `status` and `requestId` only.
+    /// `_signature`, which covers only `status` and `requestId`.
     pub signature: Option<String>,
 }
 
-/// The members of an answer of `/kount`, `/` or `/tokenPayment` that are read. Also sent to the webhook `/`.
+/// The members of an answer of `/kount`, `/` or `/tokenPayment`, and of the webhook `/`.
 ///
-/// A member that decides and cannot be read is [`UNREADABLE`].
+/// If a member that decides the outcome has the wrong type, it is [`UNREADABLE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentAnswer {
-    /// 200 approved, 500 declined or refused.
+    /// 200 for approved, 500 for declined or refused.
     pub status: Scalar,
     /// The order's `orderReference`.
     pub order_id: Option<Scalar>,
@@ -84,13 +84,13 @@ pub struct PaymentAnswer {
     pub brand: Option<String>,
     /// `result.success`: whether the bank approved.
     pub success: Option<bool>,
-    /// `result.resp_code`: `00` for approved, else the bank's reason.
+    /// `result.resp_code`: `00` for approved, otherwise the bank's reason.
     pub bank_code: Option<String>,
-    /// `result.reserved_private4`: the bank's text on a decline.
+    /// `result.reserved_private4`: the bank's message about a decline.
     pub bank_text: Option<String>,
-    /// The texts of a refusal, joined with `; `.
+    /// The error messages, joined with `; `.
     pub errors: String,
-    /// `_signature`, by analogy with the tokenization over `status` and `orderId`.
+    /// `_signature`. It probably covers `status` and `orderId`, by analogy with tokenization.
     pub signature: Option<String>,
 }
 
@@ -117,12 +117,12 @@ impl Verified {
     }
 }
 
-/// A stored card, as the platform describes it.
+/// A stored card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardToken {
-    /// The platform's token: the one to keep, also after an update.
+    /// The platform's token. Store it, also after an update.
     pub token: String,
-    /// As the platform prints it, in lower case; nothing for "not determined".
+    /// The platform's name of the brand, in lower case. `None` if the platform does not know it.
     pub brand: Option<String>,
     /// First six digits.
     pub bin: Option<String>,
@@ -130,11 +130,11 @@ pub struct CardToken {
     pub last4: Option<String>,
     /// Month and four-digit year.
     pub expiry: Option<(u8, u16)>,
-    /// The name on the card, where the platform returns it.
+    /// The name on the card, if the platform returns it.
     pub holder: Option<String>,
     /// The nickname.
     pub nickname: Option<String>,
-    /// The echo of the order's `requestId`, as printed.
+    /// The order's `requestId`, as it is in the answer.
     pub request_id: Option<String>,
     /// The signature check. The signature does not cover the token.
     pub signature: Verified,
@@ -143,10 +143,10 @@ pub struct CardToken {
 /// Reads the answer of `/tokenize` or `/tokenize/update`.
 ///
 /// # Errors
-/// `platform_rejected` with the platform's code where it is a known one; `answer_malformed`.
-/// A wrong or missing signature is no error here: see [`CardToken::signature`].
+/// `platform_rejected`, with our code if the message is a known one; `answer_malformed`. A wrong or missing
+/// signature is not an error here: check [`CardToken::signature`].
 pub fn read_token(key: &PublicKey, http_status: u16, answer: &TokenAnswer) -> Result<CardToken> {
-    // It moves no money: the same digits as a text are the same status.
+    // No money moves, so a string with these digits is accepted, too.
     let stored = matches!(answer.status.text().as_str(), "200" | "201");
     let success = (200..300).contains(&http_status) && stored;
     let token = answer.token.as_deref().filter(|token| !token.is_empty());
@@ -177,7 +177,7 @@ pub enum Outcome {
     /// The bank or the platform declined; nothing was charged.
     Declined,
     #[default]
-    /// The answer does not say. The platform's notification will; charging again could charge twice.
+    /// The answer does not say. Wait for the platform's notification; another charge could be a second one.
     Unknown,
 }
 
@@ -200,7 +200,7 @@ pub struct Decline {
     pub code: Option<String>,
     /// Our stable code for it.
     pub reason: &'static str,
-    /// The bank's text, masked.
+    /// The bank's message, with card numbers masked.
     pub message: String,
 }
 
@@ -210,44 +210,44 @@ object!(Decline, decline, {
     "message" = &decline.message,
 });
 
-/// The answer to a payment.
+/// A payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     /// The outcome.
     pub outcome: Outcome,
-    /// The merchant's reference, as printed in `orderId`.
+    /// The merchant's reference, from `orderId`.
     pub order_reference: Option<String>,
     /// The authorization, needed to void or refund.
     pub authorization: Option<String>,
-    /// Brand, in lower case.
+    /// The brand, in lower case.
     pub brand: Option<String>,
     /// Last four digits.
     pub last4: Option<String>,
     /// Why it was declined.
     pub decline: Option<Decline>,
-    /// The signature check. What the signature covers is inferred for payments.
+    /// The signature check. For payments, the platform does not document what the signature covers.
     pub signature: Verified,
 }
 
 /// Reads the answer of `/kount`, `/` or `/tokenPayment`.
 ///
 /// # Errors
-/// `platform_rejected` where the platform refused the request before any bank saw it (unknown session, wrong
-/// token, not decryptable, …). A decline is no error, and neither is an answer that says nothing.
+/// `platform_rejected` if the platform refused the request before it asked a bank (unknown session, wrong token,
+/// decryption failed, …). A decline is not an error, and neither is an answer that does not say the outcome.
 pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -> Result<Payment> {
     let signed = answer.signature.as_deref().zip(answer.order_id.as_ref());
     let by = signed.and_then(|(signature, id)| {
         signature::verify(key, Candidate::PAYMENT, &answer.status, id, signature)
     });
     let said = answer.bank_code.as_deref();
-    // What the bank said and nobody can read is neither its approval nor its decline.
+    // A bank's answer that cannot be read is neither an approval nor a decline.
     let unreadable = said == Some(UNREADABLE);
     let bank_code = said.filter(|code| !code.is_empty() && !unreadable);
     let body_ok = answer.status.integer() == Some(200);
     let http_ok = (200..300).contains(&http_status);
     let bank_ok = !unreadable && answer.success != Some(false) && bank_code.is_none_or(|code| code == "00");
-    // Whoever reads "declined" or "refused" charges again, so both are said only where nothing speaks for an
-    // approval: not the bank, not the body's status, not an authorization.
+    // After "declined" or "refused", the shopper pays again. So both need an answer without any sign of an
+    // approval: from the bank, in the body's status, or as an authorization.
     let approval = unreadable
         || answer.success == Some(true)
         || bank_code == Some("00")
@@ -261,7 +261,7 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
         (_, false, _) if !approval && platform_code(&answer.errors).is_some() => {
             return Err(refusal(http_status, &answer.status, &answer.errors));
         }
-        // Contradictions: an approval inside a failure, a decline inside a success, a failure without a reason.
+        // Contradictory answers: an approval inside a failure, a decline inside a success, a failure without a reason.
         _ => Outcome::Unknown,
     };
     let decline = (outcome == Outcome::Declined).then(|| Decline {
@@ -284,12 +284,12 @@ pub fn read_payment(key: &PublicKey, http_status: u16, answer: &PaymentAnswer) -
     })
 }
 
-/// The platform's documented error texts, by a part of each in lower case, and our stable codes for them.
+/// Parts of the platform's documented error messages, in lower case, with our codes for them.
 const TEXTS: &[(&str, &str)] = &[
     ("bank entity doesn't exist", "terminal_unknown"),
     ("merchant doesn't exist", "merchant_unknown"),
     ("invalid_pan", "invalid_pan"),
-    // The platform's own wording for a card that it could not decrypt.
+    // The platform's message for a card that it could not decrypt.
     ("session not exists or is wrong", "not_decryptable"),
     ("session not found", "session_not_found"),
     ("invalid card token", "invalid_card_token"),
@@ -299,7 +299,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("not ready for reversion", "too_late"),
 ];
 
-/// Our stable code for one of the platform's error texts.
+/// Our code for one of the platform's error messages.
 #[must_use]
 pub fn platform_code(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_lowercase();
@@ -309,7 +309,7 @@ pub fn platform_code(text: &str) -> Option<&'static str> {
         .map(|(_, code)| *code)
 }
 
-/// Our stable code for a bank's response code.
+/// Our code for a bank's response code.
 #[must_use]
 fn decline_reason(code: &str) -> &'static str {
     match code {
@@ -355,7 +355,7 @@ fn brand(text: &str) -> Option<String> {
     known.then(|| text.to_ascii_lowercase())
 }
 
-/// Digits of the expected length only, so that nothing longer is ever passed on.
+/// Returns digits only if they have the expected length, so that a whole card number is never passed on.
 fn digits(text: Option<&str>, length: std::ops::RangeInclusive<usize>) -> Option<String> {
     let text = text?;
     (length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.into())
@@ -397,7 +397,7 @@ mod tests {
         }
     }
 
-    /// Every combination of what an answer can say of an approval: only those without a contradiction are one.
+    /// Tries every combination of the members that can say whether a payment was approved.
     #[test]
     fn no_contradiction_is_read_as_a_decline_or_a_refusal() {
         for http in [200, 500, 502] {

@@ -1,4 +1,4 @@
-//! Requests to the checkout host, or to the merchant's own server that relays them.
+//! Requests to the checkout host, or to the merchant's server, which relays them.
 
 use super::Packed;
 use crate::error::{Code, Result};
@@ -7,7 +7,7 @@ use crate::http::Request;
 use crate::platform::Platform;
 use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
 
-/// Where the checkout host is.
+/// The checkout host, by environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hosts {
     /// The platform's sandbox.
@@ -19,7 +19,7 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// Base URL of the checkout host, without a slash at the end.
+    /// The base URL of the checkout host, without a slash at the end.
     #[must_use]
     pub fn checkout(&self) -> &str {
         match self {
@@ -39,7 +39,7 @@ pub enum Verb {
     UpdateToken,
     /// Charge a card.
     Pay {
-        /// With a session of the Kount collector.
+        /// Whether there is a session of the Kount collector.
         kount: bool,
     },
 }
@@ -60,18 +60,18 @@ impl Verb {
 /// Where the encrypted card is sent.
 #[derive(Clone)]
 pub enum Target {
-    /// The merchant's server, which relays it; the platform's session never leaves it.
+    /// The merchant's server, which relays it. The platform's session never leaves the server.
     Relay {
         /// Base URL of the server.
         server: String,
         /// The server's id of the session.
         session: String,
-        /// Lets the server recognize a payment that is sent twice.
+        /// The server makes a payment only once for each key.
         idempotency_key: Option<String>,
     },
     /// The checkout host itself.
     Direct {
-        /// Where it is.
+        /// The checkout host.
         hosts: Hosts,
         /// The order's session.
         session: String,
@@ -80,26 +80,26 @@ pub enum Target {
     },
 }
 
-/// A session as the page passes it in: one of the merchant's server, or the platform's own order.
+/// A session, as the page passes it in. It comes from the Cardseal server, or is the platform's own order.
 #[derive(Clone, Debug, Default)]
 pub struct OrderInput {
-    /// What every session has.
+    /// The members that every session has.
     pub common: SessionInput,
     /// The order's session.
     pub session: Option<String>,
     /// The order's token.
     pub token: Option<String>,
-    /// Where the checkout host is.
+    /// The checkout host, by environment.
     pub checkout_url: Option<String>,
-    /// The token of the card that is replaced.
+    /// The token whose card is replaced.
     pub card_token: Option<String>,
 }
 
 impl OrderInput {
-    /// Who gets the encrypted card. Everything of the session is checked, its age first, before a card is encrypted.
+    /// Checks the session, first its age, and returns where to send the encrypted card.
     ///
     /// # Errors
-    /// Those of a session; `session_host_refused`.
+    /// Those of a session, and `session_host_refused`.
     pub fn target(
         &self,
         kind: Kind,
@@ -154,7 +154,7 @@ pub struct Place<'a> {
     pub hosts: &'a Hosts,
     /// The merchant's server.
     pub server: &'a BaseUrl,
-    /// Whether the page came from this machine.
+    /// Whether the page is from this machine.
     pub local: bool,
 }
 
@@ -174,7 +174,7 @@ impl Verb {
             body.text("session", session)
                 .text("ld", &packed.ld)
                 .text("lk", &packed.lk);
-            // The server has to choose the platform's path.
+            // The server needs this to choose the platform's path.
             if relayed && self == (Self::Pay { kount: true }) {
                 body.flag("kount", true);
             }

@@ -1,15 +1,14 @@
 //! GreenPay's `_signature`.
 //!
-//! RSASSA-PKCS1-v1_5 with SHA-256 by the same key pair that unwraps `lk`, in hex, over a short string of two
-//! fields. **It covers those two fields only**: neither the card token nor an amount nor a time. A signed
-//! answer that a browser hands on proves nothing about the token in it.
+//! RSASSA-PKCS1-v1_5 with SHA-256, in hex, with the key pair that also unwraps `lk`. **It covers only two fields**,
+//! not the card token, the amount or the time. If a signed answer comes from a browser, it proves nothing about its
+//! token.
 
 use super::Scalar;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::rsa_verify;
 
-/// What may have been signed. A client in the field confirms the first; the others are inferred from it. Change them here
-/// alone.
+/// What the platform may have signed. A real client confirms the first; the others are inferred from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// `status:<status>,requestId:<requestId>`: tokenize, update and delete.
@@ -21,12 +20,12 @@ pub enum Candidate {
 }
 
 impl Candidate {
-    /// What may be signed in a tokenization, an update or a deletion.
+    /// For tokenizations, updates and deletions.
     pub const TOKEN: &'static [Self] = &[Self::RequestId];
-    /// What may be signed in a payment.
+    /// For payments.
     pub const PAYMENT: &'static [Self] = &[Self::OrderId, Self::OrderReference];
 
-    /// The field signed beside `status`.
+    /// The field that is signed together with `status`.
     #[must_use]
     pub const fn field(self) -> &'static str {
         match self {
@@ -36,14 +35,14 @@ impl Candidate {
         }
     }
 
-    /// The signed string, with the values as printed in the answer.
+    /// Returns the signed string, with the values as they are in the answer.
     #[must_use]
     pub fn signed_string(self, status: &Scalar, id: &Scalar) -> String {
         ["status:", &status.text(), ",", self.field(), ":", &id.text()].concat()
     }
 }
 
-/// The first candidate whose string the signature matches.
+/// Returns the first candidate that the signature matches.
 #[must_use]
 pub fn verify(
     key: &PublicKey,

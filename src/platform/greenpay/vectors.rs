@@ -1,4 +1,4 @@
-//! The byte-exact vectors of `tests/vectors/greenpay.json`, natively and in a browser.
+//! Tests with the byte-exact vectors of `tests/vectors/greenpay.json`, natively and in a browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,7 @@ fn bytes(value: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// Hands out what it was given, then fails.
+/// Returns the given bytes, then fails.
 struct Script(Vec<u8>);
 
 impl Random for Script {
@@ -52,7 +52,7 @@ impl Random for Script {
     }
 }
 
-/// Drawn bytes for the pair, then filler from the system.
+/// Returns the given bytes for key and counter, then random padding.
 struct Then(Script);
 
 impl Random for Then {
@@ -122,7 +122,7 @@ fn every_counter_and_wrapped_text_in_our_range_is_byte_exact() {
 
 #[test]
 fn a_drawn_pair_gives_the_vectors_ld() {
-    // What the packer itself draws: sixteen bytes of key, then the counter in its form.
+    // The random bytes: sixteen for the key, then those of the counter.
     let vectors = vectors();
     let mut made = 0;
     for vector in list(&vectors, "aes_ctr") {
@@ -156,7 +156,7 @@ fn the_wrap_is_byte_exact_with_the_vectors_filler() {
         let key = key(&vectors, vector["key"].as_str().unwrap());
         let sealed = rsa_wrap::encrypt(&key, text.as_bytes(), &mut Script(filler)).unwrap();
         let expected = STANDARD.decode(vector["lk_base64"].as_str().unwrap()).unwrap();
-        // Older clients drop leading zeros of the ciphertext; ours never does.
+        // Older clients omit leading zeros of the ciphertext; this one does not.
         assert_eq!(sealed.len(), key.modulus_bytes());
         assert_eq!(
             sealed.split_at(sealed.len() - expected.len()).1,
@@ -298,7 +298,7 @@ fn the_array_counter_needs_room_and_is_refused_before_encrypting() {
 
 #[test]
 fn without_randomness_there_is_an_error_at_every_draw() {
-    // Key, counter byte (255 drawn again), padding: the source fails at each of them in turn.
+    // The source fails in turn at the key, the counter byte (255 is drawn again) and the padding.
     let greenpay = GreenPay::new(key(&vectors(), "t1024"));
     for drawn in [0, 15, 16, 17, 18, 40, 70] {
         let mut random = Script(vec![255; drawn]);

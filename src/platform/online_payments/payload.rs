@@ -1,4 +1,4 @@
-//! What is encrypted.
+//! The plaintext of `encryptedCustomerInput`.
 
 use crate::card::{Card, Field, Secret};
 use crate::error::Result;
@@ -9,16 +9,16 @@ use zeroize::Zeroizing;
 /// What a card is encrypted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// To become a token.
+    /// To store it as a token.
     Tokenize,
-    /// To be charged.
+    /// To charge it.
     Payment {
-        /// Whether a token is wanted as well.
+        /// Whether to store the card as well.
         tokenize: bool,
     },
 }
 
-/// A card's fields as the platform takes them.
+/// A card's fields in the platform's format.
 pub struct Values {
     number: Secret,
     holder: Secret,
@@ -27,7 +27,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// Of a card. The product says whether its year has two digits.
+    /// Formats a card. The product decides whether the year has two digits.
     #[must_use]
     pub fn new(card: &Card, short_year: bool) -> Self {
         let (month, year) = (u16::from(card.expiry.month()), card.expiry.year());
@@ -46,7 +46,7 @@ impl Values {
         }
     }
 
-    /// One of them.
+    /// Returns the value of a field.
     #[must_use]
     pub fn get(&self, field: Field) -> &str {
         match field {
@@ -59,7 +59,7 @@ impl Values {
     }
 }
 
-/// The text that is encrypted, in the order of the platform's own client.
+/// The plaintext. Its members have the order of the platform's own client.
 pub struct Payload<'a> {
     /// The platform's id of the session.
     pub client_session_id: &'a str,
@@ -67,7 +67,7 @@ pub struct Payload<'a> {
     pub product: u64,
     /// The purpose.
     pub purpose: Use,
-    /// What the platform is told of the browser, as JSON.
+    /// The browser's data, as JSON.
     pub device: &'a str,
     /// The card.
     pub values: &'a Values,
@@ -79,7 +79,7 @@ enum Value<'a> {
 }
 
 impl Payload<'_> {
-    /// As JSON.
+    /// Returns the JSON.
     #[must_use]
     pub fn plaintext(&self, nonce: &str) -> Zeroizing<String> {
         let text = |field| Value::Text(self.values.get(field));
@@ -92,7 +92,7 @@ impl Payload<'_> {
         ];
         let values = match self.purpose {
             Use::Tokenize => &values[..],
-            // Only where a token is asked for, the product is one of the values.
+            // The product is among the values only in a token request.
             Use::Payment { .. } => values.split_last().map_or(&[][..], |(_, card)| card),
         };
         json::object(|object| {
@@ -118,7 +118,7 @@ impl Payload<'_> {
     }
 }
 
-/// Makes every payload another.
+/// Returns a random nonce, which makes every payload unique.
 ///
 /// # Errors
 /// `random_unavailable`.

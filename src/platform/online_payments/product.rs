@@ -1,10 +1,10 @@
-//! Fields of a product as the platform describes them: how a value is shown, and what it has to fulfil.
+//! The fields of a product, as the platform describes them: how a value is shown, and how it is validated.
 
 use crate::card::{self, Field, ProblemCode};
 use crate::error::Result;
 use crate::text::{contains, split_once};
 
-/// The fields of a card by the platform's names.
+/// Returns the field of a card with this name of the platform.
 #[must_use]
 pub fn card_field(id: &str) -> Option<Field> {
     match id {
@@ -16,21 +16,20 @@ pub fn card_field(id: &str) -> Option<Field> {
     }
 }
 
-/// What the rules need of JavaScript.
+/// What the rules need from JavaScript.
 pub trait Language {
-    /// Whether the pattern is found in the text. A pattern that is none here, such as one of another language, is left to
-    /// the platform: true.
+    /// Whether the text matches the pattern. True if JavaScript cannot read the pattern; then the platform checks it.
     fn matches(&self, pattern: &str, text: &str) -> bool;
-    /// The value of a text as a number; NaN if it has none.
+    /// Converts a text to a number, or to NaN.
     fn number(&self, text: &str) -> f64;
-    /// This month, by the local calendar: twelve times the year, and the months of the year that have passed.
+    /// Returns the current month in local time, as twelve times the year plus the months since January.
     ///
     /// # Errors
-    /// `type_invalid` if the page's clock gives no time.
+    /// `type_invalid` if the page's clock does not return a time.
     fn month(&self) -> Result<f64>;
 }
 
-/// What a value has to fulfil.
+/// A rule for a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Validator {
     /// A check digit.
@@ -39,22 +38,22 @@ pub enum Validator {
     Iban,
     /// From this month to 25 years from now.
     ExpirationDate,
-    /// So many UTF-16 units.
+    /// The fewest and the most UTF-16 units.
     Length(f64, f64),
-    /// A number.
+    /// The smallest and the largest number.
     Range(f64, f64),
-    /// A JavaScript pattern. The platform checks what cannot be read as one.
+    /// A JavaScript pattern. `None` if the platform's pattern cannot be read; then the platform checks it.
     RegularExpression(Option<String>),
     /// An e-mail address.
     EmailAddress,
-    /// One of these.
+    /// One of these values.
     FixedList(Vec<String>),
-    /// Yes.
+    /// The value `true`.
     TermsAndConditions,
 }
 
 impl Validator {
-    /// The platform's name.
+    /// The platform's name of the rule.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -70,10 +69,10 @@ impl Validator {
         }
     }
 
-    /// Whether a value fulfils it.
+    /// Whether a value is valid.
     ///
     /// # Errors
-    /// `type_invalid` if the page's clock gives no time.
+    /// `type_invalid` if the page's clock does not return a time.
     pub fn takes(&self, value: &str, language: &impl Language) -> Result<bool> {
         let within = |number: f64, least: &f64, most: &f64| number >= *least && number <= *most;
         Ok(match self {
@@ -96,23 +95,23 @@ impl Validator {
     }
 }
 
-/// What a field has to fulfil, in the platform's order.
+/// The rules of a field, in the platform's order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Restrictions {
-    /// Whether there must be a value.
+    /// Whether a value is required.
     pub required: bool,
-    /// What a value that is there has to fulfil.
+    /// The rules for a value that is not empty.
     pub validators: Vec<Validator>,
 }
 
-/// The name of what a value must be before all else.
+/// The name of the rule that a value is required.
 const REQUIRED: &str = "required";
 
 impl Restrictions {
-    /// Names of what an unmasked value does not fulfil.
+    /// Returns the names of the rules that an unmasked value fails.
     ///
     /// # Errors
-    /// `type_invalid` if the page's clock gives no time.
+    /// `type_invalid` if the page's clock does not return a time.
     pub fn failed(&self, value: &str, language: &impl Language) -> Result<Vec<&'static str>> {
         if value.is_empty() {
             return Ok(self.required.then_some(REQUIRED).into_iter().collect());
@@ -127,7 +126,7 @@ impl Restrictions {
     }
 }
 
-/// Our code for a field of a card that does not fulfil what has this name.
+/// Returns our code for a card field that fails the rule with this name.
 #[must_use]
 pub fn problem(field: Field, failed: &str) -> ProblemCode {
     use ProblemCode as Code;
@@ -149,7 +148,7 @@ pub fn problem(field: Field, failed: &str) -> ProblemCode {
     }
 }
 
-/// Whether a product has the year of the expiry date with two digits, by that field's mask or else by its pattern.
+/// Whether the expiry date of a product has a year of two digits, from the field's mask or else its pattern.
 #[must_use]
 pub fn short_year(mask: Option<&str>, pattern: Option<&str>, language: &impl Language) -> bool {
     match mask.filter(|mask| !mask.is_empty()) {
@@ -158,19 +157,19 @@ pub fn short_year(mask: Option<&str>, pattern: Option<&str>, language: &impl Lan
     }
 }
 
-/// What a mask makes of a typed text.
+/// Typed text with a mask applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masked {
-    /// What is shown.
+    /// The text to show.
     pub text: String,
-    /// What is in it without decoration.
+    /// The text without decoration.
     pub value: String,
-    /// Where the caret belongs, in UTF-16 units; at the end, if nothing says otherwise.
+    /// The caret, in UTF-16 units.
     pub caret: usize,
 }
 
-/// Masks a typed text, in which the caret stood behind so many UTF-16 units. What the mask has between `{{` and `}}` is a place
-/// for a character, a digit if it is `9`; all else is decoration.
+/// Applies a mask to typed text. `caret` is in UTF-16 units. Characters between `{{` and `}}` in the mask are
+/// places for typed characters, `9` only for digits. Everything else is decoration.
 #[must_use]
 pub fn masked(mask: &str, text: &str, caret: f64) -> Masked {
     let mut masked = Masked::default();
@@ -183,7 +182,7 @@ pub fn masked(mask: &str, text: &str, caret: f64) -> Masked {
             inside = slot == '{';
             continue;
         }
-        // A stored number has letters in the place of digits.
+        // In a stored number, `X` can replace a digit.
         let stands = |c: &char| slot != '9' || c.is_ascii_digit() || *c == 'X';
         while let Some(passed) = typed.next_if(|c| inside && !stands(c)) {
             before += passed.len_utf16();
@@ -201,7 +200,7 @@ pub fn masked(mask: &str, text: &str, caret: f64) -> Masked {
         let put = if inside { next } else { slot };
         masked.text.push(put);
         shown += put.len_utf16();
-        // Decoration may be there already.
+        // The text may already contain the decoration.
         if inside || next == slot {
             typed.next();
             before += next.len_utf16();
@@ -215,19 +214,19 @@ fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// What JavaScript's `\s` is.
+/// Whether JavaScript's `\s` matches the character.
 fn is_blank(c: char) -> bool {
     c != '\u{85}' && (c.is_whitespace() || c == '\u{feff}')
 }
 
-/// At least two digits, with spaces and hyphens between them.
+/// Whether the check digit is right. The number has at least two digits; spaces and hyphens are ignored.
 fn luhn(value: &str) -> bool {
     let digits = value.chars().filter(|c| !is_blank(*c) && *c != '-');
     let every = digits.clone().all(|c| c.is_ascii_digit());
     every && digits.clone().count() > 1 && card::luhn(digits.map(|c| u32::from(c) - u32::from('0')))
 }
 
-/// Of two digits of a month and two to four of a year twelve times the year, and the months of it that have passed.
+/// Converts two digits of a month and two to four of a year to twelve times the year plus the months since January.
 fn months(value: &str) -> Option<f64> {
     if !matches!(value.len(), 4..=6) || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -240,8 +239,8 @@ fn months(value: &str) -> Option<f64> {
         .then(|| 12.0 * f64::from(year) + f64::from(month) - 1.0)
 }
 
-/// ISO 13616: two letters, two check digits and 11 to 30 more characters; moved to the end, the first four make the number's
-/// remainder by 97 one.
+/// Whether a text is a valid IBAN (ISO 13616): two letters, two check digits and 11 to 30 more characters. With the
+/// first four characters moved to the end, the remainder of a division by 97 is 1.
 fn iban(value: &str) -> bool {
     let text: Vec<u8> = value
         .chars()
@@ -263,7 +262,7 @@ fn iban(value: &str) -> bool {
     fine && remainder == 1
 }
 
-/// A name, one `@`, and a host with a dot inside it. No spaces.
+/// Whether a text has a name, one `@`, a host with a dot inside, and no spaces.
 fn email_address(value: &str) -> bool {
     let Some((name, host)) = split_once(value, "@") else {
         return false;

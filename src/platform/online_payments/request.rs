@@ -8,21 +8,21 @@ use crate::http::Request;
 use crate::json;
 use crate::session::{self, Kind};
 
-/// Which hosts a session may name.
+/// The hosts that a session may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// All published ones.
+    /// All published hosts.
     #[default]
     Published,
-    /// Those of the sandbox.
+    /// The hosts of the sandbox.
     Sandbox,
-    /// Those of the live platform.
+    /// The hosts of the live platform.
     Production,
     /// Another base URL.
     Custom(BaseUrl),
 }
 
-/// PAYONE's, and the same platform under Worldline's name: two of the sandbox, and two of the live platform.
+/// The hosts of PAYONE and of Worldline for the same platform: two for the sandbox, then two for the live platform.
 const PUBLISHED: [&str; 4] = [
     "https://payment.preprod.payone.com",
     "https://payment.preprod.direct.worldline-solutions.com",
@@ -42,31 +42,32 @@ impl Hosts {
     }
 }
 
-/// What a session at the client API has, nothing checked yet.
+/// A session of the client API, not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct ClientSessionInput {
     /// The platform's id of the session.
     pub client_session_id: Option<String>,
     /// The platform's id of the customer.
     pub customer_id: Option<String>,
-    /// Where the client API is.
+    /// The URL of the client API.
     pub client_api_url: Option<String>,
 }
 
-/// A session at the client API.
+/// A checked session of the client API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSession {
     /// The platform's id.
     pub id: String,
-    /// What every address begins with.
+    /// The start of every URL.
     base: String,
 }
 
 impl ClientSessionInput {
-    /// The session, if it names one of those hosts, or this machine where `local` says that the page came from it.
+    /// Checks the session. Its host must be one of `hosts`, or this machine if `local` says that the page is from this
+    /// machine.
     ///
     /// # Errors
-    /// `session_malformed` with the member at fault; `session_host_refused`.
+    /// `session_malformed`, with the member at fault; `session_host_refused`.
     pub fn open(&self, hosts: &Hosts, local: bool) -> Result<ClientSession> {
         let id = |value: &Option<String>, name| {
             let value = value.clone().ok_or_else(|| session::malformed(name))?;
@@ -80,7 +81,7 @@ impl ClientSessionInput {
             .as_deref()
             .ok_or_else(|| session::malformed(URL))?;
         let url = BaseUrl::of_session(url, URL, &hosts.known(), local, Code::SessionMalformed)?;
-        // The platform's own client takes no other path, and adds this one where there is none.
+        // Like the platform's own client: no other path is allowed, and a missing one is added.
         let path = match url.path() {
             "" => "/client/v1/",
             "/client" => "/v1/",
@@ -93,7 +94,7 @@ impl ClientSessionInput {
     }
 }
 
-/// What is bought, in the terms that decide which products are offered.
+/// The purchase, as far as it decides which products the platform offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purchase {
     country_code: Option<String>,
@@ -103,10 +104,10 @@ pub struct Purchase {
 }
 
 impl Purchase {
-    /// Country and currency in two and three capital letters; the amount is in minor units.
+    /// Checks a purchase. The country has two, the currency three capital letters; the amount is in minor units.
     ///
     /// # Errors
-    /// `option_invalid` with the member at fault.
+    /// `option_invalid`, with the member at fault.
     pub fn new(
         country_code: Option<String>,
         amount: Option<u64>,
@@ -127,7 +128,7 @@ impl Purchase {
         })
     }
 
-    /// Letters and digits only: nothing of it has to be encoded.
+    /// Returns the query. It has only letters and digits, so nothing needs encoding.
     fn query(&self) -> String {
         let mut query = String::from("isRecurring=");
         query.push_str(if self.is_recurring { "true" } else { "false" });
@@ -146,17 +147,17 @@ impl Purchase {
     }
 }
 
-/// What every call tells of the browser.
+/// The browser's data, which every call contains.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
-    /// Inner width and height, with an `x` between them.
+    /// Inner width and height, for example `1400x900`.
     pub screen_size: Option<String>,
-    /// The browser's own name.
+    /// The `User-Agent`.
     pub user_agent: Option<String>,
 }
 
 impl Browser {
-    /// Value of the header `x-gcs-clientmetainfo`.
+    /// Returns the value of the header `x-gcs-clientmetainfo`.
     fn meta(&self) -> String {
         let json = json::object(|meta| {
             meta.optional("screenSize", self.screen_size.as_deref())
@@ -169,7 +170,7 @@ impl Browser {
 }
 
 impl ClientSession {
-    /// Asks for the key that cards are encrypted with.
+    /// Asks for the key to encrypt cards with.
     #[must_use]
     pub fn public_key_request(&self, browser: &Browser) -> Request {
         self.request(Request::get(self.at("/crypto/publickey")), browser)
@@ -194,7 +195,7 @@ impl ClientSession {
         self.request(Request::get(url.concat()), browser)
     }
 
-    /// Asks which product a card belongs to, by its [`first_digits`].
+    /// Asks for the product of a card, by its [`first_digits`].
     #[must_use]
     pub fn iin_details_request(&self, first_digits: &str, purchase: &Purchase, browser: &Browser) -> Request {
         let request = Request::post(self.at("/services/getIINdetails"), |body| {
@@ -226,7 +227,8 @@ impl ClientSession {
     }
 }
 
-/// As much of a number as the platform looks up, and no more of it leaves the page. Nothing below six digits.
+/// Returns the digits of a card number that the platform needs for a lookup; only these leave the page. `None` with
+/// fewer than six digits.
 #[must_use]
 pub fn first_digits(number: &str) -> Option<String> {
     let digits = card::digits(number)?;
@@ -234,7 +236,7 @@ pub fn first_digits(number: &str) -> Option<String> {
     digits.get(..length).map(Into::into)
 }
 
-/// The request that hands an encrypted card to the merchant's server.
+/// The request that submits an encrypted card to the merchant's server.
 #[must_use]
 pub fn hand_over(server: &BaseUrl, kind: Kind, session: &str, encrypted: &str, product: u64) -> Request {
     Request::post(server.join(kind.server_path()), |body| {
@@ -244,7 +246,7 @@ pub fn hand_over(server: &BaseUrl, kind: Kind, session: &str, encrypted: &str, p
     })
 }
 
-/// The request to see what became of a card in the platform's form: the server asks the platform.
+/// The request for the token of a card in the platform's form. The server asks the platform.
 #[must_use]
 pub fn confirm_token(server: &BaseUrl, session: &str) -> Request {
     Request::post(server.join(Kind::Tokenize.server_path()), |body| {
@@ -252,7 +254,7 @@ pub fn confirm_token(server: &BaseUrl, session: &str) -> Request {
     })
 }
 
-/// The request to see what became of a payment on the platform's page, which sent the customer back with this code.
+/// The request for the outcome of a payment on the platform's page. The customer came back with `return_mac`.
 #[must_use]
 pub fn confirm_payment(server: &BaseUrl, session: &str, return_mac: &str) -> Request {
     Request::post(server.join(Kind::Payment.server_path()), |body| {
