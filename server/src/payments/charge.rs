@@ -254,6 +254,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
     }
     let finish = Finish {
         payment,
+        key: charge.key,
         result,
         render: charge.render,
         _claimed: claimed,
@@ -458,16 +459,17 @@ async fn store(finish: Arc<Finish>, app: &App) -> Result<Payment, StoreError> {
         .as_ref()
         .map_or_else(|_| Report::failed(), Report::from);
     let decide = move |payment: &Payment| report.update(payment, Reporter::Call);
-    let (id, error) = (finish.payment.id.clone(), finish.error());
+    let (id, key, error) = (finish.payment.id.clone(), finish.key.clone(), finish.error());
     let answer = move |payment: &Payment| finish.answer(payment, error.as_ref());
     app.store
-        .finish_payment(&id, decide, answer, app.clock.now())
+        .finish_payment(&id, key, decide, answer, app.clock.now())
         .await
 }
 
 /// A result that is to be stored.
 struct Finish {
     payment: Payment,
+    key: Option<Key>,
     result: Result<Outcome, Error>,
     render: Arc<dyn Render>,
     _claimed: Claimed,

@@ -136,15 +136,18 @@ statements! {
     SET_AMOUNTS = "UPDATE payments SET captured_minor = ?, refunded_minor = ? WHERE id = ?";
     ANSWER = "UPDATE changes SET answer_status = ?, answer_body = ? WHERE id = ? AND answer_status IS NULL";
     FREE_KEY = "UPDATE changes SET caller_key = NULL WHERE id = ? AND state = 'failed'";
-    // A time beyond the longest pause was written before the clock was put back. It counts as due.
-    DUE = "SELECT id, MIN(CASE WHEN look_at > ?3 THEN 0 ELSE look_at END) AS due FROM (
-            SELECT id, look_at FROM payments WHERE status = 'unknown' AND platform = ?1
-                AND (look_at <= ?2 OR look_at > ?3)
-            UNION ALL
-            SELECT payments.id, changes.look_at FROM changes JOIN payments ON payments.id = changes.payment_id
-                WHERE changes.state = 'unknown' AND payments.platform = ?1
-                AND (changes.look_at <= ?2 OR changes.look_at > ?3))
-         GROUP BY id ORDER BY due, id LIMIT ?4";
+    DUE_PAYMENTS = "SELECT id, look_at FROM payments
+        WHERE status = 'unknown' AND platform = ?1 AND look_at <= ?2 ORDER BY look_at LIMIT ?3";
+    AHEAD_PAYMENTS = "SELECT id, 0 FROM payments
+        WHERE status = 'unknown' AND platform = ?1 AND look_at > ?2 ORDER BY look_at LIMIT ?3";
+    DUE_CHANGES = "SELECT payments.id, changes.look_at
+        FROM changes CROSS JOIN payments ON payments.id = changes.payment_id
+        WHERE changes.state = 'unknown' AND payments.platform = ?1 AND changes.look_at <= ?2
+        ORDER BY changes.look_at LIMIT ?3";
+    AHEAD_CHANGES = "SELECT payments.id, 0
+        FROM changes CROSS JOIN payments ON payments.id = changes.payment_id
+        WHERE changes.state = 'unknown' AND payments.platform = ?1 AND changes.look_at > ?2
+        ORDER BY changes.look_at LIMIT ?3";
     POSTPONE = "UPDATE payments SET look_at = ?1 + MIN(1000 << MIN(looks, 12), ?3), looks = looks + 1
          WHERE id = ?2 AND status = 'unknown'";
     POSTPONE_CHANGES = "UPDATE changes SET look_at = ?1 + MIN(1000 << MIN(looks, 12), ?3), looks = looks + 1
@@ -349,9 +352,29 @@ impl Store {
     /// waited longest comes first. `now` is a time of the steady clock.
     pub async fn unknown_payments(&self, platform: Platform, now: i64, limit: u32) -> Result<Vec<PaymentId>> {
         self.list(move |db| {
-            db.rows(DUE, (platform.id(), now, now + LONGEST_PAUSE_MS, limit), |row| {
-                Ok(row.get(0)?)
-            })
+            // A time beyond the longest pause was written before the clock was put back. It counts as due.
+            let ahead = now + LONGEST_PAUSE_MS;
+            let mut due: Vec<(i64, PaymentId)> = Vec::new();
+            for (statement, time) in [
+                (DUE_PAYMENTS, now),
+                (AHEAD_PAYMENTS, ahead),
+                (DUE_CHANGES, now),
+                (AHEAD_CHANGES, ahead),
+            ] {
+                let found = db.rows(statement, (platform.id(), time, limit), |row| {
+                    Ok((row.get(1)?, row.get(0)?))
+                })?;
+                due.extend(found);
+            }
+            due.sort_by(|(a, first), (b, second)| a.cmp(b).then_with(|| first.as_str().cmp(second.as_str())));
+            let mut ids: Vec<PaymentId> = Vec::new();
+            for (_, id) in due {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            ids.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(ids)
         })
         .await
     }

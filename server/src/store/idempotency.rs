@@ -75,8 +75,9 @@ statements! {
     BY_KEY = "SELECT fingerprint, answer_status, answer_body, payment_id FROM idempotency_keys
         WHERE scope = ? AND key = ?";
     INSERT = "INSERT INTO idempotency_keys (scope, key, fingerprint, payment_id, created_at) VALUES (?, ?, ?, ?, ?)";
-    ANSWER_PAYMENT = "UPDATE idempotency_keys SET answer_status = ?, answer_body = ? WHERE payment_id = ?";
-    FREE_PAYMENT = "DELETE FROM idempotency_keys WHERE payment_id = ?";
+    ANSWER_PAYMENT = "UPDATE idempotency_keys SET answer_status = ?, answer_body = ?
+        WHERE scope = ? AND key = ? AND payment_id = ?";
+    FREE = "DELETE FROM idempotency_keys WHERE scope = ? AND key = ? AND payment_id = ?";
     ANSWER = "UPDATE idempotency_keys SET answer_status = ?, answer_body = ?
         WHERE scope = ? AND key = ? AND answer_status IS NULL";
     ANSWERED = "SELECT answer_status, answer_body FROM idempotency_keys
@@ -163,11 +164,12 @@ impl Store {
         .await
     }
 
-    /// Stores a payment's new state from `decide`, if there is one, and the answer for its caller. Without an answer,
-    /// the key can be used again.
+    /// Stores a payment's new state from `decide`, if there is one, and the answer for its key. Without an answer, the
+    /// key can be used again.
     pub async fn finish_payment(
         &self,
         id: &PaymentId,
+        key: Option<Key>,
         decide: impl Fn(&Payment) -> Option<PaymentUpdate> + Send + 'static,
         answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send + 'static,
         now: i64,
@@ -179,10 +181,16 @@ impl Store {
                 Some(new) => payments::update(db, &id, &new, now)?,
                 None => before,
             };
-            match answer(&payment) {
-                Some(answer) => db.execute(ANSWER_PAYMENT, params![answer.status, answer.body, id])?,
-                None => db.execute(FREE_PAYMENT, [&id])?,
-            };
+            if let Some(key) = &key {
+                let (scope, key) = (key.scope.stored(), &key.key);
+                match answer(&payment) {
+                    Some(answer) => {
+                        let params = params![answer.status, answer.body, scope, key, id];
+                        db.execute(ANSWER_PAYMENT, params)?
+                    }
+                    None => db.execute(FREE, params![scope, key, id])?,
+                };
+            }
             if payment.session_id.is_some() {
                 wiped.note();
             }

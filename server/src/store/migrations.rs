@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0007_upkeep",
     "0008_attempts",
     "0009_retention",
+    "0010_indexes",
 ];
 
 /// The version of a database that is up to date.

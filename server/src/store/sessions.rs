@@ -176,12 +176,13 @@ macro_rules! columns {
 
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM sessions WHERE id = ?");
-    PAYING = concat!("SELECT ", columns!(), " FROM sessions
-        WHERE platform = ? AND reference = ? AND kind = 'payment' ORDER BY created_at DESC LIMIT 1");
-    STORING = concat!("SELECT ", columns!(), " FROM sessions
-        WHERE platform = ? AND reference = ? AND kind <> 'payment' ORDER BY created_at DESC LIMIT 1");
+    // The first condition on the kind is the index's, word for word.
+    OTHER = concat!("SELECT ", columns!(), " FROM sessions
+        WHERE platform = ? AND reference = ? AND kind <> 'tokenize' AND kind = ? ORDER BY created_at DESC LIMIT 1");
     /// There is at most one.
-    TOKENIZING = "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'";
+    TOKENIZING = concat!("SELECT ", columns!(), " FROM sessions
+        WHERE platform = ? AND reference = ? AND kind = 'tokenize'");
+    TOKENIZING_ID = "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'";
     /// Of two sessions that store a card under one reference, the first stays.
     INSERT = "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
             currency, description, capture_later, state, created_at, expires_at)
@@ -195,12 +196,21 @@ statements! {
     REOPEN = "UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'";
 }
 
-const fn kind_text(kind: Kind) -> &'static str {
+pub(super) const fn kind_text(kind: Kind) -> &'static str {
     match kind {
         Kind::Tokenize => "tokenize",
         Kind::Update => "update",
         Kind::Payment => "payment",
     }
+}
+
+/// Every sort of session: those of one sort may be submitted equally long after their end.
+pub(super) fn sorts() -> impl Iterator<Item = (Platform, Kind, Mode)> {
+    Platform::ALL.iter().flat_map(|platform| {
+        [Kind::Tokenize, Kind::Update, Kind::Payment]
+            .into_iter()
+            .flat_map(|kind| [Mode::Relay, Mode::Direct].map(|mode| (*platform, kind, mode)))
+    })
 }
 
 fn read_kind(text: &str) -> Option<Kind> {
@@ -209,7 +219,7 @@ fn read_kind(text: &str) -> Option<Kind> {
         .find(|kind| kind_text(*kind) == text)
 }
 
-const fn mode_text(mode: Mode) -> &'static str {
+pub(super) const fn mode_text(mode: Mode) -> &'static str {
     match mode {
         Mode::Relay => "relay",
         Mode::Direct => "direct",
@@ -278,8 +288,16 @@ pub(super) fn by_reference(
     reference: &str,
     payment: bool,
 ) -> Result<Option<Session>> {
-    let statement = if payment { PAYING } else { STORING };
-    db.row(statement, (platform.id(), reference), read)
+    let other = |kind| db.row(OTHER, (platform.id(), reference, kind_text(kind)), read);
+    if payment {
+        return other(Kind::Payment);
+    }
+    let tokenizing = db.row(TOKENIZING, (platform.id(), reference), read)?;
+    let updating = other(Kind::Update)?;
+    Ok(match (tokenizing, updating) {
+        (Some(one), Some(two)) if two.created_at > one.created_at => Some(two),
+        (one, two) => one.or(two),
+    })
 }
 
 /// Who claims a session.
@@ -425,7 +443,7 @@ impl Store {
     /// Finds the session that stores a card under a reference.
     pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
         let reference = reference.to_owned();
-        self.read(move |db| db.value(TOKENIZING, (platform.id(), reference)))
+        self.read(move |db| db.value(TOKENIZING_ID, (platform.id(), reference)))
             .await
     }
 

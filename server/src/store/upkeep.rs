@@ -1,6 +1,7 @@
 //! Recovers abandoned work and wipes secrets that are no longer needed.
 
 use cardseal::platform::Platform;
+use cardseal::session::{Kind, Mode};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +10,12 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use super::{Result, Status, Store, statements};
+use super::{Result, Status, Store, sessions, statements};
 
 /// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
 /// How many sessions are wiped in one transaction.
-const WIPED_AT_ONCE: u32 = 500;
+const WIPED_AT_ONCE: usize = 500;
 /// How long after a session's end a browser may send the platform's answer.
 pub const ANSWER_GRACE_MS: i64 = 10 * 60_000;
 /// How long after a session's end a payment on the platform's page is still accepted.
@@ -102,10 +103,8 @@ statements! {
             WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
             (SELECT 1 FROM payments WHERE session_id = sessions.id
                 AND id IN (SELECT value FROM json_each(?1))))";
-    OVER = "SELECT id FROM sessions WHERE kept IS NOT NULL AND expires_at < ?1 AND expires_at + CASE
-            WHEN mode <> 'direct' THEN 0
-            WHEN kind = 'payment' AND platform IN (SELECT value FROM json_each(?2)) THEN ?3
-            ELSE ?4 END < ?1 ORDER BY expires_at LIMIT ?5";
+    OVER = "SELECT id FROM sessions WHERE kept IS NOT NULL AND platform = ? AND kind = ? AND mode = ?
+        AND expires_at < ? ORDER BY expires_at LIMIT ?";
     WIPE = "UPDATE sessions SET kept = NULL WHERE id IN (SELECT value FROM json_each(?))";
 }
 
@@ -166,11 +165,23 @@ impl Store {
     /// Wipes the secrets of sessions that can no longer be used, a limited number at a time. `pages` are the
     /// platforms with pages of their own, whose sessions can be looked up for days.
     pub async fn wipe_sessions(&self, pages: &[Platform], now: i64) -> Result<usize> {
-        let pages = Value::from_iter(pages.iter().map(|platform| platform.id())).to_string();
+        let pages = pages.to_vec();
         let over: Vec<String> = self
             .list(move |db| {
-                let params = params![now, pages, PAGE_GRACE_MS, ANSWER_GRACE_MS, WIPED_AT_ONCE];
-                db.rows(OVER, params, |row| Ok(row.get(0)?))
+                let mut over = Vec::new();
+                // A search for each grace finds only what is over, however much is within its grace.
+                for (platform, kind, mode) in sessions::sorts() {
+                    let grace = match (kind, mode) {
+                        (_, Mode::Relay) => 0,
+                        (Kind::Payment, Mode::Direct) if pages.contains(&platform) => PAGE_GRACE_MS,
+                        (_, Mode::Direct) => ANSWER_GRACE_MS,
+                    };
+                    let left = i64::try_from(WIPED_AT_ONCE.saturating_sub(over.len())).unwrap_or_default();
+                    let (kind, mode) = (sessions::kind_text(kind), sessions::mode_text(mode));
+                    let params = params![platform.id(), kind, mode, now - grace, left];
+                    over.extend(db.rows(OVER, params, |row| Ok(row.get(0)?))?);
+                }
+                Ok(over)
             })
             .await?;
         if over.is_empty() {
@@ -189,7 +200,7 @@ impl Store {
         Wipes(Arc::clone(&self.wiped))
     }
 
-    /// Empties the write-ahead log if it contains a wiped secret. The log has at most a few megabytes, so this is
+    /// Empties the write-ahead log if it contains a wiped secret. The log usually has less than 20 MB, so this is
     /// quick. Returns whether nothing is left to do.
     pub async fn empty_log(&self) -> Result<bool> {
         let (wiped, busy_timeout) = (Arc::clone(&self.wiped), self.busy_timeout);
