@@ -14,7 +14,7 @@ const beside = [
   ...readdirSync(root).filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE|SECURITY)/.test(name)),
   // What the README links to, and what those pages link to.
   ...readdirSync(path.join(root, 'docs'), { recursive: true })
-    .filter((name) => name.endsWith('.md') || /^[^/\\]+\.png$|^openapi\.json$/.test(name))
+    .filter((name) => name.endsWith('.md') || /^[^/\\]+\.png$|^pictures[/\\].+\.svg$|^openapi\.json$/.test(name))
     .map((name) => `docs/${name.replaceAll(path.sep, '/')}`),
   'server/config.example.toml',
   'worldline/README.md',

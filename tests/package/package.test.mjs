@@ -105,8 +105,9 @@ test('the tarball holds the files of the list and no other', () => {
     ].map((name) => `pkg/${name}`),
     ...readdirSync(root).filter((name) => /^(README|CHANGELOG|LICENSE|SECURITY)/.test(name)),
     // What the README links to.
-    ...readdirSync(path.join(root, 'docs')).flatMap((name) => (name === 'decisions' ? [] : [`docs/${name}`])),
-    ...readdirSync(path.join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
+    ...readdirSync(path.join(root, 'docs'), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => path.relative(root, path.join(parentPath, name)).replaceAll(path.sep, '/')),
     'server/config.example.toml',
     'worldline/README.md',
   ].sort();
