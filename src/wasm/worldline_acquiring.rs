@@ -20,9 +20,9 @@ use zeroize::Zeroizing;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("worldline_acquiring.ts");
 
-/// Worldline Acquiring. The platform has no key for pages, so WebCrypto seals the card with the merchant's own key, for one
-/// session. It needs a page over `https`, or on this machine. **The merchant's server opens it and sees the card in the
-/// clear.** `holder` may be empty, and `nickname` is not sent.
+/// Worldline Acquiring. The platform has no key for pages, so WebCrypto seals the card with the merchant's own key,
+/// for one session. It needs a page over `https`, or on this machine. **The merchant's server opens it and sees the
+/// card in the clear.** `holder` may be empty, and `nickname` is not sent.
 #[wasm_bindgen]
 pub struct WorldlineAcquiring {
     client: Client,
