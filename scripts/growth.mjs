@@ -4,6 +4,7 @@
 //   npm run growth -- --rows 1000,100000       databases of other sizes
 //   npm run growth -- --rounds 5               how often each call is measured (3), and with how many requests (400)
 //   npm run growth -- --requests 1000
+//   npm run growth -- --retention 1000000      removes what has expired from databases of up to so many rows (100000)
 //   npm run growth -- --short                  unoptimised programs, small databases, few requests: whether it works
 //   npm run growth -- --json                   [{ name, rows, clients, requests_per_second, cpu_us, p50_us, p99_us, … }]
 //
@@ -22,7 +23,7 @@ import { charge, IDS, median, merchant, options, pause, table, tokenize, withPro
 import { main, Stop, say, seconds } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-const USAGE = 'usage: npm run growth -- [--rows N[,N…]] [--rounds N] [--requests N] [--short] [--json]';
+const USAGE = 'usage: npm run growth -- [--rows N[,N…]] [--rounds N] [--requests N] [--retention N] [--short] [--json]';
 const ROWS = [1000, 100_000, 1_000_000, 10_000_000];
 const SHORT_ROWS = [100, 10_000];
 const ROUNDS = 3;
@@ -35,6 +36,13 @@ const REFUNDING = 'gp_api';
 const COPIES_PER_CUSTOMER = 10;
 const SPREAD_MS = 400 * 24 * 3600 * 1000;
 const SAMPLES = 500;
+/** Times in days that no row has reached: nothing is removed while the calls are measured. */
+const KEEP_EVERYTHING = { session_days: 3650, idempotency_key_days: 3650, notification_days: 3650, change_days: 3650 };
+/** The server removes some thousand rows a second beside its work: a minute for so many, and hours for ten million. */
+const RETENTION_ROWS = 100_000;
+/** After so long without a change, it has done what there was to do. It rests for five seconds. */
+const RETAINED_AFTER_MS = 8000;
+const RETAINED_WITHIN_MS = 6 * 3600 * 1000;
 /** Above so many rows, looking through the whole file takes too long. */
 const CHECKED_ROWS = 100_000;
 const BUSY_SESSIONS = 100;
@@ -48,6 +56,8 @@ const QUIET_MS = 1000;
 const NOTIFIED_WITHIN_MS = 120_000;
 const GOAL_RATIO = 2;
 const GOAL_START_MS = 1000;
+/** Of rows that are not about requests. */
+const NO_LOAD = { clients: 0, requests_per_second: null, cpu_us: null };
 /** Of all platforms, those that send notifications. */
 const NOTIFYING = ['greenpay', 'gp_api', 'online_payments'];
 /** The platform whose simulation sends them only when told to. */
@@ -60,6 +70,7 @@ main(async () => {
       rows: [/^[1-9]\d{0,8}(,[1-9]\d{0,8})*$/, (text) => text.split(',').map(Number)],
       rounds: [/^[1-9]\d?$/, Number],
       requests: [/^[1-9]\d{0,5}$/, Number],
+      retention: [/^\d{1,9}$/, Number],
       short: true,
       json: true,
     },
@@ -71,7 +82,7 @@ main(async () => {
   return 0;
 });
 
-async function measured(programs, { rows: sizes, rounds, requests, short }) {
+async function measured(programs, { rows: sizes, rounds, requests, retention, short }) {
   const loader = programs.loader({ SQLITE_TMPDIR: programs.folder });
   const { database, customers, count } = await originals(programs);
   const all = [];
@@ -86,7 +97,9 @@ async function measured(programs, { rows: sizes, rounds, requests, short }) {
     await measureRound(loader, all, requests ?? (short ? SHORT_REQUESTS : REQUESTS), runs);
   }
   const rows = [...runs.values()].map(summary);
-  for (const shop of all) rows.push(...(await startAndFile(shop)));
+  for (const shop of all) rows.push(await restarted(shop));
+  const most = retention ?? (short ? SHORT_ROWS[0] : RETENTION_ROWS);
+  rows.push(...(await Promise.all(all.map((shop) => files(programs, loader, shop, shop.rows <= most)))));
   return [...rows, ...goals(rows, all, !short)];
 }
 
@@ -176,8 +189,8 @@ async function filled({ programs, loader, database: original, customers, count, 
   await control(sandbox, 'POST', '/gp_api/settings', { delete_permission: true });
   const settings = sandbox.server_settings;
   const bytes = statSync(database).size;
-  const server = await programs.server({ name: `rows-${rows}`, settings, database });
-  return { rows, tables: seeded.rows, samples: seeded.samples, bytes, notices, sandbox, server };
+  const server = await programs.server({ name: `rows-${rows}`, settings, database, retention: KEEP_EVERYTHING });
+  return { rows, samples: seeded.samples, bytes, notices, sandbox, server };
 }
 
 /** Every call once at every shop. */
@@ -386,8 +399,8 @@ async function control(sandbox, method, route, body) {
   return text && JSON.parse(text);
 }
 
-/** How long the server takes to start after it was killed with sessions under way, and what its file holds. */
-async function startAndFile({ rows, server, sandbox, bytes, tables }) {
+/** How long the server takes to start after it was killed with sessions under way. */
+async function restarted({ rows, server, sandbox }) {
   const steps = await tokenize(server);
   const sessions = await pages(server, steps.at(-1), BUSY_SESSIONS);
   await control(sandbox, 'POST', '/faults', {
@@ -411,11 +424,32 @@ async function startAndFile({ rows, server, sandbox, bytes, tables }) {
   await control(sandbox, 'DELETE', '/faults');
   const ready = await server.start();
   await server.stop();
-  const empty = { clients: 0, requests_per_second: null, cpu_us: null };
-  return [
-    { name: `start, ${BUSY_SESSIONS} busy sessions`, rows, ...empty, ms: Math.round(ready) },
-    { name: 'file', rows, ...empty, bytes, tables },
-  ];
+  return { name: `start, ${BUSY_SESSIONS} busy sessions`, rows, ...NO_LOAD, ms: Math.round(ready) };
+}
+
+/** What the file holds, and what is left of it after a server with the usual settings has removed what has expired. */
+async function files(programs, loader, { rows, server, sandbox }, retained) {
+  const { database } = server;
+  const count = () => loader.job({ job: 'tables', database });
+  const size = () => statSync(database).size;
+  const before = await count();
+  const row = { name: 'file', rows, ...NO_LOAD, bytes: size(), tables: before.rows };
+  if (!retained) return { ...row, bytes_after_retention: null, tables_after_retention: null };
+  const settings = sandbox.server_settings;
+  const usual = await programs.server({ name: `retention-${rows}`, settings, database });
+  const began = performance.now();
+  let last = before;
+  let since = began;
+  let changed = false;
+  while (!changed || performance.now() - since < RETAINED_AFTER_MS) {
+    if (performance.now() - began > RETAINED_WITHIN_MS) throw new Stop(`${rows} rows: the retention does not end.`);
+    await pause(500);
+    const now = await count();
+    if (JSON.stringify(now) === JSON.stringify(last)) continue;
+    [last, since, changed] = [now, performance.now(), true];
+  }
+  await usual.stop();
+  return { ...row, bytes_after_retention: size(), tables_after_retention: last.rows };
 }
 
 /** Sessions whose cards are at the platform, and what submits each to the server. */
@@ -488,6 +522,7 @@ function text(rows) {
       names(has).map((name) => [name, ...sizes.map((size) => show(at(name, size)))]),
     );
   const ms = (us) => (us / 1000).toFixed(2);
+  const mb = (bytes) => (bytes === null ? 'not tried' : `${(bytes / 1e6).toFixed(1)} MB`);
   return [
     block(
       'p99 ms',
@@ -507,7 +542,12 @@ function text(rows) {
     block(
       '',
       (row) => row.bytes !== undefined,
-      (row) => `${(row.bytes / 1e6).toFixed(1)} MB`,
+      (row) => mb(row.bytes),
+    ),
+    block(
+      'after retention',
+      (row) => row.bytes !== undefined,
+      (row) => mb(row.bytes_after_retention),
     ),
     table(
       ['', 'measured', 'goal', ''],

@@ -98,14 +98,15 @@ class Programs {
    * A server on a database of its own, `database` or a new one, which `start` starts again. It takes every platform, and
    * its limits are on, but nowhere near.
    */
-  async server({ name, settings, env, port, database = path.join(this.folder, `${name}.sqlite`) }) {
-    const listen = `127.0.0.1:${port ?? (await freePort())}`;
+  async server({ name, settings, env, retention, database = path.join(this.folder, `${name}.sqlite`) }) {
+    const listen = `127.0.0.1:${await freePort()}`;
     const config = path.join(this.folder, `${name}.toml`);
     writeFileSync(
       config,
       toml({
         server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
         database: { path: database },
+        retention,
         limits: {
           browser_requests_per_minute: MANY,
           browser_burst: 100_000,

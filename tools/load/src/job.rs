@@ -16,6 +16,8 @@ pub(crate) enum Job {
     Connections(ConnectionsJob),
     /// A large database.
     Seed(SeedJob),
+    /// What a database holds.
+    Tables(TablesJob),
 }
 
 /// Clients that each take the steps again and again, one request at a time.
@@ -109,4 +111,12 @@ pub(crate) struct SeedJob {
     /// Whether to check the whole file at the end.
     #[serde(default)]
     pub(crate) check: bool,
+}
+
+/// Counts the rows of a database that may be in use.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TablesJob {
+    /// The file.
+    pub(crate) database: PathBuf,
 }

@@ -54,6 +54,9 @@ async fn jobs() -> std::io::Result<()> {
             Ok(Job::Seed(job)) => seed::fill(&job)
                 .map(|result| json!(result))
                 .map_err(|error| error.to_string()),
+            Ok(Job::Tables(job)) => seed::count(&job)
+                .map(|result| json!(result))
+                .map_err(|error| error.to_string()),
             Err(error) => Err(format!("not a job: {error}")),
         };
         let result = result.unwrap_or_else(|error| json!({ "error": error }));

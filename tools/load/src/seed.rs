@@ -4,19 +4,21 @@
 //! today is what is copied. Indexes are made once at the end, which takes a fraction of the time.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 use serde::Serialize;
 
-use crate::job::SeedJob;
+use crate::job::{SeedJob, TablesJob};
 use crate::vary::{Pattern, bytes, integer};
 
 /// Rows in a transaction; nothing has to survive a crash here.
 const ROWS_AT_ONCE: u64 = 200_000;
 /// Memory for pages, in KiB. Keys are random, so pages that do not fit are read and written again and again.
 const CACHE_KIB: i64 = 2_000_000;
+/// How long a count waits for whoever has locked the file.
+const BUSY: Duration = Duration::from_secs(10);
 /// Tables of the libraries, not of the server.
 const NOT_OURS: [&str; 2] = ["sqlite_", "_sqlx_"];
 
@@ -43,6 +45,34 @@ pub(crate) struct SeedResult {
     samples: BTreeMap<String, Vec<String>>,
     /// How long it took.
     seconds: f64,
+}
+
+/// What a database holds.
+#[derive(Serialize)]
+pub(crate) struct TablesResult {
+    /// Rows by table.
+    rows: BTreeMap<String, i64>,
+    /// Pages of the file that hold nothing.
+    free_pages: i64,
+}
+
+/// Counts while others may write.
+pub(crate) fn count(job: &TablesJob) -> Result<TablesResult, SeedError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(&job.database, flags)?;
+    database.busy_timeout(BUSY)?;
+    Ok(TablesResult {
+        rows: row_counts(&database, &table_names(&database, &[])?)?,
+        free_pages: database.pragma_query_value(None, "freelist_count", |row| row.get(0))?,
+    })
+}
+
+fn row_counts(database: &Connection, tables: &[String]) -> Result<BTreeMap<String, i64>, SeedError> {
+    let counts = tables.iter().map(|table| {
+        let sql = format!("SELECT count(*) FROM {}", quoted(table));
+        Ok((table.clone(), database.query_row(&sql, [], |row| row.get(0))?))
+    });
+    counts.collect()
 }
 
 struct Column {
@@ -97,14 +127,7 @@ pub(crate) fn fill(job: &SeedJob) -> Result<SeedResult, SeedError> {
     if job.check {
         check(&database)?;
     }
-    let mut rows = BTreeMap::new();
-    for table in &tables {
-        let count = format!("SELECT count(*) FROM {}", quoted(&table.name));
-        rows.insert(
-            table.name.clone(),
-            database.query_row(&count, [], |row| row.get(0))?,
-        );
-    }
+    let rows = row_counts(&database, &table_names(&database, &job.skip)?)?;
     let mut samples = BTreeMap::new();
     for (table, column) in &job.columns {
         let found = sample(&database, table, column, job.samples)?;
@@ -128,14 +151,16 @@ fn names(database: &Connection, sql: &str) -> Result<Vec<String>, rusqlite::Erro
     database.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
+fn table_names(database: &Connection, skip: &[String]) -> Result<Vec<String>, SeedError> {
+    let mut all = names(database, "SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    all.retain(|name| !skip.contains(name) && !NOT_OURS.iter().any(|prefix| name.starts_with(prefix)));
+    Ok(all)
+}
+
 fn tables(database: &Connection, skip: &[String]) -> Result<Vec<Table>, SeedError> {
-    let ours =
-        |name: &String| !skip.contains(name) && !NOT_OURS.iter().any(|prefix| name.starts_with(prefix));
-    let all = names(database, "SELECT name FROM sqlite_schema WHERE type = 'table'")?;
-    let all = all.into_iter().filter(ours);
+    let all = table_names(database, skip)?.into_iter();
     all.map(|name| {
         let columns = columns(database, &name)?;
-        // Oldest first where rows are numbered; elsewhere the order says nothing.
         let sql = format!("SELECT {} FROM {}", list(&columns), quoted(&name));
         let mut statement = database.prepare(&sql)?;
         let rows = statement.query_map([], |row| (0..columns.len()).map(|index| row.get(index)).collect())?;
@@ -379,6 +404,14 @@ mod tests {
         let ids = &result.samples["people.id"];
         assert_eq!(ids.len(), 5);
         assert_eq!(ids[0], "per_0123456789abcdef01234567");
+
+        let counted = count(&TablesJob {
+            database: job.database.clone(),
+        });
+        let counted = counted.unwrap();
+        assert_eq!(counted.rows.get("people"), Some(&202));
+        assert_eq!(counted.rows.get("health"), Some(&1));
+        assert_eq!(counted.free_pages, 0);
 
         let database = Connection::open(&job.database).unwrap();
         let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
