@@ -52,7 +52,7 @@ const HANGS_MS = 120_000;
 const BYTES_A_ROW = 2500;
 /** The filled file, and what making its indexes needs meanwhile. */
 const ROOM = 1.2;
-const QUIET_MS = 1000;
+const QUIET_MS = 500;
 const NOTIFIED_WITHIN_MS = 120_000;
 const GOAL_RATIO = 2;
 const GOAL_START_MS = 1000;
