@@ -95,8 +95,8 @@ class Programs {
   }
 
   /**
-   * A server on a database of its own, `database` or a new one, which `start` starts again. It takes every platform, and
-   * its limits are on, but nowhere near.
+   * A server on a database of its own, `database` or a new one, which `start` starts again. It takes every platform,
+   * and its limits are on, but nowhere near.
    */
   async server({ name, settings, env, retention, database = path.join(this.folder, `${name}.sqlite`) }) {
     const listen = `127.0.0.1:${await freePort()}`;

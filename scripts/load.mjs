@@ -1,5 +1,6 @@
-// How many requests the server answers, and what they cost, beside the sample that it replaces and beside the least that a
-// server can do: an axum hello-world. The sample is Global Payments' own, Flask under gunicorn, as its README describes it.
+// How many requests the server answers, and what they cost, beside the sample that it replaces and beside the least
+// that a server can do: an axum hello-world. The sample is Global Payments' own, Flask under gunicorn, as its README
+// describes it.
 //
 //   npm run load                          everything, at 1, 16, 64 and 256 clients
 //   npm run load -- --clients 64          only with so many clients; several separated by commas
@@ -9,9 +10,9 @@
 //   npm run load -- --short               unoptimised programs and few requests: whether everything works, not how fast
 //   npm run load -- --json                [{ name, clients, requests_per_second, cpu_us, … }]
 //
-// Clients are in a closed loop over connections that stay open, and each answer is checked: a wrong one fails the run. All
-// servers are up at the same time and take turns, so a slow moment of the machine affects all of them. Processor time is
-// that of the server's process with its workers.
+// Clients are in a closed loop over connections that stay open, and each answer is checked: a wrong one fails the run.
+// All servers are up at the same time and take turns, so a slow moment of the machine affects all of them. Processor
+// time is that of the server's process with its workers.
 
 import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// `npm run load` in its short form: every row is there, and every request got its right answer from many clients at once.
-// Nothing here depends on how fast the machine is.
+// `npm run load` in its short form: every row is there, and every request got its right answer from many clients at
+// once. Nothing here depends on how fast the machine is.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
