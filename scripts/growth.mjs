@@ -6,11 +6,11 @@
 //   npm run growth -- --requests 1000
 //   npm run growth -- --retention 1000000      removes what has expired from databases of up to so many rows (100000)
 //   npm run growth -- --short                  unoptimised programs, small databases, few requests: whether it works
-//   npm run growth -- --json                   [{ name, rows, clients, requests_per_second, cpu_us, p50_us, p99_us, … }]
+//   npm run growth -- --json                   [{ name, rows, clients, requests_per_second, cpu_us, p99_us, … }]
 //
 // A server stores a few cards and payments of several platforms, with all that belongs to them. The database is then
-// filled with copies of these rows, each with ids, customer and time of its own. Whatever the server stores is copied, so
-// nothing here knows the tables.
+// filled with copies of these rows, each with ids, customer and time of its own. Whatever the server stores is copied,
+// so nothing here knows the tables.
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-# The Python variant of Global Payments' network-tokenization sample, as its README describes it: the code that it shows,
-# and around it what its endpoints do. Only the platform's address is a setting here.
+# The Python variant of Global Payments' network-tokenization sample, as its README describes it: the code that it
+# shows, and around it what its endpoints do. Only the platform's address is a setting here.
 
 import hashlib
 import json

@@ -68,8 +68,8 @@ pub(crate) struct StepJob {
     /// JSON pointers with the values of a right answer.
     #[serde(default)]
     pub(crate) equals: BTreeMap<String, Value>,
-    /// Values of the answer for later steps, by name: a JSON pointer, which is empty for the whole answer. A text is saved
-    /// as it is, anything else as JSON.
+    /// Values of the answer for later steps, by name: a JSON pointer, which is empty for the whole answer. A text is
+    /// saved as it is, anything else as JSON.
     #[serde(default)]
     pub(crate) save: BTreeMap<String, String>,
 }
