@@ -708,7 +708,7 @@ async fn an_access_token_that_is_not_taken_is_renewed_once_and_the_call_keeps_it
     let refresh = format!("/v1/tokens/{}/refresh", token["id"].as_str().unwrap());
     shop.merchant("POST", &refresh, None)
         .await
-        .problem(502, "platform_answer_invalid");
+        .problem(502, "platform_setup");
     assert_eq!(made(), before + 2);
 }
 

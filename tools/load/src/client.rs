@@ -21,9 +21,9 @@ const RUN: usize = 12;
 /// How much of a wrong answer is shown.
 const SHOWN: usize = 600;
 
-/// The value of `{{run}}`.
+/// The value of `{{run}}`. It begins with a letter: digits alone may look like a card number, which the server refuses.
 pub(crate) fn new_run() -> String {
-    let mut run = Uuid::new_v4().simple().to_string();
+    let mut run = format!("r{}", Uuid::new_v4().simple());
     run.truncate(RUN);
     run
 }
