@@ -1,7 +1,8 @@
 //! The only connection that writes, on a thread of its own. Transactions that arrive together share one commit.
 //!
 //! A commit costs a write to the disk; the transactions in it cost little. So the thread runs what is waiting, each in
-//! a savepoint, takes what arrives meanwhile, commits once, and only then answers. It never waits for more.
+//! a savepoint, takes what arrives meanwhile, commits once, and only then answers. It waits for more only after several
+//! have shared a commit, and then for a moment; a caller who is alone never waits for others.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,6 +18,10 @@ use super::{Result, StoreError};
 
 /// How many transactions may share a commit.
 const BATCH: usize = 128;
+/// After so many in one commit, more are on their way.
+const CROWD: usize = 4;
+/// How long the thread then waits for as many again. A commit for each two or three would cost more than that.
+const GATHER: Duration = Duration::from_micros(300);
 
 /// The way to the thread that writes.
 pub(super) struct Writer {
@@ -33,6 +38,7 @@ impl Writer {
         let commits = Arc::default();
         let mut thread = Thread {
             connection: Some(settings.writer()?),
+            last: 0,
             settings,
             receiver,
             #[cfg(test)]
@@ -86,6 +92,8 @@ struct Thread {
     receiver: flume::Receiver<Message>,
     /// `None` after a failure, until the next transaction.
     connection: Option<Connection>,
+    /// How many transactions shared the last commit.
+    last: usize,
     #[cfg(test)]
     commits: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -100,6 +108,9 @@ impl Thread {
                     return None;
                 };
                 waiting.push_back(message);
+            }
+            if self.last >= CROWD && waiting.len() + self.receiver.len() < self.last {
+                std::thread::sleep(GATHER);
             }
             waiting.extend(self.receiver.try_iter().take(BATCH.saturating_sub(waiting.len())));
             match waiting.pop_front() {
@@ -167,6 +178,7 @@ impl Thread {
             }
             next = take(waiting, &receiver);
         }
+        self.last = batch.done.len();
         match ended.and_then(|()| batch.commit(connection)) {
             Ok(()) => {
                 #[cfg(test)]
