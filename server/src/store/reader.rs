@@ -16,13 +16,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Starts the threads. Each opens its connection when it is first needed.
+    /// Opens the connections and starts their threads. Later there may be no file left to open one with.
     pub(super) fn start(settings: &Settings, name: &str, threads: usize, patience: Duration) -> Result<Self> {
         let (queue, receiver) = Queue::new(patience);
         for _ in 0..threads {
+            let mut connection = Some(settings.reader()?);
             let (settings, receiver) = (settings.clone(), receiver.clone());
             std::thread::Builder::new().name(name.into()).spawn(move || {
-                let mut connection = None;
                 while let Ok(message) = receiver.recv() {
                     match message {
                         Message::Work(ticket) => {
