@@ -22,7 +22,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -30,7 +29,7 @@ import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
-import { main, must, PLATFORMS, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
+import { freePort, main, must, PLATFORMS, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
 const IDS = PLATFORMS.map((name) => name.replaceAll('-', '_'));
@@ -563,16 +562,6 @@ async function firstLine(child) {
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), over]);
   over.catch(() => {});
   return JSON.parse(line);
-}
-
-/** Known before the sandbox starts, which has to know where the server takes notifications. */
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function stop(child) {

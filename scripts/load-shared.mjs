@@ -4,13 +4,12 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { build } from './build.mjs';
 import { CUSTOMER_IP, EXPIRY } from './fault-platforms.mjs';
-import { must, PLATFORMS, pkg, Stop, say, targetFolder } from './project.mjs';
+import { freePort, must, PLATFORMS, pkg, Stop, say, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
 export const IDS = PLATFORMS.map((name) => name.replaceAll('-', '_'));
@@ -225,15 +224,6 @@ export async function firstLine(child) {
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), over]);
   over.catch(() => {});
   return JSON.parse(line);
-}
-
-export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export function stop(child) {

@@ -22,7 +22,6 @@ import {
   charge,
   FILES,
   firstLine,
-  freePort,
   IDS,
   median,
   merchant,
@@ -33,7 +32,7 @@ import {
   tokenize,
   withPrograms,
 } from './load-shared.mjs';
-import { ask, main, must, root, Stop, say } from './project.mjs';
+import { ask, freePort, main, must, root, Stop, say } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
 const USAGE = 'usage: npm run load -- [--clients N[,N…]] [--only NAME] [--rounds N] [--seconds N] [--short] [--json]';

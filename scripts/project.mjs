@@ -1,7 +1,9 @@
 // Where things are, and how a command is run. Needs nothing but Node, so that it works before `npm ci`.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -177,4 +179,14 @@ function subfolders(folder) {
   } catch {
     return [];
   }
+}
+
+/** A port for a server that has to be known before it starts. */
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }

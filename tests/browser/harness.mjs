@@ -20,13 +20,13 @@ import {
 } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { freePort } from '../../scripts/project.mjs';
 import { toml } from '../../scripts/toml.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -103,15 +103,6 @@ export async function startSandbox({ serverUrl, keyBits } = {}) {
     clock: (body) => control('POST', '/clock', body),
     stop: () => stopped(child),
   };
-}
-
-export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** `platforms` are the tables below `[platforms]`, such as the sandbox tells. */

@@ -7,7 +7,8 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { failure, freePort, payWith, resultHeading, root, startAll, typeCard, until, VISA } from './harness.mjs';
+import { freePort } from '../../scripts/project.mjs';
+import { failure, payWith, resultHeading, root, startAll, typeCard, until, VISA } from './harness.mjs';
 
 let all;
 before(async () => {

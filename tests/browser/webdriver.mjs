@@ -4,8 +4,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
-import { firefox, geckodriver, webkitBrowser, which } from '../../scripts/project.mjs';
-import { freePort, until } from './harness.mjs';
+import { firefox, freePort, geckodriver, webkitBrowser, which } from '../../scripts/project.mjs';
+import { until } from './harness.mjs';
 
 /** Milliseconds that a step may take; the machine may have other things to do. */
 export const PATIENCE = 60_000;

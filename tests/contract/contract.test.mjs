@@ -7,7 +7,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort, startSandbox, startServer } from '../browser/harness.mjs';
+import { freePort } from '../../scripts/project.mjs';
+import { startSandbox, startServer } from '../browser/harness.mjs';
 import { installed, run } from '../install.mjs';
 import { seeds } from './seeds.mjs';
 
