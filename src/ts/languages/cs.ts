@@ -97,7 +97,7 @@ const cs: Messages = {
     not_accepted: 'Obchod tento typ karty nepřijímá.',
     confirmation: 'Platba nebyla u vaší banky potvrzena.',
     fraud: 'Platbu zastavila bezpečnostní kontrola.',
-    attempts: 'Karta byla dnes použita k příliš mnoha pokusům.',
+    attempts: 'Dnes bylo s kartou provedeno příliš mnoho pokusů.',
     cancelled: 'Platba byla zrušena.',
     try_later: 'Vaše banka není dostupná. Zkuste to znovu za několik minut.',
   },

@@ -96,7 +96,7 @@ const fr: Messages = {
     not_accepted: 'La boutique n’accepte pas ce type de carte.',
     confirmation: 'Le paiement n’a pas été confirmé auprès de votre banque.',
     fraud: 'Le paiement a été bloqué par un contrôle de sécurité.',
-    attempts: 'La carte a été essayée trop de fois aujourd’hui.',
+    attempts: 'La carte a fait l’objet de trop de tentatives aujourd’hui.',
     cancelled: 'Le paiement a été annulé.',
     try_later: 'Votre banque est injoignable. Veuillez réessayer dans quelques minutes.',
   },

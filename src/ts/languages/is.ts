@@ -92,7 +92,7 @@ const is: Messages = {
     not_accepted: 'Verslunin tekur ekki við þessari tegund korta.',
     confirmation: 'Greiðslan var ekki staðfest hjá bankanum þínum.',
     fraud: 'Greiðslan var stöðvuð við öryggisathugun.',
-    attempts: 'Kortið hefur verið prófað of oft í dag.',
+    attempts: 'Of margar tilraunir hafa verið gerðar með kortinu í dag.',
     cancelled: 'Hætt var við greiðsluna.',
     try_later: 'Ekki næst samband við bankann þinn. Reyndu aftur eftir nokkrar mínútur.',
   },

@@ -92,7 +92,7 @@ const it: Messages = {
     not_accepted: 'Il negozio non accetta questo tipo di carta.',
     confirmation: 'Il pagamento non è stato confermato presso la tua banca.',
     fraud: 'Il pagamento è stato bloccato da un controllo di sicurezza.',
-    attempts: 'La carta è stata provata troppe volte oggi.',
+    attempts: 'Oggi sono stati fatti troppi tentativi con questa carta.',
     cancelled: 'Il pagamento è stato annullato.',
     try_later: 'La tua banca non è raggiungibile. Riprova tra qualche minuto.',
   },

@@ -97,7 +97,7 @@ const pl: Messages = {
     not_accepted: 'Sklep nie akceptuje kart tego rodzaju.',
     confirmation: 'Płatność nie została potwierdzona w Twoim banku.',
     fraud: 'Płatność została zatrzymana przez kontrolę bezpieczeństwa.',
-    attempts: 'Karty próbowano dziś użyć zbyt wiele razy.',
+    attempts: 'Dziś było zbyt wiele prób użycia tej karty.',
     cancelled: 'Płatność została anulowana.',
     try_later: 'Nie można połączyć się z Twoim bankiem. Spróbuj ponownie za kilka minut.',
   },

@@ -69,7 +69,7 @@ const ptBR: Messages = {
     declined: 'Seu banco recusou o cartão. Nada foi cobrado. Use outro cartão.',
     details: 'Confira os dados acima.',
     rejected: 'O cartão foi recusado. Confira os dados ou use outro cartão.',
-    attempts: 'Muitos cartões foram testados. Recarregue a página mais tarde.',
+    attempts: 'Foram testados cartões demais. Recarregue a página mais tarde.',
     wait: 'Muitas tentativas. Aguarde um minuto e tente novamente.',
     expired: 'O formulário ficou aberto por muito tempo. Tente novamente.',
     offline: 'Sem conexão. Verifique sua conexão com a internet e tente novamente.',

@@ -69,7 +69,7 @@ const pt: Messages = {
     declined: 'O seu banco recusou o cartão. Nada foi cobrado. Utilize outro cartão.',
     details: 'Verifique os dados acima.',
     rejected: 'O cartão foi recusado. Verifique os dados ou utilize outro cartão.',
-    attempts: 'Foram tentados demasiados cartões. Recarregue a página mais tarde.',
+    attempts: 'Foram utilizados demasiados cartões. Recarregue a página mais tarde.',
     wait: 'Demasiadas tentativas. Aguarde um minuto e tente novamente.',
     expired: 'O formulário esteve aberto demasiado tempo. Tente novamente.',
     offline: 'Sem ligação. Verifique a sua ligação à Internet e tente novamente.',

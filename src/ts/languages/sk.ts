@@ -97,7 +97,7 @@ const sk: Messages = {
     not_accepted: 'Obchod tento typ karty neprijíma.',
     confirmation: 'Platba nebola vo vašej banke potvrdená.',
     fraud: 'Platbu zastavila bezpečnostná kontrola.',
-    attempts: 'Karta bola dnes použitá na príliš veľa pokusov.',
+    attempts: 'Dnes bolo s kartou vykonaných príliš veľa pokusov.',
     cancelled: 'Platba bola zrušená.',
     try_later: 'Vaša banka nie je dostupná. Skúste to znova o niekoľko minút.',
   },
