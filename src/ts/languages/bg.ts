@@ -5,7 +5,7 @@ const bg: Messages = {
   optional: '(по желание)',
   labels: {
     number: 'Номер на картата',
-    expiry: 'Срок на валидност',
+    expiry: 'Валидна до',
     cvc: 'Код за сигурност',
     holder: 'Име върху картата',
     nickname: 'Име на запазената карта',
