@@ -95,7 +95,7 @@ const et: Messages = {
     not_accepted: 'Pood ei võta seda liiki kaarte vastu.',
     confirmation: 'Makset ei kinnitatud teie pangas.',
     fraud: 'Turvakontroll peatas makse.',
-    attempts: 'Seda kaarti on täna liiga palju kordi proovitud.',
+    attempts: 'Selle kaardiga on täna tehtud liiga palju katseid.',
     cancelled: 'Makse tühistati.',
     try_later: 'Teie pangaga ei saa ühendust. Palun proovige mõne minuti pärast uuesti.',
   },

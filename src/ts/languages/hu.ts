@@ -53,7 +53,7 @@ const hu: Messages = {
   customerProblems: {
     missing: 'Töltse ki ezt a mezőt.',
     malformed: 'Ellenőrizze ezt a mezőt.',
-    too_long: 'Ez túl hosszú.',
+    too_long: 'A szöveg túl hosszú.',
     characters: 'Csak ékezet nélküli betűket használjon.',
     is_card_number: 'Ez kártyaszámnak tűnik. A kártyaszám mezőjében adja meg.',
   },
@@ -67,7 +67,7 @@ const hu: Messages = {
     done: '{brand}, utolsó négy számjegye: {last4}',
     expired: 'Az űrlap túl sokáig volt nyitva, ezért frissítettük. Kérjük, próbálja újra.',
   },
-  actions: { retry: 'Újrapróbálkozás', change: 'Másik kártya használata' },
+  actions: { retry: 'Próbálja újra', change: 'Másik kártya használata' },
   failures: {
     declined: 'A bankja elutasította a kártyát. Terhelés nem történt. Használjon másik kártyát.',
     details: 'Ellenőrizze a fenti adatokat.',

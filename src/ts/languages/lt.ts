@@ -72,7 +72,7 @@ const lt: Messages = {
   },
   actions: { retry: 'Bandyti dar kartą', change: 'Naudoti kitą kortelę' },
   failures: {
-    declined: 'Jūsų bankas atmetė kortelę. Pinigai nenuskaityti. Naudokite kitą kortelę.',
+    declined: 'Jūsų bankas atmetė kortelę. Pinigai nenuskaičiuoti. Naudokite kitą kortelę.',
     details: 'Patikrinkite aukščiau įvestus duomenis.',
     rejected: 'Kortelė atmesta. Patikrinkite duomenis arba naudokite kitą kortelę.',
     attempts: 'Išbandyta per daug kortelių. Vėliau įkelkite puslapį iš naujo.',

@@ -77,7 +77,7 @@ const lv: Messages = {
     wait: 'Pārāk daudz mēģinājumu. Lūdzu, uzgaidiet minūti un mēģiniet vēlreiz.',
     expired: 'Veidlapa bija atvērta pārāk ilgi. Lūdzu, mēģiniet vēlreiz.',
     offline: 'Neizdevās izveidot savienojumu. Pārbaudiet interneta savienojumu un mēģiniet vēlreiz.',
-    timeout: 'Atbilde netika saņemta laikā. Lūdzu, mēģiniet vēlreiz.',
+    timeout: 'Atbilde netika laikus saņemta. Lūdzu, mēģiniet vēlreiz.',
     stopped: 'Pieprasījums tika pārtraukts. Lūdzu, mēģiniet vēlreiz.',
     platform: 'Maksājumi ar karti pašlaik nav pieejami. Lūdzu, mēģiniet vēlreiz pēc dažām minūtēm.',
     shop: 'Veikals pašlaik nevar pieņemt kartes. Arī cita karte nepalīdzēs. Lūdzu, sazinieties ar veikalu.',

@@ -53,8 +53,8 @@ const tr: Messages = {
   customerProblems: {
     missing: 'Bu alanı doldurun.',
     malformed: 'Bu alanı kontrol edin.',
-    too_long: 'Bu çok uzun.',
-    characters: 'Yalnızca İngilizce harfler kullanın (ç, ğ, ı, ş gibi harfler olmadan).',
+    too_long: 'Bu metin çok uzun.',
+    characters: 'Türkçe karakter (ç, ğ, ı, ö, ş, ü) kullanmayın.',
     is_card_number: 'Bu bir kart numarasına benziyor. Kart numarası alanına girin.',
   },
   summary: {
@@ -69,7 +69,7 @@ const tr: Messages = {
   },
   actions: { retry: 'Tekrar dene', change: 'Başka kart kullan' },
   failures: {
-    declined: 'Bankanız kartı reddetti. Tahsilat yapılmadı. Başka bir kart kullanın.',
+    declined: 'Bankanız kartı reddetti. Kartınızdan para çekilmedi. Başka bir kart kullanın.',
     details: 'Yukarıdaki bilgileri kontrol edin.',
     rejected: 'Kart kabul edilmedi. Bilgileri kontrol edin veya başka bir kart kullanın.',
     attempts: 'Çok fazla kart denendi. Lütfen sayfayı daha sonra yeniden yükleyin.',
