@@ -89,7 +89,7 @@ const cs: Messages = {
     declined: 'Vaše banka platbu zamítla.',
     funds: 'Na kartě není dostatek prostředků.',
     expired: 'Podle vaší banky platnost karty vypršela.',
-    blocked: 'Vaše banka kartu zablokovala. Zavolejte na číslo uvedené na její zadní straně.',
+    blocked: 'Vaše banka kartu zablokovala. Zavolejte na číslo uvedené na zadní straně karty.',
     call_bank: 'Vaše banka s vámi chce nejdříve mluvit. Zavolejte na číslo uvedené na zadní straně karty.',
     details: 'Vaše banka tyto údaje o kartě nezná.',
     security_code: 'Kód CVC/CVV je nesprávný nebo chybí.',

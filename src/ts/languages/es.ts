@@ -5,7 +5,7 @@ const es: Messages = {
   optional: '(opcional)',
   labels: {
     number: 'Número de tarjeta',
-    expiry: 'Fecha de caducidad',
+    expiry: 'Caducidad',
     cvc: 'Código de seguridad',
     holder: 'Nombre en la tarjeta',
     nickname: 'Alias de la tarjeta',

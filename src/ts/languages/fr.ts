@@ -80,7 +80,7 @@ const fr: Messages = {
     timeout: 'La réponse n’est pas arrivée à temps. Veuillez réessayer.',
     stopped: 'L’opération a été interrompue. Veuillez réessayer.',
     platform: 'Le paiement par carte est momentanément indisponible. Veuillez réessayer dans quelques minutes.',
-    shop: 'La boutique ne peut accepter aucune carte pour le moment. Changer de carte n’y fera rien. Contactez la boutique.',
+    shop: 'La boutique n’accepte aucune carte pour le moment. Changer de carte n’y fera rien. Contactez la boutique.',
     browser: 'Votre navigateur ne peut pas chiffrer les données de la carte. Veuillez utiliser un autre navigateur.',
     unknown: 'Une erreur est survenue. Veuillez réessayer.',
   },

@@ -89,7 +89,7 @@ const sk: Messages = {
     declined: 'Vaša banka platbu zamietla.',
     funds: 'Na karte nie je dostatok prostriedkov.',
     expired: 'Podľa vašej banky sa platnosť karty skončila.',
-    blocked: 'Vaša banka kartu zablokovala. Zavolajte na číslo uvedené na jej zadnej strane.',
+    blocked: 'Vaša banka kartu zablokovala. Zavolajte na číslo uvedené na zadnej strane karty.',
     call_bank: 'Vaša banka s vami chce najskôr hovoriť. Zavolajte na číslo uvedené na zadnej strane karty.',
     details: 'Vaša banka tieto údaje o karte nepozná.',
     security_code: 'Kód CVC/CVV je nesprávny alebo chýba.',
