@@ -50,7 +50,7 @@ const FEATURES = [
 ];
 
 /** The entries whose declarations people read. */
-const DECLARED = ['index', 'worker', ...PLATFORMS];
+const DECLARED = ['index', 'worker', 'card-form', ...PLATFORMS];
 
 export async function build({ force = false } = {}) {
   const began = performance.now();
@@ -94,9 +94,8 @@ export async function build({ force = false } = {}) {
   generate(work, ask(tool, ['codes']));
   const layer = path.join(work, 'layer');
   await must(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--outDir', layer]);
-  // What holds types alone is nothing at run time.
-  for (const name of readdirSync(layer).filter((file) => file.endsWith('.js') && file !== 'types.js')) {
-    copyFileSync(path.join(layer, name), path.join(work, name));
+  for (const file of filesIn(layer).filter((name) => name.endsWith('.js') && !TYPES_ALONE.test(name))) {
+    copyInto(file, path.join(work, path.relative(layer, file)));
   }
   copyFileSync(path.join(SOURCES, 'error.js'), path.join(work, 'error.js'));
   await declarations(work, layer);
@@ -106,10 +105,9 @@ export async function build({ force = false } = {}) {
   await describe(work, parts(MODULES.cardseal));
 
   mkdirSync(pkg, { recursive: true });
-  const made = readdirSync(work);
-  for (const name of readdirSync(pkg)) {
-    if (!made.includes(name)) rmSync(path.join(pkg, name), { recursive: true, force: true });
-  }
+  const below = (folder) => filesIn(folder).map((file) => path.relative(folder, file));
+  const made = below(work);
+  for (const name of below(pkg)) if (!made.includes(name)) rmSync(path.join(pkg, name), { force: true });
   for (const name of made) renameAcross(path.join(work, name), path.join(pkg, name));
   writeFileSync(stamp, fingerprint(pkg, flags));
   writeFileSync(described, description());
@@ -149,10 +147,15 @@ export async function buildForDemo(programs) {
   writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
   writeFileSync(path.join(folder, 'all.ts'), ALL);
   const { transform } = await import('esbuild');
-  for (const file of [...layerSources(), ...['codes.ts', 'all.ts'].map((name) => path.join(folder, name))]) {
+  const layer = layerSources().map((file) => [file, path.relative(SOURCES, file)]);
+  const generated = ['codes.ts', 'all.ts'].map((name) => [path.join(folder, name), name]);
+  for (const [file, name] of [...layer, ...generated]) {
     const { code } = await transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022' });
-    writeFileSync(path.join(folder, path.basename(file).replace(/ts$/, 'js')), code);
+    mkdirSync(path.join(folder, path.dirname(name)), { recursive: true });
+    writeFileSync(path.join(folder, name.replace(/ts$/, 'js')), code);
   }
+  // There is one module here, with all platforms: what asks for one of them gets that.
+  for (const name of PLATFORMS) writeFileSync(path.join(folder, `${name}-inline.js`), "export * from './index.js';\n");
   copyFileSync(path.join(SOURCES, 'error.js'), path.join(folder, 'error.js'));
   integrity(folder);
   writeFileSync(stamp, fingerprint(folder, flags));
@@ -160,9 +163,9 @@ export async function buildForDemo(programs) {
 }
 
 const layerSources = () =>
-  readdirSync(SOURCES)
-    .filter((name) => /(?<!\.d)\.ts$/.test(name) && !GENERATED.test(name))
-    .map((name) => path.join(SOURCES, name));
+  filesIn(SOURCES).filter(
+    (file) => /(?<!\.d)\.ts$/.test(file) && !GENERATED.test(path.basename(file)) && !TYPES_ALONE.test(file),
+  );
 
 /** Compiles the module of that name into `folder`. */
 async function compile(name, profile, folder, flags) {
@@ -198,6 +201,9 @@ async function optimise(module) {
 
 /** What the TypeScript of the layer imports and the build makes: not committed. */
 const GENERATED = /^(all\.ts|cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
+
+/** What holds types alone is nothing at run time. */
+const TYPES_ALONE = /[\\/](types|languages[\\/]messages)\.[jt]s$/;
 
 const DECLARED_FALLBACK = `import type { Fallback } from './index.js';
 declare const start: Fallback['default'];
@@ -373,8 +379,14 @@ function filesIn(file) {
     .flatMap((name) => filesIn(path.join(file, name)));
 }
 
+function copyInto(from, to) {
+  mkdirSync(path.dirname(to), { recursive: true });
+  copyFileSync(from, to);
+}
+
 /** The target folder may be on another file system than pkg. */
 function renameAcross(from, to) {
+  mkdirSync(path.dirname(to), { recursive: true });
   const near = `${to}.new`;
   copyFileSync(from, near);
   renameSync(near, to);

@@ -74,8 +74,9 @@ export async function describe(work, parts) {
   copyFileSync(VERIFY, path.join(work, 'verify.mjs'));
   write('sbom.cdx.json', sbom(about, parts, rustc));
 
-  const made = readdirSync(work)
-    .filter((name) => name !== 'manifest.json')
+  const made = readdirSync(work, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'manifest.json')
+    .map(({ parentPath, name }) => path.relative(work, path.join(parentPath, name)).replaceAll(path.sep, '/'))
     .sort();
   const files = [
     ...beside.map((name) => [name, path.join(root, name)]),
@@ -99,7 +100,7 @@ export async function describe(work, parts) {
     files: Object.fromEntries(
       files.map(([name, file]) => {
         const bytes = readFileSync(file);
-        const purpose = what(path.basename(name));
+        const purpose = what(name.replace(/^pkg\//, ''));
         return [name, { size: bytes.length, integrity: sri(bytes), ...(purpose ? { purpose } : {}) }];
       }),
     ),
@@ -148,6 +149,7 @@ function what(name) {
   const first =
     source !== undefined &&
     /^\/(?:\/|\*\*) ([\s\S]*?\.)(?=\s)/.exec(readFileSync(source, 'utf8'))?.[1].replace(/\s*\n(?:\/\/| \*) /g, ' ');
+  if (/^languages\/(?!index)/.test(name)) return 'The texts of the card form in one language.';
   // Of one platform's module as of the whole one's.
   const purpose = PURPOSES[name] ?? PURPOSES[name.replace(/^cardseal_(?!bg)\w+?(?=_bg\.|\.js$)/, 'cardseal')] ?? first;
   if (!purpose) throw new Stop(`${name} has no purpose in scripts/manifest.mjs.`);

@@ -60,6 +60,10 @@ before(() => {
 });
 after(() => folder && rmSync(folder, { recursive: true, force: true }));
 
+/** What becomes of the sources in a folder. */
+const below = (name) =>
+  readdirSync(path.join(root, 'src/ts', name)).map((file) => `${name}/${file.replace(/ts$/, 'js')}`);
+
 test('the tarball holds the files of the list and no other', () => {
   const expected = [
     'package.json',
@@ -71,6 +75,10 @@ test('the tarball holds the files of the list and no other', () => {
       ]),
       ...PLATFORMS.flatMap((name) => [`${name}.js`, `${name}.d.ts`, `${name}-inline.js`, `client-${name}.js`]),
       'all.js',
+      'card-form.d.ts',
+      'card-form.js',
+      ...below('card-form'),
+      ...below('languages').filter((name) => name !== 'languages/messages.js'),
       'cardseal.global.js',
       'cardseal_fallback.d.ts',
       'cardseal_fallback.js',

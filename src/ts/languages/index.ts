@@ -5,7 +5,42 @@ import en from './en.js';
 import type { Messages } from './messages.js';
 
 /** By tag, how the texts are fetched. */
-const LOADERS: Record<string, () => Promise<{ default: Messages }>> = {};
+const LOADERS: Record<string, () => Promise<{ default: Messages }>> = {
+  ar: () => import('./ar.js'),
+  bg: () => import('./bg.js'),
+  ca: () => import('./ca.js'),
+  cs: () => import('./cs.js'),
+  da: () => import('./da.js'),
+  de: () => import('./de.js'),
+  el: () => import('./el.js'),
+  es: () => import('./es.js'),
+  et: () => import('./et.js'),
+  fi: () => import('./fi.js'),
+  fr: () => import('./fr.js'),
+  he: () => import('./he.js'),
+  hr: () => import('./hr.js'),
+  hu: () => import('./hu.js'),
+  id: () => import('./id.js'),
+  is: () => import('./is.js'),
+  it: () => import('./it.js'),
+  ja: () => import('./ja.js'),
+  ko: () => import('./ko.js'),
+  lt: () => import('./lt.js'),
+  lv: () => import('./lv.js'),
+  nb: () => import('./nb.js'),
+  nl: () => import('./nl.js'),
+  pl: () => import('./pl.js'),
+  pt: () => import('./pt.js'),
+  'pt-BR': () => import('./pt-BR.js'),
+  ro: () => import('./ro.js'),
+  sk: () => import('./sk.js'),
+  sl: () => import('./sl.js'),
+  sv: () => import('./sv.js'),
+  tr: () => import('./tr.js'),
+  uk: () => import('./uk.js'),
+  'zh-Hans': () => import('./zh-Hans.js'),
+  'zh-Hant': () => import('./zh-Hant.js'),
+};
 
 /** The tags of all languages that the package has. */
 export const TAGS: readonly string[] = ['en', ...Object.keys(LOADERS)];
