@@ -62,7 +62,7 @@ const ca: Messages = {
     loading: 'S’està carregant el formulari…',
     busy: 'Un moment…',
     done: '{brand} acabada en {last4}',
-    expired: 'El formulari ha estat obert massa temps i s’ha renovat. Torneu-ho a provar.',
+    expired: 'El formulari ha estat obert massa temps i s’ha actualitzat. Torneu-ho a provar.',
   },
   actions: { retry: 'Torna-ho a provar', change: 'Fes servir una altra targeta' },
   failures: {
@@ -87,7 +87,7 @@ const ca: Messages = {
     blocked: 'El vostre banc ha bloquejat la targeta. Truqueu al número que hi ha al revers.',
     call_bank: 'El vostre banc vol parlar abans amb vós. Truqueu al número que hi ha al revers de la targeta.',
     details: 'El vostre banc no reconeix aquestes dades de la targeta.',
-    security_code: 'El codi de seguretat no és correcte o hi falta.',
+    security_code: 'El codi de seguretat falta o no és correcte.',
     not_allowed: 'El vostre banc no permet aquest pagament amb aquesta targeta.',
     not_accepted: 'La botiga no accepta aquest tipus de targeta.',
     confirmation: 'El pagament no s’ha confirmat amb el vostre banc.',

@@ -62,7 +62,7 @@ const da: Messages = {
     loading: 'Indlæser kortformularen…',
     busy: 'Et øjeblik…',
     done: '{brand}, der slutter på {last4}',
-    expired: 'Formularen var åben for længe og er blevet fornyet. Prøv igen.',
+    expired: 'Formularen var åben for længe og er blevet opdateret. Prøv igen.',
   },
   actions: { retry: 'Prøv igen', change: 'Brug et andet kort' },
   failures: {

@@ -34,7 +34,7 @@ const id: Messages = {
     expiry_malformed: 'Masukkan bulan dan tahun, misalnya 08 / 29.',
     expiry_month: 'Bulan harus antara 01 dan 12.',
     expiry_past: 'Masa berlaku kartu Anda sudah habis.',
-    expiry_too_far: 'Periksa tahunnya. Tahun ini terlalu jauh ke depan.',
+    expiry_too_far: 'Periksa tahunnya. Tahun tersebut terlalu jauh ke depan.',
     cvc_missing: 'Masukkan kode keamanan.',
     cvc_not_digits: 'Kode keamanan hanya berisi angka.',
     cvc_length: 'Kode keamanan Anda belum lengkap.',

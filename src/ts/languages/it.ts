@@ -62,7 +62,7 @@ const it: Messages = {
     loading: 'Caricamento del modulo…',
     busy: 'Un momento…',
     done: '{brand} che termina con {last4}',
-    expired: 'Il modulo è rimasto aperto troppo a lungo ed è stato rinnovato. Riprova.',
+    expired: 'Il modulo è rimasto aperto troppo a lungo ed è stato aggiornato. Riprova.',
   },
   actions: { retry: 'Riprova', change: 'Usa un’altra carta' },
   failures: {
@@ -82,7 +82,7 @@ const it: Messages = {
   },
   declines: {
     declined: 'La tua banca ha rifiutato il pagamento.',
-    funds: 'Il credito disponibile sulla carta non è sufficiente.',
+    funds: 'La carta non dispone di fondi sufficienti.',
     expired: 'Secondo la tua banca la carta è scaduta.',
     blocked: 'La tua banca ha bloccato la carta. Chiama il numero riportato sul retro.',
     call_bank: 'La tua banca vuole prima parlare con te. Chiama il numero riportato sul retro della carta.',

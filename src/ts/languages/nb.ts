@@ -62,7 +62,7 @@ const nb: Messages = {
     loading: 'Laster kortskjemaet…',
     busy: 'Et øyeblikk…',
     done: '{brand} som slutter på {last4}',
-    expired: 'Skjemaet var åpent for lenge og er fornyet. Prøv igjen.',
+    expired: 'Skjemaet var åpent for lenge og er oppdatert. Prøv igjen.',
   },
   actions: { retry: 'Prøv igjen', change: 'Bruk et annet kort' },
   failures: {

@@ -67,7 +67,7 @@ const pl: Messages = {
     loading: 'Wczytywanie formularza…',
     busy: 'Chwileczkę…',
     done: '{brand} z końcówką {last4}',
-    expired: 'Formularz był otwarty zbyt długo i został odnowiony. Spróbuj ponownie.',
+    expired: 'Formularz był otwarty zbyt długo i został odświeżony. Spróbuj ponownie.',
   },
   actions: { retry: 'Spróbuj ponownie', change: 'Użyj innej karty' },
   failures: {

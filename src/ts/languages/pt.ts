@@ -62,7 +62,7 @@ const pt: Messages = {
     loading: 'A carregar o formulário…',
     busy: 'Um momento…',
     done: '{brand} terminado em {last4}',
-    expired: 'O formulário esteve aberto demasiado tempo e foi renovado. Tente novamente.',
+    expired: 'O formulário esteve aberto demasiado tempo e foi atualizado. Tente novamente.',
   },
   actions: { retry: 'Tentar novamente', change: 'Utilizar outro cartão' },
   failures: {
@@ -91,7 +91,7 @@ const pt: Messages = {
     not_allowed: 'O seu banco não permite este pagamento com este cartão.',
     not_accepted: 'A loja não aceita este tipo de cartão.',
     confirmation: 'O pagamento não foi confirmado junto do seu banco.',
-    fraud: 'O pagamento foi travado por uma verificação de segurança.',
+    fraud: 'O pagamento foi bloqueado por uma verificação de segurança.',
     attempts: 'Houve demasiadas tentativas com este cartão hoje.',
     cancelled: 'O pagamento foi cancelado.',
     try_later: 'Não é possível contactar o seu banco. Tente novamente dentro de alguns minutos.',

@@ -58,10 +58,10 @@ const sk: Messages = {
     is_card_number: 'Vyzerá to ako číslo karty. Zadajte ho do poľa „Číslo karty“.',
   },
   summary: {
-    one: 'Skôr ako budete pokračovať, opravte {n} chybu:',
-    few: 'Skôr ako budete pokračovať, opravte {n} chyby:',
-    many: 'Skôr ako budete pokračovať, opravte {n} chyby:',
-    other: 'Skôr ako budete pokračovať, opravte {n} chýb:',
+    one: 'Ak chcete pokračovať, opravte {n} chybu:',
+    few: 'Ak chcete pokračovať, opravte {n} chyby:',
+    many: 'Ak chcete pokračovať, opravte {n} chyby:',
+    other: 'Ak chcete pokračovať, opravte {n} chýb:',
   },
   states: {
     loading: 'Načítava sa formulár…',

@@ -34,7 +34,7 @@ const sl: Messages = {
     expiry_malformed: 'Vnesite mesec in leto, na primer 08 / 29.',
     expiry_month: 'Mesec mora biti med 01 in 12.',
     expiry_past: 'Vaša kartica je potekla.',
-    expiry_too_far: 'Preverite leto. Je predaleč v prihodnosti.',
+    expiry_too_far: 'Preverite leto. Predaleč je v prihodnosti.',
     cvc_missing: 'Vnesite varnostno kodo.',
     cvc_not_digits: 'Varnostna koda vsebuje samo števke.',
     cvc_length: 'Varnostna koda ni popolna.',

@@ -62,7 +62,7 @@ const sv: Messages = {
     loading: 'Kortformuläret laddas…',
     busy: 'Ett ögonblick…',
     done: '{brand} som slutar på {last4}',
-    expired: 'Formuläret var öppet för länge och har förnyats. Försök igen.',
+    expired: 'Formuläret var öppet för länge och har uppdaterats. Försök igen.',
   },
   actions: { retry: 'Försök igen', change: 'Använd ett annat kort' },
   failures: {
