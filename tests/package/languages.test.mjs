@@ -12,6 +12,7 @@ const folder = path.join(root, 'pkg', 'languages');
 const TAGS = readdirSync(folder)
   .filter((file) => file.endsWith('.js') && !['index.js', 'messages.js'].includes(file))
   .map((file) => path.basename(file, '.js'));
+const { TAGS: OFFERED, direction, plural, resolve, speak } = await import(path.join(folder, 'index.js'));
 const LANGUAGES = new Map();
 for (const tag of TAGS) LANGUAGES.set(tag, (await import(path.join(folder, `${tag}.js`))).default);
 
@@ -95,6 +96,42 @@ test('every language has every text, and no other', () => {
       tag,
     );
     assert.equal(new Intl.Locale(tag).toString(), tag);
+  }
+});
+
+test('every language is offered, and a page finds its own', async () => {
+  assert.deepEqual([...OFFERED].sort(), [...TAGS].sort());
+  for (const tag of TAGS) {
+    const { messages, dir, tag: spoken } = await speak(tag);
+    assert.deepEqual(messages, LANGUAGES.get(tag), tag);
+    assert.equal(spoken, tag);
+    assert.equal(dir, ['ar', 'he'].includes(tag) ? 'rtl' : 'ltr', tag);
+    assert.equal(direction(`${tag}-x-own`), dir);
+  }
+  const found = {
+    'de-AT': 'de',
+    'es-MX': 'es',
+    iw: 'he',
+    no: 'nb',
+    pt: 'pt',
+    'pt-AO': 'pt',
+    'pt-br': 'pt-BR',
+    'pt-PT': 'pt',
+    xx: 'en',
+    zh: 'zh-Hans',
+    'zh-HK': 'zh-Hant',
+    'zh-TW': 'zh-Hant',
+  };
+  for (const [wanted, tag] of Object.entries(found)) assert.equal(resolve(wanted), tag, wanted);
+});
+
+test('the number of mistakes is in the sentence', () => {
+  for (const tag of TAGS) {
+    for (const n of [3, 5, 11, 21]) {
+      const sentence = plural(tag, LANGUAGES.get(tag).summary, n);
+      assert.match(sentence, new RegExp(`(?<!\\d)${n}(?!\\d)`), `${tag}: ${sentence}`);
+      assert.doesNotMatch(sentence, /[{}]/, tag);
+    }
   }
 });
 
