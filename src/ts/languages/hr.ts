@@ -66,7 +66,7 @@ const hr: Messages = {
     loading: 'Učitavanje obrasca za karticu…',
     busy: 'Samo trenutak…',
     done: '{brand} koja završava na {last4}',
-    expired: 'Obrazac je predugo bio otvoren pa je obnovljen. Pokušajte ponovno.',
+    expired: 'Obrazac je predugo bio otvoren pa je osvježen. Pokušajte ponovno.',
   },
   actions: { retry: 'Pokušajte ponovno', change: 'Upotrijebite drugu karticu' },
   failures: {

@@ -66,7 +66,7 @@ const lv: Messages = {
     loading: 'Notiek kartes veidlapas ielāde…',
     busy: 'Uzgaidiet…',
     done: '{brand}, pēdējie cipari {last4}',
-    expired: 'Veidlapa bija atvērta pārāk ilgi un ir atjaunota. Lūdzu, mēģiniet vēlreiz.',
+    expired: 'Veidlapa bija atvērta pārāk ilgi un ir atjaunināta. Lūdzu, mēģiniet vēlreiz.',
   },
   actions: { retry: 'Mēģināt vēlreiz', change: 'Izmantot citu karti' },
   failures: {

@@ -66,7 +66,7 @@ const ro: Messages = {
     loading: 'Se încarcă formularul de card…',
     busy: 'Un moment…',
     done: '{brand} cu terminația {last4}',
-    expired: 'Formularul a fost deschis prea mult timp și a fost reînnoit. Încercați din nou.',
+    expired: 'Formularul a fost deschis prea mult timp și a fost actualizat. Încercați din nou.',
   },
   actions: { retry: 'Încercați din nou', change: 'Folosiți alt card' },
   failures: {

@@ -67,7 +67,7 @@ const sl: Messages = {
     loading: 'Nalaganje obrazca za kartico…',
     busy: 'Trenutek…',
     done: '{brand}, zadnje štiri števke {last4}',
-    expired: 'Obrazec je bil predolgo odprt, zato smo ga obnovili. Poskusite znova.',
+    expired: 'Obrazec je bil predolgo odprt, zato smo ga osvežili. Poskusite znova.',
   },
   actions: { retry: 'Poskusite znova', change: 'Uporabite drugo kartico' },
   failures: {
