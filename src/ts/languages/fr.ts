@@ -49,7 +49,7 @@ const fr: Messages = {
     nickname_characters: 'Ce nom contient un caractère non autorisé.',
     nickname_is_card_number: 'Cela ressemble à un numéro de carte. Choisissez un autre nom.',
   },
-  brandNotAccepted: 'Les cartes {brand} ne sont pas acceptées. Utilisez une autre carte.',
+  brandNotAccepted: 'Les paiements {brand} ne sont pas acceptés. Utilisez une autre carte.',
   card: 'Carte',
   customerProblems: {
     missing: 'Remplissez ce champ.',
