@@ -112,6 +112,8 @@ test('every language is offered, and a page finds its own', async () => {
     'de-AT': 'de',
     'es-MX': 'es',
     iw: 'he',
+    nn: 'nb',
+    'nn-NO': 'nb',
     no: 'nb',
     pt: 'pt',
     'pt-AO': 'pt',

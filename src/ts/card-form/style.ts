@@ -1,5 +1,6 @@
 // How the form looks. The rules stand in a layer, so that any rule of the page wins over them, and every colour, size and
-// font is a custom property. The sheet is adopted: `style-src 'self'` allows it, and nothing is fetched.
+// font is a custom property. The sheet is adopted: `style-src 'self'` allows it, and nothing is fetched. Light or dark is
+// the page's colour scheme, not the system's: on a page that is always light, a dark form could not be read.
 
 const CSS = `@layer cardseal{
 cardseal-card-form{display:block}
@@ -17,17 +18,20 @@ cardseal-card-form:defined>:not(.cardseal,.cardseal-frame){display:none}
 --_radius:var(--cardseal-radius,.5rem);
 --_height:var(--cardseal-height,2.75rem);
 --_size:var(--cardseal-font-size,1rem);
-color-scheme:light dark;container:cardseal/inline-size;color:var(--_text);
+container:cardseal/inline-size;color:var(--_text);
 font:var(--_size)/1.4 var(--cardseal-font,inherit);text-align:start;min-inline-size:0}
 .cardseal[data-theme=light]{color-scheme:light}
 .cardseal[data-theme=dark]{color-scheme:dark}
 .cardseal *{box-sizing:border-box}
-.cardseal [hidden]{display:none}
 .cardseal p,.cardseal ul{margin:0;padding:0}
 .cardseal-form{display:grid;gap:var(--_gap);margin:0}
-.cardseal-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:var(--_gap)}
-@container cardseal (max-width:17rem){.cardseal-pair{grid-template-columns:minmax(0,1fr)}}
+.cardseal-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 var(--_gap)}
+.cardseal-pair>.cardseal-field{display:grid;grid-row:span 4;grid-template-rows:subgrid}
+.cardseal-pair>.cardseal-field>label{align-self:end}
 .cardseal-field{min-inline-size:0}
+@container cardseal (max-width:17rem){.cardseal-pair{grid-template-columns:minmax(0,1fr);gap:var(--_gap)}
+.cardseal-pair>.cardseal-field{display:block}}
+.cardseal [hidden]{display:none}
 .cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere}
 .cardseal-optional{font-weight:400;color:var(--_muted)}
 .cardseal-control{display:flex;align-items:center;position:relative}
@@ -40,9 +44,10 @@ border:1px solid var(--_border);border-radius:var(--_radius);text-overflow:ellip
 .cardseal-input[aria-invalid]{border-color:var(--_danger);box-shadow:inset 0 0 0 1px var(--_danger)}
 .cardseal-input:read-only:is(input),.cardseal-input:disabled,.cardseal-input[aria-disabled]{opacity:.65}
 .cardseal-marks{position:absolute;inset-inline-end:.6em;display:flex;gap:.25em;pointer-events:none}
-.cardseal-field[data-field=number] .cardseal-input{padding-inline-end:3.4em}
-.cardseal-field[data-field=number]:has(.cardseal-mark+.cardseal-mark) .cardseal-input{padding-inline-end:5.9em}
-.cardseal-field[data-field=number]:has(.cardseal-mark+.cardseal-mark+.cardseal-mark) .cardseal-input{padding-inline-end:8.4em}
+.cardseal-field[data-field=number] .cardseal-input{--_marks:3.4em;padding-inline-end:var(--_marks)}
+.cardseal-field[data-field=number]:has(.cardseal-mark+.cardseal-mark) .cardseal-input{--_marks:5.9em}
+.cardseal-field[data-field=number]:has(.cardseal-mark+.cardseal-mark+.cardseal-mark) .cardseal-input{--_marks:8.4em}
+.cardseal[dir=rtl] .cardseal-field[data-field=number] .cardseal-input{padding-inline:var(--_marks) .75em}
 .cardseal-mark{inline-size:2.2em;block-size:1.43em;flex:none;forced-color-adjust:none}
 .cardseal-mark-blank{fill:#80808033;stroke:#80808080}
 .cardseal-mark-stripe{fill:#80808099}

@@ -59,8 +59,8 @@ export function resolve(wanted: string, tags: readonly string[] = TAGS): string 
   try {
     const given = new Intl.Locale(wanted);
     const { language, script, region } = given.maximize();
-    // Macrolanguages, which pages use and translators do not.
-    const name = { no: 'nb', tl: 'fil', in: 'id' }[language] ?? language;
+    // Macrolanguages, which pages use and translators do not; and Nynorsk, whose readers read Bokmål.
+    const name = { no: 'nb', nn: 'nb', tl: 'fil', in: 'id' }[language] ?? language;
     const found = [given.toString(), `${name}-${script}-${region}`, `${name}-${region}`, `${name}-${script}`, name]
       .map(find)
       .find((tag) => tag !== undefined);
