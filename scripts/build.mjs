@@ -97,7 +97,7 @@ export async function build({ force = false } = {}) {
   for (const file of filesIn(layer).filter((name) => name.endsWith('.js') && !TYPES_ALONE.test(name))) {
     copyInto(file, path.join(work, path.relative(layer, file)));
   }
-  copyFileSync(path.join(SOURCES, 'error.js'), path.join(work, 'error.js'));
+  for (const name of AS_THEY_ARE) copyFileSync(path.join(SOURCES, name), path.join(work, name));
   await declarations(work, layer);
   rmSync(layer, { recursive: true, force: true });
   integrity(work);
@@ -156,7 +156,7 @@ export async function buildForDemo(programs) {
   }
   // There is one module here, with all platforms: what asks for one of them gets that.
   for (const name of PLATFORMS) writeFileSync(path.join(folder, `${name}-inline.js`), "export * from './index.js';\n");
-  copyFileSync(path.join(SOURCES, 'error.js'), path.join(folder, 'error.js'));
+  for (const name of AS_THEY_ARE) copyFileSync(path.join(SOURCES, name), path.join(folder, name));
   integrity(folder);
   writeFileSync(stamp, fingerprint(folder, flags));
   return folder;
@@ -201,6 +201,9 @@ async function optimise(module) {
 
 /** What the TypeScript of the layer imports and the build makes: not committed. */
 const GENERATED = /^(all\.ts|cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
+
+/** What is in the package as it stands. */
+const AS_THEY_ARE = ['error.js', 'card-fields.html'];
 
 /** What holds types alone is nothing at run time. */
 const TYPES_ALONE = /[\\/](types|languages[\\/]messages)\.[jt]s$/;

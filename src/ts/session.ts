@@ -3,7 +3,7 @@
 import { option_invalid, type_invalid } from './codes.js';
 import { failure } from './failure.js';
 import { isText, members } from './read.js';
-import { malformed, type SendHow, send } from './send.js';
+import { type Answer, malformed, type SendHow, send } from './send.js';
 import type { CardsealRequest, OpenSessionOptions, Platform, ServerSession } from './types.js';
 
 /** Options that have the same name on the server. */
@@ -46,14 +46,36 @@ export async function openSession<Which extends Platform = Platform>(
   options?: OpenSessionOptions<Which>,
 ): Promise<Extract<ServerSession, { platform: Which }>> {
   const how = members(options, 'signal', 'timeoutMs', 'fetch') as SendHow;
-  const { body, status } = await send(openSessionRequest(options), { ...how, own: true });
-  // Converts the times to this machine's clock, which may be hours off. `server_expires_at` stays as it is.
+  const session = readOpened(await send(openSessionRequest(options), { ...how, own: true }));
+  return session as Extract<ServerSession, { platform: Which }>;
+}
+
+/**
+ * Reads a session that was opened elsewhere, by its id, while it is open.
+ *
+ * @internal
+ */
+export async function readSession(
+  id: string,
+  { server, ...how }: SendHow & { server: string },
+): Promise<ServerSession> {
+  const request: CardsealRequest = {
+    method: 'POST',
+    url: `${server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(id)}/page`,
+    headers: { accept: 'application/json' },
+    body: '',
+  };
+  return readOpened(await send(request, { ...how, own: true }));
+}
+
+/** Converts the times to this machine's clock, which may be hours off. `server_expires_at` stays as it is. */
+function readOpened({ body, status }: Answer): ServerSession {
   const now = Date.now();
   const { id, expires_at, expires_in } = members(body, 'id', 'expires_at', 'expires_in');
   const seconds = typeof expires_in === 'number' ? expires_in : 0;
   if (!isText(id) || !(seconds > 0 && seconds < 1e9)) throw malformed(status);
   return {
-    ...(body as Extract<ServerSession, { platform: Which }>),
+    ...(body as ServerSession),
     server_expires_at: expires_at as string,
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + 1000 * seconds).toISOString(),

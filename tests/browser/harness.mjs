@@ -194,7 +194,7 @@ export async function until(what, check, ms = PATIENCE) {
  * are a test's own pages by their path, as a shop would serve them beside the server's routes. Paths stay as they are:
  * some platforms sign them.
  */
-async function startRecorder(target, port = 0) {
+export async function startRecorder(target, port = 0) {
   const requests = [];
   const prefix = new URL(target).pathname.replace(/\/$/, '');
   let gate = Promise.resolve();
@@ -372,7 +372,7 @@ function watchPage() {
   Date.now = () => now() + globalThis.__skew;
 }
 
-async function openPage(browser, url, { ready = true, ...options } = {}) {
+export async function openPage(browser, url, { ready = true, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);

@@ -75,6 +75,8 @@ test('the tarball holds the files of the list and no other', () => {
       ]),
       ...PLATFORMS.flatMap((name) => [`${name}.js`, `${name}.d.ts`, `${name}-inline.js`, `client-${name}.js`]),
       'all.js',
+      'card-fields.html',
+      'card-fields.js',
       'card-form.d.ts',
       'card-form.js',
       ...below('card-form'),

@@ -62,6 +62,8 @@ export interface Settings {
   dir: 'ltr' | 'rtl' | null;
   messages: OwnMessages;
   theme: 'auto' | 'light' | 'dark';
+  /** Isolated fields: how they look, beside what they would inherit. */
+  fieldsStyle: Record<string, string>;
 }
 
 /** All that is known of what was typed. Nothing in it tells a card: neither the number nor how long it is. */

@@ -9,6 +9,7 @@ import {
   type Backend,
   type CallOptions,
   type Facts,
+  type Host,
   NOTHING,
   type OwnMessages,
   type PayOptions,
@@ -16,6 +17,7 @@ import {
   type Settings,
 } from './backend.js';
 import { isBrand } from './brands.js';
+import { FrameBackend } from './frame.js';
 import { known, LocalBackend } from './local.js';
 import { adopt } from './style.js';
 import { isPlatform } from './tokenizer.js';
@@ -484,7 +486,7 @@ export class CardForm extends Base {
   // ------------------------------------------------------------------------------------------ inside
 
   #makeBackend(): Backend {
-    return new LocalBackend(this, {
+    const host: Host = {
       changed: (facts) => this.#learn(facts),
       edited: () => this.#edited(),
       cleared: () => {
@@ -493,7 +495,8 @@ export class CardForm extends Base {
       },
       submitted: () => this.#submit(),
       failed: (error) => this.#fail(error),
-    });
+    };
+    return this.fieldsUrl === null ? new LocalBackend(this, host) : new FrameBackend(this, host, this.fieldsUrl);
   }
 
   #attribute(name: string, value: string | null | undefined): void {
@@ -543,6 +546,7 @@ export class CardForm extends Base {
       dir: dir === 'ltr' || dir === 'rtl' ? dir : null,
       messages: this.#messages,
       theme: this.theme,
+      fieldsStyle: this.#fieldsStyle,
     };
   }
 

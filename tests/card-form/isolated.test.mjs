@@ -1,0 +1,191 @@
+// Isolated fields as a shopper and a shop meet them: the same form as in the page, with a frame around it.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { pause, startIsolation, typeCard, until } from './isolation.mjs';
+
+let all;
+before(async () => {
+  all = await startIsolation();
+});
+after(() => all?.stop());
+
+const state = (page) => page.evaluate(() => document.querySelector('#card').state);
+const inState = (page, wanted) =>
+  page.waitForFunction((name) => document.querySelector('#card').state === name, wanted);
+
+test('a card that is typed in the frame becomes a token, and nothing of it is in the page', async () => {
+  const it = await all.open(true);
+  await typeCard(it);
+  await inState(it.page, 'valid');
+  const known = await it.page.evaluate(() => {
+    const { brand, brands, last4 } = document.querySelector('#card');
+    return { brand, brands, last4 };
+  });
+  assert.deepEqual(known, { brand: 'visa', brands: ['visa'], last4: '4242' });
+  const token = await it.page.evaluate(() => document.querySelector('#card').tokenize());
+  assert.match(token.id, /^tok_/);
+  assert.deepEqual(
+    { ...token, id: '' },
+    {
+      id: '',
+      platform: 'greenpay',
+      brand: 'visa',
+      bin: null,
+      last4: '4242',
+      expiry: { month: 12, year: 2030 },
+      holder: null,
+      nickname: null,
+      status: 'active',
+      signature: null,
+      raw: null,
+    },
+  );
+  assert.equal(await state(it.page), 'done');
+  assert.ok(!(await it.page.content()).includes('4242 4242'));
+  // The frame opened its session itself, and sent the card to its own server.
+  const asked = all.fields.requests.filter(({ url }) => url.startsWith('/v1/')).map(({ url }) => url);
+  assert.deepEqual(asked, ['/v1/sessions', '/v1/tokens']);
+  assert.deepEqual(it.problems, []);
+  await it.close();
+});
+
+test('mistakes are shown in the frame, and the page learns which field and not what', async () => {
+  const it = await all.open(true);
+  await it.field('number').click();
+  await it.page.keyboard.type('4242 4242');
+  await it.page.keyboard.press('Tab');
+  await it.where
+    .locator('[data-field="number"] .cardseal-note')
+    .filter({ hasText: 'Your card number is incomplete.' })
+    .waitFor();
+  await inState(it.page, 'invalid');
+  assert.equal(await it.page.evaluate(() => document.querySelector('#card').last4), null);
+  const thrown = await it.page.evaluate(() =>
+    document
+      .querySelector('#card')
+      .tokenize()
+      .catch((error) => ({ ...error })),
+  );
+  assert.equal(thrown.code, 'card_invalid');
+  assert.equal(thrown.problems, undefined);
+  assert.equal(
+    await it.page.evaluate(() => document.querySelector('#card').validationMessage),
+    'Enter your card number.',
+  );
+  // The summary of mistakes has the focus, and so has the frame.
+  await it.where.locator('.cardseal-summary:focus').waitFor();
+  assert.equal(await it.page.evaluate(() => document.activeElement.tagName), 'IFRAME');
+  await it.close();
+});
+
+test('Tab goes through the frame as if its fields stood in the page', async () => {
+  const it = await all.open(true);
+  const at = async () => {
+    const outside = await it.page.evaluate(() => document.activeElement.id || document.activeElement.tagName);
+    if (outside !== 'IFRAME') return outside;
+    return it.where.locator(':focus').getAttribute('name');
+  };
+  await it.page.locator('#email').focus();
+  const order = ['cardnumber', 'cc-exp', 'cvc', 'ccname', 'pay'];
+  for (const name of order) {
+    await it.page.keyboard.press('Tab');
+    assert.equal(await at(), name);
+  }
+  for (const name of ['ccname', 'cvc', 'cc-exp', 'cardnumber', 'email']) {
+    await it.page.keyboard.press('Shift+Tab');
+    assert.equal(await at(), name);
+  }
+  await it.page.evaluate(() => document.querySelector('#card').focus());
+  await until('the number to have the focus', async () => (await at()) === 'cardnumber');
+  await it.close();
+});
+
+test('a screen reader finds the fields in the frame, by the name of the form', async () => {
+  const it = await all.open(true);
+  assert.equal(await it.page.locator('iframe.cardseal-frame').getAttribute('title'), 'Card details');
+  const form = it.where.getByRole('form', { name: 'Card details' });
+  for (const name of ['Card number', 'Expiry date', 'Security code', 'Name on card']) {
+    await form.getByRole('textbox', { name, exact: true }).waitFor();
+  }
+  await it.page.evaluate(() => document.documentElement.setAttribute('lang', 'de'));
+  await it.where.getByRole('textbox', { name: 'Kartennummer' }).waitFor();
+  await until('the title in German', async () =>
+    (await it.page.locator('iframe.cardseal-frame').getAttribute('title'))?.includes('Karte'),
+  );
+  await it.close();
+});
+
+test('a frame that is loaded anew starts with a new channel, and empty', async () => {
+  const it = await all.open(true);
+  await typeCard(it);
+  await inState(it.page, 'valid');
+  await it.page.evaluate(() => {
+    const frame = document.querySelector('iframe');
+    frame.src = `${frame.src}?again`;
+  });
+  await inState(it.page, 'empty');
+  assert.equal(await it.field('number').inputValue(), '');
+  await typeCard(it);
+  await inState(it.page, 'valid');
+  assert.match((await it.page.evaluate(() => document.querySelector('#card').tokenize())).id, /^tok_/);
+  await it.close();
+});
+
+test('it is restyled by what is allowed, and by what the page sets for its own fields', async () => {
+  const style = `<style>#card { --cardseal-accent: rgb(1, 2, 3); --cardseal-radius: 12px; font-family: Georgia, "Own Font", serif }
+    #card { --cardseal-background: url(/leak) }</style>`;
+  const it = await all.open(true, { more: style });
+  const input = it.field('number');
+  const css = (name) => input.evaluate((node, property) => getComputedStyle(node)[property], name);
+  assert.equal(await css('borderTopLeftRadius'), '12px');
+  assert.equal(await css('fontFamily'), 'Georgia, serif');
+  await it.page.evaluate(() => {
+    document.querySelector('#card').fieldsStyle = {
+      '--cardseal-radius': '3px',
+      '--cardseal-height': '400px',
+      '--cardseal-border': 'url(http://127.0.0.1/leak)',
+      '--cardseal-text': 'red;background:url(/leak)',
+      '--cardseal-danger': 'var(--x)',
+    };
+  });
+  await until('the new radius', async () => (await css('borderTopLeftRadius')) === '3px');
+  assert.equal(await css('minBlockSize'), '44px');
+  assert.match(await css('borderTopColor'), /^rgb\(1\d\d, 1\d\d, 1\d\d\)$/);
+  assert.ok(!all.fields.requests.some(({ url }) => url.includes('leak')));
+  await it.close();
+});
+
+test('an address that cannot isolate is refused, and a frame that does not answer is told', async () => {
+  for (const [url, message] of [
+    ['/pkg/card-fields.html', /another origin/],
+    ['http://fields.shop.example/card-fields.html', /https/],
+  ]) {
+    const it = await all.open(false, { attributes: `fields-url="${url}"`, ready: false });
+    await inState(it.page, 'failed');
+    const thrown = await it.page.evaluate(() =>
+      document
+        .querySelector('#card')
+        .tokenize()
+        .catch((error) => ({ ...error, message: error.message })),
+    );
+    assert.equal(thrown.code, 'option_invalid');
+    assert.match(thrown.message, message);
+    await it.close();
+  }
+});
+
+test('a page that is not among the parents gets no fields', async () => {
+  all.fields.files['/card-fields.json'] = JSON.stringify({ parents: ['https://other.example', '*', all.evil.origin] });
+  try {
+    const it = await all.open(true, { ready: false });
+    // The frame has loaded and was asked.
+    await it.where.locator('#card-fields').waitFor({ state: 'attached' });
+    await pause(1500);
+    assert.equal(await it.where.locator('input').count(), 0);
+    assert.equal(await state(it.page), 'loading');
+    await it.close();
+  } finally {
+    all.fields.files['/card-fields.json'] = JSON.stringify({ parents: [all.shop.origin] });
+  }
+});
