@@ -49,6 +49,7 @@ const STEPS = [
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
   ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
+  ['card form', () => nodeTests('tests/card-form', 2), ['build', 'servers']],
 ];
 
 function lint([name, program, args, env]) {

@@ -328,7 +328,7 @@ export async function startAll({
       front,
       server,
       browser,
-      open: (options) => openPage(browser, front.url, options),
+      open: ({ url = front.url, ...options } = {}) => openPage(browser, url, options),
       stop: async () => {
         for (const thing of things.reverse()) await thing.stop();
       },

@@ -576,7 +576,10 @@ export class CardForm extends Base {
 
   /** The value and the validity of the control. */
   #value(): void {
-    this.#internals.setFormValue(this.#token?.id ?? null);
+    // With its own name, which a control without the attribute would not have.
+    const value = new FormData();
+    if (this.#token) value.set(this.name, this.#token.id);
+    this.#internals.setFormValue(this.#token ? value : null);
     const { loaded, empty, message, valid } = this.#facts;
     const anchor = this.#backend?.anchor;
     const say = (flags: ValidityStateFlags): void =>

@@ -305,7 +305,6 @@ export class Fields {
     this.#tell();
   }
 
-  /** Puts text into fields, as a test or an example of a page does. */
   clear(): void {
     for (const field of FIELDS) {
       const { input } = this.#rows[field];

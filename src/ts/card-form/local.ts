@@ -35,7 +35,7 @@ import { type BrandChoice, isPlatform, loadTokenizer, needsOf, type Tokenizer } 
 /** Above the server's own limit for a platform, so that the server's word comes first. */
 const TIMEOUT_MS = 60_000;
 
-/** How often the page's own `fetch` is not asked again after a payment whose answer was lost. */
+/** What the form can ask about the customer. */
 const CUSTOMER: readonly CustomerField[] = ['firstName', 'lastName', 'email', 'postalCode', 'country'];
 
 /** After these nobody can say from here whether money moved. */
@@ -68,12 +68,15 @@ export class LocalBackend implements Backend {
   #loading: { platform: Platform; done: Promise<Tokenizer> } | null = null;
   #platform: Platform | null = null;
   #kind: ServerSession['kind'] = 'tokenize';
-  #asked: CustomerField[] = [];
+  /** What was asked ahead of the platform, successfully or not: not every focus and every key is a try. */
+  #prepared: ServerSession | null = null;
+  #asked = '';
   #choices: BrandChoice[] = [];
   #began = '';
   #doubt: Doubt | null = null;
   #busy = false;
   #removed = false;
+  #unloaded = false;
   #validate: ((card: Parameters<typeof validateCard>[0]) => Validation) | null = null;
   #validates = '';
 
@@ -82,6 +85,8 @@ export class LocalBackend implements Backend {
     this.#fields = new Fields({
       changed: (facts) => host.changed(facts),
       edited: () => {
+        // Typing does not bring what could not be loaded.
+        if (this.#unloaded) return;
         this.#fields.notice('');
         host.edited();
       },
@@ -110,8 +115,8 @@ export class LocalBackend implements Backend {
     void this.#speak(settings);
     this.#rule();
     if (this.#platform) this.#load(this.#platform).catch(() => {});
-    // Without a platform, only a session can say which one it is.
-    else void this.warm();
+    // Without a platform, only a session can say which one it is. The page may be about to give one.
+    else setTimeout(() => !this.#platform && !this.#removed && this.warm());
   }
 
   warm(): void {
@@ -123,8 +128,10 @@ export class LocalBackend implements Backend {
     const session = await this.#sessions.warm();
     if (!session || this.#removed) return;
     const tokenizer = await this.#learn(session).catch(() => null);
-    await tokenizer?.prepare(session, this.#where()).catch(() => {});
-    if (this.#began && this.#choices.length === 0) await this.#ask(this.#began);
+    if (!tokenizer || this.#prepared === session) return;
+    this.#prepared = session;
+    await tokenizer.prepare(session, this.#where()).catch(() => {});
+    await this.#ask(this.#began);
   }
 
   check(report: boolean): boolean {
@@ -211,11 +218,13 @@ export class LocalBackend implements Backend {
         if (this.#loading !== loading || this.#removed) return;
         this.#tokenizer?.free();
         this.#tokenizer = tokenizer;
+        this.#unloaded = false;
         this.#rule();
       },
       (error) => {
         if (this.#loading !== loading || this.#removed) return;
         this.#loading = null;
+        this.#unloaded = true;
         const failed = known(error);
         this.#fields.notice(this.explain(failed).message, true);
         this.#host.failed(failed);
@@ -266,22 +275,20 @@ export class LocalBackend implements Backend {
   readonly #checkCustomer = (typed: Partial<CcBillCustomer>) =>
     this.#tokenizer?.checkCustomer({ ...this.#settings?.customerDetails, ...typed }) ?? [];
 
-  /** The details that the page did not give, or gave wrong. Once asked, they stay. */
+  /** The details that the page did not give, or gave wrong. */
   #missing(details: Partial<CcBillCustomer>, tokenizer: Tokenizer | null): CustomerField[] {
     const wrong = tokenizer?.checkCustomer(details).map(({ field }) => field) ?? [];
-    const asked = CUSTOMER.filter((field) => !details[field] || wrong.includes(field) || this.#asked.includes(field));
-    if (asked.join() !== this.#asked.join()) this.#asked = asked;
-    return this.#asked;
+    return CUSTOMER.filter((field) => !details[field] || wrong.includes(field));
   }
 
   /** Asks the platform for the card's brands, where it takes a choice. */
   async #ask(digits: string): Promise<void> {
     this.#began = digits;
-    this.#choices = [];
     const tokenizer = this.#tokenizer;
-    if (digits === '' || !tokenizer) return;
-    const session = await this.#sessions.warm();
-    const found = session ? await tokenizer.choices(session, digits, this.#where()).catch((): BrandChoice[] => []) : [];
+    const session = digits && tokenizer ? await this.#sessions.warm() : null;
+    if (!tokenizer || !session || this.#asked === `${session.id} ${digits}`) return;
+    this.#asked = `${session.id} ${digits}`;
+    const found = await tokenizer.choices(session, digits, this.#where()).catch((): BrandChoice[] => []);
     if (digits !== this.#began || this.#removed) return;
     this.#choices = found;
     this.#fields.choices = found.map(({ brand }) => brand);
@@ -435,6 +442,7 @@ export class LocalBackend implements Backend {
       this.#fields.focus();
       return;
     }
+    this.#unloaded = false;
     this.#fields.notice('');
     this.#host.edited();
     if (this.#platform) this.#load(this.#platform).catch(() => {});

@@ -37,7 +37,7 @@ export class Sessions {
 
   /** The page's own session. The same one again changes nothing. */
   set given(session: ServerSession | null) {
-    if (session?.id === this.#given?.id) return;
+    if (JSON.stringify(session) === JSON.stringify(this.#given)) return;
     this.#given = session;
     this.#current = session ? Promise.resolve(session) : null;
     this.#why = 'first';
