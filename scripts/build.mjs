@@ -257,6 +257,8 @@ async function declarations(work, layer) {
     await bundle.close();
   }
   copyFileSync(path.join(SOURCES, FALLBACK.replace(/js$/, 'd.ts')), path.join(work, FALLBACK.replace(/js$/, 'd.ts')));
+  // It adds to React's own types, which are not there when the layer is compiled.
+  copyFileSync(path.join(root, 'src', 'types', 'card-form-react.d.ts'), path.join(work, 'card-form-react.d.ts'));
   // What a plain script tag gets.
   const index = path.join(work, 'index.d.ts');
   writeFileSync(index, `export as namespace Cardseal;\n${readFileSync(index, 'utf8')}`);

@@ -52,17 +52,25 @@ function weigh(name, files) {
 export async function split(source) {
   const { outputFiles, metafile } = await built(source, { splitting: true, metafile: true, outdir: 'out' });
   const { outputs } = metafile;
-  const [first] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === '<stdin>');
-  const atOnce = new Set([first]);
-  for (const file of atOnce) {
-    for (const { path: name, kind } of outputs[file].imports) if (kind === 'import-statement') atOnce.add(name);
-  }
+  const madeOf = (entry) => Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith(entry))[0];
+  /** With all that it imports itself. */
+  const whole = (file) => {
+    const files = new Set([file]);
+    for (const one of files) {
+      for (const { path: name, kind } of outputs[one].imports) if (kind === 'import-statement') files.add(name);
+    }
+    return files;
+  };
+  const first = madeOf('<stdin>');
+  const atOnce = whole(first);
   const contents = new Map(outputFiles.map((file) => [path.basename(file.path), Buffer.from(file.contents)]));
   const of = (names) => names.map((name) => [path.basename(name), contents.get(path.basename(name))]);
   return {
     entry: path.basename(first),
     atOnce: of([...atOnce]),
     later: of(Object.keys(outputs).filter((name) => !atOnce.has(name))),
+    /** What is fetched for a dynamic import of `entry`, beyond what is there at once. */
+    beside: (entry) => of([...whole(madeOf(entry))].filter((name) => !atOnce.has(name))),
   };
 }
 
@@ -82,6 +90,8 @@ export async function sizes() {
   for (const name of PLATFORMS) {
     entries.push(await entry(`cardseal/${name}`, `${name}.js`, `${moduleOf(name)}_bg.wasm`));
   }
+  const form = await split(`import ${inPkg('card-form.js')};`);
+  const files = (...lists) => lists.flat().map(([, contents]) => contents);
   const layers = entries.map(({ parts }) => parts.at(-1));
   const of = async (source) => [await bundle(source)];
   return {
@@ -89,6 +99,9 @@ export async function sizes() {
       ...entries.map(({ row }) => row),
       { ...layers[0], name: 'before the form' },
       { ...layers[1], name: 'same, GreenPay' },
+      weigh('cardseal/card-form', files(form.atOnce)),
+      weigh('card form, GreenPay', files(form.atOnce, form.beside('greenpay-inline.js'))),
+      weigh('the same, German', files(form.atOnce, form.beside('greenpay-inline.js'), form.beside('languages/de.js'))),
       weigh('cardseal/inline', await of(`export * from ${inPkg('inline.js')};`)),
       weigh(FALLBACK, [fromPkg(FALLBACK)]),
       weigh('onlinepayments-sdk', await of(`export * from 'onlinepayments-sdk-client-js';`)),
@@ -127,6 +140,8 @@ if (isMain(import.meta.url)) {
 cardseal            the module with all platforms, and everything the entry exports, split and minified by esbuild
 cardseal/greenpay … the same with one platform
 before the form     of cardseal, and of cardseal/greenpay: the script that the form needs before it can be used; the rest arrives meanwhile
+cardseal/card-form  the card form before its platform has come; what is fetched then is split off by every bundler
+card form, GreenPay  all that a page with the card form downloads for this platform, in English or in German
 cardseal/inline     everything as one file, with the module inside
 ${FALLBACK}  the module as JavaScript with its glue: what a browser without WebAssembly fetches instead
 onlinepayments-sdk  onlinepayments-sdk-client-js 3.6.2, another platform's client, bundled the same way

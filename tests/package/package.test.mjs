@@ -79,6 +79,7 @@ test('the tarball holds the files of the list and no other', () => {
       'card-fields.js',
       'card-form.d.ts',
       'card-form.js',
+      'card-form-react.d.ts',
       ...below('card-form'),
       ...below('languages').filter((name) => name !== 'languages/messages.js'),
       'cardseal.global.js',

@@ -31,7 +31,7 @@ font:var(--_size)/1.4 var(--cardseal-font,inherit);text-align:start;min-inline-s
 .cardseal-field{min-inline-size:0}
 @container cardseal (max-width:17rem){.cardseal-pair{grid-template-columns:minmax(0,1fr);gap:var(--_gap)}
 .cardseal-pair>.cardseal-field{display:block}}
-.cardseal [hidden]{display:none}
+.cardseal [hidden]{display:none!important}
 .cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere}
 .cardseal-optional{font-weight:400;color:var(--_muted)}
 .cardseal-control{display:flex;align-items:center;position:relative}
