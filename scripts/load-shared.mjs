@@ -34,7 +34,11 @@ export async function withPrograms(name, release, body) {
   globalThis.navigator ??= { language: 'en', userAgent: `Node.js/${process.versions.node}` };
   await load();
   say(`Compiling the server, the sandbox and the load generator${release ? ' with optimisations' : ''}.`);
-  await must('cargo', ['build', ...(release ? ['--release'] : []), ...CRATES.flatMap((crate) => ['-p', crate])]);
+  await must('cargo', [
+    'build',
+    ...(release ? ['--profile', 'dist'] : []),
+    ...CRATES.flatMap((crate) => ['-p', crate]),
+  ]);
   // Not the system's folder for temporary files, which may be memory: what is durable has to cost what it costs.
   mkdirSync(targetFolder(), { recursive: true });
   const folder = mkdtempSync(path.join(targetFolder(), `${name}-`));
@@ -58,7 +62,7 @@ class Programs {
 
   constructor(folder, release) {
     this.folder = folder;
-    this.profile = path.join(targetFolder(), release ? 'release' : 'debug');
+    this.profile = path.join(targetFolder(), release ? 'dist' : 'debug');
   }
 
   binary(name) {
