@@ -25,7 +25,7 @@ import { ALL, moduleOf } from './entries.mjs';
 import { FALLBACK, fallback } from './fallback.mjs';
 import { DESCRIPTION, describe, integrity, PUBLISHED } from './manifest.mjs';
 import { ask, cargoHome, isMain, main, must, PLATFORMS, pkg, root, say, seconds, targetFolder } from './project.mjs';
-import { ensure, TO_BUILD } from './setup.mjs';
+import { ensure, onePackage, TO_BUILD } from './setup.mjs';
 
 const TARGET = 'wasm32-unknown-unknown';
 const SOURCES = path.join(root, 'src', 'ts');
@@ -119,7 +119,6 @@ export async function build({ force = false } = {}) {
 /**
  * Builds `programs`, and what the demo page is served beside them; gives its folder. That is pkg if it is up to date, else the
  * module with all platforms and the layer above it alone, without optimisation and without types.
- * Installs the packages beside.
  */
 export async function buildForDemo(programs) {
   const cargo = (...names) => must('cargo', ['build', ...names.flatMap((name) => ['-p', name])]);
@@ -141,12 +140,11 @@ export async function buildForDemo(programs) {
     await compileLibrary('dev', 'cardseal', flags);
     await cargo('wasm-build', ...programs);
   };
-  await Promise.all([ensure(['packages']), compiled()]);
+  const [{ transform }] = await Promise.all([onePackage('esbuild'), compiled()]);
   const tool = toolIn(target);
   await must(tool, ['glue-unoptimised', path.join(target, TARGET, 'debug', 'cardseal.wasm'), folder, 'cardseal']);
   writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
   writeFileSync(path.join(folder, 'all.ts'), ALL);
-  const { transform } = await import('esbuild');
   const layer = layerSources().map((file) => [file, path.relative(SOURCES, file)]);
   const generated = ['codes.ts', 'all.ts'].map((name) => [path.join(folder, name), name]);
   for (const [file, name] of [...layer, ...generated]) {

@@ -4,7 +4,8 @@
 //
 // Uses nothing but Node itself, because node_modules is one of the things it installs.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
 import {
@@ -22,6 +23,7 @@ import {
   run,
   Stop,
   say,
+  targetFolder,
   webkitBrowser,
   which,
 } from './project.mjs';
@@ -29,6 +31,7 @@ import {
 const WASM_TARGET = 'wasm32-unknown-unknown';
 const WASM_PACK = '0.15.1';
 const GECKODRIVER = '0.37.1';
+const NPM_CI = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
 
 /** What a script may ask for, in the order in which it is looked at: what can only be refused comes first. */
 const THINGS = {
@@ -116,7 +119,37 @@ async function rustup(args, what) {
 async function packages() {
   if (packagesFit()) return;
   say('Installing the development packages from package-lock.json into node_modules.');
-  await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  await must('npm', NPM_CI);
+}
+
+/**
+ * One of the development packages, with what the lock file has under its own scope. Where they are not all installed, it
+ * is installed alone, into the target folder: the demo needs no other.
+ */
+export async function onePackage(name) {
+  if (packagesFit()) return createRequire(import.meta.url)(name);
+  const all = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
+  const own = `node_modules/${name}`;
+  const { version } = all.packages[own];
+  const needed = Object.entries(all.packages)
+    .filter(([place]) => place === own || place.startsWith(`node_modules/@${name}/`))
+    .map(([place, { dev: _, ...entry }]) => [place, entry]);
+  const described = { private: true, dependencies: { [name]: version } };
+  const lock = JSON.stringify({
+    lockfileVersion: all.lockfileVersion,
+    packages: Object.fromEntries([['', described], ...needed]),
+  });
+  const folder = path.join(targetFolder(), 'tools', `${name}-${version}`);
+  const stamp = path.join(folder, 'installed.stamp');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+    say(`Installing ${name} ${version} from package-lock.json.`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, 'package.json'), JSON.stringify(described));
+    writeFileSync(path.join(folder, 'package-lock.json'), lock);
+    await must('npm', NPM_CI, { cwd: folder });
+    writeFileSync(stamp, lock);
+  }
+  return createRequire(stamp)(name);
 }
 
 /** Whether node_modules holds what the lock file says; npm keeps its own note of what it installed. */
