@@ -423,7 +423,7 @@ test('CCBill: the form asks for what the page does not know of the customer', as
     await typeCard(page, CC_VISA);
     await page.click('#pay');
     await page.waitForSelector('.cardseal-summary:not([hidden])');
-    assert.equal(await page.locator('.cardseal-summary li').count(), 1);
+    assert.deepEqual(await page.locator('.cardseal-summary li').allInnerTexts(), ['Email – Fill in this field.']);
     await field(page, 'email').fill(email);
     await page.click('#pay');
     await until('the order', () => orders(from).length > 0);
@@ -595,6 +595,34 @@ test('what the page sets before the class is known counts, and a session says it
     await page.click('#pay');
     await until('the order', () => orders(from).length > 0);
     assert.equal(posts('/v1/sessions', from).length, 0);
+  });
+});
+
+test('a platform that does not exist and a session that is none fail aloud', async () => {
+  const codeOf = (page) =>
+    page.evaluate(() =>
+      document
+        .getElementById('card')
+        .tokenize()
+        .catch(({ code, field }) => [code, field].join()),
+    );
+  await inShop({ attributes: 'platform="greenpai"' }, async ({ page, from }) => {
+    assert.equal(await stateOf(page), 'failed');
+    assert.equal((await heard(page, 'failure')).length, 1);
+    await typeCard(page);
+    assert.equal(await codeOf(page), 'option_invalid,platform');
+    assert.equal(posts('/v1/sessions', from).length, 0);
+  });
+  await inShop({ attributes: `platform="greenpay" session="{ 'id': 1 }"` }, async ({ page, from }) => {
+    await typeCard(page);
+    assert.equal(await codeOf(page), 'session_malformed,session');
+    assert.equal(posts('/v1/sessions', from).length, 0);
+  });
+  const other = (await session({ platform: 'gp_api', kind: 'tokenize' })).id;
+  const attributes = `platform="greenpay" session='{"platform":"gp_api","kind":"tokenize","id":"${other}"}'`;
+  await inShop({ attributes }, async ({ page }) => {
+    await typeCard(page);
+    assert.equal(await codeOf(page), 'session_wrong_platform,session');
   });
 });
 

@@ -531,7 +531,8 @@ export class CardForm extends Base {
   #settings(): Settings {
     const dir = this.getAttribute('dir');
     return {
-      platform: this.platform,
+      // A name that is none fails aloud, instead of opening a session of another platform.
+      platform: this.platform ?? ((this.getAttribute('platform') || null) as Platform | null),
       session: this.#session,
       openSession: this.#openSession && ((why) => Promise.resolve(this.#openSession?.(why) as Promise<ServerSession>)),
       server: this.server,
@@ -578,7 +579,7 @@ export class CardForm extends Base {
   #value(): void {
     // With its own name, which a control without the attribute would not have.
     const value = new FormData();
-    if (this.#token) value.set(this.name, this.#token.id);
+    if (this.#token && this.name) value.set(this.name, this.#token.id);
     this.#internals.setFormValue(this.#token ? value : null);
     const { loaded, empty, message, valid } = this.#facts;
     const anchor = this.#backend?.anchor;
@@ -765,13 +766,14 @@ function languageOf(element: Element): string {
   return 'en';
 }
 
-/** A session as text. Text that is none is no session: the module says so when it is used. */
+/** A session as text. Of text that is none, the module says so when it is used. */
 function parsed(text: string): ServerSession | null {
-  if (text.trim() === '') return null;
+  if (text.trim() === '' || text === 'null') return null;
   try {
     const session: unknown = JSON.parse(text);
-    return session !== null && typeof session === 'object' ? (session as ServerSession) : null;
+    if (session !== null && typeof session === 'object') return session as ServerSession;
   } catch {
-    return null;
+    // As any other text that is no session.
   }
+  return {} as ServerSession;
 }

@@ -587,7 +587,10 @@ export class Fields {
     title.textContent = plural(this.#texts.tag, this.#texts.messages.summary, wrong.length);
     const list = make('ul');
     for (const { field, words } of wrong) {
-      const link = make('a', { href: `#${this.#rows[field].input.id}`, 'data-field': field }, words);
+      // What is said of a customer's detail does not name it.
+      const name = (CUSTOMER_FIELDS as readonly FieldName[]).includes(field) ? this.#texts.messages.labels[field] : '';
+      const text = name ? `${name} – ${words}` : words;
+      const link = make('a', { href: `#${this.#rows[field].input.id}`, 'data-field': field }, text);
       list.append(make('li', {}, link));
     }
     this.#summary.setAttribute('aria-labelledby', title.id);

@@ -120,7 +120,8 @@ export class LocalBackend implements Backend {
   }
 
   warm(): void {
-    if (this.#settings?.disabled || this.#busy) return;
+    const unknown = this.#platform !== null && !isPlatform(this.#platform);
+    if (this.#settings?.disabled || this.#busy || unknown) return;
     void this.#warm();
   }
 
@@ -235,16 +236,13 @@ export class LocalBackend implements Backend {
 
   /** What a session says about itself. */
   async #learn(session: ServerSession): Promise<Tokenizer> {
-    if (this.#platform && this.#platform !== session.platform && isPlatform(session.platform)) {
-      // The module says so itself, in its own words, before anything is encrypted.
-      return this.#load(this.#platform);
-    }
-    this.#platform = session.platform;
-    if (this.#kind !== session.kind) {
+    // Of a session of another platform, or of none, the module says so in its own words before anything is encrypted.
+    this.#platform = this.#settings?.platform ?? session.platform;
+    if (this.#kind !== session.kind && session.kind) {
       this.#kind = session.kind;
       this.#rule();
     }
-    return this.#load(session.platform);
+    return this.#load(this.#platform);
   }
 
   /** Passes the rules on, as the page and the platform make them. */
@@ -262,7 +260,8 @@ export class LocalBackend implements Backend {
       this.#validate = tokenizer ? (card) => validateCard(card, options) : null;
     }
     this.#fields.rules = {
-      holder: settings.holder ?? needs?.holder ?? 'required',
+      // What the platform needs is always asked.
+      holder: needs?.holder === 'required' ? 'required' : (settings.holder ?? needs?.holder ?? 'required'),
       nickname: settings.nickname && this.#kind !== 'payment' && (needs?.nickname ?? false),
       customer: needs?.customer ? this.#missing(settings.customerDetails, tokenizer) : NOBODY,
       acceptedBrands: settings.acceptedBrands,
@@ -325,17 +324,19 @@ export class LocalBackend implements Backend {
     work: (tokenizer: Tokenizer, session: ServerSession) => Promise<Result>,
   ): Promise<Result> {
     this.#fields.notice('');
-    this.#fields.refresh();
-    // What was typed can be checked as soon as the platform's code is there, before any session.
+    // Mistakes come before anything is shown to be under way, and before any session.
+    if (!this.#fields.report()) throw this.#invalid();
     this.#fields.busy = true;
     this.#busy = true;
     let reported: CardsealError | undefined;
     try {
-      if (this.#platform) await this.#load(this.#platform);
-      else await this.#learn(await this.#sessions.get());
-      if (!this.#fields.report()) {
-        reported = this.#invalid();
-        throw reported;
+      if (!this.facts.loaded) {
+        if (this.#platform) await this.#load(this.#platform);
+        else await this.#learn(await this.#sessions.get());
+        if (!this.#fields.report()) {
+          reported = this.#invalid();
+          throw reported;
+        }
       }
       for (let renewed = false; ; renewed = true) {
         const session = await this.#sessions.get();

@@ -1,7 +1,7 @@
 // What each platform does with a card, in one table: how its code is loaded, what it needs, and the calls that lead to a
 // stored token or to the outcome of a payment. Used by the page and by the frame. Nothing here touches the document.
 
-import { option_invalid } from '../codes.js';
+import { option_invalid, session_malformed, session_wrong_platform } from '../codes.js';
 import { failure } from '../failure.js';
 import type {
   Brand,
@@ -247,6 +247,9 @@ export async function loadTokenizer(platform: Platform): Promise<Tokenizer> {
   let kept: { session: ServerSession; server: string; client: Client } | undefined;
   /** One client for a session: some keep what the platform answered about it. */
   const clientOf = (session: ServerSession, where: Where): Client => {
+    if (session.platform !== platform) {
+      throw failure(isPlatform(session.platform) ? session_wrong_platform : session_malformed, { field: 'session' });
+    }
     if (kept?.session === session && kept.server === where.server && !where.fetch) return kept.client;
     const client = row.client(module, session, where);
     if (where.fetch) return client;
