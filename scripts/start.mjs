@@ -28,6 +28,9 @@ const SANDBOX_SETTINGS = {
   gp_api: { delete_permission: true },
 };
 
+/** Where frameworks serve a page under development: a page there may use the demo's server. */
+const DEVELOPMENT_PORTS = [3000, 4173, 4200, 5000, 5173];
+
 /** A child that dies of the same Ctrl-C as we do must not be reported as the cause. */
 const GRACE_MS = 200;
 
@@ -90,7 +93,10 @@ async function demo(port, folder, served) {
     `# \`npm start\` writes this file anew each time.\n${toml({
       server: {
         listen: `${HOST}:${port}`,
-        allowed_origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
+        allowed_origins: [port, ...DEVELOPMENT_PORTS].flatMap((each) => [
+          `http://${HOST}:${each}`,
+          `http://localhost:${each}`,
+        ]),
         api_key: randomBytes(24).toString('hex'),
       },
       database: { path: path.join(folder, 'cardseal.sqlite') },

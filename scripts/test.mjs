@@ -50,6 +50,7 @@ const STEPS = [
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
   ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
   ['card form', () => nodeTests('tests/card-form', 2), ['build', 'servers']],
+  ['examples', () => nodeTests('tests/examples', 1), ['build', 'servers']],
 ];
 
 function lint([name, program, args, env]) {

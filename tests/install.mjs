@@ -2,10 +2,20 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { targetFolder } from '../scripts/project.mjs';
+import { root, targetFolder } from '../scripts/project.mjs';
 
 /** Not `npm ci`: it refuses a lock file that lacks the platform packages of other machines, which a registry need not have. */
 export const NPM_INSTALL = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -52,6 +62,25 @@ export async function installed(name, from, names, install) {
   await install(folder);
   writeFileSync(done, '');
   return folder;
+}
+
+/**
+ * The package as a customer gets it, packed and unpacked into this node_modules. It depends on nothing, so unpacking is all
+ * that an installation does.
+ */
+export async function unpackInto(modules) {
+  const [packed] = JSON.parse(
+    await run(
+      'npm',
+      ['pack', process.env.CARDSEAL_PACKAGE ?? root, '--ignore-scripts', '--json', '--pack-destination', modules],
+      { cwd: modules },
+    ),
+  );
+  const tarball = path.join(modules, packed.filename);
+  await run('tar', ['-xzf', tarball, '-C', modules]);
+  rmSync(tarball);
+  rmSync(path.join(modules, 'cardseal'), { recursive: true, force: true });
+  renameSync(path.join(modules, 'package'), path.join(modules, 'cardseal'));
 }
 
 function filesOf(from, entry) {

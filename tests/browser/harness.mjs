@@ -500,12 +500,14 @@ export function found(bytes, text) {
 }
 
 /**
- * Ciphertext, random ids and fractions of a second may hold any digits by chance, so they are taken out before looking for
- * runs of digits, and so is what stands inside a longer word. The number itself is looked for everywhere, in every disguise.
+ * Ciphertext, random ids, versions of files and fractions of a second may hold any digits by chance, so they are taken
+ * out before looking for runs of digits, and so is what stands inside a longer word. The number itself is looked for
+ * everywhere, in every disguise.
  */
 const withoutChance = (text) =>
   text
     .replace(/"(ld|lk|encrypted_customer_input|sealed|public_key|_signature|khash|paymentTokenId)":"[^"]*"/g, '"$1":""')
+    .replace(/\bW\/\\?"[\w-]+\\?"/g, 'etag')
     .replace(/\bBearer [\w.~+/=-]+/g, 'Bearer')
     .replace(/\b(ses|tok|pay|ord|req)[_-][0-9a-f]{32}\b/g, '$1')
     .replace(/T\d\d:\d\d:\d\d\.\d+/g, 'time')

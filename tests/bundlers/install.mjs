@@ -1,11 +1,10 @@
 // The bundlers and runtimes, installed once for each lock file, and the package, packed and installed afresh.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { root } from '../../scripts/project.mjs';
-import { installed, NPM_INSTALL, run as plain } from '../install.mjs';
+import { installed, NPM_INSTALL, run as plain, unpackInto } from '../install.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
@@ -32,18 +31,9 @@ export async function workplace(install) {
   }
   const folder = mkdtempSync(path.join(install, 'run-'));
   cpSync(path.join(here, 'apps'), folder, { recursive: true });
-  const [packed] = JSON.parse(
-    await run(
-      'npm',
-      ['pack', process.env.CARDSEAL_PACKAGE ?? root, '--ignore-scripts', '--json', '--pack-destination', folder],
-      { cwd: folder },
-    ),
-  );
   const modules = path.join(folder, 'node_modules');
   mkdirSync(modules);
-  // The package depends on nothing, so unpacking is all that an installation does.
-  await run('tar', ['-xzf', path.join(folder, packed.filename), '-C', modules]);
-  renameSync(path.join(modules, 'package'), path.join(modules, 'cardseal'));
+  await unpackInto(modules);
   return folder;
 }
 

@@ -65,6 +65,7 @@ const below = (name) =>
   readdirSync(path.join(root, 'src/ts', name)).map((file) => `${name}/${file.replace(/ts$/, 'js')}`);
 
 test('the tarball holds the files of the list and no other', () => {
+  const examples = JSON.parse(readFileSync(path.join(root, 'examples/package.json'), 'utf8')).workspaces;
   const expected = [
     'package.json',
     ...[
@@ -119,6 +120,7 @@ test('the tarball holds the files of the list and no other', () => {
     ...readdirSync(path.join(root, 'docs'), { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => path.relative(root, path.join(parentPath, name)).replaceAll(path.sep, '/')),
+    ...['.', ...examples].map((name) => path.posix.join('examples', name, 'README.md')),
     'server/config.example.toml',
     'worldline/README.md',
   ].sort();

@@ -1,0 +1,20 @@
+import process from 'node:process';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+// https://vite.dev/config/
+export default defineConfig({
+  plugins: [react()],
+  server: {
+    // In production your web server does this. Here Cardseal's is the one that `npm start` in its repository starts.
+    proxy: { '/v1': process.env.CARDSEAL_SERVER ?? 'http://127.0.0.1:8080' },
+  },
+  preview: {
+    // All that the page needs, for your web server; only `'wasm-unsafe-eval'` is for Cardseal.
+    headers: {
+      'Content-Security-Policy':
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; " +
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    },
+  },
+});
