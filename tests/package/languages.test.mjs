@@ -127,6 +127,19 @@ test('every language is offered, and a page finds its own', async () => {
   for (const [wanted, tag] of Object.entries(found)) assert.equal(resolve(wanted), tag, wanted);
 });
 
+test('a page replaces single texts, and adds a language to the nearest one', async () => {
+  const own = { fr: { labels: { cvc: 'CVC' } }, 'fr-CA': { labels: { number: 'Numéro' } }, tlh: { form: 'chaw’' } };
+  const { tag, messages } = await speak('fr-CA', own);
+  assert.equal(tag, 'fr-CA');
+  const { labels } = LANGUAGES.get('fr');
+  assert.deepEqual(messages.labels, { ...labels, cvc: 'CVC', number: 'Numéro' });
+  assert.deepEqual((await speak('fr-BE', own)).messages.labels, { ...labels, cvc: 'CVC' });
+  const klingon = await speak('tlh', own);
+  assert.equal(klingon.messages.form, 'chaw’');
+  assert.equal(klingon.messages.card, LANGUAGES.get('en').card);
+  assert.equal((await speak('de', own)).messages.labels.cvc, LANGUAGES.get('de').labels.cvc);
+});
+
 test('the number of mistakes is in the sentence', () => {
   for (const tag of TAGS) {
     for (const n of [3, 5, 11, 21]) {

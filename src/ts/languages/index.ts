@@ -97,12 +97,17 @@ const texts = (tag: string, messages: Messages, own: OwnMessages): Texts => ({
 /** English, which is there at once. */
 export const english = (own: OwnMessages = {}): Texts => texts('en', en, own);
 
-/** The texts in the language that fits best, with the page's own words. A language that cannot be fetched is English. */
+/**
+ * The texts in the language that fits best, with the page's own words. A language of the page's own has the words of
+ * the nearest one where it has none itself. A language that cannot be fetched is English.
+ */
 export async function speak(wanted: string, own: OwnMessages = {}): Promise<Texts> {
   const tag = resolve(wanted, [...new Set([...TAGS, ...Object.keys(own)])]);
-  const load = Object.hasOwn(LOADERS, tag) ? LOADERS[tag] : undefined;
+  const base = resolve(tag);
+  const load = Object.hasOwn(LOADERS, base) ? LOADERS[base] : undefined;
   try {
-    return texts(tag, load ? (await load()).default : en, own);
+    const messages = load ? (await load()).default : en;
+    return texts(tag, base === tag ? messages : merged(messages, own[base]), own);
   } catch {
     return english(own);
   }
