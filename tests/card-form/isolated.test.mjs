@@ -101,6 +101,17 @@ test('Tab goes through the frame as if its fields stood in the page', async () =
   await it.close();
 });
 
+test("Enter in the frame submits the page's form, which carries a token", async () => {
+  const it = await all.open(true);
+  all.shop.files['/paid'] = '<p>paid</p>';
+  await typeCard(it);
+  await it.page.keyboard.press('Enter');
+  await it.page.waitForURL('**/paid');
+  const paid = all.shop.requests.findLast(({ url }) => url === '/paid');
+  assert.match(paid.body, /^email=ana%40shop.example&card_token=tok_\w+$/);
+  await it.close();
+});
+
 test('a screen reader finds the fields in the frame, by the name of the form', async () => {
   const it = await all.open(true);
   assert.equal(await it.page.locator('iframe.cardseal-frame').getAttribute('title'), 'Card details');

@@ -85,6 +85,12 @@ async function startHost(name, folder, server, headers = () => ({})) {
   return host;
 }
 
+/** Whoever asks is let in, with whatever headers. */
+const OPEN = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'accept, authorization, content-type, x-gp-library, x-gp-version, x-gp-idempotency',
+};
+
 /** The shop's page. `attributes` are those of the element, `more` is markup around it. */
 export const shopPage = (attributes, more = '') => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Shop</title></head><body>
@@ -112,7 +118,7 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'] }
     const address = `http://127.0.0.1:${port}`;
     const sandbox = await started(startSandbox({ serverUrl: address }));
     const shop = await started(startHost('127.0.0.1', '/pkg', address));
-    const evil = await started(startHost('127.0.0.1', '/pkg', null, () => ({ 'access-control-allow-origin': '*' })));
+    const evil = await started(startHost('127.0.0.1', '/pkg', null, () => OPEN));
     const platformHost = `http://${sandbox.info.listen}`;
     const fields = await started(startHost('localhost', '/', address, () => headersFor([shop.origin], [platformHost])));
     fields.url = `${fields.origin}/card-fields.html`;
