@@ -14,6 +14,8 @@ import type {
   Brand,
   CardField,
   CcBillCustomer,
+  CcBillSession,
+  CcBillThreeDs,
   PaymentOutcome,
   Platform,
   ServerSession,
@@ -128,11 +130,24 @@ export interface CallOptions {
   timeoutMs?: number;
 }
 
+export interface TokenizeOptions extends CallOptions {
+  /**
+   * Leave the card in the form, because the platform needs it once more for the payment (Worldline Acquiring). Not with
+   * isolated fields.
+   */
+  keep?: boolean;
+}
+
 export interface PayOptions extends CallOptions {
   /** Only GreenPay: the session id of the Kount collector. */
   kountSession?: string;
   /** Also store the card, where the platform does that with a payment. */
   store?: boolean;
+  /**
+   * Only CCBill: runs the platform's own script where the bank wants 3-D Secure, and gives what came of it. Not with
+   * isolated fields. Without it no payment is authenticated.
+   */
+  authenticate?: (session: CcBillSession) => Promise<CcBillThreeDs>;
 }
 
 /** Fields, wherever they are. Each method may be called at any time, also before the fields are there. */
@@ -153,7 +168,7 @@ export interface Backend {
    * Turns the card into a token of the Cardseal server: stores a new card, or replaces one in a session of kind `update`.
    * Mistakes are shown and reject with `card_invalid` or `customer_invalid`. Shows that it is busy and what came of it.
    */
-  tokenize(options?: CallOptions): Promise<StoredToken>;
+  tokenize(options?: TokenizeOptions): Promise<StoredToken>;
   /** Charges the card, in a session of kind `payment`. */
   pay(options?: PayOptions): Promise<PaymentOutcome>;
   /** What to tell the shopper about an error of a call. */

@@ -15,6 +15,7 @@ import {
   type PayOptions,
   type SessionReason,
   type Settings,
+  type TokenizeOptions,
 } from './backend.js';
 import { isBrand } from './brands.js';
 import { FrameBackend } from './frame.js';
@@ -331,11 +332,12 @@ export class CardForm extends Base {
    * Turns the card into a token, once: while a call is under way, another one gives the same promise. Mistakes are shown and
    * reject with `card_invalid` or `customer_invalid`.
    */
-  tokenize(options?: CallOptions): Promise<StoredToken> {
+  tokenize(options?: TokenizeOptions): Promise<StoredToken> {
     if (this.#token) return Promise.resolve(this.#token);
     return this.#once(options, async (backend, how) => {
-      const token = await backend.tokenize(how);
-      this.#take(token);
+      const token = await backend.tokenize({ ...options, ...how });
+      if (options?.keep && this.fieldsUrl === null) this.#enter('idle');
+      else this.#take(token);
       this.#emit('token', { token });
       return token;
     });

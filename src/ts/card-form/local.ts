@@ -26,6 +26,7 @@ import type {
   PayOptions,
   SessionReason,
   Settings,
+  TokenizeOptions,
 } from './backend.js';
 import { declineOf, failureOf } from './failures.js';
 import { Fields } from './fields.js';
@@ -106,6 +107,8 @@ export class LocalBackend implements Backend {
   }
 
   configure(settings: Settings): void {
+    // A session that the page takes back says no longer what the form is for.
+    if (this.#settings?.session && !settings.session) this.#kind = 'tokenize';
     this.#settings = settings;
     this.#sessions.given = settings.session;
     if (settings.session) this.#kind = settings.session.kind;
@@ -141,13 +144,14 @@ export class LocalBackend implements Backend {
     return this.facts.valid;
   }
 
-  async tokenize(options: CallOptions = {}): Promise<StoredToken> {
+  async tokenize(options: TokenizeOptions = {}): Promise<StoredToken> {
     const how = timed(options);
     const token = await this.#call(true, async (tokenizer, session) => {
       const { card, extras } = this.#input(how);
       return tokenizer.tokenize(session, card, { ...extras, ...this.#where() });
     });
-    this.#took(token);
+    if (options.keep) this.#sessions.drop();
+    else this.#took(token);
     return token;
   }
 
@@ -346,7 +350,8 @@ export class LocalBackend implements Backend {
           return result;
         } catch (error) {
           const failed = known(error);
-          if (!isGone(failed)) throw failed;
+          // Of a payment that may have been made this session is all that is known.
+          if (!isGone(failed) || (!again && this.#doubt)) throw failed;
           this.#sessions.drop();
           // A refusal by the module itself comes before anything is sent.
           if (renewed || !(again || failed.status === undefined)) throw failed;
@@ -381,7 +386,7 @@ export class LocalBackend implements Backend {
     tokenizer: Tokenizer,
     session: ServerSession,
     how: CallOptions,
-    { kountSession, store }: PayOptions,
+    { kountSession, store, authenticate }: PayOptions,
   ): Promise<PaymentOutcome> {
     if (session.kind !== 'payment') {
       throw failure(option_invalid, { field: 'session', message: 'pay() needs a session of kind payment' });
@@ -391,11 +396,15 @@ export class LocalBackend implements Backend {
     if (earlier && !earlier.request) throw earlier.error;
     const key = earlier?.key ?? crypto.randomUUID();
     let request: Doubt['request'] = null;
+    /** The card went to a platform that charges it. */
+    let straight = false;
     const own = new URL(this.#where().server || '.', document.baseURI).origin;
     const { fetch } = globalThis;
     const keeping: typeof fetch = (url, init = {}) => {
       const address = new URL(String(url), document.baseURI);
-      const charges = init.method === 'POST' && address.origin === own && address.pathname.endsWith('/v1/payments');
+      const posts = init.method === 'POST';
+      const charges = posts && address.origin === own && address.pathname.endsWith('/v1/payments');
+      straight ||= posts && address.origin !== own && tokenizer.charges;
       if (!charges) return fetch(url, init);
       // Every call encrypts anew, and the server refuses another body under the same key.
       request = earlier?.request ?? { url: String(url), init };
@@ -407,6 +416,7 @@ export class LocalBackend implements Backend {
         ...extras,
         kountSession,
         store,
+        authenticate,
         idempotencyKey: key,
         server: this.#where().server,
         fetch: keeping,
@@ -415,11 +425,15 @@ export class LocalBackend implements Backend {
       const failed = known(error);
       const relayed = request !== null;
       const doubt =
-        (relayed || session.mode === 'direct') &&
-        (IN_DOUBT.has(failed.code) ||
-          (failed.code === 'server_rejected' &&
-            (failed.status ?? 0) >= 500 &&
-            IN_DOUBT_AT_SERVER.has(failed.platformCode)));
+        ((relayed || straight) &&
+          (IN_DOUBT.has(failed.code) ||
+            (failed.code === 'server_rejected' &&
+              (failed.status ?? 0) >= 500 &&
+              IN_DOUBT_AT_SERVER.has(failed.platformCode)))) ||
+        // A browser sends a POST again by itself when a kept connection breaks. That the platform then finds the session
+        // used says nothing about the first one.
+        (straight &&
+          (failed.code === 'platform_unavailable' || (failed.code === 'platform_rejected' && isGone(failed))));
       this.#doubt = doubt ? { session, key, request, error: failed } : null;
       throw failed;
     }

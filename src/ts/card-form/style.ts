@@ -1,6 +1,7 @@
 // How the form looks. The rules stand in a layer, so that any rule of the page wins over them, and every colour, size and
 // font is a custom property. The sheet is adopted: `style-src 'self'` allows it, and nothing is fetched. Light or dark is
-// the page's colour scheme, not the system's: on a page that is always light, a dark form could not be read.
+// the page's colour scheme, not the system's: on a page that is always light, a dark form could not be read. No container
+// queries: Chromium loses the layout of a container in a fieldset.
 
 const CSS = `@layer cardseal{
 cardseal-card-form{display:block}
@@ -18,19 +19,17 @@ cardseal-card-form:defined>:not(.cardseal,.cardseal-frame){display:none}
 --_radius:var(--cardseal-radius,.5rem);
 --_height:var(--cardseal-height,2.75rem);
 --_size:var(--cardseal-font-size,1rem);
-container:cardseal/inline-size;color:var(--_text);
+color:var(--_text);
 font:var(--_size)/1.4 var(--cardseal-font,inherit);text-align:start;min-inline-size:0}
 .cardseal[data-theme=light]{color-scheme:light}
 .cardseal[data-theme=dark]{color-scheme:dark}
 .cardseal *{box-sizing:border-box}
 .cardseal p,.cardseal ul{margin:0;padding:0}
 .cardseal-form{display:grid;gap:var(--_gap);margin:0}
-.cardseal-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 var(--_gap)}
-.cardseal-pair>.cardseal-field{display:grid;grid-row:span 4;grid-template-rows:subgrid}
+.cardseal-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,8rem),1fr));gap:0 var(--_gap);margin-block-end:calc(-1*var(--_gap))}
+.cardseal-pair>.cardseal-field{display:grid;grid-row:span 4;grid-template-rows:subgrid;margin-block-end:var(--_gap)}
 .cardseal-pair>.cardseal-field>label{align-self:end}
 .cardseal-field{min-inline-size:0}
-@container cardseal (max-width:17rem){.cardseal-pair{grid-template-columns:minmax(0,1fr);gap:var(--_gap)}
-.cardseal-pair>.cardseal-field{display:block}}
 .cardseal [hidden]{display:none!important}
 .cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere}
 .cardseal-optional{font-weight:400;color:var(--_muted)}

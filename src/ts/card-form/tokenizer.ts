@@ -16,6 +16,7 @@ import type {
   SessionByPlatform,
   StoredToken,
 } from '../types.js';
+import type { PayOptions } from './backend.js';
 
 /** What goes with a card. */
 export interface Extras extends SendOptions {
@@ -30,6 +31,7 @@ export interface PayExtras extends Extras {
   idempotencyKey?: string;
   kountSession?: string | undefined;
   store?: boolean | undefined;
+  authenticate?: PayOptions['authenticate'] | undefined;
 }
 
 /** One of the brands of a card that the shopper can choose (EU 2015/751, Art. 8). The first one is the default. */
@@ -61,6 +63,8 @@ export interface Tokenizer {
   /** Stores the card, or replaces one in a session of kind `update`. */
   tokenize(session: ServerSession, card: CardInput, extras: Extras & Where): Promise<StoredToken>;
   pay(session: ServerSession, card: CardInput, extras: PayExtras & Where): Promise<PaymentOutcome>;
+  /** Whether a card that goes straight to the platform is charged there, and not by the server. */
+  readonly charges: boolean;
   /** Forgets what was fetched. */
   free(): void;
 }
@@ -79,6 +83,7 @@ interface Client {
 interface Row<Which extends Platform, Module, Made extends Client> {
   load(): Promise<Module & { load(): Promise<void> }>;
   needs: Needs;
+  charges?: true;
   client(module: Module, session: SessionByPlatform[Which], where: Where): Made;
   checkCustomer?(module: Module, customer: Partial<CcBillCustomer>): CustomerProblem[];
   prepare?(client: Made, session: SessionByPlatform[Which]): Promise<unknown>;
@@ -122,6 +127,7 @@ const once = ({ idempotencyKey }: PayExtras): { idempotencyKey?: string } =>
 const greenpay: Row<'greenpay', GreenPayModule, Of<GreenPayModule, 'GreenPay'>> = {
   load: () => import('../greenpay-inline.js'),
   needs: { holder: 'required', nickname: true, customer: false },
+  charges: true,
   client: ({ GreenPay }, { public_key: publicKey }, where) => new GreenPay({ publicKey, ...given(where) }),
   tokenize: (client, session, card, extras) => client.tokenize(session, card, send(extras)),
   update: (client, session, card, extras) => client.updateToken(session, card, send(extras)),
@@ -192,8 +198,15 @@ const ccbill: Row<'ccbill', CcBillModule, Of<CcBillModule, 'CcBill'>> = {
   tokenize: (client, session, card, extras) => client.createPaymentToken(session, card, withCustomer(extras)),
   confirmToken: (client, session, token, how) => client.confirmToken(session, token, how),
   async pay(client, session, card, extras) {
-    const token = await client.createPaymentToken(session, card, withCustomer(extras));
-    return client.confirmPayment(session, token, { ...send(extras), ...once(extras) });
+    const { authenticate } = extras;
+    const threeDs = authenticate ? await client.threeDsRequired(session, card, send(extras)) : false;
+    const token = await client.createPaymentToken(session, card, { ...withCustomer(extras), threeDs });
+    const threedsInformation = threeDs ? await authenticate?.(session) : undefined;
+    return client.confirmPayment(session, token, {
+      ...send(extras),
+      ...once(extras),
+      ...(threedsInformation && { threedsInformation }),
+    });
   },
 };
 
@@ -260,6 +273,7 @@ export async function loadTokenizer(platform: Platform): Promise<Tokenizer> {
   return {
     platform,
     needs: row.needs,
+    charges: row.charges === true,
     checkCustomer: (customer) => row.checkCustomer?.(module, customer) ?? [],
     async prepare(session, where) {
       if (session.platform === platform && session.mode === 'relay') {
