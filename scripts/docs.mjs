@@ -1,10 +1,10 @@
-// Writes docs/api.md, the reference of the JavaScript API, from the declarations that users get, and the platforms' entries
-// in package.json.
+// Writes the reference of the JavaScript API, docs/api.md, and that of the card form, docs/card-form.md, from the
+// declarations that users get, and the platforms' entries in package.json.
 //
 //   npm run docs               writes
 //   npm run docs -- --check    only checks whether it is current; `npm test` does this
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -13,17 +13,23 @@ import { packageJson } from './entries.mjs';
 import { isMain, main, root, say } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-const REFERENCE = path.join(root, 'docs', 'api.md');
+/** Each reference, by its name in docs/: the declarations that it is made from, and its title. */
+const REFERENCES = {
+  api: { of: 'index', title: 'API reference' },
+  // What every element has is not ours to explain.
+  'card-form': { of: 'card-form', title: 'The card form: reference', excludeExternals: true },
+};
 
-export async function reference() {
+async function reference(name) {
+  const { of, title, excludeExternals = false } = REFERENCES[name];
   const { Application } = await import('typedoc');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-docs-'));
   try {
     const app = await Application.bootstrapWithPlugins({
       plugin: ['typedoc-plugin-markdown'],
-      entryPoints: [path.join(root, 'pkg', 'index.d.ts')],
+      entryPoints: [path.join(root, 'pkg', `${of}.d.ts`)],
       tsconfig: path.join(root, 'tests', 'package', 'types', 'tsconfig.json'),
-      name: 'API reference',
+      name: title,
       readme: 'none',
       disableSources: true,
       out: folder,
@@ -35,14 +41,15 @@ export async function reference() {
       parametersFormat: 'table',
       interfacePropertiesFormat: 'table',
       skipErrorChecking: true,
-      entryFileName: 'api',
+      excludeExternals,
+      entryFileName: name,
       sort: ['source-order'],
     });
     const project = await app.convert();
     if (!project) throw new Error('the declarations could not be read');
     await app.generateOutputs(project);
     const note = '<!-- Made from the declarations of the package by `npm run docs`. -->\n\n';
-    return note + readFileSync(path.join(folder, 'api.md'), 'utf8').replace(/[ \t]+$/gm, '');
+    return note + readFileSync(path.join(folder, `${name}.md`), 'utf8').replace(/[ \t]+$/gm, '');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -58,14 +65,18 @@ if (isMain(import.meta.url)) {
       return 1;
     }
     await build();
-    const text = await reference();
-    if (!process.argv.includes('--check')) {
-      writeFileSync(REFERENCE, text);
-      say(`${path.relative(root, REFERENCE)} is written.`);
-      return 0;
+    let stale = 0;
+    for (const [name, { of }] of Object.entries(REFERENCES)) {
+      const file = path.join(root, 'docs', `${name}.md`);
+      const text = await reference(name);
+      if (!process.argv.includes('--check')) {
+        writeFileSync(file, text);
+        say(`${path.relative(root, file)} is written.`);
+      } else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
+        stale = 1;
+        say(`docs/${name}.md does not match pkg/${of}.d.ts. Run \`npm run docs\`.`);
+      }
     }
-    if (readFileSync(REFERENCE, 'utf8') === text) return 0;
-    say('docs/api.md does not match pkg/index.d.ts. Run `npm run docs`.');
-    return 1;
+    return stale;
   });
 }

@@ -354,23 +354,15 @@ test('an unused package leaves nothing in a bundle', async () => {
 });
 
 test('the type samples compile against the installed package, for bundlers and for Node, as modules and as CommonJS', () => {
-  for (const name of ['sample', 'worker'])
-    writeFileSync(path.join(folder, `${name}.ts`), readFileSync(path.join(root, `tests/package/types/${name}.ts`)));
+  const samples = ['sample.ts', 'worker.ts', 'card-form.ts'];
+  for (const name of samples)
+    writeFileSync(path.join(folder, name), readFileSync(path.join(root, 'tests/package/types', name)));
   writeFileSync(
     path.join(folder, 'common.cts'),
     `import { GreenPay, load } from "cardseal";\nexport const loaded: Promise<void> = load();\nexport const made: GreenPay[] = [];\n`,
   );
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
-  run(process.execPath, [
-    tsc,
-    ...strict,
-    '--module',
-    'esnext',
-    '--moduleResolution',
-    'bundler',
-    'sample.ts',
-    'worker.ts',
-  ]);
-  run(process.execPath, [tsc, ...strict, '--module', 'nodenext', 'sample.ts', 'worker.ts', 'common.cts']);
+  run(process.execPath, [tsc, ...strict, '--module', 'esnext', '--moduleResolution', 'bundler', ...samples]);
+  run(process.execPath, [tsc, ...strict, '--module', 'nodenext', ...samples, 'common.cts']);
 });

@@ -117,7 +117,9 @@ const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
  * is a control whose value is the token's id.
  */
 export class CardForm extends Base {
+  /** @internal */
   static readonly formAssociated = true;
+  /** @internal */
   static readonly observedAttributes: readonly string[] = ATTRIBUTES;
 
   readonly #internals: ElementInternals;
