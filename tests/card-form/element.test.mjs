@@ -126,6 +126,7 @@ test('two calls of tokenize give the same token', async () => {
     const [{ token }] = await heard(page, 'token');
     assert.equal(token.id, first);
     assert.match(await page.locator('.cardseal-done').innerText(), /Visa ending in 4242/);
+    assert.equal(await page.locator('.cardseal-status').textContent(), 'Visa ending in 4242');
   });
 });
 
@@ -585,6 +586,61 @@ test('a payment: approved, declined, and one whose answer was lost is asked for 
     },
     { ignore: /ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_CONNECTION/ },
   );
+});
+
+test('in a session for a payment, the page’s form charges the card and is submitted when that was approved', async () => {
+  const opened = () => session({ platform: 'greenpay', kind: 'payment', amount: '10.00', currency: 'USD' });
+  for (const [card, approved] of [
+    [VISA, true],
+    [DECLINED, false],
+  ]) {
+    const script = `card.session = ${JSON.stringify(await opened())};`;
+    await inShop({ attributes: 'required', script }, async ({ page, from }) => {
+      await typeCard(page, card);
+      await page.click('#pay');
+      if (approved) await until('the order', () => orders(from).length > 0);
+      else await inState(page, 'failed');
+      assert.equal(orders(from).length, approved ? 1 : 0);
+      assert.equal(posts('/v1/payments', from).length, 1);
+    });
+  }
+});
+
+test('a button that asks for nothing submits an empty form, and one in a shadow tree works as well', async () => {
+  await inShop({}, async ({ page, from }) => {
+    await page.evaluate(() => {
+      document.getElementById('pay').formNoValidate = true;
+    });
+    await page.click('#pay');
+    await until('the order', () => orders(from).length > 0);
+  });
+  const script = `
+    const host = document.createElement('div');
+    const root = host.attachShadow({ mode: 'open' });
+    root.append(document.getElementById('shop'));
+    document.body.append(host);`;
+  await inShop({ script }, async ({ page, from }) => {
+    await inState(page, 'empty');
+    assert.notEqual(await page.locator('.cardseal-form').evaluate((form) => getComputedStyle(form).display), 'block');
+    await typeCard(page);
+    await page.click('#pay');
+    await until('the order', () => orders(from).length > 0);
+    assert.match(orders(from)[0].card_token, /^tok_/);
+  });
+});
+
+test('an input method composes in a field undisturbed', async () => {
+  await inShop({}, async ({ page, context }) => {
+    const cdp = await context.newCDPSession(page);
+    await field(page, 'number').focus();
+    for (const text of ['４', '４２', '４２４２４']) {
+      await cdp.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length });
+      assert.equal(await field(page, 'number').inputValue(), text);
+    }
+    await cdp.send('Input.insertText', { text: '４２４２４' });
+    await until('formatted', async () => (await field(page, 'number').inputValue()) === '4242 4');
+    assert.equal(await page.evaluate(() => document.getElementById('card').brand), 'visa');
+  });
 });
 
 test('what the page sets before the class is known counts, and a session says its platform', async () => {

@@ -137,6 +137,7 @@ export class CardForm extends Base {
   #ready = false;
   #configuring = false;
   #languages: MutationObserver | null = null;
+  #root: EventTarget | null = null;
   #call: AbortController | null = null;
   #running: Promise<unknown> | null = null;
   /** A press on one of the form's buttons is under way: the browser checks its controls because of that. */
@@ -428,7 +429,10 @@ export class CardForm extends Base {
     for (const name of PROPERTIES) this.#upgrade(name);
     adopt(this.getRootNode() as Document | ShadowRoot);
     this.#backend ??= this.#makeBackend();
-    addEventListener('submit', this.#onSubmit, true);
+    // In a shadow tree, the event of a form does not come out of it.
+    const root = this.getRootNode();
+    this.#root = root instanceof ShadowRoot ? root : window;
+    this.#root.addEventListener('submit', this.#onSubmit, true);
     addEventListener('click', this.#onPress, true);
     addEventListener('pagehide', this.#onLeave);
     addEventListener('pageshow', this.#onReturn);
@@ -436,7 +440,6 @@ export class CardForm extends Base {
     super.addEventListener('focusin', this.#onFocus);
     this.#languages = new MutationObserver(() => this.#configure());
     this.#languages.observe(this.ownerDocument, { subtree: true, attributeFilter: ['lang'] });
-    const root = this.getRootNode();
     if (root !== this.ownerDocument) this.#languages.observe(root, { subtree: true, attributeFilter: ['lang'] });
     this.#configure(true);
     this.#show();
@@ -455,7 +458,7 @@ export class CardForm extends Base {
       this.#phase = 'idle';
       this.#ready = false;
     });
-    removeEventListener('submit', this.#onSubmit, true);
+    this.#root?.removeEventListener('submit', this.#onSubmit, true);
     removeEventListener('click', this.#onPress, true);
     removeEventListener('pagehide', this.#onLeave);
     removeEventListener('pageshow', this.#onReturn);
@@ -696,7 +699,7 @@ export class CardForm extends Base {
   }
 
   /** The page's form is about to be submitted: first the card has to become a token. */
-  readonly #onSubmit = (event: SubmitEvent): void => {
+  readonly #onSubmit = (event: Event): void => {
     const { form } = this;
     if (!form || event.target !== form || this.disabled || this.#disabledByForm) return;
     if (this.#running !== null) {
@@ -705,18 +708,28 @@ export class CardForm extends Base {
       return;
     }
     void this.#backend?.check(false);
-    if (this.#settled()) return;
+    const submitter = (event as SubmitEvent).submitter as HTMLButtonElement | null;
+    // The button of a draft, say, asks for nothing.
+    if (this.#settled() || (submitter?.formNoValidate && this.#facts.empty)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const submitter = event.submitter;
-    this.tokenize().then(
-      () => {
-        if (this.form === form) form.requestSubmit(submitter && form.contains(submitter) ? submitter : undefined);
+    this.#settle().then(
+      (isSettled) => {
+        if (!isSettled || this.form !== form) return;
+        form.requestSubmit(submitter && form.contains(submitter) ? submitter : undefined);
       },
       // It was shown, and told to the page by an event.
       () => {},
     );
   };
+
+  /** Does what is left to do: charges the card in a session for that, else makes it a token. */
+  async #settle(): Promise<boolean> {
+    if (this.#session?.kind !== 'payment') return Boolean(await this.tokenize());
+    const { status } = await this.pay();
+    // Of anything else the page is told, above all of a bank's page to go to.
+    return status === 'approved' || status === 'authorized';
+  }
 
   readonly #onPress = (event: Event): void => {
     const [target] = event.composedPath();

@@ -361,6 +361,8 @@ export class Fields {
     const focused = this.hasFocus;
     this.#taken = card;
     this.#form.hidden = card !== null;
+    this.#status.classList.toggle('cardseal-unseen', card !== null);
+    if (!card) this.#status.textContent = '';
     this.#done.hidden = card === null;
     this.#drawDone();
     if (focused && card) this.#done.focus();
@@ -393,7 +395,7 @@ export class Fields {
   #listen(): void {
     for (const field of FIELDS) {
       const { input } = this.#rows[field];
-      for (const event of ['input', 'change']) {
+      for (const event of ['input', 'change', 'compositionend']) {
         input.addEventListener(event, () => this.#read(field));
       }
       input.addEventListener('focus', () => this.#tell());
@@ -695,6 +697,8 @@ export class Fields {
     const change = this.#button('change');
     change.disabled = this.#disabled;
     this.#done.append(brandMark(name ? (brand as Brand) : null), make('span', {}, words), change);
+    // Said to those who do not see it, and who may have pressed a button elsewhere.
+    this.#status.textContent = words;
   }
 
   /** Tells the host what is new. */

@@ -66,8 +66,9 @@ border:1px solid var(--_danger);border-radius:var(--_radius);overflow-wrap:anywh
 .cardseal-summary p{font-weight:600}
 .cardseal-summary ul{list-style:none}
 .cardseal-summary a{display:inline-block;min-block-size:1.5rem;padding-block:.15em;color:inherit;text-decoration:underline}
-.cardseal-notice:not(:empty),.cardseal-status:not(:empty){margin-block-start:var(--_gap)!important}
+.cardseal-notice:not(:empty),.cardseal-status:not(:empty,.cardseal-unseen){margin-block-start:var(--_gap)!important}
 .cardseal-status{color:var(--_muted)}
+.cardseal-unseen{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap;margin:0!important}
 .cardseal-done{display:flex;flex-wrap:wrap;align-items:center;gap:.75em;padding:.75em 1em;background:var(--_paper);
 border:1px solid var(--_border);border-radius:var(--_radius)}
 .cardseal-done span{flex:1 1 8em}
