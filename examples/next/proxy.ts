@@ -4,11 +4,13 @@ import { type NextRequest, NextResponse } from 'next/server';
 /** A strict policy, with a nonce for the scripts that Next.js itself writes into the page. */
 export function proxy(request: NextRequest) {
   const nonce = btoa(crypto.randomUUID());
-  const development = process.env.NODE_ENV === 'development' ? " 'unsafe-eval'" : '';
+  // What Next.js shows in development needs more.
+  const [scripts, styles] =
+    process.env.NODE_ENV === 'development' ? ["'unsafe-eval'", "'unsafe-inline'"] : ['', `'nonce-${nonce}'`];
   // Only `'wasm-unsafe-eval'` is for Cardseal.
   const policy =
-    `default-src 'none'; script-src 'self' 'nonce-${nonce}' 'strict-dynamic' 'wasm-unsafe-eval'${development}; ` +
-    `style-src 'self' 'nonce-${nonce}'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; ` +
+    `default-src 'none'; script-src 'self' 'nonce-${nonce}' 'strict-dynamic' 'wasm-unsafe-eval' ${scripts}; ` +
+    `style-src 'self' ${styles}; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; ` +
     "frame-ancestors 'none'";
   const headers = new Headers(request.headers);
   headers.set('Content-Security-Policy', policy);

@@ -11,12 +11,14 @@ export default async function Checkout() {
       <p>
         Coffee beans, 1 kg: <strong>$24.50</strong>
       </p>
-      <form action={order}>
-        <label>
+      <form className="checkout" action={order}>
+        <label className="email">
           Email <input type="email" name="email" autoComplete="email" required />
         </label>
         <CardForm />
-        <button type="submit">Pay $24.50</button>
+        <button className="pay" type="submit">
+          Pay $24.50
+        </button>
       </form>
     </>
   );

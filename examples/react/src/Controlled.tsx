@@ -21,11 +21,11 @@ export default function Controlled() {
   if (token) return <p role="status">Thank you for your order. The card is {token}.</p>;
   const busy = card?.state === 'busy';
   return (
-    <>
+    <div className="checkout">
       <cardseal-card-form ref={form} platform="greenpay" required onstatechange={({ detail }) => setCard(detail)} />
-      <button type="button" disabled={!card?.valid || busy} onClick={pay}>
+      <button className="pay" type="button" disabled={!card?.valid || busy} onClick={pay}>
         {busy ? 'One moment…' : 'Pay $24.50'}
       </button>
-    </>
+    </div>
   );
 }

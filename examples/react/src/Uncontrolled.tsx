@@ -12,12 +12,14 @@ export default function Uncontrolled() {
 
   if (token) return <p role="status">Thank you for your order. The card is {token}.</p>;
   return (
-    <form action={order}>
-      <label>
+    <form className="checkout" action={order}>
+      <label className="email">
         Email <input type="email" name="email" autoComplete="email" required />
       </label>
       <cardseal-card-form platform="greenpay" required />
-      <button type="submit">Pay $24.50</button>
+      <button className="pay" type="submit">
+        Pay $24.50
+      </button>
     </form>
   );
 }
