@@ -41,6 +41,9 @@ const INPUTS: Record<FieldName, Record<string, string>> = {
   country: { name: 'country', autocomplete: 'country' },
 };
 
+/** What is right in one field decides what is in another: how long the code is, and how postal codes look. */
+const DECIDES: Partial<Record<FieldName, FieldName>> = { number: 'cvc', country: 'postalCode' };
+
 /** Digits are written from left to right in every language. */
 const DIGITS: readonly FieldName[] = ['number', 'expiry', 'cvc'];
 
@@ -405,8 +408,8 @@ export class Fields {
         if (input.value.trim() !== '' || this.#left.has(field)) {
           this.#left.add(field);
           this.#showAll('now', field);
-          // The code's length depends on the number.
-          if (field === 'number' && this.#left.has('cvc')) this.#showAll('now', 'cvc');
+          const other = DECIDES[field];
+          if (other && this.#left.has(other)) this.#showAll('now', other);
         }
         this.#tell();
       });
@@ -465,7 +468,9 @@ export class Fields {
     this.#format(field);
     this.#remember();
     // While somebody corrects a field, its message goes as soon as it is right.
-    if (this.#left.has(field)) this.#showAll('later', field);
+    for (const one of [field, DECIDES[field]]) {
+      if (one && this.#left.has(one)) this.#showAll('later', one);
+    }
     this.#host.edited();
     this.#tell();
   }
