@@ -1,6 +1,7 @@
 // Pictures of every state of the demo page, wide and narrow, light and dark, into a folder:
 //
 //   node tests/browser/screenshots.mjs FOLDER            all of them
+//   node tests/browser/screenshots.mjs --docs            the pictures in docs/ anew, and nothing else
 //   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments,
 //                                                        wa- for Worldline Acquiring, cc- for CCBill
 //
@@ -13,11 +14,13 @@ import {
   AMEX,
   CC_VISA,
   failure,
+  field,
   GP_AMEX,
   GP_DECLINED,
   GP_VISA,
   NO_MONEY,
   payWith,
+  root,
   startAll,
   typeCard,
   typeCustomer,
@@ -25,12 +28,63 @@ import {
   VISA,
 } from './harness.mjs';
 
-const [folder, beginning = ''] = process.argv.slice(2);
+const docs = process.argv[2] === '--docs';
+const [folder, beginning = ''] = docs ? [path.join(root, 'docs/pictures')] : process.argv.slice(2);
 if (!folder) {
-  process.stderr.write('usage: node tests/browser/screenshots.mjs FOLDER [BEGINNING]\n');
+  process.stderr.write('usage: node tests/browser/screenshots.mjs FOLDER [BEGINNING] | --docs\n');
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
+
+/** Of the gallery, by the file's name: what it shows, in which colours. */
+const PICTURES = {
+  'card-form-light': ['only=states&pieces=valid,invalid,failed', 'light'],
+  'card-form-dark': ['only=states&pieces=valid,invalid,failed', 'dark'],
+  'card-form-rtl': ['only=states&lang=ar&pieces=empty,valid,invalid', 'light'],
+  'card-form-platforms': ['only=platforms&lang=de&pieces=greenpay,gp_api,ccbill', 'light'],
+  'card-form-brands': ['only=choice&lang=fr', 'light'],
+};
+
+/** Makes the pictures that the documents show. */
+async function drawDocs() {
+  for (const [name, [query, colorScheme]] of Object.entries(PICTURES)) {
+    const { page, close } = await all.open({ viewport: { width: 1290, height: 1000 }, colorScheme, ready: false });
+    await page.goto(`${all.url}/gallery.html?${query}`);
+    await page.locator('.piece').first().waitFor();
+    await until('the states', () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('.piece')].every(({ dataset, firstElementChild: title }) => {
+          const { state } = title.nextElementSibling.firstElementChild;
+          const wanted = dataset.piece;
+          return ['valid', 'invalid', 'busy', 'failed', 'done'].includes(wanted)
+            ? state === wanted
+            : state !== 'loading';
+        }),
+      ),
+    );
+    await settled(page);
+    // Nothing of the page lies over it.
+    await page.evaluate(() => document.getElementById('bar').remove());
+    await page.locator('.shelf').screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled' });
+    await close();
+  }
+  const { page, close } = await all.open({ viewport: { width: 1100, height: 900 }, colorScheme: 'light' });
+  await payWith(page, VISA);
+  await listed(page);
+  await page.evaluate(() => {
+    document.activeElement.blur();
+    for (const details of document.querySelectorAll('#wire details')) details.open = details.dataset.step === '2';
+  });
+  await settled(page);
+  const { y, height } = await page.locator('.sealed-parts').boundingBox();
+  await page.screenshot({
+    path: path.join(root, 'docs/demo.png'),
+    fullPage: true,
+    clip: { x: 0, y: 0, width: 1100, height: Math.ceil(y + height) + 24 },
+    animations: 'disabled',
+  });
+  await close();
+}
 
 const settled = (page) => page.waitForTimeout(350);
 const listed = (page) => until('the lists', () => page.locator('#payments > li').first().isVisible());
@@ -43,7 +97,7 @@ const STATES = {
     await page.click('#pay');
   },
   'several-brands': async (page) => {
-    await page.fill('#card-number', '6');
+    await page.fill(field('number'), '6');
   },
   paid: async (page) => {
     await payWith(page, VISA);
@@ -56,7 +110,7 @@ const STATES = {
     await listed(page);
   },
   'saved-cards': async (page) => {
-    await page.fill('#card-nickname', 'Travel card');
+    await page.fill(field('nickname'), 'Travel card');
     await payWith(page, AMEX);
     await listed(page);
     await page
@@ -281,7 +335,7 @@ const CC_STATES = {
     });
   },
   mistakes: async (page) => {
-    await typeCustomer(page, { 'first-name': 'José', email: 'ana', 'postal-code': '' });
+    await typeCustomer(page, { firstName: 'José', email: 'ana', postalCode: '' });
     await typeCard(page, { ...CC_VISA, holder: 'Ana 2' });
     await page.click('#pay');
   },
@@ -317,14 +371,17 @@ for (const [name, prepare] of Object.entries(CC_STATES)) {
 }
 
 const all = await startAll({
-  platforms: ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'],
-  settings: ({ page }) => ({ online_payments: { return_url: page } }),
+  platforms: docs ? ['greenpay'] : ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'],
+  settings: ({ page }) => (docs ? {} : { online_payments: { return_url: page } }),
 });
 try {
-  for (const [width, height] of [
-    [1280, 860],
-    [390, 740],
-  ]) {
+  if (docs) await drawDocs();
+  for (const [width, height] of docs
+    ? []
+    : [
+        [1280, 860],
+        [390, 740],
+      ]) {
     for (const colorScheme of ['light', 'dark']) {
       for (const [name, prepare] of Object.entries(STATES).filter(([state]) => state.startsWith(beginning))) {
         const { page, close } = await all.open({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
@@ -357,7 +414,7 @@ try {
       await context.close();
     }
   }
-  if (!beginning) {
+  if (!beginning && !docs) {
     const { page, close } = await all.open({ viewport: { width: 1280, height: 860 } });
     await all.server.stop();
     await typeCard(page, VISA);
