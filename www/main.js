@@ -1,12 +1,11 @@
 // The checkout page. It imports the package as any shop's page would, and puts the parts of the page together.
 
 import { goToBank } from './modules/away.js';
-import { CardForm } from './modules/card-form.js';
+import { Card } from './modules/card.js';
 import { CardFrame } from './modules/card-frame.js';
 import { Checkout } from './modules/checkout.js';
 import { choosePlatform, startUpdate, wireControls } from './modules/choices.js';
-import { CustomerForm } from './modules/customer-form.js';
-import { byId } from './modules/dom.js';
+import { byId, clearNotice } from './modules/dom.js';
 import { showStep } from './modules/drawing.js';
 import { chargeSaved, press } from './modules/pay.js';
 import { welcome } from './modules/redirects.js';
@@ -17,11 +16,10 @@ import {
   callOf,
   chargeOn,
   firstOf,
-  kind,
-  newPayment,
+  notice,
   payForm,
+  sessionOptions,
   state,
-  storeOptions,
   takesClearCard,
 } from './modules/state.js';
 import { watch } from './modules/traffic.js';
@@ -32,14 +30,20 @@ const STEPS = {
   session: 'Getting ready…',
   charge: 'Asking your bank…',
   confirm: 'Waiting for the platform…',
-  renewed: 'Renewing the page…',
 };
 
-// The form itself never sends anything, whatever happens later.
-payForm.addEventListener('submit', (event) => {
-  event.preventDefault();
-  if (state.form) void press();
-});
+// The form itself never sends anything, whatever happens later. This page decides itself between a token and a payment, so
+// it hears of a press before the card form, which would make a token and submit it.
+addEventListener(
+  'submit',
+  (event) => {
+    if (event.target !== payForm) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (state.card) void press();
+  },
+  true,
+);
 
 void start();
 
@@ -50,17 +54,17 @@ async function start() {
     callOf,
   });
   watch({
-    cardDigits: () => state.form?.digits ?? '',
+    cardDigits: () => (state.card ? state.card.digits : ''),
     takesClearCard,
     secrets: () => state.platforms.flatMap((platform) => platform.secrets ?? []),
     callOf,
+    onSend: (request) => state.checkout?.sending(request),
     onChange: (record) => state.panel.show(record),
   });
   const demo = readDemo();
   let cardseal;
   try {
-    cardseal = await import('/pkg/index.js');
-    await Promise.all([cardseal.load(), demo]);
+    [cardseal] = await Promise.all([import('/pkg/index.js'), import('/pkg/card-form.js'), demo]);
   } catch (error) {
     byId('boot').hidden = true;
     showLoadFailure(error);
@@ -79,15 +83,26 @@ async function start() {
 }
 
 function makeParts(cardseal) {
-  state.form = new CardForm(cardseal, { platform: state.platform, onEdit });
-  state.person = new CustomerForm(cardseal.checkCustomer, newPayment);
+  state.card = new Card(state.platform, {
+    open: (options) => state.checkout.openSession(options),
+    wanted: sessionOptions,
+    onEdit: () => {
+      if (!state.busy) clearNotice(notice);
+    },
+    onShut: (error) => {
+      byId('pay-fields').disabled = true;
+      showLoadFailure(error);
+    },
+  });
   state.frame = new CardFrame();
-  state.checkout = new Checkout(cardseal, (step) => {
+  state.checkout = new Checkout(cardseal, state.card, (step) => {
+    // The card has become a token, which nobody should take back while it is charged.
+    if (step === 'charge' && state.card.state === 'done') state.card.disabled = true;
     const words = state.platform.steps[step] ?? STEPS[step];
     if (words) showStep(words);
   });
   // GreenPay names only two brands; for the others, the first digits decide.
-  state.brandOf = (token) => token?.brand ?? cardseal.candidateBrands(token?.bin ?? '')[0] ?? null;
+  state.brandOf = (token) => token?.brand ?? brandOfDigits(cardseal, token?.bin ?? '');
   state.lists = new ShopLists({
     customer: CUSTOMER,
     money: chargeOn,
@@ -96,15 +111,15 @@ function makeParts(cardseal) {
     onCharge: chargeSaved,
     onUpdate: startUpdate,
     onGo: goToBank,
-    onAction: () => {
-      state.panel.begin();
-      newPayment();
-    },
+    onAction: () => state.panel.begin(),
   });
 }
 
-/** Any key may change the payment. The first one opens a session in the background. */
-function onEdit() {
-  newPayment();
-  if (kind() !== 'payment') state.checkout.warmUp(storeOptions());
+/** The likeliest brand. Nobody can say before the card form has loaded its platform's code. */
+function brandOfDigits({ candidateBrands }, digits) {
+  try {
+    return candidateBrands(digits)[0] ?? null;
+  } catch {
+    return null;
+  }
 }

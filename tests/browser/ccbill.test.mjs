@@ -9,8 +9,10 @@ import {
   CC_VISA,
   CUSTOMER,
   failure,
+  field,
   found,
   leaks,
+  note,
   passesLuhn,
   payWith,
   processMemory,
@@ -91,9 +93,9 @@ const ONCE = async (page, currency = 'EUR') => {
 test(
   'the form asks who the customer is, and only for CCBill',
   withPage(async ({ page, sent }) => {
-    assert.equal(await page.isVisible('#customer-email'), true);
+    assert.equal(await page.isVisible(field('email')), true);
     assert.equal(await page.isDisabled('#way-relay'), true);
-    assert.equal(await page.isVisible('#card-nickname'), false);
+    assert.equal(await page.isVisible(field('nickname')), false);
     assert.equal(await page.isVisible('#save-card'), true);
     assert.equal(await page.isVisible('#later-row'), false);
     assert.match(await page.locator('#promise').innerText(), /goes to CCBill only/);
@@ -103,7 +105,7 @@ test(
       'nothing is promised that this platform does not keep',
     );
     await page.check('#platform-greenpay');
-    assert.equal(await page.isVisible('#customer-email'), false);
+    assert.equal(await page.isVisible(field('email')), false);
     assert.equal(await payWith(page, VISA), 'Paid $24.50');
     assert.deepEqual(leaks(sent, VISA), []);
     assert.equal(
@@ -117,32 +119,36 @@ test(
 test(
   'what is missing or would be refused is said at its field, before anything is sent',
   withPage(async ({ page, sent }) => {
-    await typeCustomer(page, { 'first-name': '', email: 'ana', 'postal-code': 'SW1A 1AA' });
+    await typeCustomer(page, { firstName: '', email: 'ana', postalCode: 'SW1A 1AA' });
     await typeCard(page, CC_VISA);
     await page.click('#pay');
-    const note = (name) => page.locator(`#customer-${name}-error`).innerText();
-    assert.match(await note('first-name'), /Type your first name/);
-    assert.match(await note('email'), /not an email address/);
-    assert.match(await note('postal-code'), /not a postal code in that country/);
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'customer-first-name');
-    assert.deepEqual(
-      await page.locator('#customer-fields [aria-invalid]').evaluateAll((inputs) => inputs.map(({ id }) => id)),
-      ['customer-first-name', 'customer-email', 'customer-postal-code'],
-    );
-    await page.selectOption('#customer-country', 'GB');
-    assert.equal(await note('postal-code'), '', 'of that country it is one');
-    await page.fill('#customer-first-name', 'José');
-    assert.match(await note('first-name'), /without accents/);
-    await page.fill('#card-holder', 'Ana Mora 2');
+    const words = (name) => page.locator(note(name)).innerText();
+    const wrong = () =>
+      page
+        .locator('#card [aria-invalid]')
+        .evaluateAll((inputs) => inputs.map((input) => input.closest('[data-field]').dataset.field));
+    const first = page.locator('#card .cardseal-summary').getByRole('link').first();
+    assert.match(await words('firstName'), /Fill in this field/);
+    assert.match(await words('email'), /Check this field/);
+    assert.match(await words('postalCode'), /Check this field/);
+    assert.match(await page.locator('#card .cardseal-summary:focus').innerText(), /3 mistakes/);
+    assert.equal(await first.getAttribute('data-field'), 'firstName');
+    assert.deepEqual(await wrong(), ['firstName', 'email', 'postalCode']);
+    await page.selectOption(field('country'), 'GB');
+    assert.equal(await words('postalCode'), '', 'of that country it is one');
+    await page.fill(field('firstName'), 'José');
+    assert.match(await words('firstName'), /without accents/);
+    await page.fill(field('holder'), 'Ana Mora 2');
     await page.click('#pay');
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'card-holder', 'the card goes first');
+    await page.waitForSelector('#card .cardseal-summary:focus');
+    assert.equal(await first.getAttribute('data-field'), 'holder', 'the card goes first');
     assert.equal(
       sent.some(({ url }) => url.startsWith(wire.url)),
       false,
     );
-    await page.fill('#card-holder', 'Ana Núñez');
+    await page.fill(field('holder'), 'Ana Núñez');
     await typeCustomer(page);
-    await page.selectOption('#customer-country', 'US');
+    await page.selectOption(field('country'), 'US');
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
   }),
@@ -152,13 +158,13 @@ test(
   'a press is one even where leaving a field puts words above the button',
   withPage(
     async ({ page }) => {
-      await typeCustomer(page, { 'postal-code': '' });
+      await typeCustomer(page, { postalCode: '' });
       await typeCard(page, { ...CC_VISA, holder: 'Ana Mora 2' });
       await page.click('#pay');
       await until('every mistake', async () =>
-        /Type your postal code/.test(await page.locator('#customer-postal-code-error').innerText()),
+        /Fill in this field/.test(await page.locator(note('postalCode')).innerText()),
       );
-      assert.equal(await page.evaluate(() => document.activeElement.id), 'card-holder');
+      assert.match(await page.locator('#card .cardseal-summary:focus').innerText(), /2 mistakes/);
     },
     { viewport: { width: 390, height: 1500 } },
   ),
@@ -193,8 +199,8 @@ test(
         0,
       ],
     );
-    for (const field of ['number', 'expiry', 'cvc', 'holder'])
-      assert.equal(await page.inputValue(`#card-${field}`), '', `${field} is cleared`);
+    for (const name of ['number', 'expiry', 'cvc', 'holder'])
+      assert.equal(await page.inputValue(field(name)), '', `${name} is cleared`);
 
     // Of the card nothing is known afterwards, and nothing is made up.
     assert.match(await firstCard(page).innerText(), /^Card\s*CCBill[\s\S]*CCBill does not tell its digits, saved /);
@@ -442,6 +448,7 @@ test(
     await payWith(page, CC_VISA);
     await page.click('#result-next');
     await ONCE(page);
+    await typeCustomer(page);
     await typeCard(page, CC_JCB);
     await page.click('#pay');
     await page.waitForSelector('#ask[open]');
@@ -568,10 +575,10 @@ for (const colorScheme of ['light', 'dark']) {
       async ({ page, context }) => {
         const check = await accessibility(page, context);
         await check('chosen');
-        await page.fill('#customer-email', 'x');
+        await page.fill(field('email'), 'x');
         await page.click('#pay');
         await check('with mistakes');
-        await page.fill('#customer-email', CUSTOMER.email);
+        await page.fill(field('email'), CUSTOMER.email);
         await payWith(page, CC_VISA);
         await becomes(page, 'approved');
         await page.evaluate(() => {

@@ -4,16 +4,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GP_VISA, leaks, startAll, until, VISA } from './harness.mjs';
+import { field, GP_VISA, leaks, note, startAll, until, VISA } from './harness.mjs';
 import { PATIENCE } from './webdriver.mjs';
 
 const LIMIT = { timeout: 5 * PATIENCE };
 
 async function fill(page, card) {
-  await page.type('#card-number', card.number);
-  await page.type('#card-expiry', card.expiry);
-  await page.type('#card-cvc', card.cvc);
-  await page.type('#card-holder', card.holder);
+  await page.type(field('number'), card.number);
+  await page.type(field('expiry'), card.expiry);
+  await page.type(field('cvc'), card.cvc);
+  await page.type(field('holder'), card.holder);
 }
 
 /** Registers the tests; `launch` starts the browser. */
@@ -54,8 +54,8 @@ export function checkoutIn(engine, launch) {
   test(`${engine}: a typed card is packed, becomes a stored token and a charge`, LIMIT, async () => {
     const grown = await begin('greenpay');
     await fill(page, VISA);
-    assert.equal(await page.value('#card-number'), '4242 4242 4242 4242');
-    assert.match(await page.value('#card-expiry'), /^12 ?\/ ?30$/);
+    assert.equal(await page.value(field('number')), '4242 4242 4242 4242');
+    assert.match(await page.value(field('expiry')), /^12 ?\/ ?30$/);
     await page.click('#pay');
     await page.shows('#result-heading', /^Paid \$24\.50$/);
     await page.shows('#result-lines', /Visa •••• 4242/);
@@ -72,8 +72,8 @@ export function checkoutIn(engine, launch) {
     await page.shows('#saved > li', /•••• 4242/);
     await page.shows('#payments > li', /24\.50/);
     assert.equal(await page.run(`() => document.querySelector('#payments > li').dataset.status`), 'approved');
-    for (const field of ['number', 'expiry', 'cvc', 'holder'])
-      assert.equal(await page.value(`#card-${field}`), '', `${field} is cleared`);
+    for (const name of ['number', 'expiry', 'cvc', 'holder'])
+      assert.equal(await page.value(field(name)), '', `${name} is cleared`);
     await quiet();
     assert.deepEqual(leaks(all.front.requests, VISA), [], 'the shop sees nothing of the card');
   });
@@ -98,7 +98,7 @@ export function checkoutIn(engine, launch) {
     const grown = await begin('greenpay');
     await fill(page, { ...VISA, expiry: '0120' });
     await page.click('#pay');
-    await page.shows('#card-expiry-error', /\S/);
+    await page.shows(note('expiry'), /\S/);
     // The session is opened while the shopper types.
     assert.deepEqual(
       all.front.requests.filter(({ method, url }) => method === 'POST' && url !== '/v1/sessions').map(({ url }) => url),

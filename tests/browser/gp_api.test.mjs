@@ -6,6 +6,8 @@ import {
   accessibility,
   axe,
   failure,
+  field,
+  focusedField,
   found,
   GP_AMEX,
   GP_DECLINED,
@@ -96,11 +98,11 @@ test(
         ['gp_api', true],
       ],
     );
-    assert.equal(await page.isVisible('#card-nickname'), false, 'only GreenPay names a card');
+    assert.equal(await page.isVisible(field('nickname')), false, 'only GreenPay names a card');
     assert.equal(await page.isVisible('#save-card'), false);
     assert.equal(await page.isDisabled('#way-relay'), true);
     assert.equal(await page.isChecked('#way-direct'), true);
-    assert.match(await page.locator('#card-holder-optional').innerText(), /optional/);
+    assert.match(await page.locator('#card [data-field="holder"] label').innerText(), /optional/);
     assert.match(await page.locator('#promise').innerText(), /goes to Global Payments only/);
     assert.doesNotMatch(
       await page.locator('main').innerText(),
@@ -112,7 +114,7 @@ test(
     await page.check('#platform-greenpay');
     assert.equal(await page.inputValue('#currency'), 'USD');
     assert.equal(await page.isChecked('#way-relay'), true, 'the way that was chosen before');
-    assert.equal(await page.isVisible('#card-nickname'), true);
+    assert.equal(await page.isVisible(field('nickname')), true);
     assert.equal(await page.isVisible('#capture-later'), false);
     assert.equal(await payWith(page, VISA), 'Paid $24.50');
     await page.click('#result-next');
@@ -140,7 +142,7 @@ test(
   'a press on a test card of the platform fills the form',
   withPage(async ({ page }) => {
     await page.locator('[data-last4="0608"]').click();
-    assert.equal(await page.inputValue('#card-number'), '3741 010000 00608');
+    assert.equal(await page.inputValue(field('number')), '3741 010000 00608');
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
     assert.match(await page.locator('#result-lines').innerText(), /American Express •••• 0608/);
@@ -160,7 +162,7 @@ test(
   withPage(async ({ page, sent }) => {
     await typeCard(page, { ...GP_VISA, number: '542523342424' });
     await page.click('#pay');
-    assert.equal(await page.locator('#card-number').getAttribute('aria-invalid'), 'true');
+    assert.equal(await page.locator(field('number')).getAttribute('aria-invalid'), 'true');
     assert.equal(
       sent.some(({ url }) => url.startsWith(all.gp.url)),
       false,
@@ -194,8 +196,8 @@ test(
     assert.equal(JSON.parse(single.body).usage_mode, 'SINGLE');
     assert.notEqual(JSON.parse(posts(gp(), '/transactions')[0].body).payment_method.id, undefined);
     await becomes(page, 'approved');
-    for (const field of ['number', 'expiry', 'cvc', 'holder'])
-      assert.equal(await page.inputValue(`#card-${field}`), '', `${field} is cleared`);
+    for (const name of ['number', 'expiry', 'cvc', 'holder'])
+      assert.equal(await page.inputValue(field(name)), '', `${name} is cleared`);
   }),
 );
 
@@ -339,7 +341,7 @@ for (const [number, words] of [
       assert.doesNotMatch(said, /undefined|null|\bcode:/);
       assert.equal((await grown()).transactions.filter(({ status }) => status === 'CAPTURED').length, 0);
       // Another card on the same page works.
-      await page.fill('#card-number', GP_VISA.number);
+      await page.fill(field('number'), GP_VISA.number);
       await page.click('#pay');
       assert.equal(await resultHeading(page), 'Paid $24.50');
     }),
@@ -835,7 +837,7 @@ test(
     assert.equal(await page.isChecked('#platform-greenpay'), true);
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Tab');
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'card-number');
+    assert.equal(await focusedField(page), 'number');
     await payWith(page, GP_VISA);
     await becomes(page, 'approved');
     await firstPayment(page)

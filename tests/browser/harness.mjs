@@ -414,20 +414,42 @@ export const GP_DECLINED = { ...GP_VISA, number: '4000120000001154' };
 /** Of CCBill, which wants to know the customer, too. */
 export const CC_VISA = { number: '4473707989493598', expiry: '1230', cvc: '739', holder: 'Ana Mora' };
 export const CC_JCB = { number: '3530111333300000', expiry: '1230', cvc: '739', holder: 'Ana Mora' };
-export const CUSTOMER = { 'first-name': 'Ana', 'last-name': 'Mora', email: 'ana@shop.example', 'postal-code': '85281' };
+export const CUSTOMER = {
+  firstName: 'Ana',
+  lastName: 'Mora',
+  email: 'ana@shop.example',
+  postalCode: '85281',
+  country: 'US',
+};
 export const NO_MONEY = { ...VISA, number: '4094394314664828' };
 
-/** Types like a person: key by key. */
+/** A field of the card form, and what it says below it. */
+export const field = (name) => `#card [data-field="${name}"] .cardseal-input`;
+export const note = (name) => `#card [data-field="${name}"] .cardseal-note`;
+/** The brands that the form shows for a number. */
+export const MARKS = '#card .cardseal-marks [role="img"]';
+/** Which field has the focus. */
+export const focusedField = (page) =>
+  page.evaluate(() => document.activeElement.closest('[data-field]')?.dataset.field ?? null);
+
+/** Types like a person: key by key. A card that the form took before makes room first. */
 export async function typeCard(page, card) {
-  await page.locator('#card-number').pressSequentially(card.number);
-  await page.locator('#card-expiry').pressSequentially(card.expiry);
-  await page.locator('#card-cvc').pressSequentially(card.cvc);
-  await page.locator('#card-holder').pressSequentially(card.holder);
+  const change = page.locator('#card .cardseal-done button');
+  if (await change.isVisible()) await change.click();
+  for (const name of ['number', 'expiry', 'cvc', 'holder']) {
+    if (card[name] === undefined) continue;
+    // What was typed before gives way.
+    if ((await page.inputValue(field(name))) !== '') await page.fill(field(name), '');
+    await page.locator(field(name)).pressSequentially(card[name]);
+  }
 }
 
 /** Fills in who the customer is, where that is asked. */
 export async function typeCustomer(page, customer = CUSTOMER) {
-  for (const [name, text] of Object.entries(customer)) await page.fill(`#customer-${name}`, text);
+  for (const [name, text] of Object.entries(customer)) {
+    if (name === 'country') await page.selectOption(field(name), text);
+    else await page.fill(field(name), text);
+  }
 }
 
 /** The lists show what the server says now: whoever sees a result sees that they are being read, too. */

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { load, OnlinePayments, openSession } from 'cardseal';
 import {
   failure,
+  field,
   found,
   leaks,
   passesLuhn,
@@ -194,7 +195,7 @@ test(
     await page.click('#pay');
     const said = await failure(page);
     assert.match(said, /declined[\s\S]*does not allow this payment[\s\S]*Nothing was charged/);
-    await page.fill('#card-number', VISA.number);
+    await typeCard(page, VISA);
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
   }),
@@ -316,7 +317,7 @@ const fillThere = async (place, card) => {
 };
 const goThere = async (page) => {
   await page.check('#way-page');
-  assert.equal(await page.isVisible('#card-number'), false, 'no card is typed here');
+  assert.equal(await page.isVisible(field('number')), false, 'no card is typed here');
   assert.equal(await page.locator('#pay').innerText(), 'Pay $24.50 at Worldline');
   await page.click('#pay');
   await page.waitForURL('**/hostedcheckout/**');
@@ -480,7 +481,7 @@ test(
   'a card that is typed in the platform’s form is stored and charged, twice',
   withPage(async ({ page, sent, grown }) => {
     const inside = await framed(page);
-    assert.equal(await page.isVisible('#card-number'), false, 'no card is typed in the shop’s own fields');
+    assert.equal(await page.isVisible(field('number')), false, 'no card is typed in the shop’s own fields');
     const script = page.locator('script[src$="tokenizer.min.js"]');
     assert.match(await script.getAttribute('integrity'), /^sha384-/);
     for (const [number, last4] of [
@@ -537,7 +538,7 @@ test(
     await framed(page);
     await page.check('#way-relay');
     assert.equal(await page.locator('#frame iframe').count(), 0);
-    assert.equal(await page.isVisible('#card-number'), true);
+    assert.equal(await page.isVisible(field('number')), true);
     const inside = await framed(page);
     await fillThere(inside, CHALLENGED);
     await page.click('#pay');
@@ -601,7 +602,7 @@ test(
     await answered;
     await listsRead; // what the page does with the answer is done by then
     assert.equal(await page.isVisible('#result'), false);
-    assert.equal(await page.inputValue('#card-number'), '4012 0000 3333 0026');
+    assert.equal(await page.inputValue(field('number')), '4012 0000 3333 0026');
   }),
 );
 

@@ -112,7 +112,16 @@ test('the card is not in the address, in storage, in cookies, in history or in a
       })),
     ) + JSON.stringify(await context.cookies());
   assert.deepEqual(found(await kept(), VISA.number), []);
-  assert.equal(await page.locator('#pay-form [name]').count(), 0);
+  // The fields of the card are no part of the page's form.
+  assert.deepEqual(
+    await page
+      .locator('#pay-form')
+      .evaluate((form) => [
+        [...form.elements].map(({ name }) => name).filter((name) => name && name !== 'card_token'),
+        [...new FormData(form).keys()],
+      ]),
+    [[], []],
+  );
   assert.equal(await page.locator('#pay-form').getAttribute('method'), 'post');
   assert.equal(await page.locator('#pay-form').getAttribute('action'), null);
   await page.click('#pay');
@@ -165,7 +174,7 @@ test('the panel would say so if a card number left', async () => {
 test('without the script nothing can be typed or sent', async () => {
   const { page, sent, close } = await all.open({ javaScriptEnabled: false, ready: false });
   assert.match(await page.locator('noscript').innerText(), /JavaScript is switched off/);
-  assert.equal(await page.isDisabled('#card-number'), true);
+  assert.equal(await page.locator('#pay-form input[type="text"]').count(), 0);
   assert.equal(await page.isDisabled('#pay'), true);
   assert.equal(await page.isVisible('#boot'), false);
   assert.ok(sent.every((request) => request.method === 'GET'));
@@ -182,7 +191,7 @@ test('a script that fails leaves a form that sends nothing', async () => {
   // Even somebody who opens the fields by hand and submits sends an empty body and no query.
   await page.evaluate((number) => {
     document.getElementById('pay-fields').disabled = false;
-    document.getElementById('card-number').value = number;
+    document.getElementById('amount').value = number;
     document.getElementById('pay-form').requestSubmit();
   }, VISA.number);
   await page.waitForTimeout(400);

@@ -7,6 +7,7 @@ import {
   accessibility,
   axe,
   failure,
+  field,
   found,
   leaks,
   payWith,
@@ -251,7 +252,7 @@ test(
     await until('the decline of the payment', async () =>
       /declined this payment[\s\S]*Nothing was charged/.test(await page.locator('#notice').innerText()),
     );
-    await page.fill('#card-number', VISA.number);
+    await page.fill(field('number'), VISA.number);
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
     assert.deepEqual(
@@ -333,7 +334,7 @@ test(
     for (const element of ['#pay-form', '#saved', '#payments', '#wire', '#result']) {
       assert.doesNotMatch(await page.locator(element).innerText(), new RegExp(VISA.number), element);
     }
-    assert.equal(await page.inputValue('#card-number'), '');
+    assert.equal(await page.inputValue(field('number')), '');
   }),
 );
 

@@ -4,14 +4,7 @@ import { platformOf } from './platforms.js';
 import { chargeRequest, token as readToken, ServerError, send } from './server.js';
 import { codesOf } from './words.js';
 
-const SESSION_GONE = new Set([
-  'session_expired',
-  'session_used',
-  'session_not_found',
-  'invalid_session_token',
-  'sealed_expired',
-  'sealed_key_unknown',
-]);
+const SESSION_GONE = new Set(['session_expired', 'session_used', 'session_not_found', 'invalid_session_token']);
 // After these nobody can say from here whether money moved.
 const IN_DOUBT = new Set([
   'server_unreachable',
@@ -26,21 +19,20 @@ const IN_DOUBT = new Set([
 ]);
 // These mean that a request was not looked at. They say nothing of an earlier one with the same key.
 const UNREAD = new Set([...IN_DOUBT, 'storage_unavailable', 'platform_busy', 'rate_limited']);
-// After a failed session none is opened ahead for this long: not every key is a try.
-const QUIET_MS = 20_000;
 const SEND = { timeoutMs: 60_000 };
 
 const isOwn = (url) => new URL(url, location.href).origin === location.origin;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const has = (set, error) => codesOf(error).some((code) => set.has(code));
 
-/** The charge was asked for, but its answer did not arrive. `askAgain` repeats the same request with the same key. */
+/** The charge was asked for, but its answer did not arrive. `askAgain` repeats the same request with the same key; the form does it itself where it `needsCard`. */
 export class InDoubt extends Error {
-  constructor(cause, askAgain) {
+  constructor(cause, askAgain, needsCard = false) {
     super('the outcome of the payment is not known');
     this.name = 'InDoubt';
     this.cause = cause;
     this.askAgain = askAgain;
+    this.needsCard = needsCard;
   }
 }
 
@@ -51,135 +43,55 @@ export class InDoubt extends Error {
 export class Intent {
   key = crypto.randomUUID();
   token = null;
-  /** `person` are the customer's own details where the platform wants them; `capture` is left out to be paid at once, or `later`. */
-  constructor({ platform, amount, currency, description, customer, person, way, capture }) {
-    Object.assign(this, { platform, amount, currency, description, customer, person, way, capture });
+  /** `capture` is left out to be paid at once, or `later`. */
+  constructor({ platform, amount, currency, description, customer, way, capture }) {
+    Object.assign(this, { platform, amount, currency, description, customer, way, capture });
   }
 }
 
 export class Checkout {
   #cardseal;
+  #card;
   #onStep;
-  #sessions = new Map();
-  #clients = new Map();
   #sent = null;
-  #failedAt = -Infinity;
 
-  /** `onStep` is told in a word what is going on: `session`, `seal`, `verify`, `charge`, `confirm`, `renewed`. */
-  constructor(cardseal, onStep) {
+  /** `card` is the form; `onStep` is told in a word what is going on: `session`, `seal`, `verify`, `charge`, `confirm`. */
+  constructor(cardseal, card, onStep) {
     this.#cardseal = cardseal;
+    this.#card = card;
     this.#onStep = onStep;
   }
 
-  /** Opens a session while the person is still typing. A failure shows when the session is needed. */
-  warmUp(options) {
-    if (Date.now() - this.#failedAt > QUIET_MS)
-      this.#open(options).catch(() => {
-        this.#failedAt = Date.now();
-      });
+  openSession(options) {
+    return this.#cardseal.openSession({ ...options, ...SEND });
   }
 
-  #open(options) {
-    const name = JSON.stringify(options);
-    if (!this.#sessions.has(name)) {
-      const opening = this.#cardseal.openSession({ ...options, ...SEND });
-      opening.catch(() => {
-        if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
-      });
-      this.#sessions.set(name, opening);
-    }
-    return this.#sessions.get(name);
+  /**
+   * Is told of every request before it goes out. One that charges is kept: after a lost answer the very same one is
+   * asked again, not a new one. What is asked of a platform before moves no money.
+   */
+  sending({ method, url, headers, body }) {
+    const own = isOwn(url);
+    const path = new URL(url, location.href).pathname;
+    const asks = own ? path !== '/v1/payments' : this.#asks?.some(([pattern]) => pattern.test(path));
+    if (method === 'POST' && !asks) this.#sent = { method, url, headers, body };
   }
+  #asks = null;
 
-  /** Uses a session once, and another one if the first turns out to be too old. Only for what may be repeated. */
-  async #withSession(options, use) {
-    for (let renewed = false; ; renewed = true) {
-      this.#onStep('session');
-      const opening = this.#open(options);
-      this.#sessions.delete(JSON.stringify(options));
-      const session = await opening;
-      const client = this.#client(session);
-      try {
-        this.#onStep('seal');
-        return await use(session, client);
-      } catch (error) {
-        if (renewed || !has(SESSION_GONE, error)) throw error;
-        this.#onStep('renewed');
-      } finally {
-        if (platformOf(session.platform).clientKey(session) === null) client.free();
-      }
-    }
-  }
-
-  #client(session) {
-    const platform = platformOf(session.platform);
-    const key = platform.clientKey(session);
-    const name = `${platform.id}\n${key}`;
-    if (key === null || !this.#clients.has(name)) {
-      // The sealed request is kept: after a lost answer the very same one is asked again, not a new one. A request
-      // with the card in clear is not kept; it can only make a token, which may be done anew. Nor is what is asked of
-      // a platform before: no money moves with it.
-      const keeping = (url, init) => {
-        const asks =
-          init.method === 'GET' ||
-          platform.calls?.some(([pattern]) => pattern.test(new URL(url, location.href).pathname));
-        if (!asks)
-          this.#sent =
-            platform.takesClearCard && !isOwn(url)
-              ? null
-              : {
-                  method: init.method,
-                  url: String(url),
-                  headers: init.headers,
-                  body: init.body,
-                };
-        return fetch(url, init);
-      };
-      const client = platform.client(this.#cardseal, session, { fetch: keeping });
-      if (key === null) return client;
-      this.#clients.set(name, client);
-    }
-    return this.#clients.get(name);
-  }
-
-  /** What is worth knowing about the shop's key. */
-  get keyWarnings() {
-    return [...this.#clients.values()].flatMap((client) => client.warnings ?? []);
-  }
-
-  /** Stores a card and gives the shop's token of it. */
-  async store(card, { platform, way, customer, person }) {
-    return this.#withSession({ platform, kind: 'tokenize', mode: way, customer }, async (session, client) => {
-      const made = await client.tokenize(session, card, { ...SEND, person });
-      return this.#handedOver(session, client, made);
-    });
-  }
-
-  /** Puts another card in the place of a stored one. */
-  async replace(card, { platform, token, way }) {
-    const updated = await this.#withSession({ platform, kind: 'update', mode: way, token }, async (session, client) => {
-      const made = await client.updateToken(session, card, SEND);
-      return this.#handedOver(session, client, made);
-    });
-    return updated.id;
-  }
-
-  /** What the platform itself answered is for the shop's server to check and keep. */
-  async #handedOver(session, client, made) {
-    if (session.mode !== 'direct') return made;
-    this.#onStep('verify');
-    return client.confirmToken(session, made, SEND);
+  /** Stores the card in the form, or replaces a stored one, as its session says. */
+  async store() {
+    this.#onStep('seal');
+    return this.#card.store();
   }
 
   /** Stores the card, then charges what was stored, or the card again where what was stored charges nothing by itself. */
-  async payAndSave(card, intent) {
-    if (!intent.token) {
-      const stored = await this.store(card, intent);
-      intent.token = stored.id;
-      if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
-    }
-    if (platformOf(intent.platform).cardAgain) return this.payOnce(card, intent);
-    return this.charge(intent);
+  async payAndSave(intent) {
+    this.#onStep('seal');
+    const again = platformOf(intent.platform).cardAgain === true;
+    const stored = await this.#card.store({ keep: again });
+    intent.token = stored.id;
+    if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
+    return again ? this.payOnce(intent) : this.charge(intent);
   }
 
   /** Charges a stored card. */
@@ -195,51 +107,43 @@ export class Checkout {
     }
   }
 
-  /** Charges a card that was typed; the payment may refer to a stored one. */
-  async payOnce(card, intent) {
-    const { platform, amount, currency, description, customer, person, way, capture } = intent;
-    const token = intent.token ?? undefined;
-    const options = { platform, kind: 'payment', mode: way, amount, currency, capture, description, customer, token };
-    return this.#withSession(options, async (session, client) => {
-      this.#onStep('charge');
-      this.#sent = null;
-      let outcome;
-      try {
-        outcome = await client.pay(session, card, { ...SEND, person, idempotencyKey: intent.key });
-      } catch (error) {
-        // A browser sends a POST again by itself when a kept connection breaks. Straight at the platform the second
-        // one finds the session used: that says nothing about the first, and another session could pay twice.
-        const there = this.#sent && !isOwn(this.#sent.url);
-        const used = there && error.code === 'platform_rejected' && has(SESSION_GONE, error);
-        const sent = this.#sent;
-        // What did not even go out moved no money.
-        if (sent && (used || has(IN_DOUBT, error) || (there && error.code === 'platform_unavailable'))) {
-          throw new InDoubt(error, there ? null : () => settle(() => send(sent), UNREAD));
-        }
-        intent.key = crypto.randomUUID();
-        throw error;
-      }
-      if (way === 'direct' && outcome.raw && !outcome.id) {
-        // The shop did not see this payment. If it cannot be told now, the platform's notification will tell it.
-        const told = client.confirmPaymentRequest(session, outcome, { idempotencyKey: intent.key });
-        const payment = await settle(() => send(told)).catch(() => null);
-        if (payment) return payment;
-      }
-      return {
-        id: outcome.id,
-        platform,
-        status: outcome.status,
-        amount,
-        currency,
-        token: null,
-        order_reference: outcome.orderReference,
-        redirect: outcome.redirect,
-        authorization: outcome.authorization,
-        last4: outcome.last4,
-        brand: outcome.brand,
-        decline: outcome.decline,
-      };
-    });
+  /** Charges the card in the form. The payment may refer to a stored one: the form's session says so. */
+  async payOnce(intent) {
+    this.#onStep('charge');
+    const { calls = null, authenticate, takesClearCard } = platformOf(intent.platform);
+    this.#sent = null;
+    this.#asks = calls;
+    let outcome;
+    try {
+      outcome = await this.#card.pay({ authenticate });
+    } catch (error) {
+      throw this.#doubt(error, takesClearCard !== undefined, intent) ?? error;
+    }
+    return paymentOf(outcome, intent);
+  }
+
+  /** What to make of a payment that failed without a word about the money; null if none moved. */
+  #doubt(error, isClear, intent) {
+    // What is sent in a frame this page does not see. The form itself knows, and asks again without charging twice.
+    if (this.#card.isolated) {
+      if (!has(IN_DOUBT, error)) return null;
+      const askAgain = async () => paymentOf(await this.#card.payAgain(), intent);
+      return new InDoubt(error, () => askAgain().catch((again) => this.#again(again, askAgain)), true);
+    }
+    const sent = this.#sent;
+    const there = sent && !isOwn(sent.url);
+    // A request with the card in clear can only make a token. What did not even go out moved no money.
+    if (!sent || (there && isClear)) return null;
+    // A browser sends a POST again by itself when a kept connection breaks. Straight at the platform the second one
+    // finds the session used: that says nothing about the first, and another session could pay twice.
+    const used = there && error.code === 'platform_rejected' && has(SESSION_GONE, error);
+    if (!used && !has(IN_DOUBT, error) && !(there && error.code === 'platform_unavailable')) return null;
+    return new InDoubt(error, there ? null : () => settle(() => send(sent), UNREAD));
+  }
+
+  #again(error, askAgain) {
+    if (!has(UNREAD, error)) throw error;
+    throw new InDoubt(error, () => askAgain().catch((again) => this.#again(again, askAgain)), true);
   }
 
   /** Opens the platform's own page for a payment. It ends at `returnUrl`. */
@@ -266,7 +170,7 @@ export class Checkout {
   /** The shop's token of the card that was typed there. */
   async confirmFrame(session) {
     this.#onStep('verify');
-    const client = platformOf(session.platform).client(this.#cardseal, session, {});
+    const client = await platformOf(session.platform).client();
     try {
       return await client.confirmToken(session, SEND);
     } finally {
@@ -277,7 +181,7 @@ export class Checkout {
   /** What came of the platform's own page. */
   async confirmPage({ platform, session, key, returned }) {
     this.#onStep('confirm');
-    const client = platformOf(platform).client(this.#cardseal, { id: session }, {});
+    const client = await platformOf(platform).client();
     const request = client.confirmPaymentRequest({ id: session }, returned, { idempotencyKey: key });
     client.free();
     return settle(() => send(request));
@@ -292,6 +196,22 @@ export class Checkout {
     }
   }
 }
+
+/** An outcome as the server tells of payments. */
+const paymentOf = (outcome, { platform, amount, currency }) => ({
+  id: outcome.id,
+  platform,
+  status: outcome.status,
+  amount,
+  currency,
+  token: null,
+  order_reference: outcome.orderReference,
+  redirect: outcome.redirect,
+  authorization: outcome.authorization,
+  last4: outcome.last4,
+  brand: outcome.brand,
+  decline: outcome.decline,
+});
 
 /** Asks until there is a word: a second press elsewhere may hold the key for a moment. After `doubt` it is still not known. */
 async function settle(ask, doubt = IN_DOUBT) {

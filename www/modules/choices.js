@@ -1,6 +1,8 @@
 // What a person can choose: the platform, the way, the amount, a test card, and a saved card to update.
 
 import { forgetAway } from './away.js';
+import { brandName } from './brands.js';
+import { isolationProblem } from './card.js';
 import { announce, byId, clearNotice, make } from './dom.js';
 import {
   drawButton,
@@ -16,45 +18,40 @@ import { priceIn, showMoney } from './money.js';
 import { forgetCard } from './outcomes.js';
 import { platformOf } from './platforms.js';
 import { showForm } from './result.js';
-import { elsewhere, kind, newPayment, notice, payButton, payForm, state, way } from './state.js';
-import { brandName } from './words.js';
+import { elsewhere, notice, payButton, payForm, state, way } from './state.js';
 
 export function wireControls() {
   // A field that loses focus may show a message below it, and the button would move away before the pointer is released.
   payButton.addEventListener('mousedown', (event) => event.preventDefault());
   byId('save-card').addEventListener('change', () => {
-    state.intent = null;
-    state.form.kind = kind();
     drawFields();
     drawMoney();
   });
   for (const radio of document.querySelectorAll('input[name="way"]'))
     radio.addEventListener('change', () => chooseWay(way()));
+  for (const radio of document.querySelectorAll('input[name="place"]'))
+    radio.addEventListener('change', () => choosePlace(radio.value));
   byId('amount').addEventListener('input', () => {
     byId('amount').dataset.touched = 'true';
-    state.intent = null;
     drawMoney();
   });
   byId('amount').addEventListener('blur', () => showAmountProblem());
   byId('currency').addEventListener('change', () => {
     if (!byId('amount').dataset.touched) byId('amount').value = priceIn(byId('currency').value);
-    state.intent = null;
     drawMoney();
   });
   byId('stop-updating').addEventListener('click', () => {
     stopUpdate();
-    state.form.focus();
+    if (elsewhere()) focusPay();
+    else state.card.focus();
   });
   byId('result-next').addEventListener('click', () => {
     forgetAway();
     showForm();
     if (elsewhere()) focusPay();
-    else state.form.focus();
+    else state.card.focus();
   });
-  byId('capture-later').addEventListener('change', () => {
-    state.intent = null;
-    drawMoney();
-  });
+  byId('capture-later').addEventListener('change', () => drawMoney());
   byId('platforms').append(...state.platforms.map(platformRadio));
 }
 
@@ -82,49 +79,81 @@ function platformRadio(platform) {
 export function choosePlatform(platform) {
   if (state.updating && platform.id !== state.updating.platform) stopUpdate();
   state.platform = platform;
-  newPayment();
   const radio = byId(`platform-${platform.id}`);
   if (radio) radio.checked = true;
   clearNotice(notice);
-  state.form.platform = platform;
+  state.card.platform = platform;
   byId('promise-at-button').textContent = platform.promiseAtButton;
   byId('platform-warning').textContent = platform.warning ?? '';
   drawWays();
   drawTestCards();
-  state.form.kind = kind();
-  drawFields();
   drawCurrencies();
+  drawFields();
   drawMoney();
   drawFrame();
 }
 
 export function chooseWay(preferred) {
-  state.intent = null;
   state.preferredWay = preferred;
   drawWays();
   drawTestCards();
-  state.form.kind = kind();
   drawFields();
   drawMoney();
   drawFrame();
 }
 
+/** The fields stand in this page, or in a frame of another address: `isolated`. */
+async function choosePlace(place) {
+  const note = byId('place-isolated-not');
+  const problem = place === 'isolated' ? await isolationProblem() : null;
+  note.textContent = problem ?? '';
+  note.hidden = problem === null;
+  byId(problem === null ? `place-${place}` : 'place-page').checked = true;
+  state.isolated = place === 'isolated' && problem === null;
+  state.card.isolated = state.isolated;
+  clearNotice(notice);
+  drawTestCards();
+  drawFields();
+}
+
 // ------------------------------------------------------------------------------------------------- test cards
 
-/** Offers the test cards. If the card is typed elsewhere, they are shown to be copied. */
+/** Puts a number into the clipboard, for a form that this page cannot fill. */
+function copyButton({ number, label }) {
+  return make(
+    'button',
+    {
+      type: 'button',
+      class: 'chip-copy',
+      'aria-label': `Copy ${number.replace(/(.{4})(?=.)/g, '$1 ')}, ${label}`,
+      onclick: async ({ currentTarget }) => {
+        const copied = await navigator.clipboard.writeText(number).then(
+          () => true,
+          () => false,
+        );
+        currentTarget?.classList.toggle('copied', copied);
+        announce(copied ? 'Copied.' : 'The browser did not allow it. Please type the number.');
+      },
+    },
+    'Copy',
+  );
+}
+
+/** Offers the test cards. Where this page cannot fill the form, they are shown to be copied. */
 function drawTestCards() {
   const { cards } = state.platform;
   const chip = (card) =>
     make(
       'li',
       {},
-      elsewhere()
+      !card.amount && (elsewhere() || state.isolated)
         ? make(
             'span',
             { class: 'chip-plain' },
             make('span', { class: 'chip-digits' }, card.number.replace(/(.{4})(?=.)/g, '$1 ')),
             ' ',
             card.label,
+            copyButton(card),
           )
         : make(
             'button',
@@ -145,10 +174,21 @@ function drawTestCards() {
     : 'Cards that the bank declines';
   byId('cards-hint').textContent = elsewhere()
     ? 'Type one into the platform’s form, with any future date and any code.'
-    : 'Click a card to fill the form.';
+    : state.isolated
+      ? 'This page cannot fill fields of another address. Copy a number and paste it there, with any future date, any code and any name.'
+      : 'Click a card to fill the form.';
   byId('cards-approved').replaceChildren(...cards.approved.map(chip));
   byId('cards-declined').replaceChildren(...cards.declined.map(chip));
 }
+
+/** Goes in where the form asks who the customer is. */
+const EXAMPLE_CUSTOMER = {
+  firstName: 'Ana',
+  lastName: 'Mora',
+  email: 'ana@shop.example',
+  postalCode: '85281',
+  country: 'US',
+};
 
 /** In some simulations, the bank decides by the amount. */
 function useTestAmount({ amount, label }) {
@@ -163,7 +203,8 @@ function useTestAmount({ amount, label }) {
 function useTestCard(card) {
   if (state.busy) return;
   if (payForm.hidden) showForm();
-  state.form.fill(card);
+  const { number, expiry, cvc, holder } = card;
+  state.card.fill({ number, expiry, cvc, holder, ...EXAMPLE_CUSTOMER });
   clearNotice(notice);
   announce(`Filled in the test card ending in ${card.last4}.`);
   payButton.focus();
@@ -177,8 +218,6 @@ export function startUpdate(token) {
   state.updating = token;
   choosePlatform(platformOf(token.platform));
   forgetCard();
-  state.form.kind = 'update';
-  if (token.nickname) state.form.nickname = token.nickname;
   byId('updating-text').replaceChildren(
     'You are replacing ',
     make('strong', {}, `${token.nickname ?? brandName(token.brand)} •••• ${token.last4 ?? ''}`),
@@ -188,8 +227,9 @@ export function startUpdate(token) {
   drawFields();
   byId('pay-heading').textContent = 'Update a saved card';
   drawButton();
+  if (token.nickname) state.card.fill({ nickname: token.nickname });
   byId('pay-heading').scrollIntoView({ block: 'start' });
-  state.form.focus();
+  state.card.focus();
   announce('The form now updates a saved card.');
 }
 
@@ -200,6 +240,7 @@ export function stopUpdate() {
   drawTestCards();
   drawFields();
   byId('pay-heading').textContent = 'Pay by card';
-  state.form.kind = kind();
   drawButton();
+  // The platform's form comes back where it was chosen.
+  drawFrame();
 }

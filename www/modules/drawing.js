@@ -8,6 +8,7 @@ import {
   chargeWords,
   currenciesOf,
   elsewhere,
+  offersSaving,
   payButton,
   payForm,
   readMoney,
@@ -51,20 +52,24 @@ export function drawWays() {
 export function drawFields() {
   const { platform, platforms, updating } = state;
   byId('platforms').hidden = platforms.length < 2 || updating !== null || payForm.hidden;
-  byId('card-fields').hidden = elsewhere();
+  byId('card-place').hidden = elsewhere();
+  byId('places').hidden = elsewhere();
+  byId('wire-search').textContent = state.isolated
+    ? 'What the frame sends is not here: this page sees neither its requests nor your card number, so it cannot look for it.'
+    : 'Before each request, this page checks that your card number is not in it.';
   byId('elsewhere').hidden = way() !== 'page';
   byId('elsewhere').textContent =
     `You type your card on a page of ${platform.name} and come back here after you have paid.`;
   byId('promise-at-button').hidden = elsewhere();
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
-  byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere();
+  byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere() || !offersSaving();
   byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
   byId('platform-warning').hidden = !platform.warning || payForm.hidden;
-  byId('customer-for').textContent = platform.name;
   byId('save-hint').textContent =
-    platform.keeps ?? 'The shop keeps a token and the last four digits, never the number.';
-  state.person.wanted = platform.asksCustomer === true && updating === null && !elsewhere();
+    platform.saveHint ?? 'The shop keeps a token and the last four digits, never the number.';
   byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
+  state.card.named = platform.hasNickname && (updating !== null || saves());
+  state.card.renew();
 }
 
 export function drawCurrencies() {
@@ -115,11 +120,10 @@ export function setBusy(on) {
   payButton.disabled = on;
   payForm.classList.toggle('busy', on);
   payForm.setAttribute('aria-busy', String(on));
-  state.form.frozen = on;
-  state.person.frozen = on;
+  state.card.disabled = on && state.card.state === 'done';
   state.frame.frozen = on;
   for (const control of document.querySelectorAll(
-    '#save-card, #capture-later, #amount, #currency, #ways input, #platforms input, #stop-updating',
+    '#save-card, #capture-later, #amount, #currency, #ways input, #places input, #platforms input, #stop-updating',
   ))
     control.disabled = on;
   if (!on) drawWays();

@@ -1,6 +1,7 @@
 // Says how a payment went: approved, declined, failed, or not known yet.
 
 import { forgetAway, goToBank, isPage } from './away.js';
+import { brandName } from './brands.js';
 import { InDoubt } from './checkout.js';
 import { byId, clearNotice, fillNotice } from './dom.js';
 import { focusPay } from './drawing.js';
@@ -8,20 +9,19 @@ import { showMoney } from './money.js';
 import { platformOf } from './platforms.js';
 import { showResult } from './result.js';
 import * as server from './server.js';
-import { newPayment, notice, state } from './state.js';
-import { brandName, codesOf, declineWords, failureWords } from './words.js';
+import { elsewhere, notice, state } from './state.js';
+import { codesOf, declineWords, failureWords } from './words.js';
 
 /** Clears the card from the page. */
 export function forgetCard() {
-  newPayment();
-  state.form.clear();
+  state.intent = null;
+  state.card.clear();
 }
 
 /** `saved` says whether the card was saved for this payment; `stored` is the saved card that was charged. */
 export function showOutcome(payment, { saved, stored = null }) {
   clearNotice(byId('saved-notice'));
   if (payment.status === 'declined') {
-    state.intent = null; // the next press is another payment
     const words = [
       declineWords(payment.decline),
       saved
@@ -32,9 +32,10 @@ export function showOutcome(payment, { saved, stored = null }) {
     if (!stored) focusPay();
     return;
   }
-  const brand = payment.brand ?? (stored ? state.brandOf(stored) : state.form.brand);
-  // Not every platform returns the last four digits; the form still has them.
-  const last4 = payment.last4 ?? (stored ? stored.last4 : state.form.digits.slice(-4));
+  const typed = elsewhere() ? null : state.card.last;
+  const brand = payment.brand ?? (stored ? state.brandOf(stored) : typed?.brand);
+  // Not every platform returns the last four digits; the form knew them.
+  const last4 = payment.last4 ?? (stored ? stored.last4 : typed?.last4);
   forgetCard();
   const money = showMoney(payment.amount, payment.currency);
   const lines = [
@@ -110,7 +111,8 @@ function showUnknown(payment, lines) {
 /** The shop itself did not answer, so it has to be asked first. */
 export function showDoubt(error, intent, { saved }) {
   const money = showMoney(intent.amount, intent.currency);
-  forgetCard();
+  // Nobody can press Pay again by mistake.
+  if (!error.needsCard) forgetCard();
   showResult({
     tone: 'unsure',
     heading: 'We do not know yet',
@@ -129,6 +131,7 @@ export function showDoubt(error, intent, { saved }) {
           } catch (again) {
             if (left()) return true;
             if (again instanceof InDoubt) throw again.cause;
+            forgetCard();
             showResult({
               tone: 'bad',
               heading: 'The payment did not go through',
@@ -138,6 +141,7 @@ export function showDoubt(error, intent, { saved }) {
             return true;
           }
           if (payment.status === 'declined') {
+            forgetCard();
             showResult({
               tone: 'bad',
               heading: 'Your bank declined this payment',
@@ -159,11 +163,14 @@ export function showDoubt(error, intent, { saved }) {
 
 /** Says at the button what went wrong, and what it means for the money. */
 export function showFailure(error, whatHappened) {
+  // The form shows mistakes at their fields, and goes there.
+  if (['card_invalid', 'customer_invalid'].includes(error?.code)) return;
   const codes = codesOf(error);
-  const { heading, advice } = failureWords(codes, state.platform);
-  fillNotice(notice, 'bad', heading, `${advice} ${whatHappened}`.trim());
+  const { heading, advice } = failureWords(codes, state.platform, state.card.wordsOf(error));
+  const words = `${advice} ${whatHappened}`.trim();
+  // In a frame the form has said it already.
+  if (state.isolated && state.card.wordsOf(error)) fillNotice(notice, 'bad', whatHappened);
+  else fillNotice(notice, 'bad', heading, words);
   notice.dataset.code = codes[0] ?? 'unknown';
-  if (error?.problems?.length > 0) state.form.mark(error.problems);
-  else if (error?.customerProblems?.length > 0) state.person.check({ focus: true });
-  else focusPay();
+  focusPay();
 }

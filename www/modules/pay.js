@@ -13,18 +13,24 @@ import * as server from './server.js';
 import { CUSTOMER, capture, DESCRIPTION, elsewhere, notice, readMoney, saves, state, way } from './state.js';
 import { codesOf, failureWords } from './words.js';
 
+/** Fields in a frame answer later. */
+let checking = false;
+
 export async function press() {
-  if (state.busy) return;
+  if (state.busy || checking) return;
   clearNotice(notice);
-  const { form, person, updating } = state;
-  const wrong = elsewhere() ? [] : form.check();
-  const unsaid = person.check({ focus: wrong.length === 0 });
-  if (!updating && showAmountProblem('never') && wrong.length + unsaid === 0) byId('amount').focus();
-  const count = wrong.length + unsaid + (!updating && readMoney().amount === null ? 1 : 0);
-  if (count > 0) {
-    announce(count === 1 ? 'One field needs your attention.' : `${count} fields need your attention.`);
+  const { card, updating } = state;
+  checking = true;
+  // The form shows its mistakes, and goes to them.
+  const isRight = elsewhere() || (await card.check());
+  checking = false;
+  if (!updating && showAmountProblem('never')) {
+    if (!isRight) return;
+    byId('amount').focus();
+    announce('The amount needs your attention.');
     return;
   }
+  if (!isRight) return;
   setBusy(true);
   state.panel.begin();
   let left = false;
@@ -43,7 +49,6 @@ function newIntent(platform = state.platform) {
     ...readMoney(),
     description: DESCRIPTION,
     customer: CUSTOMER,
-    person: state.person.read(),
     way: way(),
     capture: capture(platform),
   });
@@ -51,22 +56,19 @@ function newIntent(platform = state.platform) {
 
 /** Pays with the card in the form. Returns true if the person leaves for another page. */
 async function pay() {
-  const { checkout, form } = state;
+  const { checkout } = state;
   const save = saves();
-  if (!state.intent) {
-    state.intent = newIntent();
-    if (save) state.intent.token = state.savedToken;
-  }
-  const { intent } = state;
+  const intent = newIntent();
+  state.intent = intent;
   try {
-    const payment = await (save ? checkout.payAndSave(form.read(), intent) : checkout.payOnce(form.read(), intent));
-    state.savedToken = save ? intent.token : null;
+    const payment = await (save ? checkout.payAndSave(intent) : checkout.payOnce(intent));
     if (followRedirect(payment, { saved: save })) return true;
     showOutcome(payment, { saved: save });
   } catch (error) {
-    if (save) state.savedToken = intent.token;
     if (error instanceof InDoubt) showDoubt(error, intent, { saved: save });
     else showFailure(error, intent.token ? 'The card is saved, but nothing was charged.' : 'Nothing was charged.');
+  } finally {
+    state.intent = null;
   }
   return false;
 }
@@ -128,10 +130,8 @@ async function payInFrame() {
 
 /** Replaces the saved card that is being updated. */
 async function replaceCard() {
-  const { checkout, form, platform, updating } = state;
   try {
-    await checkout.replace(form.read(), { platform: platform.id, token: updating.id, way: way() });
-    form.clear();
+    await state.checkout.store();
     stopUpdate();
     showResult({
       tone: 'good',

@@ -1,12 +1,12 @@
 // The lists of saved cards and payments. They show what the server says and nothing that the page remembers.
 
 import { isPage } from './away.js';
-import { brandMark } from './card-form.js';
+import { brandMark, brandName } from './brands.js';
 import { announce, ask, byId, clearNotice, fillNotice, make } from './dom.js';
 import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
 import * as server from './server.js';
-import { brandName, codesOf, declineWords, failureWords, stateWords } from './words.js';
+import { codesOf, declineWords, failureWords, stateWords } from './words.js';
 
 const when = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
 const expiryText = (expiry) =>

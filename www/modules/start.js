@@ -62,7 +62,8 @@ export function showLoadFailure(error) {
     make('p', {}, 'Nothing was sent and nothing was charged.'),
     make('button', { type: 'button', class: 'link', onclick: () => location.reload() }, 'Load the page again'),
   );
-  byId('boot').after(box);
+  // Not in the form, which stays disabled.
+  byId('pay-form').before(box);
 }
 
 /** Compiles an empty module, the smallest there is. */

@@ -17,16 +17,15 @@ export const state = {
   preferredWay: 'relay',
   /** Whether a payment is in progress. */
   busy: false,
-  /** The payment that the form will make. It lives until it has an outcome or its details change. */
+  /** The payment that is being made. */
   intent: null,
-  /** The token of the card in the form, if it was saved before its charge failed. A second try does not save it again. */
-  savedToken: null,
+  /** Whether the card's fields stand in a frame of another address. */
+  isolated: false,
   /** The saved card that the form replaces, or null. */
   updating: null,
 
   // The parts of the page. They exist once the module is loaded.
-  form: null,
-  person: null,
+  card: null,
   frame: null,
   checkout: null,
   lists: null,
@@ -39,12 +38,6 @@ export const payForm = byId('pay-form');
 export const payButton = byId('pay');
 export const notice = byId('notice');
 
-/** The next payment is another one, and its card has not been saved. */
-export function newPayment() {
-  state.intent = null;
-  state.savedToken = null;
-}
-
 /** How the card travels: `relay`, `direct`, `page` or `frame`. */
 export const way = () => document.querySelector('input[name="way"]:checked').value;
 
@@ -52,21 +45,38 @@ export const way = () => document.querySelector('input[name="way"]:checked').val
 export const elsewhere = () => !state.updating && ['page', 'frame'].includes(way());
 
 export const saves = () =>
-  way() !== 'page' && (!state.platform.paysOnce || way() === 'frame' || byId('save-card').checked);
+  way() !== 'page' && offersSaving() && (!state.platform.paysOnce || way() === 'frame' || byId('save-card').checked);
 
-/** The kind of the session that the form needs. */
-export const kind = () => {
-  if (state.updating) return 'update';
-  return saves() ? 'tokenize' : 'payment';
-};
+/** A card that is typed again to be charged cannot also be kept where this page does not have it. */
+export const offersSaving = () => !(state.isolated && state.platform.cardAgain && way() !== 'frame');
 
-/** The options of a session that stores the card in the form. */
-export const storeOptions = () => ({
-  platform: state.platform.id,
-  ...(state.updating
-    ? { kind: 'update', mode: way(), token: state.updating.id }
-    : { kind: 'tokenize', mode: way(), customer: CUSTOMER }),
-});
+/**
+ * The options of the session that the card form needs, to `store` or to `pay`, or by the choice on the page. Null while
+ * it needs none: that of a payment fixes the amount, so most are opened when somebody pays.
+ */
+export function sessionOptions(purpose) {
+  const { platform, updating, intent } = state;
+  const mode = way();
+  if (elsewhere()) return null;
+  if (updating) return { platform: platform.id, kind: 'update', mode, token: updating.id };
+  if ((purpose ?? (saves() ? 'store' : 'pay')) === 'store')
+    return { platform: platform.id, kind: 'tokenize', mode, customer: CUSTOMER };
+  if (purpose === null && !platform.opensEarly) return null;
+  const { amount, currency } = readMoney();
+  if (amount === null) return null;
+  const { token, capture: how = capture(platform) } = intent ?? {};
+  return {
+    platform: platform.id,
+    kind: 'payment',
+    mode,
+    amount,
+    currency,
+    ...(how && { capture: how }),
+    description: DESCRIPTION,
+    customer: CUSTOMER,
+    ...(token && { token }),
+  };
+}
 
 /** `later`, or undefined for a payment that is captured at once. Most platforms authorize only saved cards. */
 export const capture = (platform) =>

@@ -70,7 +70,13 @@ function describe(request, digits, clear, secrets) {
   const { url, body } = request;
   const headers = { ...request.headers };
   const around = [url, ...Object.entries(headers).flat()].join('\n');
-  const cardNumberFound = digits.length < 12 ? null : holdsDigits(clear ? around : `${around}\n${body}`, digits);
+  // Null where the page cannot read the number: then nothing is said of it.
+  const cardNumberFound =
+    digits === null
+      ? undefined
+      : digits.length < 12
+        ? null
+        : holdsDigits(clear ? around : `${around}\n${body}`, digits);
   const [, scheme, credentials] = /^(\S+) (.+)$/.exec(headers.authorization ?? '') ?? [];
   if (credentials) headers.authorization = `${scheme} ${beginning(credentials)}`;
   return {
@@ -88,12 +94,12 @@ function describe(request, digits, clear, secrets) {
 }
 
 /**
- * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out; `takesClearCard(url)`
+ * Puts itself before `globalThis.fetch`. `cardDigits` gives the digits that must not go out, or null if the page cannot read them; `takesClearCard(url)`
  * names the platform whose format wants them in clear at that address, if any; `secrets()` are names of members that are
- * not shown; `onChange` gets each record when it starts and again when it ends. Reading is recorded only where `callOf(url)`
+ * not shown; `onSend` gets each request as it is; `onChange` gets each record when it starts and again when it ends. Reading is recorded only where `callOf(url)`
  * has words for it: reading lists is not.
  */
-export function watch({ cardDigits, takesClearCard, secrets, callOf, onChange }) {
+export function watch({ cardDigits, takesClearCard, secrets, callOf, onSend, onChange }) {
   const original = globalThis.fetch.bind(globalThis);
   globalThis.fetch = async (input, init = {}) => {
     const source = input instanceof Request ? input : null;
@@ -103,6 +109,7 @@ export function watch({ cardDigits, takesClearCard, secrets, callOf, onChange })
     const headers = Object.fromEntries(new Headers(init.headers ?? source?.headers));
     const body = typeof init.body === 'string' ? init.body : source ? await source.clone().text() : '';
     const url = there.href;
+    onSend({ method, url, headers, body });
     const record = describe({ method, url, headers, body }, cardDigits(), takesClearCard(url), secrets());
     onChange(record);
     const started = performance.now();

@@ -143,21 +143,27 @@ function proof(record) {
       `${clear} accepts the card as plain JSON: only TLS protects it on its way, and whoever runs this page could read it. This request goes from the browser to ${new URL(record.url).host} and never touches the shop’s server. Number and security code are masked here, not in what was sent.`,
     );
   const search =
-    cardNumberFound === null
-      ? make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.')
-      : cardNumberFound
-        ? make(
-            'p',
-            { class: 'proof proof-bad' },
-            'Your card number was found in this request. That must never happen: please report it.',
-          )
-        : make(
-            'p',
-            { class: 'proof' },
-            clear
-              ? 'Checked address and headers for your card number too: not found.'
-              : 'Checked address, headers and body for your card number, also as hex and base64: not found.',
-          );
+    cardNumberFound === undefined
+      ? make(
+          'p',
+          { class: 'proof proof-plain' },
+          'Your card number is in the frame, where this page cannot read it, so this request was not searched for it.',
+        )
+      : cardNumberFound === null
+        ? make('p', { class: 'proof proof-plain' }, 'No card number was on the page when this was sent.')
+        : cardNumberFound
+          ? make(
+              'p',
+              { class: 'proof proof-bad' },
+              'Your card number was found in this request. That must never happen: please report it.',
+            )
+          : make(
+              'p',
+              { class: 'proof' },
+              clear
+                ? 'Checked address and headers for your card number too: not found.'
+                : 'Checked address, headers and body for your card number, also as hex and base64: not found.',
+            );
   return [clearWords, search];
 }
 

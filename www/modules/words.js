@@ -1,59 +1,5 @@
-// The page's own sentences for stable codes. The package and the server bring English messages too, but those
-// are for developers; a shop writes to its customers in its own words and language.
-
-const PROBLEMS = {
-  number_missing: 'Type the card number.',
-  number_not_digits: 'A card number has only digits.',
-  number_too_short: 'The card number is not complete.',
-  number_too_long: 'The card number has too many digits.',
-  number_length: 'The card number has too few or too many digits.',
-  number_check_digit: 'Please compare this number with your card: a digit may be wrong.',
-  expiry_missing: 'Type the expiry date.',
-  expiry_malformed: 'Type month and year, for example 08 / 29.',
-  expiry_month: 'The month must be 01 to 12.',
-  expiry_past: 'This card has expired.',
-  expiry_too_far: 'This year is too far in the future. Please check it.',
-  cvc_missing: 'Type the security code.',
-  cvc_not_digits: 'A security code has only digits.',
-  cvc_length: 'The security code is not complete.',
-  holder_missing: 'Type the name as it appears on the card.',
-  holder_too_short: 'Type the whole name, at least 5 letters.',
-  holder_too_long: 'This name is too long.',
-  holder_characters: 'This name contains a character that cannot be used.',
-  holder_is_card_number: 'This looks like a card number. Type the name here.',
-  nickname_too_short: 'Use at least 6 characters.',
-  nickname_too_long: 'Use 49 characters at most.',
-  nickname_characters: 'This name contains a character that cannot be used.',
-  nickname_is_card_number: 'This looks like a card number. Choose another name.',
-};
-
-/** One sentence for one thing wrong with a card. */
-export function problemWords(problem) {
-  return PROBLEMS[problem.code] ?? problem.message;
-}
-
-const CUSTOMER_PROBLEMS = {
-  missing: {
-    firstName: 'Type your first name.',
-    lastName: 'Type your last name.',
-    email: 'Type your email address.',
-    postalCode: 'Type your postal code.',
-    country: 'Choose your country.',
-  },
-  malformed: { email: 'This is not an email address.', postalCode: 'This is not a postal code in that country.' },
-};
-const CUSTOMER_WORDS = {
-  missing: 'Please fill this in.',
-  malformed: 'Please check this.',
-  too_long: 'This is too long.',
-  characters: 'Please write this without accents: the platform accepts only plain letters.',
-  is_card_number: 'This looks like a card number. It belongs in the field above.',
-};
-
-/** One sentence for one thing wrong with the customer's details. */
-export function customerWords({ field, code, message }) {
-  return CUSTOMER_PROBLEMS[code]?.[field] ?? CUSTOMER_WORDS[code] ?? message;
-}
+// The page's own sentences for stable codes: what came of payments, and of the page's own calls. What can be wrong with a
+// card, and why a platform or the server refuses one, the card form says itself.
 
 const DECLINES = {
   insufficient_funds: 'There is not enough money on the card.',
@@ -100,27 +46,16 @@ export function declineWords(decline) {
 
 // [heading, what to do]. What has happened to the money is said by the caller, who knows how far it got.
 const FAILURES = {
-  customer_invalid: ['Some of your details are not right.', 'Please look at the fields marked above.'],
-  card_invalid: ['Some card details are not right.', 'Please look at the fields marked above.'],
   network_failed: ['We cannot reach the shop.', 'Check your connection and press the button again.'],
   server_unreachable: ['We cannot reach the shop.', 'Check your connection and press the button again.'],
   request_timeout: ['The answer took too long.', 'Please press the button again.'],
-  request_aborted: ['The request was stopped.', 'Please press the button again.'],
   rate_limited: ['Too many attempts in a short time.', 'Please wait a minute, then press the button again.'],
-  too_many_attempts: ['Too many cards were tried.', 'Please wait a minute, then reload the page.'],
-  session_expired: ['This page was open for too long.', 'We have renewed it. Please press the button again.'],
-  session_used: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   session_not_found: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   page_open: [
     'You have not finished on the payment platform’s page yet.',
     'Please finish there, or start a new payment here.',
   ],
   page_cancelled: ['You left the payment platform’s page without paying.', 'You can pay whenever you like.'],
-  session_host_refused: [
-    'The shop tried to send your card to an address that does not belong to the payment platform.',
-    'Nothing was sent. Please tell the shop.',
-  ],
-  session_wrong_kind: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
   platform_unavailable: [
     'The payment platform cannot be reached.',
     'This is not your fault. Please try again in a few minutes.',
@@ -140,28 +75,11 @@ const FAILURES = {
     'We did not use it. Please tell the shop.',
   ],
   platform_rejected: ['The payment platform refused the card.', 'Please check the details, or use another card.'],
-  card_declined: ['Your bank declined the card.', 'Nothing was charged. Please use another card.'],
   platform_setup: [
     'The shop cannot accept cards at the moment.',
     'This is not your fault, and another card will not help. Please tell the shop.',
   ],
-  not_decryptable: [
-    'The payment platform could not decrypt the card.',
-    'The shop’s key is wrong. Please tell the shop; trying again will not help.',
-  ],
-  sealed_expired: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
-  sealed_key_unknown: ['This page was out of date.', 'We have renewed it. Please press the button again.'],
-  sealed_changed: [
-    'The encrypted card was changed on its way.',
-    'Please try again. If it happens again, tell the shop.',
-  ],
-  sealed_not_a_card: ['The shop could not use these card details.', 'Please check them, or use another card.'],
-  invalid_pan: [
-    'The payment platform does not know this card number.',
-    'Please check the number, or use another card.',
-  ],
   invalid_card_token: ['The payment platform no longer knows this saved card.', 'Please pay with a new card.'],
-  invalid_session_token: ['This page was out of date.', 'Please press the button again.'],
   merchant_unknown: [
     'The payment platform does not know this shop.',
     'Please tell the shop; trying again will not help.',
@@ -196,28 +114,19 @@ const FAILURES = {
     'The shop’s server needs its API key for this.',
     'Start it with demo.enabled, or call it from the shop’s own server.',
   ],
-  clear_card_data: [
-    'Stopped: something that looks like a card number was about to be stored in the clear.',
-    'Please keep card numbers out of the other fields.',
+  sealed_changed: [
+    'The encrypted card was changed on its way.',
+    'Please try again. If it happens again, tell the shop.',
   ],
-  encryption_failed: [
-    'This browser could not encrypt your card.',
-    'Browsers can do that only on https pages. Please tell the shop, or use another browser.',
+  module_failed: [
+    'The part of this page that encrypts your card failed.',
+    'Please try again. If it happens again, use another browser.',
   ],
   frame_not_ready: ['The form has not loaded yet.', 'Please wait a moment.'],
   frame_script_refused: [
     'The platform’s script did not load, or does not match the hash from the platform.',
     'None of it was run.',
   ],
-  module_failed: [
-    'The part of this page that encrypts your card failed.',
-    'Please try again. If it happens again, use another browser.',
-  ],
-  random_unavailable: [
-    'This browser has no secure random numbers.',
-    'Your card cannot be encrypted safely without them. Please use another browser.',
-  ],
-  key_malformed: ['The shop’s key is damaged.', 'Please tell the shop; trying again will not help.'],
   storage_unavailable: [
     'The shop cannot take orders at the moment.',
     'This is not your fault. Please try again in a few minutes.',
@@ -226,12 +135,17 @@ const FAILURES = {
   internal: ['Something went wrong at the shop.', 'Please try again in a few minutes.'],
 };
 
-/** Heading and advice for a failure; `codes` are from {@link codesOf}. A platform may have words for codes of its own. */
-export function failureWords(codes, { failures = {} } = {}) {
-  for (const code of codes) {
-    const [heading, advice] = failures[code] ?? FAILURES[code] ?? [];
+/**
+ * Heading and advice for a failure; `codes` are from {@link codesOf}. A platform may have words for codes of its own, and
+ * the card form `said` something if it was its call that failed: that goes before what is known of less telling codes.
+ */
+export function failureWords(codes, { failures = {} } = {}, said = '') {
+  for (const [index, code] of codes.entries()) {
+    const [heading, advice] = failures[code] ?? (index === 0 || !said ? FAILURES[code] : null) ?? [];
     if (heading) return { heading, advice };
   }
+  const [, heading, advice] = /^(.+?[.!?])(?: (.*))?$/s.exec(said) ?? [];
+  if (heading) return { heading, advice: advice ?? '' };
   return {
     heading: 'That did not work.',
     advice: `Please try again. If it happens again, tell the shop this code: ${codes[0] ?? 'unknown'}.`,
@@ -263,32 +177,4 @@ const STATES = {
 export function stateWords(status) {
   const [words, tone] = STATES[status] ?? [status, 'plain'];
   return { words, tone };
-}
-
-const BRANDS = {
-  visa: 'Visa',
-  mastercard: 'Mastercard',
-  amex: 'American Express',
-  discover: 'Discover',
-  diners: 'Diners Club',
-  jcb: 'JCB',
-  unionpay: 'UnionPay',
-  verve: 'Verve',
-  rupay: 'RuPay',
-  troy: 'Troy',
-  maestro: 'Maestro',
-  elo: 'Elo',
-  mir: 'Mir',
-  hipercard: 'Hipercard',
-  cartes_bancaires: 'Cartes Bancaires',
-  bancontact: 'Bancontact',
-  dankort: 'Dankort',
-};
-
-export function brandName(brand) {
-  return BRANDS[brand] ?? 'Card';
-}
-
-export function hasBrandMark(brand) {
-  return Object.hasOwn(BRANDS, brand);
 }

@@ -6,13 +6,15 @@ import { showMoney } from '../money.js';
 import { ServerError } from '../server.js';
 import { testCard } from '../test-cards.js';
 
+/** Where no stub is. */
 const HOST = 'https://api.ccbill.com';
 
 /**
  * 3-D Secure is run by CCBill's own script, which nobody else may serve and of which the inside is not known. The
  * simulation has a stub in its place, which resolves to what the person says here.
  */
-async function authenticate(session, fetch) {
+async function authenticate(session) {
+  if (session.base_url === HOST) throw new ServerError('threeds_missing');
   const confirmed = await ask({
     heading: 'Your bank asks you to confirm',
     text: `Do you want to pay ${showMoney(session.amount, session.currency)} at Cerro Alto Coffee? This question replaces your bank’s page and CCBill’s own script.`,
@@ -45,17 +47,13 @@ export const platform = {
   ways: ['direct'],
   anyCurrency: false,
   currencies: ['USD', 'EUR', 'GBP', 'CAD', 'AUD', 'JPY'],
-  holderOptional: false,
-  hasNickname: false,
-  /** Who the customer is has to be sent along. */
-  asksCustomer: true,
   paysOnce: true,
   updates: false,
   parts: false,
   answersLater: false,
-  steps: { seal: 'Sending your card to CCBill…', verify: 'Asking CCBill about the card…' },
+  steps: { seal: 'Sending your card to CCBill…' },
   unknown: 'CCBill cannot be asked about a single payment. The shop looks it up by hand, and the answer appears',
-  keeps: 'The shop keeps a token, never the number; not even its last digits.',
+  saveHint: 'The shop keeps a token, never the number; not even its last digits.',
   deleting: 'The shop forgets it. CCBill cannot delete it, but nobody can use it there without the shop’s credentials.',
 
   failures: {
@@ -76,23 +74,7 @@ export const platform = {
     threeds_failed: ['Your bank could not be asked.', 'Please try again in a moment.'],
   },
 
-  client({ CcBill }, _session, options) {
-    const ccbill = new CcBill(options);
-    return {
-      tokenize: (of, card, { person, ...more }) => ccbill.createPaymentToken(of, card, { ...more, customer: person }),
-      confirmToken: (...args) => ccbill.confirmToken(...args),
-      /** The server charges when it gets the payment token, so that this is the shop's answer and not CCBill's. */
-      async pay(of, card, { person, idempotencyKey, ...more }) {
-        const threeDs = await ccbill.threeDsRequired(of, card, more);
-        if (threeDs && of.base_url === HOST) throw new ServerError('threeds_missing');
-        const token = await ccbill.createPaymentToken(of, card, { ...more, customer: person, threeDs });
-        const threedsInformation = threeDs ? await authenticate(of, options.fetch) : undefined;
-        return ccbill.confirmPayment(of, token, { ...more, idempotencyKey, threedsInformation });
-      },
-      free: () => ccbill.free(),
-    };
-  },
-  clientKey: () => '',
+  authenticate,
 
   /** Where the platform's own format wants the card in clear. Anywhere else a card number in clear is a mistake. */
   takesClearCard: (facts, url) =>

@@ -12,14 +12,12 @@ export const platform = {
   ways: ['direct'],
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CAD', 'JPY'],
-  holderOptional: true,
-  hasNickname: false,
   paysOnce: false,
   updates: false,
   parts: true,
   /** The platform can be asked about a payment whose answer was lost. */
   answersLater: true,
-  steps: { seal: 'Sending your card to Global Payments…', verify: 'Asking your bank about the card…' },
+  steps: { seal: 'Sending your card to Global Payments…' },
   undo: {
     void: 'The payment is reversed as if it had never been made.',
     refund: 'The money goes back to the card. You can refund the rest later.',
@@ -49,9 +47,6 @@ export const platform = {
       'The shop’s account may lack network tokens. Please tell the shop.',
     ],
   },
-
-  client: ({ GpApi }, _session, options) => new GpApi(options),
-  clientKey: () => '',
 
   /** Where the platform's own format wants the card in clear. Anywhere else a card number in clear is a mistake. */
   takesClearCard: (facts, url) =>

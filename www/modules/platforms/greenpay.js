@@ -11,7 +11,6 @@ export const platform = {
   ways: ['relay', 'direct'],
   anyCurrency: false,
   currencies: ['USD', 'CRC', 'GTQ'],
-  holderOptional: false,
   hasNickname: true,
   /** A card can be charged without being kept. */
   paysOnce: true,
@@ -27,12 +26,6 @@ export const platform = {
     refund: 'The whole amount goes back to the card. Possible for about seven days, and not with every bank.',
   },
   unknown: 'The answer appears',
-
-  client({ GreenPay }, session, options) {
-    return new GreenPay({ publicKey: session.public_key, ...options });
-  },
-  /** Sessions with the same key can share a client. */
-  clientKey: (session) => session.public_key,
 
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) =>

@@ -28,8 +28,6 @@ export const platform = {
   frameScript: (facts) => facts.tokenizer_url,
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
-  holderOptional: false,
-  hasNickname: false,
   paysOnce: true,
   updates: false,
   parts: true,
@@ -50,9 +48,14 @@ export const platform = {
     not_enough_digits: ['The card number is not complete.', 'Please check it.'],
   },
 
-  client: ({ OnlinePayments }, _session, options) => new OnlinePayments(options),
-  /** What the platform said of a session is of no use to another, and is forgotten with it. */
-  clientKey: () => null,
+  /** For what comes of the platform's own page and form; the card form brings its own. */
+  async client() {
+    const { OnlinePayments, load } = await import('/pkg/online-payments-inline.js');
+    await load();
+    return new OnlinePayments();
+  },
+  /** Its sessions cost nothing, and tell the brands of a card while it is typed. */
+  opensEarly: true,
 
   /** What the address says of somebody who comes back from a page of the platform's or of a bank, or null. */
   returned(query) {

@@ -35,8 +35,6 @@ export const platform = {
   ways: ['relay'],
   anyCurrency: true,
   currencies: ['USD', 'EUR', 'GBP', 'CHF', 'JPY'],
-  holderOptional: true,
-  hasNickname: false,
   paysOnce: true,
   /** A card that is charged once may be held as well. */
   holdsOnce: true,
@@ -59,9 +57,6 @@ export const platform = {
   failures: {
     5: ['Your bank declined this card.', 'Please use another card.'],
   },
-
-  client: ({ WorldlineAcquiring }, _session, options) => new WorldlineAcquiring(options),
-  clientKey: () => '',
 
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) => (typeof body?.sealed === 'string' ? partsOf(body.sealed) : null),
