@@ -122,7 +122,7 @@ export class Fields {
   readonly #choice = make('fieldset', { class: 'cardseal-choice', hidden: '' });
   readonly #notice = make('div', { class: 'cardseal-notice', role: 'alert' });
   readonly #status = make('p', { class: 'cardseal-status', role: 'status' });
-  readonly #done = make('div', { class: 'cardseal-done', tabindex: '-1', hidden: '' });
+  readonly #done = make('div', { class: 'cardseal-done', tabindex: '-1', role: 'group', hidden: '' });
   readonly #rows: Record<FieldName, Row>;
   readonly #left = new Set<FieldName>();
   readonly #heard = new WeakMap<HTMLElement, string>();
@@ -333,7 +333,8 @@ export class Fields {
 
   get hasFocus(): boolean {
     const { activeElement } = this.root.getRootNode() as Document | ShadowRoot;
-    return this.root.contains(activeElement);
+    // In a frame an input stays the active one while the focus is in the page around it.
+    return this.root.contains(activeElement) && (window.parent === window || document.hasFocus());
   }
 
   // ------------------------------------------------------------------------------------------ what it says
@@ -368,7 +369,10 @@ export class Fields {
     if (!card) this.#status.textContent = '';
     this.#done.hidden = card === null;
     this.#drawDone();
-    if (focused && card) this.#done.focus();
+    if (!focused || !card) return;
+    // The focus says it.
+    this.#status.textContent = '';
+    this.#done.focus();
   }
 
   // ------------------------------------------------------------------------------------------ inside
@@ -701,7 +705,9 @@ export class Fields {
     const words = last4 ? fill(messages.states.done, { brand: name ?? messages.card, last4 }) : (name ?? messages.card);
     const change = this.#button('change');
     change.disabled = this.#disabled;
-    this.#done.append(brandMark(name ? (brand as Brand) : null), make('span', {}, words), change);
+    const said = make('span', { id: `${this.#id}-taken` }, words);
+    this.#done.setAttribute('aria-labelledby', said.id);
+    this.#done.append(brandMark(name ? (brand as Brand) : null), said, change);
     // Said to those who do not see it, and who may have pressed a button elsewhere.
     this.#status.textContent = words;
   }

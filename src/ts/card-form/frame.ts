@@ -130,7 +130,8 @@ export class FrameBackend implements Backend {
     this.#settings = settings;
     this.#root.setAttribute('data-theme', settings.theme);
     // A frame is transparent only while both sides have the same scheme.
-    this.#frame.style.colorScheme = settings.theme === 'auto' ? 'light dark' : settings.theme;
+    const theme = this.#theme(settings.theme);
+    this.#frame.style.colorScheme = theme === 'auto' ? 'light dark' : theme;
     this.#frame.tabIndex = settings.disabled ? -1 : 0;
     if (settings.lang !== this.#lang) {
       this.#lang = settings.lang;
@@ -373,7 +374,7 @@ export class FrameBackend implements Backend {
 
   #frameSettings(settings: Settings): FrameSettings {
     const { platform, session, openSession, customer, holder, nickname, acceptedBrands } = settings;
-    const { customerDetails, required, disabled, lang, dir, theme } = settings;
+    const { customerDetails, required, disabled, lang, dir } = settings;
     return {
       platform,
       session: session?.id ?? null,
@@ -387,9 +388,17 @@ export class FrameBackend implements Backend {
       disabled,
       lang,
       dir,
-      theme,
+      theme: this.#theme(settings.theme),
       style: { ...this.#inherited(), ...settings.fieldsStyle },
     };
+  }
+
+  /** Light or dark as the page is: the frame alone knows no more than how the system is set. */
+  #theme(theme: Settings['theme']): Settings['theme'] {
+    if (theme !== 'auto') return theme;
+    const schemes = getComputedStyle(this.#root.parentElement ?? this.#root).colorScheme.split(' ');
+    if (!schemes.includes('dark')) return 'light';
+    return schemes.includes('light') ? 'auto' : 'dark';
   }
 
   /** What the fields would inherit if they stood in this page. The frame takes of it what it allows. */
