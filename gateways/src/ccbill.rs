@@ -28,7 +28,7 @@ use crate::amount::Currency;
 use crate::error::{Error, Refusal};
 use crate::gateway::{
     Capabilities, Capture, ChargeParams, Decline, Gateway, OpenSession, Origin, Outcome, PagePayload,
-    PlatformSession, SessionParams, StoredCard,
+    PageSession, PlatformSession, SessionParams, StoredCard,
 };
 use crate::transport::access::ClientCredentials;
 use crate::transport::{Response, Transport};
@@ -36,8 +36,8 @@ use crate::transport::{Response, Transport};
 pub use access::{BackEnd, Bearer, Credentials, FrontEnd};
 pub use answer::Fault;
 use cards::PageAnswer;
-use payments::SessionState;
 pub use payments::{Api, Charge};
+use payments::{SessionState, page, with_page};
 pub use threeds::{Threeds, Verdict};
 pub use wire::{ChargeAnswer, LongId, Recurring, Sale, TokenInfo, is_payment_token};
 
@@ -180,7 +180,7 @@ impl Gateway for CcBill {
         if let Ok(address) = &customer_ip {
             public.insert("ip_address".into(), address.to_string().into());
         }
-        let state = match (customer_ip, params.amount) {
+        let payment = match (customer_ip, params.amount) {
             (Ok(address), Some(amount)) => SessionState {
                 address,
                 amount: *amount,
@@ -188,12 +188,17 @@ impl Gateway for CcBill {
             .to_text(),
             (Ok(_) | Err(_), _) => String::new(),
         };
+        let state = with_page(&payment, &public).ok_or(Refusal::NotSent)?;
         let seconds = u32::try_from(bearer.lifetime().as_secs()).unwrap_or(SESSION_SECONDS);
         Ok(PlatformSession {
             state: state.into(),
             public,
             seconds: seconds.min(SESSION_SECONDS),
         })
+    }
+
+    fn page(&self, session: &PageSession<'_>) -> Option<Map<String, Value>> {
+        page(session.state)
     }
 
     /// The platform confirms the page's token before it counts as a stored card.

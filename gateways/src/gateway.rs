@@ -83,6 +83,20 @@ pub struct OpenSession<'a> {
     pub attempt: &'a str,
 }
 
+/// What is known of an open session whose page asks for what it needs.
+pub struct PageSession<'a> {
+    /// What it is for.
+    pub kind: Kind,
+    /// Who sends the card.
+    pub mode: Mode,
+    /// From [`PlatformSession::state`].
+    pub state: &'a SecretString,
+    /// From [`SessionParams::reference`].
+    pub reference: &'a str,
+    /// For an update: the platform's token.
+    pub token: Option<&'a str>,
+}
+
 /// What a page sends to the server: an encrypted card, or the platform's answer.
 pub enum PagePayload {
     /// Ciphertext that the server cannot open, for the platform.
@@ -472,6 +486,10 @@ pub trait Gateway: Send + Sync {
         transport: &Transport,
         params: &SessionParams<'_>,
     ) -> Result<PlatformSession, Error>;
+
+    /// What the browser needs of an open session, once more: [`PlatformSession::public`] from what is stored. `None` if
+    /// that can no longer be said.
+    fn page(&self, session: &PageSession<'_>) -> Option<Map<String, Value>>;
 
     /// Stores the card of a page's payload as a token.
     async fn tokenize(

@@ -20,14 +20,14 @@ use async_trait::async_trait;
 use cardseal::gp_api::read_payment_method;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload, PaymentRef,
-    PlatformSession, SessionParams, StoredCard, TokenPatch,
+    Capabilities, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload,
+    PageSession, PaymentRef, PlatformSession, SessionParams, StoredCard, TokenPatch,
 };
 use crate::transport::Transport;
 use crate::transport::access::ClientCredentials;
@@ -120,6 +120,11 @@ impl Gateway for GpApi {
             return Err(Refusal::NotOffered.into());
         }
         self.browser_access(transport, params.reference).await
+    }
+
+    fn page(&self, session: &PageSession<'_>) -> Option<Map<String, Value>> {
+        let token = session.state.expose_secret();
+        (!token.is_empty()).then(|| self.public(token, session.reference))
     }
 
     async fn tokenize(

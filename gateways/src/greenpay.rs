@@ -26,7 +26,7 @@ use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
     Capabilities, Capture, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload,
-    PaymentRef, PlatformSession, SessionParams, StoredCard,
+    PageSession, PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
 use crate::lenient::text;
 use crate::transport::{Response, Transport};
@@ -67,6 +67,21 @@ pub enum SignaturePolicy {
 }
 
 impl GreenPay {
+    /// What a page needs. `card` is the platform's token, for an update.
+    fn public(&self, mode: Mode, order: &Order, card: Option<&str>) -> Map<String, Value> {
+        let mut public = Map::new();
+        public.insert("public_key".into(), self.key_text.clone().into());
+        if let Some(card) = card {
+            public.insert("card_token".into(), card.into());
+        }
+        if mode == Mode::Direct {
+            public.insert("session".into(), order.session.clone().into());
+            public.insert("token".into(), order.token.clone().into());
+            public.insert("checkout_url".into(), self.hosts.checkout().into());
+        }
+        public
+    }
+
     async fn post<Body: Serialize + Sync>(
         &self,
         transport: &Transport,
@@ -224,22 +239,22 @@ impl Gateway for GreenPay {
         if !opaque(&session) || !opaque(&token) {
             return Err(Error::Doubtful(Doubt::Undecodable));
         }
-        let mut public = Map::new();
-        public.insert("public_key".into(), self.key_text.clone().into());
-        if let Some(token) = params.token {
-            public.insert("card_token".into(), token.into());
-        }
-        if params.mode == Mode::Direct {
-            public.insert("session".into(), session.clone().into());
-            public.insert("token".into(), token.clone().into());
-            public.insert("checkout_url".into(), self.hosts.checkout().into());
-        }
-        let state = serde_json::to_string(&Order { session, token }).map_err(|_| Refusal::NotSent)?;
+        let order = Order { session, token };
+        let public = self.public(params.mode, &order, params.token);
+        let state = serde_json::to_string(&order).map_err(|_| Refusal::NotSent)?;
         Ok(PlatformSession {
             state: state.into(),
             public,
             seconds: SESSION_SECONDS,
         })
+    }
+
+    fn page(&self, session: &PageSession<'_>) -> Option<Map<String, Value>> {
+        if session.kind == Kind::Update && session.token.is_none() {
+            return None;
+        }
+        let order = Order::read(session.state).ok()?;
+        Some(self.public(session.mode, &order, session.token))
     }
 
     async fn tokenize(

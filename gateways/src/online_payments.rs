@@ -26,12 +26,12 @@ use crate::amount::{Amount, Currency};
 use crate::error::{Error, Refusal};
 use crate::gateway::{
     Capabilities, Change, ChargeParams, Event, Frame, Gateway, Notification, OpenSession, Outcome,
-    PagePayload, PageState, PaymentRef, PlatformSession, SessionParams, StoredCard,
+    PagePayload, PageSession, PageState, PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
 use crate::transport::{Transport, is_loopback};
 use crate::worldline::CallLog;
 
-use wire::check_sealed;
+use wire::{SessionState, check_sealed};
 
 /// Before each further try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
@@ -160,6 +160,10 @@ impl Gateway for OnlinePayments {
         params: &SessionParams<'_>,
     ) -> Result<PlatformSession, Error> {
         self.open(transport, params).await
+    }
+
+    fn page(&self, session: &PageSession<'_>) -> Option<Map<String, Value>> {
+        SessionState::read(session.state).page
     }
 
     async fn tokenize(

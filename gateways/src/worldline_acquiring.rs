@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeParams, Gateway, OpenSession, Outcome, PagePayload, PaymentRef,
+    Capabilities, Change, ChargeParams, Gateway, OpenSession, Outcome, PagePayload, PageSession, PaymentRef,
     PlatformSession, SessionParams, StoredCard,
 };
 use crate::sealing::{self, KeyRing};
@@ -120,6 +120,10 @@ impl Gateway for WorldlineAcquiring {
         params: &SessionParams<'_>,
     ) -> Result<PlatformSession, Error> {
         self.open(params)
+    }
+
+    fn page(&self, _: &PageSession<'_>) -> Option<Map<String, Value>> {
+        self.public()
     }
 
     async fn tokenize(

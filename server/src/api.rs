@@ -5,6 +5,7 @@
     reason = "utoipa's macros name the traits of types by their whole path"
 )]
 
+mod card_fields;
 mod compat;
 mod contract;
 mod customers;
@@ -31,6 +32,8 @@ use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use card_fields::PAGE as FIELDS_PAGE;
+
 use crate::App;
 use crate::error::{ApiError, Code};
 use crate::logging;
@@ -51,6 +54,7 @@ fn routes() -> OpenApiRouter<App> {
     health()
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::show))
+        .routes(routes!(sessions::page))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::show, tokens::change, tokens::delete))
         .routes(routes!(tokens::refresh))
@@ -78,6 +82,9 @@ pub fn router(app: &App) -> Router {
     if app.config.compat.gp_network_tokens {
         router =
             router.merge(Router::from(compat::routes()).method_not_allowed_fallback(compat::wrong_method));
+    }
+    if let Some(fields) = &app.config.fields {
+        router = card_fields::mount(router, app, fields);
     }
     router = match &app.config.demo {
         Some(demo) => demo::mount(router, app, demo),

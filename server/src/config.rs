@@ -49,6 +49,8 @@ pub struct Config {
     pub calls: CallLimits,
     /// The configured platforms.
     pub platforms: BTreeMap<Platform, Account>,
+    /// The isolated fields, if they are on.
+    pub fields: Option<Fields>,
     /// The demo, if it is on.
     pub demo: Option<Demo>,
     /// APIs of other servers that are offered as well.
@@ -120,6 +122,15 @@ pub struct Compat {
 pub struct Demo {
     /// The folder with the page's files.
     pub www: PathBuf,
+    /// The folder with the package's files.
+    pub pkg: PathBuf,
+}
+
+/// The card fields that pages show in a frame.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// The origins of the pages that may show them.
+    pub parents: Vec<String>,
     /// The folder with the package's files.
     pub pkg: PathBuf,
 }
@@ -235,7 +246,7 @@ impl Config {
             server.mistake("listen", "must be an address and a port such as 127.0.0.1:8080");
         }
         let base_path = base_path(&server);
-        let allowed_origins = server.list("allowed_origins");
+        let mut allowed_origins = server.list("allowed_origins");
         if allowed_origins.iter().any(|text| !is_origin(text)) {
             server.mistake(
                 "allowed_origins",
@@ -267,6 +278,7 @@ impl Config {
 
         let platforms = platforms(&root.table("platforms"));
         let demo = demo(&root.table("demo"), listen, &platforms);
+        let fields = fields(&root.table("fields"), demo.as_ref(), &mut allowed_origins);
         let compat = compat(&root.table("compat"), demo.is_some(), &platforms);
         root.finish();
         let warnings = platforms.iter().flat_map(|(platform, account)| {
@@ -288,6 +300,7 @@ impl Config {
             timeouts,
             calls,
             platforms,
+            fields,
             demo,
             compat,
             json_logs,
@@ -306,12 +319,18 @@ impl Config {
             .collect()
     }
 
-    /// Allows the demo page's origin, at the address that the server is bound to.
+    /// Allows the demo page's origin, at the address that the server is bound to. Each of its two names is a parent of
+    /// the fields at the other.
     pub fn open_demo_origins(&mut self, bound: SocketAddr) {
         if self.demo.is_some() {
-            self.allowed_origins.push(format!("http://{bound}"));
-            self.allowed_origins
-                .push(format!("http://localhost:{}", bound.port()));
+            let origins = [
+                format!("http://{bound}"),
+                format!("http://localhost:{}", bound.port()),
+            ];
+            if let Some(fields) = &mut self.fields {
+                fields.parents.extend_from_slice(&origins);
+            }
+            self.allowed_origins.extend(origins);
         }
     }
 }
@@ -578,6 +597,54 @@ fn demo(
         }
     }
     Some(demo)
+}
+
+/// Reads `[fields]`. The demo has the fields too, from its own package. Their origin may call.
+fn fields(table: &Settings<'_>, demo: Option<&Demo>, allowed_origins: &mut Vec<String>) -> Option<Fields> {
+    const FORM: &str = "must be an origin such as https://fields.shop.example, without a path";
+    let enabled = table.boolean("enabled", false);
+    let origin = table.optional("origin");
+    let parents = table.list("parents");
+    let pkg: PathBuf = table.optional("pkg").unwrap_or_else(|| "pkg".into()).into();
+    table.finish();
+    if !enabled {
+        return demo.map(|demo| Fields {
+            parents: Vec::new(),
+            pkg: demo.pkg.clone(),
+        });
+    }
+    match &origin {
+        None => table.mistake(
+            "origin",
+            "is missing: where browsers find this server, other than the shop",
+        ),
+        Some(origin) if !is_origin(origin) => table.mistake("origin", FORM),
+        Some(origin) if parents.contains(origin) => table.mistake(
+            "origin",
+            "is one of `parents`: a page of the same origin can read the fields, so use another host",
+        ),
+        Some(_) => {}
+    }
+    if parents.is_empty() {
+        table.mistake(
+            "parents",
+            "is missing: the origins of the pages that show the fields",
+        );
+    }
+    if parents.iter().any(|text| !is_origin(text)) {
+        table.mistake(
+            "parents",
+            "must be origins such as https://shop.example, without a path",
+        );
+    }
+    if !pkg.join(crate::api::FIELDS_PAGE).is_file() {
+        table.mistake(
+            "pkg",
+            "is not the folder `pkg` of the npm package: it has no card-fields.html",
+        );
+    }
+    allowed_origins.extend(origin);
+    Some(Fields { parents, pkg })
 }
 
 #[cfg(test)]

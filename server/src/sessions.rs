@@ -9,7 +9,7 @@ use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Amount;
 use cardseal_gateways::error::Refusal;
-use cardseal_gateways::gateway::{Capture, Page, PlatformSession, SessionParams};
+use cardseal_gateways::gateway::{Capture, Page, PageSession, PlatformSession, SessionParams};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
@@ -299,6 +299,49 @@ pub(crate) async fn exchange(
         expires_at: now + EXCHANGE_MS,
     };
     Ok(app.store.add_session_once(session).await?)
+}
+
+/// An open session, as its page needs it.
+pub(crate) struct Shown {
+    pub(crate) session: Session,
+    /// Until it expires.
+    pub(crate) seconds: u32,
+    /// What the page needs for this platform and mode.
+    pub(crate) public: Map<String, Value>,
+}
+
+/// Returns what the page of an open session needs, as [`open`] did.
+pub(crate) async fn page(app: &App, id: &SessionId) -> Result<Shown, Error> {
+    let session = get(app, id).await?;
+    let left = session.expires_at.saturating_sub(app.clock.now());
+    match session.state {
+        SessionState::Busy | SessionState::Used => return Err(Reason::SessionUsed.into()),
+        SessionState::Open if session.is_expired(app.clock.now(), 0) || left <= 0 => {
+            return Err(Reason::SessionExpired.into());
+        }
+        SessionState::Open => {}
+    }
+    let token = match &session.token_id {
+        Some(id) => Some(tokens::active(app, id).await?),
+        None => None,
+    };
+    let token = token.as_ref().and_then(|token| token.platform_token.as_ref());
+    let gateway = &app.account(session.platform)?.gateway;
+    let public = session.platform_state.as_ref().and_then(|state| {
+        gateway.page(&PageSession {
+            kind: session.kind,
+            mode: session.mode,
+            state,
+            reference: &session.reference,
+            token: token.map(ExposeSecret::expose_secret),
+        })
+    });
+    Ok(Shown {
+        seconds: u32::try_from(left.saturating_add(999) / 1000).unwrap_or(u32::MAX),
+        // Of a session from before an update of this server, not everything is known.
+        public: public.ok_or(Reason::SessionExpired)?,
+        session,
+    })
 }
 
 /// A session and what came of it.

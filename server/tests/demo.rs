@@ -52,7 +52,7 @@ async fn serves_the_page_under_a_strict_policy() {
         for part in [
             "default-src 'none'",
             "script-src 'self' 'wasm-unsafe-eval';",
-            "frame-src 'none'",
+            "frame-src http://127.0.0.1:8080 http://localhost:8080;",
             "form-action 'self'",
             "frame-ancestors 'none'",
         ] {
@@ -101,7 +101,7 @@ async fn lets_in_the_form_of_a_platform_that_has_one() {
     let script = format!("{base}/hostedtokenization/js/client/tokenizer.min.js");
     for part in [
         format!("script-src 'self' 'wasm-unsafe-eval' {script};"),
-        format!("frame-src {base};"),
+        format!("frame-src {base} http://127.0.0.1:8080 http://localhost:8080;"),
         "form-action 'self';".to_owned(),
     ] {
         assert!(policy.contains(&part), "{policy}");

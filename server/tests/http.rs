@@ -4,6 +4,7 @@
 
 mod access;
 mod attempts;
+mod card_fields;
 mod ccbill;
 mod contract;
 mod crash;
@@ -24,6 +25,7 @@ mod payments;
 mod reconcile;
 mod retention;
 mod secrets;
+mod session_page;
 mod sessions;
 mod shop;
 mod storage;

@@ -6,6 +6,7 @@ use cardseal::ccbill::ACCEPT;
 use cardseal::http::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::access::{BackEnd, Bearer};
 use super::answer::{Problem, outcome, read};
@@ -178,12 +179,24 @@ impl SessionState {
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split(' ');
+        let mut parts = text.lines().next()?.split(' ');
         let address = parts.next()?.parse().ok()?;
         let minor = parts.next()?.parse().ok()?;
         let amount = Amount::from_minor(minor, Currency::from_code(parts.next()?)?).ok()?;
         Some(Self { address, amount })
     }
+}
+
+/// What the server stores of a session: what a payment is charged with, and on a line of its own what the page got.
+pub(super) fn with_page(payment: &str, page: &Map<String, Value>) -> Option<String> {
+    let page = serde_json::to_string(page).ok()?;
+    Some(format!("{payment}\n{page}"))
+}
+
+/// What the page got.
+pub(super) fn page(state: &SecretString) -> Option<Map<String, Value>> {
+    let (_, page) = state.expose_secret().split_once('\n')?;
+    serde_json::from_str(page).ok()
 }
 
 impl CcBill {

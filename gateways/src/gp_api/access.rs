@@ -92,18 +92,24 @@ impl GpApi {
             // It could do more than it was asked for: no page gets it.
             return Err(Error::Doubtful(Doubt::Contradictory));
         }
+        Ok(PlatformSession {
+            public: self.public(&token.token, reference),
+            // The page may ask for its session again.
+            state: token.token.into(),
+            seconds: token.seconds_to_expire.min(BROWSER_SECONDS),
+        })
+    }
+
+    /// What a page needs.
+    pub(super) fn public(&self, access_token: &str, reference: &str) -> Map<String, Value> {
         let mut public = Map::new();
-        public.insert("access_token".into(), token.token.into());
+        public.insert("access_token".into(), access_token.into());
         public.insert("base_url".into(), self.base_url.as_str().into());
         public.insert("reference".into(), reference.into());
         if let Some(name) = &self.tokenization_account_name {
             public.insert("account_name".into(), name.as_str().into());
         }
-        Ok(PlatformSession {
-            state: SecretString::default(),
-            public,
-            seconds: token.seconds_to_expire.min(BROWSER_SECONDS),
-        })
+        public
     }
 
     async fn access(&self, transport: &Transport) -> Result<(Arc<Access>, Duration), Error> {

@@ -77,11 +77,7 @@ impl OnlinePayments {
             "invalidTokens".into(),
             session.invalid_tokens.unwrap_or_default().into(),
         );
-        Ok(PlatformSession {
-            state: SessionState::of(params.amount).secret()?,
-            public,
-            seconds: self.session_seconds,
-        })
+        SessionState::of(params.amount).opened(public, self.session_seconds)
     }
 
     async fn open_tokenization(
@@ -118,11 +114,7 @@ impl OnlinePayments {
             hosted_tokenization_id: Some(id),
             ..SessionState::default()
         };
-        Ok(PlatformSession {
-            state: state.secret()?,
-            public,
-            seconds: self.session_seconds,
-        })
+        state.opened(public, self.session_seconds)
     }
 
     async fn open_checkout(
@@ -168,11 +160,7 @@ impl OnlinePayments {
         };
         let mut public = Map::new();
         public.insert("redirectUrl".into(), url.ok_or(UNUSABLE)?.into());
-        Ok(PlatformSession {
-            state: state.secret()?,
-            public,
-            seconds: self.session_seconds,
-        })
+        state.opened(public, self.session_seconds)
     }
 
     /// "Concatenate the base URL `https://payment.` with `partialRedirectUrl`."
@@ -187,7 +175,7 @@ impl OnlinePayments {
         session: &OpenSession<'_>,
         answer: Option<&Value>,
     ) -> Result<PageState, Error> {
-        let state = SessionState::read(session);
+        let state = SessionState::read(session.state);
         let (Some(id), Some(mac)) = (&state.hosted_checkout_id, &state.return_mac) else {
             return Err(Refusal::NotOffered.into());
         };
@@ -259,7 +247,7 @@ impl OnlinePayments {
                 })
             }
             PagePayload::Answer(_) => {
-                let state = SessionState::read(session);
+                let state = SessionState::read(session.state);
                 let id = state.hosted_tokenization_id.ok_or(Refusal::NotOffered)?;
                 match merchant.hosted_tokenization().get(&id).await {
                     Ok(answer) => {

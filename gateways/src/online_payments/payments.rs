@@ -213,7 +213,7 @@ impl OnlinePayments {
             return Err(Refusal::NotOffered);
         };
         check_sealed(&data)?;
-        let amount = SessionState::read(session).amount()?;
+        let amount = SessionState::read(session.state).amount()?;
         let request = CreatePaymentRequest {
             order: Some(Self::order(&amount, session.reference)?),
             encrypted_customer_input: Some(data),

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cardseal_worldline::online_payments::domain::AmountOfMoney;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::amount::{Amount, Currency};
 use crate::error::{Error, Refusal};
-use crate::gateway::OpenSession;
+use crate::gateway::PlatformSession;
 
 impl From<&Amount> for AmountOfMoney {
     fn from(amount: &Amount) -> Self {
@@ -101,6 +101,9 @@ pub(super) struct SessionState {
     pub(super) minor: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) currency: Option<String>,
+    /// What the page got, which nothing else tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) page: Option<Map<String, Value>>,
 }
 
 impl SessionState {
@@ -112,8 +115,8 @@ impl SessionState {
         }
     }
 
-    pub(super) fn read(session: &OpenSession<'_>) -> Self {
-        serde_json::from_str(session.state.expose_secret()).unwrap_or_default()
+    pub(super) fn read(state: &SecretString) -> Self {
+        serde_json::from_str(state.expose_secret()).unwrap_or_default()
     }
 
     /// The amount that the merchant fixed.
@@ -125,9 +128,19 @@ impl SessionState {
             .ok_or(Refusal::Invalid("session"))
     }
 
-    pub(super) fn secret(&self) -> Result<SecretString, Error> {
-        let text = serde_json::to_string(self).map_err(|_| Refusal::NotSent)?;
-        Ok(text.into())
+    /// A session that was opened in this state.
+    pub(super) fn opened(
+        mut self,
+        public: Map<String, Value>,
+        seconds: u32,
+    ) -> Result<PlatformSession, Error> {
+        self.page = Some(public.clone());
+        let state = serde_json::to_string(&self).map_err(|_| Refusal::NotSent)?;
+        Ok(PlatformSession {
+            state: state.into(),
+            public,
+            seconds,
+        })
     }
 }
 

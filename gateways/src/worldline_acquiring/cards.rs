@@ -8,15 +8,22 @@ use cardseal_worldline::acquiring::domain::{
     SubsequentCardOnFileData,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::wire::{SessionState, Stored, brand, card_payment_data, last4, scheme_id, timestamp};
 use super::{PAUSES, WorldlineAcquiring};
 use crate::amount::Amount;
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
 use crate::gateway::{Capture, OpenSession, Origin, PagePayload, PlatformSession, SessionParams, StoredCard};
-use crate::sealing::SealedCard;
+use crate::sealing::{KeyRing, SealedCard};
 use crate::transport::Transport;
+
+/// What a page needs: the key to seal its card to.
+fn public(ring: &KeyRing) -> Map<String, Value> {
+    let mut public = Map::new();
+    public.insert("seal".into(), ring.public());
+    public
+}
 
 impl WorldlineAcquiring {
     /// Nothing happens at the platform.
@@ -35,15 +42,18 @@ impl WorldlineAcquiring {
             later: params.capture == Capture::Later,
             stored,
         };
-        let mut public = Map::new();
-        public.insert("seal".into(), ring.public());
         Ok(PlatformSession {
             state: serde_json::to_string(&state)
                 .map_err(|_| Refusal::Invalid("session"))?
                 .into(),
-            public,
+            public: public(ring),
             seconds: self.session_seconds,
         })
+    }
+
+    /// What the page of an open session needs. Any key of the ring opens what is sealed for the session.
+    pub(super) fn public(&self) -> Option<Map<String, Value>> {
+        self.ring.as_ref().map(public)
     }
 
     /// Opens what a page sealed for this session.

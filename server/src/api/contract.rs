@@ -123,7 +123,7 @@ const OF_PAYMENT: &[&str] = &[
 fn link(operation: &mut Operation) {
     let id = "$response.body#/id";
     let targets = match operation.operation_id.as_deref().unwrap_or_default() {
-        "createSession" => &["showSession"],
+        "createSession" => &["showSession", "showSessionPage"],
         "createToken" | "changeToken" | "refreshToken" => OF_TOKEN,
         "createPayment" | "capturePayment" | "refundPayment" | "refreshPayment" => OF_PAYMENT,
         _ => return,

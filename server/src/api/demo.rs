@@ -53,6 +53,10 @@ fn policy(app: &App) -> String {
             add(&mut frames, origin);
         }
     }
+    // The page shows isolated fields from the server's other name.
+    for origin in app.config.fields.iter().flat_map(|fields| &fields.parents) {
+        add(&mut frames, origin);
+    }
     if frames.is_empty() {
         frames.push_str("'none'");
     }
@@ -63,7 +67,7 @@ fn policy(app: &App) -> String {
 }
 
 /// Adds a source to a list of them, once.
-fn add(list: &mut String, source: &str) {
+pub(super) fn add(list: &mut String, source: &str) {
     if !list.split(' ').any(|known| known == source) {
         if !list.is_empty() {
             list.push(' ');
@@ -73,7 +77,7 @@ fn add(list: &mut String, source: &str) {
 }
 
 /// Scheme, host and port of an address.
-fn origin(url: &str) -> Option<&str> {
+pub(super) fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
     let end = url.get(host..)?.find('/').map_or(url.len(), |path| host + path);
     url.get(..end)

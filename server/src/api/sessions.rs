@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::Amount;
+use cardseal_gateways::{Amount, Currency};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -31,6 +31,10 @@ refusals! {
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM [
         AmountInvalid, CurrencyNotSupported, TooManyAttempts, TokenNotFound, TokenDeleted, TokenUnconfirmed,
         OrderReferenceUsed,
+    ];
+    /// Errors of `POST /v1/sessions/{id}/page`.
+    PageRefused = MERCHANT | STORE [
+        SessionNotFound, SessionExpired, SessionUsed, TokenNotFound, TokenDeleted, TokenUnconfirmed,
     ];
     /// Errors of `GET /v1/sessions/{id}`.
     ShowRefused = MERCHANT | STORE | PLATFORM | CARD [];
@@ -254,6 +258,41 @@ pub(super) async fn create(
         page: opened.public,
     };
     Ok((StatusCode::CREATED, Json(session)))
+}
+
+/// Returns an open session once more, to its page.
+///
+/// For a page that has only the id, such as isolated fields in a frame: what `POST /v1/sessions` answered, while the
+/// session is open. The id is the permission, so it needs no API key. A `POST`, because browsers then always send
+/// `Origin`.
+#[utoipa::path(post, operation_id = "showSessionPage", path = "/v1/sessions/{id}/page",
+    tag = "sessions", security(("api_key" = []), ()),
+    params(("id" = String, Path, description = "The id of the session.")),
+    responses((status = 200, body = SessionResource), PageRefused))]
+pub(super) async fn page(
+    State(app): State<App>,
+    _: Browser,
+    Path(id): Path<SessionId>,
+) -> Result<Json<SessionResource>, ApiError> {
+    let shown = sessions::page(&app, &id).await?;
+    let session = shown.session;
+    let amount = session.amount.and_then(|(minor, currency)| {
+        let currency = Currency::from_code(&currency)?;
+        Amount::from_minor(u64::try_from(minor).ok()?, currency).ok()
+    });
+    Ok(Json(SessionResource {
+        id: session.id.to_string(),
+        platform: session.platform,
+        kind: session.kind,
+        mode: session.mode,
+        created_at: rfc3339(session.created_at),
+        expires_at: rfc3339(session.expires_at),
+        expires_in: shown.seconds,
+        amount: amount.as_ref().map(Amount::to_decimal_text),
+        currency: amount.as_ref().map(|amount| amount.currency().code()),
+        order_reference: amount.is_some().then_some(session.reference),
+        page: shown.public,
+    }))
 }
 
 /// Shows the outcome of a session.
