@@ -247,7 +247,7 @@ test('a platform that is down, and a shop that is down, each get words; nothing 
     await own.sandbox.stop();
     await typeCard(page, VISA);
     await page.click('#pay');
-    assert.match(await failure(page), /not available right now[\s\S]*Nothing was charged/);
+    assert.match(await failure(page), /payment platform cannot be reached[\s\S]*Nothing was charged/);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'pay');
     assert.equal(posts(sent, '/v1/sessions').length, 2, 'once while typing and once for the press, not once a key');
     await own.server.stop();

@@ -53,11 +53,13 @@ export class Card {
     });
     this.#element.addEventListener('failure', ({ detail }) => {
       this.#said.set(detail.error, detail.message);
-      if (detail.error.code === 'load_failed' && !ready) onShut(detail.error);
+      // Before anything was asked of it, only the platform's code can be missing.
+      if (starting && !this.#calling) onShut(detail.error);
+      starting = false;
     });
-    let ready = false;
+    let starting = true;
     this.#element.addEventListener('ready', () => {
-      ready = true;
+      starting = false;
     });
     byId('card-place').replaceChildren(this.#element);
   }
