@@ -17,10 +17,9 @@ use crate::config::Fields;
 pub(crate) const PAGE: &str = "card-fields.html";
 
 /// What the fields never use.
-const PERMISSIONS: &str = "accelerometer=(), bluetooth=(), camera=(), clipboard-read=(), clipboard-write=(), \
-    display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), \
-    magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), \
-    storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
+const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), clipboard-write=(), display-capture=(), \
+    fullscreen=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), \
+    publickey-credentials-get=(), serial=(), usb=(), xr-spatial-tracking=()";
 
 /// Adds the fields to the routes, below `/fields`.
 pub(super) fn mount(router: Router<App>, app: &App, fields: &Fields) -> Router<App> {
