@@ -29,13 +29,17 @@ export class WirePanel {
     this.#callOf = callOf;
   }
 
-  /** A new action begins: what the last one sent makes room. A session opened meanwhile belongs to the new one. */
+  /**
+   * A new action begins: what the last one sent makes room. A session opened meanwhile belongs to the new one, with what
+   * was asked of the platform since.
+   */
   begin() {
-    const last = [...this.#shown.keys()].at(-1);
-    const opened =
-      last && new URL(last.url).pathname === '/v1/sessions' && last.failed === null && (last.status ?? 200) < 300
-        ? [last]
-        : [];
+    const all = [...this.#shown.keys()];
+    const isOwn = ({ url }) => new URL(url).origin === this.#origin;
+    const at = all.findLastIndex(isOwn);
+    const last = all[at];
+    const isOpened = last && last.failed === null && (last.status ?? 200) < 300;
+    const opened = isOpened && new URL(last.url).pathname === '/v1/sessions' ? all.slice(at) : [];
     for (const record of this.#shown.keys()) if (!opened.includes(record)) this.#gone.add(record);
     this.#shown.clear();
     byId('wire').replaceChildren();

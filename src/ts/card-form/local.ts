@@ -30,7 +30,7 @@ import type {
 } from './backend.js';
 import { declineOf, failureOf } from './failures.js';
 import { Fields } from './fields.js';
-import { isGone, noSession, Sessions } from './sessions.js';
+import { isGone, mayBeGone, noSession, Sessions } from './sessions.js';
 import { type BrandChoice, isPlatform, loadTokenizer, needsOf, type Tokenizer } from './tokenizer.js';
 
 /** Above the server's own limit for a platform, so that the server's word comes first. */
@@ -351,7 +351,8 @@ export class LocalBackend implements Backend {
         } catch (error) {
           const failed = known(error);
           // Of a payment that may have been made this session is all that is known.
-          if (!isGone(failed) || (!again && this.#doubt)) throw failed;
+          const isOld = again && session === this.#prepared && mayBeGone(session, failed);
+          if (!(isGone(failed) || isOld) || (!again && this.#doubt)) throw failed;
           this.#sessions.drop();
           // A refusal by the module itself comes before anything is sent.
           if (renewed || !(again || failed.status === undefined)) throw failed;

@@ -24,6 +24,13 @@ const GONE = new Set<unknown>([
 
 export const isGone = ({ code, platformCode }: CardsealError): boolean => GONE.has(platformCode) || GONE.has(code);
 
+/**
+ * Online Payments answers every card that it cannot read with this code, also one for a session that it has let go. One
+ * that was opened while the shopper typed may have been.
+ */
+export const mayBeGone = (session: ServerSession, { platformCode }: CardsealError): boolean =>
+  session.platform === 'online_payments' && platformCode === '50001111';
+
 export class Sessions {
   readonly #open: (why: SessionReason) => Promise<ServerSession>;
   #given: ServerSession | null = null;
