@@ -21,6 +21,7 @@ import {
   type ToPage,
   VERSION,
 } from './card-form/protocol.js';
+import { isGone } from './card-form/sessions.js';
 import { adopt } from './card-form/style.js';
 import { request_aborted, session_expired, type_invalid } from './codes.js';
 import type { CardsealError } from './error.js';
@@ -165,9 +166,13 @@ class Channel implements Host {
       return readSession(session, { server: this.#server });
     }
     if (opens) {
-      const opened = await this.#asked(why);
-      if (opened === null) throw failure(session_expired, { message: 'the page opened no session' });
-      return readSession(opened, { server: this.#server });
+      try {
+        return await this.#asked(why);
+      } catch (error) {
+        // What the page gave was used or over before it was read.
+        if (why === 'expired' || !isGone(known(error))) throw error;
+        return this.#asked('expired');
+      }
     }
     if (session !== null) throw failure(session_expired, { message: 'the session is over; set another one' });
     return openSession({
@@ -178,15 +183,16 @@ class Channel implements Host {
     });
   }
 
-  #asked(why: 'first' | 'expired'): Promise<string | null> {
+  /** Has the page open a session, which gives its id, and reads it. */
+  async #asked(why: 'first' | 'expired'): Promise<ServerSession> {
     const id = ++this.#openings;
-    return new Promise((resolve) => {
-      this.#opening.set(id, (session) => {
-        this.#opening.delete(id);
-        resolve(session);
-      });
+    const opened = await new Promise<string | null>((resolve) => {
+      this.#opening.set(id, resolve);
       this.#post({ type: 'open', id, why });
     });
+    this.#opening.delete(id);
+    if (opened === null) throw failure(session_expired, { message: 'the page opened no session' });
+    return readSession(opened, { server: this.#server });
   }
 
   async #call(id: number, name: unknown, given: unknown): Promise<void> {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { pause, startIsolation, typeCard, until } from './isolation.mjs';
+import { AMEX } from '../browser/harness.mjs';
+import { pause, startIsolation, typeCard, until, VISA } from './isolation.mjs';
 
 let all;
 before(async () => {
@@ -167,6 +168,25 @@ test('it is restyled by what is allowed, and by what the page sets for its own f
   await it.close();
 });
 
+test('it looks as it does in the page', async () => {
+  const looks = [];
+  for (const isolated of [false, true]) {
+    const it = await all.open(isolated, { more: '<style>body { font: 18px Georgia, serif; color: #123 }</style>' });
+    await typeCard(it);
+    const rows = await it.where.locator('[data-field]:visible').evaluateAll((nodes) =>
+      nodes.map((node) => {
+        const { fontFamily, fontSize, lineHeight } = getComputedStyle(node.querySelector('label'));
+        const { width, height } = node.getBoundingClientRect();
+        return [node.dataset.field, width, height, fontFamily, fontSize, lineHeight];
+      }),
+    );
+    looks.push(rows);
+    await it.close();
+  }
+  assert.equal(looks[0].length, 4);
+  assert.deepEqual(looks[1], looks[0]);
+});
+
 test('an address that cannot isolate is refused, and a frame that does not answer is told', async () => {
   for (const [url, message] of [
     ['/pkg/card-fields.html', /another origin/],
@@ -199,4 +219,142 @@ test('a page that is not among the parents gets no fields', async () => {
   } finally {
     all.fields.files['/card-fields.json'] = JSON.stringify({ parents: [all.shop.origin] });
   }
+});
+
+test('for an update and for a payment the page passes an id, and the frame reads the session', async () => {
+  const it = await all.open(true);
+  await typeCard(it);
+  const { id } = await it.page.evaluate(() => document.querySelector('#card').tokenize());
+  const update = await all.merchant('POST', '/v1/sessions', { kind: 'update', token: id });
+  await it.page.evaluate(
+    (session) => {
+      const card = document.querySelector('#card');
+      card.clear();
+      card.session = session;
+    },
+    { id: update.id },
+  );
+  await typeCard(it, AMEX);
+  const updated = await it.page.evaluate(() => document.querySelector('#card').tokenize());
+  assert.deepEqual([updated.id, updated.last4], [id, AMEX.number.slice(-4)]);
+
+  const terms = { kind: 'payment', amount: '12.34', currency: 'USD' };
+  const payment = await all.merchant('POST', '/v1/sessions', terms);
+  await it.page.evaluate(
+    (session) => {
+      const card = document.querySelector('#card');
+      card.clear();
+      card.session = JSON.stringify(session);
+    },
+    { id: payment.id },
+  );
+  await typeCard(it);
+  const outcome = await it.page.evaluate(() => document.querySelector('#card').pay());
+  assert.deepEqual([outcome.status, outcome.last4, outcome.raw], ['approved', '4242', null]);
+  assert.equal((await all.merchant('GET', `/v1/payments/${outcome.id}`)).status, 'approved');
+  // Of the sessions the page had nothing but the ids.
+  const read = all.fields.requests.filter(({ url }) => url.endsWith('/page')).map(({ url }) => url);
+  assert.ok(
+    read.includes(`/v1/sessions/${update.id}/page`) && read.includes(`/v1/sessions/${payment.id}/page`),
+    `${read}`,
+  );
+  await it.close();
+});
+
+test("the page's own openSession is asked for an id, and again when the session was of no use", async () => {
+  const open = () => all.merchant('POST', '/v1/sessions', { customer: 'c-1' });
+  const [used, fresh] = [await open(), await open()];
+  const first = await all.open(true);
+  await first.page.evaluate(
+    (session) => {
+      document.querySelector('#card').openSession = async () => session;
+    },
+    { id: used.id },
+  );
+  await typeCard(first);
+  await first.page.evaluate(() => document.querySelector('#card').tokenize());
+  await first.close();
+  const it = await all.open(true);
+  await it.page.evaluate(
+    (ids) => {
+      globalThis.whys = [];
+      document.querySelector('#card').openSession = async (why) => {
+        globalThis.whys.push(why);
+        return { id: ids.shift(), public_key: 'own' };
+      };
+    },
+    [used.id, fresh.id],
+  );
+  await typeCard(it);
+  const token = await it.page.evaluate(() => document.querySelector('#card').tokenize());
+  assert.equal((await all.merchant('GET', `/v1/tokens/${token.id}`)).customer, 'c-1');
+  assert.deepEqual(await it.page.evaluate(() => globalThis.whys), ['first', 'expired']);
+  await it.close();
+});
+
+test('a browser fills the frame as one form, and nothing that the page lays out beside it', async () => {
+  const bait = '<input id="bait" autocomplete="cc-number"><input id="bait-code" autocomplete="cc-csc">';
+  const it = await all.open(true, { more: bait });
+  await it.field('number').click();
+  const frame = it.page.frames().find((one) => one.url() === all.fields.url);
+  const cdp = await it.context.newCDPSession(frame);
+  await cdp.send('DOM.enable');
+  await cdp.send('Autofill.enable');
+  const expression = 'document.querySelector("[data-field=number] input")';
+  const { result } = await cdp.send('Runtime.evaluate', { expression });
+  const { node } = await cdp.send('DOM.describeNode', { objectId: result.objectId });
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  const card = { number: VISA.number, name: VISA.holder, expiryMonth: '12', expiryYear: '2030', cvc: VISA.cvc };
+  await cdp.send('Autofill.trigger', { fieldId: node.backendNodeId, frameId: frameTree.frame.id, card });
+  await inState(it.page, 'valid');
+  for (const [name, text] of [
+    ['number', '4242 4242 4242 4242'],
+    ['expiry', '12 / 30'],
+    ['cvc', VISA.cvc],
+    ['holder', VISA.holder],
+  ]) {
+    assert.equal(await it.field(name).inputValue(), text);
+  }
+  assert.equal((await it.page.inputValue('#bait')) + (await it.page.inputValue('#bait-code')), '');
+  await it.close();
+});
+
+test('the server serves the fields itself, with a policy that lets nothing else in', async () => {
+  const context = await all.browser.newContext();
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  await page.goto(`${all.server.url}/shop.html`);
+  const where = page.frameLocator('iframe.cardseal-frame');
+  const field = (name) => where.locator(`[data-field="${name}"] :is(input, select)`);
+  await field('number').waitFor();
+  await typeCard({ page, field });
+  await inState(page, 'valid');
+  assert.match((await page.evaluate(() => document.querySelector('#card').tokenize())).id, /^tok_/);
+  assert.deepEqual(problems, []);
+  const frame = page.frames().find((one) => one.url().endsWith('/fields/card-fields.html'));
+  const blocked = await frame.evaluate(async () => {
+    const violations = [];
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) =>
+      violations.push(effectiveDirective),
+    );
+    await fetch('https://evil.example/').catch(() => {});
+    const image = new Image();
+    image.src = 'https://evil.example/';
+    const script = document.createElement('script');
+    try {
+      script.text = '1';
+    } catch {
+      violations.push('trusted types');
+    }
+    document.body.append(Object.assign(document.createElement('iframe'), { src: 'https://evil.example/' }));
+    await new Promise((done) => setTimeout(done, 300));
+    return [...new Set(violations)].sort();
+  });
+  for (const directive of ['connect-src', 'img-src', 'frame-src', 'trusted types']) {
+    assert.ok(blocked.includes(directive), `${directive} is not in ${blocked}`);
+  }
+  await context.close();
 });

@@ -3,8 +3,9 @@
 // leaves the browser.
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
 import path from 'node:path';
 import { freePort } from '../../scripts/project.mjs';
 import { launch, pause, root, startSandbox, startServer, until, VISA } from '../browser/harness.mjs';
@@ -124,7 +125,12 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'] }
     fields.url = `${fields.origin}/card-fields.html`;
     fields.files['/card-fields.json'] = JSON.stringify({ parents: [shop.origin] });
     const platforms = Object.fromEntries(ids.map((id) => [id, sandbox.info.server_settings[id]]));
-    const server = await started(startServer({ port, origins: [shop.origin, fields.origin], platforms }));
+    // The server has a shop's page of its own, and the fields at its other name.
+    const www = mkdtempSync(path.join(os.tmpdir(), 'cardseal-shop-'));
+    things.push({ stop: () => rmSync(www, { recursive: true, force: true }) });
+    const served = `http://localhost:${port}/fields/card-fields.html`;
+    writeFileSync(path.join(www, 'shop.html'), shopPage(`platform="greenpay" fields-url="${served}"`));
+    const server = await started(startServer({ port, origins: [shop.origin, fields.origin], platforms, www }));
     const browser = await launch();
     things.push({ stop: () => browser.close() });
     let pages = 0;
@@ -155,9 +161,16 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'] }
       }
       return { page, context, where, field, problems, at, isolated, close: () => context.close() };
     };
+    /** A call of the shop's back end. */
+    const merchant = async (method, route, body) => {
+      const headers = { authorization: `Bearer ${server.apiKey}`, 'content-type': 'application/json' };
+      const answer = await fetch(address + route, { method, headers, body: body && JSON.stringify(body) });
+      return answer.json();
+    };
     return {
       sandbox,
       server,
+      merchant,
       shop,
       fields,
       evil,

@@ -409,7 +409,8 @@ export class FrameBackend implements Backend {
       const value = computed.getPropertyValue(name).trim();
       if (value !== '') style[name] = value;
     }
-    return { '--cardseal-font': computed.fontFamily, '--cardseal-font-size': computed.fontSize, ...style };
+    const { fontSize } = getComputedStyle(document.documentElement);
+    return { '--cardseal-font': computed.fontFamily, ...style, 'font-size': fontSize };
   }
 
   async #speak(lang: string): Promise<void> {

@@ -301,6 +301,8 @@ export function thrownError(value: unknown): CardsealError {
 type Kind = 'colour' | 'fonts' | 'weight' | { least: number; most: number };
 
 export const STYLE: Record<string, Kind> = {
+  /** What `1rem` is. */
+  'font-size': { least: 8, most: 32 },
   '--cardseal-text': 'colour',
   '--cardseal-muted': 'colour',
   '--cardseal-background': 'colour',

@@ -20,7 +20,7 @@ cardseal-card-form:defined>:not(.cardseal,.cardseal-frame){display:none}
 --_height:var(--cardseal-height,2.75rem);
 --_size:var(--cardseal-font-size,1rem);
 color:var(--_text);
-font:var(--_size)/1.4 var(--cardseal-font,inherit);text-align:start;min-inline-size:0}
+font-family:var(--cardseal-font,inherit);font-size:var(--_size);line-height:1.4;text-align:start;min-inline-size:0}
 .cardseal[data-theme=light]{color-scheme:light}
 .cardseal[data-theme=dark]{color-scheme:dark}
 .cardseal *{box-sizing:border-box}
