@@ -173,6 +173,7 @@ test(
       /server opens the card[\s\S]*full PCI DSS scope \(SAQ D\)/,
     );
     assert.match(await page.locator('#way-relay-hint').innerText(), /opens the sealed card/);
+    assert.match(await page.locator('#save-hint').innerText(), /bank checks the card[\s\S]*a reference for later/);
     assert.doesNotMatch(await page.locator('main').innerText(), /never reaches the shop|never sees what is inside/);
   }),
 );

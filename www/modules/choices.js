@@ -42,6 +42,8 @@ export function wireControls() {
   });
   byId('stop-updating').addEventListener('click', () => {
     stopUpdate();
+    // With what was chosen before, also the platform's own form.
+    choosePlatform(state.before);
     if (elsewhere()) focusPay();
     else state.card.focus();
   });
@@ -215,6 +217,7 @@ function useTestCard(card) {
 export function startUpdate(token) {
   if (state.busy) return;
   showForm();
+  if (!state.updating) state.before = state.platform;
   state.updating = token;
   choosePlatform(platformOf(token.platform));
   forgetCard();

@@ -23,6 +23,8 @@ export const state = {
   isolated: false,
   /** The saved card that the form replaces, or null. */
   updating: null,
+  /** The platform that was chosen before. */
+  before: null,
 
   // The parts of the page. They exist once the module is loaded.
   card: null,
