@@ -138,6 +138,7 @@ export class CardForm extends Base {
   #configuring = false;
   #languages: MutationObserver | null = null;
   #root: EventTarget | null = null;
+  #view: Window | null = null;
   #call: AbortController | null = null;
   #running: Promise<unknown> | null = null;
   /** A press on one of the form's buttons is under way: the browser checks its controls because of that. */
@@ -428,14 +429,20 @@ export class CardForm extends Base {
   connectedCallback(): void {
     for (const name of PROPERTIES) this.#upgrade(name);
     adopt(this.getRootNode() as Document | ShadowRoot);
-    this.#backend ??= this.#makeBackend();
+    if (!this.#backend) {
+      // A copy of a form has the fields of the first one in it, with what was typed there.
+      for (const child of [...this.children]) if (child.matches('.cardseal, .cardseal-frame')) child.remove();
+      this.#backend = this.#makeBackend();
+    }
     // In a shadow tree, the event of a form does not come out of it.
     const root = this.getRootNode();
-    this.#root = root instanceof ShadowRoot ? root : window;
+    // The document may be another one than that of this script.
+    this.#view = this.ownerDocument.defaultView ?? window;
+    this.#root = isShadow(root) ? root : this.#view;
     this.#root.addEventListener('submit', this.#onSubmit, true);
-    addEventListener('click', this.#onPress, true);
-    addEventListener('pagehide', this.#onLeave);
-    addEventListener('pageshow', this.#onReturn);
+    this.#view.addEventListener('click', this.#onPress, true);
+    this.#view.addEventListener('pagehide', this.#onLeave);
+    this.#view.addEventListener('pageshow', this.#onReturn);
     super.addEventListener('invalid', this.#onInvalid);
     super.addEventListener('focusin', this.#onFocus);
     this.#languages = new MutationObserver(() => this.#configure());
@@ -459,9 +466,9 @@ export class CardForm extends Base {
       this.#ready = false;
     });
     this.#root?.removeEventListener('submit', this.#onSubmit, true);
-    removeEventListener('click', this.#onPress, true);
-    removeEventListener('pagehide', this.#onLeave);
-    removeEventListener('pageshow', this.#onReturn);
+    this.#view?.removeEventListener('click', this.#onPress, true);
+    this.#view?.removeEventListener('pagehide', this.#onLeave);
+    this.#view?.removeEventListener('pageshow', this.#onReturn);
     super.removeEventListener('invalid', this.#onInvalid);
     super.removeEventListener('focusin', this.#onFocus);
     this.#languages?.disconnect();
@@ -691,9 +698,7 @@ export class CardForm extends Base {
   #submit(): void {
     const { form } = this;
     if (!form || this.#phase === 'busy') return;
-    const button = [...form.elements].find(
-      (control) => control instanceof HTMLElement && control.matches('button, input') && isSubmit(control),
-    ) as HTMLButtonElement | undefined;
+    const button = [...form.elements].find((control) => isSubmit(control)) as HTMLButtonElement | undefined;
     if (!button) form.requestSubmit();
     else if (!button.disabled) button.click();
   }
@@ -733,7 +738,7 @@ export class CardForm extends Base {
 
   readonly #onPress = (event: Event): void => {
     const [target] = event.composedPath();
-    const button = target instanceof Element ? target.closest('button, input') : null;
+    const button = (target as Partial<Element> | undefined)?.closest?.('button, input');
     if (!button || !isSubmit(button) || (button as HTMLButtonElement).form !== this.form || !this.form) return;
     this.#pressed = true;
     // The browser checks the controls after all listeners were called.
@@ -768,9 +773,11 @@ export class CardForm extends Base {
   };
 }
 
+// By names, not by classes: those of another document are others.
 const isSubmit = (control: Element): boolean =>
-  (control instanceof HTMLButtonElement || control instanceof HTMLInputElement) &&
-  (control.type === 'submit' || control.type === 'image');
+  control.matches('button, input') && /^(submit|image)$/.test((control as HTMLButtonElement).type);
+
+const isShadow = (root: Node): root is ShadowRoot => 'host' in root;
 
 /** The language of the nearest element that has one, also outside of a shadow tree. */
 function languageOf(element: Element): string {
@@ -778,7 +785,7 @@ function languageOf(element: Element): string {
     const near: Element | null = node.closest('[lang]');
     if (near) return near.getAttribute('lang') || 'en';
     const root: Node = node.getRootNode();
-    node = root instanceof ShadowRoot ? root.host : null;
+    node = isShadow(root) ? root.host : null;
   }
   return 'en';
 }

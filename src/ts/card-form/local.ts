@@ -109,6 +109,9 @@ export class LocalBackend implements Backend {
   configure(settings: Settings): void {
     // A session that the page takes back says no longer what the form is for.
     if (this.#settings?.session && !settings.session) this.#kind = 'tokenize';
+    // Neither does a session that was opened for another platform, server or customer.
+    const purpose = ({ platform, server, customer }: Settings): string => JSON.stringify([platform, server, customer]);
+    if (this.#settings && purpose(this.#settings) !== purpose(settings)) this.#sessions.forget();
     this.#settings = settings;
     this.#sessions.given = settings.session;
     if (settings.session) this.#kind = settings.session.kind;

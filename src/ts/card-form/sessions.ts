@@ -50,6 +50,13 @@ export class Sessions {
     this.#why = 'first';
   }
 
+  /** What a session is opened for has changed: one that was opened before is not used. The page's own stays. */
+  forget(): void {
+    if (this.#given) return;
+    this.#current = null;
+    this.#why = 'first';
+  }
+
   /** Opens one ahead. A failure shows when the session is needed. */
   async warm(): Promise<ServerSession | null> {
     if (!this.#current && Date.now() - this.#failedAt < QUIET_MS) return null;

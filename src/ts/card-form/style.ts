@@ -81,14 +81,16 @@ border:1px solid currentColor;border-radius:var(--_radius);cursor:pointer}
 .cardseal-input:disabled,.cardseal-button:disabled{color:GrayText;opacity:1}}
 }`;
 
-let sheet: CSSStyleSheet | undefined;
+/** A sheet belongs to the document that made it. */
+const sheets = new WeakMap<Document, CSSStyleSheet>();
 
 /** Gives the document or the shadow tree the rules, once. */
 export function adopt(root: Document | ShadowRoot): void {
-  if (!root.adoptedStyleSheets) return;
-  if (!sheet) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-  }
+  const owner = root.ownerDocument ?? (root as Document);
+  const { defaultView } = owner;
+  if (!root.adoptedStyleSheets || !defaultView) return;
+  const sheet = sheets.get(owner) ?? new defaultView.CSSStyleSheet();
+  if (!sheets.has(owner)) sheet.replaceSync(CSS);
+  sheets.set(owner, sheet);
   if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 }
