@@ -30,6 +30,7 @@ export class Card {
   #calling = null;
   /** A payment whose outcome is not known belongs to the session that the form has. */
   #holding = false;
+  #used = '';
   /** What the form told the shopper about an error. */
   #said = new WeakMap();
   /** Brand and last four digits of the card that was used last. */
@@ -48,7 +49,10 @@ export class Card {
     this.#element.addEventListener('statechange', () => {
       const { state } = this.#element;
       if (TYPED.includes(state) && !this.isolated) this.#warm();
-      if (OVER.includes(before) && !OVER.includes(state) && state !== 'busy') onEdit();
+      if (OVER.includes(before) && !OVER.includes(state) && state !== 'busy') {
+        this.#used = '';
+        onEdit();
+      }
       before = state;
     });
     this.#element.addEventListener('failure', ({ detail }) => {
@@ -97,9 +101,16 @@ export class Card {
     return this.#element.state;
   }
 
-  /** Digits of the number as typed, for the panel's search. Null where this page cannot read them. */
+  /**
+   * Digits of the number as typed, or of the card that has just become a token, for the panel's search. Null where this
+   * page cannot read them.
+   */
   get digits() {
-    return this.isolated ? null : (this.#input('number')?.value.replace(/\D/g, '') ?? '');
+    return this.isolated ? null : this.#typed() || this.#used;
+  }
+
+  #typed() {
+    return this.#input('number')?.value.replace(/\D/g, '') ?? '';
   }
 
   /** What the form says about an error of its own, in the shopper's language. */
@@ -126,6 +137,7 @@ export class Card {
 
   clear() {
     this.#holding = false;
+    this.#used = '';
     this.#element.clear();
     this.renew();
   }
@@ -161,7 +173,10 @@ export class Card {
 
   async #call(purpose, work) {
     const { brand, last4, token } = this.#element;
-    if (!token) this.last = { brand, last4 };
+    if (!token) {
+      this.last = { brand, last4 };
+      this.#used = this.isolated ? '' : this.#typed();
+    }
     this.#calling = purpose;
     this.#holding = false;
     try {

@@ -5,7 +5,7 @@ import { offered } from './platforms.js';
 import * as server from './server.js';
 import { state } from './state.js';
 
-/** Asks the server what the demo offers, and shows the banner. */
+/** Asks the server what the demo offers, and says so in the banner. */
 export async function readDemo() {
   try {
     state.demo = await server.demo();
@@ -17,9 +17,8 @@ export async function readDemo() {
         ? ' The bank is simulated and no money moves. Anyone who opens this page can charge and delete the cards saved here, so never type a real one.'
         : ' Anyone who opens this page can charge and delete the cards saved here, so never type a real one.',
     );
-    byId('demo-banner').hidden = false;
   } catch {
-    // The page works without the banner. If the server is down, the lists say so.
+    // The page works without it. If the server is down, the lists say so.
   }
   state.platforms = await offered(state.demo);
   [state.platform] = state.platforms;
