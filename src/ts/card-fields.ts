@@ -67,6 +67,8 @@ class Channel implements Host {
   /** Whether the page is told of the next edit: only what it was told before can be over. */
   #answered = false;
   #openings = 0;
+  /** There is another session since the call began. */
+  #stale = false;
   /** The session that the page gave last. Each is used once. */
   #given: string | null = null;
   readonly #notice = make('div', { class: 'cardseal-notice', role: 'alert' });
@@ -133,7 +135,7 @@ class Channel implements Host {
     const { session, opens: _, style, theme, lang, ...same } = settings;
     const before = this.#settings;
     // The page has another session: the last one is not used any more.
-    if (before && session !== before.session) this.#backend.revive();
+    if (before && session !== before.session) this.#renew();
     this.#settings = settings;
     document.documentElement.style.colorScheme = theme === 'auto' ? 'light dark' : theme;
     for (const name of Object.keys(before?.style ?? {})) document.documentElement.style.removeProperty(name);
@@ -153,6 +155,12 @@ class Channel implements Host {
     });
     // What is asked depends on what the session is for.
     if (session !== null && session !== before?.session) this.#backend.warm();
+  }
+
+  /** Uses no session of before, from the next call on. */
+  #renew(): void {
+    this.#stale = this.#calls.size > 0;
+    if (!this.#stale) this.#backend.revive();
   }
 
   /**
@@ -219,6 +227,7 @@ class Channel implements Host {
     } finally {
       this.#calls.delete(id);
       this.#answered = true;
+      if (this.#stale) this.#renew();
     }
   }
 

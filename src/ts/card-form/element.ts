@@ -671,6 +671,8 @@ export class CardForm extends Base {
         message: backend ? 'the form is disabled' : 'the form is not in the page',
       });
     }
+    // What the page set a moment ago counts.
+    if (this.#configuring) this.#configure(true);
     if (this.#phase === 'done') this.clear();
     const call = new AbortController();
     const abort = (): void => call.abort();
