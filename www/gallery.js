@@ -20,7 +20,7 @@ const NUMBERS = {
   jcb: '3566000000000000',
   unionpay: '6200000000000005',
   verve: '5060990580000217',
-  rupay: '6521111111111117',
+  rupay: '8200000000000003',
   troy: '9792000000000001',
   maestro: '6759649826438453',
   elo: '6362970000457013',
@@ -235,9 +235,9 @@ const GROUPS = {
     text: 'Every mark, and every mark that could still be meant.',
     pieces: () => [
       ...Object.entries(NUMBERS).map(([brand, number]) =>
-        piece(brand, { holder: 'hidden' }, (form) => type(form, { number })),
+        piece(brand, { platform: 'gp_api', holder: 'hidden' }, (form) => type(form, { number })),
       ),
-      piece('several', { holder: 'hidden' }, (form) => type(form, { number: '6' })),
+      piece('several', { platform: 'gp_api', holder: 'hidden' }, (form) => type(form, { number: '6' })),
     ],
   },
   languages: {

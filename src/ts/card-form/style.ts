@@ -31,7 +31,7 @@ font-family:var(--cardseal-font,inherit);font-size:var(--_size);line-height:1.4;
 .cardseal-pair>.cardseal-field>label{align-self:end}
 .cardseal-field{min-inline-size:0}
 .cardseal [hidden]{display:none!important}
-.cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere}
+.cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere;hyphens:auto}
 .cardseal-optional{font-weight:400;color:var(--_muted)}
 .cardseal-control{display:flex;align-items:center;position:relative}
 .cardseal-input{flex:1;inline-size:100%;min-inline-size:0;min-block-size:var(--_height);margin:0;padding:.4em .75em;
