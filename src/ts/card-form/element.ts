@@ -701,6 +701,7 @@ export class CardForm extends Base {
     const { form } = this;
     if (!form || this.#phase === 'busy') return;
     const button = [...form.elements].find((control) => isSubmit(control)) as HTMLButtonElement | undefined;
+    void this.#backend?.check(false);
     if (!button) form.requestSubmit();
     else if (!button.disabled) button.click();
   }
@@ -743,6 +744,8 @@ export class CardForm extends Base {
     const button = (target as Partial<Element> | undefined)?.closest?.('button, input');
     if (!button || !isSubmit(button) || (button as HTMLButtonElement).form !== this.form || !this.form) return;
     this.#pressed = true;
+    // What was filled in without an event counts when the browser checks the form, and not at the next press.
+    void this.#backend?.check(false);
     // The browser checks the controls after all listeners were called.
     setTimeout(() => {
       this.#pressed = false;

@@ -34,7 +34,7 @@ font-family:var(--cardseal-font,inherit);font-size:var(--_size);line-height:1.4;
 .cardseal-field>label,.cardseal-choice>legend{display:block;padding:0;margin-block-end:.3em;font-weight:var(--cardseal-label-weight,600);overflow-wrap:anywhere;hyphens:auto}
 .cardseal-optional{font-weight:400;color:var(--_muted)}
 .cardseal-control{display:flex;align-items:center;position:relative}
-.cardseal-input{flex:1;inline-size:100%;min-inline-size:0;min-block-size:var(--_height);margin:0;padding:.4em .75em;
+.cardseal-input{flex:1;scroll-margin:.75rem;inline-size:100%;min-inline-size:0;min-block-size:var(--_height);margin:0;padding:.4em .75em;
 font:inherit;font-size:max(16px,1em);color:var(--cardseal-input-text,var(--_text));background:var(--_paper);
 border:1px solid var(--_border);border-radius:var(--_radius);text-overflow:ellipsis}
 .cardseal[dir=rtl] .cardseal-input{text-align:right}
