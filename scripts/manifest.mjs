@@ -14,8 +14,12 @@ const beside = [
   ...readdirSync(root).filter((name) => name === 'package.json' || /^(README|CHANGELOG|LICENSE|SECURITY)/.test(name)),
   // What the README links to, and what those pages link to.
   ...readdirSync(path.join(root, 'docs'), { recursive: true })
-    .filter((name) => name.endsWith('.md') || /^[^/\\]+\.png$|^pictures[/\\].+\.svg$|^openapi\.json$/.test(name))
+    .filter((name) => name.endsWith('.md') || /^[^/\\]+\.png$|^pictures[/\\].+\.(png|svg)$|^openapi\.json$/.test(name))
     .map((name) => `docs/${name.replaceAll(path.sep, '/')}`),
+  'examples/README.md',
+  ...JSON.parse(readFileSync(path.join(root, 'examples', 'package.json'), 'utf8')).workspaces.map(
+    (name) => `examples/${name}/README.md`,
+  ),
   'server/config.example.toml',
   'worldline/README.md',
 ].sort();
