@@ -21,7 +21,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { ALL, moduleOf } from './entries.mjs';
+import { ALL, moduleOf, ROWS } from './entries.mjs';
 import { FALLBACK, fallback } from './fallback.mjs';
 import { DESCRIPTION, describe, integrity, PUBLISHED } from './manifest.mjs';
 import { ask, cargoHome, isMain, main, must, PLATFORMS, pkg, root, say, seconds, targetFolder } from './project.mjs';
@@ -145,8 +145,9 @@ export async function buildForDemo(programs) {
   await must(tool, ['glue-unoptimised', path.join(target, TARGET, 'debug', 'cardseal.wasm'), folder, 'cardseal']);
   writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
   writeFileSync(path.join(folder, 'all.ts'), ALL);
+  writeFileSync(path.join(folder, 'rows.ts'), ROWS);
   const layer = layerSources().map((file) => [file, path.relative(SOURCES, file)]);
-  const generated = ['codes.ts', 'all.ts'].map((name) => [path.join(folder, name), name]);
+  const generated = ['codes.ts', 'all.ts', 'rows.ts'].map((name) => [path.join(folder, name), name]);
   for (const [file, name] of [...layer, ...generated]) {
     const { code } = await transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022' });
     mkdirSync(path.join(folder, path.dirname(name)), { recursive: true });
@@ -198,7 +199,7 @@ async function optimise(module) {
 }
 
 /** What the TypeScript of the layer imports and the build makes: not committed. */
-const GENERATED = /^(all\.ts|cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|types\.ts)$/;
+const GENERATED = /^(all\.ts|cardseal.*\.d\.ts|codes\.ts|integrity\.d\.ts|rows\.ts|types\.ts)$/;
 
 /** What is in the package as it stands. */
 const AS_THEY_ARE = ['error.js', 'card-fields.html'];
@@ -219,6 +220,7 @@ function generate(work, codes) {
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
   };
   write('all.ts', ALL);
+  write('rows.ts', ROWS);
   write('codes.ts', `${codes}\n`);
   write(FALLBACK.replace(/js$/, 'd.ts'), DECLARED_FALLBACK);
   const names = Object.keys(MODULES);

@@ -1,9 +1,11 @@
-// What the package has once for each platform, from the list in Cargo.toml: the export of all.ts, and the entries of
-// package.json. `npm run docs` writes the latter, and a test compares them.
+// What the package has once for each platform, from the list in Cargo.toml: the export of all.ts, the row of rows.ts, and
+// the entries of package.json. `npm run docs` writes the latter, and a test compares them.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { PLATFORMS, root } from './project.mjs';
+
+const idOf = (name) => name.replaceAll('-', '_');
 
 /** src/ts/all.ts, which the build makes. */
 export const ALL = `// The classes of all platforms, and what every entry exports.
@@ -12,8 +14,15 @@ ${PLATFORMS.map((name) => `export * from './client-${name}.js';\n`).join('')}exp
 export type * from './types.js';
 `;
 
+/** src/ts/rows.ts, which the build makes. */
+export const ROWS = `// What the card form knows of every platform, by its id.
+
+${PLATFORMS.map((name) => `import { row as ${idOf(name)} } from './card-form/row-${name}.js';\n`).join('')}
+export const ROWS = { ${PLATFORMS.map(idOf).join(', ')} };
+`;
+
 /** The file of a platform's module, or of the module with all platforms. */
-export const moduleOf = (platform) => (platform ? `cardseal_${platform.replaceAll('-', '_')}` : 'cardseal');
+export const moduleOf = (platform) => (platform ? `cardseal_${idOf(platform)}` : 'cardseal');
 
 const entry = (name) => {
   const types = `./pkg/${name}.d.ts`;

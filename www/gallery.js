@@ -4,6 +4,7 @@
 //   /gallery.html?lang=de&theme=dark&look=shop&width=320px&only=states&pieces=valid,invalid
 
 import { make } from '/modules/dom.js';
+import { ROWS } from '/pkg/rows.js';
 
 const params = new URLSearchParams(location.search);
 const body = document.body;
@@ -29,7 +30,7 @@ const NUMBERS = {
   bancontact: '6703444444444449',
   dankort: '5019717010103742',
 };
-const PLATFORMS = ['greenpay', 'gp_api', 'online_payments', 'ccbill', 'worldline_acquiring'];
+const PLATFORMS = Object.keys(ROWS);
 /** What each failure is an answer to. */
 const FAILURES = {
   rejected: [422, 'platform_rejected'],

@@ -30,8 +30,9 @@ import type {
 } from './backend.js';
 import { declineOf, failureOf } from './failures.js';
 import { Fields } from './fields.js';
+import type { BrandChoice } from './row.js';
 import { isGone, mayBeGone, noSession, Sessions } from './sessions.js';
-import { type BrandChoice, isPlatform, loadTokenizer, needsOf, type Tokenizer } from './tokenizer.js';
+import { isPlatform, loadTokenizer, needsOf, type Tokenizer } from './tokenizer.js';
 
 /** Above the server's own limit for a platform, so that the server's word comes first. */
 const TIMEOUT_MS = 60_000;
