@@ -106,6 +106,7 @@ test('the tarball holds the files of the list and no other', () => {
       'node.js',
       'policy.js',
       'read.js',
+      'rows.js',
       'sbom.cdx.json',
       'send.js',
       'session.js',
