@@ -2,69 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startAll, until, VISA } from '../browser/harness.mjs';
-import { ENGINES } from './keys.mjs';
-import { shop } from './shop.mjs';
+import { until } from '../browser/harness.mjs';
+import { ENGINES, startIn } from './keys.mjs';
 
 const LIMIT = { timeout: 300_000 };
 const CO_BADGED = '4012000033330026';
-
-// What the page's form would submit, in place of leaving the page.
-const KEEP = `
-  globalThis.orders = [];
-  document.getElementById('shop').addEventListener('submit', (event) => {
-    event.preventDefault();
-    orders.push([...new FormData(event.target, event.submitter).entries()]);
-  });`;
-
-/** Everything in a browser of one engine, with what the tests say about it. */
-async function startIn(engine) {
-  const all = await startAll({
-    platforms: ['greenpay', 'online_payments', 'ccbill'],
-    settings: ({ page }) => ({ online_payments: { return_url: page } }),
-    browser: ENGINES[engine],
-  });
-  await all.sandbox.of('online_payments').settings({ co_branded_bins: ['401200'], products: [1, 2, 3, 130] });
-  const { browser } = all;
-  let pages = 0;
-  const keys = {
-    all,
-    browser,
-    press: async (...names) => {
-      for (const name of names) await browser.press(name);
-    },
-    write: (text) => browser.write(text),
-    run: (body, ...args) => browser.run(body, ...args),
-    /** Where the focus is, by name, by class, or by text. */
-    where: () =>
-      browser.run(`() => {
-        const { activeElement: at } = document;
-        return at.name || at.className || at.getAttribute('data-field') || at.textContent;
-      }`),
-    value: (field) =>
-      browser.run(`(field) => document.querySelector('[data-field="' + field + '"] .cardseal-input').value`, field),
-    caret: () => browser.run('() => [document.activeElement.value, document.activeElement.selectionStart]'),
-    state: () => browser.run('() => document.getElementById("card").dataset.state'),
-    orders: () => browser.run('() => globalThis.orders'),
-    focus: (field) =>
-      browser.run(`(field) => document.querySelector('[data-field="' + field + '"] .cardseal-input').focus()`, field),
-    async open(attributes = 'platform="greenpay" required', script = '') {
-      const address = `/keys-${++pages}`;
-      all.front.pages[address] = shop({ attributes, before: KEEP, script });
-      await browser.open(all.url + address);
-      await until('the form', async () => (await keys.state()) === 'empty');
-      await browser.run(`() => document.querySelector('[name="note"]').focus()`);
-    },
-    async fill(card = VISA) {
-      for (const field of ['number', 'expiry', 'cvc', 'holder']) {
-        await keys.focus(field);
-        await keys.write(card[field]);
-      }
-      await until('a valid card', async () => (await keys.state()) === 'valid');
-    },
-  };
-  return keys;
-}
 
 for (const engine of Object.keys(ENGINES)) {
   describe(`${engine}:`, () => {
