@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { AMEX } from '../browser/harness.mjs';
-import { pause, startIsolation, typeCard, until, VISA } from './isolation.mjs';
+import { pause, shopPage, startIsolation, typeCard, until, VISA } from './isolation.mjs';
+import { ENGINES } from './keys.mjs';
 
 let all;
 before(async () => {
@@ -49,6 +50,67 @@ test('a card that is typed in the frame becomes a token, and nothing of it is in
   assert.deepEqual(asked, ['/v1/sessions', '/v1/tokens']);
   assert.deepEqual(it.problems, []);
   await it.close();
+});
+
+/** The fields in a frame, in a browser that is driven by WebDriver. */
+async function inEngine(engine, work) {
+  const browser = await ENGINES[engine]();
+  const call = (route, body) => browser.send('POST', `${browser.session}/${route}`, body);
+  const is = (wanted) =>
+    until(wanted, async () => (await browser.run("() => document.querySelector('#card').state")) === wanted);
+  try {
+    all.shop.files['/engine.html'] = shopPage(`platform="greenpay" fields-url="${all.fields.url}"`);
+    await browser.open(`${all.shop.origin}/engine.html`);
+    await is('empty');
+    await call('frame', { id: await call('element', { using: 'css selector', value: 'iframe' }) });
+    await work(browser, is, () => call('frame', { id: null }));
+  } finally {
+    await browser.close();
+  }
+}
+
+test('Firefox: a card that is typed in the frame becomes a token', async () => {
+  await inEngine('Firefox', async (browser, is, leave) => {
+    for (const name of ['number', 'expiry', 'cvc', 'holder']) {
+      await browser.run(
+        `(name) => document.querySelector('[data-field="' + name + '"] .cardseal-input').focus()`,
+        name,
+      );
+      await browser.write(VISA[name]);
+    }
+    await leave();
+    await is('valid');
+    await browser.run(`() => {
+      const card = document.querySelector('#card');
+      card.addEventListener('token', ({ detail }) => { card.dataset.token = JSON.stringify(detail.token); });
+      card.tokenize().catch(() => {});
+    }`);
+    await is('done');
+    const token = await browser.run("() => document.querySelector('#card').dataset.token");
+    const { id, brand, last4, bin } = JSON.parse(token);
+    assert.match(id, /^tok_/);
+    assert.deepEqual([brand, last4, bin], ['visa', '4242', null]);
+  });
+});
+
+// Its driver does not type into a frame of another origin.
+test('WebKit: the fields are in the frame, and the page hears of them', async () => {
+  await inEngine('WebKit', async (browser, is, leave) => {
+    const names = "() => [...document.querySelectorAll('.cardseal-input')].map(({ name }) => name)";
+    assert.deepEqual((await browser.run(names)).slice(0, 4), ['cardnumber', 'cc-exp', 'cvc', 'ccname']);
+    await browser.run(
+      `(card) => {
+      for (const [name, text] of Object.entries(card)) {
+        const input = document.querySelector('[data-field="' + name + '"] .cardseal-input');
+        input.value = text;
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+      }
+    }`,
+      VISA,
+    );
+    await leave();
+    await is('valid');
+  });
 });
 
 test('mistakes are shown in the frame, and the page learns which field and not what', async () => {

@@ -100,7 +100,8 @@ export class FrameBackend implements Backend {
       class: 'cardseal-frame',
       // Neither forms nor pop-ups nor the way to the page's own address.
       sandbox: 'allow-scripts allow-same-origin',
-      referrerpolicy: 'no-referrer',
+      // The origin alone: the fields look at who is around them, and Firefox hides from them what `no-referrer` hides.
+      referrerpolicy: 'strict-origin',
       scrolling: 'no',
       title: this.#texts.messages.form,
     });
