@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde_json::json;
 use tower_http::services::ServeDir;
 
-use super::demo::{add, origin};
+use super::demo::connect_sources;
 use crate::App;
 use crate::config::Fields;
 
@@ -43,12 +43,7 @@ pub(super) fn mount(router: Router<App>, app: &App, fields: &Fields) -> Router<A
 /// The Content-Security-Policy. Nothing but our own scripts and styles, and calls to this server and to platforms; and
 /// only the shop's pages may be around it.
 fn policy(app: &App, fields: &Fields) -> String {
-    let mut connect = String::from("'self'");
-    for account in app.config.platforms.values() {
-        for origin in account.gateway.browser_urls().into_iter().filter_map(origin) {
-            add(&mut connect, origin);
-        }
-    }
+    let connect = connect_sources(app);
     let parents = fields.parents.join(" ");
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src {connect}; \

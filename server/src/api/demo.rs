@@ -39,13 +39,10 @@ pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> 
 /// The Content-Security-Policy. Scripts, styles and calls are our own only, except that the page calls platforms in
 /// the direct mode, and some platforms have a card form in a frame with a script of theirs.
 fn policy(app: &App) -> String {
-    let mut connect = String::from("'self'");
+    let connect = connect_sources(app);
     let mut scripts = String::from("'self' 'wasm-unsafe-eval'");
     let mut frames = String::new();
     for account in app.config.platforms.values() {
-        for origin in account.gateway.browser_urls().into_iter().filter_map(origin) {
-            add(&mut connect, origin);
-        }
         if let Some(frame) = account.gateway.frame()
             && let Some(origin) = origin(frame.pages)
         {
@@ -66,8 +63,19 @@ fn policy(app: &App) -> String {
     )
 }
 
+/// What a page with a card form calls: this server, and the platforms in the direct mode.
+pub(super) fn connect_sources(app: &App) -> String {
+    let mut sources = String::from("'self'");
+    for account in app.config.platforms.values() {
+        for origin in account.gateway.browser_urls().into_iter().filter_map(origin) {
+            add(&mut sources, origin);
+        }
+    }
+    sources
+}
+
 /// Adds a source to a list of them, once.
-pub(super) fn add(list: &mut String, source: &str) {
+fn add(list: &mut String, source: &str) {
     if !list.split(' ').any(|known| known == source) {
         if !list.is_empty() {
             list.push(' ');
@@ -77,7 +85,7 @@ pub(super) fn add(list: &mut String, source: &str) {
 }
 
 /// Scheme, host and port of an address.
-pub(super) fn origin(url: &str) -> Option<&str> {
+fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
     let end = url.get(host..)?.find('/').map_or(url.len(), |path| host + path);
     url.get(..end)

@@ -31,23 +31,13 @@ export interface Connect {
   nonce: string;
 }
 
-/** What the frame is told of the form. */
-export interface FrameSettings {
-  platform: Platform | null;
+/** What the frame is told of the form: what the page said about it, without anything that decides where a card goes. */
+export interface FrameSettings
+  extends Omit<Settings, 'session' | 'openSession' | 'server' | 'messages' | 'fieldsStyle'> {
   /** The id of a session that the page has. */
   session: string | null;
   /** Whether the page opens sessions itself. */
   opens: boolean;
-  customer: string | null;
-  holder: Settings['holder'];
-  nickname: boolean;
-  acceptedBrands: Brand[];
-  customerDetails: Partial<CcBillCustomer>;
-  required: boolean;
-  disabled: boolean;
-  lang: string;
-  dir: Settings['dir'];
-  theme: Settings['theme'];
   style: FrameStyle;
 }
 
