@@ -1,6 +1,7 @@
 // Where things are, and how a command is run. Needs nothing but Node, so that it works before `npm ci`.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import net from 'node:net';
@@ -181,12 +182,22 @@ function subfolders(folder) {
   }
 }
 
-/** A port for a server that has to be known before it starts. */
+/**
+ * A port for a server whose address has to be known before it starts. It lies below the ports that systems give to
+ * outgoing connections, one of which would take it before the server does.
+ */
 export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = net.createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (error.code === 'EADDRINUSE') continue;
+      throw error;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
