@@ -44,7 +44,13 @@ class WebDriver {
     return this.send('POST', `${this.session}/url`, { url });
   }
 
-  /** The result of `body`, a function that is sent to the page as text. */
+  /** Goes into the frame that `selector` finds, or back to the page. */
+  async enter(selector) {
+    const id = selector ? { [ELEMENT]: await this.find(selector) } : null;
+    await this.send('POST', `${this.session}/frame`, { id });
+  }
+
+  /** The result of `body`, a function that is sent to the page as text; of a promise, what it ends with. */
   run(body, ...args) {
     return this.send('POST', `${this.session}/execute/sync`, {
       script: `return (${body}).apply(null, arguments);`,
@@ -199,15 +205,20 @@ async function driver(program, argumentsOf, capabilities, { env, stop = [] } = {
   }
 }
 
-export function launchFirefox() {
+/** `dark`: on a system that is. */
+export function launchFirefox({ dark = false } = {}) {
   return driver(geckodriver(), (port) => ['--host', '127.0.0.1', '--port', String(port)], {
     browserName: 'firefox',
-    'moz:firefoxOptions': { binary: firefox(), args: ['-headless'] },
+    'moz:firefoxOptions': {
+      binary: firefox(),
+      args: ['-headless'],
+      prefs: { 'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1 },
+    },
   });
 }
 
 /** WebKit has no way to run without a screen, so it gets one that nobody sees. */
-export async function launchWebKit() {
+export async function launchWebKit({ dark = false } = {}) {
   const screen = started(
     which('Xvfb') ?? 'Xvfb',
     ['-displayfd', '3', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp', '-noreset'],
@@ -248,6 +259,7 @@ export async function launchWebKit() {
         NO_AT_BRIDGE: '1',
         GTK_A11Y: 'none',
         GSETTINGS_BACKEND: 'memory',
+        GTK_THEME: dark ? 'Adwaita:dark' : 'Adwaita',
       },
       stop: [screen.stop],
     },

@@ -1,13 +1,12 @@
-// The card form against WCAG 2.2 AA, as far as a machine can tell: docs/accessibility.md says what is tested here.
+// The card form against WCAG 2.2 AA, as far as a machine can tell: docs/accessibility.md says what is tested here and,
+// by axe in every engine, in axe.test.mjs.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axe, CC_VISA, GP_VISA, startAll, VISA } from '../browser/harness.mjs';
-import { startIsolation } from './isolation.mjs';
-import { field, inState, openShop, stateOf, typeCard } from './shop.mjs';
+import { CC_VISA, GP_VISA, startAll, VISA } from '../browser/harness.mjs';
+import { field, inState, openShop, typeCard } from './shop.mjs';
 import { assertText } from './snapshots.mjs';
 
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'];
 const CO_BADGED = { number: '4012000033330026', expiry: '1230', cvc: '123', holder: 'Zoë Müller' };
 const TAKEN = { ...GP_VISA, holder: 'Ana Mora' };
 const DECLINED = { ...TAKEN, number: '4000120000001154' };
@@ -23,44 +22,8 @@ before(async () => {
 });
 after(() => all?.stop());
 
-/** What axe finds wrong in a page or a frame. */
-async function violations(where, { part = 'html', tags = TAGS } = {}) {
-  const found = await where.evaluate(
-    ([within, runOnly]) =>
-      globalThis.axe.run(within, { runOnly }).then(({ violations: wrong, passes }) => ({
-        rules: passes.length,
-        wrong: wrong.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`),
-      })),
-    [part, tags],
-  );
-  assert.ok(found.rules > 10, `${found.rules} rules had something to look at`);
-  return found.wrong;
-}
-
-/** axe in the page, past the page's own policy. */
-async function withAxe({ page, context }) {
-  const cdp = await context.newCDPSession(page);
-  await cdp.send('Runtime.evaluate', { expression: axe });
-  return cdp;
-}
-
-// axe takes what nothing paints for white.
+// What is computed takes what nothing paints for white.
 const PAPER = `document.documentElement.style.background = 'light-dark(#fff, #121212)';`;
-
-const LOOKS = {
-  light: {},
-  dark: {
-    context: { colorScheme: 'dark' },
-    script: `document.documentElement.style.colorScheme = 'light dark'; ${PAPER}`,
-  },
-  'dark by attribute': {
-    attributes: 'theme="dark"',
-    script: `document.documentElement.style.background = '#101216'; document.documentElement.style.color = '#fff';`,
-  },
-  // The page has no dark colours: the form must not have them either.
-  'light on a system that is dark': { context: { colorScheme: 'dark' } },
-  'from right to left': { lang: 'ar', dir: 'rtl' },
-};
 
 /** Leads the form through its states; `say(state)` is called in each. */
 async function throughStates(page, say) {
@@ -104,94 +67,6 @@ async function throughStates(page, say) {
   await page.waitForSelector('[data-field="number"] input:disabled');
   await say('disabled');
 }
-
-for (const [look, { attributes = '', ...more }] of Object.entries(LOOKS)) {
-  test(`axe finds nothing in any state: ${look}`, async () => {
-    const opened = await openShop(all, { ...more, attributes: `platform="gp_api" holder="required" ${attributes}` });
-    const { page, close } = opened;
-    try {
-      if (more.lang) await page.waitForSelector(`.cardseal[lang="${more.lang}"]`);
-      await withAxe(opened);
-      const found = {};
-      await throughStates(page, async (state) => {
-        const wrong = await violations(page);
-        if (wrong.length > 0) found[state] = wrong;
-      });
-      assert.deepEqual(found, {});
-    } finally {
-      await close();
-    }
-  });
-}
-
-test('axe finds nothing with a choice of brands, nor with the fields for a customer', async () => {
-  for (const colorScheme of ['light', 'dark']) {
-    const script = `document.documentElement.style.colorScheme = 'light dark'; ${PAPER}`;
-    const brands = await openShop(all, {
-      attributes: 'platform="online_payments" nickname',
-      script,
-      context: { colorScheme },
-    });
-    await typeCard(brands.page, CO_BADGED);
-    await brands.page.waitForSelector('.cardseal-choice:not([hidden])');
-    await withAxe(brands);
-    assert.deepEqual(await violations(brands.page), [], `brands, ${colorScheme}`);
-    await brands.close();
-
-    const customer = await openShop(all, {
-      attributes: 'platform="ccbill" required',
-      script,
-      context: { colorScheme },
-    });
-    await withAxe(customer);
-    await customer.page.waitForSelector('[data-field="email"]:not([hidden])');
-    assert.deepEqual(await violations(customer.page), [], `customer, ${colorScheme}`);
-    await customer.page.evaluate(() => document.getElementById('card').reportValidity());
-    assert.deepEqual(await violations(customer.page), [], `customer with mistakes, ${colorScheme}`);
-    await customer.close();
-  }
-});
-
-test('axe finds nothing while the form loads, or when that fails', async () => {
-  const opened = await openShop(all, {
-    attributes: 'platform="greenpay"',
-    wait: '',
-  });
-  const { page, close } = opened;
-  try {
-    await page.route('**/pkg/greenpay-inline.js', (route) => route.abort());
-    await page.reload();
-    await page.waitForSelector('.cardseal-notice button');
-    await withAxe(opened);
-    assert.deepEqual(await violations(page), []);
-    assert.equal(await stateOf(page), 'failed');
-    await page.unroute('**/pkg/greenpay-inline.js');
-  } finally {
-    await close();
-  }
-});
-
-test('axe finds nothing in the frame of isolated fields, nor in the page around it', async () => {
-  const isolation = await startIsolation();
-  try {
-    for (const colorScheme of ['light', 'dark']) {
-      const it = await isolation.open(true, { colorScheme });
-      const frame = it.page.frames().find((one) => one !== it.page.mainFrame());
-      for (const where of [it.page, frame]) await where.addScriptTag({ content: axe }).catch(() => where.evaluate(axe));
-      for (const state of ['empty', 'with mistakes']) {
-        // What makes a good page around a form is not the frame's business.
-        const tags = TAGS.filter((tag) => tag !== 'best-practice');
-        assert.deepEqual(await violations(it.page, { tags }), [], `the page, ${state}, ${colorScheme}`);
-        assert.deepEqual(await violations(frame, { tags }), [], `the frame, ${state}, ${colorScheme}`);
-        await it.page.evaluate(() => document.getElementById('card').check());
-        await it.where.locator('.cardseal-summary').waitFor();
-      }
-      await it.close();
-    }
-  } finally {
-    await isolation.stop();
-  }
-});
 
 // ------------------------------------------------------------------------------------------ the accessibility tree
 

@@ -105,9 +105,9 @@ export const shopPage = (attributes, more = '') => `<!doctype html>
 
 /**
  * Everything, wired. `open(isolated, { init, more })` opens the page with its fields in the page or in the frame. `evil` is a
- * host of somebody else's, which takes part in nothing.
+ * host of somebody else's, which takes part in nothing. Without `browser`, the test has one of its own.
  */
-export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'] } = {}) {
+export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], browser: own = true } = {}) {
   const things = [];
   const started = async (thing) => {
     const one = await thing;
@@ -131,8 +131,8 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'] }
     const served = `http://localhost:${port}/fields/card-fields.html`;
     writeFileSync(path.join(www, 'shop.html'), shopPage(`platform="greenpay" fields-url="${served}"`));
     const server = await started(startServer({ port, origins: [shop.origin, fields.origin], platforms, www }));
-    const browser = await launch();
-    things.push({ stop: () => browser.close() });
+    const browser = own ? await launch() : null;
+    things.push({ stop: () => browser?.close() });
     let pages = 0;
     const open = async (isolated, given = {}) => {
       const { init, args = {}, platform = 'greenpay', attributes = '', more = '', ready = true, ...options } = given;

@@ -45,15 +45,19 @@ function withKeys(driver) {
 }
 
 /** The same for Playwright: one page, and functions that come as text. */
-async function playwright() {
+async function playwright({ dark = false } = {}) {
   const browser = await launch();
-  const context = await browser.newContext();
+  const context = await browser.newContext({ colorScheme: dark ? 'dark' : 'light' });
   const page = await context.newPage();
+  let where = page;
   return {
     page,
     context,
     open: (url) => page.goto(url),
-    run: (body, ...args) => page.evaluate(`(${body})(...${JSON.stringify(args)})`),
+    enter: async (selector) => {
+      where = selector ? await (await page.waitForSelector(selector)).contentFrame() : page;
+    },
+    run: (body, ...args) => where.evaluate(`(${body})(...${JSON.stringify(args)})`),
     press: (combination) => page.keyboard.press(combination),
     write: (text) => page.keyboard.type(text),
     close: () => browser.close(),
@@ -62,8 +66,8 @@ async function playwright() {
 
 export const ENGINES = {
   Chromium: playwright,
-  Firefox: async () => withKeys(await launchFirefox()),
-  WebKit: async () => withKeys(await launchWebKit()),
+  Firefox: async (system) => withKeys(await launchFirefox(system)),
+  WebKit: async (system) => withKeys(await launchWebKit(system)),
 };
 
 // What the page's form would submit, in place of leaving the page.
@@ -74,12 +78,12 @@ const KEEP = `
     orders.push([...new FormData(event.target, event.submitter).entries()]);
   });`;
 
-/** Everything in a browser of one engine, with what the tests say about it. */
-export async function startIn(engine) {
+/** Everything in a browser of one engine, with what the tests say about it. `system` may be dark. */
+export async function startIn(engine, system) {
   const all = await startAll({
-    platforms: ['greenpay', 'online_payments', 'ccbill'],
+    platforms: ['greenpay', 'gp_api', 'online_payments', 'ccbill'],
     settings: ({ page }) => ({ online_payments: { return_url: page } }),
-    browser: ENGINES[engine],
+    browser: () => ENGINES[engine](system),
   });
   await all.sandbox.of('online_payments').settings({ co_branded_bins: ['401200'], products: [1, 2, 3, 130] });
   const { browser } = all;
@@ -105,19 +109,24 @@ export async function startIn(engine) {
     orders: () => browser.run('() => globalThis.orders'),
     focus: (field) =>
       browser.run(`(field) => document.querySelector('[data-field="' + field + '"] .cardseal-input').focus()`, field),
-    async open(attributes = 'platform="greenpay" required', script = '') {
+    async open(attributes = 'platform="greenpay" required', script = '', state = 'empty') {
       const address = `/keys-${++pages}`;
       all.front.pages[address] = shop({ attributes, before: KEEP, script });
       await browser.open(all.url + address);
-      await until('the form', async () => (await keys.state()) === 'empty');
+      await keys.is(state);
       await browser.run(`() => document.querySelector('[name="note"]').focus()`);
     },
+    is: (state) => until(state, async () => (await keys.state()) === state),
+    shows: (selector) =>
+      until(selector, () =>
+        browser.run('(selector) => document.querySelector(selector)?.getClientRects().length > 0', selector),
+      ),
     async fill(card = VISA) {
       for (const field of ['number', 'expiry', 'cvc', 'holder']) {
         await keys.focus(field);
         await keys.write(card[field]);
       }
-      await until('a valid card', async () => (await keys.state()) === 'valid');
+      await keys.is('valid');
     },
   };
   return keys;
