@@ -205,14 +205,14 @@ async function driver(program, argumentsOf, capabilities, { env, stop = [] } = {
   }
 }
 
-/** `dark`: on a system that is. */
-export function launchFirefox({ dark = false } = {}) {
+/** `dark`: on a system that is. `prefs` are Firefox's own settings. */
+export function launchFirefox({ dark = false, prefs = {} } = {}) {
   return driver(geckodriver(), (port) => ['--host', '127.0.0.1', '--port', String(port)], {
     browserName: 'firefox',
     'moz:firefoxOptions': {
       binary: firefox(),
       args: ['-headless'],
-      prefs: { 'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1 },
+      prefs: { 'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1, ...prefs },
     },
   });
 }

@@ -162,7 +162,7 @@ for (const engine of Object.keys(ENGINES)) {
     });
 
     test('in the frame of isolated fields, nor in the page around it', LIMIT, async () => {
-      const isolation = await startIsolation({ browser: false });
+      const isolation = await startIsolation({ engine: null });
       // What makes a good page around a form is not the frame's business.
       const rules = RULES.filter((rule) => rule !== 'best-practice');
       const { browser } = keys;

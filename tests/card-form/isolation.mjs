@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { freePort } from '../../scripts/project.mjs';
 import { launch, pause, root, startSandbox, startServer, until, VISA } from '../browser/harness.mjs';
+import { launchPages } from './firefox-page.mjs';
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -92,9 +93,9 @@ const OPEN = {
   'access-control-allow-headers': 'accept, authorization, content-type, x-gp-library, x-gp-version, x-gp-idempotency',
 };
 
-/** The shop's page. `attributes` are those of the element, `more` is markup around it. */
-export const shopPage = (attributes, more = '') => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Shop</title></head><body>
+/** The shop's page. `attributes` are those of the element, `more` is markup around it, and `first` before all. */
+export const shopPage = (attributes, more = '', first = '') => `<!doctype html>
+<html lang="en"><head>${first}<meta charset="utf-8"><link rel="icon" href="data:,"><title>Shop</title></head><body>
 <form id="shop" action="/paid" method="post">
 <label>Email <input id="email" name="email" value="ana@shop.example"></label>
 <cardseal-card-form id="card" required ${attributes}></cardseal-card-form>
@@ -103,11 +104,47 @@ export const shopPage = (attributes, more = '') => `<!doctype html>
 <script type="module" src="/pkg/card-form.js"></script>
 </body></html>`;
 
+/** A page of Chromium, with its fields in it or in a frame. */
+async function pageIn(browser, isolated, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 900, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const problems = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  const where = isolated ? page.frameLocator('iframe.cardseal-frame') : page;
+  return {
+    page,
+    context,
+    where,
+    field: (name) => where.locator(`[data-field="${name}"] :is(input, select)`),
+    labelled: (name) => where.getByRole('textbox', { name, exact: true }).waitFor(),
+    /** Runs `body` in the frame that the selectors lead to, one inside the other. */
+    within: async (selectors, body) => {
+      let frame = page;
+      for (const selector of selectors)
+        frame = await (await frame.waitForSelector(selector, { state: 'attached' })).contentFrame();
+      return frame.evaluate(body);
+    },
+    newPage: () => context.newPage(),
+    /** The window that opens next. */
+    opening: async (work) => {
+      const opened = context.waitForEvent('page');
+      await work();
+      return opened;
+    },
+    problems,
+    close: () => context.close(),
+  };
+}
+
 /**
  * Everything, wired. `open(isolated, { init, more })` opens the page with its fields in the page or in the frame. `evil` is a
- * host of somebody else's, which takes part in nothing. Without `browser`, the test has one of its own.
+ * host of somebody else's, which takes part in nothing. Without an `engine`, the test has a browser of its own.
  */
-export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], browser: own = true } = {}) {
+export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], engine = 'Chromium' } = {}) {
   const things = [];
   const started = async (thing) => {
     const one = await thing;
@@ -131,36 +168,29 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], 
     const served = `http://localhost:${port}/fields/card-fields.html`;
     writeFileSync(path.join(www, 'shop.html'), shopPage(`platform="greenpay" fields-url="${served}"`));
     const server = await started(startServer({ port, origins: [shop.origin, fields.origin], platforms, www }));
-    const browser = own ? await launch() : null;
+    const browser = engine && (await (engine === 'Firefox' ? launchPages() : launch()));
     things.push({ stop: () => browser?.close() });
     let pages = 0;
     const open = async (isolated, given = {}) => {
       const { init, args = {}, platform = 'greenpay', attributes = '', more = '', ready = true, ...options } = given;
       const at = `/shop-${++pages}.html`;
       const own = isolated ? `fields-url="${fields.url}"` : '';
-      shop.files[at] = shopPage(`platform="${platform}" ${own} ${attributes}`, more);
-      const context = await browser.newContext({ viewport: { width: 900, height: 800 }, ...options });
-      const page = await context.newPage();
-      page.setDefaultTimeout(60_000);
-      const problems = [];
-      page.on('console', (message) => {
-        if (['error', 'warning'].includes(message.type())) problems.push(message.text());
-      });
-      page.on('pageerror', (error) => problems.push(String(error)));
-      if (init) {
-        // In the page alone: no script of the page runs in a frame of another origin.
-        const known = JSON.stringify({ ...args, isolated, evil: evil.origin });
-        await page.addInitScript(`if (location.origin === ${JSON.stringify(shop.origin)}) (${init})(${known});`);
-      }
+      // In the page alone, and before its own scripts.
+      const first = init
+        ? `<script>(${init})(${JSON.stringify({ ...args, isolated, evil: evil.origin })});</script>`
+        : '';
+      shop.files[at] = shopPage(`platform="${platform}" ${own} ${attributes}`, more, first);
+      const it = await (engine === 'Firefox' ? browser.open(isolated) : pageIn(browser, isolated, options));
+      const { page, field } = it;
       await page.goto(shop.origin + at);
-      const where = isolated ? page.frameLocator('iframe.cardseal-frame') : page;
-      const field = (name) => where.locator(`[data-field="${name}"] :is(input, select)`);
       if (ready) {
         await field('number').waitFor();
         await page.waitForFunction(() => document.querySelector('#card').state === 'empty');
       }
-      return { page, context, where, field, problems, at, isolated, close: () => context.close() };
+      return { ...it, at, isolated };
     };
+    /** A page without the shop's. */
+    const elsewhere = () => (engine === 'Firefox' ? browser.open(false) : pageIn(browser, false));
     /** A call of the shop's back end. */
     const merchant = async (method, route, body) => {
       const headers = { authorization: `Bearer ${server.apiKey}`, 'content-type': 'application/json' };
@@ -176,6 +206,7 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], 
       evil,
       browser,
       open,
+      elsewhere,
       stop: async () => {
         for (const thing of things.reverse()) await thing.stop();
       },

@@ -22,22 +22,23 @@ const KEYS = {
 };
 
 /** Adds `press('Shift+Tab')` and `write('text')`, key by key, to a browser that is driven by WebDriver. */
-function withKeys(driver) {
+export function withKeys(driver) {
   const send = (actions) =>
     driver.send('POST', `${driver.session}/actions`, { actions: [{ type: 'key', id: 'keyboard', actions }] });
   return Object.assign(driver, {
     async press(combination) {
-      const keys = combination.split('+').map((name) => KEYS[name] ?? name);
+      const keys = combination.split('+').map((name, at) => KEYS[name] ?? (at > 0 ? name.toLowerCase() : name));
       await send([
         ...keys.map((value) => ({ type: 'keyDown', value })),
         ...keys.reverse().map((value) => ({ type: 'keyUp', value })),
       ]);
     },
-    async write(text) {
+    async write(text, delay = 0) {
       await send(
         [...text].flatMap((value) => [
           { type: 'keyDown', value },
           { type: 'keyUp', value },
+          ...(delay > 0 ? [{ type: 'pause', duration: delay }] : []),
         ]),
       );
     },
