@@ -453,11 +453,6 @@ pub trait Gateway: Send + Sync {
         Map::new()
     }
 
-    /// What is missing in the account's settings and will be missed later, each with its key in front. Logged at start.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
-
     /// Checks the form of a page's payload before anything is done with it.
     ///
     /// # Errors

@@ -126,17 +126,6 @@ impl Gateway for OnlinePayments {
         facts.as_object().cloned().unwrap_or_default()
     }
 
-    fn warnings(&self) -> Vec<String> {
-        if self.return_url.is_some() {
-            return Vec::new();
-        }
-        vec![
-            "return_url is missing: no payment asks for 3-D Secure, and the customer comes back from the platform's page \
-             only where the session names a return_url"
-                .into(),
-        ]
-    }
-
     fn check(&self, payload: &PagePayload) -> Result<(), Refusal> {
         match payload {
             PagePayload::Sealed { key: Some(_), .. } => Err(Refusal::Invalid("lk")),

@@ -2,10 +2,14 @@
 //!
 //! The tree may come from a file, where values have types, or from environment variables, where everything is
 //! text and an array is a table with the keys `0`, `1`, …. No value is ever repeated in a message.
+//!
+//! Every secret can also come from a file: `secret_file` names the file that holds `secret`.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -22,8 +26,43 @@ pub struct Mistake {
     pub message: String,
 }
 
-/// Where mistakes are collected.
-pub type Mistakes = RefCell<Vec<Mistake>>;
+/// The end of a setting that names the file of a secret.
+const FILE: &str = "_file";
+/// The largest file that can hold a secret; several times a private key.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// Where mistakes are collected, and warnings beside them.
+#[derive(Debug, Default)]
+pub struct Mistakes {
+    mistakes: RefCell<Vec<Mistake>>,
+    warnings: RefCell<Vec<Mistake>>,
+}
+
+impl Mistakes {
+    /// The mistakes so far.
+    pub fn borrow(&self) -> Ref<'_, Vec<Mistake>> {
+        self.mistakes.borrow()
+    }
+
+    /// The mistakes.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<Mistake> {
+        self.mistakes.into_inner()
+    }
+
+    /// What does not prevent the start, so far.
+    pub fn warnings(&self) -> Ref<'_, Vec<Mistake>> {
+        self.warnings.borrow()
+    }
+
+    /// Adds one. What depends on a setting may read it once more, and one report is enough.
+    fn add(list: &RefCell<Vec<Mistake>>, mistake: Mistake) {
+        let mut list = list.borrow_mut();
+        if !list.contains(&mistake) {
+            list.push(mistake);
+        }
+    }
+}
 
 /// One table of settings.
 pub struct Settings<'a> {
@@ -58,12 +97,29 @@ impl<'a> Settings<'a> {
         self.table?.get(key)
     }
 
-    /// Records a mistake of a key.
+    /// Records a mistake of a key. Of a secret that comes from a file, it names the setting that is there.
     pub fn mistake(&self, key: &str, message: impl Into<String>) {
-        self.mistakes.borrow_mut().push(Mistake {
+        Mistakes::add(&self.mistakes.mistakes, self.found(key, message));
+    }
+
+    /// Records a warning about a key.
+    pub fn warning(&self, key: &str, message: impl Into<String>) {
+        Mistakes::add(&self.mistakes.warnings, self.found(key, message));
+    }
+
+    fn found(&self, key: &str, message: impl Into<String>) -> Mistake {
+        let file = format!("{key}{FILE}");
+        let there = |key: &str| self.table.is_some_and(|table| table.contains_key(key));
+        let is_secret = self.read.borrow().contains(&file);
+        let key = if is_secret && !there(key) && there(&file) {
+            &file
+        } else {
+            key
+        };
+        Mistake {
             key: self.path(key),
             message: message.into(),
-        });
+        }
     }
 
     /// Whether the table exists.
@@ -109,16 +165,48 @@ impl<'a> Settings<'a> {
         self.optional(key).unwrap_or_default()
     }
 
-    /// A secret that must be there.
+    /// A secret that must be there, as `key` or as the file that `key_file` names. After a mistake, an empty one takes
+    /// its place.
     #[must_use]
     pub fn secret(&self, key: &str) -> SecretString {
-        self.text(key).into()
+        let file = format!("{key}{FILE}");
+        if self.value(key).is_none() && self.value(&file).is_none() {
+            self.mistake(key, "is missing");
+        }
+        self.optional_secret(key).unwrap_or_default()
     }
 
-    /// A secret, if there is one.
+    /// A secret, if there is one, as `key` or as the file that `key_file` names.
     #[must_use]
     pub fn optional_secret(&self, key: &str) -> Option<SecretString> {
-        self.optional(key).map(Into::into)
+        let file = format!("{key}{FILE}");
+        if self.value(&file).is_none() {
+            return self.optional(key).map(Into::into);
+        }
+        if self.value(key).is_some() {
+            self.mistake(
+                key,
+                format!("is given twice, as `{key}` and as `{file}`; remove one"),
+            );
+            return None;
+        }
+        let path = self.optional(&file)?;
+        match secret_file(Path::new(&path)) {
+            Ok((secret, exposed)) => {
+                if let Some(exposed) = exposed {
+                    self.warning(&file, exposed);
+                }
+                if secret.expose_secret().starts_with(PLACEHOLDER) {
+                    self.mistake(&file, "names a file that has the text of the example; replace it");
+                    return None;
+                }
+                Some(secret)
+            }
+            Err(wrong) => {
+                self.mistake(&file, wrong);
+                None
+            }
+        }
     }
 
     /// A part of a URL that serves as a password, if there is one.
@@ -279,6 +367,58 @@ impl<'a> Settings<'a> {
             }
         }
     }
+}
+
+/// Reads a secret from a file, without the line end that editors add, and what is wrong with who may open the file.
+/// Messages name neither the file nor its content.
+fn secret_file(path: &Path) -> Result<(SecretString, Option<&'static str>), &'static str> {
+    let cannot = |error: std::io::Error| {
+        let kinds = [
+            (ErrorKind::NotFound, "names a file that does not exist"),
+            (
+                ErrorKind::PermissionDenied,
+                "names a file that this user may not read",
+            ),
+            (ErrorKind::InvalidData, "names a file that is not text"),
+        ];
+        let known = kinds.iter().find(|(kind, _)| *kind == error.kind());
+        known.map_or("names a file that cannot be read", |(_, message)| *message)
+    };
+    // By its path, so that opening a pipe does not wait for a writer.
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err("names something that is not a file");
+    }
+    if metadata.len() > LARGEST_SECRET {
+        return Err("names a file that is too large for a secret");
+    }
+    let exposed = exposed(&metadata)?;
+    let mut text = std::fs::read_to_string(path).map_err(cannot)?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    if text.trim().is_empty() {
+        return Err("names an empty file");
+    }
+    Ok((text.into(), exposed))
+}
+
+/// Whether others may open a secret's file. Its group may: container platforms and service managers share secrets with
+/// a process that way.
+#[cfg(unix)]
+fn exposed(metadata: &std::fs::Metadata) -> Result<Option<&'static str>, &'static str> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = metadata.permissions().mode();
+    if mode & 0o002 != 0 {
+        return Err("names a file that every user of this machine can write; run `chmod 600` on it");
+    }
+    Ok((mode & 0o004 != 0).then_some(
+        "names a file that other users of this machine can read; run `chmod 600` on it, unless that is intended",
+    ))
+}
+
+/// Other systems have no mode bits.
+#[cfg(not(unix))]
+fn exposed(_: &std::fs::Metadata) -> Result<Option<&'static str>, &'static str> {
+    Ok(None)
 }
 
 #[cfg(test)]

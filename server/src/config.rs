@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardseal::platform::Platform;
-use cardseal_gateways::settings::{Mistake, Mistakes};
+pub use cardseal_gateways::settings::Mistake;
+use cardseal_gateways::settings::Mistakes;
 use cardseal_gateways::transport::Timeouts;
 use cardseal_gateways::{Gateway, Settings};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +34,8 @@ pub struct Config {
     pub api_key: SecretString,
     /// Whether to take the client's address from `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
+    /// Whether the process may be dumped and debugged.
+    pub core_dumps: bool,
     /// The database file.
     pub database: PathBuf,
     /// How long a statement waits while another process has locked the database.
@@ -138,6 +141,14 @@ pub struct Fields {
 /// All mistakes in the configuration.
 pub struct ConfigError(Vec<Mistake>);
 
+impl ConfigError {
+    /// Each of them.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.0
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration has {} mistake(s):", self.0.len())?;
@@ -155,27 +166,68 @@ impl fmt::Debug for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// What reading a configuration found.
+pub struct Examined {
+    /// The configuration, or all mistakes in it.
+    pub config: Result<Config, ConfigError>,
+    /// What does not prevent the start. Also there if there are mistakes.
+    pub warnings: Vec<Mistake>,
+}
+
+impl Examined {
+    fn failed(mistakes: Vec<Mistake>, warnings: Vec<Mistake>) -> Self {
+        Self {
+            config: Err(ConfigError(mistakes)),
+            warnings,
+        }
+    }
+
+    /// The configuration with its warnings.
+    fn into_config(self) -> Result<Config, ConfigError> {
+        let mut config = self.config?;
+        let warnings = self.warnings.into_iter();
+        config.warnings = warnings
+            .map(|Mistake { key, message }| format!("{key} {message}"))
+            .collect();
+        Ok(config)
+    }
+}
+
 impl Config {
     /// Reads the file, `.env` and the environment. Without a file name it reads `cardseal.toml`, if that exists.
     ///
     /// # Errors
     /// All mistakes.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let one = |key: String, message: &str| {
-            ConfigError(vec![Mistake {
-                key,
-                message: message.into(),
-            }])
+        Self::examine(file).into_config()
+    }
+
+    /// Reads what [`load`](Self::load) reads, and returns mistakes and warnings together.
+    #[must_use]
+    pub fn examine(file: Option<&Path>) -> Examined {
+        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        let mut found = |list: Result<Option<String>, &str>, path: &Path| {
+            let key = path.display().to_string();
+            match list {
+                Ok(None) => {}
+                Ok(Some(message)) => warnings.push(Mistake { key, message }),
+                Err(message) => mistakes.push(Mistake {
+                    key,
+                    message: message.into(),
+                }),
+            }
         };
         let mut environment: BTreeMap<String, String> = BTreeMap::new();
-        let mut warnings = Vec::new();
-        if Path::new(".env").exists() {
-            warnings.extend(permissions(Path::new(".env")).map_err(|reason| one(".env".into(), reason))?);
-            // The library's error quotes the line, which may contain a secret.
-            let lines = dotenvy::from_path_iter(".env").map_err(|_| one(".env".into(), "cannot be read"))?;
-            for line in lines {
-                environment
-                    .extend([line.map_err(|_| one(".env".into(), "has a line that is not KEY=value"))?]);
+        let dotenv = Path::new(".env");
+        let mut complete = true;
+        if dotenv.exists() {
+            found(permissions(dotenv), dotenv);
+            match dotenv_lines(dotenv) {
+                Ok(lines) => environment.extend(lines),
+                Err(wrong) => {
+                    found(Err(wrong), dotenv);
+                    complete = false;
+                }
             }
         }
         // Our variables are UTF-8.
@@ -189,21 +241,30 @@ impl Config {
         let path = named.clone().unwrap_or_else(|| "cardseal.toml".into());
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => {
-                warnings
-                    .extend(permissions(&path).map_err(|reason| one(path.display().to_string(), reason))?);
+                found(permissions(&path), &path);
                 text
             }
             Err(_) if named.is_none() && !path.exists() => String::new(),
             Err(error) => {
-                return Err(one(
-                    path.display().to_string(),
-                    &format!("cannot be read: {}", error.kind()),
-                ));
+                found(Err(&format!("cannot be read: {}", error.kind())), &path);
+                complete = false;
+                String::new()
             }
         };
-        let mut config = Self::from_parts(&text, &environment)?;
-        config.warnings.extend(warnings);
-        Ok(config)
+        // What seems to be missing may be in what could not be read.
+        if !complete {
+            return Examined::failed(mistakes, warnings);
+        }
+        let mut examined = Self::examine_parts(&text, &environment);
+        warnings.append(&mut examined.warnings);
+        examined.warnings = warnings;
+        if !mistakes.is_empty() {
+            if let Err(ConfigError(more)) = examined.config {
+                mistakes.extend(more);
+            }
+            examined.config = Err(ConfigError(mistakes));
+        }
+        examined
     }
 
     /// Parses the text of a file and an environment.
@@ -211,28 +272,41 @@ impl Config {
     /// # Errors
     /// All mistakes.
     pub fn from_parts(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let mistakes = Mistakes::default();
-        let mut tree: Map<String, Value> = toml::from_str(text).map_err(|error: toml::de::Error| {
-            // The full message quotes the line, which may contain a secret.
-            let line = error.span().map_or(0, |span| {
-                text.get(..span.start).unwrap_or("").lines().count().max(1)
-            });
-            // Alone: what else the file says is not known, and nothing in it is missing.
-            ConfigError(vec![Mistake {
-                key: "the file".into(),
-                message: format!("is not TOML near line {line}"),
-            }])
-        })?;
+        Self::examine_parts(text, environment).into_config()
+    }
+
+    fn examine_parts(text: &str, environment: &BTreeMap<String, String>) -> Examined {
+        let found = Mistakes::default();
+        let mut tree: Map<String, Value> = match toml::from_str(text) {
+            Ok(tree) => tree,
+            Err(error) => {
+                let error: toml::de::Error = error;
+                // The full message quotes the line, which may contain a secret.
+                let line = error.span().map_or(0, |span| {
+                    text.get(..span.start).unwrap_or("").lines().count().max(1)
+                });
+                // Alone: what else the file says is not known, and nothing in it is missing.
+                let mistake = Mistake {
+                    key: "the file".into(),
+                    message: format!("is not TOML near line {line}"),
+                };
+                return Examined::failed(vec![mistake], Vec::new());
+            }
+        };
         for (name, value) in environment {
             if let Some(path) = name.strip_prefix(PREFIX) {
                 let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
                 overlay(&mut tree, &keys, value);
             }
         }
-        let config = Self::read(&Settings::root(&tree, &mistakes));
+        let config = Self::read(&Settings::root(&tree, &found));
+        let warnings = found.warnings().clone();
         match config {
-            Some(config) if mistakes.borrow().is_empty() => Ok(config),
-            _ => Err(ConfigError(mistakes.into_inner())),
+            Some(config) if found.borrow().is_empty() => Examined {
+                config: Ok(config),
+                warnings,
+            },
+            _ => Examined::failed(found.into_inner(), warnings),
         }
     }
 
@@ -255,6 +329,20 @@ impl Config {
         }
         let api_key = api_key(&server);
         let trust_forwarded_for = server.boolean("trust_forwarded_for", false);
+        let core_dumps = server.boolean("core_dumps", false);
+        if core_dumps {
+            server.warning(
+                "core_dumps",
+                "is on: a dump of this process holds the platforms' secrets; turn it off when you have finished debugging",
+            );
+        }
+        if listen.is_some_and(|address| !address.ip().is_loopback()) && !trust_forwarded_for {
+            server.warning(
+                "listen",
+                "is not a loopback address, and this server speaks plain HTTP: the API key and what pages send can be \
+                 read on the way; put a proxy with TLS in front and set `trust_forwarded_for`",
+            );
+        }
         server.finish();
 
         let database = root.table("database");
@@ -277,21 +365,26 @@ impl Config {
         log.finish();
 
         let platforms = platforms(&root.table("platforms"));
+        for (platform, account) in &platforms {
+            if account.gateway.capabilities().handles_clear_cards {
+                let settings = root.table("platforms").table(platform.id());
+                settings.warning(
+                    "sealing",
+                    "is on: cards pass through this server in clear; it is in full PCI DSS scope (SAQ D)",
+                );
+            }
+        }
         let demo = demo(&root.table("demo"), listen, &platforms);
         let fields = fields(&root.table("fields"), demo.as_ref(), &mut allowed_origins);
         let compat = compat(&root.table("compat"), demo.is_some(), &platforms);
         root.finish();
-        let warnings = platforms.iter().flat_map(|(platform, account)| {
-            let warnings = account.gateway.warnings().into_iter();
-            warnings.map(move |warning| format!("platforms.{platform}.{warning}"))
-        });
-        let warnings = warnings.collect();
         Some(Self {
             listen: listen?,
             base_path,
             allowed_origins,
             api_key,
             trust_forwarded_for,
+            core_dumps,
             database: path.into(),
             busy_timeout,
             retention,
@@ -306,7 +399,7 @@ impl Config {
             json_logs,
             log_level,
             log_platform_calls,
-            warnings,
+            warnings: Vec::new(),
         })
     }
 
@@ -357,8 +450,7 @@ fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
         return Ok(None);
     };
     Ok(Some(format!(
-        "{} {problem}; run `chmod 600` on it, unless that is intended",
-        path.display()
+        "{problem}; run `chmod 600` on it, unless that is intended"
     )))
 }
 
@@ -366,6 +458,13 @@ fn permissions(path: &Path) -> Result<Option<String>, &'static str> {
 #[cfg(not(unix))]
 fn permissions(_: &Path) -> Result<Option<String>, &'static str> {
     Ok(None)
+}
+
+/// The lines of `.env`. The library's errors quote the line, which may contain a secret.
+fn dotenv_lines(path: &Path) -> Result<Vec<(String, String)>, &'static str> {
+    let lines = dotenvy::from_path_iter(path).map_err(|_| "cannot be read")?;
+    let lines = lines.map(|line| line.map_err(|_| "has a line that is not KEY=value"));
+    lines.collect()
 }
 
 /// Sets the value of an environment variable in the tree.
@@ -396,13 +495,13 @@ fn overlay(table: &mut Map<String, Value>, keys: &[String], value: &str) {
 }
 
 fn api_key(server: &Settings<'_>) -> SecretString {
-    let text = server.text("api_key");
-    if !text.is_empty()
-        && let Some(reason) = crate::api_key::weakness(&text)
+    let key = server.secret("api_key");
+    if !key.expose_secret().is_empty()
+        && let Some(reason) = crate::api_key::weakness(key.expose_secret())
     {
         server.mistake("api_key", reason);
     }
-    text.into()
+    key
 }
 
 /// Reads `base_path`: segments of letters, digits and `-._~`, each after a slash.
@@ -578,6 +677,10 @@ fn demo(
     if !enabled {
         return None;
     }
+    table.warning(
+        "enabled",
+        "is on: the demo page may charge, refund and delete without the merchant's API key",
+    );
     if listen.is_some_and(|address| !address.ip().is_loopback()) {
         table.mistake(
             "enabled",
@@ -778,6 +881,228 @@ mod tests {
                 error.contains("cardseal.toml: can be written by every user"),
                 "{error}"
             );
+        }
+    }
+
+    /// An account on every platform, with all secrets.
+    fn every_platform() -> Value {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/greenpay.json")).unwrap();
+        let sealing: Value = serde_json::from_str(include_str!("../../tests/vectors/sealing.json")).unwrap();
+        let webhook = "k3-Wq9_zR7pLx2VbN8tY";
+        serde_json::json!({
+            "server": { "api_key": "5f3a9c1e7b2d4068af91c3e5d7b80246" },
+            "platforms": {
+                "greenpay": {
+                    "secret": "s", "merchant_id": "m", "public_key": find_key(&vectors).unwrap(),
+                    "webhook_path_secret": webhook, "terminals": [{ "terminal": "a", "currency": "CRC" }],
+                },
+                "gp_api": { "app_id": "a", "app_key": "k", "webhook_path_secret": webhook },
+                "online_payments": {
+                    "merchant_id": "m", "api_key_id": "a", "secret_api_key": "s", "webhook_path_secret": webhook,
+                    "return_url": "https://shop.example/return", "webhook_keys": [{ "id": "w", "secret": "s" }],
+                },
+                "worldline_acquiring": {
+                    "client_id": "c", "client_secret": "s", "acquirer_id": "1", "merchant_id": "2",
+                    "sealing": true,
+                    "sealing_keys": [{ "kid": sealing["key"]["kid"], "jwk": sealing["key"]["jwk"].to_string() },
+                        { "kid": "b", "pem": sealing["key"]["pkcs8_pem"] }],
+                },
+                "ccbill": {
+                    "client_accnum": 900_000, "client_subacc": 0,
+                    "frontend_application_id": "f", "frontend_secret": "s",
+                    "backend_application_id": "b", "backend_secret": "s",
+                },
+            },
+        })
+    }
+
+    /// The places of all texts in a tree, as a JSON pointer to the table and the key in it.
+    fn texts(value: &Value, place: &str, found: &mut Vec<(String, String)>) {
+        let inner: Vec<(String, &Value)> = match value {
+            Value::Object(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| (i.to_string(), item))
+                .collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        };
+        for (key, value) in inner {
+            if value.is_string() {
+                found.push((place.to_owned(), key));
+            } else {
+                texts(value, &format!("{place}/{key}"), found);
+            }
+        }
+    }
+
+    fn examine_tree(tree: &Value) -> Examined {
+        Config::examine_parts(&toml::to_string(tree).unwrap(), &BTreeMap::new())
+    }
+
+    #[test]
+    fn every_secret_can_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = every_platform();
+        let whole = examine_tree(&tree);
+        assert!(whole.config.is_ok(), "{:?}", whole.config.err());
+        let mut places = Vec::new();
+        texts(&tree, "", &mut places);
+        let mut secrets = Vec::new();
+        for (table, key) in places {
+            let put = |content: Option<&[u8]>, both: bool| {
+                let path = folder.path().join("secret");
+                let _ = std::fs::remove_file(&path);
+                if let Some(content) = content {
+                    std::fs::write(&path, content).unwrap();
+                }
+                let mut tree = tree.clone();
+                let entries = tree.pointer_mut(&table).unwrap().as_object_mut().unwrap();
+                if !both {
+                    entries.remove(&key);
+                }
+                entries.insert(format!("{key}_file"), path.to_str().unwrap().into());
+                (examine_tree(&tree), path)
+            };
+            let text = tree.pointer(&table).unwrap()[&key].as_str().unwrap();
+            let line = format!("{text}\r\n");
+            let (read, _) = put(Some(line.as_bytes()), false);
+            let is_secret = read.config.is_ok();
+            let named =
+                key.contains("secret") || key.ends_with("_key") || matches!(key.as_str(), "pem" | "jwk");
+            assert_eq!(
+                is_secret,
+                named && key != "public_key",
+                "{table}/{key}: {:?}",
+                read.config.err()
+            );
+            if !is_secret {
+                continue;
+            }
+            let mut name = String::new();
+            for part in table.split('/').skip(1) {
+                name += &match part.parse::<usize>() {
+                    Ok(index) => format!("[{index}]"),
+                    Err(_) if name.is_empty() => part.to_owned(),
+                    Err(_) => format!(".{part}"),
+                };
+            }
+            let name = format!("{name}.{key}");
+            let wrong: [(Option<&[u8]>, bool, String); 6] = [
+                (
+                    None,
+                    false,
+                    format!("{name}_file: names a file that does not exist"),
+                ),
+                (Some(b""), false, format!("{name}_file: names an empty file")),
+                (Some(b" \n\n"), false, format!("{name}_file: names an empty file")),
+                (
+                    Some(b"hunter2\xff"),
+                    false,
+                    format!("{name}_file: names a file that is not text"),
+                ),
+                (
+                    Some(b"from hunter2"),
+                    false,
+                    format!("{name}_file: names a file that has the text of the example"),
+                ),
+                (
+                    Some(b"hunter2"),
+                    true,
+                    format!("{name}: is given twice, as `{key}` and as `{key}_file`"),
+                ),
+            ];
+            for (content, both, message) in wrong {
+                let error = put(content, both).0.config.err().unwrap().to_string();
+                assert!(error.contains(&message), "{message} is not in\n{error}");
+                assert!(!error.contains("hunter2"), "{error}");
+                // A secret in a table of several may be named by its table as well.
+                assert!(error.contains(" 1 mistake(s)") || name.contains('['), "{error}");
+            }
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                for (mode, warnings, mistakes) in [(0o600, 0, 0), (0o440, 0, 0), (0o644, 1, 0), (0o606, 0, 1)]
+                {
+                    let (_, path) = put(Some(line.as_bytes()), false);
+                    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+                    let mut tree = tree.clone();
+                    let entries = tree.pointer_mut(&table).unwrap().as_object_mut().unwrap();
+                    entries.remove(&key);
+                    entries.insert(format!("{key}_file"), path.to_str().unwrap().into());
+                    let read = examine_tree(&tree);
+                    let wanted = format!("{name}_file");
+                    let about = read.warnings.iter().filter(|warning| warning.key == wanted);
+                    assert_eq!(about.count(), warnings, "{name} {mode:o}: {:?}", read.warnings);
+                    let error = read
+                        .config
+                        .err()
+                        .map(|error| error.to_string())
+                        .unwrap_or_default();
+                    let refused = error.contains(&format!("{wanted}: names a file that every user"));
+                    assert_eq!(usize::from(refused), mistakes, "{name} {mode:o}: {error}");
+                }
+            }
+            secrets.push(name);
+        }
+        for name in [
+            "server.api_key",
+            "platforms.greenpay.secret",
+            "platforms.greenpay.webhook_path_secret",
+            "platforms.gp_api.app_key",
+            "platforms.online_payments.secret_api_key",
+            "platforms.online_payments.webhook_keys[0].secret",
+            "platforms.worldline_acquiring.client_secret",
+            "platforms.worldline_acquiring.sealing_keys[0].jwk",
+            "platforms.worldline_acquiring.sealing_keys[1].pem",
+            "platforms.ccbill.frontend_secret",
+            "platforms.ccbill.backend_secret",
+        ] {
+            assert!(
+                secrets.iter().any(|secret| secret == name),
+                "{name} is not in {secrets:?}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_is_read_from_files_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tree = every_platform();
+        let server = tree["server"].as_object_mut().unwrap();
+        server.remove("api_key");
+        server.insert("api_key_file".into(), folder.path().to_str().unwrap().into());
+        let error = examine_tree(&tree).config.err().unwrap().to_string();
+        assert!(
+            error.contains("server.api_key_file: names something that is not a file"),
+            "{error}"
+        );
+        let large = folder.path().join("large");
+        std::fs::write(&large, vec![b'a'; 70_000]).unwrap();
+        tree["server"]["api_key_file"] = large.to_str().unwrap().into();
+        let error = examine_tree(&tree).config.err().unwrap().to_string();
+        assert!(
+            error.contains("server.api_key_file: names a file that is too large"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn plain_http_that_leaves_the_machine_is_a_warning() {
+        for (listen, proxy, warnings) in [
+            ("127.0.0.1:1", false, 0),
+            ("[::1]:1", false, 0),
+            ("0.0.0.0:1", false, 1),
+            ("192.0.2.1:1", false, 1),
+            ("0.0.0.0:1", true, 0),
+        ] {
+            let mut tree = every_platform();
+            tree["server"]["listen"] = listen.into();
+            tree["server"]["trust_forwarded_for"] = proxy.into();
+            let found = examine_tree(&tree).warnings;
+            let about = found.iter().filter(|warning| warning.key == "server.listen");
+            assert_eq!(about.count(), warnings, "{listen} {proxy}: {found:?}");
         }
     }
 

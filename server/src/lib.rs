@@ -21,6 +21,7 @@ pub mod logging;
 pub mod payload;
 mod payments;
 mod persist;
+pub mod process;
 mod reason;
 mod serve;
 mod sessions;
@@ -130,19 +131,6 @@ impl Shared {
             for (platform, account) in config.platforms() {
                 account.gateway.log_calls(logging::platform_calls(platform.id()));
             }
-        }
-        for (platform, account) in config.platforms() {
-            if account.gateway.capabilities().handles_clear_cards {
-                tracing::warn!(
-                    platform = platform.id(),
-                    "sealing is on: cards pass through this server in clear; it is in full PCI DSS scope (SAQ D)"
-                );
-            }
-        }
-        if config.demo.is_some() {
-            tracing::warn!(
-                "DEMO MODE: the demo page may charge, refund and delete without the merchant's API key"
-            );
         }
         let app = Arc::new(Self {
             access: Access::new(&config),

@@ -493,6 +493,8 @@ fn help_lists_every_option_and_a_wrong_argument_shows_it() {
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     for option in [
         "--config FILE",
+        "check",
+        "--json",
         "--compact",
         "--generate-api-key",
         "--openapi",

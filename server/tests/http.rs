@@ -21,6 +21,7 @@ mod limits;
 mod messages;
 mod notifications;
 mod online_payments;
+mod operations;
 mod payments;
 mod reconcile;
 mod retention;

@@ -104,6 +104,12 @@ async fn no_card_and_no_secret_is_written_anywhere() {
     }
 }
 
+/// A configuration whose process lets tests read its memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn readable_memory(config: &str) -> String {
+    config.replacen("[server]\n", "[server]\ncore_dumps = true\n", 1)
+}
+
 /// Every readable page of a process that it can write to.
 #[cfg(target_os = "linux")]
 pub(crate) fn memory(process: u32) -> Vec<Vec<u8>> {
@@ -138,11 +144,8 @@ async fn no_card_is_in_the_memory_of_the_program() {
     let sandbox = sandbox().await;
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cardseal.toml");
-    std::fs::write(
-        &config,
-        config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", ""),
-    )
-    .unwrap();
+    let text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", "");
+    std::fs::write(&config, readable_memory(&text)).unwrap();
     let program = Program::start(&config);
     let url = program.url.clone();
     let key = cardseal::greenpay::GreenPay::new(

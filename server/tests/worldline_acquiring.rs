@@ -589,7 +589,7 @@ async fn a_sealed_card_is_written_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_opened_card_stays_in_the_memory_of_the_program() {
     use crate::crash::{Program, call};
-    use crate::secrets::memory;
+    use crate::secrets::{memory, readable_memory};
     use crate::shop::{API_KEY, client, config_text, sandbox};
 
     let sandbox = sandbox().await;
@@ -608,7 +608,7 @@ async fn no_opened_card_stays_in_the_memory_of_the_program() {
         key["kid"], key["jwk"]
     );
     let text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", &lines);
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, readable_memory(&text)).unwrap();
     let program = Program::start(&config);
     let url = program.url.clone();
     let client = client();

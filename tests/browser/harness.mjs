@@ -120,7 +120,8 @@ export async function startServer({
   writeFileSync(
     config,
     toml({
-      server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey },
+      // Tests read the server's memory.
+      server: { listen: `127.0.0.1:${port}`, allowed_origins: origins, api_key: apiKey, core_dumps: true },
       database: { path: path.join(folder, 'cardseal.sqlite') },
       // Tests try more cards in a minute than any customer does.
       limits: {

@@ -111,7 +111,14 @@ fn configuration(settings: &Settings<'_>, base: Option<&str>) -> Option<Configur
 }
 
 fn return_url(settings: &Settings<'_>) -> Option<String> {
-    let url = settings.optional("return_url")?;
+    let Some(url) = settings.optional("return_url") else {
+        settings.warning(
+            "return_url",
+            "is missing: no payment asks for 3-D Secure, and the customer comes back from the platform's page only \
+             where the session names a return_url",
+        );
+        return None;
+    };
     if settings.base_url("return_url").is_none() || url.len() > 200 {
         settings.mistake("return_url", "must be an address of at most 200 characters");
     }
