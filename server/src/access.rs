@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -25,7 +25,7 @@ pub struct Access {
     origins: Vec<String>,
     demo: bool,
     trust_forwarded_for: bool,
-    limiter: Keyed,
+    limiter: Arc<Keyed>,
     unreadable_forwarded_for: Once,
 }
 
@@ -38,9 +38,18 @@ impl Access {
             origins: config.allowed_origins.clone(),
             demo: config.demo.is_some(),
             trust_forwarded_for: config.trust_forwarded_for,
-            limiter: Keyed::new(quota(&config.limits)),
+            limiter: Arc::new(Keyed::new(quota(&config.limits))),
             unreadable_forwarded_for: Once::new(),
         }
+    }
+
+    /// The same with another configuration. Callers are counted on, unless the limit changed.
+    pub(crate) fn with_config(&self, config: &Config) -> Self {
+        let mut access = Self::new(config);
+        if self.limiter.quota() == quota(&config.limits) {
+            access.limiter = Arc::clone(&self.limiter);
+        }
+        access
     }
 
     /// Whether pages of this origin may call.

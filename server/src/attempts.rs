@@ -34,6 +34,7 @@ pub(crate) struct Keyed {
     limiter: RateLimiter<u64, Rates, DefaultClock>,
     hasher: RandomState,
     most: usize,
+    quota: Quota,
 }
 
 impl Keyed {
@@ -53,7 +54,12 @@ impl Keyed {
             limiter: RateLimiter::new(quota, rates, DefaultClock::default()),
             hasher: RandomState::new(),
             most,
+            quota,
         }
+    }
+
+    pub(crate) const fn quota(&self) -> Quota {
+        self.quota
     }
 
     /// Counts a call. If it exceeds the limit, the error is the number of seconds to wait.

@@ -15,6 +15,7 @@ use cardseal_gateways::transport::Timeouts;
 use cardseal_gateways::{Gateway, Settings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
@@ -64,6 +65,8 @@ pub struct Config {
     pub log_level: &'static str,
     /// Whether calls to platforms are logged, by gateways that can do so.
     pub log_platform_calls: bool,
+    /// A digest of `[database]`, to see whether it changed.
+    database_digest: [u8; 32],
     /// Problems that do not prevent the start. They are logged.
     pub warnings: Vec<String>,
 }
@@ -82,7 +85,7 @@ pub struct Retention {
 }
 
 /// Limits on requests, attempts and sessions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest request body.
     pub body_bytes: usize,
@@ -121,7 +124,7 @@ pub struct Compat {
 }
 
 /// The demo page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demo {
     /// The folder with the page's files.
     pub www: PathBuf,
@@ -183,7 +186,7 @@ impl Examined {
     }
 
     /// The configuration with its warnings.
-    fn into_config(self) -> Result<Config, ConfigError> {
+    pub(crate) fn into_config(self) -> Result<Config, ConfigError> {
         let mut config = self.config?;
         let warnings = self.warnings.into_iter();
         config.warnings = warnings
@@ -299,7 +302,8 @@ impl Config {
                 overlay(&mut tree, &keys, value);
             }
         }
-        let config = Self::read(&Settings::root(&tree, &found));
+        let database = tree.get("database").map(Value::to_string).unwrap_or_default();
+        let config = Self::read(&Settings::root(&tree, &found), Sha256::digest(database).into());
         let warnings = found.warnings().clone();
         match config {
             Some(config) if found.borrow().is_empty() => Examined {
@@ -310,7 +314,7 @@ impl Config {
         }
     }
 
-    fn read(root: &Settings<'_>) -> Option<Self> {
+    fn read(root: &Settings<'_>, database_digest: [u8; 32]) -> Option<Self> {
         let server = root.table("server");
         let listen_text = server
             .optional("listen")
@@ -399,6 +403,7 @@ impl Config {
             json_logs,
             log_level,
             log_platform_calls,
+            database_digest,
             warnings: Vec::new(),
         })
     }
@@ -410,6 +415,35 @@ impl Config {
         platforms
             .map(|(platform, account)| (*platform, account))
             .collect()
+    }
+
+    /// Keeps what cannot change while the server runs as it is in the running configuration. Returns the settings whose
+    /// new values wait for a restart.
+    pub(crate) fn keep(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        macro_rules! keep {
+            ($($name:literal: $field:ident),* $(,)?) => {$(
+                if self.$field != running.$field {
+                    kept.push($name);
+                    self.$field.clone_from(&running.$field);
+                }
+            )*};
+        }
+        keep! {
+            "server.listen": listen,
+            "server.trust_forwarded_for": trust_forwarded_for,
+            "server.core_dumps": core_dumps,
+            "connections": connections,
+            "demo": demo,
+            "log.format": json_logs,
+        }
+        if self.database_digest != running.database_digest {
+            kept.push("database");
+        }
+        self.database_digest = running.database_digest;
+        self.database.clone_from(&running.database);
+        self.busy_timeout = running.busy_timeout;
+        kept
     }
 
     /// Allows the demo page's origin, at the address that the server is bound to. Each of its two names is a parent of

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 const FEW: usize = 128;
 
 /// Bounds on connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Open connections.
     pub max: usize,

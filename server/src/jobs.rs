@@ -6,7 +6,7 @@ mod upkeep;
 
 use crate::App;
 
-/// Starts all jobs. They end with the application.
+/// Starts all jobs. They end with the application, or when another configuration takes over.
 pub(crate) fn start(app: &App) {
     reconcile::start(app);
     retention::start(app);

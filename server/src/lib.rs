@@ -23,6 +23,7 @@ mod payments;
 mod persist;
 pub mod process;
 mod reason;
+mod reload;
 mod serve;
 mod sessions;
 pub mod store;
@@ -51,37 +52,41 @@ use crate::payments::{Joins, Lookups};
 use crate::store::{Store, StoreError};
 
 pub use api::{openapi, router};
-pub use serve::{listen, serve};
+pub use reload::reload_on_hangup;
+pub use serve::{Live, listen, serve, serve_live};
 
 /// The state of the application.
 pub type App = Arc<Shared>;
 
-/// What every request shares.
+/// What every request shares. A reload of the configuration makes another one, for the requests that come after it: what
+/// is in an `Arc` here, or is one itself, goes on in it.
 pub struct Shared {
     /// The configuration.
     pub config: Config,
     /// Checks who may call, and how often.
     pub access: Access,
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The HTTP client of each platform, and how its last call ended.
     transports: BTreeMap<Platform, (Transport, Arc<Reach>)>,
     /// The time.
     pub clock: Clock,
     /// How often each limit took effect.
-    pub bounds: Bounds,
+    pub bounds: Arc<Bounds>,
     /// Limits the calls in flight at each platform.
-    gates: Gates,
+    gates: Arc<Gates>,
     /// Limits how many cards are tried.
-    attempts: Attempts,
+    attempts: Arc<Attempts>,
     /// Work that goes on if its caller hangs up.
     tasks: TaskTracker,
     /// Cancelled when the server is told to stop. Lookups move no money and end at once.
     stopping: CancellationToken,
+    /// Cancelled when the server stops, and when another configuration takes over: its jobs go on then.
+    jobs: CancellationToken,
     /// Callers that wait for the same request of another.
     joins: Arc<Joins>,
     /// Lookups of unknown payments that are in progress.
-    lookups: Lookups,
+    lookups: Arc<Lookups>,
 }
 
 /// Why the server does not start.
@@ -127,26 +132,69 @@ impl Shared {
                 "the last process ended during payments; their outcome is unknown until the platform is asked"
             );
         }
-        if config.log_platform_calls {
-            for (platform, account) in config.platforms() {
+        let stopping = CancellationToken::new();
+        let app = Arc::new(Self {
+            access: Access::new(&config),
+            transports: transports(&config, None)?,
+            store: Arc::new(store),
+            clock,
+            bounds: Arc::default(),
+            attempts: Arc::new(Attempts::new(&config.limits)),
+            gates: Arc::new(Gates::new(config.platforms.keys().copied(), config.calls)),
+            tasks: TaskTracker::new(),
+            jobs: stopping.child_token(),
+            stopping,
+            joins: Arc::default(),
+            lookups: Arc::default(),
+            config,
+        });
+        app.begin();
+        Ok(app)
+    }
+
+    fn begin(self: &Arc<Self>) {
+        if self.config.log_platform_calls {
+            for (platform, account) in self.config.platforms() {
                 account.gateway.log_calls(logging::platform_calls(platform.id()));
             }
         }
+        jobs::start(self);
+    }
+
+    /// The same server with another configuration, which takes over its jobs. Requests that hold this one finish with it.
+    /// Limits that did not change go on counting.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up. Nothing has changed then.
+    pub(crate) fn with_config(self: &Arc<Self>, config: Config) -> Result<App, Unusable> {
+        let same_limits = config.limits == self.config.limits;
+        let same_gates =
+            config.calls == self.config.calls && config.platforms.keys().eq(self.config.platforms.keys());
         let app = Arc::new(Self {
-            access: Access::new(&config),
-            transports: transports(&config)?,
-            store,
-            clock,
-            bounds: Bounds::default(),
-            attempts: Attempts::new(&config.limits),
-            gates: Gates::new(config.platforms.keys().copied(), config.calls),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            joins: Arc::default(),
-            lookups: Lookups::default(),
+            access: self.access.with_config(&config),
+            transports: transports(&config, Some(self))?,
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            bounds: Arc::clone(&self.bounds),
+            attempts: if same_limits {
+                Arc::clone(&self.attempts)
+            } else {
+                Arc::new(Attempts::new(&config.limits))
+            },
+            gates: if same_gates {
+                Arc::clone(&self.gates)
+            } else {
+                Arc::new(Gates::new(config.platforms.keys().copied(), config.calls))
+            },
+            tasks: self.tasks.clone(),
+            jobs: self.stopping.child_token(),
+            stopping: self.stopping.clone(),
+            joins: Arc::clone(&self.joins),
+            lookups: Arc::clone(&self.lookups),
             config,
         });
-        jobs::start(&app);
+        self.jobs.cancel();
+        app.begin();
         Ok(app)
     }
 
@@ -233,12 +281,25 @@ impl Shared {
     }
 }
 
-/// One shared client, with a record for each platform of how its last call ended.
-fn transports(config: &Config) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
-    let shared = Transport::new(config.timeouts)?;
+/// One shared client, with a record for each platform of how its last call ended. What did not change since the
+/// configuration before is kept, with its open connections.
+fn transports(
+    config: &Config,
+    before: Option<&Shared>,
+) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
+    let known = before.filter(|before| before.config.timeouts == config.timeouts);
+    let known = known.map(|before| &before.transports);
+    let shared = match known.and_then(|known| known.values().next()) {
+        Some((transport, _)) => transport.clone(),
+        None => Transport::new(config.timeouts)?,
+    };
     let reporting = |id: &Platform| {
-        let reach = Arc::new(Reach::of(id.id()));
-        (*id, (shared.reporting(&reach), reach))
+        let kept = known.and_then(|known| known.get(id)).cloned();
+        let entry = kept.unwrap_or_else(|| {
+            let reach = Arc::new(Reach::of(id.id()));
+            (shared.reporting(&reach), reach)
+        });
+        (*id, entry)
     };
     Ok(config.platforms.keys().map(reporting).collect())
 }

@@ -16,6 +16,9 @@ use cardseal::redact::line;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::Config;
 use crate::error::{ApiError, Code};
@@ -35,39 +38,57 @@ const WRITTEN_AT_ONCE: usize = 64 * 1024;
 /// Counts the lines that were dropped.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
+/// Changes the level of the log while the server runs.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
+fn level(word: &str) -> LevelFilter {
+    match word {
+        "error" => LevelFilter::ERROR,
+        "warn" => LevelFilter::WARN,
+        "debug" => LevelFilter::DEBUG,
+        _ => LevelFilter::INFO,
+    }
+}
+
+/// Logs from now on what this level has.
+pub(crate) fn set_level(word: &str) {
+    if let Some(handle) = LEVEL.get() {
+        // It can only fail without a log.
+        let _ = handle.reload(level(word));
+    }
+}
+
 /// Sends logs to standard error until the guard is dropped, which writes the last lines.
 ///
 /// A thread of its own writes them: no request waits for whoever reads the log. A process that is killed may lose the
 /// lines of its last moments.
 pub fn start(config: &Config) -> WorkerGuard {
-    let level = match config.log_level {
-        "error" => LevelFilter::ERROR,
-        "warn" => LevelFilter::WARN,
-        "debug" => LevelFilter::DEBUG,
-        _ => LevelFilter::INFO,
-    };
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES)
         .lossy(true)
         .thread_name("log")
         .finish(BufWriter::with_capacity(WRITTEN_AT_ONCE, std::io::stderr()));
     let _ = DROPPED.set(writer.error_counter());
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let (filter, handle) = reload::Layer::new(level(config.log_level));
+    let lines = tracing_subscriber::fmt::layer()
         // Otherwise an event that cannot be written is reported on standard error by a macro that panics if that
         // fails as well: a full disk under the log would end the task that logs.
         .log_internal_errors(false)
         .with_writer(writer);
-    // A second start, as in tests, keeps the first one.
-    let _ = if config.json_logs {
-        builder
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .try_init()
+    let lines = if config.json_logs {
+        lines.json().flatten_event(true).with_span_list(false).boxed()
     } else {
-        builder.with_ansi(false).try_init()
+        lines.with_ansi(false).boxed()
     };
+    // A second start, as in tests, keeps the first one.
+    if tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .is_ok()
+    {
+        let _ = LEVEL.set(handle);
+    }
     guard
 }
 

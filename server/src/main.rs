@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cardseal_server::config::{Config, Examined, Mistake};
+#[cfg(unix)]
+use cardseal_server::reload_on_hangup;
 use cardseal_server::store::Store;
-use cardseal_server::{Shared, api_key, listen, logging, process, serve};
+use cardseal_server::{Live, Shared, api_key, listen, logging, process, serve_live};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -67,9 +69,15 @@ async fn start(file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(config.listen)?;
     let address = listener.local_addr()?;
     config.open_demo_origins(address);
-    let app = Shared::start(config).await?;
+    #[cfg(unix)]
+    let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let live = Live::new(Shared::start(config).await?);
     ready(address);
-    serve(&app, listener, told_to_stop()).await;
+    #[cfg(unix)]
+    let reloads = reload_on_hangup(hangups, &live, file.map(Path::to_owned), address);
+    #[cfg(not(unix))]
+    let reloads = std::future::pending();
+    serve_live(&live, listener, told_to_stop(), reloads).await;
     Ok(())
 }
 

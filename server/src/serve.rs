@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use tower::ServiceExt;
 use crate::App;
 use crate::access::bucket;
 use crate::api::router;
-use crate::bounds::{Bound, REPORT_EVERY};
+use crate::bounds::{Bound, Bounds, REPORT_EVERY};
 use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
 use crate::logging;
 
@@ -63,12 +63,59 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// The configuration in use, with its routes. Each request takes what is there when it begins.
+pub struct Live(RwLock<(App, Router)>);
+
+impl Live {
+    /// What a server starts with.
+    #[must_use]
+    pub fn new(app: App) -> Arc<Self> {
+        let router = router(&app);
+        Arc::new(Self(RwLock::new((app, router))))
+    }
+
+    /// The application for what begins now.
+    #[must_use]
+    pub fn app(&self) -> App {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn router(&self) -> Router {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Another one from now on.
+    pub(crate) fn replace(&self, app: App) {
+        let router = router(&app);
+        let before = {
+            let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *live, (app, router))
+        };
+        // Outside the lock: it may be the last one that holds it.
+        drop(before);
+    }
+}
+
 /// Serves until `stop` completes and operations that move money have finished.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let limits = adapt(app);
+    let live = Live::new(Arc::clone(app));
+    serve_live(&live, listener, stop, std::future::pending()).await;
+}
+
+/// The same, beside a future that may put another configuration in place until the server stops.
+pub async fn serve_live(
+    live: &Arc<Live>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+    reloads: impl Future<Output = ()>,
+) {
+    let (limits, bounds) = {
+        let app = live.app();
+        (adapt(&app), Arc::clone(&app.bounds))
+    };
     let server = Arc::new(Server {
-        app: Arc::clone(app),
-        router: router(app),
+        live: Arc::clone(live),
+        bounds,
         connections: Connections::new(limits),
         stopping: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -76,9 +123,11 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let tasks = TaskTracker::new();
     tokio::select! {
         () = accept(&server, &listener, &tasks) => {}
-        () = report(app) => {}
+        () = report(&server.bounds) => {}
+        () = reloads => {}
         () = stop => {}
     }
+    let app = live.app();
     tracing::info!(connections = tasks.len(), "stopping");
     drop(listener);
     // Calls that wait for a slot have sent nothing.
@@ -104,8 +153,8 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
 
 /// What every connection shares.
 struct Server {
-    app: App,
-    router: Router,
+    live: Arc<Live>,
+    bounds: Arc<Bounds>,
     connections: Arc<Connections>,
     stopping: CancellationToken,
     cut: CancellationToken,
@@ -151,17 +200,17 @@ const fn open_files() -> Option<u64> {
     None
 }
 
-async fn report(app: &App) {
+async fn report(bounds: &Bounds) {
     let mut dropped = 0;
     loop {
         sleep(REPORT_EVERY).await;
-        app.bounds.report();
+        bounds.report();
         dropped = logging::report_dropped(dropped);
     }
 }
 
 async fn accept(server: &Arc<Server>, listener: &TcpListener, tasks: &TaskTracker) {
-    let (connections, bounds) = (&server.connections, &server.app.bounds);
+    let (connections, bounds) = (&server.connections, &server.bounds);
     loop {
         if !connections.has_room() {
             bounds.acted(Bound::ConnectionsFull);
@@ -335,7 +384,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
         End::TimedOut(Phase::Sending) => Bound::ResponseTimeout,
         End::TimedOut(Phase::Idle | Phase::Body | Phase::Working) => Bound::IdleTimeout,
     };
-    server.app.bounds.acted(acted);
+    server.bounds.acted(acted);
 }
 
 /// A connection's socket. It notes when bytes arrive, and whether all that was written has been sent.
@@ -425,7 +474,7 @@ impl Service<hyper::Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let router = self.server.router.clone();
+        let router = self.server.live.router();
         Box::pin(handle(router, Arc::clone(&self.slot), self.peer, request))
     }
 }

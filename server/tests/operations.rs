@@ -195,3 +195,191 @@ async fn only_a_setting_lets_the_process_be_dumped() {
     let (_, user) = core(&crate::secrets::readable_memory(&text));
     assert_eq!(user, own);
 }
+
+/// Waits until the log has so many lines with a text.
+#[cfg(target_os = "linux")]
+async fn logged(log: &Path, text: &str, times: usize) -> String {
+    let began = std::time::Instant::now();
+    loop {
+        let lines = std::fs::read_to_string(log).unwrap();
+        if lines.matches(text).count() >= times {
+            return lines;
+        }
+        assert!(began.elapsed().as_secs() < 60, "{text} is not in\n{lines}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn hang_up(program: &Program) {
+    let kill = Command::new("/bin/sh")
+        .args(["-c", &format!("kill -HUP {}", program.id())])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+const IN_PLACE: &str = "the configuration is in place";
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_reloads_the_configuration_and_a_faulty_one_changes_nothing() {
+    use crate::shop::{API_KEY, ORIGIN, client};
+    const NEW_KEY: &str = "71f0c2d94b6e8a35f2d7906b1c4e8a53";
+    const NEW_ORIGIN: &str = "https://other.example";
+    let folder = tempfile::tempdir().unwrap();
+    let (config, log) = (folder.path().join("cardseal.toml"), folder.path().join("log"));
+    let sandbox = sandbox().await;
+    let database = folder.path().join("x.sqlite");
+    let first = config_text(&sandbox, &database, "127.0.0.1:0", "[log]\nlevel = \"error\"\n");
+    write(&config, &first);
+    let program = Program::start_logging(&config, std::fs::File::create(&log).unwrap());
+    let client = client();
+    let list = async |key: &str| {
+        let url = format!("{}/v1/tokens", program.url);
+        client
+            .get(url)
+            .bearer_auth(key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    let session = async |origin: &str| {
+        let request = client
+            .post(format!("{}/v1/sessions", program.url))
+            .header("origin", origin);
+        request.json(&json!({})).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((list(API_KEY).await, list(NEW_KEY).await), (200, 401));
+    assert_eq!((session(ORIGIN).await, session(NEW_ORIGIN).await), (201, 403));
+
+    // What can change does, at once and for keep-alive connections too; the rest is named and stays.
+    let changed = first
+        .replace(API_KEY, NEW_KEY)
+        .replace(ORIGIN, NEW_ORIGIN)
+        .replace("127.0.0.1:0", "127.0.0.1:9")
+        .replace("x.sqlite", "y.sqlite")
+        .replace("level = \"error\"", "level = \"info\"")
+        + "[limits]\nbody_bytes = 1024\n[connections]\nmax = 17\n";
+    write(&config, &changed);
+    hang_up(&program);
+    let lines = logged(&log, IN_PLACE, 1).await;
+    for setting in ["server.listen", "database", "connections"] {
+        let line = lines
+            .lines()
+            .find(|line| line.contains(&format!("setting=\"{setting}\"")));
+        assert!(
+            line.is_some_and(|line| line.contains("needs a restart")),
+            "{setting} is not in\n{lines}"
+        );
+    }
+    assert!(!lines.contains("request served"), "{lines}");
+    assert_eq!((list(API_KEY).await, list(NEW_KEY).await), (401, 200));
+    assert_eq!((session(ORIGIN).await, session(NEW_ORIGIN).await), (403, 201));
+    assert!(!folder.path().join("y.sqlite").exists());
+    let long = json!({ "customer": "c".repeat(2000) });
+    let request = client
+        .post(format!("{}/v1/sessions", program.url))
+        .bearer_auth(NEW_KEY);
+    assert_eq!(request.json(&long).send().await.unwrap().status().as_u16(), 413);
+    logged(&log, "request served", 1).await;
+
+    // All mistakes are named, no value is, and nothing changes.
+    let faulty = changed
+        .replace(NEW_KEY, "hunter2")
+        .replace(NEW_ORIGIN, "hunter2/path");
+    write(&config, &faulty);
+    hang_up(&program);
+    let lines = logged(&log, "the server goes on with the one before", 1).await;
+    for setting in ["server.api_key", "server.allowed_origins"] {
+        assert!(
+            lines.contains(&format!("setting=\"{setting}\"")),
+            "{setting} is not in\n{lines}"
+        );
+    }
+    assert!(!lines.contains("hunter2"), "{lines}");
+    assert_eq!((list(NEW_KEY).await, session(NEW_ORIGIN).await), (200, 201));
+
+    write(&config, &first);
+    hang_up(&program);
+    let began = std::time::Instant::now();
+    while list(API_KEY).await != 200 {
+        assert!(began.elapsed().as_secs() < 60);
+    }
+    assert_eq!(
+        tokio::task::spawn_blocking(move || program.terminate())
+            .await
+            .unwrap(),
+        Some(0)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_under_way_finishes_with_the_configuration_that_it_began_with() {
+    use crate::crash::call;
+    use crate::shop::{APPROVED, client, seal};
+    use cardseal_sandbox::faults::{Fault, Kind};
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (config, log) = (folder.path().join("cardseal.toml"), folder.path().join("log"));
+    let text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", "");
+    write(&config, &text);
+    let program = Program::start_logging(&config, std::fs::File::create(&log).unwrap());
+    let (client, url) = (client(), program.url.clone());
+    let (_, session) = call(
+        &client,
+        "POST",
+        format!("{url}/v1/sessions"),
+        Some(&json!({})),
+        None,
+    )
+    .await
+    .unwrap();
+    let info = &sandbox.info().platforms.greenpay;
+    let key = cardseal::greenpay::GreenPay::new(
+        cardseal::crypto::public_key::PublicKey::parse(&info.public_key).unwrap(),
+    );
+    let card = seal(&key, &session, APPROVED);
+    let (status, token) = call(&client, "POST", format!("{url}/v1/tokens"), Some(&card), None)
+        .await
+        .unwrap();
+    assert_eq!(status, 201, "{token}");
+    let pay = |key: &'static str| {
+        let body = json!({ "token": token["id"], "amount": "1.00", "currency": "USD" });
+        let (client, url) = (client.clone(), format!("{url}/v1/payments"));
+        tokio::spawn(async move { call(&client, "POST", url, Some(&body), Some(key)).await.unwrap() })
+    };
+    let mut slow = Fault::new("greenpay", "merchant/tokenPayment", Kind::DelayAfterCommit);
+    slow.ms = 3000;
+    sandbox.inject(slow).unwrap();
+    let first = pay("first");
+    while sandbox.state()["greenpay"]["transactions"]
+        .as_array()
+        .unwrap()
+        .is_empty()
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The platform has moved to where nothing answers.
+    write(
+        &config,
+        &text.replace(info.merchant_url.as_str(), "http://127.0.0.1:9"),
+    );
+    hang_up(&program);
+    logged(&log, IN_PLACE, 1).await;
+    assert!(!first.is_finished());
+    let (_, second) = pay("second").await.unwrap();
+    assert_eq!(second["code"], "platform_unavailable", "{second}");
+    let (status, first) = first.await.unwrap();
+    assert_eq!((status, &first["status"]), (201, &json!("approved")));
+    assert_eq!(
+        sandbox.state()["greenpay"]["transactions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}

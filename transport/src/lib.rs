@@ -111,7 +111,7 @@ impl PartialEq for Proxy {
 impl Eq for Proxy {}
 
 /// How long a call may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// The time limit for connecting. [`Duration::MAX`] means none.
     pub connect: Duration,

@@ -22,7 +22,7 @@ const LOOKUPS_PER_PLATFORM: usize = 16;
 pub(super) fn start(app: &App) {
     for (platform, account) in app.config.platforms() {
         if account.gateway.capabilities().payment_lookup {
-            tokio::spawn(run(Arc::downgrade(app), app.stopping.clone(), platform));
+            tokio::spawn(run(Arc::downgrade(app), app.jobs.clone(), platform));
         }
     }
 }

@@ -21,7 +21,7 @@ const FROM_START_MS: i64 = 24 * 60 * 60_000;
 
 /// Starts the job. It ends with the application.
 pub(super) fn start(app: &App) {
-    let (app, stopping) = (Arc::downgrade(app), app.stopping.clone());
+    let (app, stopping) = (Arc::downgrade(app), app.jobs.clone());
     tokio::spawn(async move {
         let mut sweep = Sweep::default();
         let mut failures = 0_u32;

@@ -20,7 +20,7 @@ pub(super) fn start(app: &App) {
     tokio::spawn(async move {
         let mut failures = 0_u32;
         for round in 0_u32.. {
-            let Some(app) = Weak::upgrade(&app).filter(|app| !app.stopping.is_cancelled()) else {
+            let Some(app) = Weak::upgrade(&app).filter(|app| !app.jobs.is_cancelled()) else {
                 return;
             };
             app.access.forget_idle();
