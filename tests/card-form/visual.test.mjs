@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { TAGS } from '../../pkg/languages/index.js';
 import { launch, startAll, VISA } from '../browser/harness.mjs';
 import { field, openShop, typeCard } from './shop.mjs';
-import { assertPicture, FONT, STEADY } from './snapshots.mjs';
+import { assertPicture, assertText, decoded, differences, FONT, picture, STEADY } from './snapshots.mjs';
 
 let all;
 
@@ -37,6 +37,9 @@ ${FONT}
 body { margin: 0; }
 cardseal-card-form { padding: 16px; --cardseal-font: Rubik; }
 cardseal-card-form .cardseal-mark text { font-family: Rubik; }
+/* What each browser paints in its own way. */
+select, input[type='radio'] { appearance: none; }
+input[type='radio'] { border: 2px solid; border-radius: 50%; }
 </style>
 ${Object.entries(FORMS)
   .map(([id, attributes]) => `<cardseal-card-form id="${id}" ${attributes}></cardseal-card-form>`)
@@ -44,18 +47,22 @@ ${Object.entries(FORMS)
 <script type="module" src="/pkg/card-form.js"></script>
 </html>`;
 
-/** The forms, each in its state. */
-async function staged({ lang, dir, colorScheme, width }) {
-  const address = `/stage-${lang}-${colorScheme}-${width}`;
+let stages = 0;
+
+/** The forms, each in its state, in this test's browser or in another one. */
+async function staged({ lang, dir, colorScheme, width }, browser = all.browser) {
+  const address = `/stage-${++stages}`;
   all.front.pages[address] = stage({ lang, dir });
-  const opened = await all.open({
-    ready: false,
-    url: all.url + address,
-    colorScheme,
-    viewport: { width, height: 800 },
-    reducedMotion: 'reduce',
+  const platform = all.sandbox.of('online_payments');
+  await platform.settings({ co_branded_bins: ['401200'], products: [1, 2, 3, 130] });
+  const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
   });
-  const { page } = opened;
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.goto(all.url + address);
   for (const id of Object.keys(FORMS))
     await page.waitForSelector(`#${id}[data-state="empty"] .cardseal[lang="${lang}"]`);
   const fill = async (form, texts) => {
@@ -72,8 +79,30 @@ async function staged({ lang, dir, colorScheme, width }) {
   await page.evaluate(() => document.getElementById('done').tokenize());
   await page.evaluate(() => document.fonts.ready);
   await page.focus('#customer [data-field="email"] input');
-  return opened;
+  await platform.settings({ co_branded_bins: [], products: [] });
+  const shot = () => page.screenshot({ fullPage: true, animations: 'disabled' });
+  return { page, problems, shot, close: () => context.close() };
 }
+
+/** The colours and letters of every part, once for all parts alike: a browser may smooth letters, but not choose these. */
+const styles = (page) =>
+  page.evaluate(() => {
+    const found = new Map();
+    for (const part of document.querySelectorAll('.cardseal, .cardseal *')) {
+      if (part.getClientRects().length === 0 || part.closest('svg') || part.closest('[data-field="country"] select *'))
+        continue;
+      const style = getComputedStyle(part);
+      const edge = Number.parseFloat(style.borderTopWidth) > 0 ? ` edge ${style.borderTopColor}` : '';
+      const paper = style.backgroundColor === 'rgba(0, 0, 0, 0)' ? '' : ` on ${style.backgroundColor}`;
+      const ring = style.outlineStyle === 'solid' ? ` ring ${style.outlineColor}` : '';
+      const [name = ''] = part.classList;
+      const wrong = part.hasAttribute('aria-invalid') ? ' wrong' : '';
+      const said = `${style.color}${paper}${edge}${ring} ${style.fontSize} ${style.fontWeight}`;
+      const key = `${part.localName}${name && `.${name}`}${wrong}`;
+      found.set(`${key}: ${said}`, true);
+    }
+    return [...found.keys()].sort();
+  });
 
 const LOOKS = {
   light: { lang: 'en', dir: 'ltr', colorScheme: 'light' },
@@ -81,25 +110,95 @@ const LOOKS = {
   rtl: { lang: 'he', dir: 'rtl', colorScheme: 'light' },
 };
 
+const colours = {};
+
 for (const [look, settings] of Object.entries(LOOKS)) {
   for (const [size, width] of Object.entries({ wide: 600, narrow: 320 })) {
     test(`pictures: ${look}, ${size}`, async () => {
-      const platform = all.sandbox.of('online_payments');
-      await platform.settings({ co_branded_bins: ['401200'], products: [1, 2, 3, 130] });
-      const { page, problems, close } = await staged({ ...settings, width });
+      const { page, problems, shot, close } = await staged({ ...settings, width });
       try {
-        assertPicture(`${look}-${size}`, await page.screenshot({ fullPage: true, animations: 'disabled' }));
+        colours[look] = await styles(page);
+        assertPicture(`${look}-${size}`, await shot());
         assert.deepEqual(
           problems.filter((text) => !/favicon|404/.test(text)),
           [],
         );
       } finally {
         await close();
-        await platform.settings({ co_branded_bins: [], products: [] });
       }
     });
   }
 }
+
+test('colours and letters are those that are committed', () => {
+  const { light, dark } = colours;
+  assertText('colours', `# light\n\n${light.join('\n')}\n\n# dark\n\n${dark.join('\n')}\n`);
+});
+
+test('a picture is the same where letters are smoothed in another way, and another one after any change', async () => {
+  const then = picture('light-wide');
+  const seen = async (staging) => {
+    const found = differences(decoded(await staging.shot()), then);
+    return found.join('; ');
+  };
+  const other = await launch(['--force-device-scale-factor=1']);
+  try {
+    const elsewhere = await staged({ ...LOOKS.light, width: 600 }, other);
+    const bytes = await elsewhere.shot();
+    assert.equal(differences(decoded(bytes), then).join(), '');
+    const { data } = decoded(bytes);
+    assert.notDeepEqual(data, then.data, 'letters are smoothed in another way');
+  } finally {
+    await other.close();
+  }
+  const staging = await staged({ ...LOOKS.light, width: 600 });
+  try {
+    const before = (await styles(staging.page)).join('\n');
+    /** One thing is changed, and then it is as it was. */
+    const changed = async (selector, property, value) => {
+      const set = (one) =>
+        staging.page.evaluate(
+          ([where, name, what]) => {
+            for (const part of document.querySelectorAll(where)) part.style.setProperty(name, what, 'important');
+          },
+          [selector, property, one],
+        );
+      await set(value);
+      const result = { picture: await seen(staging), styles: (await styles(staging.page)).join('\n') !== before };
+      await set('');
+      return result;
+    };
+    for (const [selector, property, value] of [
+      ['cardseal-card-form', '--cardseal-gap', '20px'],
+      ['.cardseal-pair', 'column-gap', '20px'],
+      ['.cardseal-hint', 'margin-block-start', '8px'],
+      ['#wrong .cardseal-mark', 'visibility', 'hidden'],
+      ['#done .cardseal-mark', 'display', 'none'],
+      ['#brands .cardseal-brand:last-of-type .cardseal-mark rect', 'fill', '#fff'],
+      ['cardseal-card-form', '--cardseal-border', '#8f969f'],
+      ['cardseal-card-form', '--cardseal-danger', '#c4372f'],
+      ['cardseal-card-form', '--cardseal-danger-background', '#fdf2f0'],
+      ['.cardseal-summary', 'border-width', '0'],
+    ]) {
+      const { picture: found } = await changed(selector, property, value);
+      assert.notEqual(found, '', `${selector} { ${property}: ${value} }`);
+    }
+    // Of what is letters alone, the styles say it.
+    for (const [selector, property, value] of [
+      ['cardseal-card-form', '--cardseal-text', '#33363a'],
+      ['cardseal-card-form', '--cardseal-muted', '#6a7078'],
+      ['cardseal-card-form', '--cardseal-accent', '#2f6fe0'],
+      ['.cardseal-note', 'font-size', '15px'],
+      ['.cardseal-summary p', 'font-weight', '400'],
+    ]) {
+      const { styles: differ } = await changed(selector, property, value);
+      assert.ok(differ, `${selector} { ${property}: ${value} }`);
+    }
+    assert.equal(await seen(staging), '', 'and it is as it was');
+  } finally {
+    await staging.close();
+  }
+});
 
 test('in every language, nothing is wider than 320 pixels, and the two inputs of a row stand side by side', async () => {
   const { page, close } = await openShop(all, {
