@@ -9,6 +9,7 @@ use cardseal_server::config::{Config, Examined, Mistake};
 use cardseal_server::reload_on_hangup;
 use cardseal_server::store::Store;
 use cardseal_server::{Live, Shared, api_key, listen, logging, process, serve_live};
+use lexopt::Arg::{Long, Short, Value};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -43,20 +44,27 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("cardseal-server: {error}");
             // As a check ends that found mistakes.
-            let check = std::env::args_os().nth(1).is_some_and(|first| first == "check");
+            let check = std::env::args_os().any(|argument| argument == "check");
             ExitCode::from(if check { 2 } else { 1 })
         }
     }
 }
 
 async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    match arguments()? {
-        Arguments::Serve { config } => start(config.as_deref()).await?,
-        Arguments::Check { config, json } => return Ok(check(&Config::examine(config.as_deref()), json)),
-        Arguments::Help => print_usage(),
-        Arguments::GenerateApiKey => print_key()?,
-        Arguments::OpenApi => print_contract()?,
-        Arguments::Compact { config } => compact(config.as_deref())?,
+    let arguments = Arguments::read(lexopt::Parser::from_env());
+    let Arguments {
+        command,
+        config,
+        json,
+    } = arguments.map_err(|error| format!("{}\n\n{USAGE}", without_value(error)))?;
+    let config = config.as_deref();
+    match command {
+        Command::Serve => start(config).await?,
+        Command::Check => return Ok(check(&Config::examine(config), json)),
+        Command::Help => print_usage(),
+        Command::GenerateApiKey => print_key()?,
+        Command::OpenApi => print_contract()?,
+        Command::Compact => compact(config)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -134,48 +142,72 @@ async fn told_to_stop() {
     let _ = interrupt.await;
 }
 
-enum Arguments {
-    Serve { config: Option<PathBuf> },
-    Check { config: Option<PathBuf>, json: bool },
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Serve,
+    Check,
     Help,
     GenerateApiKey,
     OpenApi,
-    Compact { config: Option<PathBuf> },
+    Compact,
 }
 
-fn arguments() -> Result<Arguments, String> {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
-    let file = |index: usize| arguments.get(index).map(PathBuf::from);
-    match texts.as_slice() {
-        [] => Ok(Arguments::Serve { config: None }),
-        [Some("check")] => Ok(Arguments::Check {
-            config: None,
-            json: false,
-        }),
-        [Some("check"), Some("--json")] => Ok(Arguments::Check {
-            config: None,
-            json: true,
-        }),
-        [Some("check"), Some("--config"), _] => Ok(Arguments::Check {
-            config: file(2),
-            json: false,
-        }),
-        [Some("check"), Some("--config"), _, Some("--json")] => Ok(Arguments::Check {
-            config: file(2),
-            json: true,
-        }),
-        [Some("check"), Some("--json"), Some("--config"), _] => Ok(Arguments::Check {
-            config: file(3),
-            json: true,
-        }),
-        [Some("--help" | "-h")] => Ok(Arguments::Help),
-        [Some("--generate-api-key")] => Ok(Arguments::GenerateApiKey),
-        [Some("--openapi")] => Ok(Arguments::OpenApi),
-        [Some("--config"), _] => Ok(Arguments::Serve { config: file(1) }),
-        [Some("--compact")] => Ok(Arguments::Compact { config: None }),
-        [Some("--compact"), Some("--config"), _] => Ok(Arguments::Compact { config: file(2) }),
-        _ => Err(format!("these arguments are not known\n\n{USAGE}")),
+/// What was asked for on the command line.
+struct Arguments {
+    command: Command,
+    config: Option<PathBuf>,
+    json: bool,
+}
+
+impl Arguments {
+    fn read(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
+        let mut command = None;
+        let mut config = None;
+        let mut json = false;
+        while let Some(argument) = parser.next()? {
+            let named = match &argument {
+                Long("config") => {
+                    config = Some(parser.value()?.into());
+                    continue;
+                }
+                Long("json") => {
+                    json = true;
+                    continue;
+                }
+                Value(name) if command.is_none() && name == "check" => Command::Check,
+                Long("help") | Short('h') => Command::Help,
+                Long("generate-api-key") => Command::GenerateApiKey,
+                Long("openapi") => Command::OpenApi,
+                Long("compact") => Command::Compact,
+                Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
+            };
+            if command.replace(named).is_some() {
+                return Err("one command at a time".into());
+            }
+        }
+        let command = command.unwrap_or(Command::Serve);
+        if json && command != Command::Check {
+            return Err("--json belongs to `check`".into());
+        }
+        Ok(Self {
+            command,
+            config,
+            json,
+        })
+    }
+}
+
+/// An error of the command line, which may end up in a log. A value that has lost its option may be a secret.
+fn without_value(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        lexopt::Error::UnexpectedArgument(_) => "an argument is not known here".into(),
+        other @ (lexopt::Error::MissingValue { .. }
+        | lexopt::Error::UnexpectedOption(_)
+        | lexopt::Error::ParsingFailed { .. }
+        | lexopt::Error::NonUnicodeValue(_)
+        | lexopt::Error::Custom(_)) => other.to_string(),
     }
 }
 

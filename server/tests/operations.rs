@@ -103,9 +103,20 @@ async fn a_check_reports_all_mistakes_and_warnings_and_opens_nothing() {
 #[test]
 fn a_check_with_wrong_arguments_is_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
-    let output = check(folder.path(), &["--colour"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: "));
+    for (arguments, message) in [
+        (&["--colour"][..], "'--colour'"),
+        (&["--config"], "missing argument for option '--config'"),
+        (&["--compact"], "one command at a time"),
+        // What stands alone or behind an equals sign may be a secret.
+        (&["9d41c7e05b8f2a66"], "an argument is not known here"),
+        (&["--json=9d41c7e05b8f2a66"], "--json takes no value"),
+    ] {
+        let output = check(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("Usage: ") && text.contains(message), "{text}");
+        assert!(!text.contains("9d41c7e05b8f2a66"), "{text}");
+    }
 }
 
 #[cfg(target_os = "linux")]
