@@ -99,7 +99,7 @@ pub fn router(app: &App) -> Router {
             ApiError::internal("a handler panicked").into_response()
         }))
         .layer(axum::middleware::from_fn_with_state(
-            app.config.base_path.clone(),
+            (app.config.base_path.clone(), Arc::clone(&app.metrics)),
             logging::observe,
         ))
         .layer(cors(app))

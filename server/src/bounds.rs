@@ -35,7 +35,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::HeaderTimeout,
         Self::IdleTimeout,
         Self::BodyTimeout,

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
+use crate::tls::Tls;
 
 /// The prefix of our environment variables. A double underscore separates levels.
 const PREFIX: &str = "CARDSEAL__";
@@ -35,6 +36,8 @@ pub struct Config {
     pub api_key: SecretString,
     /// Whether to take the client's address from `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
+    /// The certificate, if this server speaks TLS itself.
+    pub tls: Option<Tls>,
     /// Whether the process may be dumped and debugged.
     pub core_dumps: bool,
     /// The database file.
@@ -51,6 +54,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Limits on calls to platforms.
     pub calls: CallLimits,
+    /// Where Prometheus reads, if it may.
+    pub metrics: Option<MetricsListener>,
     /// The configured platforms.
     pub platforms: BTreeMap<Platform, Account>,
     /// The isolated fields, if they are on.
@@ -69,6 +74,15 @@ pub struct Config {
     database_digest: [u8; 32],
     /// Problems that do not prevent the start. They are logged.
     pub warnings: Vec<String>,
+}
+
+/// Where Prometheus reads.
+#[derive(Clone, Debug)]
+pub struct MetricsListener {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// What readers must send as a bearer token, if anything.
+    pub token: Option<SecretString>,
 }
 
 /// How long rows are kept. Payments and stored cards do not expire.
@@ -340,11 +354,14 @@ impl Config {
                 "is on: a dump of this process holds the platforms' secrets; turn it off when you have finished debugging",
             );
         }
-        if listen.is_some_and(|address| !address.ip().is_loopback()) && !trust_forwarded_for {
+        let tls_table = server.table("tls");
+        let tls = Tls::from_settings(&tls_table);
+        let plain = !tls_table.exists() && !trust_forwarded_for;
+        if plain && listen.is_some_and(|address| !address.ip().is_loopback()) {
             server.warning(
                 "listen",
                 "is not a loopback address, and this server speaks plain HTTP: the API key and what pages send can be \
-                 read on the way; put a proxy with TLS in front and set `trust_forwarded_for`",
+                 read on the way; set [server.tls], or put a proxy with TLS in front and set `trust_forwarded_for`",
             );
         }
         server.finish();
@@ -362,6 +379,8 @@ impl Config {
         let connections = connections(&root.table("connections"));
         let (timeouts, calls) = http(&root.table("http"));
 
+        let metrics = metrics(&root.table("metrics"));
+
         let log = root.table("log");
         let json_logs = log.word("format", &["text", "json"]) == "json";
         let log_level = log.word("level", &["info", "error", "warn", "debug"]);
@@ -378,7 +397,7 @@ impl Config {
                 );
             }
         }
-        let demo = demo(&root.table("demo"), listen, &platforms);
+        let demo = demo(&root.table("demo"), listen, tls.is_some(), &platforms);
         let fields = fields(&root.table("fields"), demo.as_ref(), &mut allowed_origins);
         let compat = compat(&root.table("compat"), demo.is_some(), &platforms);
         root.finish();
@@ -388,6 +407,7 @@ impl Config {
             allowed_origins,
             api_key,
             trust_forwarded_for,
+            tls,
             core_dumps,
             database: path.into(),
             busy_timeout,
@@ -396,6 +416,7 @@ impl Config {
             connections,
             timeouts,
             calls,
+            metrics,
             platforms,
             fields,
             demo,
@@ -436,6 +457,15 @@ impl Config {
             "connections": connections,
             "demo": demo,
             "log.format": json_logs,
+        }
+        if self.tls.is_some() != running.tls.is_some() {
+            kept.push("server.tls");
+            self.tls.clone_from(&running.tls);
+        }
+        let listen = |config: &Self| config.metrics.as_ref().map(|metrics| metrics.listen);
+        if listen(self) != listen(running) {
+            kept.push("metrics.listen");
+            self.metrics.clone_from(&running.metrics);
         }
         if self.database_digest != running.database_digest {
             kept.push("database");
@@ -650,6 +680,33 @@ fn http(table: &Settings<'_>) -> (Timeouts, CallLimits) {
     (timeouts, calls)
 }
 
+/// Reads `[metrics]`. Without an address, nothing listens.
+fn metrics(table: &Settings<'_>) -> Option<MetricsListener> {
+    let listen = table.optional("listen");
+    let token = table.optional_secret("token");
+    table.finish();
+    let Some(listen) = listen else {
+        if token.is_some() {
+            table.mistake(
+                "listen",
+                "is missing: where Prometheus reads, such as 127.0.0.1:9464",
+            );
+        }
+        return None;
+    };
+    let Ok(listen) = listen.parse::<SocketAddr>() else {
+        table.mistake("listen", "must be an address and a port such as 127.0.0.1:9464");
+        return None;
+    };
+    if !listen.ip().is_loopback() && token.is_none() {
+        table.warning(
+            "listen",
+            "is not a loopback address: whoever reaches it reads how much is sold; set `token`, or keep others away",
+        );
+    }
+    Some(MetricsListener { listen, token })
+}
+
 fn platforms(table: &Settings<'_>) -> BTreeMap<Platform, Account> {
     let mut platforms = BTreeMap::new();
     for platform in Platform::ALL {
@@ -700,6 +757,7 @@ fn compat(table: &Settings<'_>, demo: bool, platforms: &BTreeMap<Platform, Accou
 fn demo(
     table: &Settings<'_>,
     listen: Option<SocketAddr>,
+    tls: bool,
     platforms: &BTreeMap<Platform, Account>,
 ) -> Option<Demo> {
     let enabled = table.boolean("enabled", false);
@@ -720,6 +778,9 @@ fn demo(
             "enabled",
             "the demo accepts calls without a key, so it must listen on a loopback address",
         );
+    }
+    if tls {
+        table.mistake("enabled", "the demo speaks plain HTTP; remove [server.tls]");
     }
     let live = |account: &Account| account.gateway.capabilities().live;
     if platforms.values().any(live) {

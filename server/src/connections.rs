@@ -156,6 +156,11 @@ impl Connections {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many sockets are open.
+    pub(crate) fn open(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+
     /// Whether another connection can be admitted, if necessary by closing one that waits.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state();

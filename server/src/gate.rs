@@ -60,6 +60,19 @@ impl Gates {
         gate.enter(purpose).await
     }
 
+    /// What each gate holds now.
+    pub(crate) fn load(&self) -> impl Iterator<Item = (Platform, Load)> {
+        let gates = self.gates.iter();
+        gates.map(|(platform, gate)| {
+            let (operations, sessions) = (&gate.operations, &gate.sessions);
+            let load = Load {
+                in_progress: operations.places - operations.free.available_permits().min(operations.places),
+                waiting: operations.waiting() + sessions.waiting(),
+            };
+            (*platform, load)
+        })
+    }
+
     /// Closes the gates. Waiting calls are refused at once; calls in flight go on.
     pub(crate) fn close(&self) {
         for gate in self.gates.values() {
@@ -67,6 +80,13 @@ impl Gates {
             gate.sessions.free.close();
         }
     }
+}
+
+/// Operations at a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) in_progress: usize,
+    pub(crate) waiting: usize,
 }
 
 struct Gate {
@@ -103,6 +123,8 @@ impl Gate {
 struct Line {
     free: Arc<Semaphore>,
     waiting: Semaphore,
+    places: usize,
+    most_waiting: usize,
 }
 
 impl Line {
@@ -110,7 +132,13 @@ impl Line {
         Self {
             free: Arc::new(Semaphore::new(places)),
             waiting: Semaphore::new(waiting),
+            places,
+            most_waiting: waiting,
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.most_waiting - self.waiting.available_permits().min(self.most_waiting)
     }
 
     async fn enter(&self) -> Result<OwnedSemaphorePermit, Busy> {

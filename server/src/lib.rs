@@ -18,6 +18,7 @@ pub mod error;
 pub mod gate;
 mod jobs;
 pub mod logging;
+mod metrics;
 pub mod payload;
 mod payments;
 mod persist;
@@ -28,6 +29,7 @@ mod serve;
 mod sessions;
 pub mod store;
 mod submission;
+pub mod tls;
 mod tokens;
 
 use cardseal::platform::Platform;
@@ -48,6 +50,7 @@ use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
 use crate::gate::{Busy, Gates, Permit, Purpose};
+use crate::metrics::{Metrics, Operation};
 use crate::payments::{Joins, Lookups};
 use crate::store::{Store, StoreError};
 
@@ -68,7 +71,12 @@ pub struct Shared {
     /// The database.
     pub store: Arc<Store>,
     /// The HTTP client of each platform, and how its last call ended.
-    transports: BTreeMap<Platform, (Transport, Arc<Reach>)>,
+    lines: BTreeMap<Platform, Arc<Line>>,
+    /// Counts what happens.
+    metrics: Arc<Metrics>,
+    /// What speaks TLS with callers, if it is on.
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::Listener>>,
     /// The time.
     pub clock: Clock,
     /// How often each limit took effect.
@@ -98,6 +106,12 @@ pub enum StartError {
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] Unusable),
+    /// The TLS listener.
+    #[error("TLS could not be set up")]
+    Tls,
+    /// The metrics.
+    #[error("the metrics could not be set up")]
+    Metrics,
 }
 
 /// The configuration has no such platform.
@@ -133,9 +147,16 @@ impl Shared {
             );
         }
         let stopping = CancellationToken::new();
+        let metrics = Metrics::new().map_err(|_| StartError::Metrics)?;
         let app = Arc::new(Self {
             access: Access::new(&config),
-            transports: transports(&config, None)?,
+            lines: lines(&config, &metrics, None)?,
+            metrics,
+            #[cfg(feature = "tls")]
+            tls: match &config.tls {
+                Some(tls) => Some(tls::Listener::new(tls).map_err(|_| StartError::Tls)?),
+                None => None,
+            },
             store: Arc::new(store),
             clock,
             bounds: Arc::default(),
@@ -172,7 +193,10 @@ impl Shared {
             config.calls == self.config.calls && config.platforms.keys().eq(self.config.platforms.keys());
         let app = Arc::new(Self {
             access: self.access.with_config(&config),
-            transports: transports(&config, Some(self))?,
+            lines: lines(&config, &self.metrics, Some(self))?,
+            metrics: Arc::clone(&self.metrics),
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
             bounds: Arc::clone(&self.bounds),
@@ -193,6 +217,10 @@ impl Shared {
             lookups: Arc::clone(&self.lookups),
             config,
         });
+        #[cfg(feature = "tls")]
+        if let (Some(listener), Some(tls)) = (&app.tls, &app.config.tls) {
+            listener.install(tls);
+        }
         self.jobs.cancel();
         app.begin();
         Ok(app)
@@ -252,18 +280,20 @@ impl Shared {
         entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))
     }
 
-    /// The HTTP client of a platform.
+    /// The HTTP client of a platform, for an operation.
     ///
     /// # Errors
     /// If it is not configured.
-    fn transport(&self, platform: Platform) -> Result<&Transport, UnknownPlatform> {
-        let found = self.transports.get(&platform).map(|(transport, _)| transport);
+    fn transport(&self, platform: Platform, operation: Operation) -> Result<&Transport, UnknownPlatform> {
+        let line = self.lines.get(&platform);
+        let index = Operation::ALL.iter().position(|one| *one == operation);
+        let found = line.and_then(|line| line.operations.get(index?));
         found.ok_or_else(|| self.unknown_platform())
     }
 
     /// How the last call to a platform ended.
     fn reachability(&self, platform: Platform) -> Reachability {
-        let reach = self.transports.get(&platform).map(|(_, reach)| reach.last());
+        let reach = self.lines.get(&platform).map(|line| line.reach.last());
         reach.unwrap_or(Reachability::Unknown)
     }
 
@@ -281,25 +311,40 @@ impl Shared {
     }
 }
 
+/// The calls to a platform.
+struct Line {
+    reach: Arc<Reach>,
+    /// Those of [`Operation::ALL`].
+    operations: Vec<Transport>,
+}
+
 /// One shared client, with a record for each platform of how its last call ended. What did not change since the
 /// configuration before is kept, with its open connections.
-fn transports(
+fn lines(
     config: &Config,
+    metrics: &Arc<Metrics>,
     before: Option<&Shared>,
-) -> Result<BTreeMap<Platform, (Transport, Arc<Reach>)>, Unusable> {
+) -> Result<BTreeMap<Platform, Arc<Line>>, Unusable> {
     let known = before.filter(|before| before.config.timeouts == config.timeouts);
-    let known = known.map(|before| &before.transports);
-    let shared = match known.and_then(|known| known.values().next()) {
-        Some((transport, _)) => transport.clone(),
+    let known = known.map(|before| &before.lines);
+    let kept = known.and_then(|known| known.values().next());
+    let shared = match kept.and_then(|line| line.operations.first()) {
+        Some(transport) => transport.clone(),
         None => Transport::new(config.timeouts)?,
     };
-    let reporting = |id: &Platform| {
+    let line = |id: &Platform| {
         let kept = known.and_then(|known| known.get(id)).cloned();
-        let entry = kept.unwrap_or_else(|| {
+        let line = kept.unwrap_or_else(|| {
             let reach = Arc::new(Reach::of(id.id()));
-            (shared.reporting(&reach), reach)
+            let reporting = shared.reporting(&reach);
+            let operations =
+                Operation::ALL.map(|operation| reporting.observed(metrics.calls(*id, operation)));
+            Arc::new(Line {
+                reach,
+                operations: operations.into(),
+            })
         });
-        (*id, entry)
+        (*id, line)
     };
-    Ok(config.platforms.keys().map(reporting).collect())
+    Ok(config.platforms.keys().map(line).collect())
 }

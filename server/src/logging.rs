@@ -22,6 +22,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::Config;
 use crate::error::{ApiError, Code};
+use crate::metrics::Metrics;
 
 /// The id of a request.
 #[derive(Clone)]
@@ -92,6 +93,12 @@ pub fn start(config: &Config) -> WorkerGuard {
     guard
 }
 
+/// How many lines were dropped since the start.
+pub(crate) fn dropped() -> u64 {
+    let lines = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+    u64::try_from(lines).unwrap_or(u64::MAX)
+}
+
 /// Logs how many lines were dropped, if any were since `before`. Returns the total.
 pub(crate) fn report_dropped(before: usize) -> usize {
     let total = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
@@ -120,7 +127,11 @@ pub(crate) struct Written {
 }
 
 /// Middleware that gives a request its id, logs it, and writes the body of an error.
-pub async fn observe(State(base): State<Option<String>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State((base, metrics)): State<(Option<String>, Arc<Metrics>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
@@ -169,7 +180,8 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
     );
 
     let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_millis();
+    let took = started.elapsed();
+    let duration_ms = took.as_millis();
     let written = response.extensions_mut().remove::<Written>();
     let (code, cause) = match (&error, &written) {
         // Without an internal cause, log the detail that the caller gets: it says what to check.
@@ -186,6 +198,7 @@ pub async fn observe(State(base): State<Option<String>>, mut request: Request, n
             _ => ("http", "the request is not valid HTTP for this route"),
         },
     };
+    metrics.answered(&route, &method, status, took, (status >= 400).then_some(code));
     let _entered = span.enter();
     match status {
         500.. => tracing::error!(%method, route, status, duration_ms, code, cause, "request failed"),

@@ -77,15 +77,23 @@ async fn start(file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(config.listen)?;
     let address = listener.local_addr()?;
     config.open_demo_origins(address);
+    let metrics = config
+        .metrics
+        .as_ref()
+        .map(|metrics| listen(metrics.listen))
+        .transpose()?;
     #[cfg(unix)]
     let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     let live = Live::new(Shared::start(config).await?);
-    ready(address);
+    ready(
+        address,
+        metrics.as_ref().and_then(|listener| listener.local_addr().ok()),
+    );
     #[cfg(unix)]
     let reloads = reload_on_hangup(hangups, &live, file.map(Path::to_owned), address);
     #[cfg(not(unix))]
     let reloads = std::future::pending();
-    serve_live(&live, listener, told_to_stop(), reloads).await;
+    serve_live(&live, listener, metrics, told_to_stop(), reloads).await;
     Ok(())
 }
 
@@ -126,9 +134,14 @@ fn check(examined: &Examined, as_json: bool) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the one line that programs wait for")]
-fn ready(address: SocketAddr) {
+fn ready(address: SocketAddr, metrics: Option<SocketAddr>) {
     tracing::info!(%address, "listening");
-    println!("{{\"ready\":true,\"listen\":\"{address}\"}}");
+    let mut line = format!("\"ready\":true,\"listen\":\"{address}\"");
+    if let Some(metrics) = metrics {
+        tracing::info!(address = %metrics, "metrics can be read");
+        line += &format!(",\"metrics\":\"{metrics}\"");
+    }
+    println!("{{{line}}}");
 }
 
 async fn told_to_stop() {

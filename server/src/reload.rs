@@ -43,6 +43,7 @@ fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
                     "a mistake in the configuration"
                 );
             }
+            live.app().metrics.reloaded(false);
             tracing::error!("the configuration has mistakes; the server goes on with the one before");
             return;
         }
@@ -62,6 +63,7 @@ fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
                     "a setting changed that needs a restart; it stays as it was"
                 );
             }
+            app.metrics.reloaded(true);
             live.replace(app);
             tracing::info!("the configuration is in place; requests under way finish with the one before");
         }

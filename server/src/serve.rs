@@ -22,6 +22,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -31,7 +33,7 @@ use crate::access::bucket;
 use crate::api::router;
 use crate::bounds::{Bound, Bounds, REPORT_EVERY};
 use crate::connections::{Admission, ConnectionLimits, Connections, Phase, Slot};
-use crate::logging;
+use crate::{logging, metrics};
 
 /// The backlog of connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -99,13 +101,15 @@ impl Live {
 /// Serves until `stop` completes and operations that move money have finished.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
     let live = Live::new(Arc::clone(app));
-    serve_live(&live, listener, stop, std::future::pending()).await;
+    serve_live(&live, listener, None, stop, std::future::pending()).await;
 }
 
-/// The same, beside a future that may put another configuration in place until the server stops.
+/// The same, with a listener for metrics, and beside a future that may put another configuration in place until the
+/// server stops.
 pub async fn serve_live(
     live: &Arc<Live>,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     stop: impl Future<Output = ()>,
     reloads: impl Future<Output = ()>,
 ) {
@@ -115,21 +119,31 @@ pub async fn serve_live(
     };
     let server = Arc::new(Server {
         live: Arc::clone(live),
+        metrics: None,
         bounds,
         connections: Connections::new(limits),
         stopping: CancellationToken::new(),
         cut: CancellationToken::new(),
     });
+    let for_metrics = metrics.map(|listener| (listener, Arc::new(server.for_metrics())));
     let tasks = TaskTracker::new();
+    let scrapes = async {
+        match &for_metrics {
+            Some((listener, server)) => accept(server, listener, &tasks).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = accept(&server, &listener, &tasks) => {}
+        () = scrapes => {}
         () = report(&server.bounds) => {}
         () = reloads => {}
+        () = watch_certificate(live) => {}
         () = stop => {}
     }
     let app = live.app();
     tracing::info!(connections = tasks.len(), "stopping");
-    drop(listener);
+    drop((listener, for_metrics));
     // Calls that wait for a slot have sent nothing.
     app.gates.close();
     app.stopping.cancel();
@@ -154,10 +168,35 @@ pub async fn serve_live(
 /// What every connection shares.
 struct Server {
     live: Arc<Live>,
+    /// The listener for metrics has its own routes and speaks plain HTTP.
+    metrics: Option<Router>,
     bounds: Arc<Bounds>,
     connections: Arc<Connections>,
     stopping: CancellationToken,
     cut: CancellationToken,
+}
+
+impl Server {
+    /// The same for metrics.
+    fn for_metrics(&self) -> Self {
+        let limits = ConnectionLimits {
+            max: FEWEST_CONNECTIONS,
+            max_per_address: None,
+            ..*self.connections.limits()
+        };
+        Self {
+            live: Arc::clone(&self.live),
+            metrics: Some(metrics::router(&self.live, &self.connections)),
+            bounds: Arc::clone(&self.bounds),
+            connections: Connections::new(limits),
+            stopping: self.stopping.clone(),
+            cut: self.cut.clone(),
+        }
+    }
+
+    fn router(&self) -> Router {
+        self.metrics.clone().unwrap_or_else(|| self.live.router())
+    }
 }
 
 /// The configured limits, lowered to what the system's limit of open files allows.
@@ -198,6 +237,19 @@ fn open_files() -> Option<u64> {
 #[cfg(not(unix))]
 const fn open_files() -> Option<u64> {
     None
+}
+
+/// Takes a certificate that was renewed. Does not end.
+async fn watch_certificate(live: &Live) {
+    // Not the application itself, which a reload replaces.
+    #[cfg(feature = "tls")]
+    let listener = live.app().tls.clone();
+    #[cfg(feature = "tls")]
+    if let Some(listener) = listener {
+        listener.watch(|| live.app().config.tls.clone()).await;
+    }
+    let _ = live;
+    std::future::pending().await
 }
 
 async fn report(bounds: &Bounds) {
@@ -294,17 +346,47 @@ impl Connection {
     }
 }
 
+/// Agrees with the client how to speak. `None` if that fails, takes too long, or the connection is told to close.
+async fn greet(server: &Server, stream: TcpStream, slot: &Slot) -> Option<Socket> {
+    #[cfg(feature = "tls")]
+    if server.metrics.is_none()
+        && let Some(listener) = &server.live.app().tls
+    {
+        let limit = server.connections.limits().header_timeout;
+        return tokio::select! {
+            greeted = timeout(limit, listener.accept(stream)) => match greeted {
+                Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    None
+                }
+                Err(_) => {
+                    server.bounds.acted(Bound::HeaderTimeout);
+                    None
+                }
+            },
+            () = server.stopping.cancelled() => None,
+            () = slot.closed() => None,
+        };
+    }
+    let _ = (server, slot);
+    Some(Socket::Plain(stream))
+}
+
 async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
     // Otherwise a response may wait for the client's next packet. The first read reports any error.
     let _ = stream.set_nodelay(true);
     let limits = *server.connections.limits();
+    let Some(socket) = greet(&server, stream, &slot).await else {
+        return;
+    };
     let requests = Requests {
         server: Arc::clone(&server),
         slot: Arc::clone(&slot),
         peer,
     };
     let mut connection = Some(Connection::Waiting(Stream {
-        socket: stream,
+        socket,
         early: Bytes::new(),
         slot: Arc::clone(&slot),
     }));
@@ -387,9 +469,27 @@ async fn connection(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, sl
     server.bounds.acted(acted);
 }
 
+/// A connection, with or without TLS.
+enum Socket {
+    Plain(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Calls a method of either kind of socket.
+macro_rules! socket {
+    ($socket:expr, $method:ident($($argument:expr),*)) => {
+        match $socket {
+            Socket::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
+        }
+    };
+}
+
 /// A connection's socket. It notes when bytes arrive, and whether all that was written has been sent.
 struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     /// Bytes that were read before the previous response had been sent.
     early: Bytes,
     slot: Arc<Slot>,
@@ -397,10 +497,15 @@ struct Stream {
 
 impl Stream {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            self.socket.poll_read_ready(context)
-        } else {
-            Poll::Ready(Ok(()))
+        if !self.early.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        match &self.socket {
+            Socket::Plain(stream) => stream.poll_read_ready(context),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) if crate::tls::has_bytes(stream) => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => stream.get_ref().0.poll_read_ready(context),
         }
     }
 }
@@ -413,7 +518,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         if self.early.is_empty() {
-            ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+            ready!(socket!(&mut self.socket, poll_read(context, buffer)))?;
         } else {
             let length = self.early.len().min(buffer.remaining());
             buffer.put_slice(&self.early.split_to(length));
@@ -432,7 +537,7 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.slot.note_sent(false);
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        socket!(&mut self.socket, poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -441,22 +546,26 @@ impl AsyncWrite for Stream {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.slot.note_sent(false);
-        Pin::new(&mut self.socket).poll_write_vectored(context, bytes)
+        socket!(&mut self.socket, poll_write_vectored(context, bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        match &self.socket {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     /// `hyper` flushes once it has written all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_flush(context))?;
+        ready!(socket!(&mut self.socket, poll_flush(context)))?;
         self.slot.note_sent(true);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        socket!(&mut self.socket, poll_shutdown(context))
     }
 }
 
@@ -474,7 +583,7 @@ impl Service<hyper::Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let router = self.server.live.router();
+        let router = self.server.router();
         Box::pin(handle(router, Arc::clone(&self.slot), self.peer, request))
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::App;
 use crate::config::Account;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::payments::{self, Render};
 use crate::reason::{Error, Reason};
 use crate::store::{NewSession, Payment, Session, SessionId, SessionResult, SessionState, Token, TokenId};
@@ -223,7 +224,7 @@ async fn open_at_platform(
     let _permit = app.enter(platform, Purpose::Session).await?;
     app.attempts.open_session(customer, by_page)?;
     let created_at = app.clock.now();
-    let transport = app.transport(platform)?;
+    let transport = app.transport(platform, Operation::OpenSession)?;
     let gateway = &app.account(platform)?.gateway;
     match gateway.open_session(transport, params).await {
         Ok(opened) => Ok((created_at, opened)),
@@ -275,7 +276,7 @@ pub(crate) async fn exchange(
     // A payment reference that a page created for one of our sessions belongs to that session. Our references are in
     // lower case; the platform sometimes writes them in capitals.
     let made_for = gateway
-        .session_reference(app.transport(platform)?, &method)
+        .session_reference(app.transport(platform, Operation::Tokenize)?, &method)
         .await
         .map_err(|error| Error::from(error).at(platform))?;
     if let Some(made_for) = made_for.map(|made_for| made_for.to_ascii_lowercase())

@@ -23,6 +23,9 @@ pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_cardseal-server");
 pub(crate) struct Program {
     child: Child,
     pub(crate) url: String,
+    /// Where its metrics are.
+    #[cfg(target_os = "linux")]
+    pub(crate) metrics: Option<String>,
 }
 
 impl Program {
@@ -68,6 +71,8 @@ impl Program {
         Self {
             child,
             url: format!("http://{}", ready["listen"].as_str().unwrap()),
+            #[cfg(target_os = "linux")]
+            metrics: ready["metrics"].as_str().map(ToOwned::to_owned),
         }
     }
 

@@ -19,6 +19,8 @@ mod input;
 #[cfg(unix)]
 mod limits;
 mod messages;
+#[cfg(target_os = "linux")]
+mod metrics;
 mod notifications;
 mod online_payments;
 mod operations;
@@ -30,5 +32,7 @@ mod session_page;
 mod sessions;
 mod shop;
 mod storage;
+#[cfg(target_os = "linux")]
+mod tls;
 mod tokens;
 mod worldline_acquiring;

@@ -9,11 +9,11 @@ use crate::crash::{Program, SERVER};
 use crate::shop::{config_text, sandbox};
 
 /// The configuration of a shop whose files only the owner may open.
-async fn shop_in(folder: &Path, more: &str) -> String {
+pub(crate) async fn shop_in(folder: &Path, more: &str) -> String {
     config_text(&sandbox().await, &folder.join("x.sqlite"), "127.0.0.1:0", more)
 }
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     #[cfg(unix)]
     {
@@ -22,7 +22,7 @@ fn write(path: &Path, text: &str) {
     }
 }
 
-fn check(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn check(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(SERVER)
         .arg("check")
         .args(arguments)
@@ -209,7 +209,7 @@ async fn only_a_setting_lets_the_process_be_dumped() {
 
 /// Waits until the log has so many lines with a text.
 #[cfg(target_os = "linux")]
-async fn logged(log: &Path, text: &str, times: usize) -> String {
+pub(crate) async fn logged(log: &Path, text: &str, times: usize) -> String {
     let began = std::time::Instant::now();
     loop {
         let lines = std::fs::read_to_string(log).unwrap();
@@ -222,7 +222,7 @@ async fn logged(log: &Path, text: &str, times: usize) -> String {
 }
 
 #[cfg(target_os = "linux")]
-fn hang_up(program: &Program) {
+pub(crate) fn hang_up(program: &Program) {
     let kill = Command::new("/bin/sh")
         .args(["-c", &format!("kill -HUP {}", program.id())])
         .status();

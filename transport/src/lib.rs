@@ -9,7 +9,7 @@ pub mod access;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cardseal::http::Request;
@@ -30,6 +30,13 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 pub struct Transport {
     client: reqwest::Client,
     reach: Option<Arc<Reach>>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// Learns how calls end.
+pub trait Observer: Send + Sync {
+    /// A call ended: with an answer of this status, or without one.
+    fn ended(&self, outcome: Result<u16, Failure>, took: Duration);
 }
 
 /// How the last call to a platform ended.
@@ -261,7 +268,11 @@ impl Transport {
             builder = builder.proxy(own);
         }
         let client = builder.build().map_err(|_| Unusable)?;
-        Ok(Self { client, reach: None })
+        Ok(Self {
+            client,
+            reach: None,
+            observer: None,
+        })
     }
 
     /// The same client, whose calls leave word of how they ended.
@@ -270,6 +281,16 @@ impl Transport {
         Self {
             client: self.client.clone(),
             reach: Some(Arc::clone(reach)),
+            observer: self.observer.clone(),
+        }
+    }
+
+    /// The same client, with somebody who learns how each call ends.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self.clone()
         }
     }
 
@@ -279,10 +300,10 @@ impl Transport {
     /// [`Failure`], if no whole answer arrives. No HTTP status is a failure.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
         let Some(reach) = &self.reach else {
-            return self.exchange(request).await.map_err(|(failure, _)| failure);
+            return self.observe(request).await.map_err(|(failure, _)| failure);
         };
         let (platform, url) = (reach.platform, request.url.clone());
-        let result = self.exchange(request).await;
+        let result = self.observe(request).await;
         let answered = matches!(result, Ok(_) | Err((Failure::AnswerTooLarge, _)));
         reach.last.store(if answered { 1 } else { 2 }, Ordering::Relaxed);
         match &result {
@@ -319,6 +340,16 @@ impl Transport {
             }
         }
         result.map_err(|(failure, _)| failure)
+    }
+
+    async fn observe(&self, request: Request) -> Result<Response, (Failure, String)> {
+        let began = Instant::now();
+        let result = self.exchange(request).await;
+        if let Some(observer) = &self.observer {
+            let outcome = result.as_ref().map(|response| response.status);
+            observer.ended(outcome.map_err(|(failure, _)| *failure), began.elapsed());
+        }
+        result
     }
 
     /// The answer, or why there is none, with the root cause for the log.

@@ -14,6 +14,7 @@ use super::state::{self, Reporter};
 use super::{Error, Join, Reason, Render, Reply, Working};
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::persist::store_outcome;
 use crate::store::{
     Change, ChangeClaim, ChangeDecision, ChangeId, ChangeResult, ChangeUpdate, Claimed, Fingerprint,
@@ -287,8 +288,13 @@ async fn call_platform(
     repeat: bool,
 ) -> Result<Outcome, Error> {
     let gateway = Arc::clone(&app.account(payment.platform)?.gateway);
+    let operation = match change.movement {
+        Movement::Capture => Operation::Capture,
+        Movement::Void => Operation::Void,
+        Movement::Refund => Operation::Refund,
+    };
     let (transport, payment, change) = (
-        app.transport(payment.platform)?.clone(),
+        app.transport(payment.platform, operation)?.clone(),
         payment.clone(),
         change.clone(),
     );

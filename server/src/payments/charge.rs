@@ -27,6 +27,7 @@ use super::{Error, Join, Reason, Render, Reply, Working};
 use crate::App;
 use crate::attempts::TooMany;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::persist::store_outcome;
 use crate::store::{
     Attempt, Claim, Claimed, Fingerprint, IdempotencyKey, Key, NewPayment, Payment, Scope, Session,
@@ -302,7 +303,7 @@ async fn made_before(app: &App, charge: &Charge) -> Result<Option<Payment>, Erro
     let open = open_session(&session, &gone, app.clock.now(), payment.as_str());
     let gateway = &app.account(session.platform)?.gateway;
     let _permit = app.enter(session.platform, Purpose::Operation).await?;
-    let transport = app.transport(session.platform)?;
+    let transport = app.transport(session.platform, Operation::Lookup)?;
     let payload = PagePayload::Answer(answer.clone());
     match gateway.pay(transport, &open, payload, false).await? {
         Outcome::Approved(_) | Outcome::Authorized(_) | Outcome::Declined(_) | Outcome::Voided(_) => {}
@@ -389,7 +390,7 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
     let account = app.account(payment.platform)?;
     let (gateway, transport) = (
         Arc::clone(&account.gateway),
-        app.transport(payment.platform)?.clone(),
+        app.transport(payment.platform, Operation::Charge)?.clone(),
     );
     let platform = payment.platform;
     let (payment, now) = (payment.clone(), app.clock.now());

@@ -10,6 +10,7 @@ use super::state::{Event, Reporter};
 use super::{Error, reconcile};
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::store::{Effect, Notice, NoticeAction, NoticeSubject, Payment, Status};
 
 /// A verified notification.
@@ -36,7 +37,7 @@ pub(crate) async fn take(app: &App, received: &Received<'_>) -> Result<(), Error
         && !app.store.knows_notification(digest).await?
     {
         let _permit = app.enter(platform, Purpose::Operation).await?;
-        let transport = app.transport(platform)?;
+        let transport = app.transport(platform, Operation::Lookup)?;
         Some(account.gateway.confirm(transport, platform_id).await?)
     } else {
         None

@@ -12,6 +12,7 @@ use super::charge::{Source, charge, open_session};
 use super::{Charge, Error, Reason, Render, Reply};
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::store::{Key, PAGE_GRACE_MS, Scope, Session, SessionState};
 
 impl Charge {
@@ -50,7 +51,7 @@ async fn outcome(app: &App, session: &Session, answer: Option<&Value>) -> Result
     let open = open_session(session, &gone, app.clock.now(), "");
     let gateway = &app.account(session.platform)?.gateway;
     let _permit = app.enter(session.platform, Purpose::Operation).await?;
-    let transport = app.transport(session.platform)?;
+    let transport = app.transport(session.platform, Operation::Lookup)?;
     match gateway.page_state(transport, &open, answer).await? {
         PageState::Open => Err(Reason::PageOpen.into()),
         PageState::Cancelled => Err(Reason::PageCancelled.into()),

@@ -18,6 +18,7 @@ use super::state::Reporter;
 use super::{Error, Reason, change};
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::store::{Payment, PaymentId, Status};
 
 /// How long a charge may be sent again. Hours later, the customer no longer expects it.
@@ -96,7 +97,7 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
         tracing::info!(payment = %payment.id, %cause, "a payment could not be looked up");
         Ok(())
     };
-    let transport = app.transport(payment.platform)?;
+    let transport = app.transport(payment.platform, Operation::Lookup)?;
     let _permit = match app.enter(payment.platform, Purpose::Operation).await {
         Ok(permit) => permit,
         Err(busy) => return failed(&busy),

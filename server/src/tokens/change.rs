@@ -7,6 +7,7 @@ use cardseal_gateways::gateway::TokenPatch;
 use super::get;
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::persist::store_outcome;
 use crate::reason::{Error, Reason};
 use crate::store::{Token, TokenId, TokenStatus};
@@ -29,7 +30,12 @@ async fn describe(app: &App, id: TokenId, patch: Option<TokenPatch>) -> Result<T
         let platform_token = token.platform_token.as_ref().ok_or(Reason::TokenDeleted)?;
         let gateway = &app.account(token.platform)?.gateway;
         let _permit = app.enter(token.platform, Purpose::Operation).await?;
-        let transport = app.transport(token.platform)?;
+        let operation = if patch.is_some() {
+            Operation::UpdateToken
+        } else {
+            Operation::ReadToken
+        };
+        let transport = app.transport(token.platform, operation)?;
         let card = match &patch {
             Some(patch) => gateway.update_token(transport, platform_token, patch).await,
             None => gateway.read_token(transport, platform_token).await,
@@ -61,7 +67,7 @@ pub(crate) async fn delete(app: &App, id: TokenId) -> Result<Token, Error> {
         if let (TokenStatus::Active, Some(platform_token)) = (token.status, &token.platform_token) {
             let gateway = &app.account(token.platform)?.gateway;
             let _permit = app.enter(token.platform, Purpose::Operation).await?;
-            let transport = app.transport(token.platform)?;
+            let transport = app.transport(token.platform, Operation::DeleteToken)?;
             let deleted = gateway.delete_token(transport, platform_token).await;
             deleted.map_err(|error| Error::from(error).at(token.platform))?;
         }

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::App;
 use crate::attempts::TooMany;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::payments::{Join, Working, open_session};
 use crate::persist::store_outcome;
 use crate::reason::{Error, Reason};
@@ -136,7 +137,7 @@ async fn call_platform(app: &App, session: &Session, payload: PagePayload) -> Re
     let gone = SecretString::default();
     let open = open_session(session, &gone, app.clock.now(), "");
     let _permit = app.enter(session.platform, Purpose::Operation).await?;
-    let transport = app.transport(session.platform)?;
+    let transport = app.transport(session.platform, Operation::Tokenize)?;
     let card = match gateway.tokenize(transport, &open, payload).await {
         Ok(card) => card,
         Err(PlatformError::SignatureInvalid) if from_browser => {

@@ -1,0 +1,352 @@
+//! Counts what happens, for Prometheus. Every label has a small and fixed set of values: no customer, no reference, no
+//! address, no path with its values.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cardseal::platform::Platform;
+use cardseal_gateways::transport::{Failure, Observer};
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TEXT_FORMAT, TextEncoder,
+};
+
+use crate::access::same;
+use crate::bounds::Bound;
+use crate::connections::Connections;
+use crate::{App, Live, logging};
+
+/// The time of a request, in seconds: a page's request takes milliseconds, one to a platform up to its time-out.
+const REQUEST_SECONDS: &[f64] = &[
+    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// The time of a call to a platform.
+const CALL_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+
+/// What the server asks a platform to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Operation {
+    OpenSession,
+    Tokenize,
+    ReadToken,
+    UpdateToken,
+    DeleteToken,
+    Charge,
+    Capture,
+    Void,
+    Refund,
+    Lookup,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::OpenSession,
+        Self::Tokenize,
+        Self::ReadToken,
+        Self::UpdateToken,
+        Self::DeleteToken,
+        Self::Charge,
+        Self::Capture,
+        Self::Void,
+        Self::Refund,
+        Self::Lookup,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenSession => "open_session",
+            Self::Tokenize => "tokenize",
+            Self::ReadToken => "read_token",
+            Self::UpdateToken => "update_token",
+            Self::DeleteToken => "delete_token",
+            Self::Charge => "charge",
+            Self::Capture => "capture",
+            Self::Void => "void",
+            Self::Refund => "refund",
+            Self::Lookup => "lookup",
+        }
+    }
+}
+
+/// The metrics of this process. They go on when the configuration is reloaded.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    errors: IntCounterVec,
+    calls: IntCounterVec,
+    call_seconds: HistogramVec,
+    operations: IntGaugeVec,
+    reloads: IntCounterVec,
+    limits: IntCounterVec,
+    log_lines_dropped: IntCounter,
+    connections: IntGauge,
+    #[cfg(feature = "tls")]
+    certificate_expiry: IntGaugeVec,
+    #[cfg(feature = "tls")]
+    certificate_failures: IntCounter,
+}
+
+/// Raises a counter to a number that is counted elsewhere.
+fn raise(counter: &IntCounter, number: u64) {
+    counter.inc_by(number.saturating_sub(counter.get()));
+}
+
+fn gauge_value(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+const fn class(status: u16) -> &'static str {
+    match status {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// The method as a label. Callers may make up others.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "HEAD" => "HEAD",
+        "PUT" => "PUT",
+        _ => "other",
+    }
+}
+
+impl Metrics {
+    /// All of them, at zero.
+    pub(crate) fn new() -> prometheus::Result<Arc<Self>> {
+        fn known<T: Collector + Clone + 'static>(registry: &Registry, metric: T) -> prometheus::Result<T> {
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        }
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            known(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            known(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let histograms = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            known(&registry, HistogramVec::new(opts, labels)?)
+        };
+        let build = gauges(
+            "cardseal_build_info",
+            "The version of this server; always 1.",
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let started = IntGauge::new(
+            "cardseal_start_time_seconds",
+            "When this process started, in seconds since 1970.",
+        )?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        known(&registry, started)?.set(gauge_value(since.as_secs()));
+        let metrics = Self {
+            requests: counters(
+                "cardseal_http_requests_total",
+                "Requests that were answered, by the route's pattern, method and class of status.",
+                &["route", "method", "status"],
+            )?,
+            request_seconds: histograms(
+                "cardseal_http_request_duration_seconds",
+                "How long requests took until the answer began.",
+                REQUEST_SECONDS,
+                &["route", "method"],
+            )?,
+            errors: counters(
+                "cardseal_http_errors_total",
+                "Answers with an error, by its code, such as the limits rate_limited and too_many_attempts.",
+                &["code"],
+            )?,
+            calls: counters(
+                "cardseal_platform_calls_total",
+                "Requests to platforms, by what they were for and how they ended: class of status, or why no answer came.",
+                &["platform", "operation", "outcome"],
+            )?,
+            call_seconds: histograms(
+                "cardseal_platform_call_duration_seconds",
+                "How long requests to platforms took.",
+                CALL_SECONDS,
+                &["platform", "operation"],
+            )?,
+            operations: gauges(
+                "cardseal_platform_operations",
+                "Operations at platforms, in progress and waiting for a place.",
+                &["platform", "state"],
+            )?,
+            reloads: counters(
+                "cardseal_config_reloads_total",
+                "Reloads of the configuration, by what came of them.",
+                &["result"],
+            )?,
+            limits: counters(
+                "cardseal_limits_acted_total",
+                "How often each limit on connections and on calls to platforms took effect.",
+                &["limit"],
+            )?,
+            log_lines_dropped: known(
+                &registry,
+                IntCounter::new(
+                    "cardseal_log_lines_dropped_total",
+                    "Lines of the log that were dropped because it is read too slowly.",
+                )?,
+            )?,
+            connections: known(
+                &registry,
+                IntGauge::new("cardseal_connections", "Open connections.")?,
+            )?,
+            #[cfg(feature = "tls")]
+            certificate_expiry: gauges(
+                "cardseal_certificate_expiry_seconds",
+                "The last second of the certificate in use, since 1970. Without TLS there is none.",
+                &[],
+            )?,
+            #[cfg(feature = "tls")]
+            certificate_failures: known(
+                &registry,
+                IntCounter::new(
+                    "cardseal_certificate_reload_failures_total",
+                    "How often changed certificate files could not be used.",
+                )?,
+            )?,
+            registry,
+        };
+        for result in ["done", "failed"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        Ok(Arc::new(metrics))
+    }
+
+    /// Counts a request that was answered, with the code of its error.
+    pub(crate) fn answered(
+        &self,
+        route: &str,
+        method: &Method,
+        status: u16,
+        took: Duration,
+        code: Option<&str>,
+    ) {
+        let method = method_label(method);
+        self.requests
+            .with_label_values(&[route, method, class(status)])
+            .inc();
+        self.request_seconds
+            .with_label_values(&[route, method])
+            .observe(took.as_secs_f64());
+        if let Some(code) = code {
+            self.errors.with_label_values(&[code]).inc();
+        }
+    }
+
+    /// Counts a reload of the configuration.
+    pub(crate) fn reloaded(&self, done: bool) {
+        let result = if done { "done" } else { "failed" };
+        self.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// What counts the calls of an operation at a platform.
+    pub(crate) fn calls(self: &Arc<Self>, platform: Platform, operation: Operation) -> Arc<dyn Observer> {
+        Arc::new(Calls {
+            platform: platform.id(),
+            operation: operation.as_str(),
+            seconds: self
+                .call_seconds
+                .with_label_values(&[platform.id(), operation.as_str()]),
+            metrics: Arc::clone(self),
+        })
+    }
+
+    /// All metrics as Prometheus reads them.
+    fn text(&self, app: &App, connections: &Connections) -> prometheus::Result<Vec<u8>> {
+        for bound in Bound::ALL {
+            raise(
+                &self.limits.with_label_values(&[bound.as_str()]),
+                app.bounds.count(bound),
+            );
+        }
+        for (platform, load) in app.gates.load() {
+            for (state, number) in [("in_progress", load.in_progress), ("waiting", load.waiting)] {
+                let gauge = self.operations.with_label_values(&[platform.id(), state]);
+                gauge.set(gauge_value(number));
+            }
+        }
+        raise(&self.log_lines_dropped, logging::dropped());
+        self.connections.set(gauge_value(connections.open()));
+        #[cfg(feature = "tls")]
+        if let Some(listener) = &app.tls {
+            let end = gauge_value(listener.validity().not_after);
+            self.certificate_expiry.with_label_values::<&str>(&[]).set(end);
+            raise(&self.certificate_failures, listener.failed());
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// Counts the calls of an operation.
+struct Calls {
+    platform: &'static str,
+    operation: &'static str,
+    seconds: Histogram,
+    metrics: Arc<Metrics>,
+}
+
+impl Observer for Calls {
+    fn ended(&self, outcome: Result<u16, Failure>, took: Duration) {
+        let outcome = outcome.map_or_else(Failure::as_str, class);
+        let calls = &self.metrics.calls;
+        calls
+            .with_label_values(&[self.platform, self.operation, outcome])
+            .inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// What the listener for metrics serves: `GET /metrics`.
+pub(crate) fn router(live: &Arc<Live>, connections: &Arc<Connections>) -> Router {
+    let state = (Arc::clone(live), Arc::clone(connections));
+    Router::new().route("/metrics", get(scrape)).with_state(state)
+}
+
+async fn scrape(
+    State((live, connections)): State<(Arc<Live>, Arc<Connections>)>,
+    headers: HeaderMap,
+) -> Response {
+    let app = live.app();
+    let token = app
+        .config
+        .metrics
+        .as_ref()
+        .and_then(|metrics| metrics.token.as_ref());
+    if let Some(token) = token {
+        let given = headers.get(header::AUTHORIZATION);
+        let given = given.and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.strip_prefix("Bearer "));
+        if !given.is_some_and(|given| same(given, token)) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+    }
+    match app.metrics.text(&app, &connections) {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
