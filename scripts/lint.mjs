@@ -7,6 +7,7 @@ import { isMain, main, run, say } from './project.mjs';
 import { ensure } from './setup.mjs';
 
 const BIOME = 'node_modules/@biomejs/biome/bin/biome';
+const SERVER = ['transport', 'worldline', 'gateways', 'server'].flatMap((name) => ['-p', `cardseal-${name}`]);
 const WASM = ['-p', 'cardseal', '--target', 'wasm32-unknown-unknown'];
 
 /** Name, program, arguments, environment; cheap ones first. */
@@ -14,6 +15,8 @@ export const LINTS = [
   ['rustfmt', 'cargo', ['fmt', '--all', '--check']],
   ['biome', process.execPath, [BIOME, 'ci', '--error-on-warnings', '--colors=off']],
   ['clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']],
+  // As the demo is built.
+  ['clippy without features', 'cargo', ['clippy', ...SERVER, '--no-default-features', '--', '-D', 'warnings']],
   ['clippy wasm32', 'cargo', ['clippy', ...WASM, '--lib', '--tests', '--', '-D', 'warnings']],
   ['rustdoc', 'cargo', ['doc', '--workspace', '--no-deps'], { RUSTDOCFLAGS: '-D warnings' }],
 ];

@@ -284,6 +284,21 @@ impl<'a> Settings<'a> {
             })
     }
 
+    /// The environment of a platform: one word of a list, the first being the default. `custom` comes with addresses
+    /// of its own; every other one is reached over TLS.
+    #[must_use]
+    pub fn environment(&self, words: &[&'static str]) -> &'static str {
+        self.environment_with(words, cardseal_transport::TLS)
+    }
+
+    fn environment_with(&self, words: &[&'static str], tls: bool) -> &'static str {
+        let word = self.word("environment", words);
+        if word != "custom" && !tls {
+            self.mistake("environment", format!("{word:?} {}", cardseal_transport::NO_TLS));
+        }
+        word
+    }
+
     /// Texts: an array, or one text with commas.
     #[must_use]
     pub fn list(&self, key: &str) -> Vec<String> {
@@ -446,6 +461,28 @@ mod tests {
             .collect();
         assert_eq!(found, ["missing", "n", "b", "w", "l", "t", "typo"]);
         assert!(!format!("{:?}", mistakes.borrow()).contains("hunter2"));
+    }
+
+    #[test]
+    fn an_environment_that_needs_tls_is_refused_without_it() {
+        for (environment, tls, mistaken) in [
+            ("custom", false, false),
+            ("sandbox", false, true),
+            ("production", false, true),
+            ("production", true, false),
+        ] {
+            let tree = json!({ "environment": environment });
+            let mistakes = Mistakes::default();
+            let settings = Settings::root(tree.as_object().unwrap(), &mistakes);
+            let words = ["sandbox", "production", "custom"];
+            assert_eq!(settings.environment_with(&words, tls), environment);
+            let found: Vec<_> = mistakes
+                .borrow()
+                .iter()
+                .map(|mistake| mistake.key.clone())
+                .collect();
+            assert_eq!(found == ["environment"], mistaken, "{environment} {tls}");
+        }
     }
 
     #[test]

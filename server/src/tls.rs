@@ -1,7 +1,12 @@
 //! The certificate of the TLS listener: read with the configuration, and again whenever its files change.
+#![cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "the table is still read, and refused")
+)]
 
 use std::fmt;
 use std::path::PathBuf;
+#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -186,11 +186,22 @@ impl Failure {
     }
 }
 
+/// Whether calls can go over TLS: the crate's feature `tls`, which is on by default.
+pub const TLS: bool = cfg!(feature = "tls");
+
+/// What is wrong with an address that needs TLS if there is none.
+pub const NO_TLS: &str =
+    "needs TLS, which this program was built without; build it with cargo's default features";
+
 /// A base URL that secrets may be sent to, without a slash at its end. Clear HTTP is allowed on this machine only.
 ///
 /// # Errors
 /// What is wrong with it, without repeating it.
 pub fn base_url(text: &str) -> Result<String, &'static str> {
+    reachable_base(text, TLS)
+}
+
+fn reachable_base(text: &str, tls: bool) -> Result<String, &'static str> {
     let plain = |url: &Url| {
         let bare = url.query().is_none() && url.fragment().is_none();
         bare && url.username().is_empty() && url.password().is_none() && url.has_host()
@@ -199,10 +210,11 @@ pub fn base_url(text: &str) -> Result<String, &'static str> {
         .ok()
         .filter(plain)
         .ok_or("must be an address such as https://host/path")?;
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
-        Ok(url.as_str().trim_end_matches('/').to_owned())
-    } else {
-        Err("must be https, or http on this machine")
+    match url.scheme() {
+        "https" if !tls => Err(NO_TLS),
+        "http" if !is_loopback(&url) => Err("must be https, or http on this machine"),
+        "https" | "http" => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        _ => Err("must be https, or http on this machine"),
     }
 }
 
@@ -245,6 +257,7 @@ impl Transport {
     /// If the system's TLS set-up or the proxy's address is unusable.
     pub fn through(timeouts: Timeouts, idle: usize, proxy: Option<&Proxy>) -> Result<Self, Unusable> {
         // An error means that the process has a provider already, which serves as well.
+        #[cfg(feature = "tls")]
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -555,7 +568,30 @@ mod tests {
             ),
             ("host", Err("must be an address such as https://host/path")),
         ] {
-            assert_eq!(base_url(text).as_deref(), base.as_ref().copied(), "{text}");
+            assert_eq!(
+                reachable_base(text, true).as_deref(),
+                base.as_ref().copied(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_tls_only_this_machine_is_reached() {
+        for (text, base) in [
+            ("https://host.example/path/", Err(NO_TLS)),
+            ("https://127.0.0.1", Err(NO_TLS)),
+            ("http://127.0.0.1:8080", Ok("http://127.0.0.1:8080")),
+            (
+                "http://host.example",
+                Err("must be https, or http on this machine"),
+            ),
+        ] {
+            assert_eq!(
+                reachable_base(text, false).as_deref(),
+                base.as_ref().copied(),
+                "{text}"
+            );
         }
     }
 }

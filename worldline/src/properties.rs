@@ -434,6 +434,9 @@ impl Properties {
             self.mistake("proxy.uri", "must be http://host:port or https://host:port");
             return None;
         }
+        if host.is_some_and(|url| url.scheme() == "https") && !cardseal_transport::TLS {
+            self.mistake("proxy.uri", cardseal_transport::NO_TLS);
+        }
         if name.is_some() != password.is_some() {
             self.mistake("proxy.username", "and proxy.password go together");
         }

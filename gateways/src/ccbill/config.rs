@@ -13,7 +13,7 @@ impl CcBill {
     /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
-        let environment = settings.word("environment", &["production", "custom"]);
+        let environment = settings.environment(&["production", "custom"]);
         let custom = environment == "custom";
         let base_url = if custom {
             settings.base_url("base_url")

@@ -12,10 +12,8 @@ impl GpApi {
     /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
-        let environment = settings.word(
-            "environment",
-            &["sandbox", "production", "sandbox_eu", "production_eu", "custom"],
-        );
+        let environment =
+            settings.environment(&["sandbox", "production", "sandbox_eu", "production_eu", "custom"]);
         let base_url = match environment {
             "production" => Some(Hosts::Production.base().to_owned()),
             "sandbox_eu" => Some(Hosts::SandboxEu.base().to_owned()),

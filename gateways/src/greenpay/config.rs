@@ -12,7 +12,7 @@ impl GreenPay {
     /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
-        let environment = settings.word("environment", &["sandbox", "production", "custom"]);
+        let environment = settings.environment(&["sandbox", "production", "custom"]);
         let hosts = match environment {
             "production" => Hosts::Production,
             "custom" => Hosts::Custom(settings.base_url("checkout_url").unwrap_or_default()),

@@ -21,7 +21,7 @@ impl OnlinePayments {
     /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
-        let environment = settings.word("environment", &["sandbox", "production", "custom"]);
+        let environment = settings.environment(&["sandbox", "production", "custom"]);
         let base = base(settings, environment);
         let client_api = settings
             .optional("client_api_url")

@@ -22,7 +22,7 @@ impl WorldlineAcquiring {
     /// Reads an account. `None` after a mistake, which the settings record.
     #[must_use]
     pub fn from_settings(settings: &Settings<'_>) -> Option<Self> {
-        let environment = settings.word("environment", &["sandbox", "production", "custom"]);
+        let environment = settings.environment(&["sandbox", "production", "custom"]);
         let hosts = match environment {
             "production" => Some((PRODUCTION.0.to_owned(), PRODUCTION.1.to_owned())),
             "custom" => settings.base_url("base_url").zip(settings.base_url("token_uri")),
