@@ -119,9 +119,12 @@ export async function build({ force = false } = {}) {
 /**
  * Builds `programs`, and what the demo page is served beside them; gives its folder. That is pkg if it is up to date, else the
  * module with all platforms and the layer above it alone, without optimisation and without types.
+ *
+ * The programs have no cargo features: they meet simulated platforms on this machine alone.
  */
 export async function buildForDemo(programs) {
-  const cargo = (...names) => must('cargo', ['build', ...names.flatMap((name) => ['-p', name])]);
+  const cargo = (names, options) =>
+    must('cargo', ['build', '--no-default-features', ...names.flatMap((name) => ['-p', name])], options);
   const target = targetFolder();
   const flags = rustFlags(target);
   const profile = path.join(target, TARGET, 'wasm');
@@ -129,20 +132,28 @@ export async function buildForDemo(programs) {
   const stamp = path.join(target, 'demo', 'pkg.stamp');
   const ready = isUpToDate(path.join(profile, 'pkg.stamp'), pkg, flags) ? pkg : folder;
   if (ready === pkg || isUpToDate(stamp, folder, flags)) {
-    await cargo(...programs);
+    await cargo(programs);
     return ready;
   }
   rmSync(stamp, { force: true });
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const compiled = async () => {
-    // With the profile of the programs: it takes a third of the time, and macros are compiled once for both.
-    await compileLibrary('dev', 'cardseal', flags);
-    await cargo('wasm-build', ...programs);
-  };
-  const [{ transform }] = await Promise.all([onePackage('esbuild'), compiled()]);
+  // Side by side, the library in a folder of its own, because cargo locks one: alone it leaves processors idle, since
+  // most of its crates wait for the one before them.
+  const own = path.join(target, 'demo', 'library');
+  const stop = new AbortController();
+  const { signal } = stop;
+  const [{ transform }] = await Promise.all([
+    onePackage('esbuild'),
+    // Without optimisation: it takes a third of the time.
+    compileLibrary('dev', 'cardseal', flags, ['--quiet', '--target-dir', own], { signal }),
+    cargo(['wasm-build', ...programs], { signal }),
+  ]).catch((error) => {
+    stop.abort();
+    throw error;
+  });
   const tool = toolIn(target);
-  await must(tool, ['glue-unoptimised', path.join(target, TARGET, 'debug', 'cardseal.wasm'), folder, 'cardseal']);
+  await must(tool, ['glue-unoptimised', path.join(own, TARGET, 'debug', 'cardseal.wasm'), folder, 'cardseal']);
   writeFileSync(path.join(folder, 'codes.ts'), ask(tool, ['codes']));
   writeFileSync(path.join(folder, 'all.ts'), ALL);
   writeFileSync(path.join(folder, 'rows.ts'), ROWS);
@@ -323,10 +334,9 @@ async function bundles(work) {
  * bytes. Cargo takes flags from one source only, so the person's own are carried over.
  */
 /** `profile` is cargo's: `wasm` is what the package ships, `dev` is compiled in a third of the time. */
-async function compileLibrary(profile, name, flags) {
-  await must('cargo', ['rustc', '--lib', '--profile', profile, '--crate-type', 'cdylib', ...parts(MODULES[name])], {
-    env: { CARGO_ENCODED_RUSTFLAGS: flags },
-  });
+async function compileLibrary(profile, name, flags, args = [], options = {}) {
+  const command = ['rustc', '--lib', '--profile', profile, '--crate-type', 'cdylib', ...args];
+  await must('cargo', [...command, ...parts(MODULES[name])], { ...options, env: { CARGO_ENCODED_RUSTFLAGS: flags } });
 }
 
 function rustFlags(target) {

@@ -74,12 +74,13 @@ export function ask(program, args, options = {}) {
 
 /**
  * Runs a command and shows what it prints, on standard error unless `stdout` says otherwise.
- * Resolves to its exit code and, with `keep`, to everything that it printed.
+ * Resolves to its exit code and, with `keep`, to everything that it printed. `signal` stops it.
  */
-export function run(program, args, { cwd = root, env = {}, keep = false } = {}) {
+export function run(program, args, { cwd = root, env = {}, keep = false, signal } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd,
+      signal,
       env: { ...process.env, ...env },
       stdio: ['ignore', keep ? 'pipe' : process.stderr, keep ? 'pipe' : process.stderr],
     });
