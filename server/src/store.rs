@@ -37,7 +37,7 @@ use cardseal::platform::Platform;
 
 use connection::Settings;
 use reader::Readers;
-use sql::{Columns, Db, Listed, readable, statements};
+use sql::{Columns, Db, Listed, params, readable, statements};
 use writer::Writer;
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
@@ -175,7 +175,7 @@ impl Store {
     /// Runs a transaction. What it returns as `Ok` is stored, and on the disk; an error means that nothing is.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writer.transaction(work).await
     }
@@ -183,7 +183,7 @@ impl Store {
     /// Reads a row.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.reader.read(work).await
     }
@@ -191,7 +191,7 @@ impl Store {
     /// Reads rows.
     async fn list<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.lists.read(work).await
     }
@@ -201,7 +201,7 @@ impl Store {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.read(|db| db.exists(PING, [])).await.map(|_| ())
+        self.read(|db| db.exists(PING, params![])).await.map(|_| ())
     }
 
     /// Closes the database.

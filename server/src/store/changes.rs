@@ -2,8 +2,8 @@
 //! key for every attempt at the platform, and the payment's status is the lock.
 
 use cardseal::platform::Platform;
-use rusqlite::{Row, params};
 
+use super::sql::{Row, params};
 use super::{
     ChangeId, Claimed, Columns, Db, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId, Result,
     Status, Store, StoreError, StoredAnswer, payments, readable, statements,
@@ -203,10 +203,10 @@ fn by_key(
     (key, fingerprint): &(IdempotencyKey, Fingerprint),
     payment: &Payment,
 ) -> Result<Option<ChangeClaim>> {
-    let named = (&change.payment, change.movement.stored(), key);
-    let known = db.row(BY_KEY, named, |row| {
+    let movement = change.movement.stored();
+    let known = db.row(BY_KEY, params![change.payment, movement, key], |row| {
         let (status, body): (Option<u16>, Option<String>) = (row.get(1)?, row.get(2)?);
-        Ok((row.get::<_, Option<Fingerprint>>(0)?, status.zip(body)))
+        Ok((row.get::<Option<Fingerprint>>(0)?, status.zip(body)))
     })?;
     Ok(known.map(|(known, answer)| {
         if known.as_ref() != Some(fingerprint) {
@@ -268,7 +268,7 @@ impl Store {
                         movement: change.movement,
                         amount,
                         whole,
-                        bin: change.bin,
+                        bin: change.bin.clone(),
                         before: payment.status,
                         again: false,
                         created_at: now,
@@ -277,12 +277,13 @@ impl Store {
                     (stored, status)
                 }
                 ChangeDecision::Again { status } => {
-                    let named = (&payment.id, change.movement.stored());
-                    let Some(unknown) = db.row(UNKNOWN_OF_KIND, named, read)? else {
+                    let movement = change.movement.stored();
+                    let found = db.row(UNKNOWN_OF_KIND, params![payment.id, movement], read)?;
+                    let Some(unknown) = found else {
                         return Ok(ChangeClaim::NotAllowed(payment));
                     };
                     set_state(db, &unknown.id, "in_flight", now)?;
-                    let bin = unknown.bin.or(change.bin);
+                    let bin = unknown.bin.or_else(|| change.bin.clone());
                     (Change { bin, ..unknown }, status)
                 }
                 ChangeDecision::Done => return Ok(ChangeClaim::Done(payment)),
@@ -308,7 +309,7 @@ impl Store {
     ) -> Result<Payment> {
         let id = id.clone();
         self.write(move |db| {
-            let found = db.row(BY_ID, [&id], |row| readable("changes", row, values))?;
+            let found = db.row(BY_ID, params![id], |row| readable("changes", row, values))?;
             let (change, open) = found.ok_or(StoreError::Unknown("change"))?;
             let missing = StoreError::Unknown("payment of a change");
             let mut payment = payments::get(db, &change.payment)?.ok_or(missing)?;
@@ -335,7 +336,7 @@ impl Store {
             }
             match answer(&payment) {
                 Some(answer) => db.execute(ANSWER, params![answer.status, answer.body, id])?,
-                None => db.execute(FREE_KEY, [&id])?,
+                None => db.execute(FREE_KEY, params![id])?,
             };
             Ok(payment)
         })
@@ -345,7 +346,7 @@ impl Store {
     /// The change of a payment whose outcome is unknown.
     pub async fn unknown_change(&self, payment: &PaymentId) -> Result<Option<Change>> {
         let payment = payment.clone();
-        self.read(move |db| db.row(UNKNOWN, [payment], read)).await
+        self.read(move |db| db.row(UNKNOWN, params![payment], read)).await
     }
 
     /// Payments of a platform that are unknown, or have an unknown change, and are due for a lookup. The one that has
@@ -361,7 +362,7 @@ impl Store {
                 (DUE_CHANGES, now),
                 (AHEAD_CHANGES, ahead),
             ] {
-                let found = db.rows(statement, (platform.id(), time, limit), |row| {
+                let found = db.rows(statement, params![platform.id(), time, limit], |row| {
                     Ok((row.get(1)?, row.get(0)?))
                 })?;
                 due.extend(found);

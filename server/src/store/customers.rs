@@ -1,10 +1,8 @@
 //! Finds and erases what refers to a customer.
 
 use cardseal::platform::Platform;
-use rusqlite::params;
-use rusqlite::types::FromSql;
 
-use super::sql::Statement;
+use super::sql::{Column, Statement, params};
 use super::{Columns, Result, SessionId, Store, TokenId, platform, statements};
 
 /// What describes a payment whose customer was erased.
@@ -51,14 +49,14 @@ impl Store {
         self.of_customer(STORING, customer).await
     }
 
-    async fn of_customer<T: FromSql + Send + 'static>(
+    async fn of_customer<T: Column + Send + 'static>(
         &self,
         statement: Statement,
         customer: &str,
     ) -> Result<Vec<(T, Platform)>> {
         let customer = customer.to_owned();
         self.list(move |db| {
-            db.rows(statement, [customer], |row| {
+            db.rows(statement, params![customer], |row| {
                 let mut columns = Columns::of(row);
                 Ok((columns.next()?, platform(&mut columns)?))
             })

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::migrations::LATEST;
+use super::sql::params;
 use super::{Result, Store, StoreError, statements};
 
 /// How long a result is reused, so that frequent probes are cheap.
@@ -58,12 +59,14 @@ impl Store {
     }
 
     async fn version(&self) -> Result<i64> {
-        let version = self.read(|db| db.value(VERSION, [])).await?;
+        let version = self.read(|db| db.value(VERSION, params![])).await?;
         version.flatten().ok_or(StoreError::Unknown("version"))
     }
 
     async fn probe_write(&self, now: i64) -> Result<()> {
-        self.write(move |db| db.execute(PROBE, [now])).await.map(|_| ())
+        self.write(move |db| db.execute(PROBE, params![now]))
+            .await
+            .map(|_| ())
     }
 }
 

@@ -1,8 +1,7 @@
 //! Idempotency keys. A key is bound to a body and a payment before the platform is called, and to one answer after
 //! that.
 
-use rusqlite::params;
-
+use super::sql::params;
 use super::{
     Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
     SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, statements, tokens,
@@ -86,11 +85,11 @@ statements! {
 
 /// What an earlier request with the same key came to, if there was one.
 fn by_key(db: &Db<'_>, key: &Key) -> Result<Option<Claim>> {
-    let known = db.row(BY_KEY, (key.scope.stored(), &key.key), |row| {
+    let known = db.row(BY_KEY, params![key.scope.stored(), key.key], |row| {
         let (status, body): (Option<u16>, Option<String>) = (row.get(1)?, row.get(2)?);
         let answer = status.zip(body);
         let answer = answer.map(|(status, body)| StoredAnswer { status, body });
-        Ok((row.get::<_, Fingerprint>(0)?, answer, row.get::<_, PaymentId>(3)?))
+        Ok((row.get::<Fingerprint>(0)?, answer, row.get::<PaymentId>(3)?))
     })?;
     let Some((fingerprint, answer, payment)) = known else {
         return Ok(None);
@@ -146,7 +145,7 @@ impl Store {
                     return Ok(Claim::TokenUnusable(status));
                 }
             }
-            let Some(payment) = payments::insert(db, payment, now)? else {
+            let Some(payment) = payments::insert(db, &payment, now)? else {
                 return Ok(Claim::ReferenceUsed);
             };
             if let Some((session, admitted)) = &taken {
@@ -184,10 +183,10 @@ impl Store {
             if let Some(key) = &key {
                 let (scope, key) = (key.scope.stored(), &key.key);
                 match answer(&payment) {
-                    Some(answer) => {
-                        let params = params![answer.status, answer.body, scope, key, id];
-                        db.execute(ANSWER_PAYMENT, params)?
-                    }
+                    Some(answer) => db.execute(
+                        ANSWER_PAYMENT,
+                        params![answer.status, answer.body, scope, key, id],
+                    )?,
                     None => db.execute(FREE, params![scope, key, id])?,
                 };
             }
@@ -205,7 +204,7 @@ impl Store {
         self.write(move |db| {
             let (scope, key) = (key.scope.stored(), &key.key);
             db.execute(ANSWER, params![answer.status, answer.body, scope, key])?;
-            let stored = db.row(ANSWERED, (scope, key), |row| {
+            let stored = db.row(ANSWERED, params![scope, key], |row| {
                 Ok(StoredAnswer {
                     status: row.get(0)?,
                     body: row.get(1)?,

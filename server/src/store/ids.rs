@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use rusqlite::ToSql;
-use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
+
+use super::sql::{Cell, Column, Param, Value};
 
 macro_rules! texts {
     ($($(#[doc = $doc:literal])+ $name:ident;)+) => {$(
@@ -46,15 +46,17 @@ macro_rules! texts {
             }
         }
 
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.0.to_sql()
+        impl Param for $name {
+            const NULL: Value<'static> = Value::Text(None);
+
+            fn value(&self) -> Value<'_> {
+                Value::Text(Some(&self.0))
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                String::column_result(value).map(Self)
+        impl Column for $name {
+            fn read(cell: Cell<'_>) -> Option<Self> {
+                String::read(cell).map(Self)
             }
         }
     )+};

@@ -3,8 +3,8 @@
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, StoredCard};
 use cardseal_gateways::{Amount, Currency};
-use rusqlite::params;
 
+use super::sql::params;
 use super::{
     Db, NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, Storing, payments, sessions,
     statements,
@@ -23,7 +23,7 @@ pub struct Notice {
 }
 
 /// What a notification does to a payment, and the name of that effect.
-pub type NoticeRule = dyn FnOnce(&Payment) -> (NoticeAction, Effect) + Send;
+pub type NoticeRule = dyn Fn(&Payment) -> (NoticeAction, Effect) + Send;
 
 /// What a notification is about.
 pub enum NoticeSubject {
@@ -105,7 +105,7 @@ statements! {
 
 /// Whether a notification has been processed. If nothing matched it the first time, something may match now.
 fn is_processed(db: &Db<'_>, digest: &str) -> Result<bool> {
-    db.exists(PROCESSED, (digest, Effect::Unmatched.stored()))
+    db.exists(PROCESSED, params![digest, Effect::Unmatched.stored()])
 }
 
 impl Store {
@@ -122,9 +122,9 @@ impl Store {
             if is_processed(db, &notice.digest)? {
                 return Ok(Effect::Duplicate);
             }
-            let effect = match subject {
-                NoticeSubject::None(effect) => effect,
-                NoticeSubject::Card(card) => store_card(db, &notice, &card, now)?,
+            let effect = match &subject {
+                NoticeSubject::None(effect) => *effect,
+                NoticeSubject::Card(card) => store_card(db, &notice, card, now)?,
                 NoticeSubject::Payment { creates, decide } => {
                     match payments::by_reference(db, notice.platform, &notice.reference)? {
                         Some(payment) => {
@@ -132,7 +132,7 @@ impl Store {
                             apply(db, &payment, action, now)?;
                             effect
                         }
-                        None if !creates => Effect::AttemptDeclined,
+                        None if !*creates => Effect::AttemptDeclined,
                         None => match create(db, &notice, now)? {
                             Ok(payment) => {
                                 apply(db, &payment, decide(&payment).0, now)?;
@@ -210,7 +210,7 @@ fn create(db: &Db<'_>, notice: &Notice, now: i64) -> Result<Result<Payment, Effe
         capture_later: false,
         network_token: None,
     };
-    let Some(payment) = payments::insert(db, payment, now)? else {
+    let Some(payment) = payments::insert(db, &payment, now)? else {
         return Ok(Err(Effect::Conflict));
     };
     let attempt = sessions::Attempt {

@@ -3,8 +3,8 @@
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
-use rusqlite::{Row, params};
 
+use super::sql::{Row, params};
 use super::{
     Columns, Db, Listed, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, platform,
     readable, sessions, statements,
@@ -316,20 +316,20 @@ fn values(row: &mut Columns<'_>) -> Result<Payment> {
 }
 
 pub(super) fn get(db: &Db<'_>, id: &PaymentId) -> Result<Option<Payment>> {
-    db.row(BY_ID, [id], read)
+    db.row(BY_ID, params![id], read)
 }
 
 /// Finds the payment of a reference. If there are several, it is the one that has not failed.
 pub(super) fn by_reference(db: &Db<'_>, platform: Platform, reference: &str) -> Result<Option<Payment>> {
-    let named = (platform.id(), reference);
-    match db.row(BY_REFERENCE, named, read)? {
+    let platform = platform.id();
+    match db.row(BY_REFERENCE, params![platform, reference], read)? {
         Some(payment) => Ok(Some(payment)),
-        None => db.row(FAILED_BY_REFERENCE, named, read),
+        None => db.row(FAILED_BY_REFERENCE, params![platform, reference], read),
     }
 }
 
 /// Stores a payment that is about to be made. Returns `None` if the reference is taken.
-pub(super) fn insert(db: &Db<'_>, new: NewPayment, now: i64) -> Result<Option<Payment>> {
+pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<Payment>> {
     let payment = Payment {
         id: PaymentId::random(),
         platform: new.platform,
@@ -339,15 +339,15 @@ pub(super) fn insert(db: &Db<'_>, new: NewPayment, now: i64) -> Result<Option<Pa
         refunded: 0,
         capture_later: new.capture_later,
         network_token: new.network_token,
-        description: new.description,
-        token_id: new.token_id,
-        session_id: new.session_id,
-        order_reference: new.order_reference,
+        description: new.description.clone(),
+        token_id: new.token_id.clone(),
+        session_id: new.session_id.clone(),
+        order_reference: new.order_reference.clone(),
         authorization: None,
         platform_payment: None,
-        brand: new.brand,
-        bin: new.bin,
-        last4: new.last4,
+        brand: new.brand.clone(),
+        bin: new.bin.clone(),
+        last4: new.last4.clone(),
         redirect: None,
         decline: None,
         created_at: now,
@@ -444,16 +444,16 @@ impl Store {
     pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
         let after = after.cloned();
         self.list(move |db| {
-            let start = match after {
+            let start = match &after {
                 None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, [after])?,
+                Some(after) => db.value(SEQ, params![after])?,
             };
             let Some(start) = start else {
                 return Ok(Vec::new());
             };
             let mut list = Listed::new(start, limit);
-            while let Some(wanted) = list.wanted() {
-                list.add(db.rows(LIST, wanted, |row| Ok((read(row), row.get("seq")?)))?)?;
+            while let Some((seq, limit)) = list.wanted() {
+                list.add(db.rows(LIST, params![seq, limit], |row| Ok((read(row), row.last()?)))?)?;
             }
             Ok(list.into_inner())
         })
@@ -463,7 +463,7 @@ impl Store {
     /// Whether a reference belongs to a payment that has not failed.
     pub async fn reference_used(&self, platform: Platform, reference: &str) -> Result<bool> {
         let reference = reference.to_owned();
-        self.read(move |db| db.exists(REFERENCE_USED, (platform.id(), reference)))
+        self.read(move |db| db.exists(REFERENCE_USED, params![platform.id(), reference]))
             .await
     }
 
@@ -471,7 +471,7 @@ impl Store {
     pub async fn unknown_of(&self, platform: Platform, reference: &str) -> Result<Option<PaymentId>> {
         let reference = reference.to_owned();
         let payment = self
-            .read(move |db| db.row(BY_REFERENCE, (platform.id(), reference), read))
+            .read(move |db| db.row(BY_REFERENCE, params![platform.id(), reference], read))
             .await?;
         Ok(payment
             .filter(|payment| payment.status.is_unknown())

@@ -46,7 +46,7 @@ impl Readers {
     /// Runs a query.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.run(true, work).await
     }

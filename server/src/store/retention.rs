@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::sql::Statement;
+use super::sql::{Statement, params};
 use super::{Db, Result, Store, statements, take_possession};
 
 /// How many pages stay free for new rows, however small the file is.
@@ -142,9 +142,9 @@ impl Expiring {
     /// Removes a row, if nothing needs it any more.
     fn remove(self, db: &Db<'_>, row: i64, before: i64) -> Result<usize> {
         match self {
-            Self::IdempotencyKeys => db.execute(REMOVE_KEY, [row, before]),
-            Self::Notifications => db.execute(REMOVE_NOTIFICATION, [row, before]),
-            Self::Changes => db.execute(REMOVE_CHANGE, [row, before]),
+            Self::IdempotencyKeys => db.execute(REMOVE_KEY, params![row, before]),
+            Self::Notifications => db.execute(REMOVE_NOTIFICATION, params![row, before]),
+            Self::Changes => db.execute(REMOVE_CHANGE, params![row, before]),
             Self::Sessions => remove_session(db, row, before),
         }
     }
@@ -152,18 +152,18 @@ impl Expiring {
 
 /// Removes a session. Who submitted a card first stays known.
 fn remove_session(db: &Db<'_>, row: i64, before: i64) -> Result<usize> {
-    let Some(id) = db.value::<String>(SESSION_IS_DONE, [row, before])? else {
+    let Some(id) = db.value::<String>(SESSION_IS_DONE, params![row, before])? else {
         return Ok(0);
     };
-    db.execute(KEEP_CLAIM, [&id])?;
-    db.execute(DETACH_PAYMENTS, [&id])?;
-    db.execute(REMOVE_SESSION, [&id])
+    db.execute(KEEP_CLAIM, params![id])?;
+    db.execute(DETACH_PAYMENTS, params![id])?;
+    db.execute(REMOVE_SESSION, params![id])
 }
 
 /// Whether a card was submitted first in a session that is gone, of another customer, or either of the two is of no
 /// customer.
 pub(super) fn claimed_before(db: &Db<'_>, claim: &str, customer: Option<&str>) -> Result<bool> {
-    db.exists(CLAIMED_BEFORE, (claim, customer))
+    db.exists(CLAIMED_BEFORE, params![claim, customer])
 }
 
 /// An expired row.
@@ -182,7 +182,10 @@ struct Space {
 
 impl Space {
     fn of(db: &Db<'_>) -> Result<Self> {
-        let value = |statement| db.value::<i64>(statement, []).map(Option::unwrap_or_default);
+        let value = |statement| {
+            db.value::<i64>(statement, params![])
+                .map(Option::unwrap_or_default)
+        };
         Ok(Self {
             free: value(FREE_PAGES)?,
             pages: value(PAGES)?,
@@ -253,8 +256,8 @@ impl Store {
             0
         } else {
             self.write(move |db| {
-                done.into_iter()
-                    .map(|row| what.remove(db, row, before))
+                done.iter()
+                    .map(|row| what.remove(db, *row, before))
                     .sum::<Result<usize>>()
             })
             .await?

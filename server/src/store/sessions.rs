@@ -6,8 +6,7 @@ use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
-
+use super::sql::{Row, params};
 use super::{
     Claimed, Columns, Db, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus,
     platform, readable, retention, statements, tokens,
@@ -278,7 +277,7 @@ fn values(row: &mut Columns<'_>) -> Result<Session> {
 }
 
 pub(super) fn get(db: &Db<'_>, id: &SessionId) -> Result<Option<Session>> {
-    db.row(BY_ID, [id], read)
+    db.row(BY_ID, params![id], read)
 }
 
 /// Finds the newest session under a reference: one that pays, or one that stores a card.
@@ -288,11 +287,11 @@ pub(super) fn by_reference(
     reference: &str,
     payment: bool,
 ) -> Result<Option<Session>> {
-    let other = |kind| db.row(OTHER, (platform.id(), reference, kind_text(kind)), read);
+    let other = |kind| db.row(OTHER, params![platform.id(), reference, kind_text(kind)], read);
     if payment {
         return other(Kind::Payment);
     }
-    let tokenizing = db.row(TOKENIZING, (platform.id(), reference), read)?;
+    let tokenizing = db.row(TOKENIZING, params![platform.id(), reference], read)?;
     let updating = other(Kind::Update)?;
     Ok(match (tokenizing, updating) {
         (Some(one), Some(two)) if two.created_at > one.created_at => Some(two),
@@ -411,7 +410,7 @@ pub(super) fn finish(db: &Db<'_>, id: &SessionId, result: &SessionResult) -> Res
 
 /// Opens a session again that led to nothing.
 pub(super) fn reopen(db: &Db<'_>, id: &SessionId) -> Result<()> {
-    db.execute(REOPEN, [id])?;
+    db.execute(REOPEN, params![id])?;
     Ok(())
 }
 
@@ -443,7 +442,7 @@ impl Store {
     /// Finds the session that stores a card under a reference.
     pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
         let reference = reference.to_owned();
-        self.read(move |db| db.value(TOKENIZING_ID, (platform.id(), reference)))
+        self.read(move |db| db.value(TOKENIZING_ID, params![platform.id(), reference]))
             .await
     }
 

@@ -1,8 +1,9 @@
-//! Statements and the rows they return. Every statement is declared with `statements!`, so that a test can read its
-//! query plan.
+//! Statements, their parameters and the rows they return, whichever database runs them. Every statement is declared with
+//! `statements!`, so that a test can read its query plan.
 
-use rusqlite::types::FromSql;
-use rusqlite::{CachedStatement, Connection, Params, Row};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection};
+use serde_json::json;
 
 use super::{Result, StoreError};
 
@@ -33,6 +34,199 @@ macro_rules! statements {
 }
 pub(super) use statements;
 
+/// What a statement gets for a parameter. `NULL` has a type, too, because some databases need to know it.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    Int(Option<i64>),
+    Bool(Option<bool>),
+    Text(Option<&'a str>),
+    /// A list, as `json_each` reads it.
+    Texts(&'a [String]),
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match *self {
+            Self::Int(Some(number)) => number.into(),
+            Self::Bool(Some(truth)) => truth.into(),
+            Self::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Int(None) | Self::Bool(None) | Self::Text(None) => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Texts(texts) => json!(texts).to_string().into(),
+        })
+    }
+}
+
+/// What can be a parameter.
+pub(super) trait Param {
+    /// `NULL` of this type.
+    const NULL: Value<'static>;
+
+    fn value(&self) -> Value<'_>;
+}
+
+impl<T: Param> Param for Option<T> {
+    const NULL: Value<'static> = T::NULL;
+
+    fn value(&self) -> Value<'_> {
+        self.as_ref().map_or(T::NULL, T::value)
+    }
+}
+
+impl<T: Param + ?Sized> Param for &T {
+    const NULL: Value<'static> = T::NULL;
+
+    fn value(&self) -> Value<'_> {
+        T::value(self)
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),+) => {$(
+        impl Param for $type {
+            const NULL: Value<'static> = Value::Int(None);
+
+            fn value(&self) -> Value<'_> {
+                Value::Int(Some((*self).into()))
+            }
+        }
+    )+};
+}
+
+integers!(i64, u32, u16, u8);
+
+impl Param for bool {
+    const NULL: Value<'static> = Value::Bool(None);
+
+    fn value(&self) -> Value<'_> {
+        Value::Bool(Some(*self))
+    }
+}
+
+impl Param for str {
+    const NULL: Value<'static> = Value::Text(None);
+
+    fn value(&self) -> Value<'_> {
+        Value::Text(Some(self))
+    }
+}
+
+impl Param for String {
+    const NULL: Value<'static> = Value::Text(None);
+
+    fn value(&self) -> Value<'_> {
+        Value::Text(Some(self))
+    }
+}
+
+impl Param for [String] {
+    const NULL: Value<'static> = Value::Texts(&[]);
+
+    fn value(&self) -> Value<'_> {
+        Value::Texts(self)
+    }
+}
+
+/// The parameters of a statement, in order.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::store::sql::Param::value(&$value)),*] };
+}
+pub(super) use params;
+
+/// A value of a row.
+#[derive(Clone, Copy)]
+pub(super) enum Cell<'r> {
+    Null,
+    Int(i64),
+    Text(&'r str),
+}
+
+/// What a column can be read as.
+pub(super) trait Column: Sized {
+    /// `None` if the value is of another type.
+    fn read(cell: Cell<'_>) -> Option<Self>;
+}
+
+impl<T: Column> Column for Option<T> {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Null => Some(None),
+            Cell::Int(_) | Cell::Text(_) => T::read(cell).map(Some),
+        }
+    }
+}
+
+impl Column for i64 {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Int(number) => Some(number),
+            Cell::Null | Cell::Text(_) => None,
+        }
+    }
+}
+
+impl Column for u32 {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        i64::read(cell)?.try_into().ok()
+    }
+}
+
+impl Column for u16 {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        i64::read(cell)?.try_into().ok()
+    }
+}
+
+impl Column for bool {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        i64::read(cell).map(|number| number != 0)
+    }
+}
+
+impl Column for String {
+    fn read(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(text) => Some(text.into()),
+            Cell::Null | Cell::Int(_) => None,
+        }
+    }
+}
+
+/// A column has a value that the statement does not expect. The value itself stays out of the message.
+#[derive(Debug, thiserror::Error)]
+#[error("column {0} has a value of another type")]
+struct Unexpected(usize);
+
+/// A row of a result.
+pub(super) struct Row<'r> {
+    row: &'r rusqlite::Row<'r>,
+}
+
+impl Row<'_> {
+    fn cell(&self, at: usize) -> Result<Cell<'_>> {
+        match self.row.get_ref(at)? {
+            ValueRef::Null => Some(Cell::Null),
+            ValueRef::Integer(number) => Some(Cell::Int(number)),
+            ValueRef::Text(text) => std::str::from_utf8(text).ok().map(Cell::Text),
+            ValueRef::Real(_) | ValueRef::Blob(_) => None,
+        }
+        .ok_or_else(|| unexpected(at))
+    }
+
+    /// A column.
+    pub(super) fn get<T: Column>(&self, at: usize) -> Result<T> {
+        T::read(self.cell(at)?).ok_or_else(|| unexpected(at))
+    }
+
+    /// The last column.
+    pub(super) fn last<T: Column>(&self) -> Result<T> {
+        self.get(self.row.as_ref().column_count().saturating_sub(1))
+    }
+}
+
+fn unexpected(at: usize) -> StoreError {
+    StoreError::Database(Unexpected(at).into())
+}
+
 /// A connection that runs statements: the writer's within a transaction, or a reader's.
 pub(super) struct Db<'c> {
     connection: &'c Connection,
@@ -51,45 +245,47 @@ impl<'c> Db<'c> {
     }
 
     /// Runs a statement, and returns how many rows it changed.
-    pub(super) fn execute(&self, statement: Statement, params: impl Params) -> Result<usize> {
-        Ok(self.prepare(statement)?.execute(params)?)
+    pub(super) fn execute(&self, statement: Statement, params: &[Value<'_>]) -> Result<usize> {
+        Ok(self
+            .prepare(statement)?
+            .execute(rusqlite::params_from_iter(params))?)
     }
 
     /// The first row.
     pub(super) fn row<T>(
         &self,
         statement: Statement,
-        params: impl Params,
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut prepared = self.prepare(statement)?;
-        let mut rows = prepared.query(params)?;
-        rows.next()?.map(read).transpose()
+        let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
+        rows.next()?.map(|row| read(&Row { row })).transpose()
     }
 
     /// Every row.
     pub(super) fn rows<T>(
         &self,
         statement: Statement,
-        params: impl Params,
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut prepared = self.prepare(statement)?;
-        let mut rows = prepared.query(params)?;
+        let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            all.push(read(row)?);
+            all.push(read(&Row { row })?);
         }
         Ok(all)
     }
 
     /// The first column of the first row.
-    pub(super) fn value<T: FromSql>(&self, statement: Statement, params: impl Params) -> Result<Option<T>> {
-        self.row(statement, params, |row| Ok(row.get(0)?))
+    pub(super) fn value<T: Column>(&self, statement: Statement, params: &[Value<'_>]) -> Result<Option<T>> {
+        self.row(statement, params, |row| row.get(0))
     }
 
     /// Whether there is a row.
-    pub(super) fn exists(&self, statement: Statement, params: impl Params) -> Result<bool> {
+    pub(super) fn exists(&self, statement: Statement, params: &[Value<'_>]) -> Result<bool> {
         Ok(self.row(statement, params, |_| Ok(()))?.is_some())
     }
 
@@ -111,18 +307,20 @@ impl<'r> Columns<'r> {
     }
 
     /// The next column.
-    pub(super) fn next<T: FromSql>(&mut self) -> Result<T> {
+    pub(super) fn next<T: Column>(&mut self) -> Result<T> {
         let at = self.at;
         self.at += 1;
-        Ok(self.row.get(at)?)
+        self.row.get(at)
     }
 
     /// The next column, a text that has to be one of those that `known` translates. `what` names the column.
     pub(super) fn word<T>(&mut self, what: &'static str, known: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let at = self.at;
         self.at += 1;
-        let text = self.row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?;
-        known(text).ok_or(StoreError::Unknown(what))
+        match self.row.cell(at)? {
+            Cell::Text(text) => known(text).ok_or(StoreError::Unknown(what)),
+            Cell::Null | Cell::Int(_) => Err(unexpected(at)),
+        }
     }
 }
 
@@ -133,7 +331,7 @@ pub(super) fn readable<T>(
     read: impl FnOnce(&mut Columns<'_>) -> Result<T>,
 ) -> Result<T> {
     read(&mut Columns::of(row)).map_err(|error| {
-        let id = row.get::<_, String>(0).ok();
+        let id = row.get::<String>(0).ok();
         let plain = |id: &String| {
             id.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -2,11 +2,11 @@
 
 use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Origin, StoredCard};
-use rusqlite::{Row, params};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+use super::sql::{Row, params};
 use super::{Columns, Db, Listed, Result, Store, TokenId, platform, readable, statements};
 
 /// The status of a token.
@@ -151,7 +151,7 @@ pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
 
 /// Finds the active token for a platform's token.
 pub(super) fn holding(db: &Db<'_>, platform: Platform, token: &SecretString) -> Result<Option<Token>> {
-    db.row(HOLDING, (platform.id(), token.expose_secret()), read)
+    db.row(HOLDING, params![platform.id(), token.expose_secret()], read)
 }
 
 /// Whether a platform's token is stored for another customer, or either of the two is of no customer.
@@ -163,17 +163,17 @@ pub(super) fn belongs_elsewhere(
 ) -> Result<bool> {
     db.exists(
         BELONGS_ELSEWHERE,
-        (platform.id(), token.expose_secret(), customer),
+        params![platform.id(), token.expose_secret(), customer],
     )
 }
 
 /// Whether a platform's token was stored and has been deleted.
 pub(super) fn was_deleted(db: &Db<'_>, platform: Platform, token: &SecretString) -> Result<bool> {
-    db.exists(DELETED, (platform.id(), digest(platform, token)))
+    db.exists(DELETED, params![platform.id(), digest(platform, token)])
 }
 
 pub(super) fn get(db: &Db<'_>, id: &TokenId) -> Result<Option<Token>> {
-    db.row(BY_ID, [id], read)
+    db.row(BY_ID, params![id], read)
 }
 
 pub(super) fn insert(
@@ -262,7 +262,7 @@ impl Store {
     pub async fn knows_platform_token(&self, platform: Platform, token: &SecretString) -> Result<bool> {
         let token = token.clone();
         self.read(move |db| {
-            Ok(db.exists(STORED, (platform.id(), token.expose_secret()))?
+            Ok(db.exists(STORED, params![platform.id(), token.expose_secret()])?
                 || was_deleted(db, platform, &token)?)
         })
         .await
@@ -277,19 +277,19 @@ impl Store {
     ) -> Result<Vec<Token>> {
         let (customer, after) = (customer.map(ToOwned::to_owned), after.cloned());
         self.list(move |db| {
-            let start = match after {
+            let start = match &after {
                 None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, [after])?,
+                Some(after) => db.value(SEQ, params![after])?,
             };
             let Some(start) = start else {
                 return Ok(Vec::new());
             };
-            let listed = |row: &Row<'_>| Ok((read(row), row.get("seq")?));
+            let listed = |row: &Row<'_>| Ok((read(row), row.last()?));
             let mut list = Listed::new(start, limit);
             while let Some((seq, limit)) = list.wanted() {
                 list.add(match &customer {
-                    None => db.rows(LIST, (seq, limit), listed)?,
-                    Some(customer) => db.rows(LIST_OF_CUSTOMER, (seq, limit, customer), listed)?,
+                    None => db.rows(LIST, params![seq, limit], listed)?,
+                    Some(customer) => db.rows(LIST_OF_CUSTOMER, params![seq, limit, customer], listed)?,
                 })?;
             }
             Ok(list.into_inner())
@@ -301,8 +301,8 @@ impl Store {
     pub async fn active_tokens(&self, platform: Platform) -> Result<Vec<Token>> {
         self.list(move |db| {
             let mut list = Listed::new(0, u32::MAX);
-            list.add(db.rows(LIST_ACTIVE, [platform.id()], |row| {
-                Ok((read(row), row.get("seq")?))
+            list.add(db.rows(LIST_ACTIVE, params![platform.id()], |row| {
+                Ok((read(row), row.last()?))
             })?)?;
             Ok(list.into_inner())
         })

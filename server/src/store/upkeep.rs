@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
-use serde_json::Value;
+use rusqlite::Connection;
 
+use super::sql::params;
 use super::{Result, Status, Store, sessions, statements};
 
 /// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
@@ -48,9 +48,9 @@ impl UnderWay {
         }
     }
 
-    /// The claimed ids as a JSON array, for a query.
-    fn ids(&self) -> String {
-        self.with(|ids| Value::from(ids.keys().cloned().collect::<Vec<_>>()).to_string())
+    /// The claimed ids.
+    fn ids(&self) -> Vec<String> {
+        self.with(|ids| ids.keys().cloned().collect())
     }
 }
 
@@ -126,16 +126,20 @@ impl Store {
             // Read within the transaction, during which nothing can be claimed.
             let busy = under_way.ids();
             let mut recovered = Recovered::default();
-            for (from, to) in abandoned {
-                let updated = db.execute(ABANDON_PAYMENTS, params![to.stored(), now, from.stored(), busy])?;
-                if from == Status::InFlight {
+            for (from, to) in &abandoned {
+                let updated = db.execute(
+                    ABANDON_PAYMENTS,
+                    params![to.stored(), now, from.stored(), busy[..]],
+                )?;
+                if *from == Status::InFlight {
                     recovered.payments += updated;
                 } else {
                     recovered.changes += updated;
                 }
             }
-            db.execute(ABANDON_CHANGES, params![now, busy])?;
-            recovered.sessions = db.execute(USE_SESSIONS, [&busy])? + db.execute(REOPEN_SESSIONS, [&busy])?;
+            db.execute(ABANDON_CHANGES, params![now, busy[..]])?;
+            recovered.sessions = db.execute(USE_SESSIONS, params![busy[..]])?
+                + db.execute(REOPEN_SESSIONS, params![busy[..]])?;
             Ok(recovered)
         })
         .await
@@ -158,7 +162,9 @@ impl Store {
     /// checks again within its transaction.
     async fn has_abandoned(&self) -> Result<bool> {
         let busy = self.under_way.ids();
-        let found = self.list(move |db| db.value(HAS_ABANDONED, [busy])).await?;
+        let found = self
+            .list(move |db| db.value(HAS_ABANDONED, params![busy[..]]))
+            .await?;
         Ok(found.unwrap_or_default())
     }
 
@@ -178,8 +184,11 @@ impl Store {
                     };
                     let left = i64::try_from(WIPED_AT_ONCE.saturating_sub(over.len())).unwrap_or_default();
                     let (kind, mode) = (sessions::kind_text(kind), sessions::mode_text(mode));
-                    let params = params![platform.id(), kind, mode, now - grace, left];
-                    over.extend(db.rows(OVER, params, |row| Ok(row.get(0)?))?);
+                    over.extend(db.rows(
+                        OVER,
+                        params![platform.id(), kind, mode, now - grace, left],
+                        |row| row.get(0),
+                    )?);
                 }
                 Ok(over)
             })
@@ -187,10 +196,10 @@ impl Store {
         if over.is_empty() {
             return Ok(0);
         }
-        let (over, wiped) = (Value::from(over).to_string(), self.wipes());
+        let wiped = self.wipes();
         self.write(move |db| {
             wiped.note();
-            db.execute(WIPE, [over])
+            db.execute(WIPE, params![over[..]])
         })
         .await
     }

@@ -47,7 +47,7 @@ pub(super) enum End {
 
 /// Work without its types.
 pub(super) trait Work: Send {
-    /// Does it, and keeps the result.
+    /// Does it, and keeps the result. What it did before was rolled back if this is not the first time.
     fn run(&mut self, db: &Db<'_>) -> End;
     /// Hands the result to the caller.
     fn answer(self: Box<Self>);
@@ -58,7 +58,7 @@ pub(super) trait Work: Send {
 }
 
 struct Typed<T, F> {
-    work: Option<F>,
+    work: F,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
     span: tracing::Span,
@@ -67,15 +67,13 @@ struct Typed<T, F> {
 impl<T, F> Work for Typed<T, F>
 where
     T: Send,
-    F: FnOnce(&Db<'_>) -> Result<T> + Send,
+    F: Fn(&Db<'_>) -> Result<T> + Send,
 {
     fn run(&mut self, db: &Db<'_>) -> End {
-        let Some(work) = self.work.take() else {
-            return End::Failed;
-        };
         let _span = self.span.enter();
+        self.result = None;
         // What the work had borrowed is gone with it; the thread rolls back what it had written.
-        let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(StoreError::Panicked));
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(db))).unwrap_or(Err(StoreError::Panicked));
         let end = match &result {
             Ok(_) => End::Done,
             Err(StoreError::Unavailable(_) | StoreError::Database(_)) => End::Broken,
@@ -149,7 +147,7 @@ impl Queue {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         alone: bool,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let deadline = Instant::now() + self.patience;
         let (caller, mut result) = oneshot::channel();
@@ -157,7 +155,7 @@ impl Queue {
         let ticket = Ticket {
             taken: Arc::clone(&taken),
             work: Box::new(Typed {
-                work: Some(work),
+                work,
                 result: None,
                 caller,
                 span: tracing::Span::current(),

@@ -63,7 +63,7 @@ impl Writer {
     /// of its work undone in any other way: what it returns as `Ok` is committed.
     pub(super) async fn transaction<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.run(false, work).await
     }
@@ -71,7 +71,7 @@ impl Writer {
     /// Runs something between two transactions.
     pub(super) async fn alone<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.run(true, work).await
     }
@@ -302,7 +302,7 @@ mod tests {
         /// Sends a transaction, and returns when it is in the queue.
         async fn send<T: Send + 'static>(
             &self,
-            work: impl FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+            work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
         ) -> JoinHandle<Result<T>> {
             let (writer, before) = (Arc::clone(&self.writer), self.writer.queue.sent());
             let sent = tokio::spawn(async move { writer.transaction(work).await });
@@ -317,14 +317,14 @@ mod tests {
         /// Holds the writer within a transaction, so that others arrive together. Returns what releases it.
         async fn hold(&self) -> (mpsc::Sender<()>, JoinHandle<Result<()>>) {
             let (release, released) = mpsc::channel();
-            let (begun, begins) = tokio::sync::oneshot::channel();
+            let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
             let held = self.send(move |_| {
                 let _ = begun.send(());
                 let _ = released.recv();
                 Ok(())
             });
             let held = held.await;
-            begins.await.unwrap();
+            begins.recv().await.unwrap();
             (release, held)
         }
 
@@ -434,7 +434,7 @@ mod tests {
                     .query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0))?)
             })
             .await;
-        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
         let (go_on, goes_on) = mpsc::channel::<()>();
         let late = notes.send(move |db| {
             let _ = begun.send(());
@@ -446,7 +446,7 @@ mod tests {
         });
         let late = late.await;
         release.send(()).unwrap();
-        begins.await.unwrap();
+        begins.recv().await.unwrap();
         let answered = tokio::time::timeout(Duration::from_millis(50), &mut early).await;
         answered.unwrap_err();
         let answered = tokio::time::timeout(Duration::from_millis(50), &mut seen).await;
