@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
+import { postgresPrograms } from './postgres.mjs';
 import {
   ask,
   chromedriver,
@@ -43,6 +44,7 @@ const THINGS = {
   wasmTarget,
   packages,
   python,
+  postgres,
   browser,
   otherBrowsers,
   wasmBindgen,
@@ -186,6 +188,13 @@ async function python() {
   if (ask('python3', ['-c', 'import ensurepip, venv']) !== undefined) return;
   say('Installing Python with apt-get: some of the clients under test, and Schemathesis, need it.');
   await apt('Python', ['python3', 'python3-venv']);
+}
+
+/** Without a running server: tests and the demo start their own. */
+async function postgres() {
+  if (postgresPrograms()) return;
+  say('Installing PostgreSQL with apt-get: the server keeps its rows there or in SQLite, and is tested on both.');
+  await apt('PostgreSQL', ['postgresql']);
 }
 
 async function browser() {

@@ -2,6 +2,7 @@
 //
 //   npm start                http://127.0.0.1:8080/
 //   PORT=3000 npm start
+//   npm start -- --postgres  with a PostgreSQL of its own in place of SQLite
 //
 // Every start makes everything anew, the database too: the simulated platforms forget their cards when they stop, so
 // tokens of an earlier start could not be charged.
@@ -15,6 +16,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { buildForDemo } from './build.mjs';
+import { startPostgres } from './postgres.mjs';
 import { main, root, Stop, say, targetFolder } from './project.mjs';
 import { ensure, TO_COMPILE } from './setup.mjs';
 import { toml } from './toml.mjs';
@@ -37,10 +39,15 @@ const GRACE_MS = 200;
 const children = [];
 const { promise: ended, resolve: end } = deferred();
 let stopping;
+let postgres;
 
 main(async () => {
+  const [option, ...more] = process.argv.slice(2);
+  if ((option ?? '--postgres') !== '--postgres' || more.length > 0) {
+    throw new Stop('npm start knows one option: --postgres');
+  }
   const port = await choosePort(process.env.PORT || '8080');
-  await ensure(TO_COMPILE);
+  await ensure(option ? [...TO_COMPILE, 'postgres'] : TO_COMPILE);
   say('Compiling the module, the server and the sandbox.');
   const served = await buildForDemo(['cardseal-server', 'cardseal-sandbox']);
 
@@ -54,11 +61,13 @@ main(async () => {
 
   let outcome;
   try {
+    if (option) postgres = await startPostgres();
     const started = demo(port, folder, served);
     started.catch(() => {});
     outcome = await Promise.race([ended, started.then(() => ended)]);
   } finally {
     await stopAll();
+    await postgres?.stop();
   }
   if (outcome.signal) {
     say('Stopped.');
@@ -99,7 +108,7 @@ async function demo(port, folder, served) {
         ]),
         api_key: randomBytes(24).toString('hex'),
       },
-      database: { path: path.join(folder, 'cardseal.sqlite') },
+      database: postgres ? { url: postgres.url } : { path: path.join(folder, 'cardseal.sqlite') },
       // One person at the demo page does more than a shopper would.
       limits: {
         browser_requests_per_minute: 600,

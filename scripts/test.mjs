@@ -15,6 +15,7 @@ import { installClients } from '../tests/interop/clients/install.mjs';
 import { build } from './build.mjs';
 import { denyArguments, OFFLINE } from './deny.mjs';
 import { LINTS } from './lint.mjs';
+import { startPostgres } from './postgres.mjs';
 import {
   chromedriver,
   chromium,
@@ -41,6 +42,7 @@ const STEPS = [
   ['package', () => nodeTests('tests/package'), ['build']],
   ['bundlers', () => nodeTests('tests/bundlers'), ['build']],
   ['rust', rust],
+  ['postgres', postgres],
   ['servers', servers],
   ['contract', () => nodeTests('tests/contract'), ['servers']],
   ['faults', faults, ['build', 'servers']],
@@ -82,6 +84,18 @@ async function built() {
 async function rust() {
   const { code, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'], { keep: true });
   return counted(code, output);
+}
+
+/** The server's tests again, on PostgreSQL, and those that need it. */
+async function postgres() {
+  const server = await startPostgres();
+  try {
+    const args = ['test', '-p', 'cardseal-server', '--no-fail-fast', '--', '--include-ignored'];
+    const { code, output } = await run('cargo', args, { keep: true, env: { CARDSEAL_TEST_POSTGRES: server.url } });
+    return counted(code, output);
+  } finally {
+    await server.stop();
+  }
 }
 
 /** The programs that the later steps start. */

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,9 +13,10 @@ use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Amount;
 use cardseal_gateways::gateway::Approval;
 use cardseal_server::store::{
-    Attempt, Claim, Key, NewPayment, NewSession, Payment, PaymentUpdate, Scope, SessionId, Status, Store,
-    StoredAnswer, Taker,
+    Attempt, BUSY_TIMEOUT, Claim, Key, Location, NewPayment, NewSession, Payment, PaymentUpdate, Postgres,
+    Scope, SessionId, Status, Store, StoredAnswer, Taker,
 };
+use sqlx::ConnectOptions;
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -59,13 +61,13 @@ async fn main() {
 }
 
 /// Runs something for a while with so many callers at once, on a new database.
-async fn measure<F, W>(name: &str, callers: usize, folder: &std::path::Path, work: F)
+async fn measure<F, W>(name: &str, callers: usize, folder: &Path, work: F)
 where
     F: Fn(Arc<Store>, u64) -> W + Clone + Send + 'static,
     W: Future<Output = ()> + Send,
 {
     let folder = tempfile::tempdir_in(folder).unwrap();
-    let store = Arc::new(Store::open(&folder.path().join("x.sqlite")).await.unwrap());
+    let store = Arc::new(open(&folder.path().join("x.sqlite")).await);
     let counter = Arc::new(AtomicU64::new(0));
     let (began, cpu) = (Instant::now(), cpu());
     let mut tasks = Vec::new();
@@ -96,6 +98,24 @@ where
         at(50),
         at(99),
     );
+}
+
+/// A SQLite file, or a schema of the PostgreSQL server that `BENCH_POSTGRES` names (a URL with a query).
+async fn open(path: &Path) -> Store {
+    let Ok(server) = std::env::var("BENCH_POSTGRES") else {
+        return Store::open(path).await.unwrap();
+    };
+    let schema = format!("b_{}", uuid::Uuid::new_v4().simple());
+    let options: sqlx::postgres::PgConnectOptions = server.parse().unwrap();
+    let mut connection = options.connect().await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    let writers = std::env::var("BENCH_WRITERS").map_or(8, |text| text.parse().unwrap());
+    let url = format!("{server}&options=-csearch_path%3D{schema}").into();
+    let settings = Postgres::parse(&url, None, writers, BUSY_TIMEOUT).unwrap();
+    Store::open_at(&Location::Postgres(Box::new(settings)))
+        .await
+        .unwrap()
 }
 
 /// What this process has used, in all its threads.

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
+use crate::store::{BUSY_TIMEOUT, Location, Postgres};
 use crate::tls::Tls;
 
 /// The prefix of our environment variables. A double underscore separates levels.
@@ -40,10 +41,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Whether the process may be dumped and debugged.
     pub core_dumps: bool,
-    /// The database file.
-    pub database: PathBuf,
-    /// How long a statement waits while another process has locked the database.
-    pub busy_timeout: Duration,
+    /// Where the database is.
+    pub database: Location,
     /// How long rows are kept.
     pub retention: Retention,
     /// Limits on requests, attempts and sessions.
@@ -366,13 +365,7 @@ impl Config {
         }
         server.finish();
 
-        let database = root.table("database");
-        let path = database
-            .optional("path")
-            .unwrap_or_else(|| "cardseal.sqlite".into());
-        let default = u64::try_from(crate::store::BUSY_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-        let busy_timeout = Duration::from_millis(database.integer("busy_timeout_ms", default, &(0..=60_000)));
-        database.finish();
+        let database = database(&root.table("database"));
 
         let retention = retention(&root.table("retention"));
         let limits = limits(&root.table("limits"));
@@ -409,8 +402,7 @@ impl Config {
             trust_forwarded_for,
             tls,
             core_dumps,
-            database: path.into(),
-            busy_timeout,
+            database: database?,
             retention,
             limits,
             connections,
@@ -472,7 +464,6 @@ impl Config {
         }
         self.database_digest = running.database_digest;
         self.database.clone_from(&running.database);
-        self.busy_timeout = running.busy_timeout;
         kept
     }
 
@@ -595,6 +586,75 @@ fn is_origin(text: &str) -> bool {
     };
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".:-[]".contains(&byte);
     !host.is_empty() && host.bytes().all(allowed)
+}
+
+/// The default number of transactions that PostgreSQL may run at once.
+const WRITERS: u64 = 8;
+
+/// `[database]`. `path` is the older way to name a file.
+fn database(table: &Settings<'_>) -> Option<Location> {
+    let url = table.optional_secret("url");
+    let path = table.optional("path");
+    let password = table.optional_secret("password");
+    let default = u64::try_from(BUSY_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    let busy_timeout = Duration::from_millis(table.integer("busy_timeout_ms", default, &(0..=60_000)));
+    let writers = table.integer("writers", WRITERS, &(1..=64));
+    let file = |path: PathBuf| Location::Sqlite { path, busy_timeout };
+    let location = match (url, path) {
+        (Some(_), Some(_)) => {
+            table.mistake(
+                "path",
+                "cannot stand beside `url`: both say where the database is",
+            );
+            None
+        }
+        (None, path) => Some(file(path.unwrap_or_else(|| "cardseal.sqlite".into()).into())),
+        (Some(url), None) => match url.expose_secret().strip_prefix("sqlite:") {
+            Some("") => {
+                table.mistake("url", "must name a file: sqlite:cardseal.sqlite");
+                None
+            }
+            Some(path) => Some(file(path.strip_prefix("//").unwrap_or(path).into())),
+            None => postgres(table, &url, password.as_ref(), writers, busy_timeout),
+        },
+    };
+    if password.is_some() && !matches!(location, Some(Location::Postgres(_)) | None) {
+        table.mistake("password", "is only for a `url` that begins with postgres://");
+    }
+    table.finish();
+    location
+}
+
+fn postgres(
+    table: &Settings<'_>,
+    url: &SecretString,
+    password: Option<&SecretString>,
+    writers: u64,
+    lock_timeout: Duration,
+) -> Option<Location> {
+    if !Postgres::is_url(url.expose_secret()) {
+        table.mistake(
+            "url",
+            "must be sqlite:cardseal.sqlite or postgres://user@host:5432/database?sslmode=verify-full",
+        );
+        return None;
+    }
+    match Postgres::parse(url, password, usize::try_from(writers).unwrap_or(1), lock_timeout) {
+        Ok(settings) => {
+            if settings.is_exposed() {
+                table.warning(
+                    "url",
+                    "leads over a connection that is not checked, so others could read or take it; use \
+                     sslmode=verify-full",
+                );
+            }
+            Some(Location::Postgres(Box::new(settings)))
+        }
+        Err(wrong) => {
+            table.mistake("url", wrong);
+            None
+        }
+    }
 }
 
 fn retention(table: &Settings<'_>) -> Retention {
@@ -1198,6 +1258,78 @@ mod tests {
             let found = examine_tree(&tree).warnings;
             let about = found.iter().filter(|warning| warning.key == "server.listen");
             assert_eq!(about.count(), warnings, "{listen} {proxy}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_database_is_a_file_or_a_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        std::fs::write(&password, "hunter2\n").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let read = |database: &str| {
+            let text = format!(
+                "[server]\napi_key = \"5f3a9c1e7b2d4068af91c3e5d7b80246\"\n[database]\n{database}\n\
+                 [platforms.gp_api]\napp_id = \"a\"\napp_key = \"k\"\n"
+            );
+            Config::from_parts(&text, &BTreeMap::new())
+        };
+        for (text, path) in [
+            ("", "cardseal.sqlite"),
+            ("path = \"a.sqlite\"", "a.sqlite"),
+            ("url = \"sqlite:a.sqlite\"", "a.sqlite"),
+            ("url = \"sqlite:/srv/a.sqlite\"", "/srv/a.sqlite"),
+            ("url = \"sqlite:///srv/a.sqlite\"", "/srv/a.sqlite"),
+        ] {
+            let Location::Sqlite { path: found, .. } = read(text).unwrap().database else {
+                panic!("{text}")
+            };
+            assert_eq!(found, PathBuf::from(path), "{text}");
+        }
+        let url = "url = \"postgres://u@db.example/d\"";
+        let with_file = format!("{url}\npassword_file = {password:?}");
+        let config = read(&with_file).unwrap();
+        assert!(matches!(config.database, Location::Postgres(_)));
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+        let shown = format!("{:?}", config.database);
+        assert!(
+            shown.contains("db.example") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        let exposed = read("url = \"postgres://u@db.example/d?sslmode=require\"").unwrap();
+        assert!(
+            exposed.warnings[0].starts_with("database.url leads"),
+            "{:?}",
+            exposed.warnings
+        );
+        for (wrong, key) in [
+            ("url = \"mysql://u:hunter2@h/d\"".to_owned(), "database.url"),
+            ("url = \"postgres://u:hunter2@h\"".to_owned(), "database.url"),
+            (
+                "url = \"postgres://h/d?password=hunter2\"".to_owned(),
+                "database.url",
+            ),
+            ("url = \"sqlite:\"".to_owned(), "database.url"),
+            (format!("{url}\npath = \"x\""), "database.path"),
+            (
+                format!("{url}\npassword_file = \"/nowhere\""),
+                "database.password_file",
+            ),
+            (
+                format!("path = \"x\"\npassword_file = {password:?}"),
+                "database.password:",
+            ),
+            (format!("{url}\nwriters = 0"), "database.writers"),
+        ] {
+            let error = read(&wrong)
+                .err()
+                .unwrap_or_else(|| panic!("{wrong}"))
+                .to_string();
+            assert!(error.contains(key) && !error.contains("hunter2"), "{error}");
         }
     }
 

@@ -552,6 +552,11 @@ impl From<&StoreError> for ApiError {
             StoreError::Database(_)
             | StoreError::File(_)
             | StoreError::InUse
+            | StoreError::Access(_)
+            | StoreError::Tls(_)
+            | StoreError::NotDurable(_)
+            | StoreError::ReadOnly
+            | StoreError::NothingToCompact
             | StoreError::Linked
             | StoreError::TooNew
             | StoreError::OtherMigration(_)

@@ -137,7 +137,7 @@ impl Shared {
             tracing::warn!("{warning}");
         }
         let clock = Clock::default();
-        let store = Store::open_with(&config.database, config.busy_timeout).await?;
+        let store = Store::open_at(&config.database).await?;
         let left = store.recover(&payments::abandoned(), clock.now()).await?;
         if left.payments + left.changes > 0 {
             tracing::warn!(

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use cardseal_server::config::{Config, Examined, Mistake};
 #[cfg(unix)]
 use cardseal_server::reload_on_hangup;
-use cardseal_server::store::Store;
+use cardseal_server::store::{Location, Store, StoreError};
 use cardseal_server::{Live, Shared, api_key, listen, logging, process, serve_live};
 use lexopt::Arg::{Long, Short, Value};
 use secrecy::ExposeSecret;
@@ -25,7 +25,7 @@ Usage: cardseal-server [--config FILE]
   check                 read a configuration and report every mistake and warning; opens and changes nothing.
                         Ends with 0 if there are none, with 1 if there are warnings, with 2 if there are mistakes
   --json                report as JSON
-  --compact             rewrite the database file without free space, while no server uses it; needs as much space again
+  --compact             rewrite a SQLite file without free space, while no server uses it; needs as much space again
   --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
   --openapi             print the OpenAPI contract as JSON
   --help                print this
@@ -227,7 +227,9 @@ fn without_value(error: lexopt::Error) -> String {
 /// Compacts the database of a configuration.
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
 fn compact(config: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
-    let path = Config::load(config)?.database;
+    let Location::Sqlite { path, .. } = Config::load(config)?.database else {
+        return Err(StoreError::NothingToCompact.into());
+    };
     let size = Store::compact(&path)?;
     println!(
         "{}: {} bytes before, {} now",

@@ -1,15 +1,16 @@
-//! Sessions, tokens, payments, idempotency keys and notifications, in one SQLite file.
+//! Sessions, tokens, payments, idempotency keys and notifications, in one SQLite file or in a PostgreSQL database.
 //!
 //! The store knows no payment rules. Within the transaction that writes a new state, it asks its caller what that
 //! state is.
 //!
-//! Every commit is on disk before it returns (`synchronous = FULL`), and transactions that arrive together share one.
-//! One process owns the file. At start it recovers what the last process left unfinished; a second process would do
-//! that to the work of the first.
+//! Every commit is on disk before it returns, and transactions that arrive together share one flush. One process owns
+//! the database. At start it recovers what the last process left unfinished; a second process would do that to the work
+//! of the first.
 
 mod changes;
 mod connection;
 mod customers;
+mod dialect;
 mod health;
 mod idempotency;
 mod ids;
@@ -18,10 +19,13 @@ mod notifications;
 mod payments;
 #[cfg(test)]
 mod plans;
+mod postgres;
 mod reader;
 mod retention;
 mod sessions;
 mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tokens;
 mod upkeep;
 mod worker;
@@ -36,8 +40,10 @@ use std::time::Duration;
 use cardseal::platform::Platform;
 
 use connection::Settings;
-use reader::Readers;
+use postgres::Role;
+use postgres::owner::Owner;
 use sql::{Columns, Db, Listed, params, readable, statements};
+use worker::Threads;
 use writer::Writer;
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
@@ -47,6 +53,7 @@ pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
+pub use postgres::Postgres;
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
@@ -81,6 +88,23 @@ pub enum StoreError {
     /// The file has hard links. SQLite names its log after the path, so two paths would corrupt the database.
     #[error("the database file has hard links; remove all but one")]
     Linked,
+    /// The database refuses this user, or has no database of this name.
+    #[error("the database refuses the connection; check the user, the password and the name in its URL: {0}")]
+    Access(#[source] Cause),
+    /// There is no connection to the database that can be trusted.
+    #[error("no TLS connection to the database: {0}")]
+    Tls(#[source] Cause),
+    /// The database would lose what it has acknowledged.
+    #[error("the database acknowledges commits that a crash takes back: {0} is off; turn it on")]
+    NotDurable(&'static str),
+    /// The database only reads.
+    #[error(
+        "the database is read-only: this is a replica, or the user may not write; connect to the primary"
+    )]
+    ReadOnly,
+    /// PostgreSQL does this by itself.
+    #[error("only a SQLite file is compacted; PostgreSQL's autovacuum returns space by itself")]
+    NothingToCompact,
     /// A newer version wrote the database.
     #[error("the database was written by a newer version; start that version, or restore a backup")]
     TooNew,
@@ -126,16 +150,45 @@ impl From<rusqlite::Error> for StoreError {
 /// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The open database. A method that returns a [`StoreError`] has stored nothing.
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A file.
+    Sqlite {
+        /// Its path.
+        path: PathBuf,
+        /// How long a statement waits for locks of other processes.
+        busy_timeout: Duration,
+    },
+    /// A server.
+    Postgres(Box<Postgres>),
+}
+
+/// The way to what writes.
+enum Writers {
+    Sqlite(Writer),
+    Postgres { threads: Threads, owner: Owner },
+}
+
+impl Writers {
+    const fn sqlite(&self) -> Option<&Writer> {
+        match self {
+            Self::Sqlite(writer) => Some(writer),
+            Self::Postgres { .. } => None,
+        }
+    }
+}
+
+/// The open database. A method that returns a [`StoreError`] has stored nothing, unless the connection to a server was
+/// lost during the commit: then nobody knows, and who repeats the request finds out.
 pub struct Store {
-    writer: Writer,
-    reader: Readers,
-    lists: Readers,
+    writer: Writers,
+    reader: Threads,
+    lists: Threads,
     /// Whether a secret was wiped that may still be in the write-ahead log.
     wiped: Arc<AtomicBool>,
     health: health::Probe,
     under_way: UnderWay,
-    busy_timeout: Duration,
 }
 
 impl Store {
@@ -155,29 +208,68 @@ impl Store {
         Self::open_patiently(path, busy_timeout, ACQUIRE_TIMEOUT).await
     }
 
+    /// Opens a database, wherever it is.
+    ///
+    /// # Errors
+    /// If the database is in use, is newer than this version, or cannot be opened.
+    pub async fn open_at(location: &Location) -> Result<Self> {
+        match location {
+            Location::Sqlite { path, busy_timeout } => Self::open_with(path, *busy_timeout).await,
+            Location::Postgres(settings) => Self::open_postgres(settings).await,
+        }
+    }
+
+    async fn open_postgres(settings: &Postgres) -> Result<Self> {
+        let (owner, ownership) = Owner::start(settings).await?;
+        migrations::run_postgres(settings).await?;
+        let start = async |role, name, threads| {
+            postgres::pool::start(settings, role, &ownership, name, threads, ACQUIRE_TIMEOUT).await
+        };
+        Ok(Self {
+            writer: Writers::Postgres {
+                threads: start(Role::Write, "store-writer", settings.writers()).await?,
+                owner,
+            },
+            reader: start(Role::Read, "store-reader", READERS).await?,
+            lists: start(Role::Read, "store-lists", LIST_READERS).await?,
+            wiped: Arc::default(),
+            health: health::Probe::default(),
+            under_way: UnderWay::default(),
+        })
+    }
+
+    const fn is_postgres(&self) -> bool {
+        matches!(self.writer, Writers::Postgres { .. })
+    }
+
     async fn open_patiently(path: &Path, busy_timeout: Duration, patience: Duration) -> Result<Self> {
         let (path, lock) = take_possession(path)?;
         // Before the others: a connection that knows the old tables would misread the new ones.
         migrations::run(&path, busy_timeout).await?;
         let settings = Settings { path, busy_timeout };
         Ok(Self {
-            writer: Writer::open(settings.clone(), patience, Arc::new(lock))?,
-            reader: Readers::start(&settings, "store-reader", READERS, patience)?,
-            lists: Readers::start(&settings, "store-lists", LIST_READERS, patience)?,
+            writer: Writers::Sqlite(Writer::open(settings.clone(), patience, Arc::new(lock))?),
+            reader: reader::start(&settings, "store-reader", READERS, patience)?,
+            lists: reader::start(&settings, "store-lists", LIST_READERS, patience)?,
             // The last process may have left something in the log.
             wiped: Arc::new(AtomicBool::new(true)),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
-            busy_timeout,
         })
     }
 
     /// Runs a transaction. What it returns as `Ok` is stored, and on the disk; an error means that nothing is.
+    ///
+    /// The closure may run several times: what it did in the database before is rolled back then. It can move nothing
+    /// out of itself, and what else it changes must not mind being changed again.
     async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.writer.transaction(work).await
+        match &self.writer {
+            Writers::Sqlite(writer) => writer.transaction(work).await,
+            Writers::Postgres { threads, .. } => threads.run(work).await,
+        }
     }
 
     /// Reads a row.
@@ -185,7 +277,7 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reader.read(work).await
+        self.reader.run(work).await
     }
 
     /// Reads rows.
@@ -193,7 +285,7 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.lists.read(work).await
+        self.lists.run(work).await
     }
 
     /// Checks that the database answers.
@@ -209,7 +301,13 @@ impl Store {
         // The last connection empties the log, and only one that writes can do that.
         self.reader.close().await;
         self.lists.close().await;
-        self.writer.close().await;
+        match &self.writer {
+            Writers::Sqlite(writer) => writer.close().await,
+            Writers::Postgres { threads, owner } => {
+                threads.close().await;
+                owner.close().await;
+            }
+        }
     }
 }
 
@@ -291,14 +389,12 @@ mod tests {
 
     /// Runs a statement that the store itself does not have.
     async fn run(store: &Store, statement: &str) -> Result<()> {
-        let statement = statement.to_owned();
-        let run = move |db: &Db<'_>| Ok(db.connection().execute_batch(&statement)?);
-        store.write(run).await
+        testing::sql(store, statement).await
     }
 
     async fn pragma(store: &Store, text: &'static str) -> i64 {
-        let query = move |db: &Db<'_>| Ok(db.connection().query_row(text, [], |row| row.get(0))?);
-        store.writer.alone(query).await.unwrap()
+        let query = move |db: &Db<'_>| db.any_number(text);
+        store.writer.sqlite().unwrap().alone(query).await.unwrap()
     }
 
     #[tokio::test]
@@ -466,8 +562,7 @@ mod tests {
     /// Payments that cannot be looked up must not delay those that can.
     #[tokio::test]
     async fn unknown_payments_of_another_platform_starve_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let (_place, store) = testing::open().await;
         for (id, platform) in (0..40)
             .map(|index| (format!("pay_a{index}"), "greenpay"))
             .chain([("pay_z".into(), "online_payments")])
@@ -492,8 +587,7 @@ mod tests {
     /// Who has waited longest comes first; a time that was written before the clock was put back does not count.
     #[tokio::test]
     async fn unknown_payments_are_due_in_the_order_of_their_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let (_place, store) = testing::open().await;
         let now = 1_800_000_000_000_i64;
         for (id, look_at) in [
             ("pay_late", now - 1),
@@ -560,6 +654,17 @@ mod tests {
         ));
     }
 
+    /// A server that is told to stop twice, say.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn closing_again_ends() {
+        for _ in 0..20 {
+            let (_place, store) = testing::open().await;
+            store.close().await;
+            let again = tokio::time::timeout(Duration::from_secs(30), store.close());
+            again.await.unwrap();
+        }
+    }
+
     async fn session(store: &Store, description: &str) -> Result<SessionId> {
         store
             .add_session(NewSession {
@@ -607,8 +712,8 @@ mod tests {
     async fn the_first_write_after_a_read_only_time_works() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
-        let read_only = |db: &Db<'_>| Ok(db.connection().execute_batch("PRAGMA query_only = ON")?);
-        store.writer.alone(read_only).await.unwrap();
+        let read_only = |db: &Db<'_>| Ok(db.connection()?.execute_batch("PRAGMA query_only = ON")?);
+        store.writer.sqlite().unwrap().alone(read_only).await.unwrap();
         let error = session(&store, "x").await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         session(&store, "x").await.unwrap();
@@ -643,19 +748,19 @@ mod tests {
             path: path.canonicalize().unwrap(),
             busy_timeout: BUSY_TIMEOUT,
         };
-        let reader = Readers::start(&settings, "reader", 1, ACQUIRE_TIMEOUT).unwrap();
+        let reader = reader::start(&settings, "reader", 1, ACQUIRE_TIMEOUT).unwrap();
         // What is set for one connection is not set for the next.
         let cache = async || -> i64 {
             let query = |db: &Db<'_>| {
                 Ok(db
-                    .connection()
+                    .connection()?
                     .query_row("PRAGMA cache_size", [], |row| row.get(0))?)
             };
-            reader.read(query).await.unwrap()
+            reader.run(query).await.unwrap()
         };
         let execute = async |text: &'static str| {
-            let run = move |db: &Db<'_>| Ok(db.connection().execute_batch(text)?);
-            reader.read(run).await
+            let run = move |db: &Db<'_>| Ok(db.connection()?.execute_batch(text)?);
+            reader.run(run).await
         };
         let usual = cache().await;
         execute("PRAGMA cache_size = 77").await.unwrap();
@@ -670,8 +775,7 @@ mod tests {
     /// A task that ends early must not leave a payment that is in flight for ever; one that goes on must not be disturbed.
     #[tokio::test]
     async fn what_nobody_works_on_is_recovered_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let (_place, store) = testing::open().await;
         let id = session(&store, "x").await.unwrap();
         let other = session(&store, "x").await.unwrap();
         let claim = async |session: &SessionId, reference: &str| {
@@ -743,8 +847,8 @@ mod tests {
     /// A payment that begins while the upkeep reads is not one that was left behind.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_begins_just_now_was_not_left_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(&folder.path().join("x.sqlite")).await.unwrap());
+        let (_place, store) = testing::open().await;
+        let store = Arc::new(store);
         let tasks = Arc::clone(&store);
         let claims = tokio::spawn(async move {
             let mut claims = Vec::new();
@@ -877,14 +981,17 @@ mod tests {
         let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
         let settings = |db: &Db<'_>| -> Result<(String, i64)> {
             let mode = db
-                .connection()
+                .connection()?
                 .query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
             let synchronous = db
-                .connection()
+                .connection()?
                 .query_row("PRAGMA synchronous", [], |row| row.get(0))?;
             Ok((mode, synchronous))
         };
-        for found in [store.writer.alone(settings).await, store.read(settings).await] {
+        for found in [
+            store.writer.sqlite().unwrap().alone(settings).await,
+            store.read(settings).await,
+        ] {
             assert_eq!(found.unwrap(), ("wal".to_owned(), 2));
         }
     }

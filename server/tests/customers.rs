@@ -1,12 +1,9 @@
 //! `DELETE /v1/customers/{customer}`: what goes, what stays, and what is left when a platform does not delete.
 
-use std::time::Duration;
-
 use cardseal_sandbox::faults::{Fault, Kind};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::database::Database;
 use crate::shop::{APPROVED, Answer, Shop};
 use crate::storage::until;
 
@@ -48,19 +45,14 @@ impl Shop {
 
     /// How many rows of the database refer to a customer.
     async fn rows_of(&self, customer: &str) -> i64 {
-        let options = SqliteConnectOptions::new().filename(self.database());
-        let mut connection = options
-            .busy_timeout(Duration::from_secs(20))
-            .connect()
-            .await
-            .unwrap();
-        let counted = sqlx::query(
-            "SELECT (SELECT count(*) FROM tokens WHERE customer = ?1) + (SELECT count(*) FROM sessions
-                WHERE customer = ?1) + (SELECT count(*) FROM payments WHERE customer = ?1)",
+        let mut database = Database::open(&self.database()).await;
+        let query = format!(
+            "SELECT (SELECT count(*) FROM tokens WHERE customer = '{customer}') + (SELECT count(*) FROM sessions
+                WHERE customer = '{customer}') + (SELECT count(*) FROM payments WHERE customer = '{customer}')",
         );
-        let row = counted.bind(customer).fetch_one(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        row.get(0)
+        let counted = database.number(&query).await;
+        database.close().await;
+        counted
     }
 }
 
@@ -246,18 +238,12 @@ async fn no_byte_of_the_customer_stays_on_the_disk() {
         .await
         .is(201);
     let names = [CUSTOMER, "Ana Núñez", "My Visa", "Dinner of Ana"];
-    let on_disk = |name: &str| {
-        ["cardseal.sqlite", "cardseal.sqlite-wal"].iter().any(|file| {
-            let bytes = std::fs::read(shop.folder.path().join(file)).unwrap();
-            bytes.windows(name.len()).any(|window| window == name.as_bytes())
-        })
-    };
     for name in names {
-        assert!(on_disk(name), "the search does not find {name}");
+        assert!(shop.has_written(name).await, "the search does not find {name}");
     }
     shop.erase(PATH).await.is(200);
     for name in names {
-        until(name, async || !on_disk(name)).await;
+        until(name, async || !shop.has_written(name).await).await;
     }
 }
 

@@ -798,12 +798,8 @@ async fn notifications_in_a_query_count_as_far_as_the_platform_confirms_them() {
     for _ in 0..3 {
         get(&path, &signed(&claim, &key)).await.is(200);
     }
-    let url = format!("sqlite://{}", shop.database().display());
-    let database = sqlx::SqlitePool::connect(&url).await.unwrap();
-    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM notifications")
-        .fetch_one(&database)
-        .await
-        .unwrap();
+    let mut database = crate::database::Database::open(&shop.database()).await;
+    let stored = database.number("SELECT count(*) FROM notifications").await;
     assert_eq!(stored, 1);
     // What it claims is not what counts.
     let path = format!("/v1/payments/{}", payment["id"].as_str().unwrap());

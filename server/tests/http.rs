@@ -9,6 +9,7 @@ mod ccbill;
 mod contract;
 mod crash;
 mod customers;
+mod database;
 mod demo;
 mod faults;
 mod gp_api;

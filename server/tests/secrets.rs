@@ -71,13 +71,7 @@ async fn no_card_and_no_secret_is_written_anywhere() {
     let credentials = shop.sandbox.info().platforms.greenpay.credentials.clone();
     shop.app.stop().await;
     let mut places = vec![("log", logs().lock().unwrap().clone())];
-    for suffix in ["", "-wal", "-shm"] {
-        let mut path = shop.database().into_os_string();
-        path.push(suffix);
-        if let Ok(bytes) = std::fs::read(path) {
-            places.push(("database", bytes));
-        }
-    }
+    places.push(("database", shop.written().await));
     let log = String::from_utf8_lossy(&places[0].1).into_owned();
     assert!(
         log.contains("request served") && log.contains("/v1/payments/{id}/void"),

@@ -80,20 +80,34 @@ pub(crate) async fn sandbox() -> RunningSandbox {
     Sandbox::start(SandboxOptions::default()).await.unwrap()
 }
 
-/// The configuration as a file would have it.
+/// The configuration as a file would have it, with the database of this run.
 pub(crate) fn config_text(
     sandbox: &RunningSandbox,
     database: &std::path::Path,
     listen: &str,
     more: &str,
 ) -> String {
+    text_with(sandbox, &crate::database::section(database), listen, more)
+}
+
+/// The same with a SQLite file, whatever database this run has.
+pub(crate) fn file_config_text(
+    sandbox: &RunningSandbox,
+    database: &std::path::Path,
+    listen: &str,
+    more: &str,
+) -> String {
+    let section = format!("[database]\npath = {:?}\n", database.display());
+    text_with(sandbox, &section, listen, more)
+}
+
+fn text_with(sandbox: &RunningSandbox, database: &str, listen: &str, more: &str) -> String {
     let info = &sandbox.info().platforms.greenpay;
     let mut text = format!(
         "[server]\nlisten = \"{listen}\"\nallowed_origins = [\"{ORIGIN}\"]\napi_key = \"{API_KEY}\"\n\
-         [database]\npath = {:?}\n\
-         [platforms.greenpay]\nenvironment = \"custom\"\nmerchant_url = {:?}\ncheckout_url = {:?}\n\
+         {}[platforms.greenpay]\nenvironment = \"custom\"\nmerchant_url = {:?}\ncheckout_url = {:?}\n\
          secret = {:?}\nmerchant_id = {:?}\npublic_key = {:?}\nwebhook_path_secret = \"{WEBHOOK_SECRET}\"\n",
-        database.display(),
+        database,
         info.merchant_url,
         info.checkout_url,
         info.credentials.secret,
@@ -183,6 +197,19 @@ impl Shop {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("cardseal.sqlite")
+    }
+
+    /// Everything that the database has written down.
+    pub(crate) async fn written(&self) -> Vec<u8> {
+        crate::database::written(&self.database()).await
+    }
+
+    /// Whether a text is written down there.
+    pub(crate) async fn has_written(&self, text: &str) -> bool {
+        let written = self.written().await;
+        written
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
     }
 
     pub(crate) fn fault(&self, route: &str, kind: Kind) -> Fault {

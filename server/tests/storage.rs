@@ -1,39 +1,13 @@
 //! A database that cannot be written for a while: nothing is lost, nothing is done twice, and the server says so.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cardseal_sandbox::faults::{Fault, Kind};
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
 
+use crate::database::{Database, Lock};
 use crate::notifications::signed_payment;
 use crate::shop::{APPROVED, Answer, DECLINED_51, Shop, logs};
-
-/// Another process that holds the write lock, such as a backup.
-struct Lock(SqliteConnection);
-
-impl Lock {
-    async fn take(path: &Path) -> Self {
-        let mut connection = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(Duration::from_secs(20))
-            .connect()
-            .await
-            .unwrap();
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        Self(connection)
-    }
-
-    async fn release(mut self) {
-        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
-        self.0.close().await.unwrap();
-    }
-}
 
 async fn impatient() -> Shop {
     Shop::with(&[
@@ -265,37 +239,30 @@ async fn secrets_of_sessions_and_deleted_cards_leave_the_disk_while_the_server_r
         .unwrap()
         .to_owned();
     let nickname = "My Visa".to_owned();
-    let on_disk = |secret: &str| {
-        ["cardseal.sqlite", "cardseal.sqlite-wal"].iter().any(|name| {
-            let bytes = std::fs::read(shop.folder.path().join(name)).unwrap();
-            bytes
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes())
-        })
-    };
     for secret in [&of_session, &of_card, &nickname] {
-        assert!(on_disk(secret), "the search finds nothing");
+        assert!(shop.has_written(secret).await, "the search finds nothing");
     }
     let path = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
     shop.merchant("DELETE", &path, None).await.is(200);
     shop.app.clock.advance(3 * 60 * 60);
     for secret in [&of_session, &of_card, &nickname] {
-        until("wiped", async || !on_disk(secret)).await;
+        until("wiped", async || !shop.has_written(secret).await).await;
     }
 }
 
 /// As a bad sector would change it, past the checks of the database.
 async fn damage(shop: &Shop, statement: &'static str) {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(shop.database())
-        .busy_timeout(Duration::from_secs(20))
-        .pragma("ignore_check_constraints", "ON")
-        .connect()
-        .await
-        .unwrap();
-    let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
-    assert_eq!(done.rows_affected(), 1);
-    connection.close().await.unwrap();
+    let mut database = Database::open(&shop.database()).await;
+    let past_the_checks = match &database {
+        Database::Sqlite(_) => "PRAGMA ignore_check_constraints = ON",
+        Database::Postgres(_) => {
+            "ALTER TABLE payments DROP CONSTRAINT IF EXISTS payments_status_check;
+            ALTER TABLE tokens DROP CONSTRAINT IF EXISTS tokens_status_check"
+        }
+    };
+    database.run(past_the_checks).await;
+    database.run(statement).await;
+    database.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -396,7 +363,7 @@ mod disk {
 
     use super::*;
     use crate::crash::{Program, SERVER, call};
-    use crate::shop::{client, config_text, sandbox, seal};
+    use crate::shop::{client, file_config_text, sandbox, seal};
 
     struct Server {
         sandbox: RunningSandbox,
@@ -412,7 +379,7 @@ mod disk {
             let disk = folder.path().join("disk");
             std::fs::create_dir(&disk).unwrap();
             let config = folder.path().join("cardseal.toml");
-            let text = config_text(&sandbox, &disk.join("x.sqlite"), "127.0.0.1:0", "");
+            let text = file_config_text(&sandbox, &disk.join("x.sqlite"), "127.0.0.1:0", "");
             std::fs::write(&config, text).unwrap();
             Self {
                 program: Program::start_by(prepare(&disk), &config),
@@ -606,9 +573,9 @@ mod disk {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("disk");
         std::fs::create_dir(&disk).unwrap();
-        let text = tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(async { config_text(&sandbox().await, &disk.join("x.sqlite"), "127.0.0.1:0", "") });
+        let text = tokio::runtime::Runtime::new().unwrap().block_on(async {
+            file_config_text(&sandbox().await, &disk.join("x.sqlite"), "127.0.0.1:0", "")
+        });
         let config = folder.path().join("cardseal.toml");
         std::fs::write(&config, text).unwrap();
         std::fs::write(disk.join("x.sqlite"), "").unwrap();

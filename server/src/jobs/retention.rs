@@ -184,8 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_round_examines_what_is_new_and_once_a_day_everything() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("x.sqlite")).await.unwrap();
+        let (_place, store) = crate::store::testing::open().await;
         let retention = Retention {
             sessions: days(30),
             idempotency_keys: days(30),

@@ -149,9 +149,13 @@ statements! {
         WHERE changes.state = 'unknown' AND payments.platform = ?1 AND changes.look_at > ?2
         ORDER BY changes.look_at LIMIT ?3";
     POSTPONE = "UPDATE payments SET look_at = ?1 + MIN(1000 << MIN(looks, 12), ?3), looks = looks + 1
-         WHERE id = ?2 AND status = 'unknown'";
+         WHERE id = ?2 AND status = 'unknown'",
+        "UPDATE payments SET look_at = $1 + LEAST(1000 << CAST(LEAST(looks, 12) AS INTEGER), $3), looks = looks + 1
+         WHERE id = $2 AND status = 'unknown'";
     POSTPONE_CHANGES = "UPDATE changes SET look_at = ?1 + MIN(1000 << MIN(looks, 12), ?3), looks = looks + 1
-         WHERE payment_id = ?2 AND state = 'unknown'";
+         WHERE payment_id = ?2 AND state = 'unknown'",
+        "UPDATE changes SET look_at = $1 + LEAST(1000 << CAST(LEAST(looks, 12) AS INTEGER), $3), looks = looks + 1
+         WHERE payment_id = $2 AND state = 'unknown'";
 }
 
 fn read(row: &Row<'_>) -> Result<Change> {

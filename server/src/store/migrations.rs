@@ -1,25 +1,28 @@
-//! Migrates the database, with sqlx's own migrator and a connection of its own.
+//! Migrates the database, with sqlx's own migrator and a connection of its own. A version has the same number in every
+//! database.
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::{Result, StoreError, is_unavailable};
+use super::{Postgres, Result, StoreError, is_unavailable, postgres};
 
 /// The name and the text of files in `migrations/`.
 macro_rules! migrations {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../migrations/", $name, ".sql")))),+]
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../migrations/", $folder, $name, ".sql")))),+]
     };
 }
 
-/// All migrations in order. A released one never changes, because the database stores its checksum.
+/// All migrations of SQLite in order. A released one never changes, because the database stores its checksum.
 pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
+    "":
     "0001_start",
     "0002_parts",
     "0003_redirect",
@@ -35,8 +38,16 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
 /// The version of a database that is up to date.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
-fn migrator() -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
+/// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
+const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start"];
+const FIRST_OF_POSTGRES: i64 = 10;
+const _: () = assert!(
+    FIRST_OF_POSTGRES - 1 + POSTGRES.len() as i64 == LATEST,
+    "a migration is missing for one of the databases"
+);
+
+fn migrator(first: i64, migrations: &[(&'static str, &'static str)]) -> Migrator {
+    let migrations = (first..).zip(migrations).map(|(version, (name, sql))| {
         let sql = SqlStr::from_static(sql);
         Migration::new(version, (*name).into(), MigrationType::Simple, sql, false)
     });
@@ -71,7 +82,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     if !(0..=LATEST).contains(&counted) {
         return Err(StoreError::TooNew);
     }
-    let migrator = migrator();
+    let migrator = migrator(1, MIGRATIONS);
     // The first versions kept a count and not a table of migrations.
     migrator.skip(&mut *tx, Some(counted)).await?;
     migrator.run(&mut *tx).await?;
@@ -81,8 +92,30 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
+/// Migrates a PostgreSQL database, in one transaction. Whoever calls this owns it.
+pub(super) async fn run_postgres(settings: &Postgres) -> Result<()> {
+    let mut connection = settings.options().connect().await?;
+    let done = migrate_postgres(&mut connection).await;
+    let _ = connection.close().await;
+    done
+}
+
+async fn migrate_postgres(connection: &mut PgConnection) -> Result<()> {
+    let mut tx = connection.begin().await?;
+    let mut migrator = migrator(FIRST_OF_POSTGRES, POSTGRES);
+    migrator.set_locking(false);
+    migrator.run(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if error
+            .as_database_error()
+            .is_some_and(|error| error.try_downcast_ref::<PgDatabaseError>().is_some())
+        {
+            return postgres::failure(error).1;
+        }
         let unavailable = if let sqlx::Error::Database(error) = &error {
             let code = error.code().and_then(|code| code.parse().ok());
             code.is_some_and(is_unavailable)

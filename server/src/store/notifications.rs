@@ -99,8 +99,10 @@ impl Effect {
 
 statements! {
     PROCESSED = "SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?";
-    RECORD = "INSERT OR REPLACE INTO notifications (digest, platform, route, reference, effect, received_at)
-        VALUES (?, ?, ?, ?, ?, ?)";
+    RECORD = "INSERT INTO notifications (digest, platform, route, reference, effect, received_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (digest) DO UPDATE SET platform = excluded.platform, route = excluded.route,
+            reference = excluded.reference, effect = excluded.effect, received_at = excluded.received_at";
 }
 
 /// Whether a notification has been processed. If nothing matched it the first time, something may match now.

@@ -231,11 +231,11 @@ pub(super) fn stored_amount(minor: i64) -> Result<u64> {
     u64::try_from(minor).map_err(|_| StoreError::Unknown("amount"))
 }
 
-/// The columns of a payment, in the order in which [`values`] reads them.
+/// The columns of a payment, in the order in which [`values`] reads them. To PostgreSQL one of them is a reserved word.
 macro_rules! columns {
     () => {
         "id, platform, status, amount_minor, currency, captured_minor, refunded_minor, capture_later, network_token,
-            description, token_id, session_id, order_reference, authorization, platform_payment, brand, bin, last4,
+            description, token_id, session_id, order_reference, \"authorization\", platform_payment, brand, bin, last4,
             redirect_url, decline_code, decline_reason, decline_message, created_at, updated_at"
     };
 }
@@ -255,15 +255,15 @@ statements! {
             created_at, updated_at)
          VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15)
          ON CONFLICT (platform, order_reference) WHERE status <> 'failed' DO NOTHING";
-    UPDATE = concat!("UPDATE payments SET status = ?, authorization = COALESCE(?, authorization),
+    UPDATE = concat!("UPDATE payments SET status = ?, \"authorization\" = COALESCE(?, \"authorization\"),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
             decline_code = ?, decline_reason = ?, decline_message = ?, redirect_url = ?,
             captured_minor = ?, look_at = ?, updated_at = ?
          WHERE id = ? RETURNING ", columns!());
-    COMPLETE = "UPDATE payments SET authorization = COALESCE(authorization, ?1),
+    COMPLETE = "UPDATE payments SET \"authorization\" = COALESCE(\"authorization\", ?1),
             platform_payment = COALESCE(platform_payment, ?2), brand = COALESCE(brand, ?3),
             last4 = COALESCE(last4, ?4), updated_at = ?5
-         WHERE id = ?6 AND (authorization IS NULL AND ?1 IS NOT NULL OR platform_payment IS NULL AND ?2 IS NOT NULL
+         WHERE id = ?6 AND (\"authorization\" IS NULL AND ?1 IS NOT NULL OR platform_payment IS NULL AND ?2 IS NOT NULL
             OR brand IS NULL AND ?3 IS NOT NULL OR last4 IS NULL AND ?4 IS NOT NULL)";
     NOTE_BIN = "UPDATE payments SET bin = COALESCE(bin, ?) WHERE id = ?";
     REFERENCE_USED = "SELECT 1 FROM payments

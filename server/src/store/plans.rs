@@ -20,6 +20,15 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("upkeep", upkeep::STATEMENTS),
 ];
 
+/// Every statement, with its module.
+pub(super) fn all() -> impl Iterator<Item = (String, Statement)> {
+    MODULES.iter().flat_map(|(module, statements)| {
+        statements
+            .iter()
+            .map(move |(name, statement)| (format!("{module}::{name}"), *statement))
+    })
+}
+
 /// Fails for a statement that is in none of the lists, so that no list can be forgotten.
 pub(super) fn known(statement: Statement) {
     let mut all = MODULES.iter().flat_map(|(_, statements)| *statements);

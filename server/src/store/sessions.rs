@@ -190,7 +190,7 @@ statements! {
     TAKE = "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ?, claim = COALESCE(?, claim)
         WHERE id = ? AND state = 'open'";
     CLAIMED_ELSEWHERE = "SELECT 1 FROM sessions WHERE platform = ? AND claim = ? AND id <> ? AND state <> 'open'
-        AND (?4 IS NULL OR customer IS NOT ?4) LIMIT 1";
+        AND (?4 IS NULL OR customer IS DISTINCT FROM ?4) LIMIT 1";
     FINISH = "UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?";
     REOPEN = "UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'";
 }

@@ -4,29 +4,46 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 use serde_json::json;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
-use super::{Result, StoreError};
+use super::{Result, StoreError, postgres};
 
-/// The text of a statement. Only `statements!` makes one.
+/// The text of a statement, for each database. Only `statements!` makes one.
 #[derive(Clone, Copy)]
-pub(super) struct Statement(&'static str);
+pub(super) struct Statement {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
 
 impl Statement {
-    pub(super) const fn declared(text: &'static str) -> Self {
-        Self(text)
+    pub(super) const fn declared(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { sqlite, postgres }
     }
 
     #[cfg(test)]
     pub(super) const fn text(self) -> &'static str {
-        self.0
+        self.sqlite
+    }
+
+    /// Empty if PostgreSQL has no such statement.
+    #[cfg(test)]
+    pub(super) const fn postgres(self) -> &'static str {
+        self.postgres
     }
 }
 
-/// Declares the statements of a module, and lists them for the tests.
+/// Declares the statements of a module, and lists them for the tests. PostgreSQL's text is translated from SQLite's,
+/// unless it follows that after a comma.
 macro_rules! statements {
-    ($($(#[doc = $doc:literal])* $name:ident = $text:expr;)+) => {
+    (@declared $text:expr) => {{
+        const BYTES: [u8; $crate::store::dialect::length($text)] = $crate::store::dialect::bytes($text);
+        $crate::store::sql::Statement::declared($text, $crate::store::dialect::text(&BYTES))
+    }};
+    (@declared $text:expr, $postgres:expr) => { $crate::store::sql::Statement::declared($text, $postgres) };
+    ($($(#[doc = $doc:literal])* $name:ident = $text:expr $(, $postgres:expr)?;)+) => {
         $($(#[doc = $doc])* const $name: $crate::store::sql::Statement =
-            $crate::store::sql::Statement::declared($text);)+
+            $crate::store::sql::statements!(@declared $text $(, $postgres)?);)+
 
         #[cfg(test)]
         pub(in crate::store) const STATEMENTS: &[(&str, $crate::store::sql::Statement)] = &[$((stringify!($name), $name)),+];
@@ -40,7 +57,7 @@ pub(super) enum Value<'a> {
     Int(Option<i64>),
     Bool(Option<bool>),
     Text(Option<&'a str>),
-    /// A list, as `json_each` reads it.
+    /// A list, as `json_each` reads it, or an array.
     Texts(&'a [String]),
 }
 
@@ -197,13 +214,18 @@ impl Column for String {
 struct Unexpected(usize);
 
 /// A row of a result.
-pub(super) struct Row<'r> {
-    row: &'r rusqlite::Row<'r>,
+pub(super) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r PgRow),
 }
 
 impl Row<'_> {
     fn cell(&self, at: usize) -> Result<Cell<'_>> {
-        match self.row.get_ref(at)? {
+        let row = match self {
+            Self::Sqlite(row) => row,
+            Self::Postgres(row) => return postgres::cell(row, at),
+        };
+        match row.get_ref(at)? {
             ValueRef::Null => Some(Cell::Null),
             ValueRef::Integer(number) => Some(Cell::Int(number)),
             ValueRef::Text(text) => std::str::from_utf8(text).ok().map(Cell::Text),
@@ -219,36 +241,50 @@ impl Row<'_> {
 
     /// The last column.
     pub(super) fn last<T: Column>(&self) -> Result<T> {
-        self.get(self.row.as_ref().column_count().saturating_sub(1))
+        let columns = match self {
+            Self::Sqlite(row) => row.as_ref().column_count(),
+            Self::Postgres(row) => row.columns().len(),
+        };
+        self.get(columns.saturating_sub(1))
     }
 }
 
-fn unexpected(at: usize) -> StoreError {
+pub(super) fn unexpected(at: usize) -> StoreError {
     StoreError::Database(Unexpected(at).into())
 }
 
-/// A connection that runs statements: the writer's within a transaction, or a reader's.
+/// A connection that runs statements: a writer's within a transaction, or a reader's.
 pub(super) struct Db<'c> {
-    connection: &'c Connection,
+    driver: Driver<'c>,
+}
+
+#[derive(Clone, Copy)]
+enum Driver<'c> {
+    Sqlite(&'c Connection),
+    Postgres(&'c postgres::Connection),
 }
 
 impl<'c> Db<'c> {
-    pub(super) const fn new(connection: &'c Connection) -> Self {
-        Self { connection }
+    pub(super) const fn sqlite(connection: &'c Connection) -> Self {
+        Self {
+            driver: Driver::Sqlite(connection),
+        }
     }
 
-    /// Parses each statement once per connection.
-    fn prepare(&self, statement: Statement) -> Result<CachedStatement<'c>> {
-        #[cfg(test)]
-        super::plans::known(statement);
-        Ok(self.connection.prepare_cached(statement.0)?)
+    pub(super) const fn postgres(connection: &'c postgres::Connection) -> Self {
+        Self {
+            driver: Driver::Postgres(connection),
+        }
     }
 
     /// Runs a statement, and returns how many rows it changed.
     pub(super) fn execute(&self, statement: Statement, params: &[Value<'_>]) -> Result<usize> {
-        Ok(self
-            .prepare(statement)?
-            .execute(rusqlite::params_from_iter(params))?)
+        match self.driver {
+            Driver::Sqlite(connection) => {
+                Ok(prepare(connection, statement)?.execute(rusqlite::params_from_iter(params))?)
+            }
+            Driver::Postgres(connection) => connection.execute(statement.postgres, params),
+        }
     }
 
     /// The first row.
@@ -258,9 +294,17 @@ impl<'c> Db<'c> {
         params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let mut prepared = self.prepare(statement)?;
-        let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
-        rows.next()?.map(|row| read(&Row { row })).transpose()
+        match self.driver {
+            Driver::Sqlite(connection) => {
+                let mut prepared = prepare(connection, statement)?;
+                let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
+                rows.next()?.map(|row| read(&Row::Sqlite(row))).transpose()
+            }
+            Driver::Postgres(connection) => {
+                let row = connection.row(statement.postgres, params)?;
+                row.map(|row| read(&Row::Postgres(&row))).transpose()
+            }
+        }
     }
 
     /// Every row.
@@ -270,13 +314,21 @@ impl<'c> Db<'c> {
         params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let mut prepared = self.prepare(statement)?;
-        let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(read(&Row { row })?);
+        match self.driver {
+            Driver::Sqlite(connection) => {
+                let mut prepared = prepare(connection, statement)?;
+                let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
+                let mut all = Vec::new();
+                while let Some(row) = rows.next()? {
+                    all.push(read(&Row::Sqlite(row))?);
+                }
+                Ok(all)
+            }
+            Driver::Postgres(connection) => {
+                let rows = connection.rows(statement.postgres, params)?;
+                rows.iter().map(|row| read(&Row::Postgres(row))).collect()
+            }
         }
-        Ok(all)
     }
 
     /// The first column of the first row.
@@ -289,10 +341,49 @@ impl<'c> Db<'c> {
         Ok(self.row(statement, params, |_| Ok(()))?.is_some())
     }
 
-    /// The connection itself, for what is no statement of the store.
-    pub(super) const fn connection(&self) -> &'c Connection {
-        self.connection
+    /// Makes the transaction see the rows of this moment. SQLite has nobody else who writes.
+    pub(super) fn begin_reading(&self) -> Result<()> {
+        match self.driver {
+            Driver::Sqlite(_) => Ok(()),
+            Driver::Postgres(connection) => connection.batch("SELECT 1 FROM health"),
+        }
     }
+
+    /// SQLite's connection, for what is no statement of the store.
+    pub(super) const fn connection(&self) -> Result<&'c Connection> {
+        match self.driver {
+            Driver::Sqlite(connection) => Ok(connection),
+            Driver::Postgres(_) => Err(StoreError::Unknown("driver")),
+        }
+    }
+
+    /// Runs statements that the store itself does not have.
+    #[cfg(test)]
+    pub(super) fn any(&self, text: &str) -> Result<()> {
+        match self.driver {
+            Driver::Sqlite(connection) => Ok(connection.execute_batch(text)?),
+            Driver::Postgres(connection) => connection.any(text),
+        }
+    }
+
+    /// The first number that such a statement returns.
+    #[cfg(test)]
+    pub(super) fn any_number(&self, text: &str) -> Result<i64> {
+        match self.driver {
+            Driver::Sqlite(connection) => Ok(connection.query_row(text, [], |row| row.get(0))?),
+            Driver::Postgres(connection) => {
+                let rows = connection.any_rows(text)?;
+                Row::Postgres(&rows[0]).get(0)
+            }
+        }
+    }
+}
+
+/// Parses each statement once per connection.
+fn prepare(connection: &Connection, statement: Statement) -> Result<CachedStatement<'_>> {
+    #[cfg(test)]
+    super::plans::known(statement);
+    Ok(connection.prepare_cached(statement.sqlite)?)
 }
 
 /// Reads the columns of a row from left to right, without looking up their names.

@@ -90,7 +90,7 @@ statements! {
     HOLDING = concat!("SELECT ", columns!(), " FROM tokens
         WHERE platform = ? AND platform_token = ? AND status = 'active'");
     BELONGS_ELSEWHERE = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'
-        AND (?3 IS NULL OR customer IS NOT ?3)";
+        AND (?3 IS NULL OR customer IS DISTINCT FROM ?3)";
     STORED = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'";
     DELETED = "SELECT 1 FROM tokens WHERE platform = ? AND digest = ? LIMIT 1";
     LIST = concat!("SELECT ", columns!(), ", seq FROM tokens

@@ -87,7 +87,7 @@ statements! {
         WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))";
     // A session whose card may have been charged is used; any other may be tried again.
     USE_SESSIONS = "UPDATE sessions SET state = 'used', kept = NULL,
-            result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed')
+            result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed' LIMIT 1)
         WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
             (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed'
                 AND id NOT IN (SELECT value FROM json_each(?1)))";
@@ -123,7 +123,9 @@ impl Store {
     pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
         let (abandoned, under_way) = (abandoned.to_vec(), self.under_way.clone());
         self.write(move |db| {
-            // Read within the transaction, during which nothing can be claimed.
+            // What the transaction sees from here on was claimed before: who claims registers that before the commit,
+            // and an end of that work that comes after this makes the transaction fail.
+            db.begin_reading()?;
             let busy = under_way.ids();
             let mut recovered = Recovered::default();
             for (from, to) in &abandoned {
@@ -211,15 +213,20 @@ impl Store {
 
     /// Empties the write-ahead log if it contains a wiped secret. The log usually has less than 20 MB, so this is
     /// quick. Returns whether nothing is left to do.
+    ///
+    /// In PostgreSQL there is nothing to do: its autovacuum removes what was overwritten, and its log is used again.
     pub async fn empty_log(&self) -> Result<bool> {
-        let (wiped, busy_timeout) = (Arc::clone(&self.wiped), self.busy_timeout);
+        let Some(writer) = self.writer.sqlite() else {
+            return Ok(true);
+        };
+        let (wiped, busy_timeout) = (Arc::clone(&self.wiped), writer.busy_timeout());
         // Between two transactions: whoever has noted something has committed it, too.
-        self.writer
+        writer
             .alone(move |db| {
                 if !wiped.swap(false, Ordering::AcqRel) {
                     return Ok(true);
                 }
-                let emptied = checkpoint(db.connection(), busy_timeout);
+                let emptied = checkpoint(db.connection()?, busy_timeout);
                 // A reader may prevent it. Try again next time.
                 if !matches!(emptied, Ok(true)) {
                     wiped.store(true, Ordering::Release);

@@ -43,6 +43,8 @@ pub(super) enum End {
     Failed,
     /// The database refused something: its connection may be broken.
     Broken,
+    /// A bug ended it, perhaps in the middle of a statement.
+    Panicked,
 }
 
 /// Work without its types.
@@ -77,6 +79,7 @@ where
         let end = match &result {
             Ok(_) => End::Done,
             Err(StoreError::Unavailable(_) | StoreError::Database(_)) => End::Broken,
+            Err(StoreError::Panicked) => End::Panicked,
             Err(_) => End::Failed,
         };
         self.result = Some(result);
@@ -120,6 +123,31 @@ pub(super) enum Message {
     Work(Ticket),
     /// Close the connection, then drop the sender.
     Close(oneshot::Sender<()>),
+}
+
+/// The way to threads that do the same.
+pub(super) struct Threads {
+    queue: Queue,
+    count: usize,
+}
+
+impl Threads {
+    pub(super) const fn new(queue: Queue, count: usize) -> Self {
+        Self { queue, count }
+    }
+
+    /// Runs a query, or a transaction.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.run(false, work).await
+    }
+
+    /// Ends the threads.
+    pub(super) async fn close(&self) {
+        self.queue.close(self.count).await;
+    }
 }
 
 /// Where work waits for its threads.

@@ -26,6 +26,7 @@ const GATHER: Duration = Duration::from_micros(300);
 /// The way to the thread that writes.
 pub(super) struct Writer {
     queue: Queue,
+    busy_timeout: Duration,
     #[cfg(test)]
     commits: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -34,6 +35,7 @@ impl Writer {
     /// Opens the connection and starts the thread, which holds the lock as long as it writes.
     pub(super) fn open(settings: Settings, patience: Duration, lock: Arc<File>) -> Result<Self> {
         let (queue, receiver) = Queue::new(patience);
+        let busy_timeout = settings.busy_timeout;
         #[cfg(test)]
         let commits = Arc::default();
         let mut thread = Thread {
@@ -54,6 +56,7 @@ impl Writer {
             })?;
         Ok(Self {
             queue,
+            busy_timeout,
             #[cfg(test)]
             commits,
         })
@@ -66,6 +69,11 @@ impl Writer {
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.run(false, work).await
+    }
+
+    /// How long a statement waits for locks of other processes.
+    pub(super) const fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
     }
 
     /// Runs something between two transactions.
@@ -135,7 +143,7 @@ impl Thread {
     fn alone(&mut self, mut work: Box<dyn Work>) {
         match self.connected() {
             Ok(connection) => {
-                let end = work.run(&Db::new(connection));
+                let end = work.run(&Db::sqlite(connection));
                 if end == End::Broken {
                     self.connection = None;
                 }
@@ -238,7 +246,7 @@ impl Batch {
     /// means that the whole batch has failed.
     fn run(&mut self, connection: &Connection, mut work: Box<dyn Work>) -> Result<()> {
         step(connection, "SAVEPOINT work")?;
-        let end = work.run(&Db::new(connection));
+        let end = work.run(&Db::sqlite(connection));
         self.done.push(work);
         self.broken |= end == End::Broken;
         // When the disk is full, SQLite rolls everything back by itself.
@@ -330,7 +338,7 @@ mod tests {
 
         async fn texts(&self) -> Vec<String> {
             let all = |db: &Db<'_>| {
-                let mut all = db.connection().prepare("SELECT text FROM notes ORDER BY id")?;
+                let mut all = db.connection()?.prepare("SELECT text FROM notes ORDER BY id")?;
                 let all = all.query_map([], |row| row.get(0))?;
                 Ok(all.collect::<rusqlite::Result<_>>()?)
             };
@@ -339,7 +347,7 @@ mod tests {
     }
 
     fn add(db: &Db<'_>, text: &str) -> Result<i64> {
-        let connection = db.connection();
+        let connection = db.connection()?;
         connection.execute("INSERT INTO notes (text) VALUES (?)", [text])?;
         Ok(connection.last_insert_rowid())
     }
@@ -396,13 +404,13 @@ mod tests {
         let wrong = notes.send(|db| {
             add(db, "wrong")?;
             Ok(db
-                .connection()
+                .connection()?
                 .execute("INSERT INTO links (note) VALUES (77)", [])?)
         });
         let wrong = wrong.await;
         let panics = notes.send(|db| {
             add(db, "panics")?;
-            if db.connection().is_autocommit() {
+            if db.connection()?.is_autocommit() {
                 return Ok(());
             }
             panic!("as a bug would")
@@ -430,7 +438,7 @@ mod tests {
         let mut seen = notes
             .send(|db| {
                 Ok(db
-                    .connection()
+                    .connection()?
                     .query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0))?)
             })
             .await;
@@ -440,7 +448,7 @@ mod tests {
             let _ = begun.send(());
             let _ = goes_on.recv();
             // Checked at the commit, which this one makes fail.
-            db.connection()
+            db.connection()?
                 .execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO links (note) VALUES (77)")?;
             Ok(())
         });
@@ -470,7 +478,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_full_disk_fails_all_that_would_have_been_committed_with_it() {
         let notes = Notes::open(LONG);
-        let full = |db: &Db<'_>| Ok(db.connection().execute_batch("PRAGMA max_page_count = 1")?);
+        let full = |db: &Db<'_>| Ok(db.connection()?.execute_batch("PRAGMA max_page_count = 1")?);
         notes.writer.alone(full).await.unwrap();
         let (release, held) = notes.hold().await;
         let small = notes.send(|db| add(db, "small")).await;

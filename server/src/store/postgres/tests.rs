@@ -1,0 +1,660 @@
+//! What only a PostgreSQL server can show. `npm test -- postgres` runs these.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use cardseal::platform::Platform;
+use cardseal::session::{Kind, Mode};
+use cardseal_gateways::Amount;
+use sqlx::PgConnection;
+
+use super::*;
+use crate::payments::abandoned;
+use crate::store::sql::{Db, Statement, params};
+use crate::store::testing::{moment, number, schema, server, sql};
+use crate::store::{
+    Attempt, Claim, Key, NewPayment, NewSession, Scope, SessionClaim, SessionId, Store, Taker, plans,
+};
+
+const LONG: Duration = Duration::from_secs(30);
+
+async fn store() -> (Postgres, Store) {
+    let settings = schema(&server(), 6).await;
+    let store = Store::open_postgres(&settings).await.unwrap();
+    (settings, store)
+}
+
+/// A connection beside the store's.
+async fn beside(settings: &Postgres) -> PgConnection {
+    settings.options().connect().await.unwrap()
+}
+
+async fn run(connection: &mut PgConnection, text: &str) {
+    let text = AssertSqlSafe(text.to_owned());
+    sqlx::raw_sql(text).execute(connection).await.unwrap();
+}
+
+/// Ends all other sessions that have this store's schema, or those that hold its lock.
+async fn end_sessions(settings: &Postgres, which: &str) {
+    let mut beside = beside(settings).await;
+    let text = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+            AND objid = (hashtext(current_schema())::bigint & 4294967295)::oid AND {which}"
+    );
+    run(&mut beside, &text).await;
+}
+
+async fn session(store: &Store, customer: &str) -> Result<SessionId> {
+    store
+        .add_session(NewSession {
+            platform: Platform::GreenPay,
+            kind: Kind::Payment,
+            mode: Mode::Relay,
+            reference: uuid::Uuid::new_v4().to_string(),
+            platform_state: "s".into(),
+            customer: Some(customer.into()),
+            token_id: None,
+            amount: Some((100, "USD")),
+            description: "x".into(),
+            capture_later: false,
+            created_at: 1,
+            expires_at: 1000,
+        })
+        .await
+}
+
+fn attempt(card: Option<&str>) -> Attempt {
+    Attempt {
+        body_hash: "h".into(),
+        card: card.map(Into::into),
+        taker: Taker::Platform,
+    }
+}
+
+fn payment(reference: &str) -> NewPayment {
+    NewPayment {
+        platform: Platform::GreenPay,
+        amount: Amount::parse("1.00", "USD").unwrap(),
+        token_id: None,
+        session_id: None,
+        order_reference: reference.into(),
+        description: "x".into(),
+        customer: None,
+        brand: None,
+        bin: None,
+        last4: None,
+        capture_later: false,
+        network_token: None,
+    }
+}
+
+/// Tries until it works again, and says how it failed meanwhile.
+async fn recovers(store: &Store) -> Vec<StoreError> {
+    let (began, mut errors) = (Instant::now(), Vec::new());
+    loop {
+        match session(store, "c").await {
+            Ok(_) => return errors,
+            Err(error) => errors.push(error),
+        }
+        assert!(began.elapsed() < LONG, "{errors:?}");
+        moment().await;
+    }
+}
+
+const PROBED: Statement = Statement::declared("", "SELECT probed_at FROM health WHERE id = $1");
+const COUNT: Statement = Statement::declared("", "UPDATE health SET probed_at = $1 WHERE id = $2");
+const WRONG: Statement = Statement::declared("", "SELECT id FROM nothing WHERE id = $1");
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_meet_run_again_and_lose_nothing() {
+    let (_settings, store) = store().await;
+    let (store, runs) = (Arc::new(store), Arc::new(AtomicU32::new(0)));
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let (store, runs) = (Arc::clone(&store), Arc::clone(&runs));
+            tokio::spawn(async move {
+                let mut done = 0;
+                while done < 20 {
+                    let runs = Arc::clone(&runs);
+                    let counted = store.write(move |db| {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        let before: Option<i64> = db.value(PROBED, params![1_i64])?;
+                        db.execute(COUNT, params![before.unwrap_or_default() + 1, 1_i64])
+                    });
+                    match counted.await {
+                        Ok(changed) => done += changed,
+                        // The pauses were too short for so many.
+                        Err(StoreError::Unavailable(_)) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(number(&store, "SELECT probed_at FROM health").await, 320);
+    assert!(runs.load(Ordering::Relaxed) > 320, "they never met");
+}
+
+/// Neither sees what the other writes, so a weaker level would let both in.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_customers_with_one_card_only_one_gets_in() {
+    let (_settings, store) = store().await;
+    let store = Arc::new(store);
+    for round in 0..20 {
+        let card = format!("card-{round}");
+        let (one, two) = (
+            session(&store, "a").await.unwrap(),
+            session(&store, "b").await.unwrap(),
+        );
+        let claim = |id: SessionId| {
+            let (store, card) = (Arc::clone(&store), card.clone());
+            tokio::spawn(async move {
+                store
+                    .claim_session(&id, attempt(Some(&card)), 1, 0)
+                    .await
+                    .unwrap()
+            })
+        };
+        let (one, two) = (claim(one), claim(two));
+        let claims = [one.await.unwrap(), two.await.unwrap()];
+        let claimed = claims
+            .iter()
+            .filter(|claim| matches!(claim, SessionClaim::Claimed(..)));
+        assert_eq!(claimed.count(), 1, "round {round}");
+    }
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_requests_with_one_key_one_is_new() {
+    let (_settings, store) = store().await;
+    let store = Arc::new(store);
+    for round in 0..10 {
+        let tasks: Vec<_> = (0..8)
+            .map(|number| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    let key = Key {
+                        scope: Scope::Merchant,
+                        key: format!("k{round}").as_str().into(),
+                        fingerprint: "f".into(),
+                    };
+                    let payment = payment(&format!("order-{round}-{number}"));
+                    store
+                        .claim_payment(Some(key), payment, attempt(None), 0, 1)
+                        .await
+                        .unwrap()
+                })
+            })
+            .collect();
+        let mut new = 0;
+        for task in tasks {
+            let claim = task.await.unwrap();
+            assert!(
+                matches!(claim, Claim::New(..) | Claim::Pending(_)),
+                "neither new nor known"
+            );
+            new += u32::from(matches!(claim, Claim::New(..)));
+        }
+        assert_eq!(new, 1);
+    }
+    assert_eq!(number(&store, "SELECT count(*) FROM payments").await, 10);
+}
+
+/// A payment that begins while others are recovered is not one that was left behind.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_begins_beside_a_recovery_is_left_alone() {
+    let (_settings, store) = store().await;
+    let store = Arc::new(store);
+    let tasks: Vec<_> = (0..4)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let mut claims = Vec::new();
+                for number in 0..50 {
+                    let new = payment(&format!("order-{task}-{number}"));
+                    claims.push(store.claim_payment(None, new, attempt(None), 0, 1).await.unwrap());
+                }
+                claims
+            })
+        })
+        .collect();
+    while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
+        match store.recover(&abandoned(), 2).await {
+            Ok(recovered) => assert_eq!(recovered.payments, 0),
+            Err(StoreError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    for task in tasks {
+        assert!(
+            task.await
+                .unwrap()
+                .iter()
+                .all(|claim| matches!(claim, Claim::New(..)))
+        );
+    }
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_fails_leaves_nothing_and_the_next_one_works() {
+    let (_settings, store) = store().await;
+    let set = |db: &Db<'_>| db.execute(COUNT, params![7_i64, 1_i64]).map(|_| ());
+    let refused = store.write(move |db| {
+        set(db)?;
+        Err::<(), _>(StoreError::Unknown("test"))
+    });
+    assert!(matches!(refused.await, Err(StoreError::Unknown("test"))));
+    let wrong = store.write(move |db| {
+        set(db)?;
+        db.execute(WRONG, params!["x"])
+    });
+    assert!(matches!(wrong.await, Err(StoreError::Database(_))));
+    // PostgreSQL would call the commit of this one a success, and roll it back.
+    let passed_over = store.write(move |db| {
+        set(db)?;
+        let _ = db.execute(WRONG, params!["x"]);
+        Ok(())
+    });
+    passed_over.await.unwrap_err();
+    let panics = store.write(move |db| {
+        set(db)?;
+        if number_of(db)? == 7 {
+            panic!("as a bug would");
+        }
+        Ok(())
+    });
+    assert!(matches!(panics.await, Err(StoreError::Panicked)));
+    assert_eq!(number(&store, "SELECT probed_at FROM health").await, 0);
+    store.write(set).await.unwrap();
+    assert_eq!(number(&store, "SELECT probed_at FROM health").await, 7);
+    // Who reads cannot write.
+    store.read(set).await.unwrap_err();
+}
+
+fn number_of(db: &Db<'_>) -> Result<i64> {
+    Ok(db.value(PROBED, params![1_i64])?.unwrap_or_default())
+}
+
+/// A full disk, and whatever else PostgreSQL may say.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_refuses_for_a_while_is_unavailable() {
+    let (settings, store) = store().await;
+    let mut beside = beside(&settings).await;
+    // No disk space, no memory, no connection, canceled, read-only, a deadlock, an I/O error.
+    for code in ["53100", "53200", "53300", "57014", "25006", "40P01", "58030"] {
+        run(
+            &mut beside,
+            &format!(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$;
+                 CREATE TRIGGER fail BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION fail();"
+            ),
+        )
+        .await;
+        let error = session(&store, "c").await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{code}: {error}");
+        run(
+            &mut beside,
+            "DROP TRIGGER fail ON sessions; DROP FUNCTION fail();",
+        )
+        .await;
+        session(&store, "c").await.unwrap();
+    }
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_end_are_opened_again() {
+    let (settings, store) = store().await;
+    session(&store, "c").await.unwrap();
+    // Writers alone: nobody notices.
+    for _ in 0..3 {
+        end_sessions(&settings, "classid = 734002").await;
+        assert!(recovers(&store).await.is_empty());
+    }
+    // With the one that holds the lock.
+    end_sessions(&settings, "TRUE").await;
+    for error in recovers(&store).await {
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    }
+    assert!(store.health(1).await.is_ready());
+    store.close().await;
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_owns_the_database() {
+    let (settings, store) = store().await;
+    assert!(matches!(
+        Store::open_postgres(&settings).await,
+        Err(StoreError::InUse)
+    ));
+    session(&store, "c").await.unwrap();
+    store.close().await;
+    let next = Store::open_postgres(&settings).await.unwrap();
+    session(&next, "c").await.unwrap();
+}
+
+/// Another process takes the lock when this one has lost it: nothing of this one may be written after that.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_lost_the_database_writes_nothing() {
+    let (settings, store) = store().await;
+    session(&store, "c").await.unwrap();
+    let mut other = beside(&settings).await;
+    let waits = tokio::spawn(async move {
+        run(
+            &mut other,
+            "SELECT pg_advisory_lock(734001, hashtext(current_schema()))",
+        )
+        .await;
+        run(
+            &mut other,
+            "SELECT pg_advisory_lock(734002, hashtext(current_schema()))",
+        )
+        .await;
+        other
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    end_sessions(&settings, "classid = 734001 AND granted").await;
+    // It has both locks, so no connection that could write is left.
+    let other = timeout(LONG, waits).await.unwrap().unwrap();
+    for _ in 0..5 {
+        let error = session(&store, "c").await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    }
+    // What reads still does.
+    store.ping().await.unwrap();
+    other.close().await.unwrap();
+    recovers(&store).await;
+}
+
+/// A role of its own, and a URL with it.
+async fn role(settings: &str, with: &str) -> (Postgres, String) {
+    let plain = schema(server().as_str(), 2).await;
+    let name = format!("r_{}", uuid::Uuid::new_v4().simple());
+    let mut beside = beside(&plain).await;
+    run(&mut beside, &format!("CREATE ROLE {name} LOGIN SUPERUSER {with}")).await;
+    if !settings.is_empty() {
+        run(&mut beside, &format!("ALTER ROLE {name} SET {settings}")).await;
+    }
+    (user(&plain, &name), name)
+}
+
+fn user(settings: &Postgres, name: &str) -> Postgres {
+    Postgres {
+        options: settings.options.clone().username(name),
+        ..settings.clone()
+    }
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_at_the_start_has_its_own_error() {
+    let plain = schema(&server(), 2).await;
+    let open = async |settings: &Postgres| Store::open_postgres(settings).await.err().unwrap();
+    let error = open(&user(&plain, "nobody_of_this_name")).await;
+    assert!(matches!(error, StoreError::Access(_)), "{error}");
+    let missing = Postgres {
+        options: plain.options.clone().database("no_database_of_this_name"),
+        ..plain.clone()
+    };
+    let error = open(&missing).await;
+    assert!(matches!(error, StoreError::Access(_)), "{error}");
+    let error = open(&role("synchronous_commit = off", "").await.0).await;
+    assert!(
+        matches!(error, StoreError::NotDurable("synchronous_commit")),
+        "{error}"
+    );
+    let error = open(&role("default_transaction_read_only = on", "").await.0).await;
+    assert!(matches!(error, StoreError::ReadOnly), "{error}");
+    let closed = Postgres {
+        options: plain.options.clone().port(1),
+        ..plain.clone()
+    };
+    let error = open(&closed).await;
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    // The server of the tests has no certificate.
+    let sealed = Postgres {
+        options: plain.options.clone().ssl_mode(PgSslMode::Require),
+        ..plain.clone()
+    };
+    let error = open(&sealed).await;
+    assert!(matches!(error, StoreError::Tls(_)), "{error}");
+}
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_version_is_refused_and_left_alone() {
+    let (settings, store) = store().await;
+    store.close().await;
+    let mut beside = beside(&settings).await;
+    let newer = crate::store::migrations::LATEST + 1;
+    run(
+        &mut beside,
+        &format!("INSERT INTO _sqlx_migrations VALUES ({newer}, 'x', now(), TRUE, '\\x00', 0)"),
+    )
+    .await;
+    assert!(matches!(
+        Store::open_postgres(&settings).await,
+        Err(StoreError::TooNew)
+    ));
+    run(
+        &mut beside,
+        "DELETE FROM _sqlx_migrations WHERE version > 10; UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 10",
+    )
+    .await;
+    assert!(matches!(
+        Store::open_postgres(&settings).await,
+        Err(StoreError::OtherMigration(10))
+    ));
+}
+
+#[test]
+fn a_url_is_checked_and_its_password_stays_secret() {
+    let parse = |url: &str| Postgres::parse(&SecretString::from(url), Some(&"hunter2".into()), 8, LONG);
+    for wrong in [
+        "mysql://u@h/d",
+        "postgres://u@h/d?passwd=hunter2",
+        "postgres://u@h/d?sslmode=hunter2",
+        "postgres://u@h:hunter2/d",
+        "postgres://u@h",
+    ] {
+        let message = parse(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    let settings = parse("postgres://u:hunter3@db.example/d").unwrap();
+    let shown = format!(
+        "{settings:?} {:?}",
+        crate::store::Location::Postgres(Box::new(settings.clone()))
+    );
+    assert!(
+        shown.contains("db.example") && !shown.contains("hunter"),
+        "{shown}"
+    );
+    assert!(matches!(settings.options.get_ssl_mode(), PgSslMode::VerifyFull));
+    assert!(!settings.is_exposed());
+    assert!(
+        parse("postgres://u@db.example/d?sslmode=prefer")
+            .unwrap()
+            .is_exposed()
+    );
+    assert!(
+        !parse("postgres://u@127.0.0.1/d?sslmode=disable")
+            .unwrap()
+            .is_exposed()
+    );
+}
+
+/// Both databases have the same tables, with the same columns and the same rows that cannot be.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn both_databases_have_the_same_schema() {
+    let (settings, store) = store().await;
+    let mut beside = beside(&settings).await;
+    let columns = sqlx::query(
+        "SELECT c.table_name || '.' || c.column_name || ' ' || c.is_nullable FROM information_schema.columns c
+         WHERE c.table_schema = current_schema() AND c.table_name <> '_sqlx_migrations' ORDER BY 1",
+    );
+    // What is unique: the table, the columns and the condition.
+    let unique = sqlx::query(
+        "SELECT t.relname || ' (' || (SELECT string_agg(a.attname, ', ' ORDER BY k.place) FROM
+                unnest(i.indkey) WITH ORDINALITY AS k (number, place)
+                JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number) || ')'
+            || CASE WHEN i.indpred IS NULL THEN '' ELSE ' partial' END
+         FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+         WHERE i.indisunique AND t.relnamespace = current_schema()::regnamespace AND t.relname <> '_sqlx_migrations'",
+    );
+    let texts = |rows: Vec<PgRow>| -> Vec<String> {
+        let mut texts: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        texts.sort();
+        texts
+    };
+    // Row numbers are no column in SQLite, unless the table says so.
+    let numbered = ["tokens", "payments"];
+    let own = |text: &String| {
+        let hidden = text
+            .split_once(".seq ")
+            .is_some_and(|(table, _)| !numbered.contains(&table));
+        !hidden
+    };
+    let columns: Vec<_> = texts(columns.fetch_all(&mut beside).await.unwrap())
+        .into_iter()
+        .filter(own)
+        .collect();
+    let unique = texts(unique.fetch_all(&mut beside).await.unwrap());
+    store.close().await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sqlite");
+    Store::open(&path).await.unwrap().close().await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let texts = |query: &str| -> Vec<String> {
+        let mut statement = file.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        let mut texts: Vec<String> = rows.map(std::result::Result::unwrap).collect();
+        texts.sort();
+        texts
+    };
+    let tables = "FROM sqlite_schema AS t WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'
+        AND t.name <> '_sqlx_migrations'";
+    assert_eq!(
+        columns,
+        texts(&format!(
+            "SELECT s.name || '.' || c.name || CASE WHEN c.\"notnull\" OR c.pk THEN ' NO' ELSE ' YES' END
+             FROM (SELECT t.name {tables}) AS s, pragma_table_info(s.name) AS c"
+        ))
+    );
+    let mut of_file = texts(&format!(
+        "SELECT s.name || ' (' || (SELECT group_concat(name, ', ') FROM
+                (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) || ')'
+            || CASE WHEN i.partial THEN ' partial' ELSE '' END
+         FROM (SELECT t.name {tables}) AS s, pragma_index_list(s.name) AS i WHERE i.\"unique\""
+    ));
+    // A number that is the primary key has no index there.
+    of_file.extend(["health (id)", "payments (seq)", "tokens (seq)"].map(String::from));
+    of_file.sort();
+    assert_eq!(unique, of_file);
+}
+
+/// What reads a whole table is quick in every test and slow in every shop; here it would also conflict with every write.
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_uses_an_index() {
+    let (settings, store) = store().await;
+    let mut beside = beside(&settings).await;
+    run(
+        &mut beside,
+        &format!("{SETTINGS} SET plan_cache_mode = force_generic_plan"),
+    )
+    .await;
+    let mut wrong = Vec::new();
+    for (name, statement) in plans::all() {
+        let text = statement.postgres();
+        if text.is_empty() {
+            continue;
+        }
+        let count = (1..=30)
+            .rev()
+            .find(|number| text.contains(&format!("${number}")))
+            .unwrap_or(0);
+        let mut types: Vec<&str> = (1..=count)
+            .map(|number| {
+                let list = text.contains(&format!("unnest(${number})"));
+                if list { "text[]" } else { "unknown" }
+            })
+            .collect();
+        // The store says which types it sends. Here they follow from the statement, unless it compares with NULL first.
+        loop {
+            let list = if count == 0 {
+                String::new()
+            } else {
+                format!("({})", types.join(", "))
+            };
+            let prepare = AssertSqlSafe(format!("PREPARE plan {list} AS {text}"));
+            let Err(error) = sqlx::raw_sql(prepare).execute(&mut beside).await else {
+                break;
+            };
+            let message = error.to_string();
+            let number = message.rsplit('$').next().and_then(|rest| {
+                let digits = rest.split(|other: char| !other.is_ascii_digit()).next();
+                digits.and_then(|digits| digits.parse::<usize>().ok())
+            });
+            let open = number.filter(|number| types.get(number - 1) == Some(&"unknown"));
+            types[open.unwrap_or_else(|| panic!("{name}: {message}")) - 1] = "text";
+        }
+        let nulls = vec!["NULL"; count].join(", ");
+        let call = if count == 0 {
+            "plan".into()
+        } else {
+            format!("plan({nulls})")
+        };
+        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE {call}"));
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut beside).await.unwrap();
+        for row in rows {
+            let step: String = row.get(0);
+            let sorts = step.contains("Sort Key") && !ALLOWED_TO_SORT.contains(&name.as_str());
+            let scans = step.contains("Seq Scan")
+                && !ALLOWED_TO_SCAN
+                    .iter()
+                    .any(|(of, table)| *of == name && step.contains(table));
+            if scans || sorts {
+                wrong.push(format!("{name}: {step}"));
+            }
+        }
+        run(&mut beside, "DEALLOCATE plan").await;
+    }
+    store.close().await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Statements that may read all of a small table.
+const ALLOWED_TO_SCAN: &[(&str, &str)] = &[];
+/// Statements that may sort: the changes of one payment, or the sessions of one reference.
+const ALLOWED_TO_SORT: &[&str] = &["changes::UNKNOWN", "changes::UNKNOWN_OF_KIND", "sessions::OTHER"];
+
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_and_secrets_need_no_upkeep_of_files() {
+    let (_settings, store) = store().await;
+    sql(
+        &store,
+        "INSERT INTO notifications (digest, platform, route, reference, effect, received_at)
+        VALUES ('d', 'greenpay', '/', 'r', 'known', 1)",
+    )
+    .await
+    .unwrap();
+    store.note_removed();
+    assert!(store.empty_log().await.unwrap());
+    assert_eq!(store.shrink(64).await.unwrap(), crate::store::Shrunk::Done);
+}

@@ -1,0 +1,79 @@
+//! Stores for tests: SQLite's, and PostgreSQL's in the runs that have a server (`npm test -- postgres`).
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
+
+use super::{BUSY_TIMEOUT, Location, Postgres, Store};
+
+/// Names the server, with a user who may create schemas.
+const SERVER: &str = "CARDSEAL_TEST_POSTGRES";
+
+/// Where a test has its database.
+pub(crate) struct Place {
+    pub(crate) location: Location,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A new, empty one.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = match std::env::var(SERVER) {
+            Ok(server) => Location::Postgres(Box::new(schema(&server, 4).await)),
+            Err(_) => Location::Sqlite {
+                path: folder.path().join("x.sqlite"),
+                busy_timeout: BUSY_TIMEOUT,
+            },
+        };
+        Self {
+            location,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open_at(&self.location).await.unwrap()
+    }
+}
+
+/// A store with nothing in it.
+pub(crate) async fn open() -> (Place, Store) {
+    let place = Place::new().await;
+    let store = place.open().await;
+    (place, store)
+}
+
+/// The server of this run.
+pub(super) fn server() -> String {
+    std::env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} has to name a PostgreSQL server"))
+}
+
+/// A schema of its own in the server's database.
+pub(super) async fn schema(server: &str, writers: usize) -> Postgres {
+    let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+    let plain = Postgres::parse(&SecretString::from(server), None, writers, BUSY_TIMEOUT).unwrap();
+    let mut connection = plain.options().connect().await.unwrap();
+    let create = AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let url = format!("{server}&options=-csearch_path%3D{name}");
+    Postgres::parse(&SecretString::from(url), None, writers, BUSY_TIMEOUT).unwrap()
+}
+
+/// Runs statements that the store itself does not have.
+pub(crate) async fn sql(store: &Store, text: &str) -> super::Result<()> {
+    let text = text.to_owned();
+    store.write(move |db| db.any(&text)).await
+}
+
+/// The number that such a statement returns.
+pub(crate) async fn number(store: &Store, text: &'static str) -> i64 {
+    store.read(move |db| db.any_number(text)).await.unwrap()
+}
+
+/// A short pause, for what is done in the background.
+pub(super) async fn moment() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
