@@ -15,8 +15,10 @@ async fn connect(shop: &Shop) -> Database {
     Database::open(&shop.database()).await
 }
 
-/// The rows of a shop that has been open for a while: each payment with its session and its key.
+/// The rows of a shop that has been open for a while: each payment with its session and its key. All at once, because
+/// the server removes them as soon as it finds them.
 const OLD: &str = "
+    BEGIN;
     WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)
     INSERT INTO sessions (id, platform, kind, mode, reference, state, result_id, created_at, expires_at)
         SELECT 'ses_old' || n, 'greenpay', 'payment', 'relay', 'old-' || n, 'used', 'pay_old' || n, n, n FROM n;
@@ -28,7 +30,8 @@ const OLD: &str = "
         SELECT session_id, 'k', 'f', id, 201, replace('0000000000', '0', '000000000000000000000000000000000000000000000000000000000000') || '1', created_at FROM payments
         WHERE id LIKE 'pay_old%';
     INSERT INTO notifications (digest, platform, route, reference, effect, received_at)
-        SELECT id, platform, '/', order_reference, 'known', created_at FROM payments WHERE id LIKE 'pay_old%';";
+        SELECT id, platform, '/', order_reference, 'known', created_at FROM payments WHERE id LIKE 'pay_old%';
+    COMMIT;";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_rows_go_beside_the_traffic_and_their_payments_stay() {
