@@ -120,11 +120,12 @@ export async function build({ force = false } = {}) {
  * Builds `programs`, and what the demo page is served beside them; gives its folder. That is pkg if it is up to date, else the
  * module with all platforms and the layer above it alone, without optimisation and without types.
  *
- * The programs have no cargo features: they meet simulated platforms on this machine alone.
+ * The programs have no cargo features but `features`: they meet simulated platforms on this machine alone.
  */
-export async function buildForDemo(programs) {
+export async function buildForDemo(programs, features = []) {
+  const chosen = ['--no-default-features', ...features.flatMap((name) => ['--features', name])];
   const cargo = (names, options) =>
-    must('cargo', ['build', '--no-default-features', ...names.flatMap((name) => ['-p', name])], options);
+    must('cargo', ['build', ...chosen, ...names.flatMap((name) => ['-p', name])], options);
   const target = targetFolder();
   const flags = rustFlags(target);
   const profile = path.join(target, TARGET, 'wasm');

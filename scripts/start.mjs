@@ -49,7 +49,10 @@ main(async () => {
   const port = await choosePort(process.env.PORT || '8080');
   await ensure(option ? [...TO_COMPILE, 'postgres'] : TO_COMPILE);
   say('Compiling the module, the server and the sandbox.');
-  const served = await buildForDemo(['cardseal-server', 'cardseal-sandbox']);
+  const served = await buildForDemo(
+    ['cardseal-server', 'cardseal-sandbox'],
+    option ? ['cardseal-server/postgres'] : [],
+  );
 
   const folder = demoFolder();
   mkdirSync(folder, { recursive: true });

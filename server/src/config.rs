@@ -1261,6 +1261,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "postgres")]
     #[test]
     fn the_database_is_a_file_or_a_url() {
         let folder = tempfile::tempdir().unwrap();
@@ -1321,7 +1322,7 @@ mod tests {
             ),
             (
                 format!("path = \"x\"\npassword_file = {password:?}"),
-                "database.password:",
+                "database.password_file",
             ),
             (format!("{url}\nwriters = 0"), "database.writers"),
         ] {

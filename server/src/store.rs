@@ -19,6 +19,10 @@ mod notifications;
 mod payments;
 #[cfg(test)]
 mod plans;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(not(feature = "postgres"))]
+#[path = "store/postgres/absent.rs"]
 mod postgres;
 mod reader;
 mod retention;
@@ -40,8 +44,7 @@ use std::time::Duration;
 use cardseal::platform::Platform;
 
 use connection::Settings;
-use postgres::Role;
-use postgres::owner::Owner;
+use postgres::Owner;
 use sql::{Columns, Db, Listed, params, readable, statements};
 use worker::Threads;
 use writer::Writer;
@@ -220,18 +223,14 @@ impl Store {
     }
 
     async fn open_postgres(settings: &Postgres) -> Result<Self> {
-        let (owner, ownership) = Owner::start(settings).await?;
-        migrations::run_postgres(settings).await?;
-        let start = async |role, name, threads| {
-            postgres::pool::start(settings, role, &ownership, name, threads, ACQUIRE_TIMEOUT).await
-        };
+        let opened = postgres::open(settings).await?;
         Ok(Self {
             writer: Writers::Postgres {
-                threads: start(Role::Write, "store-writer", settings.writers()).await?,
-                owner,
+                threads: opened.writers,
+                owner: opened.owner,
             },
-            reader: start(Role::Read, "store-reader", READERS).await?,
-            lists: start(Role::Read, "store-lists", LIST_READERS).await?,
+            reader: opened.readers,
+            lists: opened.lists,
             wiped: Arc::default(),
             health: health::Probe::default(),
             under_way: UnderWay::default(),

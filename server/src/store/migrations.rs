@@ -5,13 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnection, PgDatabaseError};
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlStr};
 
-use super::{Postgres, Result, StoreError, is_unavailable, postgres};
+#[cfg(feature = "postgres")]
+use super::Postgres;
+use super::{Result, StoreError, is_unavailable, postgres};
 
 /// The name and the text of files in `migrations/`.
 macro_rules! migrations {
@@ -39,8 +42,11 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
+#[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start"];
+#[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;
+#[cfg(feature = "postgres")]
 const _: () = assert!(
     FIRST_OF_POSTGRES - 1 + POSTGRES.len() as i64 == LATEST,
     "a migration is missing for one of the databases"
@@ -93,6 +99,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
 }
 
 /// Migrates a PostgreSQL database, in one transaction. Whoever calls this owns it.
+#[cfg(feature = "postgres")]
 pub(super) async fn run_postgres(settings: &Postgres) -> Result<()> {
     let mut connection = settings.options().connect().await?;
     let done = migrate_postgres(&mut connection).await;
@@ -100,6 +107,7 @@ pub(super) async fn run_postgres(settings: &Postgres) -> Result<()> {
     done
 }
 
+#[cfg(feature = "postgres")]
 async fn migrate_postgres(connection: &mut PgConnection) -> Result<()> {
     let mut tx = connection.begin().await?;
     let mut migrator = migrator(FIRST_OF_POSTGRES, POSTGRES);
@@ -110,12 +118,10 @@ async fn migrate_postgres(connection: &mut PgConnection) -> Result<()> {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if error
-            .as_database_error()
-            .is_some_and(|error| error.try_downcast_ref::<PgDatabaseError>().is_some())
-        {
-            return postgres::failure(error).1;
-        }
+        let error = match postgres::refused(error) {
+            Ok(refused) => return refused,
+            Err(error) => error,
+        };
         let unavailable = if let sqlx::Error::Database(error) = &error {
             let code = error.code().and_then(|code| code.parse().ok());
             code.is_some_and(is_unavailable)

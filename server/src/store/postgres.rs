@@ -3,8 +3,8 @@
 //! Several threads write at once, each transaction as if it were alone (`SERIALIZABLE`). If PostgreSQL cannot keep that
 //! promise it rolls a transaction back, and its closure runs again: see `pool.rs`.
 
-pub(super) mod owner;
-pub(super) mod pool;
+mod owner;
+mod pool;
 #[cfg(test)]
 mod tests;
 
@@ -13,15 +13,18 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSslMode};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode};
 use sqlx::{Arguments, ConnectOptions, Connection as _, Executor, Row as _, TypeInfo, ValueRef as _};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::sql::{Cell as Value, Value as Param, unexpected};
-use super::{Cause, Result, StoreError};
+use super::worker::Threads;
+use super::{ACQUIRE_TIMEOUT, Cause, LIST_READERS, READERS, Result, StoreError, migrations};
+pub(super) use owner::Owner;
 #[cfg(test)]
 use sqlx::AssertSqlSafe;
+pub(super) use sqlx::postgres::PgRow as Row;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -152,10 +155,6 @@ impl Postgres {
     pub(super) const fn options(&self) -> &PgConnectOptions {
         &self.options
     }
-
-    pub(super) const fn writers(&self) -> usize {
-        self.writers
-    }
 }
 
 fn is_local(options: &PgConnectOptions) -> bool {
@@ -163,6 +162,29 @@ fn is_local(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some()
         || host == "localhost"
         || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// An open database.
+pub(super) struct Opened {
+    pub(super) owner: Owner,
+    pub(super) writers: Threads,
+    pub(super) readers: Threads,
+    pub(super) lists: Threads,
+}
+
+/// Takes the database, migrates it, and opens its connections.
+pub(super) async fn open(settings: &Postgres) -> Result<Opened> {
+    let (owner, ownership) = Owner::start(settings).await?;
+    migrations::run_postgres(settings).await?;
+    let start = async |role, name, threads| {
+        pool::start(settings, role, &ownership, name, threads, ACQUIRE_TIMEOUT).await
+    };
+    Ok(Opened {
+        owner,
+        writers: start(Role::Write, "store-writer", settings.writers).await?,
+        readers: start(Role::Read, "store-reader", READERS).await?,
+        lists: start(Role::Read, "store-lists", LIST_READERS).await?,
+    })
 }
 
 /// What a connection is for.
@@ -276,12 +298,12 @@ impl Connection {
     }
 
     /// The first row. The others are read too: an error that comes after the first belongs to this statement.
-    pub(super) fn row(&self, text: &'static str, params: &[Param<'_>]) -> Result<Option<PgRow>> {
+    pub(super) fn row(&self, text: &'static str, params: &[Param<'_>]) -> Result<Option<Row>> {
         Ok(self.rows(text, params)?.into_iter().next())
     }
 
     /// Every row.
-    pub(super) fn rows(&self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<PgRow>> {
+    pub(super) fn rows(&self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>> {
         let query = sqlx::query_with(text, arguments(params)?);
         let mut connection = self.inner.borrow_mut();
         self.wait(async { (&mut *connection).fetch_all(query).await })
@@ -319,7 +341,7 @@ impl Connection {
     }
 
     #[cfg(test)]
-    pub(super) fn any_rows(&self, text: &str) -> Result<Vec<PgRow>> {
+    pub(super) fn any_rows(&self, text: &str) -> Result<Vec<Row>> {
         let mut connection = self.inner.borrow_mut();
         let text = AssertSqlSafe(text.to_owned());
         self.wait(async { (&mut *connection).fetch_all(sqlx::query(text)).await })
@@ -341,7 +363,7 @@ fn arguments(params: &[Param<'_>]) -> Result<PgArguments> {
 }
 
 /// A value of a row.
-pub(super) fn cell(row: &PgRow, at: usize) -> Result<Value<'_>> {
+pub(super) fn cell(row: &Row, at: usize) -> Result<Value<'_>> {
     let value = row.try_get_raw(at).map_err(|error| failure(error).1)?;
     if value.is_null() {
         return Ok(Value::Null);
@@ -366,6 +388,21 @@ pub(super) fn cell(row: &PgRow, at: usize) -> Result<Value<'_>> {
         _ => None,
     }
     .ok_or_else(|| unexpected(at))
+}
+
+/// How many columns a row has.
+pub(super) fn columns(row: &Row) -> usize {
+    row.columns().len()
+}
+
+/// An error that PostgreSQL itself reported, as the store's. Any other comes back as it is.
+pub(super) fn refused(error: sqlx::Error) -> Result<StoreError, sqlx::Error> {
+    let refused = error.as_database_error();
+    if refused.is_some_and(|error| error.try_downcast_ref::<PgDatabaseError>().is_some()) {
+        Ok(failure(error).1)
+    } else {
+        Err(error)
+    }
 }
 
 /// What an error means for the connection and for the caller.

@@ -4,8 +4,6 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 
 use super::{Result, StoreError, postgres};
 
@@ -216,7 +214,7 @@ struct Unexpected(usize);
 /// A row of a result.
 pub(super) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
-    Postgres(&'r PgRow),
+    Postgres(&'r postgres::Row),
 }
 
 impl Row<'_> {
@@ -243,7 +241,7 @@ impl Row<'_> {
     pub(super) fn last<T: Column>(&self) -> Result<T> {
         let columns = match self {
             Self::Sqlite(row) => row.as_ref().column_count(),
-            Self::Postgres(row) => row.columns().len(),
+            Self::Postgres(row) => postgres::columns(row),
         };
         self.get(columns.saturating_sub(1))
     }
@@ -261,6 +259,7 @@ pub(super) struct Db<'c> {
 #[derive(Clone, Copy)]
 enum Driver<'c> {
     Sqlite(&'c Connection),
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "there is none"))]
     Postgres(&'c postgres::Connection),
 }
 
@@ -271,6 +270,7 @@ impl<'c> Db<'c> {
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) const fn postgres(connection: &'c postgres::Connection) -> Self {
         Self {
             driver: Driver::Postgres(connection),

@@ -1,13 +1,19 @@
 //! Stores for tests: SQLite's, and PostgreSQL's in the runs that have a server (`npm test -- postgres`).
 
+#[cfg(feature = "postgres")]
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
 use secrecy::SecretString;
+#[cfg(feature = "postgres")]
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
 
-use super::{BUSY_TIMEOUT, Location, Postgres, Store};
+#[cfg(feature = "postgres")]
+use super::Postgres;
+use super::{BUSY_TIMEOUT, Location, Store};
 
 /// Names the server, with a user who may create schemas.
+#[cfg(feature = "postgres")]
 const SERVER: &str = "CARDSEAL_TEST_POSTGRES";
 
 /// Where a test has its database.
@@ -20,12 +26,16 @@ impl Place {
     /// A new, empty one.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let location = match std::env::var(SERVER) {
-            Ok(server) => Location::Postgres(Box::new(schema(&server, 4).await)),
-            Err(_) => Location::Sqlite {
-                path: folder.path().join("x.sqlite"),
-                busy_timeout: BUSY_TIMEOUT,
-            },
+        #[cfg(feature = "postgres")]
+        if let Ok(server) = std::env::var(SERVER) {
+            return Self {
+                location: Location::Postgres(Box::new(schema(&server, 4).await)),
+                _folder: folder,
+            };
+        }
+        let location = Location::Sqlite {
+            path: folder.path().join("x.sqlite"),
+            busy_timeout: BUSY_TIMEOUT,
         };
         Self {
             location,
@@ -46,11 +56,13 @@ pub(crate) async fn open() -> (Place, Store) {
 }
 
 /// The server of this run.
+#[cfg(feature = "postgres")]
 pub(super) fn server() -> String {
     std::env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} has to name a PostgreSQL server"))
 }
 
 /// A schema of its own in the server's database.
+#[cfg(feature = "postgres")]
 pub(super) async fn schema(server: &str, writers: usize) -> Postgres {
     let name = format!("t_{}", uuid::Uuid::new_v4().simple());
     let plain = Postgres::parse(&SecretString::from(server), None, writers, BUSY_TIMEOUT).unwrap();
@@ -74,6 +86,7 @@ pub(crate) async fn number(store: &Store, text: &'static str) -> i64 {
 }
 
 /// A short pause, for what is done in the background.
+#[cfg(feature = "postgres")]
 pub(super) async fn moment() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
