@@ -20,6 +20,7 @@ use prometheus::{
 use crate::access::same;
 use crate::bounds::Bound;
 use crate::connections::Connections;
+use crate::store::{Effect, Status};
 use crate::{App, Live, logging};
 
 /// The time of a request, in seconds: a page's request takes milliseconds, one to a platform up to its time-out.
@@ -83,6 +84,15 @@ pub(crate) struct Metrics {
     calls: IntCounterVec,
     call_seconds: HistogramVec,
     operations: IntGaugeVec,
+    outcomes: IntCounterVec,
+    unknown: IntGaugeVec,
+    oldest_unknown: IntGaugeVec,
+    sessions: IntCounterVec,
+    tokens: IntCounterVec,
+    notifications: IntCounterVec,
+    database_ready: IntGaugeVec,
+    database_bytes: IntGauge,
+    writes_waiting: IntGauge,
     reloads: IntCounterVec,
     limits: IntCounterVec,
     log_lines_dropped: IntCounter,
@@ -189,6 +199,52 @@ impl Metrics {
                 "Operations at platforms, in progress and waiting for a place.",
                 &["platform", "state"],
             )?,
+            outcomes: counters(
+                "cardseal_payment_outcomes_total",
+                "Payments and changes of payments, by the state that a call or a lookup left the payment in.",
+                &["platform", "status"],
+            )?,
+            unknown: gauges(
+                "cardseal_payments_unknown",
+                "Payments whose outcome, or whose change's outcome, is unknown now. The same at every instance.",
+                &["platform"],
+            )?,
+            oldest_unknown: gauges(
+                "cardseal_payments_oldest_unknown_seconds",
+                "The age of the oldest of them, from the request for the payment or the change; 0 if there is none.",
+                &["platform"],
+            )?,
+            sessions: counters(
+                "cardseal_sessions_opened_total",
+                "Sessions that were opened.",
+                &["platform"],
+            )?,
+            tokens: counters(
+                "cardseal_tokens_stored_total",
+                "Cards that were stored.",
+                &["platform"],
+            )?,
+            notifications: counters(
+                "cardseal_notifications_total",
+                "Notifications of platforms, by what they changed.",
+                &["platform", "effect"],
+            )?,
+            database_ready: gauges(
+                "cardseal_database_ready",
+                "Whether the database passes a check of /readyz, 1 or 0.",
+                &["check"],
+            )?,
+            database_bytes: known(
+                &registry,
+                IntGauge::new("cardseal_database_bytes", "The size of the database.")?,
+            )?,
+            writes_waiting: known(
+                &registry,
+                IntGauge::new(
+                    "cardseal_database_writes_waiting",
+                    "Transactions that wait for a writer.",
+                )?,
+            )?,
             reloads: counters(
                 "cardseal_config_reloads_total",
                 "Reloads of the configuration, by what came of them.",
@@ -250,6 +306,59 @@ impl Metrics {
             .observe(took.as_secs_f64());
         if let Some(code) = code {
             self.errors.with_label_values(&[code]).inc();
+        }
+    }
+
+    /// Counts what a call or a lookup left a payment as.
+    pub(crate) fn outcome(&self, platform: Platform, status: Status) {
+        self.outcomes
+            .with_label_values(&[platform.id(), status.stored()])
+            .inc();
+    }
+
+    /// Counts a session that was opened.
+    pub(crate) fn session_opened(&self, platform: Platform) {
+        self.sessions.with_label_values(&[platform.id()]).inc();
+    }
+
+    /// Counts a card that was stored.
+    pub(crate) fn token_stored(&self, platform: Platform) {
+        self.tokens.with_label_values(&[platform.id()]).inc();
+    }
+
+    /// Counts a notification.
+    pub(crate) fn notified(&self, platform: Platform, effect: Effect) {
+        self.notifications
+            .with_label_values(&[platform.id(), effect.stored()])
+            .inc();
+    }
+
+    /// Reads from the database what is not counted as it happens. What cannot be read keeps its last value, and the
+    /// check that failed says why.
+    async fn read_database(&self, app: &App) {
+        let now = app.clock.now();
+        let health = app.store.health(now).await;
+        for (check, passed) in [
+            ("reader", health.reader),
+            ("writer", health.writer),
+            ("migrations", health.migrations),
+        ] {
+            self.database_ready
+                .with_label_values(&[check])
+                .set(i64::from(passed));
+        }
+        self.writes_waiting.set(gauge_value(app.store.writes_waiting()));
+        for platform in app.config.platforms.keys() {
+            if let Ok(unknown) = app.store.unknown(*platform).await {
+                let age = unknown.oldest.map_or(0, |created| (now - created).max(0) / 1000);
+                self.unknown
+                    .with_label_values(&[platform.id()])
+                    .set(unknown.count);
+                self.oldest_unknown.with_label_values(&[platform.id()]).set(age);
+            }
+        }
+        if let Ok(bytes) = app.store.bytes().await {
+            self.database_bytes.set(bytes);
         }
     }
 
@@ -342,11 +451,86 @@ async fn scrape(
             return StatusCode::UNAUTHORIZED.into_response();
         }
     }
+    app.metrics.read_database(&app).await;
     match app.metrics.text(&app, &connections) {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every name of ours in a text, without the endings that Prometheus adds to a histogram.
+    fn names(text: &str) -> BTreeSet<String> {
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let own = words.filter(|word| word.starts_with("cardseal_"));
+        let ending = |word: &str| {
+            let base = ["_bucket", "_count", "_sum"]
+                .iter()
+                .find_map(|end| word.strip_suffix(end));
+            base.unwrap_or(word).to_owned()
+        };
+        own.map(ending).collect()
+    }
+
+    #[test]
+    fn rules_dashboard_and_guide_have_the_metrics_that_there_are() {
+        let metrics = Metrics::new().unwrap();
+        // A metric without a row is not written: each gets one.
+        let row = |labels: usize| vec!["x"; labels];
+        for counter in [
+            &metrics.requests,
+            &metrics.errors,
+            &metrics.calls,
+            &metrics.outcomes,
+            &metrics.sessions,
+            &metrics.tokens,
+            &metrics.notifications,
+            &metrics.limits,
+        ] {
+            let labels = counter.desc()[0].variable_labels.len();
+            counter.with_label_values(&row(labels));
+        }
+        for gauge in [
+            &metrics.operations,
+            &metrics.unknown,
+            &metrics.oldest_unknown,
+            &metrics.database_ready,
+            #[cfg(feature = "tls")]
+            &metrics.certificate_expiry,
+        ] {
+            let labels = gauge.desc()[0].variable_labels.len();
+            gauge.with_label_values(&row(labels));
+        }
+        for histogram in [&metrics.request_seconds, &metrics.call_seconds] {
+            let labels = histogram.desc()[0].variable_labels.len();
+            histogram.with_label_values(&row(labels));
+        }
+        let families = metrics.registry.gather();
+        let there: BTreeSet<String> = families.iter().map(|family| family.name().to_owned()).collect();
+        let rules = names(include_str!("../../deploy/prometheus/alerts.yml"));
+        let dashboard = names(include_str!("../../deploy/grafana/cardseal.json"));
+        assert!(
+            rules.len() > 10 && dashboard.len() > 20,
+            "{rules:?} {dashboard:?}"
+        );
+        let unknown: Vec<_> = rules
+            .union(&dashboard)
+            .filter(|name| !there.contains(*name))
+            .collect();
+        assert!(unknown.is_empty(), "no metric has the name of {unknown:?}");
+        let guide = include_str!("../../docs/server.md");
+        let table = guide
+            .lines()
+            .filter(|line| line.starts_with("| `cardseal_"))
+            .collect::<String>();
+        assert_eq!(names(&table), there, "the table of docs/server.md");
     }
 }

@@ -168,8 +168,10 @@ pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
         created_at,
         expires_at,
     };
+    let id = app.store.add_session(session).await?;
+    app.metrics.session_opened(platform);
     Ok(Opened {
-        id: app.store.add_session(session).await?,
+        id,
         platform,
         mode,
         created_at,
@@ -299,7 +301,9 @@ pub(crate) async fn exchange(
         created_at: now,
         expires_at: now + EXCHANGE_MS,
     };
-    Ok(app.store.add_session_once(session).await?)
+    let id = app.store.add_session_once(session).await?;
+    app.metrics.session_opened(platform);
+    Ok(id)
 }
 
 /// An open session, as its page needs it.

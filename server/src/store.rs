@@ -16,6 +16,7 @@ mod idempotency;
 mod ids;
 mod migrations;
 mod notifications;
+mod overview;
 mod payments;
 #[cfg(test)]
 mod plans;
@@ -55,6 +56,7 @@ pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
+pub use overview::Unknown;
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
 pub use postgres::Postgres;
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
@@ -178,6 +180,13 @@ impl Writers {
         match self {
             Self::Sqlite(writer) => Some(writer),
             Self::Postgres { .. } => None,
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        match self {
+            Self::Sqlite(writer) => writer.waiting(),
+            Self::Postgres { threads, .. } => threads.waiting(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cardseal_sandbox::faults::{Fault, Kind};
 use serde_json::json;
 
 use crate::crash::Program;
@@ -162,4 +163,55 @@ async fn metrics_count_requests_calls_and_limits_and_tell_nothing_of_customers()
     );
     // Only there.
     assert_eq!(send("GET", "/metrics", None, true).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_how_long_a_payment_has_been_unknown() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cardseal.toml");
+    let more = "[metrics]\nlisten = \"127.0.0.1:0\"\n[http]\nrequest_timeout_ms = 1000\n";
+    write(
+        &config,
+        &config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", more),
+    );
+    let program = Program::start(&config);
+    let (client, url) = (client(), program.url.clone());
+    let post = async |path: &str, body: serde_json::Value| {
+        crate::crash::call(&client, "POST", format!("{url}{path}"), Some(&body), None)
+            .await
+            .unwrap()
+    };
+    let key = cardseal::greenpay::GreenPay::new(
+        cardseal::crypto::public_key::PublicKey::parse(&sandbox.info().platforms.greenpay.public_key)
+            .unwrap(),
+    );
+    let (_, session) = post("/v1/sessions", json!({})).await;
+    let (_, token) = post("/v1/tokens", seal(&key, &session, APPROVED)).await;
+    let mut lost = Fault::new("greenpay", "merchant/tokenPayment", Kind::DropAfterCommit);
+    lost.times = 0;
+    sandbox.inject(lost).unwrap();
+    let charge = json!({ "token": token["id"], "amount": "1.00", "currency": "USD" });
+    assert_eq!(post("/v1/payments", charge).await.0, 202);
+    let began = std::time::Instant::now();
+    loop {
+        let (_, text) = scrape(&program, None).await;
+        assert_eq!(
+            value(&text, "cardseal_payments_unknown{platform=\"greenpay\"}"),
+            1.0
+        );
+        let age = value(
+            &text,
+            "cardseal_payments_oldest_unknown_seconds{platform=\"greenpay\"}",
+        );
+        if age >= 1.0 {
+            let outcome = "cardseal_payment_outcomes_total{platform=\"greenpay\",status=\"unknown\"}";
+            assert_eq!(value(&text, outcome), 1.0);
+            let calls = "operation=\"charge\",outcome=\"connection_lost\",platform=\"greenpay\"";
+            assert!(value(&text, &format!("cardseal_platform_calls_total{{{calls}}}")) >= 1.0);
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 60, "{text}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }

@@ -186,9 +186,12 @@ pub(super) async fn store_result(
     answer: impl Fn(&Payment) -> Option<StoredAnswer> + Send + 'static,
 ) -> Result<Payment, StoreError> {
     let decide = move |payment: &Payment, change: &Change| update(payment, change, result, by);
-    app.store
+    let stored = app
+        .store
         .finish_change(change, result, decide, answer, app.clock.now())
-        .await
+        .await?;
+    app.metrics.outcome(stored.platform, stored.status);
+    Ok(stored)
 }
 
 /// Calls the platform. There is always a result to store: a change that was not sent has failed.

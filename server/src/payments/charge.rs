@@ -462,9 +462,12 @@ async fn store(finish: Arc<Finish>, app: &App) -> Result<Payment, StoreError> {
     let decide = move |payment: &Payment| report.update(payment, Reporter::Call);
     let (id, key, error) = (finish.payment.id.clone(), finish.key.clone(), finish.error());
     let answer = move |payment: &Payment| finish.answer(payment, error.as_ref());
-    app.store
+    let stored = app
+        .store
         .finish_payment(&id, key, decide, answer, app.clock.now())
-        .await
+        .await?;
+    app.metrics.outcome(stored.platform, stored.status);
+    Ok(stored)
 }
 
 /// A result that is to be stored.

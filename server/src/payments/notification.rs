@@ -104,7 +104,9 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
             app.store.notify(notice(reference), subject, now).await
         }
     };
-    Ok(effect?)
+    let effect = effect?;
+    app.metrics.notified(received.platform, effect);
+    Ok(effect)
 }
 
 /// What a report does to a payment, and the name of that effect.

@@ -26,9 +26,11 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// Looks a payment up and returns its new state. If another task is looking it up, returns it as it is.
 pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Error> {
+    let mut before = None;
     if let Some(_turn) = Turn::take(&app.lookups, id) {
         // Read within the turn, so that a payment that has been settled since is not looked up again.
         let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
+        before = Some(payment.status);
         match payment.status {
             Status::Unknown => charge(app, &payment).await?,
             Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
@@ -55,6 +57,10 @@ pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Erro
         app.store.note_lookup(id, app.clock.steady()).await?;
     } else {
         app.lookups.settled(id.as_str());
+        // A change's outcome was counted as it was stored.
+        if before == Some(Status::Unknown) {
+            app.metrics.outcome(payment.platform, payment.status);
+        }
         tracing::info!(
             payment = %id,
             status = payment.status.stored(),

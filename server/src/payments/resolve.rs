@@ -45,7 +45,11 @@ pub(crate) async fn resolve(
         to = to.stored(),
         "resolved by the merchant"
     );
-    Ok(app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?)
+    let resolved = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
+    if payment.status == Status::Unknown {
+        app.metrics.outcome(resolved.platform, resolved.status);
+    }
+    Ok(resolved)
 }
 
 fn authorized_as(authorization: Option<String>) -> Approval {

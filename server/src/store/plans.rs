@@ -2,7 +2,8 @@
 
 use super::sql::Statement;
 use super::{
-    changes, customers, health, idempotency, notifications, payments, retention, sessions, tokens, upkeep,
+    changes, customers, health, idempotency, notifications, overview, payments, retention, sessions, tokens,
+    upkeep,
 };
 
 /// Every statement by its module.
@@ -13,6 +14,7 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("health", health::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("notifications", notifications::STATEMENTS),
+    ("overview", overview::STATEMENTS),
     ("payments", payments::STATEMENTS),
     ("retention", retention::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
@@ -48,6 +50,11 @@ const ALLOWED: &[(&str, &str)] = &[
     ("", "SCAN payments USING INDEX payments_in_flight"),
     ("", "SCAN changes USING COVERING INDEX changes_in_flight"),
     ("", "SCAN sessions USING COVERING INDEX sessions_busy"),
+    // And this one only what is unknown.
+    ("", "SCAN changes USING INDEX changes_unknown"),
+    // A number, not a table.
+    ("overview::BYTES", "SCAN pragma_page_count VIRTUAL TABLE INDEX 0:"),
+    ("overview::BYTES", "SCAN pragma_page_size VIRTUAL TABLE INDEX 0:"),
     // The changes of one payment, or the sessions of one reference.
     ("changes::UNKNOWN", "USE TEMP B-TREE FOR ORDER BY"),
     ("changes::UNKNOWN_OF_KIND", "USE TEMP B-TREE FOR ORDER BY"),

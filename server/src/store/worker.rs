@@ -144,6 +144,11 @@ impl Threads {
         self.queue.run(false, work).await
     }
 
+    /// How much waits for a thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Ends the threads.
     pub(super) async fn close(&self) {
         self.queue.close(self.count).await;
@@ -169,6 +174,11 @@ impl Queue {
             sent: std::sync::atomic::AtomicU64::new(0),
         };
         (queue, receiver)
+    }
+
+    /// How much waits for a thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.sender.len()
     }
 
     /// Sends work to a thread and waits for its result. Work that has begun is done even if the caller goes away.

@@ -84,6 +84,11 @@ impl Writer {
         self.queue.run(true, work).await
     }
 
+    /// How much waits for the thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Closes the connection, after the transactions that were sent before.
     pub(super) async fn close(&self) {
         self.queue.close(1).await;

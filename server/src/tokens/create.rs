@@ -174,7 +174,10 @@ async fn store(
     })
     .await;
     let reason = match stored {
-        Some(Storing::Stored(token)) => return Ok(*token),
+        Some(Storing::Stored(token)) => {
+            app.metrics.token_stored(token.platform);
+            return Ok(*token);
+        }
         Some(Storing::Conflict) => Reason::SessionUsed,
         Some(Storing::BelongsElsewhere) => Reason::BelongsElsewhere,
         Some(Storing::Deleted) => Reason::TokenDeleted,
