@@ -59,14 +59,14 @@ const key = crypto.subtle
   .then((bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))));
 
 /** A session as the server opens them, whose card gets `answer`. */
-async function session(platform, answer, { over = false } = {}) {
+async function session(platform, answer, { over = false, kind = 'tokenize' } = {}) {
   const id = `ses_gallery${++sessions}`;
   answers.set(id, answer);
   const now = Date.now() - (over ? 7_200_000 : 0);
   return {
     id,
     platform,
-    kind: 'tokenize',
+    kind,
     mode: 'relay',
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + 3_600_000).toISOString(),
@@ -98,7 +98,7 @@ globalThis.fetch = async (input, init = {}) => {
         { paymentProductId: 130, isAllowedInContext: true },
       ],
     });
-  if (url.pathname !== '/v1/tokens') {
+  if (!['/v1/tokens', '/v1/payments'].includes(url.pathname)) {
     if (url.origin === location.origin && (init.method ?? 'GET') === 'GET') return fetch(input, init);
     return json(503, { code: 'platform_unavailable', detail: 'this is a gallery' });
   }
@@ -229,7 +229,14 @@ const GROUPS = {
   failures: {
     title: 'Failures',
     text: 'What the shopper is told when a call does not work.',
-    pieces: () => Object.entries(FAILURES).map(([name, answer]) => piece(name, {}, answered(answer))),
+    pieces: () => [
+      ...Object.entries(FAILURES).map(([name, answer]) => piece(name, {}, answered(answer))),
+      piece('outcome_unknown', {}, async (form) => {
+        form.session = await session('greenpay', null, { kind: 'payment' });
+        type(form, VISA);
+        await form.pay().catch(() => {});
+      }),
+    ],
   },
   brands: {
     title: 'Brands',

@@ -129,9 +129,11 @@ export const withWarnings = <Result>({ warnings }: CardRequest, result: Result):
 
 const isRelayed = (session: unknown): boolean => members(session as ServerSession, 'mode').mode === 'relay';
 
-/** Marks errors of a charge without an answer as not retryable, because the outcome is unknown. */
+/** Marks errors of a charge without an answer: the outcome is unknown, and so the same call must not be made again. */
 const once = <Result>(sent: Promise<Result>): Promise<Result> =>
   sent.catch((error) => {
-    if (error instanceof CardsealError && UNANSWERED.includes(error.code)) Object.assign(error, { retryable: false });
+    if (error instanceof CardsealError && UNANSWERED.includes(error.code)) {
+      Object.assign(error, { retryable: false, outcomeUnknown: true });
+    }
     throw error;
   });

@@ -17,6 +17,8 @@ export interface CardsealErrorFacts {
   readonly platformMessage?: string | undefined;
   /** With `too_many_attempts`: how many seconds to wait before you try again. If it is missing, open a new session. */
   readonly retryAfter?: number | undefined;
+  /** True if the card may have been charged although the call failed: ask your server before anybody pays again. */
+  readonly outcomeUnknown?: true | undefined;
 }
 
 /** The arguments of {@link CardsealError}. */
@@ -41,4 +43,5 @@ export class CardsealError extends Error implements CardsealErrorFacts {
   readonly platformCode?: string | undefined;
   readonly platformMessage?: string | undefined;
   readonly retryAfter?: number | undefined;
+  readonly outcomeUnknown?: true | undefined;
 }

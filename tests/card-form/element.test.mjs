@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CC_VISA, found, GP_VISA, leaks, startAll, until, VISA } from '../browser/harness.mjs';
-import { field, heard, inState, openShop, stateOf, typeCard } from './shop.mjs';
+import { failures, field, heard, inState, openShop, stateOf, typeCard } from './shop.mjs';
 
 const CARDS = {
   greenpay: VISA,
@@ -578,6 +578,29 @@ test('a payment: approved, declined, and one whose answer was lost is asked for 
       try {
         const lost = await pay(page);
         assert.deepEqual(lost, { code: 'network_failed', retryable: false });
+        const notice = await page.locator('.cardseal-notice').innerText();
+        assert.match(notice, /^Your payment may have gone through\. Do not pay again\./);
+        assert.deepEqual(await failures(page), [{ message: notice, outcomeUnknown: true, retryable: false }]);
+        // A server that does not look at the request says nothing about the payment either.
+        await page.route('**/v1/payments', (route) =>
+          route.fulfill({ status: 429, json: { code: 'rate_limited', detail: 'too many requests' } }),
+        );
+        await pay(page);
+        assert.equal(await page.locator('.cardseal-notice').innerText(), notice);
+        await page.unroute('**/v1/payments');
+        // That the session is over says nothing about the payment, and asks for no other session.
+        await page.evaluate(() => {
+          const card = document.getElementById('card');
+          globalThis.given = card.session;
+          card.session = { ...card.session, expires_at: '2020-01-01T00:00:00Z' };
+        });
+        await pay(page);
+        assert.equal(await page.locator('.cardseal-notice').innerText(), notice);
+        assert.equal(await stateOf(page), 'failed');
+        assert.deepEqual(await heard(page, 'sessionexpired'), []);
+        await page.evaluate(() => {
+          document.getElementById('card').session = globalThis.given;
+        });
       } finally {
         all.front.cut = () => false;
       }
@@ -586,7 +609,7 @@ test('a payment: approved, declined, and one whose answer was lost is asked for 
       assert.equal(new Set(sent.map(({ body }) => body)).size, 1, 'the very same request');
       assert.equal(await charged(), already + 1);
     },
-    { ignore: /ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_CONNECTION/ },
+    { ignore: /ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_CONNECTION|429/ },
   );
 });
 

@@ -324,6 +324,45 @@ test('for an update and for a payment the page passes an id, and the frame reads
   await it.close();
 });
 
+test('a payment in the frame that may have been made is told as that, to the shopper and to the page', async () => {
+  const it = await all.open(true);
+  const payment = await all.merchant('POST', '/v1/sessions', { kind: 'payment', amount: '12.34', currency: 'USD' });
+  await it.page.evaluate((id) => {
+    const card = document.querySelector('#card');
+    card.session = { id };
+    card.addEventListener('failure', ({ detail }) => {
+      globalThis.told = { message: detail.message, outcomeUnknown: detail.error.outcomeUnknown };
+    });
+  }, payment.id);
+  await typeCard(it);
+  // An answer that is none: the payment was sent.
+  all.fields.files['/v1/payments'] = () => 'nonsense';
+  try {
+    const thrown = await it.page.evaluate(() =>
+      document
+        .querySelector('#card')
+        .pay()
+        .catch(({ outcomeUnknown, retryable }) => ({ outcomeUnknown, retryable })),
+    );
+    assert.deepEqual(thrown, { outcomeUnknown: true, retryable: false });
+    const message = await it.where.locator('.cardseal .cardseal-notice').innerText();
+    assert.match(message, /may have gone through/);
+    assert.deepEqual(await it.page.evaluate(() => globalThis.told), { message, outcomeUnknown: true });
+    // Away with the frame in the middle of a payment: nobody knows either.
+    await it.page.evaluate(() => {
+      const card = document.querySelector('#card');
+      globalThis.thrown = card.pay().catch(({ outcomeUnknown }) => outcomeUnknown);
+      const frame = card.querySelector('iframe');
+      frame.src = new URL(frame.src).href;
+    });
+    assert.equal(await it.page.evaluate(() => globalThis.thrown), true);
+    assert.match(await it.page.evaluate(() => globalThis.told.message), /may have gone through/);
+  } finally {
+    delete all.fields.files['/v1/payments'];
+    await it.close();
+  }
+});
+
 test("the page's own openSession is asked for an id, and again when the session was of no use", async () => {
   const open = () => all.merchant('POST', '/v1/sessions', { customer: 'c-1' });
   const [used, fresh] = [await open(), await open()];

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CC_VISA, startAll, VISA } from '../browser/harness.mjs';
-import { field, openShop, stateOf, typeCard } from './shop.mjs';
+import { failures, field, openShop, stateOf, typeCard } from './shop.mjs';
 
 let all;
 before(async () => {
@@ -48,7 +48,12 @@ test('a payment straight at the platform that the browser sent twice is not made
     await typeCard(page, VISA);
     assert.equal((await call(page, 'pay')).code, 'platform_rejected');
     assert.equal(await stateOf(page), 'failed');
+    assert.match(await page.locator('.cardseal-notice').innerText(), /may have gone through/);
     assert.equal((await call(page, 'pay')).code, 'platform_rejected', 'the same is said again');
+    assert.match(await page.locator('.cardseal-notice').innerText(), /may have gone through/);
+    for (const { outcomeUnknown, retryable } of await failures(page)) {
+      assert.deepEqual({ outcomeUnknown, retryable }, { outcomeUnknown: true, retryable: false });
+    }
     assert.equal((await all.sandbox.state()).transactions.length, before + 1);
   } finally {
     all.checkout.cut = () => false;

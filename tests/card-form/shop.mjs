@@ -71,6 +71,18 @@ export const stateOf = (page) => page.locator('#card').getAttribute('data-state'
 export const inState = (page, ...states) =>
   page.waitForSelector(states.map((state) => `#card[data-state="${state}"]`).join(', '));
 
+/** What the failures so far said of the payment, and to the customer. */
+export const failures = (page) =>
+  page.evaluate(() =>
+    globalThis.heard
+      .filter(([name]) => name === 'failure')
+      .map(([, { error, message }]) => ({
+        message,
+        outcomeUnknown: error.outcomeUnknown,
+        retryable: error.retryable,
+      })),
+  );
+
 /** The events of the element so far, each with its details. */
 export const heard = (page, name) =>
   page.evaluate(

@@ -30,6 +30,7 @@ test('every error code has words', () => {
   for (const code of codes) {
     const name = failureOf({ code });
     assert.ok(english.failures[name], code);
+    assert.equal(failureOf({ code, outcomeUnknown: true }), 'outcome_unknown');
     // What nobody thought of would be "unknown"; these are meant to be.
     if (name === 'unknown') {
       assert.ok(

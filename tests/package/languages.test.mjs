@@ -258,6 +258,21 @@ test('no language has the same sentence for two things that English tells apart'
   }
 });
 
+test('a payment that may have been made is not to be made again, in any language', () => {
+  const sentences = (text) => text.split(/(?<=[.。])\s*/).filter(Boolean);
+  for (const tag of TAGS) {
+    const { failures } = LANGUAGES.get(tag);
+    const said = failures.outcome_unknown;
+    // It may have been; do not; where to look and whom to ask.
+    assert.ok(sentences(said).length >= 2 && said.length > 30, `${tag}: ${said}`);
+    // What the other texts invite to.
+    for (const name of ['timeout', 'stopped', 'unknown']) {
+      const retry = sentences(failures[name]).at(-1).split('，').at(-1);
+      assert.ok(!said.includes(retry), `${tag}: ${said}`);
+    }
+  }
+});
+
 test('labels fit a narrow form', () => {
   const width = (text) =>
     [...text].reduce((sum, letter) => sum + (/\p{Lo}/u.test(letter) && letter > '\u2e80' ? 2 : 1), 0);

@@ -645,9 +645,12 @@ test('wrong calls are errors of ours, too', async () => {
 
 test('a payment whose answer was lost is not to be tried again', async () => {
   answer = () => {};
-  await refused(direct().pay(ORDER, CARD, { timeoutMs: 60 }), 'request_timeout', { retryable: false });
+  const unknown = { retryable: false, outcomeUnknown: true };
+  await refused(direct().pay(ORDER, CARD, { timeoutMs: 60 }), 'request_timeout', unknown);
   answer = (response) => response.socket.destroy();
-  await refused(relay().pay(session('payment'), CARD), 'network_failed', { retryable: false });
+  await refused(relay().pay(session('payment'), CARD), 'network_failed', unknown);
+  // A token is no payment.
+  await refused(relay().tokenize(session(), CARD), 'network_failed', { retryable: true, outcomeUnknown: undefined });
 });
 
 test('a payment whose answer the module fails to read is not to be tried again, but a token is', async () => {

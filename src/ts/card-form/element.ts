@@ -642,8 +642,10 @@ export class CardForm extends Base {
   }
 
   #fail(error: CardsealError): void {
-    this.#enter(error.code === 'session_expired' ? 'expired' : 'failed');
-    if (error.code === 'session_expired') this.#emit('sessionexpired', null);
+    // Another session would make another payment of one that may have been made.
+    const isOver = error.code === 'session_expired' && !error.outcomeUnknown;
+    this.#enter(isOver ? 'expired' : 'failed');
+    if (isOver) this.#emit('sessionexpired', null);
     this.#emit('failure', { error, message: this.#backend?.explain(error).message ?? error.message });
   }
 

@@ -109,7 +109,8 @@ const own = <T>(table: Record<string, T>, name: unknown): T | undefined =>
 
 /** Why a call failed, as a shopper is told. */
 export function failureOf(error: unknown): FailureName {
-  const { code, platformCode, status } = (error ?? {}) as Partial<CardsealError>;
+  const { code, platformCode, status, outcomeUnknown } = (error ?? {}) as Partial<CardsealError>;
+  if (outcomeUnknown) return 'outcome_unknown';
   if (code === 'server_rejected') return own(SERVER, platformCode) ?? ((status ?? 0) >= 500 ? 'platform' : 'unknown');
   if (code === 'platform_rejected') return own(PLATFORM, platformCode) ?? 'rejected';
   return own(ERRORS, code) ?? 'unknown';

@@ -19,6 +19,7 @@ import {
 } from './backend.js';
 import { failureOf } from './failures.js';
 import { make } from './fields.js';
+import { inDoubt } from './local.js';
 import {
   type CallName,
   type Connect,
@@ -270,7 +271,7 @@ export class FrameBackend implements Backend {
       for (const { name, reject } of [...this.#waiting.values()]) {
         const error = failure(network_failed, { message: 'the frame with the fields was reloaded during the call' });
         // Nobody knows whether the card was charged.
-        reject(name === 'pay' ? Object.assign(error, { retryable: false }) : error);
+        reject(name === 'pay' ? inDoubt(error) : error);
       }
       this.#waiting.clear();
     }
@@ -351,7 +352,7 @@ export class FrameBackend implements Backend {
       const late = timeoutMs > 0 && setTimeout(() => over(() => reject(unanswered())), timeoutMs + MARGIN_MS);
       const unanswered = (): CardsealError => {
         const error = failure(request_timeout, { message: 'the frame with the fields did not answer' });
-        return name === 'pay' ? Object.assign(error, { retryable: false }) : error;
+        return name === 'pay' ? inDoubt(error) : error;
       };
       const over = (end: () => void): void => {
         this.#waiting.delete(id);

@@ -51,6 +51,9 @@ const IN_DOUBT = new Set([
 ]);
 const IN_DOUBT_AT_SERVER = new Set(['internal', 'record_unreadable', 'platform_answer_invalid', undefined]);
 
+/** Of a request that was sent before, these say nothing: it is not yet over, or was not looked at this time. */
+const STILL_IN_DOUBT = new Set(['idempotency_in_progress', 'rate_limited', 'too_many_attempts', 'storage_unavailable']);
+
 /** A payment whose outcome is not known. The very same request is sent again, or nothing is. */
 interface Doubt {
   session: ServerSession;
@@ -354,8 +357,8 @@ export class LocalBackend implements Backend {
           return result;
         } catch (error) {
           const failed = known(error);
-          // Of a payment that may have been made this session is all that is known.
           const isOld = again && session === this.#prepared && mayBeGone(session, failed);
+          // Of a payment that may have been made this session is all that is known.
           if (!(isGone(failed) || isOld) || (!again && this.#doubt)) throw failed;
           this.#sessions.drop();
           // A refusal by the module itself comes before anything is sent.
@@ -364,7 +367,11 @@ export class LocalBackend implements Backend {
       }
     } catch (error) {
       const failed = known(error);
-      if (failed !== reported) this.#complain(failed);
+      if (failed !== reported) {
+        // Whatever came after it, also a session that is over: the payment may have been made.
+        if (!again && this.#doubt) inDoubt(failed);
+        this.#complain(failed);
+      }
       throw failed;
     } finally {
       this.#fields.busy = false;
@@ -430,6 +437,11 @@ export class LocalBackend implements Backend {
       const failed = known(error);
       const relayed = request !== null;
       const doubt =
+        // What was refused before it was sent again, such as a session that is over by now, says nothing of the first time.
+        (earlier !== null &&
+          (!(relayed || straight) ||
+            STILL_IN_DOUBT.has(failed.code) ||
+            STILL_IN_DOUBT.has(failed.platformCode ?? ''))) ||
         ((relayed || straight) &&
           (IN_DOUBT.has(failed.code) ||
             (failed.code === 'server_rejected' &&
@@ -439,7 +451,7 @@ export class LocalBackend implements Backend {
         // used says nothing about the first one.
         (straight &&
           (failed.code === 'platform_unavailable' || (failed.code === 'platform_rejected' && isGone(failed))));
-      this.#doubt = doubt ? { session, key, request, error: failed } : null;
+      this.#doubt = doubt ? { session, key, request: request ?? earlier?.request ?? null, error: failed } : null;
       throw failed;
     }
   }
@@ -476,6 +488,10 @@ const timed = ({ signal, timeoutMs = TIMEOUT_MS }: CallOptions): CallOptions => 
   timeoutMs,
   ...(signal && { signal }),
 });
+
+/** The error of a payment that may have been made. */
+export const inDoubt = (error: CardsealError): CardsealError =>
+  Object.assign(error, { retryable: false, outcomeUnknown: true as const });
 
 /** Whatever was thrown, as the package's own kind of error. A page's `openSession` may throw anything. */
 export function known(error: unknown): CardsealError {

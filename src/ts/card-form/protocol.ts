@@ -91,6 +91,7 @@ export interface PlainError {
   status?: number | undefined;
   platformCode?: string | undefined;
   retryAfter?: number | undefined;
+  outcomeUnknown?: true | undefined;
 }
 
 // -------------------------------------------------------------------------------------------- the handshake
@@ -264,13 +265,13 @@ export const publicOutcome = (outcome: PaymentOutcome): PaymentOutcome => ({
 
 /** What of an error the page may know. */
 export function plainError(error: CardsealError): PlainError {
-  const { code, message, retryable, platform, status, platformCode, retryAfter } = error;
-  return { code, message, retryable, platform, status, platformCode, retryAfter };
+  const { code, message, retryable, platform, status, platformCode, retryAfter, outcomeUnknown } = error;
+  return { code, message, retryable, platform, status, platformCode, retryAfter, outcomeUnknown };
 }
 
 /** The error again, on the page's side. */
 export function thrownError(value: unknown): CardsealError {
-  const { code, message, retryable, ...facts } = members(
+  const { code, message, retryable, outcomeUnknown, ...facts } = members(
     value,
     'code',
     'message',
@@ -279,10 +280,11 @@ export function thrownError(value: unknown): CardsealError {
     'status',
     'platformCode',
     'retryAfter',
+    'outcomeUnknown',
   ) as PlainError;
   const error = new CardsealError({ ...facts, code, message });
   // After a payment whose answer was lost it is not what the code says.
-  return Object.assign(error, { retryable: flag(retryable) });
+  return Object.assign(error, { retryable: flag(retryable), ...(flag(outcomeUnknown) && { outcomeUnknown: true }) });
 }
 
 // ------------------------------------------------------------------------------------------------ restyling

@@ -79,6 +79,8 @@ const ca: Messages = {
     shop: 'La botiga no pot acceptar targetes ara mateix. Una altra targeta no servirà. Contacteu amb la botiga.',
     browser: 'El vostre navegador no pot xifrar les dades de la targeta. Feu servir un altre navegador.',
     unknown: 'S’ha produït un error. Torneu-ho a provar.',
+    outcome_unknown:
+      'És possible que el pagament ja s’hagi fet. No torneu a pagar. Consulteu la comanda o el correu electrònic, o contacteu amb la botiga.',
   },
   declines: {
     declined: 'El vostre banc ha rebutjat el pagament.',

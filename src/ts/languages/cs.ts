@@ -84,6 +84,8 @@ const cs: Messages = {
     shop: 'Obchod teď nemůže přijímat karty. Jiná karta nepomůže. Kontaktujte obchod.',
     browser: 'Váš prohlížeč neumí zašifrovat údaje o kartě. Použijte jiný prohlížeč.',
     unknown: 'Něco se pokazilo. Zkuste to znovu.',
+    outcome_unknown:
+      'Platba už možná proběhla. Neplaťte znovu. Zkontrolujte objednávku nebo e-mail, případně kontaktujte obchod.',
   },
   declines: {
     declined: 'Vaše banka platbu zamítla.',

@@ -79,6 +79,8 @@ const da: Messages = {
     shop: 'Butikken kan ikke tage imod kort lige nu. Et andet kort hjælper ikke. Kontakt butikken.',
     browser: 'Din browser kan ikke kryptere kortoplysningerne. Brug en anden browser.',
     unknown: 'Noget gik galt. Prøv igen.',
+    outcome_unknown:
+      'Betalingen er måske gået igennem. Betal ikke igen. Se efter i din ordre eller din e-mail, eller kontakt butikken.',
   },
   declines: {
     declined: 'Din bank afviste betalingen.',

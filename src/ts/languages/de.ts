@@ -82,6 +82,8 @@ const de: Messages = {
     shop: 'Der Shop nimmt zurzeit keine Karten an. Auch eine andere hilft nicht. Bitte wenden Sie sich an den Shop.',
     browser: 'Ihr Browser kann die Kartendaten nicht verschlüsseln. Bitte verwenden Sie einen anderen Browser.',
     unknown: 'Etwas ist schiefgegangen. Bitte versuchen Sie es noch einmal.',
+    outcome_unknown:
+      'Ihre Zahlung ist möglicherweise schon erfolgt. Bitte zahlen Sie nicht noch einmal. Sehen Sie in Ihrer Bestellung oder Ihren E-Mails nach, oder wenden Sie sich an den Shop.',
   },
   declines: {
     declined: 'Ihre Bank hat die Zahlung abgelehnt.',

@@ -79,6 +79,8 @@ const en: Messages = {
     shop: 'The shop cannot accept cards right now. Another card will not help. Please contact the shop.',
     browser: 'Your browser cannot encrypt the card. Please use another browser.',
     unknown: 'Something went wrong. Please try again.',
+    outcome_unknown:
+      'Your payment may have gone through. Do not pay again. Look at your order or your email, or ask the shop.',
   },
   declines: {
     declined: 'Your bank declined the payment.',

@@ -79,6 +79,8 @@ const es: Messages = {
     shop: 'La tienda no puede aceptar tarjetas ahora mismo. Tampoco servirá otra. Ponte en contacto con la tienda.',
     browser: 'Tu navegador no puede cifrar los datos de la tarjeta. Usa otro navegador.',
     unknown: 'Se ha producido un error. Inténtalo de nuevo.',
+    outcome_unknown:
+      'Es posible que el pago se haya realizado. No vuelvas a pagar. Consulta tu pedido o tu correo electrónico, o ponte en contacto con la tienda.',
   },
   declines: {
     declined: 'Tu banco ha rechazado el pago.',

@@ -82,6 +82,8 @@ const et: Messages = {
     shop: 'Pood ei saa praegu kaarte vastu võtta. Ka mõni muu kaart ei aita. Palun pöörduge poe poole.',
     browser: 'Teie brauser ei saa kaardi andmeid krüpteerida. Palun kasutage mõnda muud brauserit.',
     unknown: 'Midagi läks valesti. Palun proovige uuesti.',
+    outcome_unknown:
+      'Makse võib olla juba tehtud. Palun ärge makske uuesti. Vaadake oma tellimust või e-posti või pöörduge poe poole.',
   },
   declines: {
     declined: 'Teie pank lükkas makse tagasi.',

@@ -79,6 +79,8 @@ const fi: Messages = {
     shop: 'Kauppa ei voi juuri nyt ottaa vastaan kortteja. Toinen kortti ei auta. Ota yhteyttä kauppaan.',
     browser: 'Selaimesi ei pysty salaamaan kortin tietoja. Käytä toista selainta.',
     unknown: 'Jokin meni vikaan. Yritä uudelleen.',
+    outcome_unknown:
+      'Maksu on saattanut jo onnistua. Älä maksa uudelleen. Tarkista tilauksesi tai sähköpostisi tai ota yhteyttä kauppaan.',
   },
   declines: {
     declined: 'Pankkisi hylkäsi maksun.',

@@ -83,6 +83,8 @@ const fr: Messages = {
     shop: 'La boutique n’accepte aucune carte pour le moment. Une autre n’y changera rien. Contactez la boutique.',
     browser: 'Votre navigateur ne peut pas chiffrer les données de la carte. Veuillez utiliser un autre navigateur.',
     unknown: 'Une erreur est survenue. Veuillez réessayer.',
+    outcome_unknown:
+      'Votre paiement a peut-être été effectué. Ne payez pas une seconde fois. Consultez votre commande ou vos e-mails, ou contactez la boutique.',
   },
   declines: {
     declined: 'Votre banque a refusé le paiement.',

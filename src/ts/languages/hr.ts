@@ -83,6 +83,8 @@ const hr: Messages = {
     shop: 'Trgovina trenutačno ne može primati kartice. Ni druga kartica neće pomoći. Obratite se trgovini.',
     browser: 'Vaš preglednik ne može šifrirati podatke o kartici. Upotrijebite drugi preglednik.',
     unknown: 'Nešto je pošlo po zlu. Pokušajte ponovno.',
+    outcome_unknown:
+      'Plaćanje je možda već izvršeno. Nemojte plaćati ponovno. Provjerite narudžbu ili e-poštu ili se obratite trgovini.',
   },
   declines: {
     declined: 'Vaša je banka odbila plaćanje.',

@@ -82,6 +82,8 @@ const hu: Messages = {
     shop: 'Az üzlet jelenleg nem tud kártyát elfogadni. Másik kártyával sem sikerülne. Kérjük, forduljon az üzlethez.',
     browser: 'A böngészője nem tudja titkosítani a kártyaadatokat. Kérjük, használjon másik böngészőt.',
     unknown: 'Hiba történt. Kérjük, próbálja újra.',
+    outcome_unknown:
+      'Lehet, hogy a fizetés már megtörtént. Kérjük, ne fizessen újra. Nézze meg a rendelését vagy az e-mailjeit, vagy forduljon az üzlethez.',
   },
   declines: {
     declined: 'A bankja elutasította a fizetést.',

@@ -79,6 +79,8 @@ const id: Messages = {
     shop: 'Toko sedang tidak dapat menerima kartu. Kartu lain pun tidak akan berhasil. Silakan hubungi toko.',
     browser: 'Browser Anda tidak dapat mengenkripsi data kartu. Silakan gunakan browser lain.',
     unknown: 'Terjadi kesalahan. Silakan coba lagi.',
+    outcome_unknown:
+      'Pembayaran Anda mungkin sudah berhasil. Jangan membayar lagi. Periksa pesanan atau email Anda, atau hubungi toko.',
   },
   declines: {
     declined: 'Bank Anda menolak pembayaran ini.',

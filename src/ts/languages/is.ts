@@ -79,6 +79,8 @@ const is: Messages = {
     shop: 'Verslunin getur ekki tekið við kortum eins og er. Annað kort breytir engu. Hafðu samband við verslunina.',
     browser: 'Vafrinn þinn getur ekki dulkóðað kortaupplýsingarnar. Notaðu annan vafra.',
     unknown: 'Eitthvað fór úrskeiðis. Reyndu aftur.',
+    outcome_unknown:
+      'Greiðslan gæti hafa farið í gegn. Ekki greiða aftur. Skoðaðu pöntunina eða tölvupóstinn þinn, eða hafðu samband við verslunina.',
   },
   declines: {
     declined: 'Bankinn þinn hafnaði greiðslunni.',

@@ -79,6 +79,8 @@ const it: Messages = {
     shop: 'Al momento il negozio non può accettare carte. Usare un’altra carta non servirà. Contatta il negozio.',
     browser: 'Il tuo browser non può cifrare i dati della carta. Usa un altro browser.',
     unknown: 'Si è verificato un errore. Riprova.',
+    outcome_unknown:
+      'Il pagamento potrebbe essere andato a buon fine. Non pagare di nuovo. Controlla l’ordine o le e-mail, oppure contatta il negozio.',
   },
   declines: {
     declined: 'La tua banca ha rifiutato il pagamento.',

@@ -85,6 +85,8 @@ const lt: Messages = {
     shop: 'Šiuo metu parduotuvė negali priimti kortelių. Kita kortelė nepadės. Kreipkitės į parduotuvę.',
     browser: 'Jūsų naršyklė negali užšifruoti kortelės duomenų. Naudokite kitą naršyklę.',
     unknown: 'Įvyko klaida. Bandykite dar kartą.',
+    outcome_unknown:
+      'Mokėjimas galėjo būti jau įvykdytas. Nemokėkite antrą kartą. Patikrinkite užsakymą ar el. paštą arba kreipkitės į parduotuvę.',
   },
   declines: {
     declined: 'Jūsų bankas atmetė mokėjimą.',

@@ -83,6 +83,8 @@ const lv: Messages = {
     shop: 'Veikals pašlaik nevar pieņemt kartes. Arī cita karte nepalīdzēs. Lūdzu, sazinieties ar veikalu.',
     browser: 'Jūsu pārlūkprogramma nevar šifrēt kartes datus. Lūdzu, izmantojiet citu pārlūkprogrammu.',
     unknown: 'Radās kļūda. Lūdzu, mēģiniet vēlreiz.',
+    outcome_unknown:
+      'Iespējams, maksājums jau ir veikts. Lūdzu, nemaksājiet otrreiz. Pārbaudiet pasūtījumu vai e-pastu vai sazinieties ar veikalu.',
   },
   declines: {
     declined: 'Jūsu banka noraidīja maksājumu.',

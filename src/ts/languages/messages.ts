@@ -19,7 +19,9 @@ export type FailureName =
   | 'platform'
   | 'shop'
   | 'browser'
-  | 'unknown';
+  | 'unknown'
+  /** The card may have been charged. Nothing in it invites to another try. */
+  | 'outcome_unknown';
 
 /** Why the bank refused, as a shopper is told. Every reason of a decline has one of these; see `declineOf`. */
 export type DeclineName =

@@ -79,6 +79,8 @@ const nb: Messages = {
     shop: 'Butikken kan ikke ta imot kort akkurat nå. Et annet kort hjelper ikke. Ta kontakt med butikken.',
     browser: 'Nettleseren din kan ikke kryptere kortopplysningene. Bruk en annen nettleser.',
     unknown: 'Noe gikk galt. Prøv igjen.',
+    outcome_unknown:
+      'Betalingen kan ha gått gjennom. Ikke betal en gang til. Se etter i bestillingen eller e-posten din, eller ta kontakt med butikken.',
   },
   declines: {
     declined: 'Banken din avviste betalingen.',

@@ -79,6 +79,8 @@ const nl: Messages = {
     shop: 'De winkel kan nu geen kaarten accepteren. Een andere kaart helpt niet. Neem contact op met de winkel.',
     browser: 'Je browser kan de kaartgegevens niet versleutelen. Gebruik een andere browser.',
     unknown: 'Er is iets misgegaan. Probeer het opnieuw.',
+    outcome_unknown:
+      'Je betaling is misschien al gelukt. Betaal niet nog een keer. Bekijk je bestelling of je e-mail, of neem contact op met de winkel.',
   },
   declines: {
     declined: 'Je bank heeft de betaling geweigerd.',

@@ -84,6 +84,8 @@ const pl: Messages = {
     shop: 'Sklep nie może teraz przyjmować płatności kartą. Inna karta nie pomoże. Skontaktuj się ze sklepem.',
     browser: 'Twoja przeglądarka nie może zaszyfrować danych karty. Użyj innej przeglądarki.',
     unknown: 'Coś poszło nie tak. Spróbuj ponownie.',
+    outcome_unknown:
+      'Płatność mogła już zostać zrealizowana. Nie płać drugi raz. Sprawdź zamówienie lub e-mail albo skontaktuj się ze sklepem.',
   },
   declines: {
     declined: 'Twój bank odrzucił płatność.',

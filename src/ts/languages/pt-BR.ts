@@ -79,6 +79,8 @@ const ptBR: Messages = {
     shop: 'A loja não pode aceitar cartões no momento. Outro cartão não vai resolver. Entre em contato com a loja.',
     browser: 'Seu navegador não consegue criptografar os dados do cartão. Use outro navegador.',
     unknown: 'Algo deu errado. Tente novamente.',
+    outcome_unknown:
+      'O pagamento pode já ter sido efetuado. Não pague de novo. Confira seu pedido ou seu e-mail, ou entre em contato com a loja.',
   },
   declines: {
     declined: 'Seu banco recusou o pagamento.',

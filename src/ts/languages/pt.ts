@@ -79,6 +79,8 @@ const pt: Messages = {
     shop: 'De momento, a loja não pode aceitar cartões. Usar outro cartão não resolve. Contacte a loja.',
     browser: 'O seu navegador não consegue encriptar os dados do cartão. Utilize outro navegador.',
     unknown: 'Ocorreu um erro. Tente novamente.',
+    outcome_unknown:
+      'O pagamento pode já ter sido efetuado. Não pague outra vez. Consulte a sua encomenda ou o seu e-mail, ou contacte a loja.',
   },
   declines: {
     declined: 'O seu banco recusou o pagamento.',

@@ -83,6 +83,8 @@ const ro: Messages = {
     shop: 'Magazinul nu poate accepta carduri momentan. Nici alt card nu va funcționa. Contactați magazinul.',
     browser: 'Browserul dvs. nu poate cripta datele cardului. Folosiți alt browser.',
     unknown: 'A apărut o eroare. Încercați din nou.',
+    outcome_unknown:
+      'Este posibil ca plata să fi fost deja efectuată. Nu plătiți încă o dată. Verificați comanda sau e-mailul ori contactați magazinul.',
   },
   declines: {
     declined: 'Banca dvs. a refuzat plata.',

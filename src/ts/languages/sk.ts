@@ -84,6 +84,8 @@ const sk: Messages = {
     shop: 'Obchod teraz nemôže prijímať karty. Iná karta nepomôže. Kontaktujte obchod.',
     browser: 'Váš prehliadač nedokáže zašifrovať údaje o karte. Použite iný prehliadač.',
     unknown: 'Niečo sa pokazilo. Skúste to znova.',
+    outcome_unknown:
+      'Platba už možno prebehla. Neplaťte druhýkrát. Skontrolujte objednávku alebo e-mail, prípadne kontaktujte obchod.',
   },
   declines: {
     declined: 'Vaša banka platbu zamietla.',

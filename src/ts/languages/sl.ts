@@ -84,6 +84,8 @@ const sl: Messages = {
     shop: 'Trgovina trenutno ne more sprejemati kartic. Tudi druga kartica ne bo pomagala. Obrnite se na trgovino.',
     browser: 'Vaš brskalnik ne more šifrirati podatkov o kartici. Uporabite drug brskalnik.',
     unknown: 'Prišlo je do napake. Poskusite znova.',
+    outcome_unknown:
+      'Plačilo je morda že izvedeno. Ne plačajte še enkrat. Preverite naročilo ali e-pošto ali se obrnite na trgovino.',
   },
   declines: {
     declined: 'Vaša banka je zavrnila plačilo.',

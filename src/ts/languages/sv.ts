@@ -79,6 +79,8 @@ const sv: Messages = {
     shop: 'Butiken kan inte ta emot kort just nu. Ett annat kort hjälper inte. Kontakta butiken.',
     browser: 'Din webbläsare kan inte kryptera kortuppgifterna. Använd en annan webbläsare.',
     unknown: 'Något gick fel. Försök igen.',
+    outcome_unknown:
+      'Betalningen kan ha gått igenom. Betala inte en gång till. Titta i din beställning eller din e-post, eller kontakta butiken.',
   },
   declines: {
     declined: 'Din bank nekade betalningen.',

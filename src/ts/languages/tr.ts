@@ -82,6 +82,8 @@ const tr: Messages = {
     shop: 'Mağaza şu anda kart kabul edemiyor. Başka bir kart da işe yaramaz. Lütfen mağazayla iletişime geçin.',
     browser: 'Tarayıcınız kart bilgilerini şifreleyemiyor. Lütfen başka bir tarayıcı kullanın.',
     unknown: 'Bir sorun oluştu. Lütfen tekrar deneyin.',
+    outcome_unknown:
+      'Ödemeniz gerçekleşmiş olabilir. Lütfen ikinci kez ödeme yapmayın. Siparişinizi veya e-postanızı kontrol edin ya da mağazayla iletişime geçin.',
   },
   declines: {
     declined: 'Bankanız ödemeyi reddetti.',

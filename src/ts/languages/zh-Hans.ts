@@ -79,6 +79,7 @@ const zhHans: Messages = {
     shop: '商家目前无法受理银行卡，换卡也无法付款。请联系商家。',
     browser: '您的浏览器无法加密银行卡信息，请使用其他浏览器。',
     unknown: '出现问题，请重试。',
+    outcome_unknown: '付款可能已经成功，请勿重复付款。请查看订单或电子邮件，或联系商家。',
   },
   declines: {
     declined: '您的银行拒绝了这笔付款。',

@@ -79,6 +79,7 @@ const zhHant: Messages = {
     shop: '商店目前無法受理卡片，改用其他卡片也無法付款。請聯絡商店。',
     browser: '您的瀏覽器無法加密卡片資料，請使用其他瀏覽器。',
     unknown: '發生錯誤，請再試一次。',
+    outcome_unknown: '付款可能已經成功，請勿重複付款。請查看訂單或電子郵件，或聯絡商店。',
   },
   declines: {
     declined: '您的發卡銀行拒絕了這筆付款。',
