@@ -54,7 +54,12 @@ export class CcBill {
 
   /** The request that turns a card into a payment token. It contains the card in the clear. */
   createPaymentTokenRequest(session: Session, card: CardInput | null, options?: CcBillRequestOptions): CardRequest {
-    return this.#client.module((inner) => inner.createPaymentTokenRequest(session, card, options));
+    return this.#client.with(
+      options,
+      (inner, known) => inner.createPaymentTokenRequest(session, card, known),
+      // Nobody has to be named for a card that the platform has.
+      'customer',
+    );
   }
 
   /** Turns a card into a payment token. */
@@ -79,7 +84,10 @@ export class CcBill {
 
   /** Whether a payment with this card needs 3-D Secure. */
   async threeDsRequired(session: Session, card: CardInput, options?: SendOptions): Promise<boolean> {
-    const { status, body } = await this.#client.send(this.threeDsRequiredRequest(session, card), options);
+    const { status, body } = await this.#client.send(
+      this.#client.with(options, (inner) => inner.threeDsRequiredRequest(session, card)),
+      options,
+    );
     return this.#client.module((inner) => inner.readThreeDs(status, body));
   }
 
@@ -92,7 +100,10 @@ export class CcBill {
 
   /** Submits the payment token to the Cardseal server, which reads it from the platform and stores it. */
   async confirmToken(session: CcBillSession, token: Token, options?: SendOptions): Promise<StoredToken> {
-    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(
+      this.#client.with(options, (inner) => inner.confirmTokenRequest(session, token)),
+      options,
+    );
   }
 
   /**
@@ -104,7 +115,7 @@ export class CcBill {
     token: Token | CcBillAuthenticated,
     options?: CcBillConfirmOptions,
   ): CardsealRequest {
-    return this.#client.module((inner) => inner.confirmPaymentRequest(session, token, options));
+    return this.#client.with(options, (inner, known) => inner.confirmPaymentRequest(session, token, known));
   }
 
   /**

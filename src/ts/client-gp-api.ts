@@ -34,7 +34,7 @@ export class GpApi {
 
   /** The request that turns a card into a single-use token. It contains the card in the clear. */
   tokenizeRequest(session: Session, card: CardInput, options?: GpApiRequestOptions): CardRequest {
-    return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.tokenizeRequest(session, card, known));
   }
 
   /**
@@ -58,7 +58,10 @@ export class GpApi {
     token: Pick<DirectToken, 'raw'>,
     options?: SendOptions,
   ): Promise<StoredToken> {
-    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(
+      this.#client.with(options, (inner) => inner.confirmTokenRequest(session, token)),
+      options,
+    );
   }
 
   /** Frees the memory of this object now, instead of at garbage collection. */

@@ -45,12 +45,12 @@ export class GreenPay {
 
   /** Encrypts a card without building a request, for your own back end. */
   pack(input: PackInput, options?: PackOptions): Packed {
-    return this.#client.module((inner) => inner.pack(input, options));
+    return this.#client.with(options, (inner, known) => inner.pack(input, known));
   }
 
   /** The request that turns a card into a token. */
   tokenizeRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions): CardRequest {
-    return this.#client.module((inner) => inner.tokenizeRequest(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.tokenizeRequest(session, card, known));
   }
 
   /** Turns a card into a token. */
@@ -63,7 +63,7 @@ export class GreenPay {
    * has it.
    */
   updateTokenRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions & UpdateOptions): CardRequest {
-    return this.#client.module((inner) => inner.updateTokenRequest(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.updateTokenRequest(session, card, known));
   }
 
   /** Replaces the card of a stored token. */
@@ -77,7 +77,7 @@ export class GreenPay {
 
   /** The request that charges a card. */
   payRequest(session: Session, card: CardInput, options?: GreenPayRequestOptions & GreenPayPayOptions): CardRequest {
-    return this.#client.module((inner) => inner.payRequest(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.payRequest(session, card, known));
   }
 
   /**
@@ -111,7 +111,10 @@ export class GreenPay {
     token: Pick<DirectToken, 'raw'>,
     options?: SendOptions,
   ): Promise<StoredToken> {
-    return this.#client.serverToken(this.confirmTokenRequest(session, token), options);
+    return this.#client.serverToken(
+      this.#client.with(options, (inner) => inner.confirmTokenRequest(session, token)),
+      options,
+    );
   }
 
   /** In direct mode, after {@link pay}: the request that submits the platform's answer to the Cardseal server. */
@@ -120,7 +123,7 @@ export class GreenPay {
     outcome: Pick<PaymentOutcome, 'raw'>,
     options?: IdempotencyOptions,
   ): CardsealRequest {
-    return this.#client.module((inner) => inner.confirmPaymentRequest(session, outcome, options));
+    return this.#client.with(options, (inner, known) => inner.confirmPaymentRequest(session, outcome, known));
   }
 
   /** In direct mode, after {@link pay}: submits the platform's answer to the Cardseal server. */

@@ -6,7 +6,7 @@ import * as codes from './codes.js';
 import type { CardsealError } from './error.js';
 import { failure, type Row } from './failure.js';
 import { call } from './module.js';
-import { fits, isObject, isText, members, textOf } from './read.js';
+import { fits, isObject, isText, members, onlyKnown, SENDING, textOf } from './read.js';
 import type { Answer } from './send.js';
 import type {
   CardInput,
@@ -61,7 +61,8 @@ export class OnlinePayments {
 
   /** Fetches the key, once for each session. Call it early, so that the customer does not have to wait for it. */
   async publicKey(session: Session, options?: SendOptions): Promise<OnlinePaymentsKey> {
-    return this.#ask(this.publicKeyRequest(session), options, ({ status, body }) => {
+    const request = this.#client.with(options, (inner) => inner.publicKeyRequest(session));
+    return this.#ask(request, options, ({ status, body }) => {
       const answer = success(status, body);
       return this.#client.module((inner) => inner.readPublicKey(status, answer));
     });
@@ -79,7 +80,7 @@ export class OnlinePayments {
     context?: PaymentContext,
     options?: SendOptions,
   ): Promise<IinDetails> {
-    const request = this.iinDetailsRequest(session, number, context);
+    const request = this.#client.with(options, (inner) => inner.iinDetailsRequest(session, number, context));
     if (!request) return { ...NO_DETAILS, status: 'not_enough_digits' };
     return this.#ask(request, options, readIinDetails);
   }
@@ -91,7 +92,8 @@ export class OnlinePayments {
 
   /** The products that are offered, without their fields. */
   async products(session: Session, context?: PaymentContext, options?: SendOptions): Promise<PaymentProduct[]> {
-    const answer = await this.#ask(this.productsRequest(session, context), options, whole);
+    const request = this.#client.with(options, (inner) => inner.productsRequest(session, context));
+    const answer = await this.#ask(request, options, whole);
     return (members(answer, 'paymentProducts').paymentProducts ?? []) as PaymentProduct[];
   }
 
@@ -107,7 +109,8 @@ export class OnlinePayments {
     context?: PaymentContext,
     options?: SendOptions,
   ): Promise<PaymentProduct> {
-    return this.#ask(this.productRequest(session, id, context), options, whole) as Promise<PaymentProduct>;
+    const request = this.#client.with(options, (inner) => inner.productRequest(session, id, context));
+    return this.#ask(request, options, whole) as Promise<PaymentProduct>;
   }
 
   /**
@@ -172,7 +175,10 @@ export class OnlinePayments {
    * it.
    */
   async confirmToken(session: OnlinePaymentsServerSession, options?: SendOptions): Promise<StoredToken> {
-    return this.#client.serverToken(this.confirmTokenRequest(session), options);
+    return this.#client.serverToken(
+      this.#client.with(options, (inner) => inner.confirmTokenRequest(session)),
+      options,
+    );
   }
 
   /** The request for {@link confirmPayment}. `RETURNMAC` is in the query of the page that the customer came back to. */
@@ -181,7 +187,7 @@ export class OnlinePayments {
     returned: { RETURNMAC: string },
     options?: IdempotencyOptions,
   ): CardsealRequest {
-    return this.#client.module((inner) => inner.confirmPaymentRequest(session, returned, options));
+    return this.#client.with(options, (inner, known) => inner.confirmPaymentRequest(session, returned, known));
   }
 
   /** Returns the payment after the platform's checkout (`redirectUrl`). See {@link confirmPaymentRequest}. */
@@ -224,12 +230,13 @@ export class OnlinePayments {
     options: Options | undefined,
     purpose?: 'tokenize' | 'payment',
   ): Promise<[OnlinePaymentsKey, Options]> {
-    let known = members(options, ...OPTIONS) as unknown as Options;
+    const sending = members(options, 'signal', 'timeoutMs') as SendOptions;
+    let known = onlyKnown(options, (given) => members(given, ...OPTIONS), ...SENDING) as unknown as Options;
     const check = (): CardsealRequest | undefined =>
       this.#client.module((inner) => inner.checkPayload(session, card, known, purpose));
     const request = check();
     if (request) {
-      const { status, paymentProductId } = await this.#ask(request, options, readIinDetails);
+      const { status, paymentProductId } = await this.#ask(request, sending, readIinDetails);
       if (status !== 'supported') {
         throw failure(codes.platform_rejected, {
           message: 'the platform does not accept this card',
@@ -240,7 +247,7 @@ export class OnlinePayments {
       known = { ...known, paymentProductId };
       check();
     }
-    return [await this.publicKey(session, options), known];
+    return [await this.publicKey(session, sending), known];
   }
 }
 

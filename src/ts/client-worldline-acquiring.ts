@@ -29,7 +29,7 @@ export class WorldlineAcquiring {
 
   /** Returns the sealed card (compact JWE), for a request of your own. It can be used once, and must not be stored. */
   async seal(session: WorldlineAcquiringSession, card: CardInput, options?: SealOptions): Promise<string> {
-    return this.#client.later((inner) => inner.seal(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.seal(session, card, known));
   }
 
   /** The request for {@link tokenize}. */
@@ -43,7 +43,7 @@ export class WorldlineAcquiring {
     card: CardInput,
     options?: SendOptions,
   ): Promise<WithWarnings<StoredToken>> {
-    const request = await this.tokenizeRequest(session, card);
+    const request = await this.#client.with(options, (inner) => inner.tokenizeRequest(session, card));
     return withWarnings(request, await this.#client.serverToken(request, options));
   }
 
@@ -53,7 +53,7 @@ export class WorldlineAcquiring {
     card: CardInput,
     options?: SealOptions & IdempotencyOptions,
   ): Promise<CardRequest> {
-    return this.#client.later((inner) => inner.payRequest(session, card, options));
+    return this.#client.with(options, (inner, known) => inner.payRequest(session, card, known));
   }
 
   /** Charges the card. After a lost answer the outcome is unknown: see {@link GreenPay.pay}. */

@@ -4,7 +4,7 @@ import { module_failed, network_failed, request_aborted, request_timeout, type_i
 import { CardsealError } from './error.js';
 import { failure } from './failure.js';
 import { call, type Module, Remade } from './module.js';
-import { members } from './read.js';
+import { members, onlyKnown, SENDING } from './read.js';
 import { type Answer, readPayment, readToken, type SendHow, send } from './send.js';
 import type {
   CardRequest,
@@ -27,15 +27,17 @@ const UNANSWERED: string[] = [request_timeout.code, network_failed.code, request
 export class Client<Inner extends { free(): void }> {
   readonly #platform: Platform;
   readonly #name: keyof Module;
-  readonly #fetch: typeof fetch | undefined;
+  #fetch: typeof fetch | undefined;
   #inner: Remade<Inner> | undefined;
 
   constructor(platform: Platform, name: keyof Module, options: unknown) {
     this.#platform = platform;
     this.#name = name;
-    this.#fetch = members(options, 'fetch').fetch as typeof fetch | undefined;
     type Constructor = new (options: unknown) => Inner;
-    this.#inner = new Remade(() => call(name, (found) => new (found as unknown as Constructor)(options)));
+    onlyKnown(options, (given) => {
+      this.#fetch = members(given, 'fetch').fetch as typeof fetch | undefined;
+      this.#inner = new Remade(() => call(name, (found) => new (found as unknown as Constructor)(given)));
+    });
   }
 
   /** Frees the memory of this object now, instead of at garbage collection. */
@@ -51,6 +53,12 @@ export class Client<Inner extends { free(): void }> {
       throw failure(type_invalid, { field: 'this', message: 'the object has been freed', platform: this.#platform });
     }
     return call(this.#name, () => work(inner.get()));
+  }
+
+  /** Calls the module with options, of which it has to know each. `also` are others that the call takes. */
+  with<Options, Result>(options: Options, work: (inner: Inner, options: Options) => Result, ...also: string[]): Result {
+    const known = (given: Options): Result => this.module((inner) => work(inner, given));
+    return onlyKnown(options, known, ...SENDING, ...also);
   }
 
   /** Calls the module asynchronously. Every error rejects the promise. */

@@ -3,11 +3,12 @@
 import { type_invalid } from './codes.js';
 import { failure } from './failure.js';
 import { call, isLoaded, whenLoaded } from './module.js';
+import { onlyKnown } from './read.js';
 import type { Brand, CardInput, Formatted, ValidateOptions, Validation } from './types.js';
 
 /** Checks a card and returns every problem and every warning. Throws only for values of the wrong type. */
 export const validateCard = (card: Partial<CardInput>, options?: ValidateOptions): Validation =>
-  call('validateCard', (validate) => validate(card, options));
+  onlyKnown(options, (given) => call('validateCard', (validate) => validate(card, given)));
 
 /** Every brand that fits a card number or its first digits. Empty for an empty string. */
 export const candidateBrands = (number: string): Brand[] => call('candidateBrands', (candidates) => candidates(number));

@@ -2,7 +2,7 @@
 
 import { option_invalid, type_invalid } from './codes.js';
 import { failure } from './failure.js';
-import { isText, members } from './read.js';
+import { isText, members, onlyKnown, SENDING } from './read.js';
 import { type Answer, malformed, type SendHow, send } from './send.js';
 import type { CardsealRequest, OpenSessionOptions, Platform, ServerSession } from './types.js';
 
@@ -25,7 +25,11 @@ const SERVER = /^(https?:\/\/[^/]|\/(?!\/)|$)/i;
 
 /** The request that opens a session at the Cardseal server. */
 export function openSessionRequest(options?: OpenSessionOptions): CardsealRequest {
-  const { server = '', orderReference, ...session } = members(options, 'server', 'orderReference', ...SAME);
+  const {
+    server = '',
+    orderReference,
+    ...session
+  } = onlyKnown(options, (given) => members(given, 'server', 'orderReference', ...SAME), ...SENDING, 'fetch');
   if (!isText(server)) throw failure(type_invalid, { field: 'server' });
   if (!SERVER.test(server)) {
     throw failure(option_invalid, {

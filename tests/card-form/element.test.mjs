@@ -741,3 +741,45 @@ test('two forms of two platforms in one page keep apart', async () => {
     assert.equal((await stored(order.other)).platform, 'gp_api');
   });
 });
+
+test('an option, an attribute or a property that is misspelt is told', async () => {
+  const { page, problems, close } = await openShop(all, {
+    attributes:
+      'platform="greenpay" required acceptedbrands="visa" plattform="x" data-plattform="x" tabindex="0" title="Card"',
+    before: "card.customerDetail = {}; card.somethingOfAFramework = {}; card.customer = 'c-1';",
+  });
+  try {
+    const told = () => problems.filter((text) => /cardseal-card-form/.test(text)).sort();
+    const expected = [
+      '<cardseal-card-form> has no acceptedbrands; did you mean accepted-brands?',
+      '<cardseal-card-form> has no customerDetail; did you mean customerDetails?',
+      '<cardseal-card-form> has no plattform; did you mean platform?',
+    ];
+    assert.deepEqual(told(), expected);
+    const call = (method, options) =>
+      page.evaluate(
+        ([name, how]) =>
+          document
+            .getElementById('card')
+            [name](how)
+            .catch(({ code, field: at, message }) => [code, at, message]),
+        [method, options],
+      );
+    const refused = await call('tokenize', { timeoutMS: 5 });
+    assert.deepEqual(refused.slice(0, 2), ['option_invalid', 'timeoutMS']);
+    assert.match(refused[2], /nearest: timeoutMs; known: signal, timeoutMs, keep$/);
+    // Of a payment, not of a token.
+    assert.deepEqual((await call('tokenize', { store: true })).slice(0, 2), ['option_invalid', 'store']);
+    assert.deepEqual((await call('pay', { keep: true })).slice(0, 2), ['option_invalid', 'keep']);
+    assert.equal(await stateOf(page), 'empty');
+    assert.deepEqual(told(), expected, 'each is told once');
+    // What is set later is seen at the next call.
+    await page.evaluate(() => {
+      document.getElementById('card').openSesion = () => {};
+    });
+    await call('tokenize', {});
+    assert.equal(told().length, 4);
+  } finally {
+    await close();
+  }
+});

@@ -97,7 +97,8 @@ for (const [name, make] of Object.entries(BROKEN)) {
 
 for (const [name, make] of Object.entries(BROKEN)) {
   test(`nothing is sealed to the merchant's key when ${name}`, async () => {
-    const client = new WorldlineAcquiring(options('t1024'));
+    const { fetch } = options('t1024');
+    const client = new WorldlineAcquiring({ fetch });
     // Here bytes are drawn once, so this source is whole; but it comes without the browser's cryptography.
     const code = name === 'getRandomValues works for the key alone' ? 'encryption_failed' : 'random_unavailable';
     sent = 0;

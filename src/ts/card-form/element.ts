@@ -4,6 +4,7 @@
 import { option_invalid, request_aborted } from '../codes.js';
 import type { CardsealError } from '../error.js';
 import { failure } from '../failure.js';
+import { nearest, onlyKnown, SENDING } from '../read.js';
 import type { Brand, CcBillCustomer, PaymentOutcome, Platform, ServerSession, StoredToken } from '../types.js';
 import {
   type Backend,
@@ -338,7 +339,7 @@ export class CardForm extends Base {
    */
   tokenize(options?: TokenizeOptions): Promise<StoredToken> {
     if (this.#token) return Promise.resolve(this.#token);
-    return this.#once(options, async (backend, how) => {
+    return this.#once(options, ['keep'], async (backend, how) => {
       const token = await backend.tokenize({ ...options, ...how });
       if (options?.keep && this.fieldsUrl === null) this.#enter('idle');
       else this.#take(token);
@@ -349,7 +350,7 @@ export class CardForm extends Base {
 
   /** Charges the card, in a session of kind `payment`. A second call while one is under way gives the same promise. */
   pay(options?: PayOptions): Promise<PaymentOutcome> {
-    return this.#once(options, async (backend, how) => {
+    return this.#once(options, ['kountSession', 'store', 'authenticate'], async (backend, how) => {
       const outcome = await backend.pay({ ...options, ...how });
       this.#enter(outcome.status === 'declined' || outcome.status === 'failed' ? 'failed' : 'done');
       this.#emit('payment', { outcome });
@@ -428,6 +429,7 @@ export class CardForm extends Base {
   /** @internal */
   connectedCallback(): void {
     for (const name of PROPERTIES) this.#upgrade(name);
+    this.#suspect();
     adopt(this.getRootNode() as Document | ShadowRoot);
     if (!this.#backend) {
       // A copy of a form has the fields of the first one in it, with what was typed there.
@@ -512,6 +514,31 @@ export class CardForm extends Base {
     };
     return this.fieldsUrl === null ? new LocalBackend(this, host) : new FrameBackend(this, host, this.fieldsUrl);
   }
+
+  /**
+   * Tells the console of attributes and properties whose names look like ours and are none. Others are the page's or a
+   * framework's own.
+   */
+  #suspect(): void {
+    const suspect = (names: string[], ...known: (readonly string[])[]): void => {
+      for (const name of names) {
+        if (name.length < 4 || known[0]?.includes(name) || this.#suspected.has(name)) continue;
+        const near = known.flatMap((list) => {
+          const found = nearest(
+            name.toLowerCase(),
+            list.map((one) => one.toLowerCase()),
+          );
+          return list.filter((one) => one.toLowerCase() === found);
+        });
+        if (!near[0]) continue;
+        this.#suspected.add(name);
+        console.warn(`<${this.localName}> has no ${name}; did you mean ${near[0]}?`);
+      }
+    };
+    suspect(this.getAttributeNames(), ATTRIBUTES, PROPERTIES);
+    suspect(Object.keys(this), PROPERTIES, ATTRIBUTES);
+  }
+  readonly #suspected = new Set<string>();
 
   #attribute(name: string, value: string | null | undefined): void {
     if (value === null || value === undefined) this.removeAttribute(name);
@@ -652,10 +679,11 @@ export class CardForm extends Base {
   /** One call at a time: who presses twice gets the promise of the first press. */
   #once<Result>(
     options: CallOptions | undefined,
+    more: string[],
     work: (backend: Backend, how: CallOptions) => Promise<Result>,
   ): Promise<Result> {
     if (this.#running !== null) return this.#running as Promise<Result>;
-    const running = this.#run(options, work).finally(() => {
+    const running = this.#run(options, more, work).finally(() => {
       this.#running = null;
     });
     this.#running = running;
@@ -664,8 +692,11 @@ export class CardForm extends Base {
 
   async #run<Result>(
     options: CallOptions | undefined,
+    more: string[],
     work: (backend: Backend, how: CallOptions) => Promise<Result>,
   ): Promise<Result> {
+    onlyKnown(options, () => {}, ...SENDING, ...more);
+    this.#suspect();
     const backend = this.#backend;
     if (!backend || this.disabled || this.#disabledByForm) {
       throw failure(option_invalid, {
