@@ -26,7 +26,7 @@ font-family:var(--cardseal-font,inherit);font-size:var(--_size);line-height:1.4;
 .cardseal *{box-sizing:border-box}
 .cardseal p,.cardseal ul{margin:0;padding:0}
 .cardseal-form{display:grid;gap:var(--_gap);margin:0}
-.cardseal-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,8rem),1fr));gap:0 var(--_gap);margin-block-end:calc(-1*var(--_gap))}
+.cardseal-pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,8.5rem),1fr));gap:0 var(--_gap);margin-block-end:calc(-1*var(--_gap))}
 .cardseal-pair>.cardseal-field{display:grid;grid-row:span 4;grid-template-rows:subgrid;margin-block-end:var(--_gap)}
 .cardseal-pair>.cardseal-field>label{align-self:end}
 .cardseal-field{min-inline-size:0}
