@@ -12,6 +12,7 @@ use cardseal_worldline::online_payments::domain::*;
 use cardseal_worldline::online_payments::errors::{self, Error as CallError};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::error::Doubt;
@@ -490,7 +491,7 @@ async fn a_charge_says_what_is_asked_and_reads_what_became_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answers_never_double_a_charge() {
     let transport = transport();
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for a in TROUBLES {
         for b in TROUBLES {
             for c in TROUBLES {
@@ -522,9 +523,7 @@ async fn lost_answers_never_double_a_charge() {
             }
         }
     }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
-    }
+    tasks.join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -555,11 +554,19 @@ async fn a_refusal_counts_only_if_no_answer_was_lost_before() {
     let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
     assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{outcome:?}");
     // 402 without a payment, and 409, are no refusals either.
+    let mut tasks = JoinSet::new();
     for status in [402, 408, 409, 500, 502, 503, 504, 302] {
-        platform.answers("/v2/MyPSPID/payments", status, refusal.clone());
-        let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
-        assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{status} {outcome:?}");
+        let refusal = refusal.clone();
+        tasks.spawn(async move {
+            let (platform, base) = Platform::start().await;
+            let gateway = self::gateway(&base, &json!({}));
+            platform.answers("/v2/MyPSPID/payments", status, refusal);
+            let (token, amount) = (TOKEN.to_owned().into(), euros("10.00"));
+            let outcome = gateway.charge(&transport(), &charge(&token, &amount)).await;
+            assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{status} {outcome:?}");
+        });
     }
+    tasks.join_all().await;
     // Nobody there: nothing was sent.
     let gateway = self::gateway("http://127.0.0.1:1", &json!({}));
     assert_eq!(

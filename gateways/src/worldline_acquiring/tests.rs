@@ -13,6 +13,7 @@ use cardseal_worldline::acquiring::domain::*;
 use cardseal_worldline::acquiring::errors::{self, Error as CallError};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::answer::rejection;
 use super::*;
@@ -481,19 +482,23 @@ async fn what_was_sealed_for_another_session_or_is_no_seal_is_not_opened() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answers_never_double_a_charge() {
     use Trouble::{GatewayAfter, LateAfter, LateBefore, Nothing};
+    let mut tasks = JoinSet::new();
     for first in [Nothing, LateAfter, LateBefore, GatewayAfter] {
         for second in [Nothing, LateAfter, GatewayAfter] {
-            let (platform, base) = Acquirer::start().await;
-            let gateway = gateway(&base, &json!({}));
-            platform.trouble(&[first, second]);
-            let outcome = pay(&gateway, Capture::Auto).await;
-            assert!(
-                matches!(outcome, Ok(Outcome::Approved(_))),
-                "{first:?} {second:?}: {outcome:?}"
-            );
-            assert_eq!(platform.done(), 1, "{first:?} {second:?}");
+            tasks.spawn(async move {
+                let (platform, base) = Acquirer::start().await;
+                let gateway = gateway(&base, &json!({}));
+                platform.trouble(&[first, second]);
+                let outcome = pay(&gateway, Capture::Auto).await;
+                assert!(
+                    matches!(outcome, Ok(Outcome::Approved(_))),
+                    "{first:?} {second:?}: {outcome:?}"
+                );
+                assert_eq!(platform.done(), 1, "{first:?} {second:?}");
+            });
         }
     }
+    tasks.join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -562,7 +567,7 @@ async fn changes_are_made_once_and_lookup_change_by_their_id() {
         again,
         repeat,
     };
-    for trouble in [Nothing, LateAfter, LateBefore, GatewayAfter] {
+    let once = async |trouble: Trouble| {
         let (platform, base) = Acquirer::start().await;
         let gateway = gateway(&base, &json!({}));
         for made in 1..=3 {
@@ -588,7 +593,13 @@ async fn changes_are_made_once_and_lookup_change_by_their_id() {
         };
         assert_eq!(sent("/captures")["isFinal"], true);
         assert_eq!(sent("/refunds")["amount"]["amount"], 50);
-    }
+    };
+    tokio::join!(
+        once(Nothing),
+        once(LateAfter),
+        once(LateBefore),
+        once(GatewayAfter)
+    );
     // After a restart: what was made is found, and is not made again.
     let (platform, base) = Acquirer::start().await;
     let gateway = gateway(&base, &json!({}));
