@@ -73,7 +73,8 @@ export async function build({ force = false } = {}) {
   mkdirSync(compiled, { recursive: true });
   say('Compiling the library to WebAssembly.');
   for (const name of Object.keys(MODULES)) await compile(name, profile, compiled, flags);
-  await must('cargo', ['build', '-p', 'wasm-build']);
+  // With the workspace's features of the crates below it, as `npm test` compiles them again in its next steps.
+  await must('cargo', ['build', '--workspace', '--bin', 'wasm-build']);
   const tool = toolIn(target);
 
   // Made beside pkg and moved there file by file, so that a server that serves pkg never sees half a file; in a folder

@@ -17,6 +17,7 @@ import { denyArguments, OFFLINE } from './deny.mjs';
 import { LINTS } from './lint.mjs';
 import { startPostgres } from './postgres.mjs';
 import {
+  ask,
   chromedriver,
   chromium,
   geckodriver,
@@ -76,32 +77,59 @@ async function deny() {
   return single((await run('cargo', denyArguments(OFFLINE, 'error'), { env: { CARGO_NET_OFFLINE: 'true' } })).code);
 }
 
+/** Tests of servers mostly wait, for answers and for time to pass: more of them run at once than there are processors. */
+const THREADS = { RUST_TEST_THREADS: String(Math.max(4, os.availableParallelism())) };
+
 async function built() {
   await build();
   return single(0);
 }
 
 async function rust() {
-  const { code, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'], { keep: true });
+  const { code, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'], { keep: true, env: THREADS });
   return counted(code, output);
+}
+
+/**
+ * The programs with the tests of a crate, as `rust` has compiled them: for one package alone, cargo would compile half of
+ * what they stand on again, with fewer features of crates.
+ */
+function testsOf(crate) {
+  const args = ['test', '--workspace', '--no-run', '--message-format=json-render-diagnostics'];
+  const messages = ask('cargo', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (messages === undefined) throw new Stop('The tests could not be compiled; see above.');
+  return messages
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ executable, profile, package_id: id }) => executable && profile.test && id.includes(`#${crate}@`))
+    .map(({ executable }) => executable);
 }
 
 /** The server's tests again, on PostgreSQL, and those that need it. */
 async function postgres() {
   const server = await startPostgres();
   try {
-    const args = ['test', '-p', 'cardseal-server', '--no-fail-fast', '--', '--include-ignored'];
-    const { code, output } = await run('cargo', args, { keep: true, env: { CARDSEAL_TEST_POSTGRES: server.url } });
-    return counted(code, output);
+    const options = {
+      cwd: path.join(root, 'server'),
+      keep: true,
+      env: { ...THREADS, CARDSEAL_TEST_POSTGRES: server.url },
+    };
+    const runs = [];
+    for (const program of testsOf('cardseal-server')) runs.push(await run(program, ['--include-ignored'], options));
+    return counted(runs.find(({ code }) => code !== 0)?.code ?? 0, runs.map(({ output }) => output).join('\n'));
   } finally {
     await server.stop();
   }
 }
 
-/** The programs that the later steps start. */
+/**
+ * The programs that the later steps start. After `rust` they are compiled already, with the features of crates that the
+ * tests add; without those, cargo would compile a second time half of what they stand on.
+ */
 async function servers() {
   const crates = ['cardseal-server', 'cardseal-sandbox', 'cardseal-load'];
-  return single((await run('cargo', ['build', ...crates.flatMap((crate) => ['-p', crate])])).code);
+  const args = results.has('rust') ? ['--workspace', '--bins', '--tests'] : crates.flatMap((crate) => ['-p', crate]);
+  return single((await run('cargo', ['build', ...args])).code);
 }
 
 /**
@@ -221,6 +249,9 @@ function whole(code, result) {
   return result;
 }
 
+/** By step. */
+const results = new Map();
+
 main(async () => {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STEPS.some(([step]) => step === name));
@@ -231,7 +262,6 @@ main(async () => {
   await ensure(EVERYTHING);
   say(`setup: ${seconds(began)}`);
 
-  const results = new Map();
   const grounds = STEPS.filter(([name]) => wanted.includes(name)).flatMap(([, , needs = []]) => needs);
   for (const [name, body, needs = []] of STEPS) {
     if (wanted.length > 0 && !wanted.includes(name) && !grounds.includes(name)) continue;
