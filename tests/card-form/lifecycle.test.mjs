@@ -7,6 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { bundle } from '../../scripts/size.mjs';
 import { GP_VISA, root, startAll, until, VISA } from '../browser/harness.mjs';
 import { field, heard, inState, openShop, stateOf, typeCard } from './shop.mjs';
 
@@ -388,6 +389,61 @@ test('on a server the import does nothing and fetches nothing', () => {
     console.log(typeof CardForm, typeof defineCardForm);`;
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: path.resolve(root) });
   assert.equal(String(said).trim(), 'function function');
+});
+
+test('rendered by React on a server, it is there before React comes, and React takes it as it is', async () => {
+  const [{ createElement }, { renderToString }] = await Promise.all([import('react'), import('react-dom/server')]);
+  // As the guide says.
+  const props = {
+    id: 'card',
+    platform: 'greenpay',
+    required: true,
+    suppressHydrationWarning: true,
+    dangerouslySetInnerHTML: { __html: '' },
+  };
+  const html = renderToString(createElement('form', {}, createElement('cardseal-card-form', props)));
+  assert.equal(
+    html,
+    '<form><cardseal-card-form id="card" platform="greenpay" required=""></cardseal-card-form></form>',
+  );
+  // With the warnings of development. The element is defined before anything of React runs.
+  const script = await bundle(
+    `import '/pkg/card-form.js';
+    import { createElement } from 'react';
+    import { hydrateRoot } from 'react-dom/client';
+    const card = document.getElementById('card');
+    globalThis.before = [card, card.querySelector('input') !== null];
+    globalThis.recovered = [];
+    const form = (more) => createElement('form', {}, createElement('cardseal-card-form', { ...${JSON.stringify(props)}, ...more }));
+    const root = hydrateRoot(document.getElementById('root'), form(), {
+      onRecoverableError: (error) => globalThis.recovered.push(String(error)),
+    });
+    globalThis.again = (more) => root.render(form(more));`,
+    { external: ['/pkg/*'], define: { 'process.env.NODE_ENV': '"development"' } },
+  );
+  all.front.pages['/hydrated'] =
+    `<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="/icons/shop.svg">
+<div id="root">${html}</div><script type="module">${script}</script></html>`;
+  const { page, problems, close } = await all.open({ ready: false, url: `${all.url}/hydrated` });
+  try {
+    await inState(page, 'empty');
+    await page.evaluate(() => new Promise((done) => requestIdleCallback(done)));
+    await typeCard(page, VISA);
+    // What React renders later reaches the element, and takes nothing of it away.
+    await page.evaluate(() => globalThis.again({ theme: 'dark', customerDetails: { email: 'ana@shop.example' } }));
+    await page.waitForSelector('.cardseal[data-theme="dark"]');
+    await inState(page, 'valid');
+    const found = await page.evaluate(() => {
+      const card = document.getElementById('card');
+      const [element, drawn] = globalThis.before;
+      return [element === card, drawn, card.querySelectorAll('.cardseal').length, card.customerDetails.email];
+    });
+    assert.deepEqual(found, [true, true, 1, 'ana@shop.example']);
+    assert.deepEqual(await page.evaluate(() => globalThis.recovered), []);
+    assert.deepEqual(problems, []);
+  } finally {
+    await close();
+  }
 });
 
 test('adopted into another document it works there: its looks, its submit', async () => {

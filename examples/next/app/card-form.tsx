@@ -1,11 +1,18 @@
 'use client';
 
-import { useEffect } from 'react';
+import 'cardseal/card-form/react';
 
-/** The server renders the empty element. Its fields come after hydration, so React finds in the page what it expects. */
+/**
+ * The server renders the empty element. In the browser its fields may be there before React is: the last two props tell
+ * React to leave them alone.
+ */
 export default function CardForm() {
-  useEffect(() => {
-    void import('cardseal/card-form/react');
-  }, []);
-  return <cardseal-card-form platform="greenpay" required />;
+  return (
+    <cardseal-card-form
+      platform="greenpay"
+      required
+      suppressHydrationWarning
+      dangerouslySetInnerHTML={{ __html: '' }}
+    />
+  );
 }
