@@ -270,8 +270,11 @@ async function declarations(work, layer) {
     await bundle.close();
   }
   copyFileSync(path.join(SOURCES, FALLBACK.replace(/js$/, 'd.ts')), path.join(work, FALLBACK.replace(/js$/, 'd.ts')));
-  // It adds to React's own types, which are not there when the layer is compiled.
-  copyFileSync(path.join(root, 'src', 'types', 'card-form-react.d.ts'), path.join(work, 'card-form-react.d.ts'));
+  // They add to the frameworks' own types, which are not there when the layer is compiled.
+  for (const framework of ['react', 'svelte', 'vue']) {
+    const name = `card-form-${framework}.d.ts`;
+    copyFileSync(path.join(root, 'src', 'types', name), path.join(work, name));
+  }
   // What a plain script tag gets.
   const index = path.join(work, 'index.d.ts');
   writeFileSync(index, `export as namespace Cardseal;\n${readFileSync(index, 'utf8')}`);

@@ -20,7 +20,7 @@ export type {
   PayOptions as CardFormPayOptions,
   SessionReason,
 } from './card-form/backend.js';
-export type { CardFormEvents, CardFormState, CardFormStatus } from './card-form/element.js';
+export type { CardFormEvents, CardFormProperties, CardFormState, CardFormStatus } from './card-form/element.js';
 export { CardsealError } from './error.js';
 export type { Messages } from './languages/messages.js';
 export type {

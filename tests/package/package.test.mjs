@@ -81,6 +81,8 @@ test('the tarball holds the files of the list and no other', () => {
       'card-form.d.ts',
       'card-form.js',
       'card-form-react.d.ts',
+      'card-form-svelte.d.ts',
+      'card-form-vue.d.ts',
       ...below('card-form'),
       ...below('languages').filter((name) => name !== 'languages/messages.js'),
       'cardseal.global.js',

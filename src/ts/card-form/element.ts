@@ -56,6 +56,28 @@ export interface CardFormEvents {
   sessionexpired: CustomEvent<null>;
 }
 
+/** The properties that a page may set, for the templates of frameworks. */
+export type CardFormProperties = {
+  [Name in
+    | 'platform'
+    | 'server'
+    | 'customer'
+    | 'openSession'
+    | 'name'
+    | 'required'
+    | 'disabled'
+    | 'holder'
+    | 'nickname'
+    | 'customerDetails'
+    | 'messages'
+    | 'theme'
+    | 'fieldsUrl'
+    | 'fieldsStyle']?: CardForm[Name] | undefined;
+} & {
+  session?: CardForm['session'] | string | undefined;
+  acceptedBrands?: CardForm['acceptedBrands'] | string | undefined;
+};
+
 type EventMap = HTMLElementEventMap & CardFormEvents;
 
 /** What the last call led to. Typing ends `failed` and `expired`. */
