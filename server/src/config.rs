@@ -21,6 +21,7 @@ use crate::connections::ConnectionLimits;
 use crate::gate::CallLimits;
 use crate::store::{BUSY_TIMEOUT, Location, Postgres};
 use crate::tls::Tls;
+use crate::traces::TracesConfig;
 
 /// The prefix of our environment variables. A double underscore separates levels.
 const PREFIX: &str = "CARDSEAL__";
@@ -55,6 +56,8 @@ pub struct Config {
     pub calls: CallLimits,
     /// Where Prometheus reads, if it may.
     pub metrics: Option<MetricsListener>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
     /// The configured platforms.
     pub platforms: BTreeMap<Platform, Account>,
     /// The isolated fields, if they are on.
@@ -373,6 +376,7 @@ impl Config {
         let (timeouts, calls) = http(&root.table("http"));
 
         let metrics = metrics(&root.table("metrics"));
+        let traces = TracesConfig::from_settings(&root.table("traces"));
 
         let log = root.table("log");
         let json_logs = log.word("format", &["text", "json"]) == "json";
@@ -409,6 +413,7 @@ impl Config {
             timeouts,
             calls,
             metrics,
+            traces,
             platforms,
             fields,
             demo,
@@ -458,6 +463,9 @@ impl Config {
         if listen(self) != listen(running) {
             kept.push("metrics.listen");
             self.metrics.clone_from(&running.metrics);
+        }
+        if self.traces != running.traces {
+            kept.push("traces");
         }
         if self.database_digest != running.database_digest {
             kept.push("database");

@@ -31,6 +31,7 @@ pub mod store;
 mod submission;
 pub mod tls;
 mod tokens;
+pub mod traces;
 
 use cardseal::platform::Platform;
 use std::collections::BTreeMap;

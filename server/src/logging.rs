@@ -16,6 +16,7 @@ use cardseal::redact::line;
 use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
@@ -23,6 +24,9 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
+use crate::traces::TARGET;
+#[cfg(feature = "otlp")]
+use crate::traces::{self, Traces};
 
 /// The id of a request.
 #[derive(Clone)]
@@ -41,6 +45,22 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// Changes the level of the log while the server runs.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
+/// Writes the last lines, and sends the last spans, when it is dropped.
+pub struct Log {
+    #[cfg(feature = "otlp")]
+    traces: Option<Arc<Traces>>,
+    _lines: WorkerGuard,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &self.traces {
+            traces.stop();
+        }
+    }
+}
 
 fn level(word: &str) -> LevelFilter {
     match word {
@@ -63,7 +83,7 @@ pub(crate) fn set_level(word: &str) {
 ///
 /// A thread of its own writes them: no request waits for whoever reads the log. A process that is killed may lose the
 /// lines of its last moments.
-pub fn start(config: &Config) -> WorkerGuard {
+pub fn start(config: &Config) -> Log {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES)
         .lossy(true)
@@ -81,16 +101,29 @@ pub fn start(config: &Config) -> WorkerGuard {
     } else {
         lines.with_ansi(false).boxed()
     };
+    // Spans that are only for traces would be in every line.
+    let in_log = filter_fn(|metadata| metadata.target() != TARGET);
+    let lines = lines.with_filter(filter.and(in_log));
+    #[cfg(feature = "otlp")]
+    let traces = config.traces.as_ref().and_then(Traces::start);
+    #[cfg(feature = "otlp")]
+    let spans = traces.as_ref().map(|traces| traces.layer());
+    #[cfg(not(feature = "otlp"))]
+    let spans: Option<LevelFilter> = None;
     // A second start, as in tests, keeps the first one.
     if tracing_subscriber::registry()
-        .with(filter)
         .with(lines)
+        .with(spans)
         .try_init()
         .is_ok()
     {
         let _ = LEVEL.set(handle);
     }
-    guard
+    Log {
+        #[cfg(feature = "otlp")]
+        traces,
+        _lines: guard,
+    }
 }
 
 /// How many lines were dropped since the start.
@@ -143,6 +176,8 @@ pub(crate) async fn observe(
     let path = within(base.as_deref(), request.uri().path());
     let api = path.starts_with("/v1/") || matches!(path, "/healthz" | "/livez" | "/readyz");
     let span = tracing::info_span!("request", request_id = %id);
+    #[cfg(feature = "otlp")]
+    traces::begin(&span, &method, &route, request.headers());
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
 
@@ -198,6 +233,8 @@ pub(crate) async fn observe(
             _ => ("http", "the request is not valid HTTP for this route"),
         },
     };
+    #[cfg(feature = "otlp")]
+    traces::answered(&span, status, (status >= 400).then_some(code));
     metrics.answered(&route, &method, status, took, (status >= 400).then_some(code));
     let _entered = span.enter();
     match status {

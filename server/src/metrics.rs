@@ -123,7 +123,7 @@ const fn class(status: u16) -> &'static str {
 }
 
 /// The method as a label. Callers may make up others.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",
@@ -417,8 +417,19 @@ struct Calls {
 }
 
 impl Observer for Calls {
+    fn span(&self) -> tracing::Span {
+        tracing::info_span!(
+            target: "cardseal::trace",
+            "platform call",
+            platform = self.platform,
+            operation = self.operation,
+            outcome = tracing::field::Empty,
+        )
+    }
+
     fn ended(&self, outcome: Result<u16, Failure>, took: Duration) {
         let outcome = outcome.map_or_else(Failure::as_str, class);
+        tracing::Span::current().record("outcome", outcome);
         let calls = &self.metrics.calls;
         calls
             .with_label_values(&[self.platform, self.operation, outcome])

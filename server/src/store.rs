@@ -43,6 +43,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cardseal::platform::Platform;
+use tracing::Instrument;
 
 use connection::Settings;
 use postgres::Owner;
@@ -274,9 +275,10 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let span = tracing::info_span!(target: "cardseal::trace", "database transaction");
         match &self.writer {
-            Writers::Sqlite(writer) => writer.transaction(work).await,
-            Writers::Postgres { threads, .. } => threads.run(work).await,
+            Writers::Sqlite(writer) => writer.transaction(work).instrument(span).await,
+            Writers::Postgres { threads, .. } => threads.run(work).instrument(span).await,
         }
     }
 

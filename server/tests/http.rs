@@ -36,4 +36,5 @@ mod storage;
 #[cfg(target_os = "linux")]
 mod tls;
 mod tokens;
+mod traces;
 mod worldline_acquiring;

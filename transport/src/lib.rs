@@ -15,6 +15,7 @@ use bytes::Bytes;
 use cardseal::http::Request;
 use cardseal::redact::line;
 use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -35,6 +36,11 @@ pub struct Transport {
 
 /// Learns how calls end.
 pub trait Observer: Send + Sync {
+    /// The span of a call. It is the current one when the call ends.
+    fn span(&self) -> tracing::Span {
+        tracing::Span::none()
+    }
+
     /// A call ended: with an answer of this status, or without one.
     fn ended(&self, outcome: Result<u16, Failure>, took: Duration);
 }
@@ -356,13 +362,17 @@ impl Transport {
     }
 
     async fn observe(&self, request: Request) -> Result<Response, (Failure, String)> {
-        let began = Instant::now();
-        let result = self.exchange(request).await;
-        if let Some(observer) = &self.observer {
+        let Some(observer) = &self.observer else {
+            return self.exchange(request).await;
+        };
+        let observed = async {
+            let began = Instant::now();
+            let result = self.exchange(request).await;
             let outcome = result.as_ref().map(|response| response.status);
             observer.ended(outcome.map_err(|(failure, _)| *failure), began.elapsed());
-        }
-        result
+            result
+        };
+        observed.instrument(observer.span()).await
     }
 
     /// The answer, or why there is none, with the root cause for the log.
