@@ -50,7 +50,7 @@ const FEATURES = [
 ];
 
 /** The entries whose declarations people read. */
-const DECLARED = ['index', 'worker', 'card-form', ...PLATFORMS];
+const DECLARED = ['index', 'worker', 'card-form', 'webhooks', ...PLATFORMS];
 
 export async function build({ force = false } = {}) {
   const began = performance.now();
@@ -279,6 +279,7 @@ async function declarations(work, layer) {
   const index = path.join(work, 'index.d.ts');
   writeFileSync(index, `export as namespace Cardseal;\n${readFileSync(index, 'utf8')}`);
   copyFileSync(index, path.join(work, 'index.d.cts'));
+  copyFileSync(path.join(work, 'webhooks.d.ts'), path.join(work, 'webhooks.d.cts'));
 }
 
 /** Stands before a character that means 128 more. */
@@ -329,6 +330,7 @@ async function bundles(work) {
       ...options,
     });
   await make('node.js', 'node.cjs', { format: 'cjs', platform: 'node' });
+  await make('webhooks.js', 'webhooks.cjs', { format: 'cjs', platform: 'neutral' });
   // ASCII: a script tag takes the character set of its page.
   await make('inline.js', 'cardseal.global.js', { format: 'iife', globalName: 'Cardseal', charset: 'ascii' });
   await make('worker-host.js', 'worker-host.js', { format: 'iife' });

@@ -40,6 +40,7 @@ const PURPOSES = {
   'cardseal_fallback.js': 'The same as JavaScript, fetched only by engines without WebAssembly.',
   'cardseal.global.js': 'Everything in one file, for a plain script tag.',
   'node.cjs': 'Everything in one file, for CommonJS.',
+  'webhooks.cjs': 'Not for pages: webhooks.js for CommonJS.',
   'integrity.js': 'What a fetched module must hash to.',
   'cardseal.js': 'What calls the module and what the module calls, as wasm-bindgen writes it.',
   'codes.js': 'The error codes that are thrown outside the module.',
