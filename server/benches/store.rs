@@ -189,6 +189,7 @@ async fn pay(store: &Store, number: u64) {
             decline: None,
             redirect: None,
             captured: payment.amount.minor(),
+            event: Some(cardseal_server::store::EventKind::PaymentApproved),
         })
     };
     let answer = |payment: &Payment| {

@@ -11,6 +11,7 @@ mod contract;
 mod customers;
 mod demo;
 mod errors;
+mod events;
 mod fields;
 mod health;
 mod notifications;
@@ -59,6 +60,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::show, tokens::change, tokens::delete))
         .routes(routes!(tokens::refresh))
         .routes(routes!(customers::erase))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(events::replay))
         .merge(payments::routes())
         .route(
             "/v1/notifications/{platform}/{*address}",
@@ -172,14 +176,22 @@ struct Page {
     limit: u32,
     after: Option<String>,
     customer: Option<String>,
+    /// What else the list can be narrowed to.
+    filters: Vec<(&'static str, String)>,
 }
 
 impl Page {
     fn read(query: Option<&str>) -> Result<Self, ApiError> {
+        Self::with(query, &[])
+    }
+
+    /// With these filters in the place of `customer`.
+    fn with(query: Option<&str>, filters: &[&'static str]) -> Result<Self, ApiError> {
         let mut page = Self {
             limit: 20,
             after: None,
             customer: None,
+            filters: Vec::new(),
         };
         let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&uri(query)?)
             .map_err(|_| unreadable_query())?
@@ -190,35 +202,46 @@ impl Page {
                 let error = ApiError::from(Code::DuplicateField);
                 return Err(error.detail("a parameter stands in the query twice; send it once"));
             }
+            let filter = filters.iter().find(|filter| **filter == name);
             let valid = (1..=255).contains(&value.chars().count()) && !value.chars().any(char::is_control);
-            match name.as_str() {
-                "limit" => {
+            match (name.as_str(), filter) {
+                (_, Some(filter)) if valid => page.filters.push((filter, value)),
+                ("limit", None) => {
                     let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
                     page.limit = limit.ok_or_else(|| {
                         ApiError::field(Code::FieldInvalid, "limit")
                             .detail("`limit` must be a whole number from 1 to 100, for example 20")
                     })?;
                 }
-                "after" if valid => page.after = Some(value),
-                "customer" if valid => page.customer = Some(value),
-                "after" | "customer" => {
-                    return Err(ApiError::field(Code::FieldInvalid, &name).detail(&format!(
-                        "`{name}` must be text of 1 to 255 characters without control characters"
-                    )));
-                }
+                ("after", None) if valid => page.after = Some(value),
+                ("customer", None) if valid && filters.is_empty() => page.customer = Some(value),
+                (_, Some(_)) | ("after", None) => return Err(unfit(&name)),
+                ("customer", None) if filters.is_empty() => return Err(unfit(&name)),
                 _ => {
-                    let takes = "the query takes `limit`, `after` and, for tokens, `customer`";
+                    let takes = if filters.is_empty() {
+                        "the query takes `limit`, `after` and, for tokens, `customer`".to_owned()
+                    } else {
+                        format!("the query takes `limit`, `after`, `{}`", filters.join("`, `"))
+                    };
                     return Err(if is_ordinary(&name) {
                         let unknown = ApiError::field(Code::UnknownField, &name);
                         unknown.detail(&format!("`{name}` is not known here; {takes}"))
                     } else {
-                        ApiError::from(Code::UnknownField).detail(takes)
+                        ApiError::from(Code::UnknownField).detail(&takes)
                     });
                 }
             }
             seen.push(name);
         }
         Ok(page)
+    }
+
+    /// What the list is narrowed to.
+    fn filter(&self, name: &str) -> Option<&str> {
+        let mut filters = self.filters.iter();
+        filters
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The items of this page, and `after` for the next one. `items` has one more than the page if there is a next
@@ -230,6 +253,12 @@ impl Page {
         let next = items.last().filter(|_| more).map(|last| id(last).to_owned());
         (items, next)
     }
+}
+
+fn unfit(name: &str) -> ApiError {
+    ApiError::field(Code::FieldInvalid, name).detail(&format!(
+        "`{name}` must be text of 1 to 255 characters without control characters"
+    ))
 }
 
 fn uri(query: Option<&str>) -> Result<axum::http::Uri, ApiError> {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::connections::ConnectionLimits;
+use crate::events::Events;
 use crate::gate::CallLimits;
 use crate::store::{BUSY_TIMEOUT, Location, Postgres};
 use crate::tls::Tls;
@@ -46,6 +47,8 @@ pub struct Config {
     pub database: Location,
     /// How long rows are kept.
     pub retention: Retention,
+    /// Events for the merchant's server, if they are on.
+    pub events: Option<Events>,
     /// Limits on requests, attempts and sessions.
     pub limits: Limits,
     /// Limits on connections.
@@ -96,6 +99,8 @@ pub struct Retention {
     pub idempotency_keys: Duration,
     /// Notifications.
     pub notifications: Duration,
+    /// Events, after they were delivered or given up.
+    pub events: Duration,
     /// Captures, voids and refunds, with their idempotency keys, after their outcome is known.
     pub changes: Duration,
 }
@@ -371,6 +376,7 @@ impl Config {
         let database = database(&root.table("database"));
 
         let retention = retention(&root.table("retention"));
+        let events = Events::read(&root.table("events"));
         let limits = limits(&root.table("limits"));
         let connections = connections(&root.table("connections"));
         let (timeouts, calls) = http(&root.table("http"));
@@ -408,6 +414,7 @@ impl Config {
             core_dumps,
             database: database?,
             retention,
+            events,
             limits,
             connections,
             timeouts,
@@ -679,6 +686,7 @@ fn retention(table: &Settings<'_>) -> Retention {
         idempotency_keys: days("idempotency_key_days", 30, WEEK),
         notifications: days("notification_days", 30, WEEK),
         changes: days("change_days", 90, WEEK),
+        events: days("event_days", 30, 1),
     };
     table.finish();
     if retention.changes < retention.idempotency_keys {
@@ -1054,6 +1062,9 @@ mod tests {
         let webhook = "k3-Wq9_zR7pLx2VbN8tY";
         serde_json::json!({
             "server": { "api_key": "5f3a9c1e7b2d4068af91c3e5d7b80246" },
+            "events": {
+                "url": "https://shop.example/events", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            },
             "platforms": {
                 "greenpay": {
                     "secret": "s", "merchant_id": "m", "public_key": find_key(&vectors).unwrap(),

@@ -53,7 +53,7 @@ async fn carry_out(app: &App, customer: &str) -> Result<Erasure, Error> {
     // First, so that no open session stores another card meanwhile.
     let closed = repeat(|| app.store.close_sessions_of_customer(customer, ROWS)).await?;
     let (tokens, failed) = delete_tokens(app, customer).await?;
-    let erased = repeat(|| app.store.erase_customer(customer, ROWS)).await?;
+    let erased = repeat(|| app.store.erase_customer(customer, ROWS, app.clock.now())).await?;
     // Asked last, so that nothing is missing: a card whose session was busy may have been stored since.
     let mut left = Vec::new();
     for (session, platform) in app.store.storing_sessions_of_customer(customer).await? {

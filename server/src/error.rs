@@ -280,6 +280,15 @@ codes! {
     StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE,
         "the server cannot store anything at the moment; try again later",
         "nothing was done; send the same request again after `Retry-After`, and check the server's disk";
+    /// Too many events wait for the merchant's server. Nothing was done.
+    OutboxFull = "outbox_full", SERVICE_UNAVAILABLE,
+        "too many events wait for the merchant's server",
+        "nothing was done; the server at `events.url` has not taken events for long: bring it back, or raise \
+         `events.max_pending`";
+    /// There is no such event.
+    EventNotFound = "event_not_found", NOT_FOUND,
+        "there is no such event",
+        "no event has this id, or it was removed after `retention.event_days`";
     /// A stored record is damaged or was written by a newer version.
     RecordUnreadable = "record_unreadable", INTERNAL_SERVER_ERROR,
         "a stored record cannot be read; the log names it",

@@ -1,5 +1,6 @@
 //! Background jobs.
 
+mod events;
 mod reconcile;
 mod retention;
 mod upkeep;
@@ -8,6 +9,7 @@ use crate::App;
 
 /// Starts all jobs. They end with the application, or when another configuration takes over.
 pub(crate) fn start(app: &App) {
+    events::start(app);
     reconcile::start(app);
     retention::start(app);
     upkeep::start(app);

@@ -15,6 +15,7 @@ pub mod config;
 pub mod connections;
 mod customers;
 pub mod error;
+pub mod events;
 pub mod gate;
 mod jobs;
 pub mod logging;

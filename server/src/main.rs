@@ -19,7 +19,7 @@ Keeps the merchant's secrets, opens sessions with the payment platforms, stores 
 Usage: cardseal-server [--config FILE]
        cardseal-server check [--config FILE] [--json]
        cardseal-server --compact [--config FILE]
-       cardseal-server --generate-api-key | --openapi | --help
+       cardseal-server --generate-api-key | --generate-event-secret | --openapi | --help
 
   --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
   check                 read a configuration and report every mistake and warning; opens and changes nothing.
@@ -27,6 +27,7 @@ Usage: cardseal-server [--config FILE]
   --json                report as JSON
   --compact             rewrite a SQLite file without free space, while no server uses it; needs as much space again
   --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
+  --generate-event-secret  print a random value for `events.secret`
   --openapi             print the OpenAPI contract as JSON
   --help                print this
 ";
@@ -63,6 +64,7 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Check => return Ok(check(&Config::examine(config), json)),
         Command::Help => print_usage(),
         Command::GenerateApiKey => print_key()?,
+        Command::GenerateEventSecret => print_event_secret()?,
         Command::OpenApi => print_contract()?,
         Command::Compact => compact(config)?,
     }
@@ -162,6 +164,7 @@ enum Command {
     Check,
     Help,
     GenerateApiKey,
+    GenerateEventSecret,
     OpenApi,
     Compact,
 }
@@ -191,6 +194,7 @@ impl Arguments {
                 Value(name) if command.is_none() && name == "check" => Command::Check,
                 Long("help") | Short('h') => Command::Help,
                 Long("generate-api-key") => Command::GenerateApiKey,
+                Long("generate-event-secret") => Command::GenerateEventSecret,
                 Long("openapi") => Command::OpenApi,
                 Long("compact") => Command::Compact,
                 Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
@@ -248,6 +252,14 @@ fn print_usage() {
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
 fn print_key() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", api_key::generate()?.expose_secret());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_event_secret() -> Result<(), Box<dyn std::error::Error>> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|_| "the system's random source does not work")?;
+    println!("{}", *cardseal_webhooks::Secret::text(&*bytes)?);
     Ok(())
 }
 

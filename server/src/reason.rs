@@ -64,6 +64,8 @@ pub(crate) enum Reason {
     LookupInProgress,
     #[error("a card of the customer is being stored; send the request again")]
     CardOnItsWay,
+    #[error("too many events wait for the merchant's server")]
+    OutboxFull,
     #[error("the amount is not valid")]
     AmountInvalid,
     #[error("the amount exceeds what is left of the payment")]

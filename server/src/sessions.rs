@@ -107,6 +107,10 @@ pub(crate) fn accepted(account: &Account, amount: &Amount) -> Result<(), Reason>
 
 /// Opens a session at its platform and stores it.
 pub(crate) async fn open(app: &App, request: Request) -> Result<Opened, Error> {
+    if app.store.outbox().is_full() {
+        // Before the customer types a card that could not be charged.
+        return Err(Reason::OutboxFull.into());
+    }
     let Request { kind, capture, .. } = request;
     let token = match &request.token {
         Some(id) => Some(tokens::active(app, id).await?),

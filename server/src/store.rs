@@ -11,6 +11,7 @@ mod changes;
 mod connection;
 mod customers;
 mod dialect;
+mod events;
 mod health;
 mod idempotency;
 mod ids;
@@ -53,9 +54,11 @@ use writer::Writer;
 
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use customers::ErasedRows;
+pub(crate) use events::LONGEST_PAUSE_MS as LONGEST_EVENT_PAUSE_MS;
+pub use events::{Attempted, EventKind, EventState, StoredEvent};
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
-pub use ids::{ChangeId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
+pub use ids::{ChangeId, EventId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use overview::Unknown;
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
@@ -63,7 +66,7 @@ pub use postgres::Postgres;
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
-pub use upkeep::{ANSWER_GRACE_MS, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
+pub use upkeep::{ANSWER_GRACE_MS, Abandoned, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 
 /// How long a statement waits while another process has locked the database.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -202,6 +205,7 @@ pub struct Store {
     wiped: Arc<AtomicBool>,
     health: health::Probe,
     under_way: UnderWay,
+    outbox: Arc<events::Outbox>,
 }
 
 impl Store {
@@ -244,6 +248,7 @@ impl Store {
             wiped: Arc::default(),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
+            outbox: Arc::default(),
         })
     }
 
@@ -264,6 +269,7 @@ impl Store {
             wiped: Arc::new(AtomicBool::new(true)),
             health: health::Probe::default(),
             under_way: UnderWay::default(),
+            outbox: Arc::default(),
         })
     }
 
@@ -276,10 +282,20 @@ impl Store {
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let span = tracing::info_span!(target: "cardseal::trace", "database transaction");
-        match &self.writer {
+        let outbox = Arc::clone(&self.outbox);
+        let work = move |db: &Db<'_>| {
+            let db = db.with(&outbox);
+            let value = work(&db)?;
+            Ok((value, db.has_event()))
+        };
+        let (value, has_event) = match &self.writer {
             Writers::Sqlite(writer) => writer.transaction(work).instrument(span).await,
             Writers::Postgres { threads, .. } => threads.run(work).instrument(span).await,
+        }?;
+        if has_event {
+            self.outbox.wake();
         }
+        Ok(value)
     }
 
     /// Reads a row.

@@ -11,6 +11,7 @@ mod crash;
 mod customers;
 mod database;
 mod demo;
+mod events;
 mod faults;
 mod gp_api;
 mod gp_api_compat;

@@ -250,10 +250,7 @@ mod tests {
             verify(&[], &message, &header, first.now()),
             Err(Refused::Signature)
         );
-        assert_eq!(
-            verify(&both, &message, "", first.now()),
-            Err(Refused::Signature)
-        );
+        assert_eq!(verify(&both, &message, "", first.now()), Err(Refused::Signature));
     }
 
     #[test]
@@ -331,7 +328,14 @@ mod tests {
         assert_eq!(at_time(sent - 300), Ok(()));
         assert_eq!(at_time(sent + 301), Err(Refused::TooOld));
         assert_eq!(at_time(sent - 301), Err(Refused::TooNew));
-        for timestamp in ["", "+1614265330", "-1", "1614265330.0", "99999999999999999999", "x"] {
+        for timestamp in [
+            "",
+            "+1614265330",
+            "-1",
+            "1614265330.0",
+            "99999999999999999999",
+            "x",
+        ] {
             let message = Message {
                 timestamp,
                 ..vector.message()

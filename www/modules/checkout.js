@@ -18,7 +18,7 @@ const IN_DOUBT = new Set([
   'signature_invalid',
 ]);
 // These mean that a request was not looked at. They say nothing of an earlier one with the same key.
-const UNREAD = new Set([...IN_DOUBT, 'storage_unavailable', 'platform_busy', 'rate_limited']);
+const UNREAD = new Set([...IN_DOUBT, 'storage_unavailable', 'outbox_full', 'platform_busy', 'rate_limited']);
 const SEND = { timeoutMs: 60_000 };
 
 const isOwn = (url) => new URL(url, location.href).origin === location.origin;

@@ -131,6 +131,10 @@ const FAILURES = {
     'The shop cannot take orders at the moment.',
     'This is not your fault. Please try again in a few minutes.',
   ],
+  outbox_full: [
+    'The shop cannot take orders at the moment.',
+    'This is not your fault. Please try again in a few minutes.',
+  ],
   record_unreadable: ['Something went wrong at the shop.', 'Please tell the shop; trying again will not help.'],
   internal: ['Something went wrong at the shop.', 'Please try again in a few minutes.'],
 };

@@ -44,6 +44,7 @@ use crate::error::{Code, Problem};
         (name = "tokens", description = "Stored cards."),
         (name = "payments", description = "Charges, captures, voids and refunds."),
         (name = "customers", description = "Erasure of what refers to a customer."),
+        (name = "events", description = "What the merchant's server is told."),
         (name = "notifications", description = "Webhooks of the platforms."),
         (name = "health", description = "Whether the server is ready for requests."),
         (name = "demo", description = "For the demo page."),
@@ -118,6 +119,8 @@ const OF_PAYMENT: &[&str] = &[
     "refreshPayment",
     "resolvePayment",
 ];
+/// Operations that take the id of an event.
+const OF_EVENT: &[&str] = &["showEvent", "replayEvent"];
 
 /// What can be done with what an operation answers.
 fn link(operation: &mut Operation) {
@@ -126,6 +129,7 @@ fn link(operation: &mut Operation) {
         "createSession" => &["showSession", "showSessionPage"],
         "createToken" | "changeToken" | "refreshToken" => OF_TOKEN,
         "createPayment" | "capturePayment" | "refundPayment" | "refreshPayment" => OF_PAYMENT,
+        "replayEvent" => OF_EVENT,
         _ => return,
     };
     let responses = operation.responses.responses.iter_mut();

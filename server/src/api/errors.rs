@@ -50,6 +50,7 @@ impl From<Reason> for ApiError {
             Reason::CardOnItsWay => Self::from(Code::IdempotencyInProgress)
                 .detail(&reason.to_string())
                 .retry_after(5),
+            Reason::OutboxFull => Self::from(Code::OutboxFull).retry_after(30),
             Reason::AmountInvalid => Self::field(Code::AmountInvalid, "amount"),
             Reason::AmountTooLarge => Self::field(Code::AmountInvalid, "amount").detail(&reason.to_string()),
             Reason::NoAccount(..) => {

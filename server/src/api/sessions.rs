@@ -30,14 +30,14 @@ refusals! {
     /// Errors of `POST /v1/sessions`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM [
         AmountInvalid, CurrencyNotSupported, TooManyAttempts, TokenNotFound, TokenDeleted, TokenUnconfirmed,
-        OrderReferenceUsed,
+        OrderReferenceUsed, OutboxFull,
     ];
     /// Errors of `POST /v1/sessions/{id}/page`.
     PageRefused = MERCHANT | STORE [
         SessionNotFound, SessionExpired, SessionUsed, TokenNotFound, TokenDeleted, TokenUnconfirmed,
     ];
     /// Errors of `GET /v1/sessions/{id}`.
-    ShowRefused = MERCHANT | STORE | PLATFORM | CARD [];
+    ShowRefused = MERCHANT | STORE | PLATFORM | CARD [OutboxFull];
 }
 checked!(SessionRequest);
 

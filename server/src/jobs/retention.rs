@@ -153,6 +153,7 @@ impl Retention {
             Expiring::IdempotencyKeys => self.idempotency_keys,
             Expiring::Notifications => self.notifications,
             Expiring::Changes => self.changes,
+            Expiring::Events => self.events,
             Expiring::Sessions => self.sessions,
         }
     }
@@ -190,6 +191,7 @@ mod tests {
             idempotency_keys: days(30),
             notifications: days(30),
             changes: days(90),
+            events: days(30),
         };
         let session = async |expires_at: i64| {
             let session = crate::store::NewSession {
@@ -222,7 +224,7 @@ mod tests {
         let (old, young) = (session(NOW - 31 * DAY).await, session(NOW - 29 * DAY).await);
 
         let mut sweep = Sweep::default();
-        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 5);
+        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 6);
         assert!(stays(&busy).await && !stays(&old).await && stays(&young).await);
         // It has ended, and expired before what was examined last.
         store.reopen_session(&busy).await.unwrap();

@@ -56,6 +56,7 @@ async fn carry_out(app: &App, request: ChangeRequest) -> Result<Reply, Error> {
             ChangeClaim::New(change, payment, claimed) => break (change, payment, claimed),
             ChangeClaim::Answered(answer) => return Ok(Reply::Stored(answer)),
             ChangeClaim::Reused => return Err(Reason::KeyReused.into()),
+            ChangeClaim::OutboxFull => return Err(Reason::OutboxFull.into()),
             ChangeClaim::None => return Err(Reason::PaymentNotFound.into()),
             ChangeClaim::Done(payment) => return Ok(Reply::new(payment)),
             ChangeClaim::NotAllowed(payment) => {
@@ -174,6 +175,7 @@ fn update(payment: &Payment, change: &Change, result: ChangeResult, by: Reporter
         status,
         captured,
         refunded,
+        event: state::told(payment.status, event, status),
     })
 }
 

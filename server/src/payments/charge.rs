@@ -218,6 +218,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
             Claim::Answered(answer) => return Ok(Reply::Stored(answer)),
             Claim::Reused => return Err(Reason::KeyReused.into()),
             Claim::ReferenceUsed => return Err(Reason::OrderReferenceUsed.into()),
+            Claim::OutboxFull => return Err(Reason::OutboxFull.into()),
             Claim::SessionExhausted => return Err(Reason::from(TooMany::CardsOfSession).into()),
             Claim::SessionTaken => {
                 return match made_before(app, &charge).await? {

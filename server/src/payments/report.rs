@@ -2,7 +2,7 @@
 
 use cardseal_gateways::gateway::{Approval, Decline, Outcome, PaymentEvent};
 
-use super::state::{Event, Reporter, next};
+use super::state::{Event, Reporter, next, told};
 use crate::store::{Payment, PaymentUpdate, Status};
 
 /// A report about a charge.
@@ -72,6 +72,7 @@ impl Report {
             } else {
                 payment.captured
             },
+            event: told(payment.status, self.event, status),
         })
     }
 

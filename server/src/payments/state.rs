@@ -3,13 +3,23 @@
 //! A payment starts as [`Status::InFlight`], and no transition leads back: a charge with an unknown outcome is never
 //! made again. `docs/architecture.md` has the table as a diagram; a test compares them.
 
-use crate::store::{ChangeResult, Movement, Status};
+use crate::store::{Abandoned, ChangeResult, EventKind, Movement, Status};
 
 macro_rules! events {
-    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal $(tells $kind:ident)?;)+) => {
         /// What happens to a payment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Event { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Event {
+            /// What the merchant is told, if it depends on nothing else.
+            const fn kind(self) -> Option<EventKind> {
+                $(if matches!(self, Self::$name) {
+                    $(return Some(EventKind::$kind);)?
+                })+
+                None
+            }
+        }
 
         #[cfg(test)]
         impl Event {
@@ -25,43 +35,43 @@ macro_rules! events {
 
 events! {
     /// The charge went through.
-    Approved = "approved";
+    Approved = "approved" tells PaymentApproved;
     /// The bank holds the money.
-    Authorized = "authorized";
+    Authorized = "authorized" tells PaymentAuthorized;
     /// The charge or the authorization was cancelled.
-    Voided = "voided";
+    Voided = "voided" tells PaymentVoided;
     /// The bank declined.
-    Declined = "declined";
+    Declined = "declined" tells PaymentDeclined;
     /// Nothing was charged, and no bank got the request.
-    Failed = "failed";
+    Failed = "failed" tells PaymentFailed;
     /// The answer is missing, or the platform has not decided yet.
-    Undecided = "undecided";
+    Undecided = "undecided" tells PaymentUnknown;
     /// The merchant requests a capture.
     CaptureRequested = "capture requested";
     /// The money was captured.
-    Captured = "captured";
+    Captured = "captured" tells PaymentCaptured;
     /// The money was certainly not captured.
-    CaptureFailed = "capture failed";
+    CaptureFailed = "capture failed" tells PaymentCaptureFailed;
     /// Whether the money was captured is unknown.
-    CaptureUndecided = "capture undecided";
+    CaptureUndecided = "capture undecided" tells PaymentCaptureUnknown;
     /// The merchant requests a void.
     VoidRequested = "void requested";
     /// The payment was voided.
-    VoidDone = "void done";
+    VoidDone = "void done" tells PaymentVoided;
     /// The payment was certainly not voided.
-    VoidFailed = "void failed";
+    VoidFailed = "void failed" tells PaymentVoidFailed;
     /// Whether the payment was voided is unknown.
-    VoidUndecided = "void undecided";
+    VoidUndecided = "void undecided" tells PaymentVoidUnknown;
     /// The merchant requests a refund.
     RefundRequested = "refund requested";
     /// Money was refunded, and some is left.
-    RefundedInPart = "refunded in part";
+    RefundedInPart = "refunded in part" tells PaymentPartiallyRefunded;
     /// Money was refunded, and nothing is left.
-    RefundedInFull = "refunded in full";
+    RefundedInFull = "refunded in full" tells PaymentRefunded;
     /// The money was certainly not refunded.
-    RefundFailed = "refund failed";
+    RefundFailed = "refund failed" tells PaymentRefundFailed;
     /// Whether the money was refunded is unknown.
-    RefundUndecided = "refund undecided";
+    RefundUndecided = "refund undecided" tells PaymentRefundUnknown;
     /// The process or the task that was calling the platform ended.
     Abandoned = "abandoned";
 }
@@ -177,13 +187,33 @@ pub(crate) fn back(from: Status, event: Event, by: Reporter, before: Status) -> 
     targets(from, event, by).find(|to| *to == before)
 }
 
-/// For each status in flight, the status if no task waits for the answer any more.
-pub(crate) fn abandoned() -> Vec<(Status, Status)> {
-    TRANSITIONS
-        .iter()
-        .filter(|row| row.event == Event::Abandoned)
-        .flat_map(|row| row.from.iter().map(|from| (*from, row.to)))
-        .collect()
+/// For each status in flight, what becomes of it if no task waits for the answer any more.
+pub(crate) fn abandoned() -> Vec<Abandoned> {
+    let rows = TRANSITIONS.iter().filter(|row| row.event == Event::Abandoned);
+    rows.flat_map(|row| {
+        row.from.iter().map(|from| Abandoned {
+            from: *from,
+            to: row.to,
+            event: told(*from, row.event, row.to),
+        })
+    })
+    .collect()
+}
+
+/// What the merchant is told of a transition. A request tells nothing that its caller does not know, and neither does a
+/// lookup that leaves a payment unknown.
+pub(crate) fn told(from: Status, event: Event, to: Status) -> Option<EventKind> {
+    if from == to {
+        return None;
+    }
+    if event == Event::Abandoned {
+        // The same as an answer that is missing.
+        let undecided = TRANSITIONS.iter().find(|row| {
+            row.event != event && row.to == to && row.from.contains(&from) && row.event.kind().is_some()
+        });
+        return undecided.and_then(|row| row.event.kind());
+    }
+    event.kind()
 }
 
 /// The event of a request for a change.
@@ -268,6 +298,38 @@ mod tests {
         }
     }
 
+    /// Whatever changes what the merchant sees of a payment is told, but for what the merchant requests.
+    #[test]
+    fn every_transition_that_shows_is_told() {
+        let requests = [Movement::Capture, Movement::Void, Movement::Refund].map(requested);
+        for row in TRANSITIONS {
+            for from in row.from {
+                let kind = told(*from, row.event, row.to);
+                let is_news = from != &row.to && !requests.contains(&row.event);
+                assert_eq!(kind.is_some(), is_news, "{from:?} {:?}", row.event);
+                if let Some(kind) = kind {
+                    let of_unknown = kind.as_str().ends_with("unknown");
+                    assert_eq!(of_unknown, row.to.is_unknown(), "{from:?} {kind:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_payments_is_told_of_some_transition() {
+        for kind in EventKind::ALL
+            .iter()
+            .filter(|kind| kind.as_str().starts_with("payment."))
+        {
+            let told = TRANSITIONS.iter().any(|row| {
+                row.from
+                    .iter()
+                    .any(|from| told(*from, row.event, row.to) == Some(*kind))
+            });
+            assert!(told, "{kind:?}");
+        }
+    }
+
     #[test]
     fn nothing_charges_again() {
         assert!(TRANSITIONS.iter().all(|row| row.to != Status::InFlight));
@@ -294,9 +356,11 @@ mod tests {
     #[test]
     fn an_unknown_outcome_has_a_way_out() {
         for status in Status::ALL.iter().filter(|status| status.is_unknown()) {
-            let abandoned = abandoned().into_iter().find(|(from, _)| from == status);
+            let abandoned = abandoned()
+                .into_iter()
+                .find(|abandoned| abandoned.from == *status);
             // Recovered first, if it was in flight.
-            let unknown = abandoned.map_or(*status, |(_, to)| to);
+            let unknown = abandoned.map_or(*status, |abandoned| abandoned.to);
             let in_flight = status.stored().ends_with("in_flight");
             assert_eq!(abandoned.is_some(), in_flight, "{status:?}");
             assert!(unknown.stored().ends_with("unknown"), "{status:?}");

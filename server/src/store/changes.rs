@@ -5,8 +5,8 @@ use cardseal::platform::Platform;
 
 use super::sql::{Row, params};
 use super::{
-    ChangeId, Claimed, Columns, Db, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId, Result,
-    Status, Store, StoreError, StoredAnswer, payments, readable, statements,
+    ChangeId, Claimed, Columns, Db, EventKind, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId,
+    Result, Status, Store, StoreError, StoredAnswer, events, payments, readable, statements,
 };
 
 /// The pauses between two lookups of the same payment.
@@ -88,6 +88,8 @@ pub enum ChangeClaim {
     NotAllowed(Payment),
     /// Refuse it: the amount exceeds what is left.
     TooMuch(Payment),
+    /// Refuse it: too many events wait for the merchant's server.
+    OutboxFull,
     /// No such payment.
     None,
 }
@@ -101,6 +103,8 @@ pub struct ChangeUpdate {
     pub captured: u64,
     /// The refunded amount in minor units.
     pub refunded: u64,
+    /// What the merchant is told.
+    pub event: Option<EventKind>,
 }
 
 /// The result of a change.
@@ -261,6 +265,9 @@ impl Store {
                 return Ok(claim);
             }
             let (stored, status) = match decide(&payment) {
+                ChangeDecision::Start { .. } | ChangeDecision::Again { .. } if db.is_outbox_full() => {
+                    return Ok(ChangeClaim::OutboxFull);
+                }
                 ChangeDecision::Start {
                     status,
                     amount,
@@ -337,6 +344,7 @@ impl Store {
                     updated_at: now,
                     ..payment
                 };
+                events::payment(db, update.event, &payment, now)?;
             }
             match answer(&payment) {
                 Some(answer) => db.execute(ANSWER, params![answer.status, answer.body, id])?,

@@ -3,7 +3,7 @@
 use cardseal::platform::Platform;
 
 use super::sql::{Column, Statement, params};
-use super::{Columns, Result, SessionId, Store, TokenId, platform, statements};
+use super::{Columns, Result, SessionId, Store, TokenId, events, platform, statements};
 
 /// What describes a payment whose customer was erased.
 const NAMELESS: &str = "Payment";
@@ -82,7 +82,7 @@ impl Store {
 
     /// Removes the customer from sessions, payments and deleted tokens, up to `limit` of each. Amounts, states and the
     /// platforms' references stay.
-    pub async fn erase_customer(&self, customer: &str, limit: u32) -> Result<ErasedRows> {
+    pub async fn erase_customer(&self, customer: &str, limit: u32, now: i64) -> Result<ErasedRows> {
         let (customer, wipes) = (customer.to_owned(), self.wipes());
         self.write(move |db| {
             wipes.note();
@@ -90,12 +90,16 @@ impl Store {
             let payments = db.execute(ERASE_PAYMENTS, params![customer, limit, NAMELESS])?;
             let tokens = db.execute(ERASE_TOKENS, params![customer, limit])?;
             let claims = db.execute(ERASE_CLAIMS, params![customer, limit])?;
+            let erased = [sessions, payments, tokens, claims];
+            let more = erased.iter().any(|erased| is_full(*erased, limit));
+            let left = db.exists(TOKENS, params![customer])? || db.exists(STORING, params![customer])?;
+            if !more && !left {
+                events::customer(db, &customer, now)?;
+            }
             Ok(ErasedRows {
                 sessions,
                 payments,
-                more: [sessions, payments, tokens, claims]
-                    .iter()
-                    .any(|erased| is_full(*erased, limit)),
+                more,
             })
         })
         .await

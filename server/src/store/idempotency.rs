@@ -60,6 +60,8 @@ pub enum Claim {
     Reused,
     /// The merchant's reference belongs to another payment.
     ReferenceUsed,
+    /// Too many events wait for the merchant's server.
+    OutboxFull,
     /// The session is not open.
     SessionTaken,
     /// The payload belongs to another session.
@@ -144,6 +146,10 @@ impl Store {
                 if status != TokenStatus::Active {
                     return Ok(Claim::TokenUnusable(status));
                 }
+            }
+            // Last, so that it is only said of what certainly has not been done.
+            if db.is_outbox_full() {
+                return Ok(Claim::OutboxFull);
             }
             let Some(payment) = payments::insert(db, &payment, now)? else {
                 return Ok(Claim::ReferenceUsed);

@@ -71,6 +71,8 @@ texts! {
     TokenId;
     /// A session's id, `ses_…`.
     SessionId;
+    /// An event's id, `evt_…`.
+    EventId;
     /// What a caller sent as `Idempotency-Key`, hashed.
     IdempotencyKey;
     /// The fingerprint of a request's body.
@@ -96,6 +98,7 @@ prefixes! {
     ChangeId = "chg";
     TokenId = "tok";
     SessionId = "ses";
+    EventId = "evt";
 }
 
 #[cfg(test)]

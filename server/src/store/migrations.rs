@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0008_attempts",
     "0009_retention",
     "0010_indexes",
+    "0011_events",
 ];
 
 /// The version of a database that is up to date.
@@ -43,7 +44,7 @@ pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start"];
+const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start", "0011_events"];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;
 #[cfg(feature = "postgres")]

@@ -6,8 +6,8 @@ use cardseal_gateways::{Amount, Currency};
 
 use super::sql::{Row, params};
 use super::{
-    Columns, Db, Listed, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, platform,
-    readable, sessions, statements,
+    Columns, Db, EventKind, Listed, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId,
+    events, platform, readable, sessions, statements,
 };
 
 /// How long after the charge an unknown payment is first looked up.
@@ -180,6 +180,8 @@ pub struct PaymentUpdate {
     pub redirect: Option<String>,
     /// The captured amount in minor units.
     pub captured: u64,
+    /// What the merchant is told.
+    pub event: Option<EventKind>,
 }
 
 /// A capture, a void or a refund.
@@ -406,6 +408,7 @@ pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i
             sessions::finish(db, session, &SessionResult::Payment(payment.id.clone()))?;
         }
     }
+    events::payment(db, update.event, &payment, now)?;
     Ok(payment)
 }
 

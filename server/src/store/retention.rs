@@ -19,16 +19,19 @@ pub enum Expiring {
     Notifications,
     /// Captures, voids and refunds whose outcome is known, by the time since then.
     Changes,
+    /// Events that were delivered or given up, by the time since then.
+    Events,
     /// Sessions, by the time since their end. One that a card, payment, token or key still needs stays.
     Sessions,
 }
 
 impl Expiring {
     /// Everything that expires. Sessions come last, because they stay as long as their keys.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::IdempotencyKeys,
         Self::Notifications,
         Self::Changes,
+        Self::Events,
         Self::Sessions,
     ];
 }
@@ -107,12 +110,16 @@ statements! {
     EXPIRED_CHANGES = "SELECT updated_at, rowid, TRUE FROM changes WHERE state IN ('done', 'failed')
         AND updated_at < ?1 AND updated_at >= ?2 AND (updated_at > ?2 OR rowid > ?3)
         ORDER BY updated_at, rowid LIMIT ?4";
+    EXPIRED_EVENTS = "SELECT settled_at, rowid, TRUE FROM events WHERE settled_at IS NOT NULL
+        AND settled_at < ?1 AND settled_at >= ?2 AND (settled_at > ?2 OR rowid > ?3)
+        ORDER BY settled_at, rowid LIMIT ?4";
     EXPIRED_SESSIONS = concat!("SELECT expires_at, rowid, ", session_is_done!(), " FROM sessions
         WHERE expires_at < ?1 AND expires_at >= ?2 AND (expires_at > ?2 OR rowid > ?3)
         ORDER BY expires_at, rowid LIMIT ?4");
     REMOVE_KEY = concat!("DELETE FROM idempotency_keys WHERE rowid = ? AND created_at = ? AND ", key_is_done!());
     REMOVE_NOTIFICATION = "DELETE FROM notifications WHERE rowid = ? AND received_at = ?";
     REMOVE_CHANGE = "DELETE FROM changes WHERE rowid = ? AND updated_at = ? AND state IN ('done', 'failed')";
+    REMOVE_EVENT = "DELETE FROM events WHERE rowid = ? AND settled_at = ?";
     SESSION_IS_DONE = concat!("SELECT id FROM sessions WHERE rowid = ? AND expires_at = ? AND ", session_is_done!());
     /// A session that is open again has led to nothing, and its card may be submitted elsewhere.
     KEEP_CLAIM = "INSERT INTO claims (digest, customer)
@@ -135,6 +142,7 @@ impl Expiring {
             Self::IdempotencyKeys => EXPIRED_KEYS,
             Self::Notifications => EXPIRED_NOTIFICATIONS,
             Self::Changes => EXPIRED_CHANGES,
+            Self::Events => EXPIRED_EVENTS,
             Self::Sessions => EXPIRED_SESSIONS,
         }
     }
@@ -146,6 +154,7 @@ impl Expiring {
             Self::IdempotencyKeys => db.execute(REMOVE_KEY, params![row, time]),
             Self::Notifications => db.execute(REMOVE_NOTIFICATION, params![row, time]),
             Self::Changes => db.execute(REMOVE_CHANGE, params![row, time]),
+            Self::Events => db.execute(REMOVE_EVENT, params![row, time]),
             Self::Sessions => remove_session(db, row, time),
         }
     }

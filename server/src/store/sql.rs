@@ -5,6 +5,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 use serde_json::json;
 
+use super::events::Outbox;
 use super::{Result, StoreError, postgres};
 
 /// The text of a statement, for each database. Only `statements!` makes one.
@@ -254,6 +255,9 @@ pub(super) fn unexpected(at: usize) -> StoreError {
 /// A connection that runs statements: a writer's within a transaction, or a reader's.
 pub(super) struct Db<'c> {
     driver: Driver<'c>,
+    outbox: Option<&'c Outbox>,
+    /// Whether there is an event to send once this is committed.
+    event: std::cell::Cell<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -267,6 +271,8 @@ impl<'c> Db<'c> {
     pub(super) const fn sqlite(connection: &'c Connection) -> Self {
         Self {
             driver: Driver::Sqlite(connection),
+            outbox: None,
+            event: std::cell::Cell::new(false),
         }
     }
 
@@ -274,7 +280,40 @@ impl<'c> Db<'c> {
     pub(super) const fn postgres(connection: &'c postgres::Connection) -> Self {
         Self {
             driver: Driver::Postgres(connection),
+            outbox: None,
+            event: std::cell::Cell::new(false),
         }
+    }
+
+    /// The same connection, for a transaction that may write events.
+    pub(super) const fn with<'o>(&self, outbox: &'o Outbox) -> Db<'o>
+    where
+        'c: 'o,
+    {
+        Db {
+            driver: self.driver,
+            outbox: Some(outbox),
+            event: std::cell::Cell::new(false),
+        }
+    }
+
+    /// Whether events are to be written.
+    pub(super) fn has_outbox(&self) -> bool {
+        self.outbox.is_some_and(Outbox::is_open)
+    }
+
+    /// Whether work that leads to more events is to be refused.
+    pub(super) fn is_outbox_full(&self) -> bool {
+        self.outbox.is_some_and(Outbox::is_full)
+    }
+
+    /// Notes that there is an event to send.
+    pub(super) fn note_event(&self) {
+        self.event.set(true);
+    }
+
+    pub(super) fn has_event(&self) -> bool {
+        self.event.get()
     }
 
     /// Runs a statement, and returns how many rows it changed.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use super::sql::{Row, params};
-use super::{Columns, Db, Listed, Result, Store, TokenId, platform, readable, statements};
+use super::{Columns, Db, EventKind, Listed, Result, Store, TokenId, events, platform, readable, statements};
 
 /// The status of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,11 +202,27 @@ pub(super) fn insert(
             now,
         ],
     )?;
+    told(db, &id, EventKind::TokenStored, now)?;
     Ok(id)
+}
+
+/// Tells of a card that can be charged. One that only a browser has named is not told of.
+fn told(db: &Db<'_>, id: &TokenId, kind: EventKind, now: i64) -> Result<()> {
+    if db.has_outbox()
+        && let Some(token) = get(db, id)?.filter(|token| token.status == TokenStatus::Active)
+    {
+        events::token(db, kind, &token, now)?;
+    }
+    Ok(())
 }
 
 /// Replaces the card of a token, unless the token has been deleted meanwhile.
 pub(super) fn replace(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
+    overwrite(db, id, card, now)?;
+    told(db, id, EventKind::TokenUpdated, now)
+}
+
+fn overwrite(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
     db.execute(
         REPLACE,
         params![
@@ -228,12 +244,13 @@ pub(super) fn replace(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) ->
 
 pub(super) fn confirm(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
     // The platform's own description replaces the browser's.
-    replace(db, id, card, now)
+    overwrite(db, id, card, now)?;
+    told(db, id, EventKind::TokenStored, now)
 }
 
 /// Updates what the platform says about a card. What it does not say stays as it was.
 pub(super) fn describe(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
-    db.execute(
+    let described = db.execute(
         DESCRIBE,
         params![
             card.brand,
@@ -248,6 +265,9 @@ pub(super) fn describe(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -
             card.token.expose_secret(),
         ],
     )?;
+    if described > 0 {
+        told(db, id, EventKind::TokenUpdated, now)?;
+    }
     Ok(())
 }
 
@@ -327,9 +347,21 @@ impl Store {
         self.write(move |db| {
             // A token of another customer that a browser named leaves no trace.
             let active = get(db, &id)?.filter(|token| token.status == TokenStatus::Active);
-            let known = active.and_then(|token| Some(digest(token.platform, token.platform_token.as_ref()?)));
+            let known = active
+                .as_ref()
+                .and_then(|token| Some(digest(token.platform, token.platform_token.as_ref()?)));
             wiped.note();
-            db.execute(DELETE, params![known, now, id])?;
+            let deleted = db.execute(DELETE, params![known, now, id])?;
+            if deleted > 0
+                && let Some(token) = active
+            {
+                let token = Token {
+                    status: TokenStatus::Deleted,
+                    updated_at: now,
+                    ..token
+                };
+                events::token(db, EventKind::TokenRemoved, &token, now)?;
+            }
             Ok(())
         })
         .await

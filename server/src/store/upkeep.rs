@@ -10,7 +10,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::sql::params;
-use super::{Result, Status, Store, sessions, statements};
+use super::{
+    EventKind, PaymentId, Result, Status, Store, StoreError, events, payments, sessions, statements,
+};
 
 /// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
@@ -67,6 +69,17 @@ impl Drop for Claimed {
     }
 }
 
+/// What becomes of a payment whose platform call was abandoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The status in flight.
+    pub from: Status,
+    /// The status afterwards.
+    pub to: Status,
+    /// What the merchant is told.
+    pub event: Option<EventKind>,
+}
+
 /// How much was recovered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -82,7 +95,7 @@ statements! {
     // The condition must be the index's, word for word.
     ABANDON_PAYMENTS = "UPDATE payments SET status = ?1, updated_at = ?2
         WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-        AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4))";
+        AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4)) RETURNING id";
     ABANDON_CHANGES = "UPDATE changes SET state = 'unknown', updated_at = ?1
         WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))";
     // A session whose card may have been charged is used; any other may be tried again.
@@ -120,7 +133,7 @@ impl Wipes {
 impl Store {
     /// Recovers what was abandoned in flight when its process or task ended. Sessions are opened again, and payments
     /// get the status that `abandoned` has for theirs.
-    pub async fn recover(&self, abandoned: &[(Status, Status)], now: i64) -> Result<Recovered> {
+    pub async fn recover(&self, abandoned: &[Abandoned], now: i64) -> Result<Recovered> {
         let (abandoned, under_way) = (abandoned.to_vec(), self.under_way.clone());
         self.write(move |db| {
             // What the transaction sees from here on was claimed before: who claims registers that before the commit,
@@ -128,11 +141,24 @@ impl Store {
             db.begin_reading()?;
             let busy = under_way.ids();
             let mut recovered = Recovered::default();
-            for (from, to) in &abandoned {
-                let updated = db.execute(
+            for Abandoned { from, to, event } in &abandoned {
+                let ids: Vec<PaymentId> = db.rows(
                     ABANDON_PAYMENTS,
                     params![to.stored(), now, from.stored(), busy[..]],
+                    |row| row.get(0),
                 )?;
+                for id in &ids {
+                    match payments::get(db, id) {
+                        Ok(Some(payment)) => events::payment(db, *event, &payment, now)?,
+                        Ok(None) => {}
+                        // It must not keep others from being recovered.
+                        Err(cause @ StoreError::Unreadable { .. }) => {
+                            tracing::error!(%cause, "an event is missing because its payment cannot be read");
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                let updated = ids.len();
                 if *from == Status::InFlight {
                     recovered.payments += updated;
                 } else {
@@ -148,11 +174,7 @@ impl Store {
     }
 
     /// Does the same while tasks are running. Returns `None` if there was nothing to recover.
-    pub async fn recover_abandoned(
-        &self,
-        abandoned: &[(Status, Status)],
-        now: i64,
-    ) -> Result<Option<Recovered>> {
+    pub async fn recover_abandoned(&self, abandoned: &[Abandoned], now: i64) -> Result<Option<Recovered>> {
         if !self.has_abandoned().await? {
             return Ok(None);
         }

@@ -89,6 +89,8 @@ const SERVER: Record<string, FailureName> = {
   not_offered: 'shop',
   partial_refund_not_offered: 'shop',
   storage_unavailable: 'platform',
+  outbox_full: 'platform',
+  event_not_found: 'shop',
   record_unreadable: 'shop',
   not_found: 'shop',
   method_not_allowed: 'shop',

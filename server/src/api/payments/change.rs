@@ -23,7 +23,7 @@ refusals! {
     /// Errors of captures, voids and refunds.
     ChangeRefused = MERCHANT | BODY | STORE | PLATFORM [
         PaymentNotFound, PaymentState, AmountInvalid, PartialRefundNotOffered, IdempotencyKeyInvalid,
-        IdempotencyKeyReused, IdempotencyInProgress,
+        IdempotencyKeyReused, IdempotencyInProgress, OutboxFull,
     ];
 }
 checked!(Part, Whole);

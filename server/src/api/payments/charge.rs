@@ -36,7 +36,7 @@ refusals! {
     /// Errors of `POST /v1/payments`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [
         IdempotencyKeyInvalid, IdempotencyKeyReused, AmountInvalid, CurrencyNotSupported, TokenUnconfirmed,
-        OrderReferenceUsed,
+        OrderReferenceUsed, OutboxFull,
     ];
 }
 checked!(PaymentRequest);
