@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Once};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use governor::Quota;
@@ -14,16 +14,20 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::App;
+use crate::api_key;
 use crate::attempts::Keyed;
 use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
 use crate::logging::printable;
+use crate::scope::Scope;
+use crate::store::{KeyId, Validity};
 
 /// Decides who may call.
 pub struct Access {
     key: [u8; 32],
     origins: Vec<String>,
     demo: bool,
+    base_path: Option<String>,
     trust_forwarded_for: bool,
     limiter: Arc<Keyed>,
     unreadable_forwarded_for: Once,
@@ -37,6 +41,7 @@ impl Access {
             key: digest(config.api_key.expose_secret()),
             origins: config.allowed_origins.clone(),
             demo: config.demo.is_some(),
+            base_path: config.base_path.clone(),
             trust_forwarded_for: config.trust_forwarded_for,
             limiter: Arc::new(Keyed::new(quota(&config.limits))),
             unreadable_forwarded_for: Once::new(),
@@ -63,20 +68,72 @@ impl Access {
         self.limiter.forget_idle();
     }
 
-    fn check(&self, parts: &Parts, browser: bool) -> Result<(), ApiError> {
-        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-            let key = value
-                .to_str()
-                .ok()
-                .and_then(|value| value.strip_prefix("Bearer "));
-            let fits = key.is_some_and(|key| bool::from(digest(key).ct_eq(&self.key)));
-            if fits {
-                return Ok(());
-            }
+    /// Who calls, if they may: with a key that has the scope of the operation, or as a page if `browser` is set.
+    async fn check(&self, app: &App, parts: &Parts, browser: bool) -> Result<Caller, ApiError> {
+        match parts.headers.get(header::AUTHORIZATION) {
+            Some(value) => self.check_key(app, parts, value.as_bytes()).await,
+            None => self.check_page(parts, browser).map(|()| Caller::Page),
+        }
+    }
+
+    async fn check_key(&self, app: &App, parts: &Parts, header: &[u8]) -> Result<Caller, ApiError> {
+        let key = std::str::from_utf8(header)
+            .ok()
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if key.is_some_and(|key| bool::from(digest(key).ct_eq(&self.key))) {
+            return Ok(Caller::Configured);
+        }
+        let stored = match key.filter(|key| api_key::is_stored(key)) {
+            Some(key) => app.store.find_api_key(&SecretString::from(key)).await?,
+            None => None,
+        };
+        let Some(key) = stored else {
             // Limits guessing as well.
             self.limit(parts)?;
             return Err(Code::ApiKeyInvalid.into());
+        };
+        let now = app.clock.now();
+        match key.validity(now) {
+            Validity::Valid => {}
+            Validity::Expired => return Err(Code::ApiKeyExpired.into()),
+            Validity::Revoked => return Err(Code::ApiKeyRevoked.into()),
         }
+        let needed = self.scope(parts);
+        if !key.scopes.allow(needed) {
+            return Err(ApiError::from(Code::ApiKeyScope).detail(&format!(
+                "this call needs a key with the scope `{}`, and the key `{}` has {}",
+                needed.as_str(),
+                key.id,
+                key.scopes
+            )));
+        }
+        if key.use_is_news(now)
+            && let Err(cause) = app.store.note_api_key_use(&key.id, now).await
+        {
+            // The call itself may need no writing.
+            tracing::warn!(%cause, key = %key.id, "the use of an API key cannot be noted");
+        }
+        Ok(Caller::Key(key.id))
+    }
+
+    /// What the contract says that the operation needs. What is not in it needs everything.
+    fn scope(&self, parts: &Parts) -> Scope {
+        let path = parts
+            .extensions
+            .get::<MatchedPath>()
+            .map_or("", MatchedPath::as_str);
+        let base = self.base_path.as_deref().unwrap_or_default();
+        let path = path.strip_prefix(base).unwrap_or(path).to_owned();
+        // As routers serve it.
+        let method = match &parts.method {
+            &Method::HEAD => Method::GET,
+            method => method.clone(),
+        };
+        let scope = crate::api::scopes().get(&(method, path));
+        scope.copied().unwrap_or(Scope::Admin)
+    }
+
+    fn check_page(&self, parts: &Parts, browser: bool) -> Result<(), ApiError> {
         self.limit(parts)?;
         if !browser && !self.demo {
             return Err(Code::ApiKeyMissing.into());
@@ -207,31 +264,44 @@ pub fn same(given: &str, secret: &SecretString) -> bool {
     digest(given).ct_eq(&digest(secret.expose_secret())).into()
 }
 
-/// An extractor that admits callers with the API key, and in the demo its own page.
-pub struct Merchant;
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever has the key of the configuration, which may do everything.
+    Configured,
+    /// Whoever has this key of the database.
+    Key(KeyId),
+    /// A page, without a key.
+    Page,
+}
+
+/// An extractor that admits callers with an API key that has the operation's scope, and in the demo its own page.
+pub struct Merchant(pub Caller);
 
 impl FromRequestParts<App> for Merchant {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.access.check(parts, false).map(|()| Self)
+        app.access.check(app, parts, false).await.map(Self)
     }
 }
 
-/// An extractor that admits pages of allowed origins and callers with the API key.
+/// An extractor that admits pages of allowed origins, and callers whom [`Merchant`] would admit.
 pub struct Browser {
     /// Whether [`Merchant`] would admit the caller.
     pub merchant: Result<(), ApiError>,
     /// The caller's address. `None` with an API key, because the address is then the merchant's own.
     pub address: Option<IpAddr>,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 impl FromRequestParts<App> for Browser {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.access.check(parts, true)?;
-        let keyed = parts.headers.contains_key(header::AUTHORIZATION);
+        let caller = app.access.check(app, parts, true).await?;
+        let keyed = caller != Caller::Page;
         let merchant = keyed || app.access.demo;
         Ok(Self {
             address: if keyed { None } else { app.access.address(parts) },
@@ -240,6 +310,7 @@ impl FromRequestParts<App> for Browser {
             } else {
                 Err(Code::ApiKeyMissing.into())
             },
+            caller,
         })
     }
 }

@@ -34,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use card_fields::PAGE as FIELDS_PAGE;
+pub(crate) use contract::scopes;
 
 use crate::App;
 use crate::error::{ApiError, Code};

@@ -1,6 +1,7 @@
 //! The merchant's API key: which keys are refused, and how to make a good one.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 /// Random bytes of a generated key.
 const BYTES: usize = 32;
@@ -30,6 +31,27 @@ pub fn generate() -> Result<SecretString, getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
     Ok(hex::encode(bytes).into())
+}
+
+/// How a key begins that the database knows.
+const STORED: &str = "csk_";
+
+/// Generates a key for the database.
+///
+/// # Errors
+/// If the system has no random source.
+pub fn generate_stored() -> Result<SecretString, getrandom::Error> {
+    Ok(format!("{STORED}{}", generate()?.expose_secret()).into())
+}
+
+/// Whether the database may know a key.
+pub(crate) fn is_stored(key: &str) -> bool {
+    key.starts_with(STORED) && key.len() == STORED.len() + 2 * BYTES
+}
+
+/// What the database keeps of a key. It has 256 random bits, so a plain hash cannot be guessed back.
+pub(crate) fn hash(key: &SecretString) -> String {
+    hex::encode(Sha256::digest(key.expose_secret()))
 }
 
 /// Why a key is refused, if it is. The reason never contains the key.
@@ -79,7 +101,6 @@ pub fn pattern(secret: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
 
     use super::*;
 

@@ -114,6 +114,18 @@ codes! {
     ApiKeyInvalid = "api_key_invalid", UNAUTHORIZED,
         "the API key is not valid",
         "the header must be `Authorization: Bearer <api_key>` with the `api_key` of this server's configuration";
+    /// The API key was revoked.
+    ApiKeyRevoked = "api_key_revoked", UNAUTHORIZED,
+        "the API key was revoked",
+        "make another one with `cardseal-server keys add`";
+    /// The API key has expired.
+    ApiKeyExpired = "api_key_expired", UNAUTHORIZED,
+        "the API key has expired",
+        "make another one with `cardseal-server keys rotate` or `keys add`";
+    /// The API key may not do this.
+    ApiKeyScope = "api_key_scope", FORBIDDEN,
+        "the API key may not do this",
+        "the key lacks the scope that the contract at /openapi.json names for this call";
     /// The page's origin is not in `allowed_origins`.
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN,
         "calls from this origin are not allowed",

@@ -26,6 +26,7 @@ mod persist;
 pub mod process;
 mod reason;
 mod reload;
+pub mod scope;
 mod serve;
 mod sessions;
 pub mod store;

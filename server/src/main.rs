@@ -1,5 +1,7 @@
 //! The server as a program: reads the configuration, then serves until it is told to stop. [`USAGE`] lists its options.
 
+mod commands;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ Keeps the merchant's secrets, opens sessions with the payment platforms, stores 
 
 Usage: cardseal-server [--config FILE]
        cardseal-server check [--config FILE] [--json]
+       cardseal-server keys ... [--config FILE] [--json]
        cardseal-server --compact [--config FILE]
        cardseal-server --generate-api-key | --generate-event-secret | --openapi | --help
 
@@ -52,6 +55,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let Some(call) = commands::read(lexopt::Parser::from_env())? {
+        call.run().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let arguments = Arguments::read(lexopt::Parser::from_env());
     let Arguments {
         command,
@@ -246,7 +253,7 @@ fn compact(config: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
 fn print_usage() {
-    print!("{USAGE}");
+    print!("{USAGE}{}", commands::USAGE);
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]

@@ -15,6 +15,7 @@ mod events;
 mod health;
 mod idempotency;
 mod ids;
+mod keys;
 mod migrations;
 mod notifications;
 mod overview;
@@ -58,7 +59,8 @@ pub(crate) use events::LONGEST_PAUSE_MS as LONGEST_EVENT_PAUSE_MS;
 pub use events::{Attempted, EventKind, EventState, StoredEvent};
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
-pub use ids::{ChangeId, EventId, Fingerprint, IdempotencyKey, PaymentId, SessionId, TokenId};
+pub use ids::{ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId, TokenId};
+pub use keys::{ApiKey, Validity};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use overview::Unknown;
 pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
@@ -236,6 +238,26 @@ impl Store {
         }
     }
 
+    /// Opens a database for a command that changes a row or two, also while a server uses it.
+    ///
+    /// # Errors
+    /// If the database is of another version and in use, or cannot be opened.
+    pub async fn open_beside(location: &Location) -> Result<Self> {
+        match location {
+            Location::Sqlite { path, busy_timeout } if migrations::is_current(path) => {
+                let path = path.canonicalize()?;
+                let settings = Settings {
+                    path: path.clone(),
+                    busy_timeout: *busy_timeout,
+                };
+                // Not locked: SQLite itself lets one transaction wait for another.
+                let unlocked = Arc::new(open_lock(&path)?);
+                Self::sqlite(&settings, ACQUIRE_TIMEOUT, unlocked)
+            }
+            Location::Sqlite { .. } | Location::Postgres(_) => Self::open_at(location).await,
+        }
+    }
+
     async fn open_postgres(settings: &Postgres) -> Result<Self> {
         let opened = postgres::open(settings).await?;
         Ok(Self {
@@ -260,11 +282,14 @@ impl Store {
         let (path, lock) = take_possession(path)?;
         // Before the others: a connection that knows the old tables would misread the new ones.
         migrations::run(&path, busy_timeout).await?;
-        let settings = Settings { path, busy_timeout };
+        Self::sqlite(&Settings { path, busy_timeout }, patience, Arc::new(lock))
+    }
+
+    fn sqlite(settings: &Settings, patience: Duration, lock: Arc<File>) -> Result<Self> {
         Ok(Self {
-            writer: Writers::Sqlite(Writer::open(settings.clone(), patience, Arc::new(lock))?),
-            reader: reader::start(&settings, "store-reader", READERS, patience)?,
-            lists: reader::start(&settings, "store-lists", LIST_READERS, patience)?,
+            writer: Writers::Sqlite(Writer::open(settings.clone(), patience, lock)?),
+            reader: reader::start(settings, "store-reader", READERS, patience)?,
+            lists: reader::start(settings, "store-lists", LIST_READERS, patience)?,
             // The last process may have left something in the log.
             wiped: Arc::new(AtomicBool::new(true)),
             health: health::Probe::default(),
@@ -360,18 +385,20 @@ fn take_possession(path: &Path) -> Result<(PathBuf, File)> {
     if std::os::unix::fs::MetadataExt::nlink(&std::fs::metadata(&path)?) > 1 {
         return Err(StoreError::Linked);
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(name)?;
+    let lock = open_lock(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok((path, lock)),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
     }
+}
+
+/// The file beside the database that its owner locks.
+fn open_lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let mut options = OpenOptions::new();
+    Ok(options.create(true).truncate(false).write(true).open(name)?)
 }
 
 /// The platform of a row.

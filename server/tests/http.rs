@@ -18,6 +18,7 @@ mod gp_api_compat;
 mod gp_api_faults;
 mod health;
 mod input;
+mod keys;
 #[cfg(unix)]
 mod limits;
 mod messages;

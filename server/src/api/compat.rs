@@ -262,7 +262,7 @@ fn envelope(result: Result<(String, Option<&str>), Failure>) -> Response {
 
 /// Creates an access token for the page.
 #[utoipa::path(get, operation_id = "sampleConfig", path = "/config",
-    tag = "gp_api sample", security(("api_key" = []), ()),
+    tag = "gp_api sample", security(("api_key" = ["sessions"]), ()),
     responses((status = 200, body = SampleConfig), SampleRefused))]
 async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> Response {
     let data = async {
@@ -275,7 +275,7 @@ async fn config(State(app): State<App>, browser: Result<Browser, ApiError>) -> R
 
 /// Creates a network token from a payment reference.
 #[utoipa::path(post, operation_id = "sampleCreateNetworkToken", path = "/create-network-token",
-    tag = "gp_api sample", security(("api_key" = []), ()),
+    tag = "gp_api sample", security(("api_key" = ["tokens"]), ()),
     request_body = ExchangeRequest,
     responses((status = 200, body = SampleCreated), SampleRefused))]
 async fn create(
@@ -319,7 +319,7 @@ fn not_stored(error: Error) -> Failure {
 
 /// Lists all tokens that can be charged, oldest first.
 #[utoipa::path(get, operation_id = "sampleListTokens", path = "/list-tokens",
-    tag = "gp_api sample", security(("api_key" = [])),
+    tag = "gp_api sample", security(("api_key" = ["read"])),
     responses((status = 200, body = SampleTokens), SampleRefused))]
 async fn list(State(app): State<App>, merchant: Result<Merchant, ApiError>) -> Response {
     let data = async {
@@ -351,7 +351,7 @@ fn listed(token: &Token) -> SampleToken {
 
 /// Charges a network token.
 #[utoipa::path(post, operation_id = "sampleProcessPayment", path = "/process-payment",
-    tag = "gp_api sample", security(("api_key" = [])),
+    tag = "gp_api sample", security(("api_key" = ["charge"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the charge happen once.")),
     request_body = ChargeRequest,
     responses(

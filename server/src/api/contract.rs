@@ -2,10 +2,10 @@
 //!
 //! It is served at `/openapi.json` and kept in `docs/openapi.json`; a test compares them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response as Answer};
 use serde_json::json;
 use utoipa::openapi::link::Link;
@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{demo, notifications};
 use crate::error::{Code, Problem};
+use crate::scope::Scope;
 
 /// The document without its paths, which the routes add.
 #[derive(OpenApi)]
@@ -60,7 +61,11 @@ impl Modify for Keys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         let mut key = Http::new(HttpAuthScheme::Bearer);
-        key.description = Some("The merchant's `api_key`. Never put it into a page.".into());
+        key.description = Some(
+            "The merchant's `api_key`, or a key of `cardseal-server keys` with the scope that the operation names. Never put \
+             one into a page."
+                .into(),
+        );
         components.add_security_scheme("api_key", SecurityScheme::Http(key));
     }
 }
@@ -98,6 +103,36 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
             }
         }
     }
+}
+
+/// The scope that each operation needs, by method and path.
+pub(crate) fn scopes() -> &'static HashMap<(Method, String), Scope> {
+    static SCOPES: LazyLock<HashMap<(Method, String), Scope>> = LazyLock::new(|| {
+        let mut scopes = HashMap::new();
+        for (path, item) in super::openapi().paths.paths {
+            for (method, operation) in [
+                (Method::GET, item.get),
+                (Method::POST, item.post),
+                (Method::PATCH, item.patch),
+                (Method::DELETE, item.delete),
+            ] {
+                if let Some(scope) = operation.as_ref().and_then(scope_of) {
+                    scopes.insert((method, path.clone()), scope);
+                }
+            }
+        }
+        scopes
+    });
+    &SCOPES
+}
+
+fn scope_of(operation: &Operation) -> Option<Scope> {
+    let all = serde_json::to_value(operation.security.as_ref()?).ok()?;
+    let word = all
+        .as_array()?
+        .iter()
+        .find_map(|one| one["api_key"][0].as_str())?;
+    Scope::ALL.iter().copied().find(|scope| scope.as_str() == word)
 }
 
 fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
@@ -179,6 +214,9 @@ pub(super) const ALWAYS: &[Code] = &[Code::Internal];
 pub(super) const MERCHANT: &[Code] = &[
     Code::ApiKeyMissing,
     Code::ApiKeyInvalid,
+    Code::ApiKeyRevoked,
+    Code::ApiKeyExpired,
+    Code::ApiKeyScope,
     Code::OriginNotAllowed,
     Code::RateLimited,
 ];

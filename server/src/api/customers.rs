@@ -115,7 +115,7 @@ impl From<Erasure> for ErasureResource {
 /// whose platform is away, is left. Repeat the request until the answer is 200. A customer who is not known is erased
 /// already.
 #[utoipa::path(delete, operation_id = "eraseCustomer", path = "/v1/customers/{customer}",
-    tag = "customers", security(("api_key" = [])),
+    tag = "customers", security(("api_key" = ["tokens"])),
     params(CustomerPath),
     responses(
         (status = 200, body = ErasureResource, description = "Nothing refers to the customer any more."),

@@ -132,7 +132,7 @@ impl TryFrom<StoredEvent> for EventResource {
 
 /// Lists events, newest first.
 #[utoipa::path(get, operation_id = "listEvents", path = "/v1/events",
-    tag = "events", security(("api_key" = [])),
+    tag = "events", security(("api_key" = ["read"])),
     params(PageQuery, EventQuery),
     responses((status = 200, body = EventList), ListRefused))]
 pub(super) async fn list(
@@ -168,7 +168,7 @@ pub(super) async fn list(
 
 /// Shows an event.
 #[utoipa::path(get, operation_id = "showEvent", path = "/v1/events/{id}",
-    tag = "events", security(("api_key" = [])),
+    tag = "events", security(("api_key" = ["read"])),
     params(EventPath),
     responses((status = 200, body = EventResource), ShowRefused))]
 pub(super) async fn show(
@@ -185,7 +185,7 @@ pub(super) async fn show(
 /// It keeps its id and its body. An event that is to be sent later is sent now; one that waits for an earlier event of
 /// the same payment goes on waiting.
 #[utoipa::path(post, operation_id = "replayEvent", path = "/v1/events/{id}/replay",
-    tag = "events", security(("api_key" = [])),
+    tag = "events", security(("api_key" = ["admin"])),
     params(EventPath),
     responses((status = 202, body = EventResource, description = "It is on its way."), ShowRefused))]
 pub(super) async fn replay(

@@ -82,7 +82,7 @@ pub(super) const REPLAYED: HeaderName = super::name("idempotency-replayed");
 
 /// Lists payments, newest first.
 #[utoipa::path(get, operation_id = "listPayments", path = "/v1/payments",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["read"])),
     params(PageQuery),
     responses((status = 200, body = PaymentList), ListRefused))]
 async fn list(
@@ -103,7 +103,7 @@ async fn list(
 
 /// Shows a payment.
 #[utoipa::path(get, operation_id = "showPayment", path = "/v1/payments/{id}",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["read"])),
     params(PaymentPath),
     responses((status = 200, body = PaymentResource), ShowRefused))]
 async fn show(

@@ -171,7 +171,7 @@ enum SessionStatus {
 ///
 /// A page may open a session for a new card. Sessions for updates and payments need the API key.
 #[utoipa::path(post, operation_id = "createSession", path = "/v1/sessions",
-    tag = "sessions", security(("api_key" = []), ()),
+    tag = "sessions", security(("api_key" = ["sessions"]), ()),
     request_body = Option<SessionRequest>,
     responses((status = 201, body = SessionResource), CreateRefused))]
 pub(super) async fn create(
@@ -266,7 +266,7 @@ pub(super) async fn create(
 /// session is open. The id is the permission, so it needs no API key. A `POST`, because browsers then always send
 /// `Origin`.
 #[utoipa::path(post, operation_id = "showSessionPage", path = "/v1/sessions/{id}/page",
-    tag = "sessions", security(("api_key" = []), ()),
+    tag = "sessions", security(("api_key" = ["sessions"]), ()),
     params(("id" = String, Path, description = "The id of the session.")),
     responses((status = 200, body = SessionResource), PageRefused))]
 pub(super) async fn page(
@@ -299,7 +299,7 @@ pub(super) async fn page(
 ///
 /// If the customer is on the platform's own page, the platform is asked.
 #[utoipa::path(get, operation_id = "showSession", path = "/v1/sessions/{id}",
-    tag = "sessions", security(("api_key" = [])),
+    tag = "sessions", security(("api_key" = ["sessions"])),
     params(("id" = String, Path, description = "The id of the session.")),
     responses((status = 200, body = SessionOutcome), ShowRefused))]
 pub(super) async fn show(

@@ -109,7 +109,7 @@ impl TryFrom<CardPayload> for Submission {
 ///
 /// If an answer is lost, send the same request again: the answer is the same token.
 #[utoipa::path(post, operation_id = "createToken", path = "/v1/tokens",
-    tag = "tokens", security(("api_key" = []), ()),
+    tag = "tokens", security(("api_key" = ["tokens"]), ()),
     request_body = CardPayload,
     responses(
         (status = 201, body = TokenResource, description = "The card is stored."),
@@ -254,7 +254,7 @@ struct TokenPath {
 
 /// Lists stored cards, newest first.
 #[utoipa::path(get, operation_id = "listTokens", path = "/v1/tokens",
-    tag = "tokens", security(("api_key" = [])),
+    tag = "tokens", security(("api_key" = ["read"])),
     params(PageQuery, CustomerQuery),
     responses((status = 200, body = TokenList), ListRefused))]
 pub(super) async fn list(
@@ -278,7 +278,7 @@ pub(super) async fn list(
 
 /// Shows a stored card.
 #[utoipa::path(get, operation_id = "showToken", path = "/v1/tokens/{id}",
-    tag = "tokens", security(("api_key" = [])),
+    tag = "tokens", security(("api_key" = ["read"])),
     params(TokenPath),
     responses((status = 200, body = TokenResource), ShowRefused))]
 pub(super) async fn show(
@@ -292,7 +292,7 @@ pub(super) async fn show(
 
 /// Updates a stored card's details from its platform.
 #[utoipa::path(post, operation_id = "refreshToken", path = "/v1/tokens/{id}/refresh",
-    tag = "tokens", security(("api_key" = [])),
+    tag = "tokens", security(("api_key" = ["tokens"])),
     params(TokenPath),
     request_body = Option<Nothing>,
     responses((status = 200, body = TokenResource), ChangeRefused))]
@@ -308,7 +308,7 @@ pub(super) async fn refresh(
 
 /// Changes a card's expiry or holder, at the platform first.
 #[utoipa::path(patch, operation_id = "changeToken", path = "/v1/tokens/{id}",
-    tag = "tokens", security(("api_key" = [])),
+    tag = "tokens", security(("api_key" = ["tokens"])),
     params(TokenPath),
     request_body = TokenChange,
     responses((status = 200, body = TokenResource), ChangeRefused))]
@@ -334,7 +334,7 @@ pub(super) async fn change(
 /// A token that only a browser has named is deleted here and not at the platform, where it may be somebody else's
 /// card.
 #[utoipa::path(delete, operation_id = "deleteToken", path = "/v1/tokens/{id}",
-    tag = "tokens", security(("api_key" = [])),
+    tag = "tokens", security(("api_key" = ["tokens"])),
     params(TokenPath),
     responses((status = 200, body = TokenResource), DeleteRefused))]
 pub(super) async fn delete(

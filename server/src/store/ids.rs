@@ -73,6 +73,8 @@ texts! {
     SessionId;
     /// An event's id, `evt_…`.
     EventId;
+    /// An API key's id, `key_…`.
+    KeyId;
     /// What a caller sent as `Idempotency-Key`, hashed.
     IdempotencyKey;
     /// The fingerprint of a request's body.
@@ -99,6 +101,7 @@ prefixes! {
     TokenId = "tok";
     SessionId = "ses";
     EventId = "evt";
+    KeyId = "key";
 }
 
 #[cfg(test)]

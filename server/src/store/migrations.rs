@@ -37,6 +37,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0009_retention",
     "0010_indexes",
     "0011_events",
+    "0012_api_keys",
 ];
 
 /// The version of a database that is up to date.
@@ -44,7 +45,7 @@ pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start", "0011_events"];
+const POSTGRES: &[(&str, &str)] = migrations!["postgres/": "0010_start", "0011_events", "0012_api_keys"];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;
 #[cfg(feature = "postgres")]
@@ -79,6 +80,14 @@ pub(super) async fn run(path: &Path, busy_timeout: Duration) -> Result<()> {
     // An error here says nothing about the migrations.
     let _ = connection.close().await;
     done
+}
+
+/// Whether a file is up to date.
+pub(super) fn is_current(path: &Path) -> bool {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let version = rusqlite::Connection::open_with_flags(path, flags)
+        .and_then(|file| file.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)));
+    version.is_ok_and(|version| version == LATEST)
 }
 
 async fn migrate(connection: &mut SqliteConnection) -> Result<()> {

@@ -2,8 +2,8 @@
 
 use super::sql::Statement;
 use super::{
-    changes, customers, events, health, idempotency, notifications, overview, payments, retention, sessions,
-    tokens, upkeep,
+    changes, customers, events, health, idempotency, keys, notifications, overview, payments, retention,
+    sessions, tokens, upkeep,
 };
 
 /// Every statement by its module.
@@ -14,6 +14,7 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("events", events::STATEMENTS),
     ("health", health::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
+    ("keys", keys::STATEMENTS),
     ("notifications", notifications::STATEMENTS),
     ("overview", overview::STATEMENTS),
     ("payments", payments::STATEMENTS),

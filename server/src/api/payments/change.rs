@@ -66,7 +66,7 @@ impl From<Whole> for Part {
 ///
 /// A payment is captured once, up to the platform's limit.
 #[utoipa::path(post, operation_id = "capturePayment", path = "/v1/payments/{id}/capture",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["charge"])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,
     responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn capture(
@@ -84,7 +84,7 @@ pub(in crate::api) async fn capture(
 ///
 /// If the payment has been voided already, the answer is the payment as it is.
 #[utoipa::path(post, operation_id = "voidPayment", path = "/v1/payments/{id}/void",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["refund"])),
     params(PaymentPath, KeyHeader), request_body = Option<Whole>,
     responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn void(
@@ -111,7 +111,7 @@ pub(in crate::api) async fn void(
 /// Each request for a part is a new refund. Send an `Idempotency-Key`, so that a repeated request does not refund
 /// twice.
 #[utoipa::path(post, operation_id = "refundPayment", path = "/v1/payments/{id}/refund",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["refund"])),
     params(PaymentPath, KeyHeader), request_body = Option<Part>,
     responses(Changed, ChangeRefused))]
 pub(in crate::api) async fn refund(

@@ -146,7 +146,7 @@ type Identity = (Option<IdempotencyKey>, Fingerprint);
 
 /// Charges a stored card, or the card of a session.
 #[utoipa::path(post, operation_id = "createPayment", path = "/v1/payments",
-    tag = "payments", security(("api_key" = []), ()),
+    tag = "payments", security(("api_key" = ["charge"]), ()),
     params(KeyHeader),
     request_body = PaymentRequest,
     responses(

@@ -61,7 +61,7 @@ impl From<ResolvedStatus> for Status {
 
 /// Looks an unknown payment up at the platform.
 #[utoipa::path(post, operation_id = "refreshPayment", path = "/v1/payments/{id}/refresh",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["charge"])),
     params(PaymentPath), request_body = Option<Nothing>,
     responses(Changed, RefreshRefused))]
 pub(in crate::api) async fn refresh(
@@ -83,7 +83,7 @@ pub(in crate::api) async fn refresh(
 ///
 /// Ask the platform first. Nothing is sent to the platform again after this.
 #[utoipa::path(post, operation_id = "resolvePayment", path = "/v1/payments/{id}/resolve",
-    tag = "payments", security(("api_key" = [])),
+    tag = "payments", security(("api_key" = ["admin"])),
     params(PaymentPath), request_body = Resolution,
     responses((status = 200, body = PaymentResource), ResolveRefused))]
 pub(in crate::api) async fn resolve(
