@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::App;
 use crate::api_key;
 use crate::attempts::Keyed;
+use crate::audit::Actor;
 use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
 use crate::logging::printable;
@@ -81,6 +82,7 @@ impl Access {
             .ok()
             .and_then(|value| value.strip_prefix("Bearer "));
         if key.is_some_and(|key| bool::from(digest(key).ct_eq(&self.key))) {
+            actor(parts, &Caller::Configured);
             return Ok(Caller::Configured);
         }
         let stored = match key.filter(|key| api_key::is_stored(key)) {
@@ -92,6 +94,8 @@ impl Access {
             self.limit(parts)?;
             return Err(Code::ApiKeyInvalid.into());
         };
+        let caller = Caller::Key(key.id.clone());
+        actor(parts, &caller);
         let now = app.clock.now();
         match key.validity(now) {
             Validity::Valid => {}
@@ -113,7 +117,7 @@ impl Access {
             // The call itself may need no writing.
             tracing::warn!(%cause, key = %key.id, "the use of an API key cannot be noted");
         }
-        Ok(Caller::Key(key.id))
+        Ok(caller)
     }
 
     /// What the contract says that the operation needs. What is not in it needs everything.
@@ -123,14 +127,7 @@ impl Access {
             .get::<MatchedPath>()
             .map_or("", MatchedPath::as_str);
         let base = self.base_path.as_deref().unwrap_or_default();
-        let path = path.strip_prefix(base).unwrap_or(path).to_owned();
-        // As routers serve it.
-        let method = match &parts.method {
-            &Method::HEAD => Method::GET,
-            method => method.clone(),
-        };
-        let scope = crate::api::scopes().get(&(method, path));
-        scope.copied().unwrap_or(Scope::Admin)
+        crate::api::scope(&parts.method, path.strip_prefix(base).unwrap_or(path))
     }
 
     fn check_page(&self, parts: &Parts, browser: bool) -> Result<(), ApiError> {
@@ -262,6 +259,13 @@ fn digest(text: &str) -> [u8; 32] {
 #[must_use]
 pub fn same(given: &str, secret: &SecretString) -> bool {
     digest(given).ct_eq(&digest(secret.expose_secret())).into()
+}
+
+/// Leaves word of who calls, for the audit log.
+fn actor(parts: &Parts, caller: &Caller) {
+    if let Some(actor) = parts.extensions.get::<Actor>() {
+        actor.is(caller);
+    }
 }
 
 /// Who calls.

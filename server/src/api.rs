@@ -5,6 +5,7 @@
     reason = "utoipa's macros name the traits of types by their whole path"
 )]
 
+mod audit;
 mod card_fields;
 mod compat;
 mod contract;
@@ -34,7 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use card_fields::PAGE as FIELDS_PAGE;
-pub(crate) use contract::scopes;
+pub(crate) use contract::{operation, scope};
 
 use crate::App;
 use crate::error::{ApiError, Code};
@@ -61,6 +62,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::show, tokens::change, tokens::delete))
         .routes(routes!(tokens::refresh))
         .routes(routes!(customers::erase))
+        .routes(routes!(audit::list))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))
@@ -103,6 +105,10 @@ pub fn router(app: &App) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a handler panicked").into_response()
         }))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(app),
+            crate::audit::note,
+        ))
         .layer(axum::middleware::from_fn_with_state(
             (app.config.base_path.clone(), Arc::clone(&app.metrics)),
             logging::observe,

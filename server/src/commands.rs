@@ -7,7 +7,7 @@ use cardseal_server::api_key;
 use cardseal_server::clock::{Clock, rfc3339};
 use cardseal_server::config::Config;
 use cardseal_server::scope::Scopes;
-use cardseal_server::store::{ApiKey, KeyId, Store, Validity};
+use cardseal_server::store::{ApiKey, AuditEntry, KeyId, Store, Validity};
 use lexopt::{Arg, Parser, ValueExt};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ pub(crate) fn read(parser: Parser) -> Result<Option<Call>, String> {
     // What stands alone may be a secret, so no error repeats it.
     let call = Words::read(parser).ok().and_then(call);
     call.map(Some)
-        .ok_or_else(|| format!("these arguments are not known\n\n{USAGE}"))
+        .ok_or_else(|| format!("these arguments are not known\n\n{}{USAGE}", crate::USAGE))
 }
 
 fn call(mut words: Words) -> Option<Call> {
@@ -137,7 +137,22 @@ impl Call {
     pub(crate) async fn run(self) -> Result<(), Box<dyn std::error::Error>> {
         let config = Config::load(self.config.as_deref())?;
         let store = Store::open_beside(&config.database).await?;
+        let operation = self.command.operation();
+        let object = self.command.object();
         let done = self.command.run(&store).await;
+        if let Some(operation) = operation {
+            let made = done.as_ref().ok().and_then(|answer| answer["id"].as_str());
+            let entry = AuditEntry {
+                actor: "command".into(),
+                operation: operation.into(),
+                object: object.or_else(|| made.map(ToOwned::to_owned)),
+                outcome: if done.is_ok() { "done" } else { "failed" }.into(),
+                status: None,
+                request_id: None,
+                at: Clock::default().now(),
+            };
+            store.add_audit_entry(entry).await?;
+        }
         store.close().await;
         let answer = done?;
         if self.json {
@@ -150,6 +165,24 @@ impl Call {
 }
 
 impl Command {
+    /// Its name in the audit log, if it changes something.
+    const fn operation(&self) -> Option<&'static str> {
+        match self {
+            Self::AddKey { .. } => Some("keys add"),
+            Self::ListKeys => None,
+            Self::RotateKey { .. } => Some("keys rotate"),
+            Self::RevokeKey { .. } => Some("keys revoke"),
+        }
+    }
+
+    /// What it is done to.
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::RotateKey { id, .. } | Self::RevokeKey { id } => Some(id.to_string()),
+            Self::AddKey { .. } | Self::ListKeys => None,
+        }
+    }
+
     async fn run(self, store: &Store) -> Result<Value, Box<dyn std::error::Error>> {
         let now = Clock::default().now();
         let find = async |id: &KeyId| -> Result<ApiKey, Box<dyn std::error::Error>> {

@@ -101,6 +101,8 @@ pub struct Retention {
     pub notifications: Duration,
     /// Events, after they were delivered or given up.
     pub events: Duration,
+    /// The audit log.
+    pub audit: Duration,
     /// Captures, voids and refunds, with their idempotency keys, after their outcome is known.
     pub changes: Duration,
 }
@@ -687,6 +689,7 @@ fn retention(table: &Settings<'_>) -> Retention {
         notifications: days("notification_days", 30, WEEK),
         changes: days("change_days", 90, WEEK),
         events: days("event_days", 30, 1),
+        audit: days("audit_days", 365, 1),
     };
     table.finish();
     if retention.changes < retention.idempotency_keys {

@@ -8,6 +8,7 @@ pub mod access;
 mod api;
 pub mod api_key;
 mod attempts;
+mod audit;
 pub mod body;
 pub mod bounds;
 pub mod clock;

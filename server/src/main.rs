@@ -64,7 +64,7 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         command,
         config,
         json,
-    } = arguments.map_err(|error| format!("{}\n\n{USAGE}", without_value(error)))?;
+    } = arguments.map_err(|error| format!("{}\n\n{USAGE}{}", without_value(error), commands::USAGE))?;
     let config = config.as_deref();
     match command {
         Command::Serve => start(config).await?,

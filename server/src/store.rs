@@ -7,6 +7,7 @@
 //! the database. At start it recovers what the last process left unfinished; a second process would do that to the work
 //! of the first.
 
+mod audit;
 mod changes;
 mod connection;
 mod customers;
@@ -53,13 +54,16 @@ use sql::{Columns, Db, Listed, params, readable, statements};
 use worker::Threads;
 use writer::Writer;
 
+pub use audit::AuditEntry;
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use customers::ErasedRows;
 pub(crate) use events::LONGEST_PAUSE_MS as LONGEST_EVENT_PAUSE_MS;
 pub use events::{Attempted, EventKind, EventState, StoredEvent};
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
-pub use ids::{ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId, TokenId};
+pub use ids::{
+    AuditId, ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId, TokenId,
+};
 pub use keys::{ApiKey, Validity};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use overview::Unknown;

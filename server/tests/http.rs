@@ -4,6 +4,7 @@
 
 mod access;
 mod attempts;
+mod audit;
 mod card_fields;
 mod ccbill;
 mod contract;

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::crash::{Program, SERVER};
-use crate::shop::{APPROVED, Answer, Shop, config_text, sandbox};
+use crate::shop::{API_KEY, APPROVED, Answer, Shop, config_text, sandbox};
 
 async fn call(shop: &Shop, key: Option<&SecretString>, method: &str, path: &str) -> Answer {
     let mut request = Request::builder()
@@ -228,6 +228,36 @@ async fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
         "revoked"
     );
     assert_eq!(status(&third["key"]).await, (401, json!("api_key_revoked")));
+
+    let url = format!("{}/v1/audit", program.url);
+    let page: Value = client
+        .get(url)
+        .bearer_auth(API_KEY)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let by_command: Vec<(&str, &str)> = page["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            (
+                entry["operation"].as_str().unwrap(),
+                entry["object"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let ids = [&first, &second, &third].map(|key| key["id"].as_str().unwrap());
+    let expected = [
+        ("keys revoke", ids[2]),
+        ("keys rotate", ids[1]),
+        ("keys rotate", ids[0]),
+        ("keys add", ids[0]),
+    ];
+    assert_eq!(by_command, expected);
 
     let list = answer(&config, &["keys", "list"]);
     let states: Vec<&Value> = list.as_array().unwrap().iter().map(|key| &key["state"]).collect();

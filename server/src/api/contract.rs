@@ -46,6 +46,7 @@ use crate::scope::Scope;
         (name = "payments", description = "Charges, captures, voids and refunds."),
         (name = "customers", description = "Erasure of what refers to a customer."),
         (name = "events", description = "What the merchant's server is told."),
+        (name = "audit", description = "Who did what."),
         (name = "notifications", description = "Webhooks of the platforms."),
         (name = "health", description = "Whether the server is ready for requests."),
         (name = "demo", description = "For the demo page."),
@@ -105,25 +106,49 @@ pub(super) fn finish(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// The scope that each operation needs, by method and path.
-pub(crate) fn scopes() -> &'static HashMap<(Method, String), Scope> {
-    static SCOPES: LazyLock<HashMap<(Method, String), Scope>> = LazyLock::new(|| {
-        let mut scopes = HashMap::new();
-        for (path, item) in super::openapi().paths.paths {
-            for (method, operation) in [
-                (Method::GET, item.get),
-                (Method::POST, item.post),
-                (Method::PATCH, item.patch),
-                (Method::DELETE, item.delete),
-            ] {
-                if let Some(scope) = operation.as_ref().and_then(scope_of) {
-                    scopes.insert((method, path.clone()), scope);
-                }
-            }
+/// The scope that an operation needs, and its name.
+struct Needs {
+    scope: Scope,
+    name: String,
+}
+
+/// What each operation needs, by method and path.
+static NEEDS: LazyLock<HashMap<(Method, String), Needs>> = LazyLock::new(|| {
+    let mut all = HashMap::new();
+    for (path, item) in super::openapi().paths.paths {
+        for (method, operation) in [
+            (Method::GET, item.get),
+            (Method::POST, item.post),
+            (Method::PATCH, item.patch),
+            (Method::DELETE, item.delete),
+        ] {
+            let Some(operation) = operation else { continue };
+            let Some(scope) = scope_of(&operation) else {
+                continue;
+            };
+            let name = operation.operation_id.unwrap_or_default();
+            all.insert((method, path.clone()), Needs { scope, name });
         }
-        scopes
-    });
-    &SCOPES
+    }
+    all
+});
+
+/// The scope that an operation needs. What is not in the contract needs everything.
+pub(crate) fn scope(method: &Method, path: &str) -> Scope {
+    // As routers serve it.
+    let method = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let needs = NEEDS.get(&(method.clone(), path.to_owned()));
+    needs.map_or(Scope::Admin, |needs| needs.scope)
+}
+
+/// The name of an operation that needs a key.
+pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    let needs = NEEDS.get(&(method.clone(), path.to_owned()))?;
+    Some(needs.name.as_str())
 }
 
 fn scope_of(operation: &Operation) -> Option<Scope> {

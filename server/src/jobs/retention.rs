@@ -154,6 +154,7 @@ impl Retention {
             Expiring::Notifications => self.notifications,
             Expiring::Changes => self.changes,
             Expiring::Events => self.events,
+            Expiring::Audit => self.audit,
             Expiring::Sessions => self.sessions,
         }
     }
@@ -192,6 +193,7 @@ mod tests {
             notifications: days(30),
             changes: days(90),
             events: days(30),
+            audit: days(365),
         };
         let session = async |expires_at: i64| {
             let session = crate::store::NewSession {
@@ -224,7 +226,7 @@ mod tests {
         let (old, young) = (session(NOW - 31 * DAY).await, session(NOW - 29 * DAY).await);
 
         let mut sweep = Sweep::default();
-        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 6);
+        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 7);
         assert!(stays(&busy).await && !stays(&old).await && stays(&young).await);
         // It has ended, and expired before what was examined last.
         store.reopen_session(&busy).await.unwrap();

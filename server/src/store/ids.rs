@@ -75,6 +75,8 @@ texts! {
     EventId;
     /// An API key's id, `key_…`.
     KeyId;
+    /// The id of an entry of the audit log, `aud_…`.
+    AuditId;
     /// What a caller sent as `Idempotency-Key`, hashed.
     IdempotencyKey;
     /// The fingerprint of a request's body.
@@ -102,6 +104,7 @@ prefixes! {
     SessionId = "ses";
     EventId = "evt";
     KeyId = "key";
+    AuditId = "aud";
 }
 
 #[cfg(test)]

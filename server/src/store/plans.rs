@@ -2,13 +2,14 @@
 
 use super::sql::Statement;
 use super::{
-    changes, customers, events, health, idempotency, keys, notifications, overview, payments, retention,
-    sessions, tokens, upkeep,
+    audit, changes, customers, events, health, idempotency, keys, notifications, overview, payments,
+    retention, sessions, tokens, upkeep,
 };
 
 /// Every statement by its module.
 const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("store", super::STATEMENTS),
+    ("audit", audit::STATEMENTS),
     ("changes", changes::STATEMENTS),
     ("customers", customers::STATEMENTS),
     ("events", events::STATEMENTS),

@@ -21,17 +21,20 @@ pub enum Expiring {
     Changes,
     /// Events that were delivered or given up, by the time since then.
     Events,
+    /// The audit log, by its age.
+    Audit,
     /// Sessions, by the time since their end. One that a card, payment, token or key still needs stays.
     Sessions,
 }
 
 impl Expiring {
     /// Everything that expires. Sessions come last, because they stay as long as their keys.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::IdempotencyKeys,
         Self::Notifications,
         Self::Changes,
         Self::Events,
+        Self::Audit,
         Self::Sessions,
     ];
 }
@@ -113,6 +116,8 @@ statements! {
     EXPIRED_EVENTS = "SELECT settled_at, rowid, TRUE FROM events WHERE settled_at IS NOT NULL
         AND settled_at < ?1 AND settled_at >= ?2 AND (settled_at > ?2 OR rowid > ?3)
         ORDER BY settled_at, rowid LIMIT ?4";
+    EXPIRED_AUDIT = "SELECT at, rowid, TRUE FROM audit
+        WHERE at < ?1 AND at >= ?2 AND (at > ?2 OR rowid > ?3) ORDER BY at, rowid LIMIT ?4";
     EXPIRED_SESSIONS = concat!("SELECT expires_at, rowid, ", session_is_done!(), " FROM sessions
         WHERE expires_at < ?1 AND expires_at >= ?2 AND (expires_at > ?2 OR rowid > ?3)
         ORDER BY expires_at, rowid LIMIT ?4");
@@ -120,6 +125,7 @@ statements! {
     REMOVE_NOTIFICATION = "DELETE FROM notifications WHERE rowid = ? AND received_at = ?";
     REMOVE_CHANGE = "DELETE FROM changes WHERE rowid = ? AND updated_at = ? AND state IN ('done', 'failed')";
     REMOVE_EVENT = "DELETE FROM events WHERE rowid = ? AND settled_at = ?";
+    REMOVE_AUDIT = "DELETE FROM audit WHERE rowid = ? AND at = ?";
     SESSION_IS_DONE = concat!("SELECT id FROM sessions WHERE rowid = ? AND expires_at = ? AND ", session_is_done!());
     /// A session that is open again has led to nothing, and its card may be submitted elsewhere.
     KEEP_CLAIM = "INSERT INTO claims (digest, customer)
@@ -143,6 +149,7 @@ impl Expiring {
             Self::Notifications => EXPIRED_NOTIFICATIONS,
             Self::Changes => EXPIRED_CHANGES,
             Self::Events => EXPIRED_EVENTS,
+            Self::Audit => EXPIRED_AUDIT,
             Self::Sessions => EXPIRED_SESSIONS,
         }
     }
@@ -155,6 +162,7 @@ impl Expiring {
             Self::Notifications => db.execute(REMOVE_NOTIFICATION, params![row, time]),
             Self::Changes => db.execute(REMOVE_CHANGE, params![row, time]),
             Self::Events => db.execute(REMOVE_EVENT, params![row, time]),
+            Self::Audit => db.execute(REMOVE_AUDIT, params![row, time]),
             Self::Sessions => remove_session(db, row, time),
         }
     }
