@@ -325,6 +325,39 @@ pub struct Event {
     pub notification: Notification,
 }
 
+/// A page of the platform's own list of one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// What it lists, oldest first.
+    pub items: Vec<Listed>,
+    /// Whether another page may follow.
+    pub more: bool,
+}
+
+/// Money that moved, or was to move, by the platform's own list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Charge or refund.
+    pub kind: ListedKind,
+    /// The platform's own id.
+    pub platform_id: String,
+    /// The merchant's reference, if it has one.
+    pub reference: Option<String>,
+    /// The amount, if it can be read.
+    pub amount: Option<Amount>,
+    /// What came of it. [`Outcome::Unknown`] if the platform has not decided, or in a word that is not known here.
+    pub outcome: Outcome,
+}
+
+/// What a row of the platform's list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedKind {
+    /// Money was taken, or held.
+    Charge,
+    /// Money was paid back.
+    Refund,
+}
+
 /// What a notification says about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentEvent {
@@ -389,6 +422,8 @@ pub struct Capabilities {
     pub payment_lookup: bool,
     /// A capture, void or refund can be looked up without sending it again.
     pub change_lookup: bool,
+    /// The platform lists the payments of a day: [`Gateway::list`].
+    pub payment_list: bool,
     /// For how long the platform recognizes a repeated idempotency key.
     pub idempotency_window: Duration,
     /// Card numbers in clear pass through this process, which is then in full PCI DSS scope.
@@ -412,6 +447,7 @@ impl Capabilities {
             needs_customer_ip: false,
             payment_lookup: false,
             change_lookup: false,
+            payment_list: false,
             idempotency_window: Duration::from_secs(60 * 60),
             handles_clear_cards: false,
         }
@@ -555,6 +591,11 @@ pub trait Gateway: Send + Sync {
         _repeat: bool,
     ) -> Result<Outcome, Refusal> {
         Err(Refusal::NotOffered)
+    }
+
+    /// Reads a page of what the platform lists for a day in UTC, such as `2026-11-30`. The first page is 1.
+    async fn list(&self, _transport: &Transport, _day: &str, _page: u32) -> Result<Listing, Error> {
+        Err(Refusal::NotOffered.into())
     }
 
     /// Looks up what a [`Notification::Hint`] names.

@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 use crate::amount::{Amount, Currency};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
-    Capabilities, Change, ChargeParams, Gateway, Notification, OpenSession, Outcome, PagePayload,
+    Capabilities, Change, ChargeParams, Gateway, Listing, Notification, OpenSession, Outcome, PagePayload,
     PageSession, PaymentRef, PlatformSession, SessionParams, StoredCard, TokenPatch,
 };
 use crate::transport::Transport;
@@ -67,6 +67,7 @@ impl Gateway for GpApi {
             default_mode: Mode::Direct,
             partial_refunds: true,
             payment_lookup: true,
+            payment_list: true,
             ..Capabilities::new(self.live)
         }
     }
@@ -177,6 +178,10 @@ impl Gateway for GpApi {
     ) -> Result<Outcome, Refusal> {
         self.lookup_charge(transport, params, repeat, Doubt::Interrupted)
             .await
+    }
+
+    async fn list(&self, transport: &Transport, day: &str, page: u32) -> Result<Listing, Error> {
+        self.list_day(transport, day, page).await
     }
 
     async fn confirm(&self, transport: &Transport, platform_id: &str) -> Result<Notification, Error> {

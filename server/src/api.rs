@@ -17,6 +17,7 @@ mod fields;
 mod health;
 mod notifications;
 mod payments;
+mod reconciliation;
 mod sessions;
 mod tokens;
 
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events::show))
         .routes(routes!(events::replay))
         .merge(payments::routes())
+        .routes(routes!(reconciliation::show))
         .route(
             "/v1/notifications/{platform}/{*address}",
             post(notifications::receive).get(notifications::receive_query),
@@ -168,12 +170,12 @@ struct PageQuery {
     after: Option<String>,
 }
 
-/// Query parameter of the list of tokens.
+/// Query parameter of lists.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "for the contract")]
 struct CustomerQuery {
-    /// Only tokens with this reference of a customer.
+    /// Only what has this reference of a customer.
     #[param(min_length = 1, max_length = 255, value_type = String, required = false)]
     customer: Option<String>,
 }
@@ -182,72 +184,39 @@ struct CustomerQuery {
 struct Page {
     limit: u32,
     after: Option<String>,
-    customer: Option<String>,
-    /// What else the list can be narrowed to.
     filters: Vec<(&'static str, String)>,
 }
 
 impl Page {
-    fn read(query: Option<&str>) -> Result<Self, ApiError> {
-        Self::with(query, &[])
-    }
-
-    /// With these filters in the place of `customer`.
-    fn with(query: Option<&str>, filters: &[&'static str]) -> Result<Self, ApiError> {
+    /// Reads a query that takes `limit`, `after` and the given filters.
+    fn read(query: Option<&str>, filters: &[&'static str]) -> Result<Self, ApiError> {
         let mut page = Self {
             limit: 20,
             after: None,
-            customer: None,
             filters: Vec::new(),
         };
-        let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&uri(query)?)
-            .map_err(|_| unreadable_query())?
-            .0;
-        let mut seen = Vec::new();
-        for (name, value) in pairs {
-            if seen.contains(&name) {
-                let error = ApiError::from(Code::DuplicateField);
-                return Err(error.detail("a parameter stands in the query twice; send it once"));
-            }
-            let filter = filters.iter().find(|filter| **filter == name);
-            let valid = (1..=255).contains(&value.chars().count()) && !value.chars().any(char::is_control);
-            match (name.as_str(), filter) {
-                (_, Some(filter)) if valid => page.filters.push((filter, value)),
-                ("limit", None) => {
+        let takes = [&["limit", "after"], filters].concat();
+        for (name, value) in pairs(query, &takes)? {
+            match name {
+                "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
                     page.limit = limit.ok_or_else(|| {
                         ApiError::field(Code::FieldInvalid, "limit")
                             .detail("`limit` must be a whole number from 1 to 100, for example 20")
                     })?;
                 }
-                ("after", None) if valid => page.after = Some(value),
-                ("customer", None) if valid && filters.is_empty() => page.customer = Some(value),
-                (_, Some(_)) | ("after", None) => return Err(unfit(&name)),
-                ("customer", None) if filters.is_empty() => return Err(unfit(&name)),
-                _ => {
-                    let takes = if filters.is_empty() {
-                        "the query takes `limit`, `after` and, for tokens, `customer`".to_owned()
-                    } else {
-                        format!("the query takes `limit`, `after`, `{}`", filters.join("`, `"))
-                    };
-                    return Err(if is_ordinary(&name) {
-                        let unknown = ApiError::field(Code::UnknownField, &name);
-                        unknown.detail(&format!("`{name}` is not known here; {takes}"))
-                    } else {
-                        ApiError::from(Code::UnknownField).detail(&takes)
-                    });
-                }
+                "after" => page.after = Some(text(name, value)?),
+                filter => page.filters.push((filter, text(filter, value)?)),
             }
-            seen.push(name);
         }
         Ok(page)
     }
 
-    /// What the list is narrowed to.
+    /// The value of a filter.
     fn filter(&self, name: &str) -> Option<&str> {
         let mut filters = self.filters.iter();
         filters
-            .find(|(own, _)| *own == name)
+            .find(|(filter, _)| *filter == name)
             .map(|(_, value)| value.as_str())
     }
 
@@ -262,10 +231,39 @@ impl Page {
     }
 }
 
-fn unfit(name: &str) -> ApiError {
-    ApiError::field(Code::FieldInvalid, name).detail(&format!(
+/// The parameters of a query, each of them at most once and known to the route.
+fn pairs(query: Option<&str>, takes: &[&'static str]) -> Result<Vec<(&'static str, String)>, ApiError> {
+    let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&uri(query)?)
+        .map_err(|_| unreadable_query())?
+        .0;
+    let mut read: Vec<(&'static str, String)> = Vec::new();
+    for (name, value) in pairs {
+        let Some(known) = takes.iter().find(|known| **known == name) else {
+            let takes = format!("the query takes `{}`", takes.join("`, `"));
+            return Err(if is_ordinary(&name) {
+                let unknown = ApiError::field(Code::UnknownField, &name);
+                unknown.detail(&format!("`{name}` is not known here; {takes}"))
+            } else {
+                ApiError::from(Code::UnknownField).detail(&takes)
+            });
+        };
+        if read.iter().any(|(name, _)| name == known) {
+            let error = ApiError::from(Code::DuplicateField);
+            return Err(error.detail("a parameter stands in the query twice; send it once"));
+        }
+        read.push((known, value));
+    }
+    Ok(read)
+}
+
+/// The value of a parameter that is text.
+fn text(name: &str, value: String) -> Result<String, ApiError> {
+    if (1..=255).contains(&value.chars().count()) && !value.chars().any(char::is_control) {
+        return Ok(value);
+    }
+    Err(ApiError::field(Code::FieldInvalid, name).detail(&format!(
         "`{name}` must be text of 1 to 255 characters without control characters"
-    ))
+    )))
 }
 
 fn uri(query: Option<&str>) -> Result<axum::http::Uri, ApiError> {

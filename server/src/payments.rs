@@ -11,6 +11,7 @@ mod lookups;
 mod notification;
 mod page;
 mod reconcile;
+mod reconciliation;
 mod report;
 mod resolve;
 mod state;
@@ -22,6 +23,7 @@ pub(crate) use lookups::Lookups;
 pub(crate) use notification::{Received, take};
 pub(crate) use page::refresh_page;
 pub(crate) use reconcile::{reconcile, refresh};
+pub(crate) use reconciliation::{Difference, DifferenceKind, Source, compare};
 pub(crate) use resolve::resolve;
 pub(crate) use state::abandoned;
 

@@ -67,7 +67,7 @@ pub use ids::{
 pub use keys::{ApiKey, Validity};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use overview::Unknown;
-pub use payments::{Movement, NewPayment, Payment, PaymentUpdate, Status};
+pub use payments::{Movement, NewPayment, Payment, PaymentFilter, PaymentUpdate, Status};
 pub use postgres::Postgres;
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
@@ -1023,7 +1023,10 @@ mod tests {
         }
         let ids = async |after: Option<&str>, limit| -> Vec<PaymentId> {
             let after = after.map(PaymentId::from);
-            let payments = store.payments(after.as_ref(), limit).await.unwrap();
+            let payments = store
+                .payments(PaymentFilter::All, after.as_ref(), limit)
+                .await
+                .unwrap();
             payments.into_iter().map(|payment| payment.id).collect()
         };
         assert_eq!(ids(None, 9).await, ["pay_4", "pay_1"]);

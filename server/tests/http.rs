@@ -30,6 +30,7 @@ mod online_payments;
 mod operations;
 mod payments;
 mod reconcile;
+mod reconciliation;
 mod retention;
 mod secrets;
 mod session_page;

@@ -12,10 +12,16 @@ use super::access::CallError;
 use super::answer::{Problem, deciding, text};
 use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
-use crate::amount::Amount;
-use crate::error::{Doubt, Error, Refusal, Rejection, sentence, word};
-use crate::gateway::{Approval, Capture, Change, ChargeParams, Decline, Outcome, PaymentRef, Pending};
+use crate::amount::{Amount, Currency};
+use crate::error::{Doubt, Error, Refusal, Rejection, identifier, sentence, word};
+use crate::gateway::{
+    Approval, Capture, Change, ChargeParams, Decline, Listed, ListedKind, Listing, Outcome, PaymentRef,
+    Pending,
+};
 use crate::transport::Transport;
+
+/// How many transactions are read at once when a day is listed.
+const LIST_PAGE: usize = 100;
 
 /// What is done to a transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +114,13 @@ fn approval(transaction: &Value) -> Approval {
             .map(Into::into),
         unverified: false,
     }
+}
+
+/// The amount in a transaction.
+fn amount(transaction: &Value) -> Option<Amount> {
+    let minor = text(transaction, "/amount")?.parse().ok()?;
+    let currency = Currency::from_code(text(transaction, "/currency")?)?;
+    Amount::from_minor(minor, currency).ok()
 }
 
 /// Whether a text of minor units is this amount. Some libraries send a zero in front.
@@ -284,6 +297,52 @@ impl GpApi {
         });
         // Times are texts of one form, so that they compare as texts; the list is in that order already.
         Ok(ours.min_by(|a, b| text(a, "/time_created").cmp(&text(b, "/time_created"))))
+    }
+
+    /// Sales and refunds of a day. Captures and reversals are the state of their sale.
+    pub(super) async fn list_day(
+        &self,
+        transport: &Transport,
+        day: &str,
+        page: u32,
+    ) -> Result<Listing, Error> {
+        let (number, size) = (page.to_string(), LIST_PAGE.to_string());
+        let path = query(
+            "/transactions",
+            &[
+                ("page", &number),
+                ("page_size", &size),
+                ("order", "ASC"),
+                ("order_by", "TIME_CREATED"),
+                ("from_time_created", day),
+                ("to_time_created", day),
+            ],
+        );
+        let list = self.fetch(transport, &Call::get(path)).await?;
+        let Some(Value::Array(transactions)) = list.get("transactions") else {
+            return Err(Error::Doubtful(Doubt::Undecodable));
+        };
+        let mut items = Vec::new();
+        for transaction in transactions {
+            let kind = match deciding(transaction, "/type") {
+                Some("SALE") => ListedKind::Charge,
+                Some("REFUND") => ListedKind::Refund,
+                _ => continue,
+            };
+            items.push(Listed {
+                kind,
+                platform_id: text(transaction, "/id").map(identifier).unwrap_or_default(),
+                reference: text(transaction, "/reference")
+                    .filter(|reference| !reference.is_empty())
+                    .map(Into::into),
+                amount: amount(transaction),
+                outcome: self.outcome(transaction, None),
+            });
+        }
+        Ok(Listing {
+            items,
+            more: transactions.len() >= LIST_PAGE,
+        })
     }
 
     /// Captures, undoes or pays back.

@@ -92,7 +92,7 @@ pub(super) async fn list(
     _: Merchant,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditList>, ApiError> {
-    let page = Page::with(query.as_deref(), &["actor", "object"])?;
+    let page = Page::read(query.as_deref(), &["actor", "object"])?;
     let after = page.after.as_deref().map(AuditId::from);
     let (actor, object) = (page.filter("actor"), page.filter("object"));
     let entries = app

@@ -140,7 +140,7 @@ pub(super) async fn list(
     _: Merchant,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EventList>, ApiError> {
-    let page = Page::with(query.as_deref(), &["subject", "state"])?;
+    let page = Page::read(query.as_deref(), &["subject", "state"])?;
     let state = match page.filter("state") {
         None => None,
         Some(word) => Some(

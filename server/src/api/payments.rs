@@ -16,11 +16,11 @@ use utoipa_axum::routes;
 
 use super::contract::refusals;
 use super::fields::misplaced;
-use super::{Page, PageQuery};
+use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::Merchant;
 use crate::error::{ApiError, Code};
-use crate::store::{IdempotencyKey, PaymentId};
+use crate::store::{IdempotencyKey, PaymentFilter, PaymentId, Status};
 
 pub(super) use answer::{Answers, PaymentResource};
 pub(super) use charge::charge_stored;
@@ -80,25 +80,57 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
 /// The header that marks a stored answer.
 pub(super) const REPLAYED: HeaderName = super::name("idempotency-replayed");
 
+/// Query parameter of the list of payments.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the contract")]
+struct StatusQuery {
+    /// Only payments with this status. Those whose platform is being called right now have none of them yet.
+    #[param(inline, value_type = answer::PaymentStatus, required = false)]
+    status: Option<String>,
+}
+
 /// Lists payments, newest first.
+///
+/// `status` and `customer` do not go together.
 #[utoipa::path(get, operation_id = "listPayments", path = "/v1/payments",
     tag = "payments", security(("api_key" = ["read"])),
-    params(PageQuery),
+    params(PageQuery, StatusQuery, CustomerQuery),
     responses((status = 200, body = PaymentList), ListRefused))]
 async fn list(
     State(app): State<App>,
     _: Merchant,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PaymentList>, ApiError> {
-    let page = Page::read(query.as_deref())?;
-    if page.customer.is_some() {
-        return Err(misplaced("customer", "the query takes `limit` and `after`"));
-    }
+    let page = Page::read(query.as_deref(), &["status", "customer"])?;
+    let filter = match (page.filter("status"), page.filter("customer")) {
+        (None, None) => PaymentFilter::All,
+        (Some(status), None) => PaymentFilter::Status(read_status(status)?),
+        (None, Some(customer)) => PaymentFilter::Customer(customer.into()),
+        (Some(_), Some(_)) => return Err(misplaced("customer", "the query has a `status` already")),
+    };
     let after = page.after.as_deref().map(PaymentId::from);
-    let payments = app.store.payments(after.as_ref(), page.limit + 1).await?;
+    let payments = app.store.payments(filter, after.as_ref(), page.limit + 1).await?;
     let (payments, next) = page.cut(payments, |payment| payment.id.as_str());
     let data = payments.iter().map(PaymentResource::from).collect();
     Ok(Json(PaymentList { data, next }))
+}
+
+/// A status as answers show it. What is in flight has none of its own.
+fn read_status(text: &str) -> Result<Status, ApiError> {
+    let shown = || {
+        Status::ALL
+            .iter()
+            .filter(|status| status.stored() == status.shown())
+    };
+    shown()
+        .find(|status| status.shown() == text)
+        .copied()
+        .ok_or_else(|| {
+            let all: Vec<&str> = shown().map(|status| status.shown()).collect();
+            ApiError::field(Code::FieldInvalid, "status")
+                .detail(&format!("`status` must be one of {}", all.join(", ")))
+        })
 }
 
 /// Shows a payment.

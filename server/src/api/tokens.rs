@@ -262,11 +262,11 @@ pub(super) async fn list(
     _: Merchant,
     RawQuery(query): RawQuery,
 ) -> Result<Json<TokenList>, ApiError> {
-    let page = Page::read(query.as_deref())?;
+    let page = Page::read(query.as_deref(), &["customer"])?;
     let tokens = app
         .store
         .tokens(
-            page.customer.as_deref(),
+            page.filter("customer"),
             page.after.as_deref().map(TokenId::from).as_ref(),
             page.limit + 1,
         )

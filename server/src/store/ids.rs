@@ -97,6 +97,14 @@ macro_rules! prefixes {
     )+};
 }
 
+impl PaymentId {
+    /// What sorts before all ids that are made at this time or later, and after all that are made before it. The
+    /// time is in milliseconds since 1970.
+    pub(super) fn bound(time: i64) -> Self {
+        Self(format!("pay_{:012x}", time.max(0)))
+    }
+}
+
 prefixes! {
     PaymentId = "pay";
     ChangeId = "chg";
@@ -110,6 +118,15 @@ prefixes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_a_bound_of_ids() {
+        let id = PaymentId::random();
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = i64::try_from(time.unwrap().as_millis()).unwrap();
+        assert!(PaymentId::bound(now - 1000).as_str() < id.as_str());
+        assert!(PaymentId::bound(now + 1).as_str() > id.as_str());
+    }
 
     #[test]
     fn later_ids_are_greater_and_no_id_tells_the_next() {

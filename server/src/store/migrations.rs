@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0011_events",
     "0012_api_keys",
     "0013_audit",
+    "0014_lists",
 ];
 
 /// The version of a database that is up to date.
@@ -47,7 +48,7 @@ pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 /// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] =
-    migrations!["postgres/": "0010_start", "0011_events", "0012_api_keys", "0013_audit"];
+    migrations!["postgres/": "0010_start", "0011_events", "0012_api_keys", "0013_audit", "0014_lists"];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;
 #[cfg(feature = "postgres")]

@@ -168,6 +168,17 @@ pub struct Payment {
     pub updated_at: i64,
 }
 
+/// Which payments a list has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentFilter {
+    /// All of them.
+    All,
+    /// Those with this status.
+    Status(Status),
+    /// Those of a customer, by the merchant's reference.
+    Customer(String),
+}
+
 /// The new state of a stored payment.
 pub struct PaymentUpdate {
     /// The status.
@@ -250,6 +261,15 @@ statements! {
     FAILED_BY_REFERENCE = concat!("SELECT ", columns!(), " FROM payments
         WHERE platform = ? AND order_reference = ? AND status = 'failed' ORDER BY seq DESC LIMIT 1");
     LIST = concat!("SELECT ", columns!(), ", seq FROM payments WHERE seq < ? ORDER BY seq DESC LIMIT ?");
+    LIST_APPROVED = concat!("SELECT ", columns!(), ", seq FROM payments
+        WHERE status = 'approved' AND seq < ? ORDER BY seq DESC LIMIT ?");
+    LIST_BY_STATUS = concat!("SELECT ", columns!(), ", seq FROM payments
+        WHERE status = ? AND status NOT IN ('in_flight', 'approved') AND seq < ? ORDER BY seq DESC LIMIT ?");
+    LIST_BY_CUSTOMER = concat!("SELECT ", columns!(), ", seq FROM payments
+        WHERE customer = ? AND seq < ? ORDER BY seq DESC LIMIT ?");
+    /// Ids begin with the time at which they were made.
+    MADE = concat!("SELECT ", columns!(), " FROM payments
+        WHERE id > ? AND id < ? AND platform = ? ORDER BY id LIMIT ?");
     SEQ = "SELECT seq FROM payments WHERE id = ?";
     /// A reference that is taken is left to its payment.
     INSERT = "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
@@ -444,7 +464,12 @@ impl Store {
     }
 
     /// Lists payments, newest first.
-    pub async fn payments(&self, after: Option<&PaymentId>, limit: u32) -> Result<Vec<Payment>> {
+    pub async fn payments(
+        &self,
+        filter: PaymentFilter,
+        after: Option<&PaymentId>,
+        limit: u32,
+    ) -> Result<Vec<Payment>> {
         let after = after.cloned();
         self.list(move |db| {
             let start = match &after {
@@ -456,11 +481,51 @@ impl Store {
             };
             let mut list = Listed::new(start, limit);
             while let Some((seq, limit)) = list.wanted() {
-                list.add(db.rows(LIST, params![seq, limit], |row| Ok((read(row), row.last()?)))?)?;
+                let item = |row: &Row<'_>| Ok((read(row), row.last()?));
+                list.add(match &filter {
+                    PaymentFilter::All => db.rows(LIST, params![seq, limit], item)?,
+                    // Most payments are, so their index would be as large as the table.
+                    PaymentFilter::Status(Status::Approved) => {
+                        db.rows(LIST_APPROVED, params![seq, limit], item)?
+                    }
+                    PaymentFilter::Status(status) => {
+                        db.rows(LIST_BY_STATUS, params![status.stored(), seq, limit], item)?
+                    }
+                    PaymentFilter::Customer(customer) => {
+                        db.rows(LIST_BY_CUSTOMER, params![customer, seq, limit], item)?
+                    }
+                })?;
             }
             Ok(list.into_inner())
         })
         .await
+    }
+
+    /// Lists payments that were made at a platform from one time to another, oldest first.
+    pub async fn payments_made(
+        &self,
+        platform: Platform,
+        from: i64,
+        to: i64,
+        after: Option<PaymentId>,
+        limit: u32,
+    ) -> Result<Vec<Payment>> {
+        let after = after.unwrap_or_else(|| PaymentId::bound(from));
+        let end = PaymentId::bound(to);
+        let payments = self
+            .list(move |db| {
+                db.rows(MADE, params![after, end, platform.id(), limit], |row| {
+                    Ok(read(row))
+                })
+            })
+            .await?;
+        payments.into_iter().collect()
+    }
+
+    /// Finds the payment of a reference. If there are several, it is the one that has not failed.
+    pub async fn payment_of(&self, platform: Platform, reference: &str) -> Result<Option<Payment>> {
+        let reference = reference.to_owned();
+        self.read(move |db| by_reference(db, platform, &reference)).await
     }
 
     /// Whether a reference belongs to a payment that has not failed.

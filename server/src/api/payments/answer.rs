@@ -101,7 +101,7 @@ struct Redirect {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "the words of `Status`, for the contract")]
-enum PaymentStatus {
+pub(super) enum PaymentStatus {
     Approved,
     Authorized,
     Declined,
