@@ -27,6 +27,7 @@ mod persist;
 pub mod process;
 mod reason;
 mod reload;
+pub mod remote;
 pub mod scope;
 mod serve;
 mod sessions;

@@ -9,9 +9,11 @@ use std::process::ExitCode;
 use cardseal_server::config::{Config, Examined, Mistake};
 #[cfg(unix)]
 use cardseal_server::reload_on_hangup;
+use cardseal_server::remote::{self, Remote};
 use cardseal_server::store::{Location, Store, StoreError};
 use cardseal_server::{Live, Shared, api_key, listen, logging, process, serve_live};
 use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -20,6 +22,9 @@ Keeps the merchant's secrets, opens sessions with the payment platforms, stores 
 
 Usage: cardseal-server [--config FILE]
        cardseal-server check [--config FILE] [--json]
+       cardseal-server unknown [--config FILE] [--url URL] [--json]
+       cardseal-server resolve PAYMENT STATUS [--authorization CODE] [--config FILE] [--url URL] [--json]
+       cardseal-server reconcile PLATFORM [DAY] [--config FILE] [--url URL] [--json]
        cardseal-server keys ... [--config FILE] [--json]
        cardseal-server --compact [--config FILE]
        cardseal-server --generate-api-key | --generate-event-secret | --openapi | --help
@@ -27,6 +32,12 @@ Usage: cardseal-server [--config FILE]
   --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
   check                 read a configuration and report every mistake and warning; opens and changes nothing.
                         Ends with 0 if there are none, with 1 if there are warnings, with 2 if there are mistakes
+  unknown               list the payments whose outcome is unknown, and what to do about each
+  resolve               settle such a payment by hand, after a look at the platform's own records; STATUS is approved,
+                        authorized, failed, voided or refunded
+  reconcile             compare the payments of a day in UTC, such as 2026-11-30, with the platform's own records;
+                        default: yesterday. Ends with 1 if there are differences
+  --url URL             where the server runs that is asked; default: where the configuration has it listen
   --json                report as JSON
   --compact             rewrite a SQLite file without free space, while no server uses it; needs as much space again
   --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
@@ -60,15 +71,13 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let arguments = Arguments::read(lexopt::Parser::from_env());
-    let Arguments {
-        command,
-        config,
-        json,
-    } = arguments.map_err(|error| format!("{}\n\n{USAGE}{}", without_value(error), commands::USAGE))?;
-    let config = config.as_deref();
-    match command {
+    let arguments =
+        arguments.map_err(|error| format!("{}\n\n{USAGE}{}", without_value(error), commands::USAGE))?;
+    let config = arguments.config.as_deref();
+    match arguments.command {
         Command::Serve => start(config).await?,
-        Command::Check => return Ok(check(&Config::examine(config), json)),
+        Command::Check => return Ok(check(&Config::examine(config), arguments.json)),
+        Command::Unknown | Command::Resolve | Command::Reconcile => return ask(&arguments).await,
         Command::Help => print_usage(),
         Command::GenerateApiKey => print_key()?,
         Command::GenerateEventSecret => print_event_secret()?,
@@ -76,6 +85,41 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Compact => compact(config)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the running server, and reports what it says.
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+async fn ask(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(arguments.config.as_deref())?;
+    let server = Remote::new(&config, arguments.url.as_deref())?;
+    let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
+    let (answer, text) = match (arguments.command, words.as_slice()) {
+        (Command::Resolve, [payment, status]) => {
+            let authorization = arguments.authorization.as_deref();
+            let payment = server.resolve(payment, status, authorization).await?;
+            let text = server.describe(&payment);
+            (payment, text)
+        }
+        (Command::Reconcile, [platform, day @ ..]) => {
+            let report = server.reconcile(platform, day.first().copied()).await?;
+            let text = remote::describe_reconciliation(&report);
+            (report, text)
+        }
+        _ => {
+            let payments = server.unknown().await?;
+            let text = server.describe_unknown(&payments);
+            (payments, text)
+        }
+    };
+    if arguments.json {
+        println!("{answer}");
+    } else {
+        print!("{text}");
+    }
+    let differs = answer["differences"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    Ok(ExitCode::from(u8::from(differs)))
 }
 
 async fn start(file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
@@ -169,6 +213,9 @@ async fn told_to_stop() {
 enum Command {
     Serve,
     Check,
+    Unknown,
+    Resolve,
+    Reconcile,
     Help,
     GenerateApiKey,
     GenerateEventSecret,
@@ -176,49 +223,113 @@ enum Command {
     Compact,
 }
 
+impl Command {
+    /// The command of a word.
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "check" => Some(Self::Check),
+            "unknown" => Some(Self::Unknown),
+            "resolve" => Some(Self::Resolve),
+            "reconcile" => Some(Self::Reconcile),
+            _ => None,
+        }
+    }
+
+    /// The fewest words that may follow, and the most.
+    const fn words(self) -> (usize, usize) {
+        match self {
+            Self::Resolve => (2, 2),
+            Self::Reconcile => (1, 2),
+            Self::Serve
+            | Self::Check
+            | Self::Unknown
+            | Self::Help
+            | Self::GenerateApiKey
+            | Self::GenerateEventSecret
+            | Self::OpenApi
+            | Self::Compact => (0, 0),
+        }
+    }
+
+    /// Whether the command asks a running server.
+    const fn asks(self) -> bool {
+        matches!(self, Self::Unknown | Self::Resolve | Self::Reconcile)
+    }
+}
+
 /// What was asked for on the command line.
 struct Arguments {
     command: Command,
+    words: Vec<String>,
     config: Option<PathBuf>,
+    url: Option<String>,
+    authorization: Option<String>,
     json: bool,
 }
 
 impl Arguments {
     fn read(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
         let mut command = None;
-        let mut config = None;
-        let mut json = false;
+        let mut read = Self {
+            command: Command::Serve,
+            words: Vec::new(),
+            config: None,
+            url: None,
+            authorization: None,
+            json: false,
+        };
         while let Some(argument) = parser.next()? {
-            let named = match &argument {
+            let named = match argument {
                 Long("config") => {
-                    config = Some(parser.value()?.into());
+                    read.config = Some(parser.value()?.into());
+                    continue;
+                }
+                Long("url") => {
+                    read.url = Some(parser.value()?.string()?);
+                    continue;
+                }
+                Long("authorization") => {
+                    read.authorization = Some(parser.value()?.string()?);
                     continue;
                 }
                 Long("json") => {
-                    json = true;
+                    read.json = true;
                     continue;
                 }
-                Value(name) if command.is_none() && name == "check" => Command::Check,
+                Value(word) if command.is_some() => {
+                    read.words.push(word.string()?);
+                    continue;
+                }
+                Value(ref word) => {
+                    let named = word.to_str().and_then(Command::named);
+                    named.ok_or_else(|| argument.unexpected())?
+                }
                 Long("help") | Short('h') => Command::Help,
                 Long("generate-api-key") => Command::GenerateApiKey,
                 Long("generate-event-secret") => Command::GenerateEventSecret,
                 Long("openapi") => Command::OpenApi,
                 Long("compact") => Command::Compact,
-                Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
+                Long(_) | Short(_) => return Err(argument.unexpected()),
             };
             if command.replace(named).is_some() {
                 return Err("one command at a time".into());
             }
         }
-        let command = command.unwrap_or(Command::Serve);
-        if json && command != Command::Check {
-            return Err("--json belongs to `check`".into());
+        read.command = command.unwrap_or(Command::Serve);
+        let (fewest, most) = read.command.words();
+        if !(fewest..=most).contains(&read.words.len()) {
+            return Err("this command takes other arguments".into());
         }
-        Ok(Self {
-            command,
-            config,
-            json,
-        })
+        if read.json && !read.command.asks() && read.command != Command::Check {
+            return Err("--json does not belong to this command".into());
+        }
+        if read.url.is_some() && !read.command.asks() {
+            return Err("--url does not belong to this command".into());
+        }
+        if read.authorization.is_some() && read.command != Command::Resolve {
+            return Err("--authorization belongs to `resolve`".into());
+        }
+        Ok(read)
     }
 }
 

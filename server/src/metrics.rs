@@ -43,10 +43,11 @@ pub(crate) enum Operation {
     Void,
     Refund,
     Lookup,
+    List,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::OpenSession,
         Self::Tokenize,
         Self::ReadToken,
@@ -57,6 +58,7 @@ impl Operation {
         Self::Void,
         Self::Refund,
         Self::Lookup,
+        Self::List,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -71,6 +73,7 @@ impl Operation {
             Self::Void => "void",
             Self::Refund => "refund",
             Self::Lookup => "lookup",
+            Self::List => "list",
         }
     }
 }

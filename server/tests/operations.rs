@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::GreenPay;
+use cardseal_sandbox::faults::{Fault, Kind};
 use serde_json::{Value, json};
 
-use crate::crash::{Program, SERVER};
-use crate::shop::{config_text, sandbox};
+use crate::crash::{Program, SERVER, call};
+use crate::shop::{APPROVED, config_text, sandbox, seal};
 
 /// The configuration of a shop whose files only the owner may open.
 pub(crate) async fn shop_in(folder: &Path, more: &str) -> String {
@@ -108,7 +111,7 @@ fn a_check_with_wrong_arguments_is_a_mistake() {
         (&["--config"], "missing argument for option '--config'"),
         (&["--compact"], "one command at a time"),
         // What stands alone or behind an equals sign may be a secret.
-        (&["9d41c7e05b8f2a66"], "an argument is not known here"),
+        (&["9d41c7e05b8f2a66"], "this command takes other arguments"),
         (&["--json=9d41c7e05b8f2a66"], "--json takes no value"),
     ] {
         let output = check(folder.path(), arguments);
@@ -350,9 +353,7 @@ async fn a_payment_under_way_finishes_with_the_configuration_that_it_began_with(
     .await
     .unwrap();
     let info = &sandbox.info().platforms.greenpay;
-    let key = cardseal::greenpay::GreenPay::new(
-        cardseal::crypto::public_key::PublicKey::parse(&info.public_key).unwrap(),
-    );
+    let key = GreenPay::new(PublicKey::parse(&info.public_key).unwrap());
     let card = seal(&key, &session, APPROVED);
     let (status, token) = call(&client, "POST", format!("{url}/v1/tokens"), Some(&card), None)
         .await
@@ -392,5 +393,105 @@ async fn a_payment_under_way_finishes_with_the_configuration_that_it_began_with(
             .unwrap()
             .len(),
         1
+    );
+}
+
+/// From the list of what is unknown to a day without differences, with the commands that each step names.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_finds_and_settles_an_unknown_payment_from_the_command_line() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cardseal.toml");
+    let more = "[http]\nrequest_timeout_ms = 500\n";
+    write(
+        &config,
+        &config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", more),
+    );
+    let program = Program::start(&config);
+    let client = crate::shop::client();
+    let ask = |arguments: &[&str]| {
+        let output = Command::new(SERVER)
+            .args(arguments)
+            .args(["--config", config.to_str().unwrap(), "--url", &program.url])
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, text, _) = ask(&["unknown"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "0 payment(s) with an unknown outcome\n")
+    );
+
+    let post = async |path: &str, body: Value| {
+        let url = format!("{}{path}", program.url);
+        call(&client, "POST", url, Some(&body), None).await.unwrap()
+    };
+    let (_, session) = post("/v1/sessions", json!({})).await;
+    let key = PublicKey::parse(session["public_key"].as_str().unwrap()).unwrap();
+    let card = seal(&GreenPay::new(key), &session, APPROVED);
+    let (status, token) = post("/v1/tokens", card).await;
+    assert_eq!(status, 201, "{token}");
+    let lost = Fault::new("greenpay", "merchant/tokenPayment", Kind::DropAfterCommit);
+    sandbox.inject(lost).unwrap();
+    let charge =
+        json!({ "token": token["id"], "amount": "12.34", "currency": "USD", "order_reference": "order-7" });
+    let (status, payment) = post("/v1/payments", charge).await;
+    assert_eq!(status, 202, "{payment}");
+    let id = payment["id"].as_str().unwrap();
+
+    let (code, text, _) = ask(&["unknown"]);
+    assert_eq!(code, 0);
+    for part in [
+        "1 payment(s) with an unknown outcome",
+        "greenpay unknown: 12.34 USD since 20",
+        "reference order-7, card visa 4242",
+        &format!("cardseal-server resolve {id} approved|failed"),
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let day = payment["created_at"].as_str().unwrap()[..10].to_owned();
+    let (code, text, _) = ask(&["reconcile", "greenpay", &day]);
+    assert_eq!(code, 1);
+    assert!(text.contains("1 difference(s)") && text.contains(id), "{text}");
+
+    let (code, _, error) = ask(&["resolve", id, "paid"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("field_invalid"), "{error}");
+    let (code, text, _) = ask(&["resolve", id, "approved", "--authorization", "063874"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("greenpay approved: 12.34 USD"), "{text}");
+    let (code, text, _) = ask(&["reconcile", "greenpay", &day, "--json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &report["differences"]), (0, &json!([])));
+
+    for (arguments, message) in [
+        (&["resolve", id][..], "other arguments"),
+        (&["reconcile", "../x"], "letters, digits"),
+        (&["reconcile", "nowhere"], "field_invalid"),
+        (&["unknown", "--authorization", "1"], "belongs to `resolve`"),
+    ] {
+        let (code, _, error) = ask(arguments);
+        assert_eq!(code, 1, "{arguments:?}");
+        assert!(error.contains(message), "{error}");
+    }
+    let url = program.url.clone();
+    program.kill();
+    let gone = Command::new(SERVER)
+        .args(["unknown", "--config", config.to_str().unwrap(), "--url", &url])
+        .env_clear()
+        .output()
+        .unwrap();
+    let error = String::from_utf8(gone.stderr).unwrap();
+    assert!(
+        error.contains("no answer from") && error.contains(&url),
+        "{error}"
     );
 }

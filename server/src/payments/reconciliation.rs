@@ -18,6 +18,7 @@ use super::charge::charge_params;
 use super::{Error, Reason};
 use crate::App;
 use crate::gate::Purpose;
+use crate::metrics::Operation;
 use crate::store::{Payment, Status};
 
 /// The most pages of the platform's list that one report reads.
@@ -90,7 +91,7 @@ pub(crate) async fn compare(app: &App, platform: Platform, day: Date) -> Result<
     } else if capabilities.payment_lookup {
         by_lookups(app, platform, ours).await
     } else {
-        Ok(by_hand(ours))
+        Ok(by_hand(&ours))
     }
 }
 
@@ -126,7 +127,9 @@ async fn by_list(
             break;
         }
         let _permit = app.enter(platform, Purpose::Operation).await?;
-        let answer = gateway.list(app.transport(platform)?, &name, page).await;
+        let answer = gateway
+            .list(app.transport(platform, Operation::List)?, &name, page)
+            .await;
         let answer = answer.map_err(|error| Error::from(error).at(platform))?;
         listed.extend(answer.items);
         if !answer.more {
@@ -231,7 +234,11 @@ async fn look_up(
     for (_, payment, outcome) in outcomes {
         match outcome? {
             Outcome::Unknown(_) => report.add(DifferenceKind::MissingThere, Some(&payment), None),
-            outcome => {
+            outcome @ (Outcome::Approved(_)
+            | Outcome::Authorized(_)
+            | Outcome::Voided(_)
+            | Outcome::Declined(_)
+            | Outcome::Pending(_)) => {
                 let item = Listed {
                     kind: ListedKind::Charge,
                     platform_id: payment.platform_payment.clone().unwrap_or_default(),
@@ -252,12 +259,13 @@ async fn lookup(app: &App, platform: Platform, payment: &Payment) -> Result<Outc
     let params = charge_params(payment, &none, app.clock.now());
     let gateway = &app.account(platform)?.gateway;
     let _permit = app.enter(platform, Purpose::Operation).await?;
-    let outcome = gateway.lookup(app.transport(platform)?, &params, false).await;
+    let transport = app.transport(platform, Operation::Lookup)?;
+    let outcome = gateway.lookup(transport, &params, false).await;
     outcome.map_err(|refusal| Error::from(Reason::from(refusal)).at(platform))
 }
 
 /// What nobody but the merchant can look up.
-fn by_hand(ours: Vec<Payment>) -> Reconciliation {
+fn by_hand(ours: &[Payment]) -> Reconciliation {
     let mut report = Reconciliation::new(Source::None);
     for payment in ours.iter().filter(|payment| payment.status.is_unknown()) {
         report.add(DifferenceKind::Unknown, Some(payment), None);
