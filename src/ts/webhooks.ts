@@ -1,3 +1,5 @@
+// Not for pages: verifies the events that the server sends to a shop.
+
 /**
  * Verifies the events that Cardseal's server sends to a shop, after [Standard Webhooks](https://www.standardwebhooks.com).
  * It uses WebCrypto alone, so it runs in Node 20 and later, Deno, Bun and Workers.
