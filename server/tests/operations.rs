@@ -238,14 +238,14 @@ const IN_PLACE: &str = "the configuration is in place";
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_reloads_the_configuration_and_a_faulty_one_changes_nothing() {
-    use crate::shop::{API_KEY, ORIGIN, client};
+    use crate::shop::{API_KEY, ORIGIN, client, file_config_text};
     const NEW_KEY: &str = "71f0c2d94b6e8a35f2d7906b1c4e8a53";
     const NEW_ORIGIN: &str = "https://other.example";
     let folder = tempfile::tempdir().unwrap();
     let (config, log) = (folder.path().join("cardseal.toml"), folder.path().join("log"));
     let sandbox = sandbox().await;
     let database = folder.path().join("x.sqlite");
-    let first = config_text(&sandbox, &database, "127.0.0.1:0", "[log]\nlevel = \"error\"\n");
+    let first = file_config_text(&sandbox, &database, "127.0.0.1:0", "[log]\nlevel = \"error\"\n");
     write(&config, &first);
     let program = Program::start_logging(&config, std::fs::File::create(&log).unwrap());
     let client = client();

@@ -8,6 +8,7 @@ use cardseal_server::store::PaymentId;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::database::Database;
 use crate::gp_api::APPROVED;
 use crate::shop::{Shop, platform_settings, sandbox, serve};
 
@@ -226,13 +227,10 @@ async fn where_there_is_no_list_each_payment_is_looked_up() {
         (&json!("lookups"), &json!(3), &json!([])),
         "{answer:#}"
     );
-    // The same row with another amount, as after a mistake of ours.
-    let database = rusqlite::Connection::open(shop.database()).unwrap();
-    let changed = database.execute(
-        "UPDATE payments SET status = 'voided' WHERE id = ?",
-        [second["id"].as_str().unwrap()],
-    );
-    assert_eq!(changed.unwrap(), 1);
+    // Another state here, as after a mistake of ours.
+    let id = second["id"].as_str().unwrap();
+    let change = format!("UPDATE payments SET status = 'voided' WHERE id = '{id}'");
+    Database::open(&shop.database()).await.run(&change).await;
     let answer = report(&shop, "online_payments", &day(&first)).await;
     let (kind, payment, _) = differences(&answer).remove(0);
     assert_eq!(

@@ -115,6 +115,7 @@ export async function seeds({ url, apiKey, sandbox }) {
   const [{ id: transaction }] = (await sandbox.gp.state()).transactions;
   const event = JSON.stringify({ id: transaction, status: 'CAPTURED' });
   const query = `id=${transaction}&status=CAPTURED`;
+  const events = (await call('GET', '/v1/events')).data.map(({ id }) => id);
   const id = (value) => ({ path_parameters: { id: value } });
   const json = (body) => ({ body, media_type: 'application/json' });
   return {
@@ -138,6 +139,8 @@ export async function seeds({ url, apiKey, sandbox }) {
       voidPayment: [id(voided)],
       refundPayment: [{ ...id(refunded), ...json({ amount: '1.00' }) }],
       refreshPayment: [id(looked)],
+      showEvent: [id(events[0])],
+      replayEvent: [id(events[0])],
       resolvePayment: [{ ...id(resolved), ...json({ status: 'approved' }) }],
       sampleCreateNetworkToken: [json({ payment_reference: await exchange() })],
       sampleProcessPayment: [json({ pmt_id: sampleToken.data.id, amount: 12.34 })],
@@ -156,6 +159,8 @@ export async function seeds({ url, apiKey, sandbox }) {
       ],
     },
     ids: {
+      '/v1/events/{id}': { id: events },
+      '/v1/events/{id}/replay': { id: events },
       '/v1/sessions/{id}': { id: open },
       ...Object.fromEntries(['', '/refresh'].map((end) => [`/v1/tokens/{id}${end}`, { id: tokens }])),
       ...Object.fromEntries(
