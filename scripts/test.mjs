@@ -51,7 +51,7 @@ const STEPS = [
   ['interop', interop, ['build', 'servers']],
   ['wasm', () => wasm('Chrome', ['--chrome', '--chromedriver', chromedriver()])],
   ['wasm firefox', () => wasm('Firefox', ['--firefox', '--geckodriver', geckodriver()])],
-  ['browser', () => nodeTests('tests/browser', 4), ['build', 'servers']],
+  ['browser', () => nodeTests('tests/browser', 2), ['build', 'servers']],
   ['card form', () => nodeTests('tests/card-form', 2), ['build', 'servers']],
   ['examples', () => nodeTests('tests/examples', 1), ['build', 'servers']],
 ];
