@@ -134,7 +134,7 @@ async fn slow_and_oversized_requests_are_closed_and_counted() {
     let count = |bound| shop.app.bounds.count(bound);
 
     let mut half = connect().await;
-    half.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+    half.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
         .await
         .unwrap();
     assert_eq!(rest(&mut half).await, "");
@@ -156,7 +156,7 @@ async fn slow_and_oversized_requests_are_closed_and_counted() {
     assert_eq!(rest(&mut connect().await).await, "");
     let mut served = connect().await;
     served
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .unwrap();
     assert!(rest(&mut served).await.starts_with("HTTP/1.1 200 "));
@@ -176,7 +176,7 @@ async fn slow_and_oversized_requests_are_closed_and_counted() {
     assert_eq!(count(Bound::BodyTimeout), 1);
 
     let mut long = connect().await;
-    let header = format!("GET /healthz HTTP/1.1\r\nx: {}", "a".repeat(390_000));
+    let header = format!("GET /livez HTTP/1.1\r\nx: {}", "a".repeat(390_000));
     // It is refused before it has been read to the end.
     let _ = long.write_all(header.as_bytes()).await;
     let _ = rest(&mut long).await;
