@@ -50,7 +50,7 @@ use tracing::Instrument;
 
 use connection::Settings;
 use postgres::Owner;
-use sql::{Columns, Db, Listed, params, readable, statements};
+use sql::{Columns, Db, Listed, Statement, params, readable, statements};
 use worker::Threads;
 use writer::Writer;
 
@@ -343,6 +343,32 @@ impl Store {
         self.lists.run(work).await
     }
 
+    /// Reads a page of a list, newest first: what comes after the row of an id, or the newest. `seq` finds that row's
+    /// place, and `rows` reads so many rows that stand after a place, each with its own.
+    async fn page<T: Send + 'static>(
+        &self,
+        seq: Statement,
+        after: Option<String>,
+        limit: u32,
+        rows: impl Fn(&Db<'_>, i64, i64) -> Result<Vec<(Result<T>, i64)>> + Send + 'static,
+    ) -> Result<Vec<T>> {
+        self.list(move |db| {
+            let start = match &after {
+                None => Some(i64::MAX),
+                Some(after) => db.value(seq, params![after])?,
+            };
+            let Some(start) = start else {
+                return Ok(Vec::new());
+            };
+            let mut list = Listed::new(start, limit);
+            while let Some((seq, limit)) = list.wanted() {
+                list.add(rows(db, seq, limit)?)?;
+            }
+            Ok(list.into_inner())
+        })
+        .await
+    }
+
     /// Checks that the database answers.
     ///
     /// # Errors
@@ -429,18 +455,8 @@ mod tests {
 
     fn new_payment(session: Option<&SessionId>, reference: &str) -> NewPayment {
         NewPayment {
-            platform: Platform::GreenPay,
-            amount: cardseal_gateways::Amount::parse("1.00", "USD").unwrap(),
-            token_id: None,
             session_id: session.cloned(),
-            order_reference: reference.into(),
-            description: "x".into(),
-            customer: None,
-            brand: None,
-            bin: None,
-            last4: None,
-            capture_later: false,
-            network_token: None,
+            ..testing::new_payment(reference)
         }
     }
 

@@ -112,9 +112,9 @@ struct Needs {
     name: String,
 }
 
-/// What each operation needs, by method and path.
-static NEEDS: LazyLock<HashMap<(Method, String), Needs>> = LazyLock::new(|| {
-    let mut all = HashMap::new();
+/// What each operation needs, by path and method.
+static NEEDS: LazyLock<HashMap<String, Vec<(Method, Needs)>>> = LazyLock::new(|| {
+    let mut all: HashMap<String, Vec<(Method, Needs)>> = HashMap::new();
     for (path, item) in super::openapi().paths.paths {
         for (method, operation) in [
             (Method::GET, item.get),
@@ -127,7 +127,9 @@ static NEEDS: LazyLock<HashMap<(Method, String), Needs>> = LazyLock::new(|| {
                 continue;
             };
             let name = operation.operation_id.unwrap_or_default();
-            all.insert((method, path.clone()), Needs { scope, name });
+            all.entry(path.clone())
+                .or_default()
+                .push((method, Needs { scope, name }));
         }
     }
     all
@@ -141,14 +143,19 @@ pub(crate) fn scope(method: &Method, path: &str) -> Scope {
     } else {
         method
     };
-    let needs = NEEDS.get(&(method.clone(), path.to_owned()));
-    needs.map_or(Scope::Admin, |needs| needs.scope)
+    needs(method, path).map_or(Scope::Admin, |needs| needs.scope)
 }
 
 /// The name of an operation that needs a key.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    let needs = NEEDS.get(&(method.clone(), path.to_owned()))?;
-    Some(needs.name.as_str())
+    Some(needs(method, path)?.name.as_str())
+}
+
+/// What the operation of a route needs. Every request with a key asks, so it allocates nothing.
+fn needs(method: &Method, path: &str) -> Option<&'static Needs> {
+    let operations = NEEDS.get(path)?;
+    let mut operations = operations.iter();
+    operations.find(|(own, _)| own == method).map(|(_, needs)| needs)
 }
 
 fn scope_of(operation: &Operation) -> Option<Scope> {

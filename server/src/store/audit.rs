@@ -1,7 +1,7 @@
 //! The audit log. Rows are added and expire; nothing changes one.
 
 use super::sql::{Row, params};
-use super::{AuditId, Columns, Listed, Result, Store, readable, statements};
+use super::{AuditId, Columns, Result, Store, readable, statements};
 
 /// Who did what, and how it ended.
 #[derive(Clone, Debug)]
@@ -91,27 +91,14 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<(AuditId, AuditEntry)>> {
         let (actor, object) = (actor.map(ToOwned::to_owned), object.map(ToOwned::to_owned));
-        let after = after.cloned();
-        self.list(move |db| {
-            let start = match &after {
-                None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, params![after])?,
-            };
-            let Some(start) = start else {
-                return Ok(Vec::new());
-            };
+        let after = after.map(ToString::to_string);
+        self.page(SEQ, after, limit, move |db, seq, limit| {
             let listed = |row: &Row<'_>| Ok((read(row), row.last()?));
-            let mut list = Listed::new(start, limit);
-            while let Some((seq, limit)) = list.wanted() {
-                list.add(match (&object, &actor) {
-                    (Some(object), actor) => {
-                        db.rows(LIST_OF_OBJECT, params![seq, limit, object, actor], listed)?
-                    }
-                    (None, Some(actor)) => db.rows(LIST_OF_ACTOR, params![seq, limit, actor], listed)?,
-                    (None, None) => db.rows(LIST, params![seq, limit], listed)?,
-                })?;
+            match (&object, &actor) {
+                (Some(object), actor) => db.rows(LIST_OF_OBJECT, params![seq, limit, object, actor], listed),
+                (None, Some(actor)) => db.rows(LIST_OF_ACTOR, params![seq, limit, actor], listed),
+                (None, None) => db.rows(LIST, params![seq, limit], listed),
             }
-            Ok(list.into_inner())
         })
         .await
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::sql::{Row, params};
-use super::{Columns, Db, EventId, Listed, Payment, Result, Store, StoreError, Token, readable, statements};
+use super::{Columns, Db, EventId, Payment, Result, Store, StoreError, Token, readable, statements};
 use crate::clock::rfc3339;
 
 /// The form of the body. Another number says that members have changed; new members do not need one.
@@ -494,28 +494,17 @@ impl Store {
         after: Option<&EventId>,
         limit: u32,
     ) -> Result<Vec<StoredEvent>> {
-        let (subject, after) = (subject.map(ToOwned::to_owned), after.cloned());
-        self.list(move |db| {
-            let start = match &after {
-                None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, params![after])?,
-            };
-            let Some(start) = start else {
-                return Ok(Vec::new());
-            };
+        let (subject, after) = (subject.map(ToOwned::to_owned), after.map(ToString::to_string));
+        self.page(SEQ, after, limit, move |db, seq, limit| {
             let listed = |row: &Row<'_>| Ok((read(row), row.last()?));
             let state = state.map(EventState::as_str);
-            let mut list = Listed::new(start, limit);
-            while let Some((seq, limit)) = list.wanted() {
-                list.add(match (&subject, state) {
-                    (Some(subject), state) => {
-                        db.rows(LIST_OF_SUBJECT, params![seq, limit, subject, state], listed)?
-                    }
-                    (None, Some(state)) => db.rows(LIST_OF_STATE, params![seq, limit, state], listed)?,
-                    (None, None) => db.rows(LIST, params![seq, limit], listed)?,
-                })?;
+            match (&subject, state) {
+                (Some(subject), state) => {
+                    db.rows(LIST_OF_SUBJECT, params![seq, limit, subject, state], listed)
+                }
+                (None, Some(state)) => db.rows(LIST_OF_STATE, params![seq, limit, state], listed),
+                (None, None) => db.rows(LIST, params![seq, limit], listed),
             }
-            Ok(list.into_inner())
         })
         .await
     }
@@ -524,7 +513,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{self, number, open};
-    use super::super::{Expiring, NewPayment, PaymentId, PaymentUpdate, Status, SweepPlace};
+    use super::super::{Expiring, PaymentId, PaymentUpdate, Status, SweepPlace};
     use super::*;
 
     const NOW: i64 = 1_800_000_000_000;
@@ -541,20 +530,7 @@ mod tests {
     }
 
     async fn payment(store: &Store, reference: &str) -> PaymentId {
-        let new = NewPayment {
-            platform: Platform::GreenPay,
-            amount: cardseal_gateways::Amount::parse("1.00", "USD").unwrap(),
-            token_id: None,
-            session_id: None,
-            order_reference: reference.into(),
-            description: "x".into(),
-            customer: None,
-            brand: None,
-            bin: None,
-            last4: None,
-            capture_later: false,
-            network_token: None,
-        };
+        let new = testing::new_payment(reference);
         let attempt = super::super::Attempt {
             body_hash: "h".into(),
             card: None,

@@ -6,8 +6,8 @@ use cardseal_gateways::{Amount, Currency};
 
 use super::sql::{Row, params};
 use super::{
-    Columns, Db, EventKind, Listed, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId,
-    events, platform, readable, sessions, statements,
+    Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, events,
+    platform, readable, sessions, statements,
 };
 
 /// How long after the charge an unknown payment is first looked up.
@@ -470,33 +470,20 @@ impl Store {
         after: Option<&PaymentId>,
         limit: u32,
     ) -> Result<Vec<Payment>> {
-        let after = after.cloned();
-        self.list(move |db| {
-            let start = match &after {
-                None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, params![after])?,
-            };
-            let Some(start) = start else {
-                return Ok(Vec::new());
-            };
-            let mut list = Listed::new(start, limit);
-            while let Some((seq, limit)) = list.wanted() {
-                let item = |row: &Row<'_>| Ok((read(row), row.last()?));
-                list.add(match &filter {
-                    PaymentFilter::All => db.rows(LIST, params![seq, limit], item)?,
-                    // Most payments are, so their index would be as large as the table.
-                    PaymentFilter::Status(Status::Approved) => {
-                        db.rows(LIST_APPROVED, params![seq, limit], item)?
-                    }
-                    PaymentFilter::Status(status) => {
-                        db.rows(LIST_BY_STATUS, params![status.stored(), seq, limit], item)?
-                    }
-                    PaymentFilter::Customer(customer) => {
-                        db.rows(LIST_BY_CUSTOMER, params![customer, seq, limit], item)?
-                    }
-                })?;
+        let after = after.map(ToString::to_string);
+        self.page(SEQ, after, limit, move |db, seq, limit| {
+            let item = |row: &Row<'_>| Ok((read(row), row.last()?));
+            match &filter {
+                PaymentFilter::All => db.rows(LIST, params![seq, limit], item),
+                // Most payments are, so their index would be as large as the table.
+                PaymentFilter::Status(Status::Approved) => db.rows(LIST_APPROVED, params![seq, limit], item),
+                PaymentFilter::Status(status) => {
+                    db.rows(LIST_BY_STATUS, params![status.stored(), seq, limit], item)
+                }
+                PaymentFilter::Customer(customer) => {
+                    db.rows(LIST_BY_CUSTOMER, params![customer, seq, limit], item)
+                }
             }
-            Ok(list.into_inner())
         })
         .await
     }

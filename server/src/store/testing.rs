@@ -3,6 +3,8 @@
 #[cfg(feature = "postgres")]
 use std::time::Duration;
 
+use cardseal::platform::Platform;
+use cardseal_gateways::Amount;
 #[cfg(feature = "postgres")]
 use secrecy::SecretString;
 #[cfg(feature = "postgres")]
@@ -10,11 +12,29 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
 
 #[cfg(feature = "postgres")]
 use super::Postgres;
-use super::{BUSY_TIMEOUT, Location, Store};
+use super::{BUSY_TIMEOUT, Location, NewPayment, Store};
 
 /// Names the server, with a user who may create schemas.
 #[cfg(feature = "postgres")]
 const SERVER: &str = "CARDSEAL_TEST_POSTGRES";
+
+/// A payment of 1.00 at GreenPay, without a card or a session.
+pub(crate) fn new_payment(reference: &str) -> NewPayment {
+    NewPayment {
+        platform: Platform::GreenPay,
+        amount: Amount::parse("1.00", "USD").unwrap(),
+        token_id: None,
+        session_id: None,
+        order_reference: reference.into(),
+        description: "x".into(),
+        customer: None,
+        brand: None,
+        bin: None,
+        last4: None,
+        capture_later: false,
+        network_token: None,
+    }
+}
 
 /// Where a test has its database.
 pub(crate) struct Place {

@@ -295,24 +295,13 @@ impl Store {
         after: Option<&TokenId>,
         limit: u32,
     ) -> Result<Vec<Token>> {
-        let (customer, after) = (customer.map(ToOwned::to_owned), after.cloned());
-        self.list(move |db| {
-            let start = match &after {
-                None => Some(i64::MAX),
-                Some(after) => db.value(SEQ, params![after])?,
-            };
-            let Some(start) = start else {
-                return Ok(Vec::new());
-            };
+        let (customer, after) = (customer.map(ToOwned::to_owned), after.map(ToString::to_string));
+        self.page(SEQ, after, limit, move |db, seq, limit| {
             let listed = |row: &Row<'_>| Ok((read(row), row.last()?));
-            let mut list = Listed::new(start, limit);
-            while let Some((seq, limit)) = list.wanted() {
-                list.add(match &customer {
-                    None => db.rows(LIST, params![seq, limit], listed)?,
-                    Some(customer) => db.rows(LIST_OF_CUSTOMER, params![seq, limit, customer], listed)?,
-                })?;
+            match &customer {
+                None => db.rows(LIST, params![seq, limit], listed),
+                Some(customer) => db.rows(LIST_OF_CUSTOMER, params![seq, limit, customer], listed),
             }
-            Ok(list.into_inner())
         })
         .await
     }

@@ -6,16 +6,13 @@ use std::time::Instant;
 
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
-use cardseal_gateways::Amount;
 use sqlx::PgConnection;
 
 use super::*;
 use crate::payments::abandoned;
 use crate::store::sql::{Db, Statement, params};
-use crate::store::testing::{moment, number, schema, server, sql};
-use crate::store::{
-    Attempt, Claim, Key, NewPayment, NewSession, Scope, SessionClaim, SessionId, Store, Taker, plans,
-};
+use crate::store::testing::{moment, new_payment, number, schema, server, sql};
+use crate::store::{Attempt, Claim, Key, NewSession, Scope, SessionClaim, SessionId, Store, Taker, plans};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -69,23 +66,6 @@ fn attempt(card: Option<&str>) -> Attempt {
         body_hash: "h".into(),
         card: card.map(Into::into),
         taker: Taker::Platform,
-    }
-}
-
-fn payment(reference: &str) -> NewPayment {
-    NewPayment {
-        platform: Platform::GreenPay,
-        amount: Amount::parse("1.00", "USD").unwrap(),
-        token_id: None,
-        session_id: None,
-        order_reference: reference.into(),
-        description: "x".into(),
-        customer: None,
-        brand: None,
-        bin: None,
-        last4: None,
-        capture_later: false,
-        network_token: None,
     }
 }
 
@@ -185,7 +165,7 @@ async fn of_requests_with_one_key_one_is_new() {
                         key: format!("k{round}").as_str().into(),
                         fingerprint: "f".into(),
                     };
-                    let payment = payment(&format!("order-{round}-{number}"));
+                    let payment = new_payment(&format!("order-{round}-{number}"));
                     store
                         .claim_payment(Some(key), payment, attempt(None), 0, 1)
                         .await
@@ -219,7 +199,7 @@ async fn what_begins_beside_a_recovery_is_left_alone() {
             tokio::spawn(async move {
                 let mut claims = Vec::new();
                 for number in 0..50 {
-                    let new = payment(&format!("order-{task}-{number}"));
+                    let new = new_payment(&format!("order-{task}-{number}"));
                     claims.push(store.claim_payment(None, new, attempt(None), 0, 1).await.unwrap());
                 }
                 claims
