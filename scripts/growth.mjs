@@ -1,6 +1,7 @@
 // What the server's calls take as its database grows: all of them on small and large databases, in turns.
 //
 //   npm run growth                             10³, 10⁵, 10⁶ and 10⁷ tokens and payments; the last needs some 30 GB
+//   npm run growth -- --database postgres      in a PostgreSQL of its own, and not in SQLite
 //   npm run growth -- --rows 1000,100000       databases of other sizes
 //   npm run growth -- --rounds 5               how often each call is measured (3), and with how many requests (400)
 //   npm run growth -- --requests 1000
@@ -14,16 +15,28 @@
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { cpSync, existsSync, statfsSync, statSync } from 'node:fs';
 import http from 'node:http';
-import path from 'node:path';
 import process from 'node:process';
 import { platformOf } from './fault-platforms.mjs';
-import { charge, IDS, median, merchant, options, pause, table, tokenize, withPrograms } from './load-shared.mjs';
+import {
+  charge,
+  DATABASES,
+  freeBytes,
+  IDS,
+  median,
+  merchant,
+  options,
+  pause,
+  table,
+  tokenize,
+  withPrograms,
+} from './load-shared.mjs';
 import { main, Stop, say, seconds } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-const USAGE = 'usage: npm run growth -- [--rows N[,N…]] [--rounds N] [--requests N] [--retention N] [--short] [--json]';
+const USAGE =
+  'usage: npm run growth -- [--database sqlite|postgres] [--rows N[,N…]] [--rounds N] [--requests N] [--retention N] ' +
+  '[--short] [--json]';
 const ROWS = [1000, 100_000, 1_000_000, 10_000_000];
 const SHORT_ROWS = [100, 10_000];
 const ROUNDS = 3;
@@ -50,7 +63,7 @@ const BUSY_SESSIONS = 100;
 const HANGS_MS = 120_000;
 /** A row of each table, with its indexes, before the first database tells. */
 const BYTES_A_ROW = 2500;
-/** The filled file, and what making its indexes needs meanwhile. */
+/** The filled database, and what making its indexes needs meanwhile. */
 const ROOM = 1.2;
 const QUIET_MS = 500;
 const NOTIFIED_WITHIN_MS = 120_000;
@@ -67,6 +80,7 @@ main(async () => {
   const wanted = options(
     process.argv.slice(2),
     {
+      database: DATABASES,
       rows: [/^[1-9]\d{0,8}(,[1-9]\d{0,8})*$/, (text) => text.split(',').map(Number)],
       rounds: [/^[1-9]\d?$/, Number],
       requests: [/^[1-9]\d{0,5}$/, Number],
@@ -77,7 +91,8 @@ main(async () => {
     USAGE,
   );
   await ensure(TO_BUILD);
-  const rows = await withPrograms('growth', !wanted.short, (programs) => measured(programs, wanted));
+  const chosen = { release: !wanted.short, database: wanted.database };
+  const rows = await withPrograms('growth', chosen, (programs) => measured(programs, wanted));
   process.stdout.write(wanted.json ? `${JSON.stringify(rows)}\n` : text(rows));
   return 0;
 });
@@ -152,20 +167,13 @@ async function storedCard(server, id, customer, refund) {
 
 /** A shop with a database of so many tokens and payments: its sandbox, its server and its notifications. */
 async function filled({ programs, loader, database: original, customers, count, rows, before }) {
-  const free = () => {
-    const { bavail, bsize } = statfsSync(programs.folder);
-    return bavail * bsize;
-  };
   const needed = rows * (before ? before.bytes / before.rows : BYTES_A_ROW) * ROOM;
-  if (free() < needed) {
+  if (freeBytes() < needed) {
     const gb = (bytes) => (bytes / 1e9).toFixed(1);
-    throw new Stop(`${rows} rows need ${gb(needed)} GB in ${programs.folder}, and ${gb(free())} GB are free.`);
+    throw new Stop(`${rows} rows need ${gb(needed)} GB in ${programs.folder}, and ${gb(freeBytes())} GB are free.`);
   }
   const began = performance.now();
-  const database = path.join(programs.folder, `rows-${rows}.sqlite`);
-  for (const more of ['', '-wal']) {
-    if (existsSync(original + more)) cpSync(original + more, database + more);
-  }
+  const database = programs.databases.create(`rows-${rows}`, original);
   const copies = Math.max(1, Math.ceil((rows - count) / count));
   const seeded = await loader.job({
     job: 'seed',
@@ -188,7 +196,7 @@ async function filled({ programs, loader, database: original, customers, count, 
   // As the platform grants it on request; without it no card can be deleted.
   await control(sandbox, 'POST', '/gp_api/settings', { delete_permission: true });
   const settings = sandbox.server_settings;
-  const bytes = statSync(database).size;
+  const bytes = programs.databases.bytes(database);
   const server = await programs.server({ name: `rows-${rows}`, settings, database, retention: KEEP_EVERYTHING });
   return { rows, samples: seeded.samples, bytes, notices, sandbox, server };
 }
@@ -431,7 +439,7 @@ async function restarted({ rows, server, sandbox }) {
 async function files(programs, loader, { rows, server, sandbox }, retained) {
   const { database } = server;
   const count = () => loader.job({ job: 'tables', database });
-  const size = () => statSync(database).size;
+  const size = () => programs.databases.bytes(database);
   const before = await count();
   const row = { name: 'file', rows, ...NO_LOAD, bytes: size(), tables: before.rows };
   if (!retained) return { ...row, bytes_after_retention: null, tables_after_retention: null };
@@ -449,6 +457,7 @@ async function files(programs, loader, { rows, server, sandbox }, retained) {
     [last, since, changed] = [now, performance.now(), true];
   }
   await usual.stop();
+  programs.databases.tidy(database);
   return { ...row, bytes_after_retention: size(), tables_after_retention: last.rows };
 }
 

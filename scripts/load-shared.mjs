@@ -3,12 +3,25 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { build } from './build.mjs';
 import { CUSTOMER_IP, EXPIRY } from './fault-platforms.mjs';
+import { startPostgres } from './postgres.mjs';
 import { freePort, must, PLATFORMS, pkg, Stop, say, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
@@ -23,11 +36,18 @@ const MANY = 1_000_000;
 export const FILES = 16_384;
 const MOST_CONNECTIONS = 8192;
 const LAST_WORDS = 30;
+/** What a machine for PostgreSQL alone would be given, in small. */
+const POSTGRES = { shared_buffers: '1GB', max_wal_size: '4GB' };
+/** Of the option `database`. */
+export const DATABASES = [/^(sqlite|postgres)$/, String];
 
 const children = new Set();
 
-/** Runs `body` with a folder on the disk of the target folder, and ends whatever was started. */
-export async function withPrograms(name, release, body) {
+/**
+ * Runs `body` with a folder on the disk of the target folder, and ends whatever was started. Databases are SQLite's, or
+ * those of a PostgreSQL of its own.
+ */
+export async function withPrograms(name, { release, database = 'sqlite' }, body) {
   if (!existsSync(path.join(pkg, 'node.js'))) await build();
   const { load } = await import('../pkg/node.js');
   // Not every Node has one; what is encrypted for Online Payments describes the customer's device.
@@ -48,20 +68,92 @@ export async function withPrograms(name, release, body) {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   });
+  let postgres;
   try {
-    return await body(new Programs(folder, release));
+    if (database === 'postgres') postgres = await startPostgres({ settings: POSTGRES, place: targetFolder() });
+    const databases = postgres ? new PostgresDatabases(postgres) : new Files(folder);
+    return await body(new Programs(folder, release, databases));
   } finally {
     process.off('SIGINT', stopped);
     await Promise.all([...children].map(stop));
+    await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Databases that are SQLite files. Each goes by its path. */
+class Files {
+  kind = 'sqlite';
+  #folder;
+
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  /** A new one, empty or with what another has that nobody uses. */
+  create(name, from) {
+    const file = path.join(this.#folder, `${name}.sqlite`);
+    for (const more of from ? ['', '-wal'] : []) {
+      if (existsSync(from + more)) cpSync(from + more, file + more);
+    }
+    return file;
+  }
+
+  /** What a server's configuration says about it. */
+  settings(file) {
+    return { path: file };
+  }
+
+  bytes(file) {
+    return statSync(file).size;
+  }
+
+  /** What the database does by itself now and then. */
+  tidy() {}
+}
+
+/** Databases of one PostgreSQL. Each goes by its URL. */
+class PostgresDatabases {
+  kind = 'postgres';
+  #postgres;
+
+  constructor(postgres) {
+    this.#postgres = postgres;
+  }
+
+  get pid() {
+    return this.#postgres.pid();
+  }
+
+  create(name, from) {
+    return this.#postgres.create(name, from);
+  }
+
+  settings(url) {
+    return { url };
+  }
+
+  bytes(url) {
+    return Number(this.#postgres.query(url, 'SELECT pg_database_size(current_database())'));
+  }
+
+  tidy(url) {
+    this.#postgres.query(url, 'VACUUM');
+  }
+}
+
+/** Bytes that are free where databases are. */
+export function freeBytes() {
+  const { bavail, bsize } = statfsSync(targetFolder());
+  return bavail * bsize;
 }
 
 class Programs {
   #started = 0;
 
-  constructor(folder, release) {
+  constructor(folder, release, databases) {
     this.folder = folder;
+    this.databases = databases;
     this.profile = path.join(targetFolder(), release ? 'dist' : 'debug');
   }
 
@@ -101,14 +193,14 @@ class Programs {
    * A server on a database of its own, `database` or a new one, which `start` starts again. It takes every platform,
    * and its limits are on, but nowhere near.
    */
-  async server({ name, settings, env, retention, database = path.join(this.folder, `${name}.sqlite`) }) {
+  async server({ name, settings, env, retention, database = this.databases.create(name) }) {
     const listen = `127.0.0.1:${await freePort()}`;
     const config = path.join(this.folder, `${name}.toml`);
     writeFileSync(
       config,
       toml({
         server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
-        database: { path: database },
+        database: this.databases.settings(database),
         retention,
         limits: {
           browser_requests_per_minute: MANY,
@@ -216,9 +308,23 @@ class Loader {
   }
 
   /** A run, with the processes that are measured where the system says what they use. */
-  run(job, processes) {
-    return this.job({ job: 'run', ...job, processes: LINUX ? processes : {} });
+  async run(job, processes) {
+    const named = Object.entries(LINUX ? processes : {}).flatMap(([name, pids]) =>
+      [pids].flat().map((pid, index) => [`${name} ${index}`, pid]),
+    );
+    const result = await this.job({ job: 'run', ...job, processes: Object.fromEntries(named) });
+    return { ...result, cpu_us: summed(result.cpu_us), rss_bytes: summed(result.rss_bytes) };
   }
+}
+
+/** What several processes of one name used together. */
+function summed(values) {
+  const sums = {};
+  for (const [process, value] of Object.entries(values)) {
+    const name = process.slice(0, process.lastIndexOf(' '));
+    sums[name] = (sums[name] ?? 0) + value;
+  }
+  return sums;
 }
 
 export async function firstLine(child) {

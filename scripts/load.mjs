@@ -7,12 +7,15 @@
 //   npm run load -- --only session        only what has this in its name
 //   npm run load -- --rounds 5            how often each is measured (3), and for how long (2 s)
 //   npm run load -- --seconds 1
+//   npm run load -- --database postgres   the server on a PostgreSQL of its own, and not on SQLite
+//   npm run load -- --database postgres --instances 1,2,3
+//                                         so many servers on one database each; every request takes the next of them
 //   npm run load -- --short               unoptimised programs and few requests: whether everything works, not how fast
 //   npm run load -- --json                [{ name, clients, requests_per_second, cpu_us, … }]
 //
 // Clients are in a closed loop over connections that stay open, and each answer is checked: a wrong one fails the run.
 // All servers are up at the same time and take turns, so a slow moment of the machine affects all of them. Processor
-// time is that of the server's process with its workers.
+// time is that of the server's processes with their workers; of a PostgreSQL beside it, its own.
 
 import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -20,6 +23,7 @@ import process from 'node:process';
 import { installed, run } from '../tests/install.mjs';
 import {
   charge,
+  DATABASES,
   FILES,
   firstLine,
   IDS,
@@ -35,7 +39,9 @@ import {
 import { ask, freePort, main, must, root, Stop, say } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
 
-const USAGE = 'usage: npm run load -- [--clients N[,N…]] [--only NAME] [--rounds N] [--seconds N] [--short] [--json]';
+const USAGE =
+  'usage: npm run load -- [--database sqlite|postgres] [--instances N[,N…]] [--clients N[,N…]] [--only NAME] ' +
+  '[--rounds N] [--seconds N] [--short] [--json]';
 const CLIENTS = [1, 16, 64, 256];
 const SHORT_CLIENTS = [1, 16];
 const ROUNDS = 3;
@@ -45,12 +51,14 @@ const WARM_UP = 0.3;
 const SHORT_REQUESTS = 3;
 const CONNECTIONS = 5000;
 const SHORT_CONNECTIONS = 200;
-/** What the goals compare at. */
+/** What the goals compare at, and several servers. */
 const GOAL_CLIENTS = 64;
 const STORED_CARDS = 24;
 const SLOW_FSYNC_US = 2000;
 const SLOW_DISK = 'charge, 2 ms disk';
 const CUSTOMER = 'customer-with-cards';
+/** What several servers are measured with. */
+const SHARED = ['session gp_api', 'charge', 'tokenize', 'show payment', 'list of payments'];
 const NAMES = {
   charge: 'charge',
   session: (id) => `session ${id}`,
@@ -64,6 +72,8 @@ main(async () => {
   const wanted = options(
     process.argv.slice(2),
     {
+      database: DATABASES,
+      instances: [/^[1-9](,[1-9])*$/, (text) => text.split(',').map(Number)],
       clients: [/^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/, (text) => text.split(',').map(Number)],
       only: [/./, String],
       rounds: [/^[1-9]\d?$/, Number],
@@ -73,9 +83,14 @@ main(async () => {
     },
     USAGE,
   );
-  await ensure([...TO_BUILD, 'python']);
-  const sample = await sampleFolder();
-  const rows = await withPrograms('load', !wanted.short, (programs) => measured(programs, sample, wanted));
+  if (wanted.instances && wanted.database !== 'postgres') {
+    throw new Stop('Several servers share a PostgreSQL database: add `--database postgres`.');
+  }
+  await ensure(wanted.instances ? TO_BUILD : [...TO_BUILD, 'python']);
+  const chosen = { release: !wanted.short, database: wanted.database };
+  const rows = await withPrograms('load', chosen, async (programs) =>
+    wanted.instances ? shared(programs, wanted) : measured(programs, await sampleFolder(), wanted),
+  );
   process.stdout.write(wanted.json ? `${JSON.stringify(rows)}\n` : text(rows));
   return 0;
 });
@@ -92,30 +107,20 @@ function sampleFolder() {
   });
 }
 
-async function measured(programs, sample, { clients, only = '', rounds, seconds = SECONDS, short }) {
+async function measured(programs, sample, wanted) {
+  const { clients, only = '', short } = wanted;
   const counts = clients ?? (short ? SHORT_CLIENTS : CLIENTS);
   const sandbox = await programs.sandbox();
   const settings = sandbox.server_settings;
   const loader = programs.loader();
   const server = await programs.server({ name: 'server', settings });
   const { hello, samples } = await others(programs, sample, settings.gp_api);
-  const slow = LINUX && (await slowServer(programs, settings));
+  // What makes the disk slow is loaded into the server's process, and PostgreSQL has its own.
+  const slow = LINUX && programs.databases.kind === 'sqlite' && (await slowServer(programs, settings));
   const all = await everything(loader, { server, slow, hello, samples });
   const chosen = all.filter(({ name }) => name.includes(only));
 
-  const runs = new Map();
-  for (let round = 1; round <= (rounds ?? (short ? 1 : ROUNDS)); round += 1) {
-    for (const count of counts) {
-      say(`Round ${round}, ${count} ${count === 1 ? 'client' : 'clients'}.`);
-      for (const { name, pid, job } of chosen) {
-        const extent = short ? { count: count * SHORT_REQUESTS } : { seconds, warm_up: WARM_UP };
-        const result = await loader.run({ ...job, clients: count, ...extent }, { server: pid, sandbox: sandbox.pid });
-        const key = `${count} ${name}`;
-        runs.set(key, [...(runs.get(key) ?? []), result]);
-      }
-    }
-  }
-  const rows = chosen.flatMap(({ name }) => counts.map((count) => summary(name, count, runs.get(`${count} ${name}`))));
+  const rows = await inTurns({ programs, loader, sandbox }, chosen, counts, wanted);
   for (const { name, p50_us: latency } of rows) {
     if (name === SLOW_DISK && latency < SLOW_FSYNC_US) throw new Stop('The slow disk was as fast as the other.');
   }
@@ -124,6 +129,53 @@ async function measured(programs, sample, { clients, only = '', rounds, seconds 
     rows.push(...(await memory(programs, loader, settings, held)).filter(({ name }) => name.includes(only)));
   }
   return [...rows, ...goals(rows, !short)];
+}
+
+/** Several servers on one database, each number of them on a database of its own. */
+async function shared(programs, wanted) {
+  const { instances, clients, only, short } = wanted;
+  const counts = clients ?? (short ? SHORT_CLIENTS : [GOAL_CLIENTS]);
+  const sandbox = await programs.sandbox();
+  const settings = sandbox.server_settings;
+  const loader = programs.loader();
+  const all = [];
+  for (const count of instances) {
+    const database = programs.databases.create(`instances-${count}`);
+    const servers = [];
+    for (let number = 1; number <= count; number += 1) {
+      servers.push(await programs.server({ name: `server-${count}-${number}`, settings, database }));
+    }
+    const [one] = servers;
+    const hosts = servers.map(({ url }) => url.slice('http://'.length));
+    const group = {
+      url: `http://${hosts.join(',')}`,
+      pid: servers.map(({ pid }) => pid),
+      merchant: (...call) => one.merchant(...call),
+    };
+    const jobs = await ofServer(loader, group);
+    all.push(...jobs.map((job) => ({ ...job, instances: count })));
+  }
+  const chosen = all.filter(({ name }) => (only ? name.includes(only) : SHARED.includes(name)));
+  return inTurns({ programs, loader, sandbox }, chosen, counts, wanted);
+}
+
+/** Each job with each number of clients, in turns. */
+async function inTurns({ programs, loader, sandbox }, chosen, counts, { rounds, seconds = SECONDS, short }) {
+  const runs = new Map();
+  const key = ({ name, instances }, count) => `${count} ${instances} ${name}`;
+  const { pid: database } = programs.databases;
+  for (let round = 1; round <= (rounds ?? (short ? 1 : ROUNDS)); round += 1) {
+    for (const count of counts) {
+      say(`Round ${round}, ${count} ${count === 1 ? 'client' : 'clients'}.`);
+      for (const measure of chosen) {
+        const extent = short ? { count: count * SHORT_REQUESTS } : { seconds, warm_up: WARM_UP };
+        const processes = { server: measure.pid, sandbox: sandbox.pid, ...(database && { database }) };
+        const result = await loader.run({ ...measure.job, clients: count, ...extent }, processes);
+        runs.set(key(measure, count), [...(runs.get(key(measure, count)) ?? []), result]);
+      }
+    }
+  }
+  return chosen.flatMap((measure) => counts.map((count) => summary(measure, count, runs.get(key(measure, count)))));
 }
 
 /** The least that a server can do, and the sample with one worker and with two. */
@@ -158,25 +210,51 @@ async function slowServer(programs, settings) {
   return programs.server({ name: 'server-slow-disk', settings, env: { LD_PRELOAD: library } });
 }
 
-/** What is measured: a name, the process, and the requests. */
-async function everything(loader, { server, slow, hello, samples }) {
+/** What a server is measured with: a name, the process, and the requests. */
+async function ofServer(loader, server) {
   const { pid } = server;
-  const cards = async (at) => {
-    const job = { clients: 4, count: STORED_CARDS, steps: await tokenize(at) };
-    job.steps[0] = openSession(at, 'gp_api', { customer: CUSTOMER });
-    job.steps[0].save = { session: '/id', access: '/access_token', reference: '/reference' };
-    await loader.run(job, {});
-    const { data } = await at.merchant('GET', `/v1/tokens?limit=100&customer=${CUSTOMER}`);
-    return data.map(({ id }) => ({ token: id }));
-  };
-  const stored = await cards(server);
+  const stored = await cards(loader, server);
   // So that there is a whole page of payments, too.
   await loader.run({ clients: 4, count: STORED_CARDS, rows: stored, steps: [charge(server)] }, {});
+  const { data: payments } = await server.merchant('GET', '/v1/payments?limit=100');
   const list = (name, route) => ({
     name,
     pid,
     job: { steps: [merchant(server, name, 'GET', route, { has: ['/data/0/id', '/data/19/id'] })] },
   });
+  const config = { status: 200, equals: { '/success': true }, has: ['/data/accessToken'] };
+  const shown = { has: ['/id'], equals: { '/status': 'approved' } };
+  return [
+    ...IDS.map((id) => ({ name: NAMES.session(id), pid, job: { steps: [openSession(server, id)] } })),
+    { name: 'config', pid, job: { steps: [merchant(server, 'config', 'GET', '/config', config)] } },
+    { name: NAMES.charge, pid, job: { rows: stored, steps: [charge(server)] } },
+    { name: 'tokenize', pid, job: { steps: await tokenize(server) } },
+    {
+      name: 'show payment',
+      pid,
+      job: {
+        rows: payments.map(({ id }) => ({ payment: id })),
+        steps: [merchant(server, 'show payment', 'GET', '/v1/payments/{{payment}}', shown)],
+      },
+    },
+    list('list of tokens', '/v1/tokens'),
+    list("list of a customer's tokens", `/v1/tokens?customer=${CUSTOMER}`),
+    list('list of payments', '/v1/payments'),
+  ];
+}
+
+/** Cards that a server has stored. */
+async function cards(loader, server) {
+  const job = { clients: 4, count: STORED_CARDS, steps: await tokenize(server) };
+  job.steps[0] = openSession(server, 'gp_api', { customer: CUSTOMER });
+  job.steps[0].save = { session: '/id', access: '/access_token', reference: '/reference' };
+  await loader.run(job, {});
+  const { data } = await server.merchant('GET', `/v1/tokens?limit=100&customer=${CUSTOMER}`);
+  return data.map(({ id }) => ({ token: id }));
+}
+
+/** What is measured: a name, the process, and the requests. */
+async function everything(loader, { server, slow, hello, samples }) {
   const flask = await Promise.all(
     samples.map(async (sample) => {
       const id = await networkToken(sample);
@@ -194,20 +272,19 @@ async function everything(loader, { server, slow, hello, samples }) {
       ];
     }),
   );
-  const config = { status: 200, equals: { '/success': true }, has: ['/data/accessToken'] };
   return [
-    ...IDS.map((id) => ({ name: NAMES.session(id), pid, job: { steps: [openSession(server, id)] } })),
-    { name: 'config', pid, job: { steps: [merchant(server, 'config', 'GET', '/config', config)] } },
-    { name: NAMES.charge, pid, job: { rows: stored, steps: [charge(server)] } },
-    ...(slow ? [{ name: SLOW_DISK, pid: slow.pid, job: { rows: await cards(slow), steps: [charge(slow)] } }] : []),
-    { name: 'tokenize', pid, job: { steps: await tokenize(server) } },
-    list('list of tokens', '/v1/tokens'),
-    list("list of a customer's tokens", `/v1/tokens?customer=${CUSTOMER}`),
-    list('list of payments', '/v1/payments'),
+    ...(await ofServer(loader, server)),
+    ...(slow ? [await slowCharge(loader, slow)] : []),
     ...flask.flat(),
     { name: NAMES.hello, pid: hello.pid, job: { steps: [plain(hello)] } },
   ];
 }
+
+const slowCharge = async (loader, slow) => ({
+  name: SLOW_DISK,
+  pid: slow.pid,
+  job: { rows: await cards(loader, slow), steps: [charge(slow)] },
+});
 
 const plain = ({ url }) => ({ name: NAMES.hello, method: 'GET', url: `${url}/`, status: 200 });
 
@@ -231,12 +308,14 @@ async function networkToken({ url, base }) {
   return (await call('POST', '/create-network-token', { payment_reference: raw.id })).id;
 }
 
-function summary(name, clients, runs) {
+function summary({ name, instances }, clients, runs) {
   const all = (field) => runs.map((one) => one[field]);
+  const database = runs.map((one) => one.cpu_us.database).filter((one) => one !== undefined);
   const cpu = runs.map((one) => one.cpu_us.server).filter((one) => one !== undefined);
   const round = (value, digits = 1) => (value === undefined ? null : Number(value.toFixed(digits)));
   return {
     name,
+    ...(instances && { instances }),
     clients,
     requests_per_second: round(median(all('requests_per_second'))),
     requests_per_second_best: round(Math.max(...all('requests_per_second'))),
@@ -245,6 +324,7 @@ function summary(name, clients, runs) {
     p50_us: round(median(all('p50_us')), 0),
     p99_us: round(median(all('p99_us')), 0),
     max_us: Math.max(...all('max_us')),
+    ...(database.length > 0 && { database_cpu_us: round(median(database)) }),
     sandbox_cpu_us: cpu.length > 0 ? round(median(runs.map((one) => one.cpu_us.sandbox))) : null,
     rss_bytes: runs.at(-1).rss_bytes.server ?? null,
     requests: all('requests').reduce((sum, one) => sum + one, 0),
@@ -306,21 +386,28 @@ function goals(rows, judged) {
 
 function text(rows) {
   const part = (of) => rows.filter(of);
-  const head = ['', 'clients', 'requests/s', 'best', 'CPU µs', 'least', 'p50 ms', 'p99 ms', 'max ms', 'RSS MB'];
   const ms = (us) => (us / 1000).toFixed(2);
   const mb = (bytes) => (bytes === null ? '' : (bytes / MB).toFixed(1));
-  const runs = part(({ rounds }) => rounds).map((row) => [
-    row.name,
-    row.clients,
-    Math.round(row.requests_per_second),
-    Math.round(row.requests_per_second_best),
-    row.cpu_us === null ? '' : Math.round(row.cpu_us),
-    row.cpu_us_min === null ? '' : Math.round(row.cpu_us_min),
-    ms(row.p50_us),
-    ms(row.p99_us),
-    ms(row.max_us),
-    mb(row.rss_bytes),
-  ]);
+  const whole = (value) => (value === null ? '' : Math.round(value));
+  const columns = [
+    ['', ({ name }) => name],
+    ['instances', ({ instances }) => instances],
+    ['clients', ({ clients }) => clients],
+    ['requests/s', (row) => whole(row.requests_per_second)],
+    ['best', (row) => whole(row.requests_per_second_best)],
+    ['CPU µs', (row) => whole(row.cpu_us)],
+    ['least', (row) => whole(row.cpu_us_min)],
+    ['database µs', ({ database_cpu_us: us }) => us && whole(us)],
+    ['p50 ms', (row) => ms(row.p50_us)],
+    ['p99 ms', (row) => ms(row.p99_us)],
+    ['max ms', (row) => ms(row.max_us)],
+    ['RSS MB', (row) => mb(row.rss_bytes)],
+  ];
+  const measured = part(({ rounds }) => rounds);
+  // Not every run has all of them.
+  const used = columns.filter(([, show]) => measured.some((row) => show(row) !== undefined));
+  const head = used.map(([name]) => name);
+  const runs = measured.map((row) => used.map(([, show]) => show(row)));
   const sizes = part(({ rounds, goal }) => !rounds && !goal).map((row) => [row.name, row.clients, mb(row.rss_bytes)]);
   const verdicts = part(({ goal }) => goal).map((row) => [
     row.name.replace('goal: ', ''),
@@ -331,7 +418,7 @@ function text(rows) {
   ]);
   return [
     table(head, runs),
-    table(['', 'connections', 'RSS MB'], sizes),
-    table(['', 'clients', 'measured', 'goal', ''], verdicts),
+    ...(sizes.length > 0 ? [table(['', 'connections', 'RSS MB'], sizes)] : []),
+    ...(verdicts.length > 0 ? [table(['', 'clients', 'measured', 'goal', ''], verdicts)] : []),
   ].join('\n');
 }

@@ -27,21 +27,26 @@ export function postgresPrograms() {
 }
 
 /**
- * Starts a cluster. `url` has a user who may create everything; `stop` ends it and removes its folder. `pause` ends it
- * until `resume`.
+ * Starts a cluster, in a new folder below `place`. `url` has a user who may create everything; `stop` ends it and removes
+ * its folder. `pause` ends it until `resume`. `create` makes another database, empty or a copy of one that nobody uses, and
+ * gives its URL; `query` runs statements in the database of a URL, and gives what they return as text.
  */
-export async function startPostgres({ settings = {}, port } = {}) {
+export async function startPostgres({ settings = {}, port, place = os.tmpdir() } = {}) {
   const programs = postgresPrograms();
   if (!programs)
     throw new Stop('PostgreSQL is missing. Install its server, on Debian with `apt-get install postgresql`.');
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-postgres-'));
+  const folder = mkdtempSync(path.join(place, 'cardseal-postgres-'));
   const data = path.join(folder, 'data');
   const as = owner();
   if (as.uid !== undefined) chownSync(folder, as.uid, as.gid);
   const options = { ...as, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC' } };
   const run = (name, args) => {
-    const { status, stderr, error } = spawnSync(path.join(programs, name), args, { ...options, encoding: 'utf8' });
+    const { status, stdout, stderr, error } = spawnSync(path.join(programs, name), args, {
+      ...options,
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new Stop(`${name} failed: ${error?.message ?? stderr.trim()}`);
+    return stdout.trim();
   };
   try {
     // `trust` lets in whoever reaches the port, which is on loopback.
@@ -91,10 +96,18 @@ export async function startPostgres({ settings = {}, port } = {}) {
     };
     await start();
     // A script that ends early takes the cluster with it.
-    process.once('exit', () => child.kill('SIGQUIT'));
-    run('createdb', ['-h', HOST, '-p', String(chosen), '-U', USER, DATABASE]);
-    const url = `postgres://${USER}@${HOST}:${chosen}/${DATABASE}?sslmode=disable`;
-    return { url, stop, pause, resume: start };
+    process.once('exit', () => {
+      if (!existsSync(folder)) return;
+      child.kill('SIGQUIT');
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+    });
+    const at = ['-h', HOST, '-p', String(chosen), '-U', USER];
+    const create = (name, from) => {
+      run('createdb', [...at, ...(from ? ['-T', new URL(from).pathname.slice(1)] : []), name]);
+      return `postgres://${USER}@${HOST}:${chosen}/${name}?sslmode=disable`;
+    };
+    const query = (url, text) => run('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', text]);
+    return { url: create(DATABASE), stop, pause, resume: start, create, query, pid: () => child.pid };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;

@@ -16,6 +16,7 @@ const NAMES = [
   'charge',
   ...(LINUX ? ['charge, 2 ms disk'] : []),
   'tokenize',
+  'show payment',
   'list of tokens',
   "list of a customer's tokens",
   'list of payments',
@@ -67,7 +68,26 @@ test('the short form makes every request and shows every row', { timeout: 600_00
   );
 });
 
+test('the short form makes them of servers on PostgreSQL, and counts what that uses', {
+  timeout: 600_000,
+}, async () => {
+  const rows = JSON.parse(await load('--database', 'postgres', '--instances', '1', '--short', '--json'));
+  const names = ['session gp_api', 'charge', 'tokenize', 'show payment', 'list of payments'];
+  assert.deepEqual(
+    rows.map(({ name, instances, clients }) => `${name} ${instances} ${clients}`).sort(),
+    names.flatMap((name) => CLIENTS.map((clients) => `${name} 1 ${clients}`)).sort(),
+  );
+  for (const { name, clients, requests, ...row } of rows) {
+    assert.equal(requests, clients * 3, name);
+    assert.ok(row.p50_us > 0 && row.p50_us <= row.p99_us, name);
+    if (LINUX) assert.ok(row.database_cpu_us >= 0 && row.rss_bytes > 1_000_000, name);
+  }
+  if (LINUX) assert.ok(rows.some(({ database_cpu_us: cpu }) => cpu > 0));
+});
+
 test('an option that does not exist is explained', async () => {
   await assert.rejects(load('--clients', 'many'), /usage: npm run load/);
   await assert.rejects(load('--fast'), /usage: npm run load/);
+  await assert.rejects(load('--database', 'oracle'), /usage: npm run load/);
+  await assert.rejects(load('--instances', '2'), /--database postgres/);
 });

@@ -40,8 +40,8 @@ pub(crate) struct Plan {
 struct Step {
     name: String,
     method: Method,
-    /// An index into the hosts.
-    host: usize,
+    /// Indexes into the hosts. Each request takes the next.
+    hosts: Vec<usize>,
     path: Template,
     headers: Vec<(HeaderName, Template)>,
     body: Template,
@@ -67,7 +67,8 @@ impl Plan {
                 .strip_prefix("http://")
                 .and_then(|rest| rest.find('/').map(|slash| rest.split_at(slash)))
                 .ok_or_else(|| format!("{} is not http://host:port/path", step.url))?;
-            let host = index_of(&mut hosts, host);
+            let of_step = host.split(',').map(|host| index_of(&mut hosts, host));
+            let of_step = of_step.collect();
             let headers = step.headers.iter().map(|(name, value)| {
                 let name = HeaderName::try_from(name).map_err(|error| format!("{name}: {error}"))?;
                 Ok((name, Template::parse(value, &names)?))
@@ -85,7 +86,7 @@ impl Plan {
                     .method
                     .parse()
                     .map_err(|_| format!("{}: no method", step.method))?,
-                host,
+                hosts: of_step,
                 path,
                 headers,
                 body,
@@ -130,13 +131,17 @@ fn index_of(all: &mut Vec<String>, one: &str) -> usize {
 pub(crate) struct Client {
     plan: Rc<Plan>,
     connections: Vec<Option<SendRequest<Full<Bytes>>>>,
+    /// Of several hosts, the one whose turn it is.
+    turn: usize,
 }
 
 impl Client {
-    pub(crate) fn new(plan: Rc<Plan>) -> Self {
+    /// `number` is which of the clients it is: each begins with another host.
+    pub(crate) fn new(plan: Rc<Plan>, number: usize) -> Self {
         Self {
             connections: plan.hosts.iter().map(|_| None).collect(),
             plan,
+            turn: number,
         }
     }
 
@@ -153,8 +158,11 @@ impl Client {
         let plan = self.plan.clone();
         let step = plan.steps.get(step).ok_or("no such step")?;
         let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", step.name);
-        let host = plan.hosts.get(step.host).ok_or("no such host")?;
-        let connection = self.connections.get_mut(step.host).ok_or("no such host")?;
+        let turn = self.turn.checked_rem(step.hosts.len());
+        let place = turn.and_then(|turn| step.hosts.get(turn)).ok_or("no such host")?;
+        self.turn = self.turn.wrapping_add(1);
+        let host = plan.hosts.get(*place).ok_or("no such host")?;
+        let connection = self.connections.get_mut(*place).ok_or("no such host")?;
         let mut sender = match connection.take() {
             Some(open) => open,
             None => connect(host).await.map_err(|error| failed(&error))?,
@@ -252,6 +260,8 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn step(url: &str, body: &str) -> StepJob {
@@ -301,6 +311,56 @@ mod tests {
         }
     }
 
+    /// A server that counts its requests and keeps its connections.
+    fn counting(requests: Rc<std::cell::Cell<usize>>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        tokio::task::spawn_local(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let requests = requests.clone();
+                tokio::task::spawn_local(async move {
+                    let mut lines = tokio::io::BufReader::new(stream);
+                    let mut line = String::new();
+                    while lines.read_line(&mut line).await.is_ok_and(|length| length > 0) {
+                        if std::mem::take(&mut line).trim().is_empty() {
+                            requests.set(requests.get() + 1);
+                            let body = r#"{"id":"ses_1","status":"open"}"#;
+                            let head =
+                                format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n", body.len());
+                            lines.get_mut().write_all((head + body).as_bytes()).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        host
+    }
+
+    #[tokio::test]
+    async fn of_several_hosts_each_request_takes_the_next() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let counts: Vec<Rc<std::cell::Cell<usize>>> = (0..3).map(|_| Rc::default()).collect();
+                let hosts: Vec<String> = counts.iter().map(|count| counting(count.clone())).collect();
+                let all = step(&format!("http://{}/", hosts.join(",")), "");
+                let one = step(&format!("http://{}/", hosts[0]), "");
+                let plan = Rc::new(Plan::new(&[all, one], std::iter::empty()).unwrap());
+                for number in 0..2 {
+                    let mut client = Client::new(plan.clone(), number);
+                    for n in 0..6 {
+                        client.take(0, &mut plan.values(n, "run", None)).await.unwrap();
+                    }
+                    client.take(1, &mut plan.values(9, "run", None)).await.unwrap();
+                }
+                let counted: Vec<usize> = counts.iter().map(|count| count.get()).collect();
+                assert_eq!(counted, [6, 4, 4]);
+            })
+            .await;
+    }
+
     /// A server that answers one request on each connection, and says or does not say that it closes it.
     #[tokio::test]
     async fn a_connection_that_the_server_closes_is_opened_again() {
@@ -321,7 +381,7 @@ mod tests {
             }
         });
         let plan = Rc::new(Plan::new(&[step(&url, "")], std::iter::empty()).unwrap());
-        let mut client = Client::new(plan.clone());
+        let mut client = Client::new(plan.clone(), 0);
         for n in 0..3 {
             client.take(0, &mut plan.values(n, "run", None)).await.unwrap();
         }

@@ -36,7 +36,7 @@ pub(crate) async fn hold(job: ConnectionsJob) -> Result<ConnectionsResult, Strin
                     let (plan, run) = (plan.clone(), run.clone());
                     opening.spawn_local(async move {
                         let mut values = plan.values(u64::try_from(n).unwrap_or(u64::MAX), &run, None);
-                        let mut client = Client::new(plan);
+                        let mut client = Client::new(plan, n);
                         client.take(0, &mut values).await.map(|()| client)
                     });
                 }

@@ -1,7 +1,6 @@
 //! What is asked for, one JSON object a line.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,7 +51,7 @@ pub(crate) struct StepJob {
     pub(crate) name: String,
     /// The method.
     pub(crate) method: String,
-    /// `http://host:port/path?query`.
+    /// `http://host:port/path?query`. Of several hosts, `http://host:port,host:port/path`, each request takes the next.
     pub(crate) url: String,
     /// The headers.
     #[serde(default)]
@@ -90,8 +89,8 @@ pub(crate) struct ConnectionsJob {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SeedJob {
-    /// The file, which no other process has open.
-    pub(crate) database: PathBuf,
+    /// The SQLite file, which no other process has open, or the `postgres://` URL of a database that nobody uses.
+    pub(crate) database: String,
     /// How many copies of each row to add.
     pub(crate) copies: u64,
     /// Times in the copies go back so far, evenly from the first copy to the last.
@@ -108,7 +107,7 @@ pub(crate) struct SeedJob {
     /// `table.column` pairs to return values of.
     #[serde(default)]
     pub(crate) columns: Vec<(String, String)>,
-    /// Whether to check the whole file at the end.
+    /// Whether to check the whole file at the end. PostgreSQL checks references and what is unique in any case.
     #[serde(default)]
     pub(crate) check: bool,
 }
@@ -117,6 +116,6 @@ pub(crate) struct SeedJob {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TablesJob {
-    /// The file.
-    pub(crate) database: PathBuf,
+    /// The SQLite file, or the `postgres://` URL.
+    pub(crate) database: String,
 }

@@ -52,9 +52,11 @@ async fn jobs() -> std::io::Result<()> {
             Ok(Job::Run(job)) => run::run(job).await.map(|result| json!(result)),
             Ok(Job::Connections(job)) => connections::hold(job).await.map(|result| json!(result)),
             Ok(Job::Seed(job)) => seed::fill(&job)
+                .await
                 .map(|result| json!(result))
                 .map_err(|error| error.to_string()),
             Ok(Job::Tables(job)) => seed::count(&job)
+                .await
                 .map(|result| json!(result))
                 .map_err(|error| error.to_string()),
             Err(error) => Err(format!("not a job: {error}")),

@@ -160,8 +160,8 @@ async fn measure(
     }
     let mut before = cpu()?;
     let mut began = Instant::now();
-    for _ in 0..clients {
-        tasks.spawn_local(work(shared.clone()));
+    for number in 0..clients {
+        tasks.spawn_local(work(shared.clone(), number));
     }
     // Ends early only if something is wrong.
     let pause = async |tasks: &mut tokio::task::JoinSet<Result<(), String>>, seconds: f64| {
@@ -209,8 +209,8 @@ async fn measure(
     })
 }
 
-async fn work(shared: Rc<Shared>) -> Result<(), String> {
-    let mut client = Client::new(shared.plan.clone());
+async fn work(shared: Rc<Shared>, number: usize) -> Result<(), String> {
+    let mut client = Client::new(shared.plan.clone(), number);
     loop {
         let n = shared.next.get();
         if n >= shared.count || shared.stopped.get() {
