@@ -45,6 +45,7 @@ const THINGS = {
   packages,
   python,
   postgres,
+  guideTools,
   browser,
   otherBrowsers,
   wasmBindgen,
@@ -195,6 +196,14 @@ async function postgres() {
   if (postgresPrograms()) return;
   say('Installing PostgreSQL with apt-get: the server keeps its rows there or in SQLite, and is tested on both.');
   await apt('PostgreSQL', ['postgresql']);
+}
+
+/** What docs/going-live.md calls, beside what is installed above. */
+async function guideTools() {
+  const missing = ['curl', 'jq', 'openssl', 'sqlite3'].filter((name) => !which(name));
+  if (missing.length === 0) return;
+  say(`Installing ${missing.join(', ')} with apt-get: a test follows docs/going-live.md, which uses them.`);
+  await apt('a program of the guide', missing);
 }
 
 async function browser() {

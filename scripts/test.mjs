@@ -46,6 +46,7 @@ const STEPS = [
   ['postgres', postgres],
   ['servers', servers],
   ['contract', () => nodeTests('tests/contract'), ['servers']],
+  ['guide', () => nodeTests('tests/guide'), ['build', 'servers']],
   ['faults', faults, ['build', 'servers']],
   ['load', () => nodeTests('tests/load', 1), ['build', 'servers']],
   ['interop', interop, ['build', 'servers']],
@@ -105,7 +106,7 @@ function testsOf(crate) {
     .map(({ executable }) => executable);
 }
 
-/** The server's tests again, on PostgreSQL, and those that need it. */
+/** The server's tests again, on PostgreSQL, and those that need it; with those of what fills one with rows. */
 async function postgres() {
   const server = await startPostgres();
   try {
@@ -115,7 +116,9 @@ async function postgres() {
       env: { ...THREADS, CARDSEAL_TEST_POSTGRES: server.url },
     };
     const runs = [];
-    for (const program of testsOf('cardseal-server')) runs.push(await run(program, ['--include-ignored'], options));
+    for (const program of [...testsOf('cardseal-server'), ...testsOf('cardseal-load')]) {
+      runs.push(await run(program, ['--include-ignored'], options));
+    }
     return counted(runs.find(({ code }) => code !== 0)?.code ?? 0, runs.map(({ output }) => output).join('\n'));
   } finally {
     await server.stop();
