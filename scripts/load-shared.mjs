@@ -110,6 +110,13 @@ class Files {
 
   /** What the database does by itself now and then. */
   tidy() {}
+
+  /** SQLite does not count this. */
+  watchScans() {}
+
+  scans() {
+    return null;
+  }
 }
 
 /** Databases of one PostgreSQL. Each goes by its URL. */
@@ -139,6 +146,18 @@ class PostgresDatabases {
 
   tidy(url) {
     this.#postgres.query(url, 'VACUUM');
+  }
+
+  /** From here on, it counts the rows that were read without an index. */
+  watchScans(url) {
+    this.#postgres.query(url, 'SELECT pg_stat_reset()');
+  }
+
+  /** How many those were of each table, if there are any; connections report them at their end. */
+  scans(url) {
+    const counted = `SELECT coalesce(json_object_agg(relname, seq_tup_read), '{}') FROM pg_stat_user_tables
+      WHERE seq_tup_read > 0 AND relname <> '_sqlx_migrations'`;
+    return JSON.parse(this.#postgres.query(url, counted));
   }
 }
 
