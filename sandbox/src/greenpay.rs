@@ -13,10 +13,12 @@ mod keys;
 mod merchant;
 mod orders;
 mod settings;
+mod subscriptions;
 mod webhooks;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use base64::Engine;
@@ -104,6 +106,15 @@ const MERCHANT: &[Route<Operation>] = routes! {
         |platform, ledger, call| platform.reverse(ledger, call, Reversal::Void);
     POST "merchant/transactions/refund" "/transactions/refund" =>
         |platform, ledger, call| platform.reverse(ledger, call, Reversal::Refund);
+    POST "merchant/subscriptions" "/subscriptions" => GreenPay::subscribe;
+    POST "merchant/subscriptions/cancel" "/subscriptions/cancel" => GreenPay::cancel_subscription;
+    POST "merchant/subscriptions/update" "/subscriptions/update" => GreenPay::update_subscription;
+    POST "merchant/subscriptions/update/card_token" "/subscriptions/update/card_token" =>
+        GreenPay::update_subscription_card;
+    POST "merchant/subscriptions/pay" "/subscriptions/pay" => GreenPay::pay_subscription;
+    POST "merchant/subscriptions/list" "/subscriptions/list" => GreenPay::list_subscriptions;
+    POST "merchant/subscriptions/list/payments" "/subscriptions/list/payments" =>
+        GreenPay::list_subscription_payments;
 };
 
 const CHECKOUT: &[Route<Operation>] = routes! {
@@ -142,15 +153,7 @@ impl GreenPay {
             }
         };
         let good = sign(&self.keys);
-        if let (Some(webhook), Some(base)) = (&answer.webhook, settings.webhook_url) {
-            webhooks::send_later(
-                self.clone(),
-                base,
-                webhook.clone(),
-                good.clone(),
-                fault.webhook_after(),
-            );
-        }
+        self.post_webhook(answer, good.clone(), fault.webhook_after());
         let mut body = match self.other_keys_for(fault) {
             Some(keys) => sign(keys),
             None => good,
@@ -169,6 +172,13 @@ impl GreenPay {
             reply.refused("failed")
         } else {
             reply
+        }
+    }
+
+    fn post_webhook(self: &Arc<Self>, answer: &Answer, body: Value, after: Duration) {
+        let base = self.host.with(|ledger| ledger.settings.webhook_url.clone());
+        if let (Some(webhook), Some(base)) = (&answer.webhook, base) {
+            webhooks::send_later(self.clone(), base, webhook.clone(), body, after);
         }
     }
 
@@ -288,5 +298,16 @@ impl Platform for GreenPay {
 
     fn state(&self) -> Value {
         self.host.with(|ledger| ledger.book.state())
+    }
+
+    /// `charge_subscriptions`: what the real platform does at midnight.
+    async fn command(self: Arc<Self>, name: String, _body: Value) -> Option<Result<Value, String>> {
+        (name == "charge_subscriptions").then(|| {
+            let answers = self.host.with(|ledger| self.charge_subscriptions(ledger));
+            for answer in &answers {
+                self.post_webhook(answer, answer.body.clone(), Duration::ZERO);
+            }
+            Ok(json!({ "charged": answers.len() }))
+        })
     }
 }

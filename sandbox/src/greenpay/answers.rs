@@ -11,6 +11,7 @@ use crate::host::faults::{ActiveFault, Kind};
 
 const REQUEST_ID: &str = "requestId";
 const ORDER_ID: &str = "orderId";
+const SUBSCRIPTION_ID: &str = "subscriptionId";
 
 /// The id that an answer echoes, and that its signature covers.
 #[derive(Clone, Debug)]
@@ -29,6 +30,13 @@ impl Echo {
 
     pub(crate) const fn order_id(id: Scalar) -> Self {
         Self { field: ORDER_ID, id }
+    }
+
+    pub(crate) const fn subscription_id(id: Scalar) -> Self {
+        Self {
+            field: SUBSCRIPTION_ID,
+            id,
+        }
     }
 }
 
@@ -123,7 +131,7 @@ pub(crate) fn spoil(body: &mut Value, fault: &ActiveFault) -> bool {
             fields.insert("result".into(), Value::Null);
         }
         Some(Kind::RequestIdType) => {
-            for name in [REQUEST_ID, ORDER_ID] {
+            for name in [REQUEST_ID, ORDER_ID, SUBSCRIPTION_ID] {
                 if let Some(id) = fields.get_mut(name) {
                     *id = retyped(id);
                 }

@@ -23,6 +23,22 @@ impl Body {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
+    /// A field that is an object.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        Self::parse(self.0.get(name)?.get().as_bytes())
+    }
+
+    /// A field that is a list of objects.
+    pub(crate) fn objects(&self, name: &str) -> Option<Vec<Self>> {
+        let list: Vec<HashMap<_, _>> = serde_json::from_str(self.0.get(name)?.get()).ok()?;
+        Some(list.into_iter().map(Self).collect())
+    }
+
+    /// A field that is a list of strings.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
     /// A field that is a number or a string that is not empty.
     pub(crate) fn scalar(&self, name: &str) -> Option<Scalar> {
         match serde_json::from_str(self.0.get(name)?.get()).ok()? {

@@ -38,6 +38,12 @@ pub(crate) struct Charge {
     pub(crate) callback: Option<String>,
 }
 
+/// What the bank said to a charge: an authorization, or why not.
+pub(crate) struct Settled {
+    pub(crate) authorization: Option<String>,
+    pub(crate) error: Option<&'static str>,
+}
+
 /// The card as it was typed. It lives as long as one call and has no `Debug`.
 struct Card {
     number: String,
@@ -180,19 +186,15 @@ impl GreenPay {
         Ok((card_token, khash))
     }
 
-    /// Authorizes the charge at the bank, and books the result.
-    pub(crate) fn charge(
+    /// Authorizes the charge at the bank, and books the result. Gives the bank's code as well.
+    pub(crate) fn settle(
         &self,
         ledger: &mut Ledger,
-        charge: Charge,
+        charge: &Charge,
         fault: &ActiveFault,
         decline: Option<&str>,
-    ) -> Answer {
-        let Charge {
-            purchase,
-            card,
-            callback,
-        } = charge;
+    ) -> (String, Settled) {
+        let Charge { purchase, card, .. } = charge;
         let told = fault.is(Kind::RespCode).then(|| fault.value().unwrap_or("05"));
         let code = told
             .or(decline)
@@ -200,13 +202,15 @@ impl GreenPay {
             .unwrap_or(bank::APPROVED)
             .to_owned();
         let approved = code == bank::APPROVED;
-        let authorization = approved.then(|| digits::<6>(Uuid::new_v4()));
-        let now = self.host.now();
+        let settled = Settled {
+            authorization: approved.then(|| digits::<6>(Uuid::new_v4())),
+            error: (!approved).then(|| bank::text(&code)),
+        };
         ledger.book.transactions.push(Transaction {
             purchase: purchase.clone(),
             approved,
             resp_code: code.clone(),
-            authorization: authorization.clone(),
+            authorization: settled.authorization.clone(),
             bin: card.bin.clone(),
             last4: card.last4.clone(),
             state: if approved {
@@ -216,11 +220,32 @@ impl GreenPay {
             } else {
                 State::Declined
             },
-            at: now,
+            at: self.host.now(),
         });
-        let local = now.to_offset(COSTA_RICA);
+        (code, settled)
+    }
+
+    /// A charge, and the platform's answer to it.
+    pub(crate) fn charge(
+        &self,
+        ledger: &mut Ledger,
+        charge: Charge,
+        fault: &ActiveFault,
+        decline: Option<&str>,
+    ) -> Answer {
+        let (code, settled) = self.settle(ledger, &charge, fault, decline);
+        let Charge {
+            purchase,
+            card,
+            callback,
+        } = charge;
+        let Settled {
+            authorization,
+            error: decline_text,
+        } = settled;
+        let approved = authorization.is_some();
+        let local = self.host.now().to_offset(COSTA_RICA);
         let (hour, minute, second) = local.to_hms();
-        let decline_text = (!approved).then(|| bank::text(&code));
         let answer = Answer::of(&PaymentAnswer {
             status: if approved { 200 } else { 500 },
             order_id: purchase.order_reference.clone(),
@@ -252,7 +277,7 @@ impl GreenPay {
 }
 
 /// The bank's clock has no summer time.
-const COSTA_RICA: UtcOffset = match UtcOffset::from_hms(-6, 0, 0) {
+pub(crate) const COSTA_RICA: UtcOffset = match UtcOffset::from_hms(-6, 0, 0) {
     Ok(offset) => offset,
     Err(_) => UtcOffset::UTC,
 };

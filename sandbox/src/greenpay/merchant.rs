@@ -170,7 +170,7 @@ impl GreenPay {
         })
     }
 
-    fn authenticated(&self, body: &Body) -> Result<(), Refusal> {
+    pub(crate) fn authenticated(&self, body: &Body) -> Result<(), Refusal> {
         let known = &self.info.credentials;
         let is = |name: &str, expected: &str| body.text(name).is_some_and(|text| text == expected);
         if is("secret", &known.secret) && is("merchantId", &known.merchant_id) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::subscriptions::Subscription;
 use super::webhooks::Delivered;
 use super::wire::Scalar;
 use crate::host::clock;
@@ -124,6 +125,7 @@ pub(crate) struct Book {
     card_tokens: Vec<CardToken>,
     card_token_index: HashMap<Uuid, usize>,
     pub(crate) transactions: Vec<Transaction>,
+    pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) webhooks_sent: Vec<Delivered>,
 }
 
@@ -164,11 +166,18 @@ impl Book {
         card_token.filter(|card_token| !card_token.deleted)
     }
 
+    /// Takes a subscription out, so that its payments can be booked here; whoever took it puts it back.
+    pub(crate) fn take_subscription(&mut self, id: &str) -> Option<Subscription> {
+        let index = self.subscriptions.iter().position(|each| each.id() == id)?;
+        Some(self.subscriptions.remove(index))
+    }
+
     pub(crate) fn state(&self) -> Value {
         serde_json::json!({
             "orders": self.orders,
             "card_tokens": self.card_tokens,
             "transactions": self.transactions,
+            "subscriptions": self.subscriptions,
             "webhooks_sent": self.webhooks_sent,
         })
     }

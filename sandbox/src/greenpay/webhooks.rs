@@ -15,7 +15,7 @@ use crate::host::delivery::{Delivery, Message, deliver};
 /// The webhook that repeats an answer.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Webhook {
-    /// Below the merchant's base URL: `/` or `/newCard`.
+    /// Below the merchant's base URL: `/`, `/newCard` or `/subscription/payment/results`.
     pub(crate) route: &'static str,
     /// What the order was made with.
     pub(crate) callback: Option<String>,

@@ -151,3 +151,126 @@ pub(crate) struct ReversalResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refund: Option<bool>,
 }
+
+/// Answer of `/subscriptions`.
+#[derive(Serialize)]
+pub(crate) struct CreatedSubscription {
+    pub(crate) status: u16,
+    #[serde(rename = "subscriptionId")]
+    pub(crate) subscription_id: String,
+    /// Empty without a first payment.
+    pub(crate) result: Value,
+    pub(crate) errors: Vec<&'static str>,
+    /// `YYYY-MM-DD`.
+    #[serde(rename = "nextPaymentDate")]
+    pub(crate) next_payment_date: String,
+}
+
+/// `result.initialPayment` of a new subscription.
+#[derive(Serialize)]
+pub(crate) struct InitialPayment {
+    #[serde(rename = "orderId")]
+    pub(crate) order_id: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) errors: Vec<&'static str>,
+}
+
+/// `result` of the calls that change a subscription.
+#[derive(Serialize)]
+pub(crate) struct SubscriptionResult {
+    pub(crate) id: String,
+    /// A published client reads the id, the amount and the date by these names.
+    #[serde(rename = "subscriptionId")]
+    pub(crate) subscription_id: String,
+    pub(crate) merchant_id: String,
+    pub(crate) status: &'static str,
+    pub(crate) user_id: String,
+    pub(crate) user_type: &'static str,
+    pub(crate) card_tokens: Vec<String>,
+    pub(crate) amount: String,
+    pub(crate) next_payment: String,
+    /// With the merchant's secret in clear.
+    pub(crate) purchase_order: Value,
+}
+
+/// Answer of `/subscriptions/pay`, also posted to the webhook `/subscription/payment/results`.
+#[derive(Serialize)]
+pub(crate) struct PaidSubscription {
+    /// `SUCCESS` or `FAIL`.
+    pub(crate) status: &'static str,
+    pub(crate) code: u16,
+    pub(crate) result: Value,
+    pub(crate) errors: Vec<&'static str>,
+}
+
+/// `result.order` of a subscription's payment.
+#[derive(Serialize)]
+pub(crate) struct PaidOrder {
+    pub(crate) order_reference: String,
+    #[serde(rename = "subscriptionId")]
+    pub(crate) subscription_id: String,
+    pub(crate) user: String,
+    pub(crate) amount: Value,
+    pub(crate) currency: &'static str,
+    /// Milliseconds since 1970.
+    pub(crate) date: i64,
+    pub(crate) authorization: Option<String>,
+    pub(crate) details: Value,
+    pub(crate) errors: Vec<&'static str>,
+    pub(crate) reason: Option<&'static str>,
+}
+
+/// `result` of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entries<Entry> {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) page: usize,
+    pub(crate) total_entries: usize,
+    pub(crate) total_pages: usize,
+}
+
+/// A row of `/subscriptions/list`. All its values are texts.
+#[derive(Serialize)]
+pub(crate) struct ListedSubscription {
+    pub(crate) id: String,
+    pub(crate) status: &'static str,
+    pub(crate) user_id: String,
+    pub(crate) description: String,
+    pub(crate) currency: &'static str,
+    pub(crate) amount: String,
+    pub(crate) startdate: String,
+    pub(crate) enddate: Option<String>,
+    /// Such as `EVERY 1 MONTH`.
+    pub(crate) cadence: String,
+    pub(crate) next_payment_date: String,
+}
+
+/// A row of `/subscriptions/list/payments`.
+#[derive(Serialize)]
+pub(crate) struct SubscriptionPayment {
+    pub(crate) id: String,
+    pub(crate) reference_number: String,
+    pub(crate) payment_date: String,
+    pub(crate) payment_result: Option<AttemptResult>,
+    pub(crate) payment_retries: Vec<Attempt>,
+}
+
+/// An attempt that failed. The platform spells its members without the second T.
+#[derive(Serialize)]
+pub(crate) struct Attempt {
+    pub(crate) attemp_date: i64,
+    pub(crate) attemp_result: AttemptResult,
+}
+
+/// What came of an attempt.
+#[derive(Serialize)]
+pub(crate) struct AttemptResult {
+    pub(crate) status: u16,
+    #[serde(rename = "orderId")]
+    pub(crate) order_id: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) amount: Value,
+    pub(crate) currency: &'static str,
+    pub(crate) errors: Vec<&'static str>,
+}

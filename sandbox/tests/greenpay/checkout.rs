@@ -151,7 +151,7 @@ async fn answers_404_to_what_is_not_there() {
     for url in [
         shop.checkout_url("/nothing"),
         shop.merchant("/kount"),
-        shop.merchant("/subscriptions"),
+        shop.merchant("/subscription"),
     ] {
         assert_eq!(shop.post(&url, &json!({})).await.http, 404, "{url}");
     }

@@ -200,7 +200,7 @@ async fn forgets_all_on_a_reset() {
         1
     );
     assert_eq!(post(&shop, "/reset", json!({})).await.0, 204);
-    let empty = json!({ "orders": [], "card_tokens": [], "transactions": [], "webhooks_sent": [] });
+    let empty = json!({ "orders": [], "card_tokens": [], "transactions": [], "subscriptions": [], "webhooks_sent": [] });
     assert_eq!(read(&shop, "/state").await["greenpay"], empty);
     assert_eq!(read(&shop, "/greenpay/settings").await["sign"], true);
     assert_eq!(shop.stored(GOOD_CARD).await.len(), 36);

@@ -6,5 +6,6 @@ mod control;
 mod faults;
 mod merchant;
 mod shop;
+mod subscriptions;
 mod vectors;
 mod webhooks;

@@ -232,7 +232,7 @@ impl Shop {
             Value::Number(number) => Some(number.to_string()),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
-        let (name, id) = ["requestId", "orderId"]
+        let (name, id) = ["requestId", "orderId", "subscriptionId"]
             .into_iter()
             .find_map(|name| Some((name, printed(name)?)))?;
         let signed = format!("status:{},{name}:{id}", printed("status")?);

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::shop::{GOOD_CARD, Shop, card, with};
+use super::subscriptions::plan;
 
 struct Post {
     path: String,
@@ -185,4 +186,22 @@ async fn tries_three_times() {
     shop.paid("silent").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(posts.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn tells_of_what_it_charged_at_midnight() {
+    let (url, mut posts) = listen(StatusCode::OK).await;
+    let shop = Shop::open().await;
+    let id = shop.subscribed(plan(&shop.stored(GOOD_CARD).await)).await;
+    shop.set(&json!({ "webhook_url": url }));
+    assert_eq!(shop.after_days(32).await, 1);
+    let post = next(&mut posts).await;
+    assert_eq!(post.path, "/hooks/subscription/payment/results");
+    assert_eq!(
+        (
+            &post.body["status"],
+            &post.body["result"]["order"]["order_reference"]
+        ),
+        (&json!("SUCCESS"), &json!(format!("{id}_1")))
+    );
 }
