@@ -1,17 +1,20 @@
 // Writes the reference of the JavaScript API, docs/api.md, and that of the card form, docs/card-form.md, from the
-// declarations that users get, and the platforms' entries in package.json.
+// declarations that users get, and the platforms' entries in package.json. Then builds the site of all documentation, with
+// the pages of rustdoc.
 //
-//   npm run docs               writes
-//   npm run docs -- --check    only checks whether it is current; `npm test` does this
+//   npm run docs               writes and builds
+//   npm run docs -- --check    only checks whether the references are current; `npm test` does this
+//   npx vitepress preview site serves what was built
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { build } from './build.mjs';
 import { packageJson } from './entries.mjs';
-import { isMain, main, root, say } from './project.mjs';
+import { isMain, main, must, root, say, targetFolder } from './project.mjs';
 import { ensure, TO_BUILD } from './setup.mjs';
+import { check, report, SITE, site } from './site.mjs';
 
 /** Each reference, by its name in docs/: the declarations that it is made from, and its title. */
 const REFERENCES = {
@@ -77,6 +80,10 @@ if (isMain(import.meta.url)) {
         say(`docs/${name}.md does not match pkg/${of}.d.ts. Run \`npm run docs\`.`);
       }
     }
-    return stale;
+    if (process.argv.includes('--check')) return stale;
+    await site();
+    await must('cargo', ['doc', '--workspace', '--no-deps']);
+    cpSync(path.join(targetFolder(), 'doc'), path.join(SITE, 'rust'), { recursive: true });
+    return report(check());
   });
 }

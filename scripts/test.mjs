@@ -36,6 +36,7 @@ import { EVERYTHING, ensure } from './setup.mjs';
 const STEPS = [
   ...LINTS.slice(0, 2).map(lint),
   ...LINTS.slice(2).map(lint),
+  ['docs', documentation],
   ['deny', deny],
   ['build', built],
   ['types', types, ['build']],
@@ -66,6 +67,11 @@ async function types() {
   return single(
     (await run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tests/package/types'])).code,
   );
+}
+
+/** The site: that it can be built, and that every link in it leads somewhere. */
+async function documentation() {
+  return single((await run(process.execPath, ['scripts/site.mjs'])).code);
 }
 
 /** The reference of the API against the declarations that it is made from. */
