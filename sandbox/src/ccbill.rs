@@ -23,7 +23,6 @@ use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use self::access::Role;
 use self::book::Book;
@@ -184,9 +183,11 @@ impl Platform for CcBill {
         _options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
-        let credentials = |prefix: &str| Credentials {
-            application_id: format!("{prefix}{}", Uuid::new_v4().simple()),
-            secret: Uuid::new_v4().simple().to_string(),
+        let credentials = |prefix: &str| -> Result<Credentials, StartError> {
+            Ok(Credentials {
+                application_id: format!("{prefix}{}", host.secrets.hex(prefix)?),
+                secret: host.secrets.hex(&format!("secret of {prefix}"))?,
+            })
         };
         let base_url = format!("{origin}/ccbill");
         let info = Info {
@@ -195,8 +196,8 @@ impl Platform for CcBill {
             client_accnum: 900_684,
             client_subacc: 0,
             client_subacc_3ds: 1,
-            frontend: credentials("fe"),
-            backend: credentials("be"),
+            frontend: credentials("fe")?,
+            backend: credentials("be")?,
         };
         let platform = Self {
             host,

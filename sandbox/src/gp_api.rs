@@ -297,7 +297,7 @@ impl Platform for GpApi {
         _options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
-        let app = App::make();
+        let app = App::make(host.secrets)?;
         let account = |account: &wire::Account| Account {
             id: account.id.clone(),
             name: account.name.into(),

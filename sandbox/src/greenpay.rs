@@ -25,14 +25,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use self::answers::Answer;
 use self::body::Body;
 use self::checkout::Action;
 pub use self::decrypt::{CounterArithmetic, Utf8Decoder};
-pub use self::keys::KeyError;
 use self::keys::KeyPair;
+pub use self::keys::{KeyError, new_private_key};
 use self::merchant::{Reversal, TERMINALS};
 use self::orders::Book;
 pub use self::settings::Settings;
@@ -57,7 +56,7 @@ pub struct Info {
     pub public_key: String,
 }
 
-/// Test credentials, generated at every start.
+/// Test credentials.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     /// The secret.
@@ -230,8 +229,14 @@ impl Platform for GreenPay {
             checkout_url: format!("{origin}/greenpay/checkout"),
             credentials: Credentials {
                 // The published sample of a secret has this form.
-                secret: STANDARD.encode(hex::encode_upper(random::<64>()?)),
-                merchant_id: Uuid::new_v4().to_string(),
+                secret: STANDARD.encode(hex::encode_upper(
+                    [
+                        host.secrets.bytes("secret")?,
+                        host.secrets.bytes("secret, second half")?,
+                    ]
+                    .concat(),
+                )),
+                merchant_id: host.secrets.uuid("merchant")?.to_string(),
                 terminals: TERMINALS.iter().map(terminal).collect(),
             },
             public_key: keys.public().to_owned(),

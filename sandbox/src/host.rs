@@ -11,6 +11,7 @@ pub(crate) mod fields;
 mod listener;
 pub(crate) mod reply;
 mod router;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 
 use std::pin::Pin;
@@ -30,6 +31,7 @@ use self::faults::{ActiveFault, Faults, Kind};
 pub(crate) use self::listener::serve;
 pub(crate) use self::reply::Reply;
 pub(crate) use self::router::{MAX_BODY, Mount, Request, Route, Table, Unrouted, routes};
+pub(crate) use self::secrets::Secrets;
 pub(crate) use self::settings::Settings;
 use crate::{SandboxOptions, StartError};
 
@@ -246,7 +248,9 @@ pub(crate) struct Ledger<B, S> {
 /// The host's half of a platform.
 pub(crate) struct Host<B, S> {
     pub(crate) shared: Shared,
-    /// The secret part of the URL that notifications go to, generated at every start.
+    /// What the platform's credentials are made of.
+    pub(crate) secrets: Secrets,
+    /// The secret part of the URL that notifications go to.
     pub(crate) path_secret: String,
     first_settings: S,
     ledger: Mutex<Ledger<B, S>>,
@@ -254,7 +258,8 @@ pub(crate) struct Host<B, S> {
 
 impl<B: Default, S: Settings> Host<B, S> {
     fn new<P: Platform>(shared: &Shared, options: &SandboxOptions) -> Result<Self, StartError> {
-        let path_secret = hex::encode(random::<16>()?);
+        let secrets = Secrets::new(P::ID, options.seed);
+        let path_secret = secrets.hex("webhook path")?;
         let url = options.server_url.as_deref().map(|server| {
             let server = server.trim_end_matches('/');
             format!("{server}/v1/notifications/{}/{path_secret}", P::ID)
@@ -266,6 +271,7 @@ impl<B: Default, S: Settings> Host<B, S> {
         first_settings.notify(url);
         Ok(Self {
             shared: shared.clone(),
+            secrets,
             path_secret,
             ledger: Mutex::new(Ledger {
                 book: B::default(),

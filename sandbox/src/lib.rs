@@ -45,6 +45,9 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     /// Size of generated RSA keys, in bits. The real GreenPay uses 1024.
     pub key_bits: usize,
+    /// Makes the credentials of every platform, so that they are the same at every start; without it they are new.
+    /// GreenPay's key pair is `private_key`.
+    pub seed: Option<[u8; 32]>,
     /// GreenPay's private key in PEM (PKCS #1 or PKCS #8), instead of a generated one.
     pub private_key: Option<String>,
     /// Base URL of the merchant's Cardseal server, on this machine. Notifications go to its routes, each with a secret
@@ -59,6 +62,7 @@ impl Default for SandboxOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             key_bits: 1024,
+            seed: None,
             private_key: None,
             server_url: None,
             clock: Clock::default(),
@@ -147,7 +151,7 @@ platforms! {
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Generates keys and credentials, binds the address, and serves in the background until stopped or dropped.
+    /// Makes keys and credentials, binds the address, and serves in the background until stopped or dropped.
     ///
     /// # Errors
     /// If an option is not valid, or the address cannot be bound.

@@ -1,7 +1,11 @@
-//! The sandbox as a program: prints one line of JSON once it is ready, then serves until it is told to stop.
+//! The sandbox as a program: prints what its clients need once it is ready, then serves until it is told to stop.
+
+mod saved;
 
 use std::error::Error;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cardseal_sandbox::{Sandbox, SandboxOptions};
@@ -15,6 +19,9 @@ Usage: cardseal-sandbox [OPTIONS]
 
   --listen ADDRESS      loopback address and port to listen on; port 0 picks a free one [127.0.0.1:0]
   --key-bits BITS       size of the RSA key pairs, 1024 to 4096 [1024]
+  --state FILE          keep keys and credentials in FILE, so that they are the same at every start; made if it is not
+                        there. Cards, tokens and payments are kept in memory alone
+  --toml                print the server's tables [platforms.…] as TOML, in place of the line of JSON
   --server-url URL      merchant's server on this machine, which gets the notifications [none]
   --exit-with-stdin     stop when standard input closes
   --log-calls           log one line for each call on standard error, without bodies
@@ -23,6 +30,8 @@ Usage: cardseal-sandbox [OPTIONS]
 
 struct Arguments {
     options: SandboxOptions,
+    state: Option<PathBuf>,
+    toml: bool,
     exit_with_stdin: bool,
     log_calls: bool,
 }
@@ -31,6 +40,8 @@ struct Arguments {
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
     let mut arguments = Arguments {
         options: SandboxOptions::default(),
+        state: None,
+        toml: false,
         exit_with_stdin: false,
         log_calls: false,
     };
@@ -60,6 +71,8 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments
                     .map_err(|_| format!("{text} is not a number of bits"))?;
             }
             "--server-url" => options.server_url = Some(value()?),
+            "--state" => arguments.state = Some(value()?.into()),
+            "--toml" => arguments.toml = true,
             "--exit-with-stdin" => arguments.exit_with_stdin = true,
             "--log-calls" => arguments.log_calls = true,
             "--help" | "-h" => return Ok(None),
@@ -92,8 +105,8 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the one line that tells where it listens")]
-async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+#[expect(clippy::print_stdout, reason = "tells its parent where it listens")]
+async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     // Off by default: a parent that never reads the pipe would stop us once it is full.
     let level = if arguments.log_calls {
         Level::INFO
@@ -108,8 +121,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .with_max_level(level)
         .init();
     let shutdown = Shutdown::listen(arguments.exit_with_stdin)?;
+    if let Some(file) = &arguments.state {
+        saved::read_or_make(file, &mut arguments.options)?;
+    }
     let sandbox = Sandbox::start(arguments.options).await?;
-    println!("{}", serde_json::to_string(sandbox.info())?);
+    if arguments.toml {
+        let tables = serde_json::json!({ "platforms": sandbox.info().server_settings });
+        print!("{}", toml::to_string(&tables)?);
+    } else {
+        println!("{}", serde_json::to_string(sandbox.info())?);
+    }
+    // A file or a pipe holds it back otherwise.
+    std::io::stdout().flush()?;
     shutdown.requested().await;
     sandbox.stop().await;
     Ok(())

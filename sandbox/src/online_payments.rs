@@ -393,15 +393,15 @@ impl Platform for OnlinePayments {
             base_url: origin.to_owned(),
             merchant_id: "CardsealSandbox".into(),
             credentials: Credentials {
-                api_key_id: hex::encode_upper(Uuid::new_v4().as_bytes()),
+                api_key_id: host.secrets.hex("API key id")?.to_uppercase(),
                 secret_api_key: base64::Engine::encode(
                     &base64::engine::general_purpose::STANDARD,
-                    random::<32>()?,
+                    host.secrets.bytes("API key")?,
                 ),
             },
             webhook_key: WebhookKey {
-                key_id: Uuid::new_v4().to_string(),
-                secret: Uuid::new_v4().to_string(),
+                key_id: host.secrets.uuid("webhook key id")?.to_string(),
+                secret: host.secrets.uuid("webhook key")?.to_string(),
             },
         };
         let (events, queue) = mpsc::unbounded_channel();

@@ -88,9 +88,9 @@ pub fn seal(seal: &Value, session_id: &str, expires_at: i64, card: &Value) -> Op
     Sealer::new(seal, session_id, expires_at)?.seal(card.to_string().as_bytes())
 }
 
-/// A new private key as JWK. `None` if the system's random source fails.
-pub(crate) fn private_jwk(kid: &str) -> Option<Value> {
-    let secret = SecretKey::try_generate_from_rng(&mut SysRng).ok()?;
+/// The private key of these bytes as JWK. `None` if they are none, which of random ones one in 2^32 is.
+pub(crate) fn private_jwk(kid: &str, bytes: &[u8; 32]) -> Option<Value> {
+    let secret = SecretKey::from_slice(bytes).ok()?;
     let mut jwk = public_jwk(&secret.public_key());
     if let Some(members) = jwk.as_object_mut() {
         members.insert("d".into(), URL_SAFE_NO_PAD.encode(secret.to_bytes()).into());

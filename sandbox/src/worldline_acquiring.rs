@@ -29,7 +29,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use self::access::Client;
 use self::book::{Book, Known, Target};
@@ -318,7 +317,7 @@ impl Platform for WorldlineAcquiring {
         _options: &SandboxOptions,
         origin: &str,
     ) -> Result<(Arc<Self>, Info), StartError> {
-        let client = Client::make();
+        let client = Client::make(host.secrets)?;
         let info = Info {
             base_url: origin.to_owned(),
             token_uri: format!("{origin}{TOKEN_PATH}"),
@@ -329,13 +328,16 @@ impl Platform for WorldlineAcquiring {
                 client_secret: client.secret.clone(),
             },
         };
-        let kid = format!("sandbox-{}", Uuid::new_v4().simple());
+        let secrets = host.secrets;
+        let kid = format!("sandbox-{}", secrets.hex("kid")?);
         let platform = Self {
             host,
             info: info.clone(),
             client,
             sealing_key: SealingKey {
-                jwk: sealing::private_jwk(&kid).ok_or(StartError::Random)?.to_string(),
+                jwk: sealing::private_jwk(&kid, &secrets.bytes("sealing key")?)
+                    .ok_or(StartError::Random)?
+                    .to_string(),
                 kid,
             },
             salt: random()?,

@@ -56,6 +56,74 @@ async fn prints_one_line_and_serves() {
     assert_eq!(rest, "");
 }
 
+/// The server's tables, with what is different at every start replaced: the port.
+fn tables(arguments: &[&str]) -> String {
+    let mut child = program(arguments).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // The last table is Worldline Acquiring's, whose key is its end.
+    while !text.contains("jwk = ") || !text.ends_with("\n") {
+        assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let port = text
+        .split("127.0.0.1:")
+        .nth(1)
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    text.replace(&port, "PORT")
+}
+
+#[test]
+fn keeps_its_keys_and_credentials_in_a_file() {
+    let folder = std::env::temp_dir().join(format!("cardseal-sandbox-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("sandbox.json");
+    let state = ["--toml", "--state", file.to_str().unwrap()];
+    let first = tables(&state);
+    assert_eq!(tables(&state), first);
+    assert_ne!(tables(&["--toml"]), first);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    // They are the tables that the line of JSON has.
+    let read: toml::Table = first.parse().unwrap();
+    let mut child = program(&["--state", file.to_str().unwrap()]).spawn().unwrap();
+    let (info, _stdout) = ready(&mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let greenpay = &read["platforms"]["greenpay"];
+    assert_eq!(
+        greenpay["secret"].as_str(),
+        Some(info.platforms.greenpay.credentials.secret.as_str())
+    );
+    assert_eq!(
+        greenpay["public_key"].as_str(),
+        Some(info.platforms.greenpay.public_key.as_str())
+    );
+    let ids: Vec<_> = info.server_settings.keys().collect();
+    assert_eq!(
+        read["platforms"].as_table().unwrap().keys().collect::<Vec<_>>(),
+        ids
+    );
+
+    std::fs::write(&file, "{}").unwrap();
+    let output = program(&state).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("sandbox.json: missing field"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn ends_with_its_standard_input_if_told_to() {
     let mut child = program(&["--exit-with-stdin", "--server-url", "http://127.0.0.1:9"])

@@ -3,13 +3,14 @@
 use serde_json::Value;
 use sha2::{Digest, Sha512};
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 use super::book::Token;
 use super::fields::Fields;
 use super::refusal::Refusal;
 use super::wire::{AccessToken, Account, Scope};
 use super::{Answer, GpApi, Ledger, alphanumerics, timestamp};
+use crate::StartError;
+use crate::host::Secrets;
 
 /// How long a token lives that was asked for without saying so.
 const DEFAULT_SECONDS: i64 = 86_399;
@@ -102,27 +103,31 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn make() -> Self {
-        let id = |prefix: &str| format!("{prefix}_{}", Uuid::new_v4().simple());
-        let account = |prefix: &str, name: &'static str, permissions: &[&'static str]| Account {
-            id: id(prefix),
-            name,
-            permissions: permissions.to_vec(),
-        };
-        Self {
-            id: alphanumerics(32),
-            key: alphanumerics(16),
+    pub(crate) fn make(secrets: Secrets) -> Result<Self, StartError> {
+        let id =
+            |prefix: &str| -> Result<String, StartError> { Ok(format!("{prefix}_{}", secrets.hex(prefix)?)) };
+        let account =
+            |prefix: &str, name: &'static str, permissions: &[&'static str]| -> Result<Account, StartError> {
+                Ok(Account {
+                    id: id(prefix)?,
+                    name,
+                    permissions: permissions.to_vec(),
+                })
+            };
+        Ok(Self {
+            id: secrets.hex("app")?,
+            key: secrets.hex("app key")?.split_off(16),
             name: "cardseal_sandbox",
-            merchant_id: id("MER"),
+            merchant_id: id("MER")?,
             merchant_name: "Sandbox_merchant",
             accounts: [
-                account("TRA", "transaction_processing", &TRANSACTION_PERMISSIONS),
-                account("TKA", "tokenization", &TOKENIZATION_PERMISSIONS),
-                account("DAA", "settlement_reporting", &DATA_PERMISSIONS),
-                account("DIA", "dispute_management", &DISPUTE_PERMISSIONS),
-                account("RAA", "EOS_RiskAssessment", &RISK_PERMISSIONS),
+                account("TRA", "transaction_processing", &TRANSACTION_PERMISSIONS)?,
+                account("TKA", "tokenization", &TOKENIZATION_PERMISSIONS)?,
+                account("DAA", "settlement_reporting", &DATA_PERMISSIONS)?,
+                account("DIA", "dispute_management", &DISPUTE_PERMISSIONS)?,
+                account("RAA", "EOS_RiskAssessment", &RISK_PERMISSIONS)?,
             ],
-        }
+        })
     }
 
     /// Every account with what it permits of the given; all of it if none are.
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn narrows_the_scope_to_what_was_asked_for() {
-        let app = App::make();
+        let app = App::make(Secrets::new("gp_api", None)).unwrap();
         let kinds: Vec<_> = app
             .scope(None)
             .unwrap()

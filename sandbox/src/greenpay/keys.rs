@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use getrandom::SysRng;
 use rsa::PrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
 use sha2::Sha256;
 
@@ -27,6 +27,16 @@ pub enum KeyError {
     /// Key generation or encoding failed.
     #[error("the key pair could not be made")]
     Failed,
+}
+
+/// A new private key in PKCS #8 PEM, for [`SandboxOptions::private_key`](crate::SandboxOptions::private_key).
+///
+/// # Errors
+/// If the size is not offered, or the key cannot be made.
+pub fn new_private_key(bits: usize) -> Result<String, KeyError> {
+    let pair = KeyPair::make(bits)?;
+    let pem = pair.private.to_pkcs8_pem(LineEnding::LF);
+    Ok(pem.map_err(|_| KeyError::Failed)?.to_string())
 }
 
 /// An RSA key pair.

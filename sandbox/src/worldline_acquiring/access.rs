@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::WorldlineAcquiring;
 use super::settings::WrongClient;
-use crate::host::Reply;
+use crate::StartError;
+use crate::host::{Reply, Secrets};
 
 /// Everything that a token can be requested with. The last one is of older libraries.
 const SCOPES: [&str; 10] = [
@@ -37,12 +38,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn make() -> Self {
-        Self {
-            id: Uuid::new_v4().to_string(),
+    pub(crate) fn make(secrets: Secrets) -> Result<Self, StartError> {
+        Ok(Self {
+            id: secrets.uuid("client")?.to_string(),
             // With what a client that does not encode its form would send otherwise than one that does.
-            secret: format!("{}+/%{}=", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
-        }
+            secret: format!(
+                "{}+/%{}=",
+                secrets.hex("client secret")?,
+                secrets.hex("client secret, second half")?
+            ),
+        })
     }
 }
 
