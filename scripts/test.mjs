@@ -47,6 +47,7 @@ const STEPS = [
   ['postgres', postgres],
   ['servers', servers],
   ['contract', () => nodeTests('tests/contract'), ['servers']],
+  ['snippets', () => nodeTests('tests/docs', 1), ['build', 'servers']],
   ['guide', () => nodeTests('tests/guide'), ['build', 'servers']],
   ['faults', faults, ['build', 'servers']],
   ['load', () => nodeTests('tests/load', 1), ['build', 'servers']],

@@ -1,0 +1,245 @@
+// Every fenced block of the documentation: run, compiled, type-checked or parsed, or with a comment that says why not:
+//
+//   <!-- not-checked: the reason -->      before a block
+//
+// What a page leaves out, such as the page's own `show()`, is taken for a name of any type. All else has to fit the types.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { transform } from 'esbuild';
+import { parseFragment } from 'parse5';
+import { parse as parseToml } from 'smol-toml';
+import ts from 'typescript';
+import { root } from '../../scripts/project.mjs';
+import { blocks } from './blocks.mjs';
+
+/** Made from the declarations, which `reference` compares: what stands in them are signatures. */
+const GENERATED = ['docs/api.md', 'docs/card-form.md'];
+/** Pages that another test follows from top to bottom. */
+const FOLLOWED = ['docs/tutorial.md', 'docs/going-live.md'];
+
+const below = (folder, pattern) =>
+  readdirSync(path.join(root, folder), { recursive: true })
+    .map((name) => path.posix.join(folder, name.replaceAll(path.sep, '/')))
+    .filter((name) => pattern.test(name) && !name.includes('node_modules'));
+const PAGES = [
+  'README.md',
+  ...below('docs', /\.md$/),
+  ...below('examples', /README\.md$/),
+  'worldline/README.md',
+].filter((page) => !GENERATED.includes(page));
+
+/** All blocks of all pages, each with where it is and, perhaps, why it is not checked. */
+const ALL = PAGES.flatMap((page) => {
+  const found = blocks(page);
+  return found.flatMap((block, index) => {
+    if (['comment', 'picture'].includes(block.lang)) return [];
+    const before = found[index - 1];
+    const reason = before?.lang === 'comment' && before.name === 'not-checked' ? before.value : undefined;
+    return [{ ...block, page, at: `${page}:${block.line}`, reason }];
+  });
+});
+
+const of = (...langs) => ALL.filter(({ lang, reason }) => langs.includes(lang) && !reason);
+const counts = {};
+const count = (what, number) => {
+  counts[what] = number;
+};
+
+/** The scripts in a piece of HTML. */
+function scripts(node) {
+  if (node.tagName === 'script') {
+    const type = node.attrs.find(({ name }) => name === 'type')?.value;
+    return type && type !== 'module' ? [] : [(node.childNodes ?? []).map(({ value }) => value).join('')];
+  }
+  return (node.content?.childNodes ?? node.childNodes ?? []).flatMap(scripts);
+}
+
+test('JavaScript and TypeScript fit the types of the package', () => {
+  const sources = [
+    // What is a file of its own is run by the test of its page.
+    ...of('js', 'ts', 'jsx', 'tsx')
+      .filter(({ words }) => !words[0])
+      .map(({ at, lang, text }) => ({ at, lang, text })),
+    ...of('html').flatMap(({ at, text }) =>
+      scripts(parseFragment(text))
+        .filter((script) => script.trim())
+        .map((script) => ({ at, lang: 'js', text: script })),
+    ),
+  ];
+  const files = new Map();
+  const host = ts.createCompilerHost({});
+  for (const [index, { lang, text }] of sources.entries()) {
+    // Objects in JavaScript would take any member otherwise.
+    const name = path.join(root, 'tests/docs', `snippet-${index}.${/x$/.test(lang) ? 'tsx' : 'ts'}`);
+    files.set(name, { index, text });
+  }
+  const unknown = new Map([...files.keys()].map((name) => [name, new Set()]));
+  const { getSourceFile, fileExists, readFile } = host;
+  const written = (name) => {
+    const { text } = files.get(name);
+    return `${text}\n;${[...unknown.get(name)].map((each) => `declare var ${each}: any;`).join('')}\nexport {};\n`;
+  };
+  host.fileExists = (name) => files.has(name) || fileExists.call(host, name);
+  host.readFile = (name) => (files.has(name) ? written(name) : readFile.call(host, name));
+  const library = new Map();
+  host.getSourceFile = (name, version) => {
+    if (files.has(name)) return ts.createSourceFile(name, written(name), version);
+    if (!library.has(name)) library.set(name, getSourceFile.call(host, name, version));
+    return library.get(name);
+  };
+  const options = {
+    noEmit: true,
+    strict: true,
+    noImplicitAny: false,
+    strictNullChecks: false,
+    useUnknownInCatchVariables: false,
+    skipLibCheck: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    jsx: ts.JsxEmit.Preserve,
+    lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts', 'lib.dom.asynciterable.d.ts'],
+    types: [],
+  };
+  let wrong = [];
+  for (let round = 0; round < 3; round += 1) {
+    const program = ts.createProgram([...files.keys()], options, host);
+    let learnt = 0;
+    wrong = [];
+    for (const name of files.keys()) {
+      const source = program.getSourceFile(name);
+      for (const { code, messageText, start } of [
+        ...program.getSyntacticDiagnostics(source),
+        ...program.getSemanticDiagnostics(source),
+      ]) {
+        const said = ts.flattenDiagnosticMessageText(messageText, ' ');
+        const [, missing] =
+          /^Cannot find name '([^']+)'/.exec(said) ??
+          /^'(\w+)' only refers to a type/.exec(said) ??
+          /^No value exists in scope for the shorthand property '([^']+)'/.exec(said) ??
+          [];
+        // What is not the package's has no types here: modules of Node, of frameworks, of the reader.
+        if ([2307, 2792, 7016, 2591, 2580].includes(code) && !/'cardseal/.test(said)) {
+          const [, global] = /^Cannot find name '([^']+)'/.exec(said) ?? [];
+          if (global) unknown.get(name).add(global);
+          learnt += global ? 1 : 0;
+          continue;
+        }
+        if (missing) {
+          unknown.get(name).add(missing);
+          learnt += 1;
+        }
+        const { line } = source.getLineAndCharacterOfPosition(start);
+        wrong.push(`${sources[files.get(name).index].at} +${line + 1}: ${said} (${code})`);
+      }
+    }
+    if (learnt === 0) break;
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(sources.length > 20);
+  count('type-checked', sources.length);
+});
+
+test('HTML is well-formed', () => {
+  const pages = of('html');
+  const wrong = [];
+  for (const { at, text } of pages)
+    parseFragment(text, {
+      sourceCodeLocationInfo: true,
+      onParseError: ({ code, startLine }) =>
+        code !== 'unexpected-doctype' && wrong.push(`${at} +${startLine}: ${code}`),
+    });
+  assert.deepEqual(wrong, []);
+  count('HTML parsed', pages.length);
+});
+
+test('CSS is valid', async () => {
+  const sheets = of('css');
+  for (const { at, text } of sheets) {
+    const { warnings } = await transform(text, { loader: 'css' });
+    assert.deepEqual(
+      warnings.map((warning) => warning.text),
+      [],
+      at,
+    );
+  }
+  count('CSS parsed', sheets.length);
+});
+
+test('JSON is JSON, but for what `…` leaves out', () => {
+  const values = of('json');
+  for (const { at, text } of values) {
+    // A `?` marks what is optional, and `…` between members stands for more of them.
+    const whole = text
+      .replace(/"\?:/g, '":')
+      .replace(/(?<=[,{]\s*)…\s*,?|…(?=")(?<=,…)/g, '')
+      .replace(/,\s*(?=[}\]])/g, '');
+    for (const line of whole.trim().split(/\n(?=\{)/)) assert.doesNotThrow(() => JSON.parse(line), `${at}\n${line}`);
+  }
+  count('JSON parsed', values.length);
+});
+
+test('TOML is TOML, and every key is one of the server', () => {
+  const known = new Set(
+    [...readFileSync(path.join(root, 'server/config.example.toml'), 'utf8').matchAll(/^(?:# )?([\w-]+) = /gm)].map(
+      ([, key]) => key,
+    ),
+  );
+  const tables = of('toml');
+  const keys = (value) =>
+    Object.entries(value).flatMap(([key, inner]) => {
+      const each = [inner].flat().filter((one) => one && typeof one === 'object' && !(one instanceof Date));
+      return each.length > 0 ? each.flatMap(keys) : [key];
+    });
+  for (const { at, text } of tables)
+    for (const key of keys(parseToml(text))) {
+      // A secret may come from a file of its own.
+      assert.ok(known.has(key) || known.has(key.replace(/_file$/, '')), `${at}: ${key} is no key of the server`);
+    }
+  count('TOML read', tables.length);
+});
+
+test('shell commands are well-formed, and the scripts that they name are there', () => {
+  const { scripts: own } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const commands = of('sh');
+  for (const { at, page, text } of commands) {
+    const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
+    assert.equal(status, 0, `${at}\n${stderr}`);
+    if (page.startsWith('examples/')) continue;
+    for (const [, script] of text.matchAll(/^npm (?:run )?(start|test|(?<=run )[\w:-]+)/gm))
+      assert.ok(own[script], `${at}: there is no script ${script}`);
+  }
+  const run = commands.filter(({ page }) => FOLLOWED.includes(page)).length;
+  count('commands run by the tests of their pages', run);
+  count('commands parsed', commands.length - run);
+});
+
+test('every other block is text, or run by a test of its page, or says why it is not checked', (t) => {
+  const checked = ['js', 'ts', 'jsx', 'tsx', 'html', 'css', 'json', 'toml', 'sh'];
+  const run = of('python', 'php').filter(({ words }) => words[0]);
+  const text = of('', 'text', 'mermaid', 'sql', 'nginx');
+  const without = ALL.filter(
+    ({ lang, reason, ...block }) =>
+      !reason &&
+      !checked.includes(lang) &&
+      !run.some(({ at }) => at === block.at) &&
+      !text.some(({ at }) => at === block.at),
+  );
+  assert.deepEqual(
+    without.map(({ at, lang }) => `${at}: \`\`\`${lang}`),
+    [],
+  );
+  const not = ALL.filter(({ reason }) => reason);
+  count('files and programs run', run.length + of('js').filter(({ words }) => words[0]).length);
+  count('shown text', text.length);
+  count('not checked, with a reason', not.length);
+  t.diagnostic(
+    `${ALL.length} blocks on ${PAGES.length} pages: ${Object.entries(counts)
+      .map(([what, number]) => `${number} ${what}`)
+      .join(', ')}`,
+  );
+});
