@@ -47,32 +47,66 @@ use crate::payload::is_ordinary;
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut contract = contract::Document::openapi();
-    contract.merge(routes().into_openapi());
+    for routes in RESOURCES {
+        contract.merge(routes().into_openapi());
+    }
     contract.merge(compat::routes().into_openapi());
     contract::finish(&mut contract);
     contract
 }
 
-/// The routes of every server.
-fn routes() -> OpenApiRouter<App> {
-    health()
+/// The routes of every server, a resource each. Their part of the contract is megabytes of small blocks, which the process
+/// would keep: whoever does not need the whole of it makes one resource after the other and drops what it describes.
+const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
+    health,
+    sessions,
+    tokens,
+    customers,
+    events,
+    payments::routes,
+    payments::changes,
+    payments::lookups,
+    reconciliation,
+    notifications,
+];
+
+fn sessions() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::show))
         .routes(routes!(sessions::page))
+}
+
+fn tokens() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::show, tokens::change, tokens::delete))
         .routes(routes!(tokens::refresh))
+}
+
+fn customers() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(customers::erase))
         .routes(routes!(audit::list))
+}
+
+fn events() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))
-        .merge(payments::routes())
-        .routes(routes!(reconciliation::show))
-        .route(
-            "/v1/notifications/{platform}/{*address}",
-            post(notifications::receive).get(notifications::receive_query),
-        )
+}
+
+fn reconciliation() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(reconciliation::show))
+}
+
+/// Their addresses are the platforms'; the contract describes them by hand.
+fn notifications() -> OpenApiRouter<App> {
+    OpenApiRouter::new().route(
+        "/v1/notifications/{platform}/{*address}",
+        post(notifications::receive).get(notifications::receive_query),
+    )
 }
 
 /// The health checks.
@@ -85,7 +119,11 @@ fn health() -> OpenApiRouter<App> {
 
 /// The whole application.
 pub fn router(app: &App) -> Router {
-    let mut router = Router::from(routes())
+    let mut router = RESOURCES
+        .iter()
+        .fold(Router::new(), |router, routes| {
+            router.merge(Router::from(routes()))
+        })
         .route("/openapi.json", get(async || contract::serve()))
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed));
     if app.config.compat.gp_network_tokens {

@@ -115,7 +115,11 @@ struct Needs {
 /// What each operation needs, by path and method.
 static NEEDS: LazyLock<HashMap<String, Vec<(Method, Needs)>>> = LazyLock::new(|| {
     let mut all: HashMap<String, Vec<(Method, Needs)>> = HashMap::new();
-    for (path, item) in super::openapi().paths.paths {
+    let resources = super::RESOURCES
+        .iter()
+        .copied()
+        .chain([super::compat::routes as fn() -> _]);
+    for (path, item) in resources.flat_map(|routes| routes().into_openapi().paths.paths) {
         for (method, operation) in [
             (Method::GET, item.get),
             (Method::POST, item.post),

@@ -25,14 +25,24 @@ use crate::store::{IdempotencyKey, PaymentFilter, PaymentId, Status};
 pub(super) use answer::{Answers, PaymentResource};
 pub(super) use charge::charge_stored;
 
-/// The routes, with their contract.
+/// Charges, and what became of them.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(charge::create, list))
         .routes(routes!(show))
+}
+
+/// What moves the money of a payment again.
+pub(super) fn changes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(change::capture))
         .routes(routes!(change::void))
         .routes(routes!(change::refund))
+}
+
+/// What settles an unknown outcome.
+pub(super) fn lookups() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(reconcile::refresh))
         .routes(routes!(reconcile::resolve))
 }
