@@ -14,6 +14,7 @@ const WASM = ['-p', 'cardseal', '--target', 'wasm32-unknown-unknown'];
 export const LINTS = [
   ['rustfmt', 'cargo', ['fmt', '--all', '--check']],
   ['biome', process.execPath, [BIOME, 'ci', '--error-on-warnings', '--colors=off']],
+  ['prose', process.execPath, ['scripts/prose.mjs']],
   ['clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']],
   // As the demo is built.
   ['clippy without features', 'cargo', ['clippy', ...SERVER, '--no-default-features', '--', '-D', 'warnings']],
