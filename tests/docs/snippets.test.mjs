@@ -2,13 +2,15 @@
 //
 //   <!-- not-checked: the reason -->      before a block
 //
-// What a page leaves out, such as the page's own `show()`, is taken for a name of any type. All else has to fit the types.
+// A name that a snippet does not declare has the type that an earlier one of its page gives it. What no snippet declares,
+// such as the page's own `show()`, is of any type. All else has to fit the types.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import * as cardseal from 'cardseal';
 import { transform } from 'esbuild';
 import { parseFragment } from 'parse5';
 import { parse as parseToml } from 'smol-toml';
@@ -49,6 +51,25 @@ const count = (what, number) => {
   counts[what] = number;
 };
 
+/** What a snippet declares at its top, and whether it exports that itself. */
+function declared(text, jsx) {
+  const names = new Map();
+  const source = ts.createSourceFile(jsx ? 'a.tsx' : 'a.ts', text, ts.ScriptTarget.ES2022);
+  const bind = (name, exported) => {
+    if (ts.isIdentifier(name)) names.set(name.text, exported);
+    else for (const element of name.elements) if (element.name) bind(element.name, exported);
+  };
+  for (const statement of source.statements) {
+    const exported = statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false;
+    if (ts.isVariableStatement(statement))
+      for (const { name } of statement.declarationList.declarations) bind(name, exported);
+    else if (ts.isFunctionDeclaration(statement) && statement.name) bind(statement.name, exported);
+    else if (ts.isImportDeclaration(statement) && statement.importClause?.namedBindings?.elements)
+      for (const { name } of statement.importClause.namedBindings.elements) names.set(name.text, false);
+  }
+  return names;
+}
+
 /** The scripts in a piece of HTML. */
 function scripts(node) {
   if (node.tagName === 'script') {
@@ -58,30 +79,33 @@ function scripts(node) {
   return (node.content?.childNodes ?? node.childNodes ?? []).flatMap(scripts);
 }
 
-test('JavaScript and TypeScript fit the types of the package', () => {
-  const sources = [
-    // What is a file of its own is run by the test of its page.
-    ...of('js', 'ts', 'jsx', 'tsx')
-      .filter(({ words }) => !words[0])
-      .map(({ at, lang, text }) => ({ at, lang, text })),
-    ...of('html').flatMap(({ at, text }) =>
-      scripts(parseFragment(text))
-        .filter((script) => script.trim())
-        .map((script) => ({ at, lang: 'js', text: script })),
-    ),
-  ];
+/** What does not fit, a line each. `sources` are snippets as `{ at, lang, text }`, `at` a page and a line. */
+function typeErrors(sources) {
   const files = new Map();
   const host = ts.createCompilerHost({});
   for (const [index, { lang, text }] of sources.entries()) {
     // Objects in JavaScript would take any member otherwise.
     const name = path.join(root, 'tests/docs', `snippet-${index}.${/x$/.test(lang) ? 'tsx' : 'ts'}`);
-    files.set(name, { index, text });
+    files.set(name, { index, text, page: sources[index].at.split(':')[0], names: declared(text, /x$/.test(lang)) });
   }
+  /** Where the page says what a name is, before this snippet. */
+  const type = (of, each) => {
+    const { index, page } = files.get(of);
+    const earlier = [...files].filter(
+      ([, other]) => other.page === page && other.index < index && other.names.has(each),
+    );
+    const [from] = earlier.at(-1) ?? [];
+    if (from) return `typeof import('./${path.basename(from).replace(/\.tsx?$/, '')}').${each}`;
+    // An excerpt may leave out the import.
+    return each in cardseal ? `typeof import('cardseal').${each}` : 'any';
+  };
   const unknown = new Map([...files.keys()].map((name) => [name, new Set()]));
   const { getSourceFile, fileExists, readFile } = host;
   const written = (name) => {
-    const { text } = files.get(name);
-    return `${text}\n;${[...unknown.get(name)].map((each) => `declare var ${each}: any;`).join('')}\nexport {};\n`;
+    const { text, names } = files.get(name);
+    const outside = [...unknown.get(name)].map((each) => `declare var ${each}: ${type(name, each)};`).join('');
+    const own = [...names].filter(([, exported]) => !exported).map(([each]) => each);
+    return `${text}\n;${outside}\nexport { ${own.join(', ')} };\n`;
   };
   host.fileExists = (name) => files.has(name) || fileExists.call(host, name);
   host.readFile = (name) => (files.has(name) ? written(name) : readFile.call(host, name));
@@ -139,9 +163,39 @@ test('JavaScript and TypeScript fit the types of the package', () => {
     }
     if (learnt === 0) break;
   }
-  assert.deepEqual(wrong, []);
+  return wrong;
+}
+
+test('JavaScript and TypeScript fit the types of the package', () => {
+  const sources = [
+    // What is a file of its own is run by the test of its page.
+    ...of('js', 'ts', 'jsx', 'tsx')
+      .filter(({ words }) => !words[0])
+      .map(({ at, lang, text }) => ({ at, lang, text })),
+    ...of('html').flatMap(({ at, text }) =>
+      scripts(parseFragment(text))
+        .filter((script) => script.trim())
+        .map((script) => ({ at, lang: 'js', text: script })),
+    ),
+  ];
+  assert.deepEqual(typeErrors(sources), []);
   assert.ok(sources.length > 20);
   count('type-checked', sources.length);
+});
+
+test('what does not fit the types is found, in a later snippet of its page too', () => {
+  const first = { at: 'a.md:1', lang: 'js', text: 'const greenpay = new GreenPay({ publicKey });' };
+  const later = (text) =>
+    typeErrors([first, { at: 'a.md:9', lang: 'js', text }]).map((line) => line.split(':').slice(0, 2).join(':'));
+  assert.deepEqual(later('show(await greenpay.tokenize(session, card));'), []);
+  for (const wrong of [
+    'await greenpay.tokenise(session, card);',
+    'new GreenPay({ publicKey, conter: "byte" });',
+    'import { openSesion } from "cardseal";',
+    'import { load } from "cardseal/nowhere";',
+    'const a = ;',
+  ])
+    assert.equal(later(wrong)[0], 'a.md:9 +1', wrong);
 });
 
 test('HTML is well-formed', () => {
