@@ -63,7 +63,8 @@ before(async () => {
   const greenpay = new GreenPay({ publicKey: sandbox.greenpay.public_key });
   packed = ['4242424242424242', '4094394314664828'].map((number) => greenpay.pack({ card: { ...CARD, number } }));
   for (const { words = [], text } of blocks('docs/own-back-end.md'))
-    for (const word of words) writeFileSync(path.join(folder, word.replace(/^file=/, '')), text);
+    for (const word of words.filter((each) => each.startsWith('file=')))
+      writeFileSync(path.join(folder, word.replace(/^file=/, '')), text);
 });
 after(async () => {
   await sandbox?.stop();

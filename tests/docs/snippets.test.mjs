@@ -272,8 +272,28 @@ test('shell commands are well-formed, and the scripts that they name are there',
   count('commands parsed', commands.length - run);
 });
 
+test('Rust is what rustdoc compiles', () => {
+  const excerpts = of('rust');
+  for (const { at, words, text } of excerpts) {
+    const [, file] = /^compiled=(.+)$/.exec(words[0] ?? '') ?? assert.fail(`${at}: compiled=FILE says where`);
+    const examples = [
+      ...readFileSync(path.join(root, file), 'utf8').matchAll(/^\/\/! ```\w*\n([\s\S]*?)^\/\/! ```$/gm),
+    ];
+    const visible = examples.map(([, lines]) =>
+      lines
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.replace(/^\/\/! ?/, ''))
+        .filter((line) => !/^#( |$)/.test(line))
+        .join('\n'),
+    );
+    assert.ok(visible.includes(text), `${at} is no example of ${file}`);
+  }
+  count('Rust compiled', excerpts.length);
+});
+
 test('every other block is text, or run by a test of its page, or says why it is not checked', (t) => {
-  const checked = ['js', 'ts', 'jsx', 'tsx', 'html', 'css', 'json', 'toml', 'sh'];
+  const checked = ['js', 'ts', 'jsx', 'tsx', 'html', 'css', 'json', 'toml', 'sh', 'rust'];
   const run = of('python', 'php').filter(({ words }) => words[0]);
   const text = of('', 'text', 'mermaid', 'sql', 'nginx');
   const without = ALL.filter(
