@@ -181,7 +181,7 @@ async function filled({ programs, loader, database: original, customers, count, 
     copies,
     spread_ms: SPREAD_MS,
     shared: Object.fromEntries(customers.map((customer) => [customer, COPIES_PER_CUSTOMER])),
-    skip: ['health'],
+    skip: ['health', 'instances'],
     samples: SAMPLES,
     columns: [
       ['tokens', 'id'],
