@@ -10,11 +10,15 @@
 //   import-map <address>         prints the import map with hashes, for the package's files served at this address
 //     --entry <file>             for another entry than index.js
 //   list <folder>                prints a list of everything in the folder, to pass to --manifest later
+//   pack, open, key, doctor, sandbox, completions, man, verify answer|notification|event|package
+//                                are handed to the native program cardseal, if it is installed (docs/cli.md)
 //
-// It needs only Node. It reads the list from its own package, never from the deployed copy.
+// The others need only Node. It reads the list from its own package, never from the deployed copy.
 
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -302,7 +306,35 @@ function told(evidence) {
   return [...lines, `${same} of ${evidence.files.length} files match; ${evidence.differing} differences.`].join('\n');
 }
 
+/** The commands of the native program, and its kinds of `verify`. */
+const NATIVE = ['pack', 'open', 'key', 'doctor', 'sandbox', 'completions', 'man'];
+const NATIVE_VERIFY = ['answer', 'notification', 'event', 'package'];
+
+/** The native program: as CARDSEAL_CLI says, on the PATH, or where cargo installs it; never this script under its name. */
+function native() {
+  const name = process.platform === 'win32' ? 'cardseal.exe' : 'cardseal';
+  const own = realpathSync(fileURLToPath(import.meta.url));
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), path.join(os.homedir(), '.cargo', 'bin')];
+  const places = folders.filter((folder) => path.isAbsolute(folder)).map((folder) => path.join(folder, name));
+  return [process.env.CARDSEAL_CLI, ...places]
+    .filter((file) => file && statSync(file, { throwIfNoEntry: false })?.isFile())
+    .find((file) => realpathSync(file) !== own && !/[\\/]node_modules[\\/]/.test(file));
+}
+
+function handOver(args) {
+  const program = native();
+  if (!program)
+    throw new Usage(
+      `${args[0]} is a command of the native program cardseal, which is not installed here: run "cargo install --path cli" in Cardseal's repository, or name the program in CARDSEAL_CLI`,
+    );
+  const { status, error } = spawnSync(program, args, { stdio: 'inherit' });
+  if (error) throw new Error(`${program} could not be started: ${error.code}`);
+  return status ?? 1;
+}
+
 async function run([command, ...rest]) {
+  if (NATIVE.includes(command) || (command === 'verify' && NATIVE_VERIFY.includes(rest[0])))
+    return handOver([command, ...rest]);
   const text = { type: 'string' };
   const { values, positionals } = parseArgs({
     args: rest,

@@ -112,6 +112,18 @@ impl Numbers {
         bits(&self.modulus)
     }
 
+    /// The modulus, big-endian, without leading zeros.
+    #[must_use]
+    pub fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    /// The public exponent.
+    #[must_use]
+    pub const fn exponent(&self) -> u64 {
+        self.exponent
+    }
+
     /// Returns the key as `SubjectPublicKeyInfo` in DER.
     #[must_use]
     pub fn to_spki(&self) -> Vec<u8> {

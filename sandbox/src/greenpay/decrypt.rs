@@ -1,6 +1,7 @@
 //! Opens `ld` and `lk` as a Node server with aes-js does, including what differs between its versions.
 //!
-//! This is the only place of the workspace that decrypts a card. What it returns lives as long as one call.
+//! This is the only place of the workspace that decrypts a card of this platform. What it returns lives as long as one
+//! call. The steps are public for tools that say which of them fails.
 
 use aes::Aes128;
 use base64::Engine;
@@ -47,7 +48,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The object inside `ld`, or nothing if any step fails; the platform does not tell which one did.
-pub(crate) fn open(
+#[must_use]
+pub fn open(
     keys: &KeyPair,
     ld: &str,
     lk: &str,
@@ -63,12 +65,17 @@ pub(crate) fn open(
 
 /// The JSON object inside `lk`.
 fn unwrap(keys: &KeyPair, lk: &str) -> Option<Map<String, Value>> {
+    object(&String::from_utf8(keys.open(&wrapped(lk)?)?).ok()?)
+}
+
+/// The bytes of `lk`, in the forms of base64 that Node takes.
+#[must_use]
+pub fn wrapped(lk: &str) -> Option<Vec<u8>> {
     let compact: String = lk.split_ascii_whitespace().collect();
-    let ciphertext = BASE64
+    BASE64
         .decode(&compact)
         .or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(&compact))
-        .ok()?;
-    object(&String::from_utf8(keys.open(&ciphertext)?).ok()?)
+        .ok()
 }
 
 fn object(text: &str) -> Option<Map<String, Value>> {
@@ -76,7 +83,8 @@ fn object(text: &str) -> Option<Map<String, Value>> {
 }
 
 /// Sixteen integers of a byte each.
-fn key(k: &Value) -> Option<[u8; 16]> {
+#[must_use]
+pub fn key(k: &Value) -> Option<[u8; 16]> {
     sixteen(k.as_array()?)
 }
 
@@ -92,7 +100,8 @@ fn byte(value: &Value) -> Option<u8> {
 }
 
 /// The first counter block: one for an absent `s`, big-endian for an integer, the block itself for an array.
-fn counter_block(s: &Value, arithmetic: CounterArithmetic) -> Option<[u8; 16]> {
+#[must_use]
+pub fn counter_block(s: &Value, arithmetic: CounterArithmetic) -> Option<[u8; 16]> {
     match s {
         Value::Null => Some(1_u128.to_be_bytes()),
         Value::Number(number) => number_block(number.as_f64()?, arithmetic),
@@ -149,13 +158,17 @@ fn low_byte(value: f64) -> u8 {
     byte
 }
 
-fn decrypt(key: &[u8; 16], block: &[u8; 16], ld: &str) -> Option<Vec<u8>> {
+/// The plaintext under a key and the first counter block.
+#[must_use]
+pub fn decrypt(key: &[u8; 16], block: &[u8; 16], ld: &str) -> Option<Vec<u8>> {
     let mut bytes = hex::decode(ld).ok()?;
     Ctr128BE::<Aes128>::new(key.into(), block.into()).apply_keystream(&mut bytes);
     Some(bytes)
 }
 
-fn text(bytes: &[u8], decoder: Utf8Decoder) -> Option<String> {
+/// The plaintext as text, as a decoder reads it.
+#[must_use]
+pub fn text(bytes: &[u8], decoder: Utf8Decoder) -> Option<String> {
     match decoder {
         Utf8Decoder::Strict => String::from_utf8(bytes.to_vec()).ok(),
         Utf8Decoder::AesJs3 => Some(String::from_utf16_lossy(&aes_js_units(bytes))),

@@ -9,6 +9,7 @@ use rsa::PrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
+use sha1::Sha1;
 use sha2::Sha256;
 
 /// Sizes that a key pair may be made with.
@@ -40,7 +41,7 @@ pub fn new_private_key(bits: usize) -> Result<String, KeyError> {
 }
 
 /// An RSA key pair.
-pub(crate) struct KeyPair {
+pub struct KeyPair {
     private: PrivateKey,
     public: String,
 }
@@ -54,7 +55,11 @@ impl KeyPair {
         Self::from_private(private)
     }
 
-    pub(crate) fn parse(pem: &str) -> Result<Self, KeyError> {
+    /// Reads a private key in PEM, PKCS #1 or PKCS #8.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn parse(pem: &str) -> Result<Self, KeyError> {
         let private = PrivateKey::from_pkcs8_pem(pem).or_else(|_| PrivateKey::from_pkcs1_pem(pem));
         Self::from_private(private.map_err(|_| KeyError::Malformed)?)
     }
@@ -71,20 +76,33 @@ impl KeyPair {
     }
 
     /// SPKI in base64 on one line, as GreenPay hands keys out.
-    pub(crate) fn public(&self) -> &str {
+    #[must_use]
+    pub fn public(&self) -> &str {
         &self.public
     }
 
-    pub(crate) fn bits(&self) -> usize {
+    /// The length of the modulus in bits.
+    #[must_use]
+    pub fn bits(&self) -> usize {
         self.private.n().bit_width() as usize
     }
 
     /// Opens RSAES-PKCS1-v1_5. Old versions of jsencrypt drop leading zero bytes of the ciphertext.
-    pub(crate) fn open(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn open(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
         let missing = self.private.size().checked_sub(ciphertext.len())?;
         let mut padded = vec![0; missing];
         padded.extend_from_slice(ciphertext);
         self.private.pkcs1v15_decrypt(&padded).ok()
+    }
+
+    /// Opens RSAES-OAEP, which clients of other platforms send by mistake, with the digests that their libraries have.
+    #[must_use]
+    pub fn open_oaep(&self, ciphertext: &[u8]) -> Option<Vec<u8>> {
+        self.private
+            .oaep_decrypt::<Sha1>(ciphertext)
+            .or_else(|_| self.private.oaep_decrypt::<Sha256>(ciphertext))
+            .ok()
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256, in lower-case hex.

@@ -19,26 +19,37 @@ const TAG_BYTES: usize = 32;
 
 /// What was inside.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Decrypted {
-    pub(crate) payload: Value,
+pub struct Decrypted {
+    /// The JSON.
+    pub payload: Value,
     /// The text was not UTF-8, as older clients write it: one byte per character.
-    pub(crate) latin1: bool,
+    pub latin1: bool,
 }
 
 /// Which step failed. Nobody outside is told: the answer to all of them is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failed {
+pub enum Failed {
+    /// Not five parts of base64url.
     Parts,
+    /// Another algorithm.
     Header,
+    /// Another key's id.
     KeyId,
+    /// The wrapped key does not open.
     Key,
+    /// The tag does not fit.
     Tag,
+    /// The padding is wrong.
     Padding,
+    /// The text is no JSON object.
     Json,
 }
 
 /// Opens a text in the order of the parts.
-pub(crate) fn open(keys: &KeyPair, text: &str) -> Result<Decrypted, Failed> {
+///
+/// # Errors
+/// Which step failed.
+pub fn open(keys: &KeyPair, text: &str) -> Result<Decrypted, Failed> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, key, iv, ciphertext, tag] = parts.as_slice() else {
         return Err(Failed::Parts);

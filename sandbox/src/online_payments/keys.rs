@@ -6,14 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use getrandom::SysRng;
 use rsa::PrivateKey;
-use rsa::pkcs8::EncodePublicKey;
+use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use sha1::Sha1;
 use uuid::Uuid;
 
 /// The real platform's size is not known; its own client's tests have this one.
 const BITS: usize = 2048;
 
-pub(crate) struct KeyPair {
+/// An RSA key pair with its id.
+pub struct KeyPair {
     private: PrivateKey,
     id: String,
     public: String,
@@ -23,6 +24,12 @@ impl KeyPair {
     pub(crate) fn make() -> Option<Self> {
         let private = PrivateKey::new(&mut SysRng, BITS).ok()?;
         Self::from_private(private, Uuid::new_v4().to_string())
+    }
+
+    /// Reads a private key in PEM, PKCS #8.
+    #[must_use]
+    pub fn parse(pem: &str, id: &str) -> Option<Self> {
+        Self::from_private(PrivateKey::from_pkcs8_pem(pem).ok()?, id.to_owned())
     }
 
     pub(crate) fn from_private(private: PrivateKey, id: String) -> Option<Self> {

@@ -1,0 +1,60 @@
+//! What can be wrong whatever the platform is: the configuration, and the page's way to the server.
+
+use cardseal::platform::Platform;
+
+use super::{Checks, Evidence, causes};
+
+causes! {
+    CONFIG_MISTAKE = "config.mistake",
+        "The configuration has a mistake.",
+        "the configuration: --config",
+        "Correct the setting; `cardseal-server check` reads the whole file.";
+    ORIGIN_NOT_ALLOWED = "server.origin_not_allowed",
+        "The page's origin is not in allowed_origins, so the browser keeps the server's answer from the page.",
+        "the configuration and a request of the page with its Origin",
+        "Add the origin to server.allowed_origins exactly as the browser sends it: scheme, host and port, no path and no slash at the end.";
+}
+
+pub(super) fn check(evidence: &Evidence, platform: Option<Platform>, checks: &mut Checks) {
+    let Some(config) = &evidence.config else { return };
+    let ours: Vec<_> = config
+        .mistakes
+        .iter()
+        .filter(|mistake| {
+            let of = |id: &str| mistake.key.starts_with(&format!("platforms.{id}"));
+            platform
+                .is_none_or(|platform| of(platform.id()) || !Platform::ALL.iter().any(|other| of(other.id())))
+        })
+        .collect();
+    for mistake in &ours {
+        checks.fail(&CONFIG_MISTAKE, format!("{} {}", mistake.key, mistake.message));
+    }
+    if ours.is_empty() {
+        checks.pass(&[&CONFIG_MISTAKE], "the platform's settings can be read");
+    }
+    let origin = evidence.subject().and_then(|subject| subject.header("origin"));
+    let (Some(origin), Some(allowed)) = (origin, config.allowed_origins()) else {
+        return;
+    };
+    // A page that calls the platform itself does not need the server's permission.
+    let path = evidence
+        .subject()
+        .map(|subject| subject.target().to_owned())
+        .unwrap_or_default();
+    if !path.contains("/v1/tokens") && !path.contains("/v1/payments") && !path.contains("/v1/sessions") {
+        return;
+    }
+    let listed = allowed.iter().any(|allowed| allowed == origin);
+    let near = allowed
+        .iter()
+        .any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin));
+    checks.decide(
+        &ORIGIN_NOT_ALLOWED,
+        !listed,
+        match (listed, near) {
+            (true, _) => "the request's Origin is in allowed_origins",
+            (false, true) => "allowed_origins has the request's Origin in another spelling",
+            (false, false) => "the request's Origin is not in allowed_origins",
+        },
+    );
+}
