@@ -9,7 +9,7 @@ const BUDGET = {
   cardseal: 96_100,
   'cardseal/greenpay': 58_200,
   'cardseal/gp-api': 30_350,
-  'cardseal/ccbill': 36_200,
+  'cardseal/ccbill': 36_250,
   'cardseal/worldline-acquiring': 36_450,
   'cardseal/online-payments': 50_400,
   'before the form': 8_000,
