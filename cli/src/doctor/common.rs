@@ -2,7 +2,10 @@
 
 use cardseal::platform::Platform;
 
-use super::{Checks, Evidence, causes};
+use serde_json::Value;
+
+use super::{Cause, Checks, Evidence, causes};
+use crate::capture::Exchange;
 
 causes! {
     CONFIG_MISTAKE = "config.mistake",
@@ -57,4 +60,56 @@ pub(super) fn check(evidence: &Evidence, platform: Option<Platform>, checks: &mu
             (false, false) => "the request's Origin is not in allowed_origins",
         },
     );
+}
+
+/// Which earlier exchange gave the access token of a request, and whether the token had run out. `mixed` is what cannot be
+/// known without that exchange.
+pub(crate) fn grant<'e>(
+    evidence: &'e Evidence,
+    subject: &Exchange,
+    [unknown, expired, mixed]: [&'static Cause; 3],
+    checks: &mut Checks,
+) -> Option<&'e Exchange> {
+    let bearer = subject
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    let grants: Vec<(&Exchange, Value)> = evidence
+        .before()
+        .filter_map(|exchange| {
+            let answer = exchange.answer.as_ref()?.json()?;
+            answer.get("access_token")?;
+            Some((exchange, answer))
+        })
+        .collect();
+    let own = grants.iter().find(|(_, answer)| {
+        !bearer.is_empty() && answer.get("access_token").and_then(Value::as_str) == Some(bearer)
+    });
+    let Some((grant, answer)) = own else {
+        if grants.is_empty() && !bearer.is_empty() {
+            checks.unknown(
+                &[unknown, expired, mixed],
+                "how the access token was fetched is not known",
+            );
+        } else if !subject.headers.is_empty() {
+            checks.fail(unknown, "no answer that is known gave this access token");
+        }
+        return None;
+    };
+    checks.pass(&[unknown], "the platform gave this access token");
+    let lifetime = answer.get("expires_in").and_then(Value::as_i64);
+    if let (Some(from), Some(at), Some(lifetime)) = (grant.at, subject.at, lifetime) {
+        let age = (at - from).whole_seconds();
+        checks.decide(
+            expired,
+            age >= lifetime,
+            format!("the access token was {age} seconds old, of {lifetime}"),
+        );
+    } else {
+        checks.unknown(
+            &[expired],
+            "when the access token was fetched and used is not known",
+        );
+    }
+    Some(*grant)
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Entry;
 use crate::Result;
 use crate::capture::Exchange;
+use crate::doctor::common::grant;
 use crate::doctor::online::Asker;
 use crate::doctor::{Checks, Evidence, causes};
 use crate::now_ms;
@@ -198,47 +199,10 @@ fn call(evidence: &Evidence, subject: &Exchange, checks: &mut Checks) {
         );
     }
     account(evidence, subject, checks);
-    let bearer = subject
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let grants: Vec<(&Exchange, Value)> = evidence
-        .before()
-        .filter_map(|exchange| {
-            let answer = exchange.answer.as_ref()?.json()?;
-            answer.get("access_token")?;
-            Some((exchange, answer))
-        })
-        .collect();
-    let own = grants.iter().find(|(_, answer)| {
-        !bearer.is_empty() && answer.get("access_token").and_then(Value::as_str) == Some(bearer)
-    });
-    let Some((grant, answer)) = own else {
-        if grants.is_empty() && !bearer.is_empty() {
-            checks.unknown(
-                &[&TOKEN_UNKNOWN, &TOKEN_EXPIRED, &FRONTEND_TOKEN],
-                "how the access token was fetched is not known",
-            );
-        } else if !subject.headers.is_empty() {
-            checks.fail(&TOKEN_UNKNOWN, "no answer that is known gave this access token");
-        }
+    let causes = [&TOKEN_UNKNOWN, &TOKEN_EXPIRED, &FRONTEND_TOKEN];
+    let Some(grant) = grant(evidence, subject, causes, checks) else {
         return;
     };
-    checks.pass(&[&TOKEN_UNKNOWN], "the platform gave this access token");
-    let lifetime = answer.get("expires_in").and_then(Value::as_i64);
-    if let (Some(from), Some(at), Some(lifetime)) = (grant.at, subject.at, lifetime) {
-        let age = (at - from).whole_seconds();
-        checks.decide(
-            &TOKEN_EXPIRED,
-            age >= lifetime,
-            format!("the access token was {age} seconds old, of {lifetime}"),
-        );
-    } else {
-        checks.unknown(
-            &[&TOKEN_EXPIRED],
-            "when the access token was fetched and used is not known",
-        );
-    }
     let front = evidence.config.as_ref().and_then(|config| {
         let id = config.text(ID, "frontend_application_id")?;
         let given = grant.header("authorization")?.strip_prefix("Basic ")?;
