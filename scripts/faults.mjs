@@ -4,9 +4,14 @@
 //   npm run faults -- --platform all            at every platform at the same time; or ids, separated by commas
 //   npm run faults -- --kills 30                kills the server (SIGKILL) and restarts it, this many times
 //   npm run faults -- --disk-full               fills the disk of the database for a while, five times
+//   npm run faults -- --instances 3 --database postgres
+//                                               that many servers on one PostgreSQL database, behind a balancer that repeats
+//                                               what breaks; besides the kills all are replaced one by one, one is stopped
+//                                               beyond its lease, and the database is killed, and events are counted
 //   npm run faults -- --settle-after 20         this many seconds after the last charge, settles by hand what is unknown
 //   npm run faults -- --charges 10000 --json    one object: charges, platforms (by id), kills, disk_full, lost_answers,
-//                                               missing, doubled, disagreeing
+//                                               missing, doubled, disagreeing; of several servers also instances,
+//                                               fleet (what happened to them) and events
 //
 // If a merchant's call breaks, or the server cannot store anything, the merchant repeats the call with the same
 // Idempotency-Key until it gets an answer.
@@ -15,7 +20,7 @@
 // timeout, and the charge itself after the timeout. Then unknown payments become known as the documentation says: the
 // server asks the platform, the platform sends a notification, or the merchant checks the platform's records and says so.
 // At the end every charge must be at the platform once and for the same amount, or at neither of the two; otherwise the
-// exit code is 1.
+// exit code is 1. Of several servers, every event has to have arrived, and those of one payment in order.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -29,6 +34,7 @@ import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
+import { Fleet, Receiver } from './fault-instances.mjs';
 import { freePort, main, must, PLATFORMS, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
@@ -70,15 +76,20 @@ const SETTLE_WITHIN_MS = 240_000;
 const NOTIFIES_WITHIN_MS = 5000;
 /** The merchant does not wait for the growing pauses of the server. */
 const REFRESH_EVERY_MS = 5000;
+/** What happens to several servers besides kills; in a short run each of it once. */
+const FLEET = { roll: 3, freeze: 3, stopDatabase: 3 };
+const EVENTS_WITHIN_MS = 120_000;
 
 const USAGE =
   'usage: npm run faults -- [--charges N] [--platform all|<id>[,<id>…]] [--kills N] [--disk-full]' +
-  ' [--settle-after SECONDS] [--json]';
+  ' [--settle-after SECONDS] [--instances N --database postgres] [--json]';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE * 2 });
 const children = [];
 const sums = ['lost_answers', 'missing', 'doubled', 'disagreeing'];
 let disk;
+let fleet;
+let receiver;
 let platforms;
 
 main(async () => {
@@ -98,16 +109,20 @@ main(async () => {
     if (wanted.diskFull) disk = await smallDisk(folder, MEGABYTES + Math.ceil((wanted.charges * BYTES_A_CHARGE) / 1e6));
     result = await books(folder, wanted);
   } finally {
+    await fleet?.close();
+    receiver?.close();
     await Promise.all(children.map(stop));
     disk?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
   process.stdout.write(wanted.json ? `${JSON.stringify(result)}\n` : table(result));
-  return result.missing + result.doubled + result.disagreeing === 0 ? 0 : 1;
+  const { missing = 0, disordered = 0 } = result.events ?? {};
+  return result.missing + result.doubled + result.disagreeing + missing + disordered === 0 ? 0 : 1;
 });
 
 function options(args) {
-  const found = { charges: 1000, kills: 0, ids: ['gp_api'], diskFull: 0, settleAfter: null, json: false };
+  const found = { charges: 1000, kills: 0, ids: ['gp_api'], diskFull: 0, settleAfter: null, instances: 0, json: false };
+  let database = 'sqlite';
   const usage = () => new Stop(`${USAGE}\nplatforms: ${IDS.join(', ')}`);
   const given = [...args];
   const value = (pattern) => {
@@ -129,6 +144,12 @@ function options(args) {
       case '--settle-after':
         found.settleAfter = 1000 * Number(value(/^\d{1,4}$/));
         break;
+      case '--instances':
+        found.instances = Number(value(/^[1-9]$/));
+        break;
+      case '--database':
+        database = value(/^(sqlite|postgres)$/);
+        break;
       case '--disk-full':
         found.diskFull = DISK_FULL;
         break;
@@ -143,11 +164,14 @@ function options(args) {
     }
   }
   const { charges, kills, diskFull } = found;
+  if (found.instances > 0 !== (database === 'postgres'))
+    throw new Stop('--instances and --database postgres belong together: a SQLite file has one server.');
+  if (found.instances > 0 && diskFull > 0) throw new Stop('--disk-full is for SQLite.');
   if (kills + diskFull > charges) throw new Stop('--charges must be at least the number of kills and full disks.');
   return found;
 }
 
-async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
+async function books(folder, { charges, kills, ids, diskFull, settleAfter, instances }) {
   const listen = `127.0.0.1:${await freePort()}`;
   const base = `http://${listen}`;
   const args = ['--listen', '127.0.0.1:0', '--exit-with-stdin', '--log-calls', '--server-url', base];
@@ -158,33 +182,41 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
     if (platforms[id]?.route === route && id in calls) calls[id] += 1;
   });
   const { control_url: control, server_settings: settings } = await firstLine(sandbox);
-  const config = path.join(folder, 'cardseal.toml');
-  writeFileSync(
-    config,
-    toml({
-      server: { listen, allowed_origins: [ORIGIN], api_key: KEY },
-      database: { path: path.join(disk?.folder ?? folder, 'cardseal.sqlite') },
-      // One merchant has more customers here than a minute has room for.
-      limits: {
-        browser_requests_per_minute: 1_000_000,
-        browser_burst: 100_000,
-        attempts_per_minute: 1_000_000,
-        sessions_per_minute: 1_000_000,
-      },
-      http: { request_timeout_ms: TIMEOUT_MS },
-      log: { level: 'error' },
-      platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
-    }),
-    { mode: 0o600 },
-  );
-  const shop = new Shop(base, folder, config);
-  await shop.open();
+  const common = {
+    server: { allowed_origins: [ORIGIN], api_key: KEY },
+    // One merchant has more customers here than a minute has room for.
+    limits: {
+      browser_requests_per_minute: 1_000_000,
+      browser_burst: 100_000,
+      attempts_per_minute: 1_000_000,
+      sessions_per_minute: 1_000_000,
+    },
+    http: { request_timeout_ms: TIMEOUT_MS },
+    log: { level: 'error' },
+    platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
+  };
+  let shop;
+  if (instances > 0) {
+    receiver = await Receiver.start();
+    const events = { url: receiver.url, secret: receiver.secret, timeout_ms: 2000, first_pause_ms: 100 };
+    const program = (args, stdio, cwd) => start('cardseal-server', args, stdio, cwd);
+    const port = Number(listen.split(':')[1]);
+    fleet = await Fleet.start({ count: instances, program, folder, port, settings: { ...common, events } });
+    shop = new Shop(base, fleet);
+  } else {
+    const config = path.join(folder, 'cardseal.toml');
+    const database = { path: path.join(disk?.folder ?? folder, 'cardseal.sqlite') };
+    writeFileSync(config, toml({ ...common, server: { ...common.server, listen }, database }), { mode: 0o600 });
+    const server = new Server(folder, config);
+    await server.open();
+    shop = new Shop(base, server);
+  }
 
   const made = await Promise.all(ids.map((id) => prepared(shop, id)));
   const began = performance.now();
   const lost = Object.fromEntries(ids.map((id) => [id, 0]));
   const turn = Math.ceil(charges / (KINDS.length * (charges >= LONG_RUN ? 2 : 1)));
-  const disturbances = schedule(charges, ids.includes(SLOW) ? KILLS_PART : 1, kills, diskFull);
+  const disturbances = schedule(charges, ids.includes(SLOW) ? KILLS_PART : 1, kills, diskFull, instances > 0);
   let disturbing = Promise.resolve();
   let answered = 0;
   for (let from = 0; from < charges; from += turn) {
@@ -210,8 +242,8 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
       const what = disturbances.get(answered);
       if (what) {
         disturbing = disturbing.then(async () => {
-          await shop[what]();
-          if (what === 'kill' && shop.disturbed.killed === kills) await shop.refresh(await shop.unknown());
+          await (what === 'fillDisk' ? shop.fillDisk() : shop.servers[what]());
+          if (what === 'kill' && shop.servers.done.kills === kills) await shop.refresh(await shop.unknown());
         });
         // Whoever waits for it below is told.
         disturbing.catch(() => {});
@@ -229,7 +261,8 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
   const byHand = await shop.settle(control, settleAfter);
   say(`${charges} charges, settled after ${seconds(began)}`);
   const payments = await shop.list();
-  shop.close();
+  const events = receiver?.compare(await shop.events());
+  shop.servers.closing = true;
   const state = await request('GET', `${control}/state`);
   const rows = Object.fromEntries(
     ids.map((id, which) => {
@@ -248,11 +281,13 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter }) {
     }),
   );
   const sum = (name) => Object.values(rows).reduce((total, row) => total + row[name], 0);
-  const { killed, full, refused } = shop.disturbed;
+  const { full, refused } = shop.disturbed;
+  const { kills: killed, ...happened } = shop.servers.done;
   return {
     charges,
     platforms: rows,
     kills: killed,
+    ...(instances > 0 ? { instances, fleet: happened, events } : {}),
     ...(diskFull ? { disk_full: full, refused_by_full_disk: refused } : {}),
     ...Object.fromEntries(sums.map((name) => [name, sum(name)])),
   };
@@ -270,8 +305,8 @@ async function prepared(shop, id) {
   }
 }
 
-/** By how many charges are answered, what happens to the server then: spread evenly. */
-function schedule(charges, part, kills, fulls) {
+/** By how many charges are answered, what happens to the servers then: spread evenly. */
+function schedule(charges, part, kills, fulls, several) {
   const found = new Map();
   const add = (count, what, charged, shift) => {
     for (let index = 0; index < count; index += 1) {
@@ -282,6 +317,9 @@ function schedule(charges, part, kills, fulls) {
   };
   add(kills, 'kill', charges * part, 0.5);
   add(fulls, 'fillDisk', charges, 0.4);
+  if (several)
+    for (const [index, [what, times]] of Object.entries(FLEET).entries())
+      add(charges < LONG_RUN ? 1 : times, what, charges * part, 0.2 + 0.3 * index);
   return found;
 }
 
@@ -325,53 +363,63 @@ function agrees({ status, amount: charged, captured }, booked, index) {
   return status === 'approved' && charged === whole && captured === whole && booked.cents === cents(index);
 }
 
-/** The merchant, with the server that may be away at any time. */
-class Shop {
-  disturbed = { killed: 0, full: 0, refused: 0 };
-  #base;
+/** One server, which may be killed at any time. */
+class Server {
+  done = { kills: 0 };
+  broken;
+  /** Whether it may end. */
+  closing = false;
   #folder;
   #config;
-  #server;
-  #broken;
+  #child;
 
-  constructor(base, folder, config) {
-    this.#base = base;
+  constructor(folder, config) {
     this.#folder = folder;
     this.#config = config;
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   async open() {
     // A full disk is an error with every try to store something; it would bury everything else.
     const log = disk ? openSync(path.join(this.#folder, 'server.log'), 'a') : 'inherit';
     const args = ['--config', this.#config];
-    const server = start('cardseal-server', args, ['ignore', 'pipe', log], this.#folder, disk?.command);
-    this.#server = server;
-    server.on('exit', () => {
-      if (this.#server !== server) return;
+    const child = start('cardseal-server', args, ['ignore', 'pipe', log], this.#folder, disk?.command);
+    this.#child = child;
+    child.on('exit', () => {
+      if (this.#child !== child || this.closing) return;
       if (disk) say(readFileSync(path.join(this.#folder, 'server.log'), 'utf8').split('\n').slice(-20).join('\n'));
-      this.#broken = new Stop('The server stopped unexpectedly; its log is above.');
+      this.broken = new Stop('The server stopped unexpectedly; its log is above.');
     });
-    await firstLine(server);
+    await firstLine(child);
   }
 
   async kill() {
-    const server = this.#server;
-    const gone = once(server, 'exit');
-    this.#server = null;
-    server.kill('SIGKILL');
+    const child = this.#child;
+    const gone = once(child, 'exit');
+    this.#child = null;
+    child.kill('SIGKILL');
     await gone;
-    this.disturbed.killed += 1;
+    this.done.kills += 1;
     await this.open();
   }
+}
 
-  /** From now on it may end. */
-  close() {
-    this.#server = null;
+/** The merchant, with servers that may be away at any time. */
+class Shop {
+  disturbed = { full: 0, refused: 0 };
+  #base;
+
+  constructor(base, servers) {
+    this.#base = base;
+    this.servers = servers;
   }
 
   async fillDisk() {
     const { refused } = this.disturbed;
-    const { pid } = this.#server;
+    const { pid } = this.servers;
     const began = performance.now();
     try {
       while (performance.now() - began < FULL_MS || this.disturbed.refused === refused) {
@@ -407,7 +455,7 @@ class Shop {
         if (code === 'storage_unavailable') this.disturbed.refused += 1;
         // Broken by a kill, or told to try again. Anything else is a finding.
         const again = !(error instanceof Stop) || AGAIN.includes(code);
-        if (this.#broken) throw this.#broken;
+        if (this.servers.broken) throw this.servers.broken;
         if (!again || performance.now() > until) throw error;
         await pause(RETRY_AFTER_MS);
       }
@@ -438,10 +486,22 @@ class Shop {
     }
   }
 
-  async list() {
+  list() {
+    return this.#pages('/v1/payments');
+  }
+
+  /** Those that were written, oldest first, when all of them have been taken. */
+  async events() {
+    const until = performance.now() + EVENTS_WITHIN_MS;
+    const pending = async () => (await this.merchant('GET', '/v1/events?state=pending&limit=1')).data.length > 0;
+    while ((await pending()) && performance.now() < until) await pause(500);
+    return (await this.#pages('/v1/events')).reverse();
+  }
+
+  async #pages(path) {
     const all = [];
     for (let after = ''; ; ) {
-      const page = await this.merchant('GET', `/v1/payments?limit=100${after && `&after=${after}`}`);
+      const page = await this.merchant('GET', `${path}?limit=100${after && `&after=${after}`}`);
       all.push(...page.data);
       if (!page.next) return all;
       after = page.next;
@@ -580,6 +640,7 @@ function table({ platforms: rows, ...whole }) {
   const names = ['charges', 'lost_answers', 'settled_by_hand', 'not_charged', 'missing', 'doubled', 'disagreeing'];
   const line = (id, row) => [id.padEnd(20), ...names.map((name) => String(row[name]).padStart(name.length))].join('  ');
   const head = ['platform'.padEnd(20), ...names].join('  ');
-  const totals = Object.entries(whole).map(([name, count]) => `${name.padEnd(20)}  ${count}`);
+  const text = (count) => (typeof count === 'object' ? JSON.stringify(count) : count);
+  const totals = Object.entries(whole).map(([name, count]) => `${name.padEnd(20)}  ${text(count)}`);
   return `${[head, ...Object.entries(rows).map(([id, row]) => line(id, row)), '', ...totals].join('\n')}\n`;
 }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::connections::ConnectionLimits;
 use crate::events::Events;
 use crate::gate::CallLimits;
-use crate::store::{BUSY_TIMEOUT, Location, Postgres};
+use crate::store::{BUSY_TIMEOUT, LEASE, Location, Postgres};
 use crate::tls::Tls;
 use crate::traces::TracesConfig;
 
@@ -616,6 +616,8 @@ fn database(table: &Settings<'_>) -> Option<Location> {
     let default = u64::try_from(BUSY_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
     let busy_timeout = Duration::from_millis(table.integer("busy_timeout_ms", default, &(0..=60_000)));
     let writers = table.integer("writers", WRITERS, &(1..=64));
+    let default = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+    let lease = Duration::from_millis(table.integer("lease_ms", default, &(1000..=120_000)));
     let file = |path: PathBuf| Location::Sqlite { path, busy_timeout };
     let location = match (url, path) {
         (Some(_), Some(_)) => {
@@ -632,7 +634,8 @@ fn database(table: &Settings<'_>) -> Option<Location> {
                 None
             }
             Some(path) => Some(file(path.strip_prefix("//").unwrap_or(path).into())),
-            None => postgres(table, &url, password.as_ref(), writers, busy_timeout),
+            None => postgres(table, &url, password.as_ref(), writers, busy_timeout)
+                .map(|settings| Location::Postgres(Box::new(settings.with_lease(lease)))),
         },
     };
     if password.is_some() && !matches!(location, Some(Location::Postgres(_)) | None) {
@@ -648,7 +651,7 @@ fn postgres(
     password: Option<&SecretString>,
     writers: u64,
     lock_timeout: Duration,
-) -> Option<Location> {
+) -> Option<Postgres> {
     if !Postgres::is_url(url.expose_secret()) {
         table.mistake(
             "url",
@@ -665,7 +668,7 @@ fn postgres(
                      sslmode=verify-full",
                 );
             }
-            Some(Location::Postgres(Box::new(settings)))
+            Some(settings)
         }
         Err(wrong) => {
             table.mistake("url", wrong);
@@ -1124,6 +1127,7 @@ mod tests {
                 "database.password_file",
             ),
             (format!("{url}\nwriters = 0"), "database.writers"),
+            (format!("{url}\nlease_ms = 999"), "database.lease_ms"),
         ] {
             let error = read(&wrong)
                 .err()

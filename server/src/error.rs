@@ -559,7 +559,7 @@ impl From<&StoreError> for ApiError {
     fn from(error: &StoreError) -> Self {
         let cause = error.to_string();
         match error {
-            StoreError::Unavailable(_) => Self::from(Code::StorageUnavailable)
+            StoreError::Unavailable(_) | StoreError::LeaseLost => Self::from(Code::StorageUnavailable)
                 .retry_after(STORAGE_RETRY_S)
                 .because(&cause),
             StoreError::Unreadable { table, row, .. } => {
@@ -573,6 +573,9 @@ impl From<&StoreError> for ApiError {
             StoreError::Database(_)
             | StoreError::File(_)
             | StoreError::InUse
+            | StoreError::OlderOwner
+            | StoreError::OlderInstances
+            | StoreError::ClocksApart(_)
             | StoreError::Access(_)
             | StoreError::Tls(_)
             | StoreError::NotDurable(_)

@@ -37,7 +37,7 @@ pub(crate) struct Permit {
     _places: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
-/// No slot was free. Nothing was sent.
+/// No slot was free, or the process may begin nothing. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many calls to the platform are in flight")]
 pub struct Busy;

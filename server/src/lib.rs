@@ -148,7 +148,7 @@ impl Shared {
             tracing::warn!(
                 payments = left.payments,
                 changes = left.changes,
-                "the last process ended during payments; their outcome is unknown until the platform is asked"
+                "a process ended during payments; their outcome is unknown until the platform is asked"
             );
         }
         let stopping = CancellationToken::new();
@@ -279,10 +279,16 @@ impl Shared {
     /// Waits for one of the platform's call slots. Hold the permit until the operation's last answer.
     ///
     /// # Errors
-    /// If too many calls are in flight or waiting.
+    /// If too many calls are in flight or waiting, or if this process may no longer begin one.
     async fn enter(&self, platform: Platform, purpose: Purpose) -> Result<Permit, Busy> {
         let entered = self.gates.enter(platform, purpose).await;
-        entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))
+        let permit = entered.inspect_err(|_| self.bounds.acted(Bound::PlatformBusy))?;
+        // It may have waited, or been stopped: what it has claimed may be another's by now.
+        if self.store.may_begin() {
+            Ok(permit)
+        } else {
+            Err(Busy)
+        }
     }
 
     /// The HTTP client of a platform, for an operation.

@@ -147,6 +147,9 @@ async fn start(file: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(not(unix))]
     let reloads = std::future::pending();
     serve_live(&live, listener, metrics, told_to_stop(), reloads).await;
+    if live.app().store.is_lost() {
+        return Err(StoreError::LeaseLost.into());
+    }
     Ok(())
 }
 

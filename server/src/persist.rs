@@ -29,6 +29,10 @@ where
 {
     let cause = match store(Arc::clone(app)).await {
         Ok(value) => return Some(value),
+        Err(StoreError::LeaseLost) => {
+            taken_over(what, id);
+            return None;
+        }
         Err(cause) => cause,
     };
     tracing::error!(what, id, %cause, "an outcome cannot be stored; it is kept in memory and storing it is retried");
@@ -53,6 +57,7 @@ where
                     let _ = stored.send(value);
                     return;
                 }
+                Err(StoreError::LeaseLost) => return taken_over(what, &id),
                 Err(cause) if tries_left == 0 => {
                     tracing::error!(what, id, %cause, "an outcome was not stored; after a restart it is unknown");
                     return;
@@ -64,4 +69,13 @@ where
     };
     app.tasks.spawn(retries.in_current_span());
     tokio::time::timeout(PATIENCE, waiting).await.ok()?.ok()
+}
+
+/// Another process has called the outcome unknown, and finds it out.
+fn taken_over(what: &'static str, id: &str) {
+    tracing::error!(
+        what,
+        id,
+        "an outcome was not stored: another process has taken over"
+    );
 }

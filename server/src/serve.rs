@@ -139,6 +139,7 @@ pub async fn serve_live(
         () = report(&server.bounds) => {}
         () = reloads => {}
         () = watch_certificate(live) => {}
+        () = lost(live) => {}
         () = stop => {}
     }
     let app = live.app();
@@ -237,6 +238,14 @@ fn open_files() -> Option<u64> {
 #[cfg(not(unix))]
 const fn open_files() -> Option<u64> {
     None
+}
+
+/// Ends when this process can store nothing more.
+async fn lost(live: &Live) {
+    // Not the application itself, which a reload replaces.
+    let store = Arc::clone(&live.app().store);
+    store.lost().await;
+    tracing::error!("this process ends, because another has taken over its work on the database");
 }
 
 /// Takes a certificate that was renewed. Does not end.

@@ -3,9 +3,9 @@
 //! The store knows no payment rules. Within the transaction that writes a new state, it asks its caller what that
 //! state is.
 //!
-//! Every commit is on disk before it returns, and transactions that arrive together share one flush. One process owns
-//! the database. At start it recovers what the last process left unfinished; a second process would do that to the work
-//! of the first.
+//! Every commit is on disk before it returns, and transactions that arrive together share one flush. A SQLite file
+//! belongs to one process. Several share a PostgreSQL database: each takes over what another left unfinished, once the
+//! other's lease has ended.
 
 mod audit;
 mod changes;
@@ -16,6 +16,7 @@ mod events;
 mod health;
 mod idempotency;
 mod ids;
+mod instances;
 mod keys;
 mod migrations;
 mod notifications;
@@ -49,7 +50,8 @@ use cardseal::platform::Platform;
 use tracing::Instrument;
 
 use connection::Settings;
-use postgres::Owner;
+use instances::{Instance, Right};
+use postgres::Keeper;
 use sql::{Columns, Db, Listed, Statement, params, readable, statements};
 use worker::Threads;
 use writer::Writer;
@@ -64,6 +66,7 @@ pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{
     AuditId, ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId, TokenId,
 };
+pub use instances::LEASE;
 pub use keys::{ApiKey, Validity};
 pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject};
 pub use overview::Unknown;
@@ -97,9 +100,31 @@ pub enum StoreError {
     /// The file, or its lock file, cannot be opened.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
-    /// Another process has opened the database.
+    /// Another process has opened the file.
     #[error("another process is using this database")]
     InUse,
+    /// A neighbour has taken over what this process worked on.
+    #[error(
+        "this process did not renew its lease on the database in time, and another one has taken over its work"
+    )]
+    LeaseLost,
+    /// A version that does not share the database has it, or another process takes long to migrate it.
+    #[error(
+        "a process of an older version owns this database, or another process is still migrating it; stop the older \
+         one, or try again"
+    )]
+    OlderOwner,
+    /// The tables have to change, and others use them.
+    #[error(
+        "this version changes the tables, and processes of an older version use them; stop all of those, then start this \
+         one"
+    )]
+    OlderInstances,
+    /// What one process has timed would be early or late for another.
+    #[error(
+        "this machine's clock and the database's are {0} seconds apart; set both by the time of the network (NTP)"
+    )]
+    ClocksApart(i64),
     /// The file has hard links. SQLite names its log after the path, so two paths would corrupt the database.
     #[error("the database file has hard links; remove all but one")]
     Linked,
@@ -182,7 +207,10 @@ pub enum Location {
 /// The way to what writes.
 enum Writers {
     Sqlite(Writer),
-    Postgres { threads: Threads, owner: Owner },
+    Postgres {
+        threads: Threads,
+        keeper: Option<Keeper>,
+    },
 }
 
 impl Writers {
@@ -210,6 +238,7 @@ pub struct Store {
     /// Whether a secret was wiped that may still be in the write-ahead log.
     wiped: Arc<AtomicBool>,
     health: health::Probe,
+    instance: Arc<Instance>,
     under_way: UnderWay,
     outbox: Arc<events::Outbox>,
 }
@@ -258,24 +287,32 @@ impl Store {
                 let unlocked = Arc::new(open_lock(&path)?);
                 Self::sqlite(&settings, ACQUIRE_TIMEOUT, unlocked)
             }
-            Location::Sqlite { .. } | Location::Postgres(_) => Self::open_at(location).await,
+            Location::Postgres(settings) => match postgres::open_beside(settings).await? {
+                Some(opened) => Ok(Self::of_postgres(opened)),
+                None => Self::open_at(location).await,
+            },
+            Location::Sqlite { .. } => Self::open_at(location).await,
         }
     }
 
     async fn open_postgres(settings: &Postgres) -> Result<Self> {
-        let opened = postgres::open(settings).await?;
-        Ok(Self {
+        Ok(Self::of_postgres(postgres::open(settings).await?))
+    }
+
+    fn of_postgres(opened: postgres::Opened) -> Self {
+        Self {
             writer: Writers::Postgres {
                 threads: opened.writers,
-                owner: opened.owner,
+                keeper: opened.keeper,
             },
             reader: opened.readers,
             lists: opened.lists,
             wiped: Arc::default(),
             health: health::Probe::default(),
+            instance: opened.instance,
             under_way: UnderWay::default(),
             outbox: Arc::default(),
-        })
+        }
     }
 
     const fn is_postgres(&self) -> bool {
@@ -297,6 +334,7 @@ impl Store {
             // The last process may have left something in the log.
             wiped: Arc::new(AtomicBool::new(true)),
             health: health::Probe::default(),
+            instance: Arc::new(Instance::of_a_file()),
             under_way: UnderWay::default(),
             outbox: Arc::default(),
         })
@@ -310,10 +348,31 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.transact(None, work).await
+    }
+
+    /// The same for what one process has claimed, or claims now: nothing is stored if another has taken over.
+    async fn write_as<T: Send + 'static>(
+        &self,
+        right: Right,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // Nobody else opens a file.
+        self.transact(self.is_postgres().then_some(right), work).await
+    }
+
+    async fn transact<T: Send + 'static>(
+        &self,
+        right: Option<Right>,
+        work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let span = tracing::info_span!(target: "cardseal::trace", "database transaction");
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, instance) = (Arc::clone(&self.outbox), Arc::clone(&self.instance));
         let work = move |db: &Db<'_>| {
-            let db = db.with(&outbox);
+            let db = db.with(&outbox, instance.id());
+            if let Some(right) = right {
+                instance.check(&db, right)?;
+            }
             let value = work(&db)?;
             Ok((value, db.has_event()))
         };
@@ -384,9 +443,12 @@ impl Store {
         self.lists.close().await;
         match &self.writer {
             Writers::Sqlite(writer) => writer.close().await,
-            Writers::Postgres { threads, owner } => {
+            Writers::Postgres { threads, keeper } => {
                 threads.close().await;
-                owner.close().await;
+                // Last: whoever has no lease writes nothing.
+                if let Some(keeper) = keeper {
+                    keeper.close().await;
+                }
             }
         }
     }
@@ -869,8 +931,8 @@ mod tests {
         drop(dropped);
         let recovered = Recovered {
             payments: 1,
-            changes: 0,
             sessions: 1,
+            ..Recovered::default()
         };
         assert_eq!(
             store.recover_abandoned(&abandoned(), 2).await.unwrap(),

@@ -19,6 +19,8 @@ mod gp_api_compat;
 mod gp_api_faults;
 mod health;
 mod input;
+#[cfg(unix)]
+mod instances;
 mod keys;
 #[cfg(unix)]
 mod limits;

@@ -181,9 +181,6 @@ fn answer(config: &Path, words: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
-    if crate::database::is_postgres() {
-        return;
-    }
     let sandbox = sandbox().await;
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cardseal.toml");

@@ -139,10 +139,7 @@ async fn send(app: &App, sender: &Sender, event: &StoredEvent) {
         ),
     }
     let times = (app.clock.now(), app.clock.steady());
-    let noted = app
-        .store
-        .note_attempt(&event.id, &event.subject, attempted, times)
-        .await;
+    let noted = app.store.note_attempt(event, attempted, times).await;
     if let Err(cause) = noted {
         tracing::warn!(event = %event.id, %cause, "how an event was sent cannot be stored; it is sent again");
     }

@@ -88,6 +88,9 @@ impl Default for Sweep {
 impl Sweep {
     /// Does a little. Returns whether there is more to do now.
     async fn step(&mut self, app: &Shared) -> Result<bool, StoreError> {
+        if !app.store.tidies().await? {
+            return Ok(false);
+        }
         let (now, steady) = (app.clock.now(), app.clock.steady());
         self.advance(&app.store, &app.config.retention, now, steady).await
     }

@@ -11,7 +11,8 @@ use crate::{App, Shared};
 
 /// The interval between two rounds.
 const ROUND: Duration = Duration::from_secs(1);
-/// Secrets are wiped and abandoned work is recovered once in this many rounds.
+/// Secrets are wiped and abandoned work is recovered once in this many rounds. What a neighbour has left is looked for in
+/// each.
 const SWEEP: u32 = 5;
 
 /// Starts the job. It ends with the application.
@@ -43,7 +44,7 @@ pub(super) fn start(app: &App) {
 }
 
 async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
-    if sweep {
+    if sweep && app.store.tidies().await? {
         let pages: Vec<Platform> = app
             .config
             .platforms
@@ -52,13 +53,27 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
             .map(|(id, _)| *id)
             .collect();
         app.store.wipe_sessions(&pages, app.clock.now()).await?;
+    }
+    // A neighbour's callers wait for the end of its lease.
+    if sweep || app.store.is_shared() {
         let now = app.clock.now();
         if let Some(left) = app.store.recover_abandoned(&abandoned(), now).await? {
+            if left.instances > 0 {
+                tracing::warn!(
+                    instances = left.instances,
+                    payments = left.payments,
+                    changes = left.changes,
+                    sessions = left.sessions,
+                    "another process did not renew its lease; its work was taken over, and what it had under way is \
+                     unknown until the platform is asked"
+                );
+                return Ok(());
+            }
             tracing::error!(
                 payments = left.payments,
                 changes = left.changes,
                 sessions = left.sessions,
-                "a task ended early; the outcome of its work is unknown"
+                "a task ended early, or a process stopped before its work was done; the outcome is unknown"
             );
         }
     }

@@ -24,33 +24,43 @@ use crate::store::{Payment, PaymentId, Status};
 /// How long a charge may be sent again. Hours later, the customer no longer expects it.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-/// Looks a payment up and returns its new state. If another task is looking it up, returns it as it is.
+/// Looks a payment up and returns its new state. If another task is looking it up, here or in a neighbour, returns it as
+/// it is.
 pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Error> {
-    let mut before = None;
-    if let Some(_turn) = Turn::take(&app.lookups, id) {
-        // Read within the turn, so that a payment that has been settled since is not looked up again.
-        let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
-        before = Some(payment.status);
-        match payment.status {
-            Status::Unknown => charge(app, &payment).await?,
-            Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
-                let unknown = app.store.unknown_change(id).await?;
-                if let Some(unknown) = unknown {
-                    change::lookup(app, &payment, &unknown).await?;
-                }
-            }
-            Status::InFlight
-            | Status::Approved
-            | Status::Authorized
-            | Status::Declined
-            | Status::Failed
-            | Status::CaptureInFlight
-            | Status::VoidInFlight
-            | Status::Voided
-            | Status::RefundInFlight
-            | Status::PartiallyRefunded
-            | Status::Refunded => return Ok(payment),
+    if let Some(_turn) = Turn::take(&app.lookups, id)
+        && app.store.ask(id).await?
+    {
+        let looked_up = look_up(app, id).await;
+        if let Err(cause) = app.store.asked(id).await {
+            tracing::warn!(payment = %id, %cause, "the end of a lookup cannot be stored");
         }
+        return looked_up;
+    }
+    Ok(app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?)
+}
+
+async fn look_up(app: &App, id: &PaymentId) -> Result<Payment, Error> {
+    // Read within the turn, so that a payment that has been settled since is not looked up again.
+    let before = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
+    match before.status {
+        Status::Unknown => charge(app, &before).await?,
+        Status::CaptureUnknown | Status::VoidUnknown | Status::RefundUnknown => {
+            let unknown = app.store.unknown_change(id).await?;
+            if let Some(unknown) = unknown {
+                change::lookup(app, &before, &unknown).await?;
+            }
+        }
+        Status::InFlight
+        | Status::Approved
+        | Status::Authorized
+        | Status::Declined
+        | Status::Failed
+        | Status::CaptureInFlight
+        | Status::VoidInFlight
+        | Status::Voided
+        | Status::RefundInFlight
+        | Status::PartiallyRefunded
+        | Status::Refunded => return Ok(before),
     }
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
     if payment.status.is_unknown() {
@@ -58,7 +68,7 @@ pub(crate) async fn reconcile(app: &App, id: &PaymentId) -> Result<Payment, Erro
     } else {
         app.lookups.settled(id.as_str());
         // A change's outcome was counted as it was stored.
-        if before == Some(Status::Unknown) {
+        if before.status == Status::Unknown {
             app.metrics.outcome(payment.platform, payment.status);
         }
         tracing::info!(
@@ -138,7 +148,7 @@ async fn lookup(
     let outcome = outcome?;
     // The platform answered that it does not know the payment.
     let may_be_lost = outcome == Outcome::Unknown(Doubt::Interrupted);
-    if may_be_lost && repeat && !app.stopping.is_cancelled() {
+    if may_be_lost && repeat && !app.stopping.is_cancelled() && app.store.may_begin() {
         return gateway.lookup(transport, params, true).await;
     }
     Ok(outcome)

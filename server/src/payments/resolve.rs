@@ -1,6 +1,9 @@
 //! Resolves an unknown payment by the merchant's word, who has seen the platform's own records.
 
+use std::time::Duration;
+
 use cardseal_gateways::gateway::Approval;
+use tokio::time::Instant;
 
 use super::change::store_result;
 use super::lookups::Turn;
@@ -9,6 +12,9 @@ use super::state::Reporter;
 use super::{Error, Reason};
 use crate::App;
 use crate::store::{ChangeResult, Payment, PaymentId, Status};
+
+/// How often a neighbour's lookup is checked for its end.
+const CHECK: Duration = Duration::from_millis(200);
 
 /// Gives an unknown payment the status that the merchant reports.
 pub(crate) async fn resolve(
@@ -19,8 +25,30 @@ pub(crate) async fn resolve(
 ) -> Result<Payment, Error> {
     app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
     // A lookup may send a charge again. That must not happen after the merchant's resolution.
+    let deadline = Instant::now() + app.config.limits.idempotency_wait;
     let turn = Turn::wait(&app.lookups, id, app.config.limits.idempotency_wait).await;
     let _turn = turn.ok_or_else(|| Error::from(Reason::LookupInProgress).about(id))?;
+    // The lookup may be a neighbour's.
+    while !app.store.ask(id).await? {
+        if Instant::now() >= deadline {
+            return Err(Error::from(Reason::LookupInProgress).about(id));
+        }
+        tokio::time::sleep(CHECK).await;
+    }
+    let resolved = resolve_now(app, id, to, authorization).await;
+    if let Err(cause) = app.store.asked(id).await {
+        tracing::warn!(payment = %id, %cause, "the end of a resolution cannot be stored");
+    }
+    resolved
+}
+
+/// Does it while nobody looks the payment up.
+async fn resolve_now(
+    app: &App,
+    id: &PaymentId,
+    to: Status,
+    authorization: Option<String>,
+) -> Result<Payment, Error> {
     let payment = app.store.payment(id).await?.ok_or(Reason::PaymentNotFound)?;
     match (payment.status, to) {
         (Status::Unknown, Status::Approved) => {

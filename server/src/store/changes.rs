@@ -3,6 +3,7 @@
 
 use cardseal::platform::Platform;
 
+use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     ChangeId, Claimed, Columns, Db, EventKind, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId,
@@ -134,9 +135,12 @@ statements! {
     BY_KEY = "SELECT fingerprint, answer_status, answer_body FROM changes
         WHERE payment_id = ? AND kind = ? AND caller_key = ?";
     INSERT = "INSERT INTO changes (id, payment_id, kind, amount_minor, whole, bin, state, before, caller_key,
-            fingerprint, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'in_flight', ?, ?, ?, ?10, ?10)";
+            fingerprint, created_at, updated_at, instance)
+        VALUES (?, ?, ?, ?, ?, ?, 'in_flight', ?, ?, ?, ?10, ?10, ?)";
     SET_STATE = "UPDATE changes SET state = ?, updated_at = ? WHERE id = ?";
     SET_STATUS = "UPDATE payments SET status = ?, updated_at = ? WHERE id = ?";
+    BEGIN_AGAIN = "UPDATE changes SET state = 'in_flight', updated_at = ?, instance = ? WHERE id = ?";
+    BEGIN = "UPDATE payments SET status = ?, updated_at = ?, instance = ? WHERE id = ?";
     SET_AMOUNTS = "UPDATE payments SET captured_minor = ?, refunded_minor = ? WHERE id = ?";
     ANSWER = "UPDATE changes SET answer_status = ?, answer_body = ? WHERE id = ? AND answer_status IS NULL";
     FREE_KEY = "UPDATE changes SET caller_key = NULL WHERE id = ? AND state = 'failed'";
@@ -241,6 +245,7 @@ fn insert(db: &Db<'_>, change: &Change, key: Option<&(IdempotencyKey, Fingerprin
             key.map(|(key, _)| key),
             key.map(|(_, fingerprint)| fingerprint),
             now,
+            db.instance(),
         ],
     )?;
     Ok(())
@@ -255,7 +260,7 @@ impl Store {
         now: i64,
     ) -> Result<ChangeClaim> {
         let under_way = self.under_way.clone();
-        self.write(move |db| {
+        self.write_as(Right::ToBegin, move |db| {
             let Some(payment) = payments::get(db, &change.payment)? else {
                 return Ok(ChangeClaim::None);
             };
@@ -293,7 +298,7 @@ impl Store {
                     let Some(unknown) = found else {
                         return Ok(ChangeClaim::NotAllowed(payment));
                     };
-                    set_state(db, &unknown.id, "in_flight", now)?;
+                    db.execute(BEGIN_AGAIN, params![now, db.instance(), unknown.id])?;
                     let bin = unknown.bin.or_else(|| change.bin.clone());
                     (Change { bin, ..unknown }, status)
                 }
@@ -301,7 +306,7 @@ impl Store {
                 ChangeDecision::NotAllowed => return Ok(ChangeClaim::NotAllowed(payment)),
                 ChangeDecision::TooMuch => return Ok(ChangeClaim::TooMuch(payment)),
             };
-            set_status(db, &payment.id, status, now)?;
+            db.execute(BEGIN, params![status.stored(), now, db.instance(), payment.id])?;
             let claimed = under_way.enter(payment.id.as_str());
             Ok(ChangeClaim::New(stored, payment, claimed))
         })
@@ -319,7 +324,7 @@ impl Store {
         now: i64,
     ) -> Result<Payment> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             let found = db.row(BY_ID, params![id], |row| readable("changes", row, values))?;
             let (change, open) = found.ok_or(StoreError::Unknown("change"))?;
             let missing = StoreError::Unknown("payment of a change");
@@ -395,7 +400,7 @@ impl Store {
     /// Notes that a lookup left a payment unknown, and schedules the next one after a longer pause.
     pub async fn note_lookup(&self, payment: &PaymentId, now: i64) -> Result<()> {
         let payment = payment.clone();
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             for postpone in [POSTPONE, POSTPONE_CHANGES] {
                 db.execute(postpone, params![now, payment, LONGEST_PAUSE_MS])?;
             }

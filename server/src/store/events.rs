@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+use super::instances::Right;
 use super::sql::{Row, params};
 use super::{Columns, Db, EventId, Payment, Result, Store, StoreError, Token, readable, statements};
 use crate::clock::rfc3339;
@@ -314,7 +315,8 @@ statements! {
     TAKE_AHEAD = "UPDATE events SET attempt_at = ?1 WHERE attempt_at IS NOT NULL AND attempt_at > ?2";
     SETTLE = "UPDATE events SET state = ?, problem = ?, settled_at = ?, attempt_at = NULL
         WHERE id = ? AND state = 'pending'";
-    POSTPONE = "UPDATE events SET attempt_at = ?, problem = ? WHERE id = ? AND state = 'pending'";
+    /// Unless another instance sends it already.
+    POSTPONE = "UPDATE events SET attempt_at = ?, problem = ? WHERE id = ? AND state = 'pending' AND attempts = ?";
     /// The first that waits behind the one that is settled.
     NEXT = "UPDATE events SET attempt_at = ?1 WHERE attempt_at IS NULL AND seq =
         (SELECT seq FROM events WHERE subject = ?2 AND state = 'pending' ORDER BY seq LIMIT 1)";
@@ -418,7 +420,7 @@ impl Store {
         if !due {
             return Ok(Vec::new());
         }
-        self.write(move |db| {
+        self.write_as(Right::ToBegin, move |db| {
             db.execute(TAKE_AHEAD, params![now, now + LONGEST_PAUSE_MS])?;
             let mut taken = Vec::new();
             for event in db.rows(TAKE, params![again, now, limit], |row| Ok(read(row)))? {
@@ -438,16 +440,15 @@ impl Store {
     /// Stores how an attempt ended. After the last one, the next event of the subject is due.
     pub async fn note_attempt(
         &self,
-        id: &EventId,
-        subject: &str,
+        event: &StoredEvent,
         attempted: Attempted,
         (now, steady): (i64, i64),
     ) -> Result<()> {
-        let (id, subject) = (id.clone(), subject.to_owned());
-        self.write(move |db| {
+        let (id, subject, attempts) = (event.id.clone(), event.subject.clone(), event.attempts);
+        self.write_as(Right::ToFinish, move |db| {
             let (state, problem) = match &attempted {
                 Attempted::Postponed { at, problem } => {
-                    db.execute(POSTPONE, params![at, problem, id])?;
+                    db.execute(POSTPONE, params![at, problem, id, attempts])?;
                     return Ok(());
                 }
                 Attempted::Delivered => (EventState::Delivered, None),
@@ -553,7 +554,7 @@ mod tests {
     }
 
     async fn settle(store: &Store, event: &StoredEvent, attempted: Attempted) {
-        let noted = store.note_attempt(&event.id, &event.subject, attempted, (NOW, NOW));
+        let noted = store.note_attempt(event, attempted, (NOW, NOW));
         noted.await.unwrap();
     }
 

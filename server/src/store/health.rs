@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use super::instances::Right;
 use super::migrations::LATEST;
 use super::sql::params;
 use super::{Result, Store, StoreError, statements};
@@ -64,7 +65,7 @@ impl Store {
     }
 
     async fn probe_write(&self, now: i64) -> Result<()> {
-        self.write(move |db| db.execute(PROBE, params![now]))
+        self.write_as(Right::ToBegin, move |db| db.execute(PROBE, params![now]))
             .await
             .map(|_| ())
     }

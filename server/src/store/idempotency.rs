@@ -1,6 +1,7 @@
 //! Idempotency keys. A key is bound to a body and a payment before the platform is called, and to one answer after
 //! that.
 
+use super::instances::Right;
 use super::sql::params;
 use super::{
     Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
@@ -118,7 +119,7 @@ impl Store {
         now: i64,
     ) -> Result<Claim> {
         let under_way = self.under_way.clone();
-        self.write(move |db| {
+        self.write_as(Right::ToBegin, move |db| {
             // Nothing is written before the last check: a claim that is refused leaves no trace.
             if let Some(key) = &key
                 && let Some(claim) = by_key(db, key)?
@@ -180,7 +181,7 @@ impl Store {
         now: i64,
     ) -> Result<Payment> {
         let (id, wiped) = (id.clone(), self.wipes());
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             let before = payments::get(db, &id)?.ok_or(StoreError::Unknown("payment"))?;
             let payment = match decide(&before) {
                 Some(new) => payments::update(db, &id, &new, now)?,
@@ -207,7 +208,7 @@ impl Store {
     /// Stores the answer for the key of a payment that was interrupted. The first answer stays.
     pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
         let key = key.clone();
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             let (scope, key) = (key.scope.stored(), &key.key);
             db.execute(ANSWER, params![answer.status, answer.body, scope, key])?;
             let stored = db.row(ANSWERED, params![scope, key], |row| {

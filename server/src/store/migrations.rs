@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0012_api_keys",
     "0013_audit",
     "0014_lists",
+    "0015_instances",
 ];
 
 /// The version of a database that is up to date.
@@ -47,8 +48,15 @@ pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// Those of PostgreSQL. The first makes the tables that SQLite has after its first ten.
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] =
-    migrations!["postgres/": "0010_start", "0011_events", "0012_api_keys", "0013_audit", "0014_lists"];
+pub(super) const POSTGRES: &[(&str, &str)] = migrations![
+    "postgres/":
+    "0010_start",
+    "0011_events",
+    "0012_api_keys",
+    "0013_audit",
+    "0014_lists",
+    "0015_instances",
+];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;
 #[cfg(feature = "postgres")]
@@ -111,22 +119,64 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Migrates a PostgreSQL database, in one transaction. Whoever calls this owns it.
+/// The first version with instances.
+#[cfg(feature = "postgres")]
+const INSTANCES: i64 = 15;
+#[cfg(feature = "postgres")]
+const APPLIED: &str = "SELECT MAX(version) FROM _sqlx_migrations";
+#[cfg(feature = "postgres")]
+const HAS_INSTANCES: &str = "SELECT EXISTS (SELECT 1 FROM instances
+    WHERE expires_at > extract(epoch FROM clock_timestamp()) * 1000)";
+
+/// Migrates a PostgreSQL database, in one transaction. Nobody else may begin to use it meanwhile.
 #[cfg(feature = "postgres")]
 pub(super) async fn run_postgres(settings: &Postgres) -> Result<()> {
     let mut connection = settings.options().connect().await?;
-    let done = migrate_postgres(&mut connection).await;
+    let done = migrate_postgres(&mut connection, POSTGRES).await;
     let _ = connection.close().await;
     done
 }
 
 #[cfg(feature = "postgres")]
-async fn migrate_postgres(connection: &mut PgConnection) -> Result<()> {
+pub(super) async fn migrate_postgres(
+    connection: &mut PgConnection,
+    migrations: &[(&'static str, &'static str)],
+) -> Result<()> {
     let mut tx = connection.begin().await?;
-    let mut migrator = migrator(FIRST_OF_POSTGRES, POSTGRES);
+    let after = FIRST_OF_POSTGRES + i64::try_from(migrations.len()).unwrap_or(i64::MAX) - 1;
+    // Those that use the tables know their old form.
+    if applied(&mut tx)
+        .await?
+        .is_some_and(|version| (INSTANCES..after).contains(&version))
+        && sqlx::query_scalar(HAS_INSTANCES).fetch_one(&mut *tx).await?
+    {
+        return Err(StoreError::OlderInstances);
+    }
+    let mut migrator = migrator(FIRST_OF_POSTGRES, migrations);
     migrator.set_locking(false);
     migrator.run(&mut *tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// The version of a PostgreSQL database. `None` if it is empty.
+#[cfg(feature = "postgres")]
+async fn applied(connection: &mut PgConnection) -> Result<Option<i64>> {
+    let table: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !table {
+        return Ok(None);
+    }
+    Ok(sqlx::query_scalar(APPLIED).fetch_one(connection).await?)
+}
+
+/// Whether a PostgreSQL database is up to date.
+#[cfg(feature = "postgres")]
+pub(super) async fn is_current_postgres(settings: &Postgres) -> Result<bool> {
+    let mut connection = settings.options().connect().await?;
+    let version = applied(&mut connection).await;
+    let _ = connection.close().await;
+    Ok(version? == Some(LATEST))
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -4,6 +4,7 @@ use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, StoredCard};
 use cardseal_gateways::{Amount, Currency};
 
+use super::instances::Right;
 use super::sql::params;
 use super::{
     Db, NewPayment, Payment, PaymentUpdate, Result, SessionState, Store, Storing, payments, sessions,
@@ -120,7 +121,7 @@ impl Store {
     /// Stores a notification and applies its effect, unless it has been processed before.
     pub async fn notify(&self, notice: Notice, subject: NoticeSubject, now: i64) -> Result<Effect> {
         let wiped = self.wipes();
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             if is_processed(db, &notice.digest)? {
                 return Ok(Effect::Duplicate);
             }

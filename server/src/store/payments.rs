@@ -4,6 +4,7 @@ use cardseal::platform::Platform;
 use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
 
+use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, events,
@@ -274,8 +275,8 @@ statements! {
     /// A reference that is taken is left to its payment.
     INSERT = "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
             order_reference, description, customer, brand, bin, last4, capture_later, network_token,
-            created_at, updated_at)
-         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15)
+            created_at, updated_at, instance)
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15, ?)
          ON CONFLICT (platform, order_reference) WHERE status <> 'failed' DO NOTHING";
     UPDATE = concat!("UPDATE payments SET status = ?, \"authorization\" = COALESCE(?, \"authorization\"),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
@@ -393,6 +394,7 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
             payment.capture_later,
             payment.network_token,
             now,
+            db.instance(),
         ],
     )?;
     Ok((inserted == 1).then_some(payment))
@@ -541,7 +543,7 @@ impl Store {
         now: i64,
     ) -> Result<()> {
         let (id, wiped) = (id.clone(), self.wipes());
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             if let Some(payment) = get(db, &id)?
                 && let Some(new) = decide(&payment)
             {

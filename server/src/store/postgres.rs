@@ -3,13 +3,14 @@
 //! Several threads write at once, each transaction as if it were alone (`SERIALIZABLE`). If PostgreSQL cannot keep that
 //! promise it rolls a transaction back, and its closure runs again: see `pool.rs`.
 
-mod owner;
+mod lease;
 mod pool;
 #[cfg(test)]
 mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -18,10 +19,11 @@ use sqlx::{Arguments, ConnectOptions, Connection as _, Executor, Row as _, TypeI
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use super::instances::{Instance, LEASE};
 use super::sql::{Cell as Value, Value as Param, unexpected};
 use super::worker::Threads;
 use super::{ACQUIRE_TIMEOUT, Cause, LIST_READERS, READERS, Result, StoreError, migrations};
-pub(super) use owner::Owner;
+pub(super) use lease::Keeper;
 #[cfg(test)]
 use sqlx::AssertSqlSafe;
 pub(super) use sqlx::postgres::PgRow as Row;
@@ -69,6 +71,8 @@ pub struct Postgres {
     writers: usize,
     /// How long a statement waits for locks of others.
     lock_timeout: Duration,
+    /// How long a lease lasts that is not renewed.
+    lease: Duration,
 }
 
 /// Without the password.
@@ -139,7 +143,15 @@ impl Postgres {
             options,
             writers,
             lock_timeout,
+            lease: LEASE,
         })
+    }
+
+    /// With another lease.
+    #[must_use]
+    pub const fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
     }
 
     /// Whether somebody between this server and the database could read the connection, or take the database's place.
@@ -166,21 +178,46 @@ fn is_local(options: &PgConnectOptions) -> bool {
 
 /// An open database.
 pub(super) struct Opened {
-    pub(super) owner: Owner,
+    pub(super) instance: Arc<Instance>,
+    /// `None` for a command that takes no lease.
+    pub(super) keeper: Option<Keeper>,
     pub(super) writers: Threads,
     pub(super) readers: Threads,
     pub(super) lists: Threads,
 }
 
-/// Takes the database, migrates it, and opens its connections.
+/// Migrates the database, takes a lease on it, and opens its connections.
 pub(super) async fn open(settings: &Postgres) -> Result<Opened> {
-    let (owner, ownership) = Owner::start(settings).await?;
+    let (keeper, instance) = Keeper::start(settings).await?;
     migrations::run_postgres(settings).await?;
-    let start = async |role, name, threads| {
-        pool::start(settings, role, &ownership, name, threads, ACQUIRE_TIMEOUT).await
+    keeper.register().await?;
+    connect(settings, instance, Some(keeper)).await
+}
+
+/// Opens the database for a command that needs no lease, if it is up to date.
+pub(super) async fn open_beside(settings: &Postgres) -> Result<Option<Opened>> {
+    // Refuses what a server refuses, with the same messages.
+    let checked = settings.clone();
+    let opened =
+        tokio::task::spawn_blocking(move || Connection::open(&checked, Role::Write).map(Connection::close));
+    opened.await.map_err(|_| StoreError::Panicked)??;
+    if !migrations::is_current_postgres(settings).await? {
+        return Ok(None);
+    }
+    let settings = Postgres {
+        writers: 1,
+        ..settings.clone()
     };
+    connect(&settings, Arc::new(Instance::none()), None)
+        .await
+        .map(Some)
+}
+
+async fn connect(settings: &Postgres, instance: Arc<Instance>, keeper: Option<Keeper>) -> Result<Opened> {
+    let start = async |role, name, threads| pool::start(settings, role, name, threads, ACQUIRE_TIMEOUT).await;
     Ok(Opened {
-        owner,
+        instance,
+        keeper,
         writers: start(Role::Write, "store-writer", settings.writers).await?,
         readers: start(Role::Read, "store-reader", READERS).await?,
         lists: start(Role::Read, "store-lists", LIST_READERS).await?,
@@ -192,6 +229,16 @@ pub(super) async fn open(settings: &Postgres) -> Result<Opened> {
 pub(super) enum Role {
     Write,
     Read,
+    /// To keep the lease.
+    Lease,
+}
+
+/// How long a statement may take until its connection counts as lost. A lease has to survive that.
+fn answer(role: Role, settings: &Postgres) -> Duration {
+    match role {
+        Role::Write | Role::Read => ANSWER,
+        Role::Lease => ANSWER.min(settings.lease / 3),
+    }
 }
 
 /// What has happened to a connection since it was last asked.
@@ -220,6 +267,7 @@ pub(super) struct Connection {
     inner: RefCell<PgConnection>,
     trouble: Cell<Trouble>,
     runtime: Runtime,
+    answer: Duration,
 }
 
 impl Connection {
@@ -237,14 +285,18 @@ impl Connection {
             inner: RefCell::new(inner),
             trouble: Cell::default(),
             runtime,
+            answer: answer(role, settings),
         };
-        if role == Role::Write {
+        if role != Role::Read {
             connection.check()?;
         }
         connection.batch(SETTINGS)?;
         let lock_timeout = settings.lock_timeout.as_millis().to_string();
         connection.row(LOCK_TIMEOUT, &[Param::Text(Some(&lock_timeout))])?;
-        connection.batch(if role == Role::Write { TO_WRITE } else { TO_READ })?;
+        connection.batch(match role {
+            Role::Write | Role::Lease => TO_WRITE,
+            Role::Read => TO_READ,
+        })?;
         Ok(connection)
     }
 
@@ -265,7 +317,7 @@ impl Connection {
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
-        let (trouble, error) = match self.runtime.block_on(async { timeout(ANSWER, work).await }) {
+        let (trouble, error) = match self.runtime.block_on(async { timeout(self.answer, work).await }) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => failure(error),
             Err(_) => (

@@ -6,6 +6,7 @@ use cardseal_gateways::gateway::{Origin, StoredCard};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 
+use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     Claimed, Columns, Db, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus,
@@ -187,7 +188,8 @@ statements! {
             currency, description, capture_later, state, created_at, expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
          ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING";
-    TAKE = "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ?, claim = COALESCE(?, claim)
+    TAKE = "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ?, claim = COALESCE(?, claim),
+            instance = ?
         WHERE id = ? AND state = 'open'";
     CLAIMED_ELSEWHERE = "SELECT 1 FROM sessions WHERE platform = ? AND claim = ? AND id <> ? AND state <> 'open'
         AND (?4 IS NULL OR customer IS DISTINCT FROM ?4) LIMIT 1";
@@ -373,7 +375,10 @@ pub(super) fn take(db: &Db<'_>, id: &SessionId, admitted: &Admitted<'_>) -> Resu
         counts,
         claim,
     } = admitted;
-    db.execute(TAKE, params![body_hash, u32::from(*counts), claim, id])?;
+    db.execute(
+        TAKE,
+        params![body_hash, u32::from(*counts), claim, db.instance(), id],
+    )?;
     Ok(())
 }
 
@@ -455,7 +460,7 @@ impl Store {
         grace: i64,
     ) -> Result<SessionClaim> {
         let (id, under_way) = (id.clone(), self.under_way.clone());
-        self.write(move |db| {
+        self.write_as(Right::ToBegin, move |db| {
             let Some(session) = get(db, &id)? else {
                 return Ok(SessionClaim::None);
             };
@@ -475,7 +480,7 @@ impl Store {
     /// Opens a claimed session again.
     pub async fn reopen_session(&self, id: &SessionId) -> Result<()> {
         let id = id.clone();
-        self.write(move |db| reopen(db, &id)).await
+        self.write_as(Right::ToFinish, move |db| reopen(db, &id)).await
     }
 
     /// Stores the card of a session. If a notification has stored one already, it must be the same card.
@@ -486,7 +491,7 @@ impl Store {
         now: i64,
     ) -> Result<Storing> {
         let (id, wiped) = (session_id.clone(), self.wipes());
-        self.write(move |db| {
+        self.write_as(Right::ToFinish, move |db| {
             wiped.note();
             store_card(db, &id, &card, now)
         })

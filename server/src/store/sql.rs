@@ -256,6 +256,8 @@ pub(super) fn unexpected(at: usize) -> StoreError {
 pub(super) struct Db<'c> {
     driver: Driver<'c>,
     outbox: Option<&'c Outbox>,
+    /// Which process works here, for the rows that it claims.
+    instance: Option<&'c str>,
     /// Whether there is an event to send once this is committed.
     event: std::cell::Cell<bool>,
 }
@@ -272,6 +274,7 @@ impl<'c> Db<'c> {
         Self {
             driver: Driver::Sqlite(connection),
             outbox: None,
+            instance: None,
             event: std::cell::Cell::new(false),
         }
     }
@@ -281,20 +284,27 @@ impl<'c> Db<'c> {
         Self {
             driver: Driver::Postgres(connection),
             outbox: None,
+            instance: None,
             event: std::cell::Cell::new(false),
         }
     }
 
-    /// The same connection, for a transaction that may write events.
-    pub(super) const fn with<'o>(&self, outbox: &'o Outbox) -> Db<'o>
+    /// The same connection, for a transaction of an instance that may write events.
+    pub(super) const fn with<'o>(&self, outbox: &'o Outbox, instance: &'o str) -> Db<'o>
     where
         'c: 'o,
     {
         Db {
             driver: self.driver,
             outbox: Some(outbox),
+            instance: Some(instance),
             event: std::cell::Cell::new(false),
         }
+    }
+
+    /// The instance, as its rows have it.
+    pub(super) const fn instance(&self) -> Option<&str> {
+        self.instance
     }
 
     /// Whether events are to be written.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::instances::Right;
 use super::sql::params;
 use super::{
     EventKind, PaymentId, Result, Status, Store, StoreError, events, payments, sessions, statements,
@@ -89,33 +90,44 @@ pub struct Recovered {
     pub changes: usize,
     /// Sessions that are now open again, or used.
     pub sessions: usize,
+    /// Neighbours whose leases had ended.
+    pub instances: usize,
 }
 
 statements! {
-    // The condition must be the index's, word for word.
+    // The condition must be the index's, word for word. Left behind is what this process has claimed and no task works
+    // on, and what belongs to no instance any more.
     ABANDON_PAYMENTS = "UPDATE payments SET status = ?1, updated_at = ?2
         WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-        AND status = ?3 AND id NOT IN (SELECT value FROM json_each(?4)) RETURNING id";
+        AND status = ?3 AND (instance = ?5 AND id NOT IN (SELECT value FROM json_each(?4))
+            OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = payments.instance)) RETURNING id";
     ABANDON_CHANGES = "UPDATE changes SET state = 'unknown', updated_at = ?1
-        WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?2))";
+        WHERE state = 'in_flight' AND (instance = ?3 AND payment_id NOT IN (SELECT value FROM json_each(?2))
+            OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = changes.instance))";
     // A session whose card may have been charged is used; any other may be tried again.
     USE_SESSIONS = "UPDATE sessions SET state = 'used', kept = NULL,
             result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed' LIMIT 1)
-        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND EXISTS
-            (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed'
-                AND id NOT IN (SELECT value FROM json_each(?1)))";
+        WHERE state = 'busy' AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
+                AND NOT EXISTS (SELECT 1 FROM payments WHERE session_id = sessions.id
+                    AND id IN (SELECT value FROM json_each(?1)))
+            OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = sessions.instance))
+        AND EXISTS (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')";
     REOPEN_SESSIONS = "UPDATE sessions SET state = 'open'
-        WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
-            (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')";
+        WHERE state = 'busy' AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
+            OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = sessions.instance))
+        AND NOT EXISTS (SELECT 1 FROM payments WHERE session_id = sessions.id AND status <> 'failed')";
     HAS_ABANDONED = "SELECT EXISTS (SELECT 1 FROM payments
             WHERE status IN ('in_flight', 'capture_in_flight', 'void_in_flight', 'refund_in_flight')
-            AND id NOT IN (SELECT value FROM json_each(?1)))
+            AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
+                OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = payments.instance)))
         OR EXISTS (SELECT 1 FROM changes
-            WHERE state = 'in_flight' AND payment_id NOT IN (SELECT value FROM json_each(?1)))
+            WHERE state = 'in_flight' AND (instance = ?2 AND payment_id NOT IN (SELECT value FROM json_each(?1))
+                OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = changes.instance)))
         OR EXISTS (SELECT 1 FROM sessions
-            WHERE state = 'busy' AND id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS
-            (SELECT 1 FROM payments WHERE session_id = sessions.id
-                AND id IN (SELECT value FROM json_each(?1))))";
+            WHERE state = 'busy' AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
+                AND NOT EXISTS (SELECT 1 FROM payments WHERE session_id = sessions.id
+                    AND id IN (SELECT value FROM json_each(?1)))
+                OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = sessions.instance)))";
     OVER = "SELECT id FROM sessions WHERE kept IS NOT NULL AND platform = ? AND kind = ? AND mode = ?
         AND expires_at < ? ORDER BY expires_at LIMIT ?";
     WIPE = "UPDATE sessions SET kept = NULL WHERE id IN (SELECT value FROM json_each(?))";
@@ -132,19 +144,23 @@ impl Wipes {
 
 impl Store {
     /// Recovers what was abandoned in flight when its process or task ended. Sessions are opened again, and payments
-    /// get the status that `abandoned` has for theirs.
+    /// get the status that `abandoned` has for theirs. What a neighbour works on is left alone until its lease has ended.
     pub async fn recover(&self, abandoned: &[Abandoned], now: i64) -> Result<Recovered> {
         let (abandoned, under_way) = (abandoned.to_vec(), self.under_way.clone());
-        self.write(move |db| {
+        let instance = Arc::clone(&self.instance);
+        self.write_as(Right::ToBegin, move |db| {
             // What the transaction sees from here on was claimed before: who claims registers that before the commit,
             // and an end of that work that comes after this makes the transaction fail.
             db.begin_reading()?;
             let busy = under_way.ids();
-            let mut recovered = Recovered::default();
+            let mut recovered = Recovered {
+                instances: instance.end_others(db)?,
+                ..Recovered::default()
+            };
             for Abandoned { from, to, event } in &abandoned {
                 let ids: Vec<PaymentId> = db.rows(
                     ABANDON_PAYMENTS,
-                    params![to.stored(), now, from.stored(), busy[..]],
+                    params![to.stored(), now, from.stored(), busy[..], instance.id()],
                     |row| row.get(0),
                 )?;
                 for id in &ids {
@@ -165,9 +181,9 @@ impl Store {
                     recovered.changes += updated;
                 }
             }
-            db.execute(ABANDON_CHANGES, params![now, busy[..]])?;
-            recovered.sessions = db.execute(USE_SESSIONS, params![busy[..]])?
-                + db.execute(REOPEN_SESSIONS, params![busy[..]])?;
+            db.execute(ABANDON_CHANGES, params![now, busy[..], instance.id()])?;
+            recovered.sessions = db.execute(USE_SESSIONS, params![busy[..], instance.id()])?
+                + db.execute(REOPEN_SESSIONS, params![busy[..], instance.id()])?;
             Ok(recovered)
         })
         .await
@@ -185,11 +201,12 @@ impl Store {
     /// Whether something may be abandoned. This can be wrong about work that is just beginning; [`Store::recover`]
     /// checks again within its transaction.
     async fn has_abandoned(&self) -> Result<bool> {
-        let busy = self.under_way.ids();
-        let found = self
-            .list(move |db| db.value(HAS_ABANDONED, params![busy[..]]))
-            .await?;
-        Ok(found.unwrap_or_default())
+        let (busy, instance) = (self.under_way.ids(), Arc::clone(&self.instance));
+        self.list(move |db| {
+            let found: Option<bool> = db.value(HAS_ABANDONED, params![busy[..], instance.id()])?;
+            Ok(found.unwrap_or_default() || instance.has_ended_others(db)?)
+        })
+        .await
     }
 
     /// Wipes the secrets of sessions that can no longer be used, a limited number at a time. `pages` are the

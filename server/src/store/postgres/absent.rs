@@ -1,10 +1,12 @@
 //! In place of PostgreSQL, in a build without its driver. Nothing here can be made, so what would use it compiles to
 //! nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::instances::Instance;
 use super::sql::{Cell, Value};
 use super::worker::Threads;
 use super::{Result, StoreError};
@@ -37,6 +39,12 @@ impl Postgres {
         })
     }
 
+    /// With another lease.
+    #[must_use]
+    pub const fn with_lease(self, _: Duration) -> Self {
+        self
+    }
+
     /// Whether somebody between this server and the database could read the connection.
     #[must_use]
     pub const fn is_exposed(&self) -> bool {
@@ -44,22 +52,27 @@ impl Postgres {
     }
 }
 
-pub(super) enum Owner {}
+pub(super) enum Keeper {}
 
-impl Owner {
+impl Keeper {
     pub(super) async fn close(&self) {
         match *self {}
     }
 }
 
 pub(super) struct Opened {
-    pub(super) owner: Owner,
+    pub(super) instance: Arc<Instance>,
+    pub(super) keeper: Option<Keeper>,
     pub(super) writers: Threads,
     pub(super) readers: Threads,
     pub(super) lists: Threads,
 }
 
 pub(super) async fn open(settings: &Postgres) -> Result<Opened> {
+    match *settings {}
+}
+
+pub(super) async fn open_beside(settings: &Postgres) -> Result<Option<Opened>> {
     match *settings {}
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::owner::Ownership;
 use super::{Connection, Postgres, Role, Trouble};
 use crate::store::sql::Db;
 use crate::store::worker::{End, Lost, Message, Queue, Threads, Work};
@@ -15,14 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// The longest pause before the second attempt. It doubles with each, up to the longest of all.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
-/// How often a thread without work looks whether its connection may stay open.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// Opens the connections, each on its thread.
 pub(in crate::store) async fn start(
     settings: &Postgres,
     role: Role,
-    ownership: &Arc<Ownership>,
     name: &str,
     threads: usize,
     patience: Duration,
@@ -33,7 +29,6 @@ pub(in crate::store) async fn start(
         let mut thread = Thread {
             settings: settings.clone(),
             role,
-            ownership: Arc::clone(ownership),
             connection: None,
         };
         let (receiver, opened) = (receiver.clone(), opened.clone());
@@ -56,9 +51,7 @@ pub(in crate::store) async fn start(
 struct Thread {
     settings: Postgres,
     role: Role,
-    ownership: Arc<Ownership>,
-    /// With the ownership that it was opened under.
-    connection: Option<(Connection, u64)>,
+    connection: Option<Connection>,
 }
 
 /// How an attempt ended.
@@ -76,7 +69,7 @@ enum Attempt {
 impl Thread {
     fn run(&mut self, receiver: flume::Receiver<Message>) {
         loop {
-            match receiver.recv_timeout(IDLE) {
+            match receiver.recv() {
                 Ok(Message::Work(ticket)) => {
                     // Nobody needs to read what nobody hears.
                     let unheard = self.role == Role::Read && ticket.work.is_unheard();
@@ -91,40 +84,23 @@ impl Thread {
                     drop(closed);
                     return;
                 }
-                Err(flume::RecvTimeoutError::Timeout) => self.look(),
-                Err(flume::RecvTimeoutError::Disconnected) => return,
+                Err(flume::RecvError::Disconnected) => return,
             }
         }
     }
 
     fn disconnect(&mut self) {
-        if let Some((connection, _)) = self.connection.take() {
+        if let Some(connection) = self.connection.take() {
             connection.close();
-        }
-    }
-
-    /// Closes a connection that may no longer write.
-    fn look(&mut self) {
-        if self.role == Role::Write
-            && let Some((_, under)) = &self.connection
-            && self.ownership.current() != Some(*under)
-        {
-            self.disconnect();
         }
     }
 
     /// The connection, opened again if it was lost.
     fn connected(&mut self) -> Result<&Connection> {
-        self.look();
         if self.connection.is_none() {
-            let opened = match self.role {
-                Role::Read => (Connection::open(&self.settings, Role::Read)?, 0),
-                Role::Write => self.ownership.open_writer(&self.settings)?,
-            };
-            self.connection = Some(opened);
+            self.connection = Some(Connection::open(&self.settings, self.role)?);
         }
-        let open = self.connection.as_ref().map(|(connection, _)| connection);
-        open.ok_or(StoreError::Unknown("connection"))
+        self.connection.as_ref().ok_or(StoreError::Unknown("connection"))
     }
 
     fn serve(&mut self, mut work: Box<dyn Work>) {
@@ -158,7 +134,7 @@ impl Thread {
         connection.take_trouble();
         let (attempt, keep) = match role {
             Role::Read => read(connection, work),
-            Role::Write => transact(connection, work),
+            Role::Write | Role::Lease => transact(connection, work),
         };
         if !keep {
             self.connection = None;

@@ -1,0 +1,333 @@
+//! Several servers on one PostgreSQL database: one that is killed or stopped is replaced by its neighbours, and money
+//! moves once. These do nothing in the runs without such a database.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use cardseal::crypto::public_key::PublicKey;
+use cardseal::greenpay::GreenPay;
+use cardseal_sandbox::RunningSandbox;
+use cardseal_sandbox::faults::{Fault, Kind};
+use cardseal_server::App;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::crash::{Program, call};
+use crate::database::is_postgres;
+use crate::shop::{APPROVED, Answer, config_text, merchant_request, post, sandbox, seal, send, serve};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn key(sandbox: &RunningSandbox) -> GreenPay {
+    GreenPay::new(PublicKey::parse(&sandbox.info().platforms.greenpay.public_key).unwrap())
+}
+
+fn booked(sandbox: &RunningSandbox) -> usize {
+    sandbox.state()["greenpay"]["transactions"]
+        .as_array()
+        .unwrap()
+        .len()
+}
+
+/// Two servers within this program.
+struct Pair {
+    sandbox: RunningSandbox,
+    servers: [(App, Router); 2],
+    _folder: TempDir,
+}
+
+impl Pair {
+    async fn open() -> Self {
+        let sandbox = sandbox().await;
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.sqlite");
+        let one = serve(&sandbox, &database, &[]).await;
+        let two = serve(&sandbox, &database, &[]).await;
+        Self {
+            sandbox,
+            servers: [one, two],
+            _folder: folder,
+        }
+    }
+
+    async fn merchant(&self, server: usize, path: &str, body: &Value, key: &str) -> Answer {
+        let request = merchant_request("POST", path, Some(body), &[("idempotency-key", key)]);
+        send(self.servers[server].1.clone(), request).await
+    }
+
+    /// A card that one server opened a session for, and the other stored.
+    async fn token(&self) -> Value {
+        let page = async |server: usize, path: &str, body: Value| {
+            let request = post(path, &body)
+                .header("origin", crate::shop::ORIGIN)
+                .body(body.to_string().into())
+                .unwrap();
+            send(self.servers[server].1.clone(), request).await.is(201)
+        };
+        let session = page(0, "/v1/sessions", json!({ "customer": "c-1" })).await;
+        let sealed = seal(&key(&self.sandbox), &session, APPROVED);
+        page(1, "/v1/tokens", sealed).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_at_two_servers_at_once_charges_once_and_gets_one_answer() {
+    if !is_postgres() {
+        return;
+    }
+    let pair = Pair::open().await;
+    let token = pair.token().await;
+    let mut slow = Fault::new("greenpay", "merchant/tokenPayment", Kind::Delay);
+    (slow.times, slow.ms) = (0, 150);
+    pair.sandbox.inject(slow).unwrap();
+    for round in 0..10 {
+        let body = json!({ "token": token["id"], "amount": "12.34", "currency": "USD" });
+        let key = format!("k{round}");
+        let (one, two) = tokio::join!(
+            pair.merchant(0, "/v1/payments", &body, &key),
+            pair.merchant(1, "/v1/payments", &body, &key)
+        );
+        let one = one.is(201);
+        assert_eq!(one, two.is(201));
+        assert_eq!(one["status"], "approved");
+        let other = json!({ "token": token["id"], "amount": "9.99", "currency": "USD" });
+        let reused = pair.merchant(round % 2, "/v1/payments", &other, &key).await;
+        reused.problem(409, "idempotency_key_reused");
+        // One makes it, the other waits for that.
+        let (void, nothing) = (
+            format!("/v1/payments/{}/void", one["id"].as_str().unwrap()),
+            json!({}),
+        );
+        let (one, two) = tokio::join!(
+            pair.merchant(0, &void, &nothing, "v"),
+            pair.merchant(1, &void, &nothing, "v")
+        );
+        let voided = one.is(200);
+        assert_eq!(voided, two.is(200));
+        assert_eq!(voided["status"], "voided");
+    }
+    assert_eq!(booked(&pair.sandbox), 10);
+}
+
+/// A program with the card that it stored.
+struct Shop {
+    sandbox: RunningSandbox,
+    config: std::path::PathBuf,
+    client: reqwest::Client,
+    _folder: TempDir,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let sandbox = sandbox().await;
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("cardseal.toml");
+        let more = "[http]\nrequest_timeout_ms = 20000\n";
+        let text = config_text(&sandbox, &folder.path().join("x.sqlite"), "127.0.0.1:0", more);
+        std::fs::write(&config, text).unwrap();
+        Self {
+            sandbox,
+            config,
+            client: crate::shop::client(),
+            _folder: folder,
+        }
+    }
+
+    fn config(&self) -> &Path {
+        &self.config
+    }
+
+    async fn token(&self, program: &Program) -> Value {
+        let url = &program.url;
+        let (_, session) = call(
+            &self.client,
+            "POST",
+            format!("{url}/v1/sessions"),
+            Some(&json!({})),
+            None,
+        )
+        .await
+        .unwrap();
+        let sealed = seal(&key(&self.sandbox), &session, APPROVED);
+        let (status, token) = call(
+            &self.client,
+            "POST",
+            format!("{url}/v1/tokens"),
+            Some(&sealed),
+            None,
+        )
+        .await
+        .unwrap();
+        assert_eq!(status, 201);
+        token
+    }
+
+    async fn charge(&self, url: &str, token: &Value, key: &str) -> Option<(u16, Value)> {
+        let body = json!({ "token": token["id"], "amount": "5.00", "currency": "USD" });
+        call(
+            &self.client,
+            "POST",
+            format!("{url}/v1/payments"),
+            Some(&body),
+            Some(key),
+        )
+        .await
+    }
+
+    /// Begins a charge that the platform books at once and answers late.
+    async fn slow_charge(
+        &self,
+        program: &Program,
+        token: &Value,
+    ) -> tokio::task::JoinHandle<Option<(u16, Value)>> {
+        let mut slow = Fault::new("greenpay", "merchant/tokenPayment", Kind::DelayAfterCommit);
+        slow.ms = 8000;
+        self.sandbox.inject(slow).unwrap();
+        let (client, url, token) = (
+            self.client.clone(),
+            format!("{}/v1/payments", program.url),
+            token.clone(),
+        );
+        let charge = tokio::spawn(async move {
+            let body = json!({ "token": token["id"], "amount": "5.00", "currency": "USD" });
+            call(&client, "POST", url, Some(&body), Some("k")).await
+        });
+        let patience = Instant::now() + PATIENCE;
+        while booked(&self.sandbox) == 0 {
+            assert!(Instant::now() < patience, "nothing was charged");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        charge
+    }
+
+    /// Asks a server for the payment of the key until no neighbour works on it any more.
+    async fn taken_over(&self, url: &str, token: &Value) -> Value {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.charge(url, token, "k").await.unwrap() {
+                (202, payment) => return payment,
+                (409, problem) => assert_eq!(problem["code"], "idempotency_in_progress"),
+                other => panic!("{other:?}"),
+            }
+            assert!(Instant::now() < patience, "nobody took over");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_of_a_server_that_was_killed_is_its_neighbours_and_no_charge_is_made_again() {
+    if !is_postgres() {
+        return;
+    }
+    let shop = Shop::new().await;
+    let (one, two) = (Program::start(shop.config()), Program::start(shop.config()));
+    let token = shop.token(&one).await;
+    let charge = shop.slow_charge(&one, &token).await;
+    // While it lives, a neighbour takes nothing over.
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        let url = format!("{}/v1/payments", two.url);
+        let (_, page) = call(&shop.client, "GET", url, None, None).await.unwrap();
+        assert_eq!(page["data"][0]["status"], "unknown");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    one.kill();
+    assert_eq!(charge.await.unwrap(), None);
+    let payment = shop.taken_over(&two.url, &token).await;
+    assert_eq!(payment["status"], "unknown");
+    assert_eq!(
+        shop.charge(&two.url, &token, "k").await.unwrap(),
+        (202, payment.clone())
+    );
+    assert_eq!(booked(&shop.sandbox), 1);
+    // And what is new goes on.
+    assert_eq!(shop.charge(&two.url, &token, "new").await.unwrap().0, 201);
+    let resolve = format!(
+        "{}/v1/payments/{}/resolve",
+        two.url,
+        payment["id"].as_str().unwrap()
+    );
+    let word = json!({ "status": "approved" });
+    let (status, _) = call(&shop.client, "POST", resolve, Some(&word), None)
+        .await
+        .unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(two.terminate(), Some(0));
+}
+
+/// Stopped as a whole, as a machine under a debugger or a hypervisor is: it wakes with the platform's answer in its hands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_stopped_beyond_its_lease_writes_nothing_and_ends() {
+    if !is_postgres() {
+        return;
+    }
+    let shop = Shop::new().await;
+    let log = shop.config.with_file_name("log");
+    let one = Program::start_logging(shop.config(), std::fs::File::create(&log).unwrap());
+    let two = Program::start(shop.config());
+    let token = shop.token(&one).await;
+    let charge = shop.slow_charge(&one, &token).await;
+    let signal = |name: &str| {
+        let id = one.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let payment = shop.taken_over(&two.url, &token).await;
+    let resolve = format!(
+        "{}/v1/payments/{}/resolve",
+        two.url,
+        payment["id"].as_str().unwrap()
+    );
+    let word = json!({ "status": "failed" });
+    let (status, _) = call(&shop.client, "POST", resolve, Some(&word), None)
+        .await
+        .unwrap();
+    assert_eq!(status, 200);
+    signal("-CONT");
+    let code = tokio::task::spawn_blocking(move || one.ended()).await.unwrap();
+    assert_eq!(code, Some(1));
+    // It may say that the payment is unknown, or nothing.
+    let told = charge.await.unwrap();
+    assert!(told.as_ref().is_none_or(|(status, _)| *status != 201), "{told:?}");
+    let url = format!("{}/v1/payments/{}", two.url, payment["id"].as_str().unwrap());
+    let (_, found) = call(&shop.client, "GET", url, None, None).await.unwrap();
+    assert_eq!(found["status"], "failed");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(
+        log.contains("another process has taken over") && log.contains("did not renew its lease"),
+        "{log}"
+    );
+    assert_eq!(booked(&shop.sandbox), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_stop_finishes_and_its_neighbour_goes_on_at_once() {
+    if !is_postgres() {
+        return;
+    }
+    let shop = Shop::new().await;
+    let (one, two) = (Program::start(shop.config()), Program::start(shop.config()));
+    let token = shop.token(&one).await;
+    let charge = shop.slow_charge(&one, &token).await;
+    let waits = {
+        let (client, url, token) = (
+            shop.client.clone(),
+            format!("{}/v1/payments", two.url),
+            token.clone(),
+        );
+        tokio::spawn(async move {
+            let body = json!({ "token": token["id"], "amount": "5.00", "currency": "USD" });
+            call(&client, "POST", url, Some(&body), Some("k")).await.unwrap()
+        })
+    };
+    let code = tokio::task::spawn_blocking(move || one.terminate())
+        .await
+        .unwrap();
+    assert_eq!(code, Some(0));
+    let (status, payment) = charge.await.unwrap().unwrap();
+    assert_eq!((status, &payment["status"]), (201, &json!("approved")));
+    assert_eq!(waits.await.unwrap(), (status, payment));
+    assert_eq!(booked(&shop.sandbox), 1);
+}
