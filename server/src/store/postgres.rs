@@ -55,7 +55,7 @@ const PARAMETERS: &[&str] = &[
 /// of its rows, so that it conflicts with every other; one that collects rows first would sort what an index has in
 /// order.
 const SETTINGS: &str = "SET statement_timeout = '15s';
-    SET idle_in_transaction_session_timeout = '30s'; SET enable_seqscan = off;
+    SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off;
     SET enable_bitmapscan = off; SET jit = off;";
 const LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, false)";
 const TO_WRITE: &str = "SET default_transaction_isolation = 'serializable';";

@@ -15,6 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
+/// After so many conflicts a transaction runs alone. Those that meet at one page of an index go on meeting, the more of
+/// them there are, and a long one would never get through.
+const CROWD: u32 = 3;
+/// Locks a table that every transaction locks, before the transaction sees any row: those that run alone wait for the
+/// others and hold them up. A process that is stopped with such a lock loses it with `idle_in_transaction_session_timeout`.
+const BEGIN: &str = "BEGIN; LOCK TABLE health IN ROW SHARE MODE";
+const BEGIN_ALONE: &str = "BEGIN; LOCK TABLE health IN EXCLUSIVE MODE";
+
 /// Opens the connections, each on its thread.
 pub(in crate::store) async fn start(
     settings: &Postgres,
@@ -107,7 +115,7 @@ impl Thread {
         let until = Instant::now() + PATIENCE;
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let error = match self.attempt(&mut *work) {
+            let error = match self.attempt(&mut *work, conflicts >= CROWD) {
                 Attempt::Over => return work.answer(),
                 Attempt::Conflict(_) if conflicts < ATTEMPTS && Instant::now() < until => {
                     conflicts += 1;
@@ -125,7 +133,7 @@ impl Thread {
         }
     }
 
-    fn attempt(&mut self, work: &mut dyn Work) -> Attempt {
+    fn attempt(&mut self, work: &mut dyn Work, alone: bool) -> Attempt {
         let role = self.role;
         let connection = match self.connected() {
             Ok(connection) => connection,
@@ -134,7 +142,7 @@ impl Thread {
         connection.take_trouble();
         let (attempt, keep) = match role {
             Role::Read => read(connection, work),
-            Role::Write | Role::Lease => transact(connection, work),
+            Role::Write | Role::Lease => transact(connection, work, if alone { BEGIN_ALONE } else { BEGIN }),
         };
         if !keep {
             self.connection = None;
@@ -154,11 +162,12 @@ fn read(connection: &Connection, work: &mut dyn Work) -> (Attempt, bool) {
 }
 
 /// Runs a transaction, and commits it. Returns whether the connection can be kept.
-fn transact(connection: &Connection, work: &mut dyn Work) -> (Attempt, bool) {
-    if let Err(error) = connection.batch("BEGIN") {
+fn transact(connection: &Connection, work: &mut dyn Work, begin: &'static str) -> (Attempt, bool) {
+    if let Err(error) = connection.batch(begin) {
         return match connection.take_trouble() {
             Trouble::Lost => (Attempt::Lost(error), false),
-            Trouble::Conflict | Trouble::Refused | Trouble::None => (Attempt::Failed(error), false),
+            Trouble::Conflict => (Attempt::Conflict(error), false),
+            Trouble::Refused | Trouble::None => (Attempt::Failed(error), false),
         };
     }
     let end = work.run(&Db::postgres(connection));
