@@ -42,7 +42,7 @@ pub(crate) fn section(path: &Path) -> String {
         runtime.unwrap().block_on(create);
     });
     created.join().unwrap();
-    format!("[database]\nurl = {url:?}\nwriters = 4\nlease_ms = 3000\n")
+    format!("[database]\nurl = {url:?}\nwriters = 4\nlease_ms = 8000\n")
 }
 
 /// Whether this run has PostgreSQL.

@@ -206,11 +206,15 @@ impl Shop {
     async fn taken_over(&self, url: &str, token: &Value) -> Value {
         let patience = Instant::now() + PATIENCE;
         loop {
-            match self.charge(url, token, "k").await.unwrap() {
-                (202, payment) => return payment,
-                (409, problem) => assert_eq!(problem["code"], "idempotency_in_progress"),
-                other => panic!("{other:?}"),
+            let (status, answer) = self.charge(url, token, "k").await.unwrap();
+            if status == 202 {
+                return answer;
             }
+            assert_eq!(
+                (status, &answer["code"]),
+                (409, &json!("idempotency_in_progress")),
+                "{answer}"
+            );
             assert!(Instant::now() < patience, "nobody took over");
         }
     }

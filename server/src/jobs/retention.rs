@@ -71,6 +71,8 @@ struct Sweep {
     removed: usize,
     /// Whether it has said that the file cannot shrink.
     told: bool,
+    /// Whether a round has begun, which this process then finishes.
+    within_round: bool,
 }
 
 impl Default for Sweep {
@@ -81,6 +83,7 @@ impl Default for Sweep {
             began: None,
             removed: 0,
             told: false,
+            within_round: false,
         }
     }
 }
@@ -88,11 +91,15 @@ impl Default for Sweep {
 impl Sweep {
     /// Does a little. Returns whether there is more to do now.
     async fn step(&mut self, app: &Shared) -> Result<bool, StoreError> {
-        if !app.store.tidies().await? {
+        if !self.within_round && !app.store.tidies().await? {
             return Ok(false);
         }
         let (now, steady) = (app.clock.now(), app.clock.steady());
-        self.advance(&app.store, &app.config.retention, now, steady).await
+        let more = self
+            .advance(&app.store, &app.config.retention, now, steady)
+            .await?;
+        self.within_round = more;
+        Ok(more)
     }
 
     async fn advance(

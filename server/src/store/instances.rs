@@ -67,6 +67,7 @@ impl Instance {
     }
 
     /// A new one, whose lease is asked for now.
+    #[cfg(any(feature = "postgres", test))]
     pub(super) fn with_lease(lease: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -83,6 +84,7 @@ impl Instance {
     }
 
     /// None at all, for a command that works on nothing that others could take over.
+    #[cfg(feature = "postgres")]
     pub(super) fn none() -> Self {
         Self {
             id: String::new(),

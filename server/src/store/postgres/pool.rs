@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// After so many conflicts a transaction runs alone. Those that meet at one page of an index go on meeting, the more of
 /// them there are, and a long one would never get through.
-const CROWD: u32 = 3;
+const CROWD: u32 = 5;
 /// Locks a table that every transaction locks, before the transaction sees any row: those that run alone wait for the
 /// others and hold them up. A process that is stopped with such a lock loses it with `idle_in_transaction_session_timeout`.
 const BEGIN: &str = "BEGIN; LOCK TABLE health IN ROW SHARE MODE";

@@ -73,13 +73,13 @@ async fn renew(settings: &Postgres, id: &str, until: i64) {
 }
 
 async fn claim(store: &Store, reference: &str) -> Result<(Payment, Claimed)> {
-    match store
+    let claim = store
         .claim_payment(None, new_payment(reference), attempt(None), 0, 1)
-        .await?
-    {
-        Claim::New(payment, claimed) => Ok((payment, claimed)),
-        _ => panic!("not claimed"),
-    }
+        .await?;
+    let Claim::New(payment, claimed) = claim else {
+        panic!("not claimed")
+    };
+    Ok((payment, claimed))
 }
 
 /// As a platform's approval would be stored.
