@@ -1,20 +1,23 @@
 // Several servers on one PostgreSQL database for scripts/faults.mjs: a balancer in front that repeats what broke, what
 // happens to the servers and to the database, and a shop's server that takes events.
 
+import { execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { startPostgres } from './postgres.mjs';
+import { promisify } from 'node:util';
+import { postgresPrograms, startPostgres } from './postgres.mjs';
 import { freePort, Stop, say } from './project.mjs';
 import { toml } from './toml.mjs';
 
 /** Short, so that a run sees many of them end. */
 const LEASE_MS = 4000;
-/** How long a server is stopped that has to find its lease gone. */
-const FROZEN_MS = 2.5 * LEASE_MS;
+/** A server is stopped until a neighbour has taken over, which takes a lease or two. */
+const TAKES_OVER_WITHIN_MS = 60_000;
+const LOOKS_EVERY_MS = 250;
 /** A server that was killed stays away for a moment, as one on a new machine would. */
 const AWAY_MS = 500;
 const STARTS_WITHIN_MS = 60_000;
@@ -102,6 +105,13 @@ export class Fleet {
     server.up = true;
   }
 
+  /** The ids of the processes that hold a lease, in the order in which they started. */
+  async #instances() {
+    const args = ['-Atc', 'SELECT id FROM instances ORDER BY id', this.#database.url];
+    const { stdout } = await promisify(execFile)(path.join(postgresPrograms(), 'psql'), args);
+    return stdout.split('\n').filter(Boolean);
+  }
+
   async #ended(server, signal) {
     server.expected = true;
     server.up = false;
@@ -144,11 +154,22 @@ export class Fleet {
   async freeze() {
     const server = this.#any();
     await server.opening;
+    // Started anew, so that its row is the last.
+    await this.#ended(server, 'SIGTERM');
+    await this.#open(server);
+    const own = (await this.#instances()).at(-1);
     const { child } = server;
     const lost = this.done.leases_lost;
     const gone = once(child, 'exit');
     child.kill('SIGSTOP');
-    await pause(FROZEN_MS);
+    const until = performance.now() + TAKES_OVER_WITHIN_MS;
+    while ((await this.#instances()).includes(own)) {
+      if (performance.now() > until) {
+        child.kill('SIGKILL');
+        throw new Stop(`Nobody took over what server ${server.index} left.`);
+      }
+      await pause(LOOKS_EVERY_MS);
+    }
     child.kill('SIGCONT');
     const late = setTimeout(() => {
       this.broken ??= new Stop(`Server ${server.index} was stopped beyond its lease, and goes on.`);
