@@ -335,7 +335,10 @@ const NOTHING = ['failed', 'declined', 'voided'];
 function compare(numbers, payments, booked) {
   const at = new Map();
   for (const one of booked) at.set(one.reference, [...(at.get(one.reference) ?? []), one]);
-  const known = new Map(payments.map((payment) => [payment.order_reference, payment]));
+  // A charge that was certainly not sent has failed, and the same request again makes another payment of its reference.
+  const failed = (payment) => payment.status === 'failed';
+  const last = [...payments.filter(failed), ...payments.filter((payment) => !failed(payment))];
+  const known = new Map(last.map((payment) => [payment.order_reference, payment]));
   const counts = { not_charged: 0, missing: 0, doubled: 0, disagreeing: 0 };
   for (const index of numbers) {
     const name = reference(index);
