@@ -112,17 +112,22 @@ function testsOf(crate) {
     .map(({ executable }) => executable);
 }
 
-/** The server's tests again, on PostgreSQL, and those that need it; with those of what fills one with rows. */
+/**
+ * The server's tests again, on PostgreSQL, and those that need it; those over HTTP with encryption at rest. And the tests of
+ * what fills a database with rows.
+ */
 async function postgres() {
   const server = await startPostgres();
   try {
-    const options = {
-      cwd: path.join(root, 'server'),
-      keep: true,
-      env: { ...THREADS, CARDSEAL_TEST_POSTGRES: server.url },
-    };
+    const env = { ...THREADS, CARDSEAL_TEST_POSTGRES: server.url };
     const runs = [];
     for (const program of [...testsOf('cardseal-server'), ...testsOf('cardseal-load')]) {
+      const http = path.basename(program).startsWith('http-');
+      const options = {
+        cwd: path.join(root, 'server'),
+        keep: true,
+        env: http ? { ...env, CARDSEAL_TEST_ENCRYPTION: '1' } : env,
+      };
       runs.push(await run(program, ['--include-ignored'], options));
     }
     return counted(runs.find(({ code }) => code !== 0)?.code ?? 0, runs.map(({ output }) => output).join('\n'));

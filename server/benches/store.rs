@@ -1,5 +1,5 @@
 //! What the transactions of the store cost: `cargo bench -p cardseal-server`. Rows per second and CPU of the process, for
-//! 1, 16 and 64 callers. A benchmark library would measure the time of one caller.
+//! 1, 16 and 64 callers. With `BENCH_ENCRYPTION`, what is stored is sealed. A benchmark library would measure the time of one caller.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -13,9 +13,10 @@ use cardseal::session::{Kind, Mode};
 use cardseal_gateways::Amount;
 use cardseal_gateways::gateway::Approval;
 use cardseal_server::store::{
-    Attempt, BUSY_TIMEOUT, Claim, Key, Location, NewPayment, NewSession, Payment, PaymentUpdate, Postgres,
-    Scope, SessionId, Status, Store, StoredAnswer, Taker,
+    Attempt, BUSY_TIMEOUT, Claim, EncryptionKey, EncryptionKeys, Key, Location, NewPayment, NewSession,
+    Payment, PaymentUpdate, Postgres, Scope, SessionId, Status, Store, StoredAnswer, Taker,
 };
+use secrecy::SecretBox;
 use sqlx::ConnectOptions;
 
 const TIME: Duration = Duration::from_secs(3);
@@ -68,6 +69,17 @@ where
 {
     let folder = tempfile::tempdir_in(folder).unwrap();
     let store = Arc::new(open(&folder.path().join("x.sqlite")).await);
+    if std::env::var_os("BENCH_ENCRYPTION").is_some() {
+        let key = EncryptionKey {
+            name: "2026-11".into(),
+            bytes: SecretBox::new(Box::new(std::array::from_fn(|at| at as u8 * 7))),
+        };
+        let keys = EncryptionKeys {
+            current: Some("2026-11".into()),
+            keys: vec![key],
+        };
+        store.use_keys(&keys).await.unwrap();
+    }
     let counter = Arc::new(AtomicU64::new(0));
     let (began, cpu) = (Instant::now(), cpu());
     let mut tasks = Vec::new();

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::connections::ConnectionLimits;
+use crate::encryption::Encryption;
 use crate::events::Events;
 use crate::gate::CallLimits;
 use crate::store::{BUSY_TIMEOUT, LEASE, Location, Postgres};
@@ -45,6 +46,8 @@ pub struct Config {
     pub core_dumps: bool,
     /// Where the database is.
     pub database: Location,
+    /// The keys that seal what the database keeps, if there are any.
+    pub encryption: Encryption,
     /// How long rows are kept.
     pub retention: Retention,
     /// Events for the merchant's server, if they are on.
@@ -206,6 +209,20 @@ impl Examined {
             config: Err(ConfigError(mistakes)),
             warnings,
         }
+    }
+
+    /// Runs the commands that print encryption keys. What is wrong with one is a mistake.
+    #[must_use]
+    pub async fn with_keys(self) -> Self {
+        let Self { config, warnings } = self;
+        let config = match config {
+            Ok(config) => match config.encryption.keys().await {
+                Ok(_) => Ok(config),
+                Err(wrong) => Err(ConfigError(vec![wrong.into()])),
+            },
+            failed => failed,
+        };
+        Self { config, warnings }
     }
 
     /// The configuration with its warnings.
@@ -377,6 +394,7 @@ impl Config {
 
         let database = database(&root.table("database"));
 
+        let encryption = Encryption::read(&root.table("encryption"));
         let retention = retention(&root.table("retention"));
         let events = Events::read(&root.table("events"));
         let limits = limits(&root.table("limits"));
@@ -415,6 +433,7 @@ impl Config {
             tls,
             core_dumps,
             database: database?,
+            encryption,
             retention,
             events,
             limits,

@@ -585,6 +585,9 @@ impl From<&StoreError> for ApiError {
             | StoreError::TooNew
             | StoreError::OtherMigration(_)
             | StoreError::Unknown(_)
+            | StoreError::Sealed { .. }
+            | StoreError::WrongKey(_)
+            | StoreError::MissingKey { .. }
             | StoreError::Panicked => Self::internal(&cause),
         }
     }

@@ -2,6 +2,7 @@
 
 mod events;
 mod reconcile;
+pub(crate) mod reseal;
 mod retention;
 mod upkeep;
 
@@ -11,6 +12,7 @@ use crate::App;
 pub(crate) fn start(app: &App) {
     events::start(app);
     reconcile::start(app);
+    reseal::start(app);
     retention::start(app);
     upkeep::start(app);
 }

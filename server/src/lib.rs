@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod connections;
 mod customers;
+pub mod encryption;
 pub mod error;
 pub mod events;
 pub mod gate;
@@ -54,6 +55,7 @@ use crate::attempts::Attempts;
 use crate::bounds::{Bound, Bounds};
 use crate::clock::Clock;
 use crate::config::{Account, Config};
+use crate::encryption::KeyError;
 use crate::gate::{Busy, Gates, Permit, Purpose};
 use crate::metrics::{Metrics, Operation};
 use crate::payments::{Joins, Lookups};
@@ -108,6 +110,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An encryption key.
+    #[error(transparent)]
+    Encryption(#[from] KeyError),
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] Unusable),
@@ -136,13 +141,17 @@ impl Shared {
     /// Opens the database and recovers what the last process left unfinished.
     ///
     /// # Errors
-    /// If the database cannot be opened, or the HTTP client cannot be set up.
+    /// If the database cannot be opened, an encryption key is missing, or the HTTP client cannot be set up.
     pub async fn start(config: Config) -> Result<App, StartError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
         let clock = Clock::default();
+        // Before the database, which nobody has to wait for if a command fails.
+        let keys = config.encryption.keys().await?;
         let store = Store::open_at(&config.database).await?;
+        store.use_keys(&keys).await?;
+        drop(keys);
         let left = store.recover(&payments::abandoned(), clock.now()).await?;
         if left.payments + left.changes > 0 {
             tracing::warn!(

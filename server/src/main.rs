@@ -27,10 +27,11 @@ Usage: cardseal-server [--config FILE]
        cardseal-server reconcile PLATFORM [DAY] [--config FILE] [--url URL] [--json]
        cardseal-server keys ... [--config FILE] [--json]
        cardseal-server --compact [--config FILE]
-       cardseal-server --generate-api-key | --generate-event-secret | --openapi | --help
+       cardseal-server --generate-api-key | --generate-event-secret | --generate-encryption-key | --openapi | --help
 
   --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
-  check                 read a configuration and report every mistake and warning; opens and changes nothing.
+  check                 read a configuration and report every mistake and warning; opens and changes nothing, and
+                        runs the commands that print encryption keys.
                         Ends with 0 if there are none, with 1 if there are warnings, with 2 if there are mistakes
   unknown               list the payments whose outcome is unknown, and what to do about each
   resolve               settle such a payment by hand, after a look at the platform's own records; STATUS is approved,
@@ -42,6 +43,7 @@ Usage: cardseal-server [--config FILE]
   --compact             rewrite a SQLite file without free space, while no server uses it; needs as much space again
   --generate-api-key    print a random value for `api_key` or `webhook_path_secret`
   --generate-event-secret  print a random value for `events.secret`
+  --generate-encryption-key  print a random key for `[encryption]`
   --openapi             print the OpenAPI contract as JSON
   --help                print this
 ";
@@ -76,11 +78,15 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => start(config).await?,
-        Command::Check => return Ok(check(&Config::examine(config), arguments.json)),
+        Command::Check => {
+            let examined = Config::examine(config).with_keys().await;
+            return Ok(check(&examined, arguments.json));
+        }
         Command::Unknown | Command::Resolve | Command::Reconcile => return ask(&arguments).await,
         Command::Help => print_usage(),
         Command::GenerateApiKey => print_key()?,
         Command::GenerateEventSecret => print_event_secret()?,
+        Command::GenerateEncryptionKey => print_encryption_key()?,
         Command::OpenApi => print_contract()?,
         Command::Compact => compact(config)?,
     }
@@ -222,6 +228,7 @@ enum Command {
     Help,
     GenerateApiKey,
     GenerateEventSecret,
+    GenerateEncryptionKey,
     OpenApi,
     Compact,
 }
@@ -249,6 +256,7 @@ impl Command {
             | Self::Help
             | Self::GenerateApiKey
             | Self::GenerateEventSecret
+            | Self::GenerateEncryptionKey
             | Self::OpenApi
             | Self::Compact => (0, 0),
         }
@@ -310,6 +318,7 @@ impl Arguments {
                 Long("help") | Short('h') => Command::Help,
                 Long("generate-api-key") => Command::GenerateApiKey,
                 Long("generate-event-secret") => Command::GenerateEventSecret,
+                Long("generate-encryption-key") => Command::GenerateEncryptionKey,
                 Long("openapi") => Command::OpenApi,
                 Long("compact") => Command::Compact,
                 Long(_) | Short(_) => return Err(argument.unexpected()),
@@ -381,6 +390,14 @@ fn print_event_secret() -> Result<(), Box<dyn std::error::Error>> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes).map_err(|_| "the system's random source does not work")?;
     println!("{}", *cardseal_webhooks::Secret::text(&*bytes)?);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_encryption_key() -> Result<(), Box<dyn std::error::Error>> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|_| "the system's random source does not work")?;
+    println!("{}", *zeroize::Zeroizing::new(hex::encode(*bytes)));
     Ok(())
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Metrics {
     database_ready: IntGaugeVec,
     database_bytes: IntGauge,
     writes_waiting: IntGauge,
+    rows_unsealed: IntGauge,
+    rows_all_sealed: IntGauge,
     reloads: IntCounterVec,
     limits: IntCounterVec,
     log_lines_dropped: IntCounter,
@@ -248,6 +250,20 @@ impl Metrics {
                     "Transactions that wait for a writer.",
                 )?,
             )?,
+            rows_unsealed: known(
+                &registry,
+                IntGauge::new(
+                    "cardseal_encryption_rows_left",
+                    "Rows that are not yet sealed with the current key, as far as they have been counted.",
+                )?,
+            )?,
+            rows_all_sealed: known(
+                &registry,
+                IntGauge::new(
+                    "cardseal_encryption_complete",
+                    "Whether every row was found sealed with the current key, 1 or 0: then no earlier key is needed.",
+                )?,
+            )?,
             reloads: counters(
                 "cardseal_config_reloads_total",
                 "Reloads of the configuration, by what came of them.",
@@ -351,6 +367,9 @@ impl Metrics {
                 .set(i64::from(passed));
         }
         self.writes_waiting.set(gauge_value(app.store.writes_waiting()));
+        let (left, complete) = app.store.unsealed();
+        self.rows_unsealed.set(gauge_value(left));
+        self.rows_all_sealed.set(i64::from(complete));
         for platform in app.config.platforms.keys() {
             if let Ok(unknown) = app.store.unknown(*platform).await {
                 let age = unknown.oldest.map_or(0, |created| (now - created).max(0) / 1000);

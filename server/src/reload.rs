@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::Live;
 use crate::config::{Config, Examined};
-use crate::logging;
+use crate::{Live, Shared, StartError, logging};
 
 /// Reloads at every SIGHUP, one after the other. Does not end.
 #[cfg(unix)]
@@ -21,7 +20,7 @@ pub async fn reload_on_hangup(
         let file = file.clone();
         let read = tokio::task::spawn_blocking(move || examine(file.as_deref())).await;
         if let Ok(examined) = read {
-            put_in_place(live, examined, bound);
+            put_in_place(live, examined, bound).await;
         }
     }
     std::future::pending().await
@@ -32,7 +31,7 @@ fn examine(file: Option<&Path>) -> Examined {
 }
 
 /// What cannot change while the server runs stays as it is; a mistake changes nothing.
-fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
+async fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
     let mut config = match examined.into_config() {
         Ok(config) => config,
         Err(error) => {
@@ -51,6 +50,11 @@ fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
     let running = live.app();
     let kept = config.keep(&running.config);
     config.open_demo_origins(bound);
+    if let Err(error) = use_keys(&running, &config).await {
+        live.app().metrics.reloaded(false);
+        tracing::error!(%error, "the encryption keys could not be put in place; the configuration before stays");
+        return;
+    }
     match running.with_config(config) {
         Ok(app) => {
             logging::set_level(app.config.log_level);
@@ -71,4 +75,10 @@ fn put_in_place(live: &Live, examined: Examined, bound: SocketAddr) {
             tracing::error!(%error, "the configuration could not be put in place; the one before stays")
         }
     }
+}
+
+/// Takes the encryption keys of a configuration. If that fails, those before stay.
+async fn use_keys(running: &Shared, config: &Config) -> Result<(), StartError> {
+    let keys = config.encryption.keys().await?;
+    Ok(running.store.use_keys(&keys).await?)
 }

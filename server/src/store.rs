@@ -30,7 +30,9 @@ mod postgres;
 #[path = "store/postgres/absent.rs"]
 mod postgres;
 mod reader;
+mod reseal;
 mod retention;
+mod seal;
 mod sessions;
 mod sql;
 #[cfg(test)]
@@ -72,7 +74,9 @@ pub use notifications::{Effect, Notice, NoticeAction, NoticeRule, NoticeSubject}
 pub use overview::Unknown;
 pub use payments::{Movement, NewPayment, Payment, PaymentFilter, PaymentUpdate, Status};
 pub use postgres::Postgres;
+pub use reseal::{SealPlace, SealStep};
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
+pub use seal::{EncryptionKey, EncryptionKeys, SealError};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Abandoned, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
@@ -164,6 +168,31 @@ pub enum StoreError {
     /// A column has a value that this version does not know.
     #[error("a column has an unknown value: {0}")]
     Unknown(&'static str),
+    /// A value does not open, or cannot be sealed.
+    #[error("its {column} {problem}")]
+    Sealed {
+        /// Its column.
+        column: &'static str,
+        /// Why.
+        problem: SealError,
+    },
+    /// A key of the configuration is not the one of that name that sealed rows.
+    #[error(
+        "the encryption key `{0}` is another key than the one of that name that sealed this database; restore it, and \
+         give a new key a new name"
+    )]
+    WrongKey(String),
+    /// Rows need a key that the configuration does not have.
+    #[error(
+        "{rows} row(s) of the database are sealed with the encryption key `{key}`, which is not configured; add it \
+         again, and remove it only when no row needs it"
+    )]
+    MissingKey {
+        /// The key's name.
+        key: String,
+        /// How many rows need it.
+        rows: u64,
+    },
     /// A bug ended a transaction. Nothing was stored.
     #[error("a transaction panicked")]
     Panicked,
@@ -241,6 +270,8 @@ pub struct Store {
     instance: Arc<Instance>,
     under_way: UnderWay,
     outbox: Arc<events::Outbox>,
+    keys: seal::Keys,
+    sealing: reseal::Progress,
 }
 
 impl Store {
@@ -312,6 +343,8 @@ impl Store {
             instance: opened.instance,
             under_way: UnderWay::default(),
             outbox: Arc::default(),
+            keys: seal::Keys::default(),
+            sealing: reseal::Progress::default(),
         }
     }
 
@@ -337,6 +370,8 @@ impl Store {
             instance: Arc::new(Instance::of_a_file()),
             under_way: UnderWay::default(),
             outbox: Arc::default(),
+            keys: seal::Keys::default(),
+            sealing: reseal::Progress::default(),
         })
     }
 
@@ -367,9 +402,11 @@ impl Store {
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let span = tracing::info_span!(target: "cardseal::trace", "database transaction");
-        let (outbox, instance) = (Arc::clone(&self.outbox), Arc::clone(&self.instance));
+        let (outbox, keys) = (Arc::clone(&self.outbox), self.keys.clone());
+        let instance = Arc::clone(&self.instance);
         let work = move |db: &Db<'_>| {
-            let db = db.with(&outbox, instance.id());
+            let ring = keys.ring();
+            let db = db.with(&outbox, instance.id(), &ring);
             if let Some(right) = right {
                 instance.check(&db, right)?;
             }
@@ -391,7 +428,8 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reader.run(work).await
+        let keys = self.keys.clone();
+        self.reader.run(move |db| work(&db.keyed(&keys.ring()))).await
     }
 
     /// Reads rows.
@@ -399,7 +437,8 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.lists.run(work).await
+        let keys = self.keys.clone();
+        self.lists.run(move |db| work(&db.keyed(&keys.ring()))).await
     }
 
     /// Reads a page of a list, newest first: what comes after the row of an id, or the newest. `seq` finds that row's

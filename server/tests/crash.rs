@@ -508,6 +508,7 @@ fn help_lists_every_option_and_a_wrong_argument_shows_it() {
         "--json",
         "--compact",
         "--generate-api-key",
+        "--generate-encryption-key",
         "--openapi",
         "--help",
     ] {

@@ -23,8 +23,32 @@ fn place(server: &str, path: &Path) -> (String, String) {
     (schema, url)
 }
 
-/// `[database]` of the configuration.
+/// Whether this run has the server seal what it keeps.
+pub(crate) fn is_encrypted() -> bool {
+    std::env::var_os("CARDSEAL_TEST_ENCRYPTION").is_some()
+}
+
+/// `[encryption]` of the configuration, in such a run.
+pub(crate) fn encryption() -> &'static str {
+    if is_encrypted() {
+        "[encryption]\ncurrent = \"test\"\n[encryption.keys.test]\n\
+         key = \"6f1d8a0c4be2973550c6e9f3a1278d44b09e6c1f83a5d27e4c90b3586fa7e12d\"\n"
+    } else {
+        ""
+    }
+}
+
+/// `[database]` of the configuration, and what belongs to it.
 pub(crate) fn section(path: &Path) -> String {
+    location(path) + encryption()
+}
+
+/// The same with a SQLite file, whatever database this run has.
+pub(crate) fn file_section(path: &Path) -> String {
+    format!("[database]\npath = {:?}\n", path.display()) + encryption()
+}
+
+fn location(path: &Path) -> String {
     let Some(server) = server() else {
         return format!("[database]\npath = {:?}\n", path.display());
     };
@@ -116,6 +140,7 @@ pub(crate) async fn written(path: &Path) -> Vec<u8> {
         "changes",
         "notifications",
         "claims",
+        "events",
     ] {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT CAST(row AS TEXT) FROM {table} AS row"

@@ -12,6 +12,7 @@ mod crash;
 mod customers;
 mod database;
 mod demo;
+mod encryption;
 mod events;
 mod faults;
 mod gp_api;

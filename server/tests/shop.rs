@@ -97,7 +97,7 @@ pub(crate) fn file_config_text(
     listen: &str,
     more: &str,
 ) -> String {
-    let section = format!("[database]\npath = {:?}\n", database.display());
+    let section = crate::database::file_section(database);
     text_with(sandbox, &section, listen, more)
 }
 

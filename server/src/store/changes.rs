@@ -7,7 +7,7 @@ use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     ChangeId, Claimed, Columns, Db, EventKind, Fingerprint, IdempotencyKey, Movement, Payment, PaymentId,
-    Result, Status, Store, StoreError, StoredAnswer, events, payments, readable, statements,
+    Result, Status, Store, StoreError, StoredAnswer, events, idempotency, payments, readable, statements,
 };
 
 /// The pauses between two lookups of the same payment.
@@ -119,6 +119,9 @@ pub enum ChangeResult {
     Unknown,
 }
 
+/// The table.
+pub(super) const TABLE: &str = "changes";
+
 /// The columns of a change, in the order in which [`values`] reads them.
 macro_rules! columns {
     () => {
@@ -132,7 +135,7 @@ statements! {
         WHERE payment_id = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1");
     UNKNOWN_OF_KIND = concat!("SELECT ", columns!(), " FROM changes
         WHERE payment_id = ? AND kind = ? AND state = 'unknown' ORDER BY created_at DESC LIMIT 1");
-    BY_KEY = "SELECT fingerprint, answer_status, answer_body FROM changes
+    BY_KEY = "SELECT fingerprint, answer_status, answer_body, id FROM changes
         WHERE payment_id = ? AND kind = ? AND caller_key = ?";
     INSERT = "INSERT INTO changes (id, payment_id, kind, amount_minor, whole, bin, state, before, caller_key,
             fingerprint, created_at, updated_at, instance)
@@ -167,7 +170,7 @@ statements! {
 }
 
 fn read(row: &Row<'_>) -> Result<Change> {
-    Ok(readable("changes", row, values)?.0)
+    Ok(readable(TABLE, row, values)?.0)
 }
 
 /// A change, and whether its result is still open.
@@ -217,15 +220,16 @@ fn by_key(
 ) -> Result<Option<ChangeClaim>> {
     let movement = change.movement.stored();
     let known = db.row(BY_KEY, params![change.payment, movement, key], |row| {
-        let (status, body): (Option<u16>, Option<String>) = (row.get(1)?, row.get(2)?);
-        Ok((row.get::<Option<Fingerprint>>(0)?, status.zip(body)))
+        let id: String = row.get(3)?;
+        let answer = idempotency::answer(row, (1, 2), (TABLE, &id))?;
+        Ok((row.get::<Option<Fingerprint>>(0)?, answer))
     })?;
     Ok(known.map(|(known, answer)| {
         if known.as_ref() != Some(fingerprint) {
             return ChangeClaim::Reused;
         }
         match answer {
-            Some((status, body)) => ChangeClaim::Answered(StoredAnswer { status, body }),
+            Some(answer) => ChangeClaim::Answered(answer),
             None => ChangeClaim::Pending(payment.clone()),
         }
     }))
@@ -325,7 +329,7 @@ impl Store {
     ) -> Result<Payment> {
         let id = id.clone();
         self.write_as(Right::ToFinish, move |db| {
-            let found = db.row(BY_ID, params![id], |row| readable("changes", row, values))?;
+            let found = db.row(BY_ID, params![id], |row| readable(TABLE, row, values))?;
             let (change, open) = found.ok_or(StoreError::Unknown("change"))?;
             let missing = StoreError::Unknown("payment of a change");
             let mut payment = payments::get(db, &change.payment)?.ok_or(missing)?;
@@ -352,7 +356,11 @@ impl Store {
                 events::payment(db, update.event, &payment, now)?;
             }
             match answer(&payment) {
-                Some(answer) => db.execute(ANSWER, params![answer.status, answer.body, id])?,
+                Some(answer) => {
+                    let seal = db.seal(TABLE, id.as_str());
+                    let body = seal.value("answer_body", &answer.body)?;
+                    db.execute(ANSWER, params![answer.status, body, id])?
+                }
                 None => db.execute(FREE_KEY, params![id])?,
             };
             Ok(payment)

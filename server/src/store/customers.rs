@@ -2,11 +2,9 @@
 
 use cardseal::platform::Platform;
 
+use super::seal::{Index, NAMELESS};
 use super::sql::{Column, Statement, params};
 use super::{Columns, Result, SessionId, Store, TokenId, events, platform, statements};
-
-/// What describes a payment whose customer was erased.
-const NAMELESS: &str = "Payment";
 
 /// How many rows were erased, and whether there are more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +24,15 @@ statements! {
     /// A session that is gone stores no card.
     CLOSE_SESSIONS = "DELETE FROM sessions WHERE id IN
         (SELECT id FROM sessions WHERE customer = ? AND state = 'open' AND kind <> 'payment' LIMIT ?)";
-    ERASE_SESSIONS = "UPDATE sessions SET customer = NULL,
+    ERASE_SESSIONS = "UPDATE sessions SET customer = NULL, customer_sealed = NULL,
             description = CASE WHEN kind = 'payment' THEN ?3 ELSE description END
         WHERE id IN (SELECT id FROM sessions WHERE customer = ?1 AND (state <> 'busy' OR kind = 'payment') LIMIT ?2)";
-    ERASE_PAYMENTS = "UPDATE payments SET customer = NULL, description = ?3
+    ERASE_PAYMENTS = "UPDATE payments SET customer = NULL, customer_sealed = NULL, description = ?3
         WHERE seq IN (SELECT seq FROM payments WHERE customer = ?1 LIMIT ?2)";
-    ERASE_TOKENS = "UPDATE tokens SET customer = NULL, holder = NULL, nickname = NULL, expiry_month = NULL,
+    ERASE_TOKENS = "UPDATE tokens SET customer = NULL, customer_sealed = NULL, holder = NULL, nickname = NULL, expiry_month = NULL,
             expiry_year = NULL
         WHERE seq IN (SELECT seq FROM tokens WHERE customer = ? AND status = 'deleted' LIMIT ?)";
-    ERASE_CLAIMS = "UPDATE claims SET customer = NULL
+    ERASE_CLAIMS = "UPDATE claims SET customer = NULL, customer_sealed = NULL
         WHERE digest IN (SELECT digest FROM claims WHERE customer = ? LIMIT ?)";
 }
 
@@ -56,10 +54,14 @@ impl Store {
     ) -> Result<Vec<(T, Platform)>> {
         let customer = customer.to_owned();
         self.list(move |db| {
-            db.rows(statement, params![customer], |row| {
-                let mut columns = Columns::of(row);
-                Ok((columns.next()?, platform(&mut columns)?))
-            })
+            let mut all = Vec::new();
+            for form in db.forms(Index::Customer, &customer)? {
+                all.extend(db.rows(statement, params![form], |row| {
+                    let mut columns = Columns::of("", row);
+                    Ok((columns.next()?, platform(&mut columns)?))
+                })?);
+            }
+            Ok(all)
         })
         .await
     }
@@ -70,7 +72,8 @@ impl Store {
         let (customer, wipes) = (customer.to_owned(), self.wipes());
         self.write(move |db| {
             wipes.note();
-            let sessions = db.execute(CLOSE_SESSIONS, params![customer, limit])?;
+            let forms = db.forms(Index::Customer, &customer)?;
+            let sessions = each(&forms, |form| db.execute(CLOSE_SESSIONS, params![form, limit]))?;
             Ok(ErasedRows {
                 sessions,
                 payments: 0,
@@ -86,13 +89,21 @@ impl Store {
         let (customer, wipes) = (customer.to_owned(), self.wipes());
         self.write(move |db| {
             wipes.note();
-            let sessions = db.execute(ERASE_SESSIONS, params![customer, limit, NAMELESS])?;
-            let payments = db.execute(ERASE_PAYMENTS, params![customer, limit, NAMELESS])?;
-            let tokens = db.execute(ERASE_TOKENS, params![customer, limit])?;
-            let claims = db.execute(ERASE_CLAIMS, params![customer, limit])?;
-            let erased = [sessions, payments, tokens, claims];
+            let forms = db.forms(Index::Customer, &customer)?;
+            let nameless = |statement| {
+                each(&forms, |form| {
+                    db.execute(statement, params![form, limit, NAMELESS])
+                })
+            };
+            let plain = |statement| each(&forms, |form| db.execute(statement, params![form, limit]));
+            let (sessions, payments) = (nameless(ERASE_SESSIONS)?, nameless(ERASE_PAYMENTS)?);
+            let erased = [sessions, payments, plain(ERASE_TOKENS)?, plain(ERASE_CLAIMS)?];
             let more = erased.iter().any(|erased| is_full(*erased, limit));
-            let left = db.exists(TOKENS, params![customer])? || db.exists(STORING, params![customer])?;
+            let is_left = |statement| {
+                let found = db.found(&forms, |form| db.row(statement, params![form], |_| Ok(())));
+                found.map(|found| found.is_some())
+            };
+            let left = is_left(TOKENS)? || is_left(STORING)?;
             if !more && !left {
                 events::customer(db, &customer, now)?;
             }
@@ -104,6 +115,11 @@ impl Store {
         })
         .await
     }
+}
+
+/// Runs a statement for each form of a customer's reference, and returns how many rows it changed.
+fn each(forms: &[String], run: impl Fn(&str) -> Result<usize>) -> Result<usize> {
+    forms.iter().map(|form| run(form)).sum()
 }
 
 /// Whether a statement has changed as many rows as it may.

@@ -287,6 +287,9 @@ struct CustomerData<'a> {
     customer_sha256: &'a str,
 }
 
+/// The table.
+pub(super) const TABLE: &str = "events";
+
 /// The columns of an event, in the order in which [`values`] reads them.
 macro_rules! columns {
     () => {
@@ -331,7 +334,7 @@ statements! {
 }
 
 fn read(row: &Row<'_>) -> Result<StoredEvent> {
-    readable("events", row, values)
+    readable(TABLE, row, values)
 }
 
 fn values(row: &mut Columns<'_>) -> Result<StoredEvent> {
@@ -339,7 +342,7 @@ fn values(row: &mut Columns<'_>) -> Result<StoredEvent> {
         id: row.next()?,
         kind: row.word("kind", EventKind::read)?,
         subject: row.next()?,
-        body: row.next()?,
+        body: row.opened_text("body")?,
         state: row.word("state", EventState::read)?,
         attempts: row.next()?,
         problem: row.next()?,
@@ -361,6 +364,8 @@ fn write(db: &Db<'_>, kind: EventKind, subject: &str, data: impl Serialize, now:
     // Behind an earlier one that the merchant's server has not taken yet.
     let waits = db.exists(WAITS, params![subject])?;
     let attempt_at = (!waits).then_some(now);
+    let seal = db.seal(TABLE, id.as_str());
+    let body = seal.value("body", &body)?;
     db.execute(INSERT, params![id, kind.as_str(), subject, body, attempt_at, now])?;
     db.note_event();
     Ok(())

@@ -2,7 +2,7 @@
 //! that.
 
 use super::instances::Right;
-use super::sql::params;
+use super::sql::{Row, params};
 use super::{
     Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
     SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, statements, tokens,
@@ -29,6 +29,14 @@ impl Scope {
     }
 }
 
+/// The table.
+pub(super) const TABLE: &str = "idempotency_keys";
+
+/// What a row's values are bound to.
+pub(super) fn row_id(scope: &str, key: &str) -> String {
+    [scope, key].join("\0")
+}
+
 /// A caller's key.
 #[derive(Clone)]
 pub struct Key {
@@ -38,6 +46,26 @@ pub struct Key {
     pub key: IdempotencyKey,
     /// The fingerprint of the body.
     pub fingerprint: Fingerprint,
+}
+
+impl Key {
+    fn row_id(&self) -> String {
+        row_id(self.scope.stored(), self.key.as_str())
+    }
+}
+
+/// Reads an answer: the column of its status, and that of its body.
+pub(super) fn answer(
+    row: &Row<'_>,
+    (status, body): (usize, usize),
+    (table, id): (&'static str, &str),
+) -> Result<Option<StoredAnswer>> {
+    let (status, body) = (row.get::<Option<u16>>(status)?, row.stored(body)?);
+    let Some((status, body)) = status.zip(body) else {
+        return Ok(None);
+    };
+    let body = row.opener(table).open("answer_body", id, body)?;
+    Ok(Some(StoredAnswer { status, body }))
 }
 
 /// The answer to the first request with a key.
@@ -88,11 +116,12 @@ statements! {
 
 /// What an earlier request with the same key came to, if there was one.
 fn by_key(db: &Db<'_>, key: &Key) -> Result<Option<Claim>> {
+    let id = key.row_id();
     let known = db.row(BY_KEY, params![key.scope.stored(), key.key], |row| {
-        let (status, body): (Option<u16>, Option<String>) = (row.get(1)?, row.get(2)?);
-        let answer = status.zip(body);
-        let answer = answer.map(|(status, body)| StoredAnswer { status, body });
-        Ok((row.get::<Fingerprint>(0)?, answer, row.get::<PaymentId>(3)?))
+        let fingerprint = row.stored(0)?.unwrap_or_default();
+        let fingerprint = row.opener(TABLE).open("fingerprint", &id, fingerprint)?;
+        let answer = answer(row, (1, 2), (TABLE, &id))?;
+        Ok((Fingerprint::from(fingerprint), answer, row.get::<PaymentId>(3)?))
     })?;
     let Some((fingerprint, answer, payment)) = known else {
         return Ok(None);
@@ -159,9 +188,13 @@ impl Store {
                 sessions::take(db, session, admitted)?;
             }
             if let Some(key) = &key {
+                let id = key.row_id();
+                let fingerprint = db
+                    .seal(TABLE, &id)
+                    .value("fingerprint", key.fingerprint.as_str())?;
                 db.execute(
                     INSERT,
-                    params![key.scope.stored(), key.key, key.fingerprint, payment.id, now],
+                    params![key.scope.stored(), key.key, fingerprint, payment.id, now],
                 )?;
             }
             let claimed = under_way.enter(payment.id.as_str());
@@ -188,12 +221,14 @@ impl Store {
                 None => before,
             };
             if let Some(key) = &key {
+                let row = key.row_id();
                 let (scope, key) = (key.scope.stored(), &key.key);
                 match answer(&payment) {
-                    Some(answer) => db.execute(
-                        ANSWER_PAYMENT,
-                        params![answer.status, answer.body, scope, key, id],
-                    )?,
+                    Some(answer) => {
+                        let seal = db.seal(TABLE, &row);
+                        let body = seal.value("answer_body", &answer.body)?;
+                        db.execute(ANSWER_PAYMENT, params![answer.status, body, scope, key, id])?
+                    }
                     None => db.execute(FREE, params![scope, key, id])?,
                 };
             }
@@ -209,15 +244,15 @@ impl Store {
     pub async fn answer_key(&self, key: &Key, answer: StoredAnswer) -> Result<StoredAnswer> {
         let key = key.clone();
         self.write_as(Right::ToFinish, move |db| {
+            let row = key.row_id();
             let (scope, key) = (key.scope.stored(), &key.key);
-            db.execute(ANSWER, params![answer.status, answer.body, scope, key])?;
-            let stored = db.row(ANSWERED, params![scope, key], |row| {
-                Ok(StoredAnswer {
-                    status: row.get(0)?,
-                    body: row.get(1)?,
-                })
+            let seal = db.seal(TABLE, &row);
+            let body = seal.value("answer_body", &answer.body)?;
+            db.execute(ANSWER, params![answer.status, body, scope, key])?;
+            let stored = db.row(ANSWERED, params![scope, key], |stored| {
+                self::answer(stored, (0, 1), (TABLE, &row))
             })?;
-            stored.ok_or(StoreError::Unknown("answer of a key"))
+            stored.flatten().ok_or(StoreError::Unknown("answer of a key"))
         })
         .await
     }

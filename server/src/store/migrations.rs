@@ -41,6 +41,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0013_audit",
     "0014_lists",
     "0015_instances",
+    "0016_encryption",
 ];
 
 /// The version of a database that is up to date.
@@ -56,6 +57,7 @@ pub(super) const POSTGRES: &[(&str, &str)] = migrations![
     "0013_audit",
     "0014_lists",
     "0015_instances",
+    "0016_encryption",
 ];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;

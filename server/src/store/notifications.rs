@@ -98,6 +98,9 @@ impl Effect {
     }
 }
 
+/// The table.
+pub(super) const TABLE: &str = "notifications";
+
 statements! {
     PROCESSED = "SELECT 1 FROM notifications WHERE digest = ? AND effect <> ?";
     RECORD = "INSERT INTO notifications (digest, platform, route, reference, effect, received_at)
@@ -146,13 +149,14 @@ impl Store {
                     }
                 }
             };
+            let seal = db.seal(TABLE, &notice.digest);
             db.execute(
                 RECORD,
                 params![
                     notice.digest,
                     notice.platform.id(),
                     notice.route,
-                    notice.reference,
+                    seal.value("reference", &notice.reference)?,
                     effect.stored(),
                     now
                 ],

@@ -5,6 +5,7 @@ use cardseal_gateways::gateway::{Approval, Decline};
 use cardseal_gateways::{Amount, Currency};
 
 use super::instances::Right;
+use super::seal::Index;
 use super::sql::{Row, params};
 use super::{
     Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, events,
@@ -245,6 +246,9 @@ pub(super) fn stored_amount(minor: i64) -> Result<u64> {
     u64::try_from(minor).map_err(|_| StoreError::Unknown("amount"))
 }
 
+/// The table.
+pub(super) const TABLE: &str = "payments";
+
 /// The columns of a payment, in the order in which [`values`] reads them. To PostgreSQL one of them is a reserved word.
 macro_rules! columns {
     () => {
@@ -274,9 +278,9 @@ statements! {
     SEQ = "SELECT seq FROM payments WHERE id = ?";
     /// A reference that is taken is left to its payment.
     INSERT = "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
-            order_reference, description, customer, brand, bin, last4, capture_later, network_token,
+            order_reference, description, customer, customer_sealed, brand, bin, last4, capture_later, network_token,
             created_at, updated_at, instance)
-         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15, ?)
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?16, ?16, ?)
          ON CONFLICT (platform, order_reference) WHERE status <> 'failed' DO NOTHING";
     UPDATE = concat!("UPDATE payments SET status = ?, \"authorization\" = COALESCE(?, \"authorization\"),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
@@ -294,7 +298,7 @@ statements! {
 }
 
 fn read(row: &Row<'_>) -> Result<Payment> {
-    readable("payments", row, values)
+    readable(TABLE, row, values)
 }
 
 fn values(row: &mut Columns<'_>) -> Result<Payment> {
@@ -313,7 +317,7 @@ fn values(row: &mut Columns<'_>) -> Result<Payment> {
         refunded: stored_amount(row.next()?)?,
         capture_later: row.next()?,
         network_token: row.next()?,
-        description: row.next()?,
+        description: row.opened_text("description")?,
         token_id: row.next()?,
         session_id: row.next()?,
         order_reference: row.next()?,
@@ -322,7 +326,7 @@ fn values(row: &mut Columns<'_>) -> Result<Payment> {
         brand: row.next()?,
         bin: row.next()?,
         last4: row.next()?,
-        redirect: row.next()?,
+        redirect: row.opened("redirect_url")?,
         decline: {
             let code = row.next()?;
             let reason: Option<String> = row.next()?;
@@ -376,6 +380,8 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
         created_at: now,
         updated_at: now,
     };
+    let seal = db.seal(TABLE, payment.id.as_str());
+    let customer = seal.found("customer", Index::Customer, new.customer.as_deref())?;
     let inserted = db.execute(
         INSERT,
         params![
@@ -386,8 +392,9 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
             payment.token_id,
             payment.session_id,
             payment.order_reference,
-            payment.description,
-            new.customer,
+            seal.value("description", &payment.description)?,
+            customer.by,
+            customer.sealed,
             payment.brand,
             payment.bin,
             payment.last4,
@@ -403,6 +410,7 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
 /// Writes the new state of a payment, and marks its session as used if the payment may have been made.
 pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i64) -> Result<Payment> {
     let (approval, decline) = (&update.approval, update.decline.as_ref());
+    let seal = db.seal(TABLE, id.as_str());
     let payment = db.row(
         UPDATE,
         params![
@@ -414,7 +422,7 @@ pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i
             decline.and_then(|decline| decline.code.as_deref()),
             decline.map(|decline| decline.reason.as_str()),
             decline.and_then(|decline| decline.message.as_deref()),
-            update.redirect,
+            seal.optional("redirect_url", update.redirect.as_deref())?,
             minor(update.captured)?,
             now + FIRST_LOOKUP_MS,
             now,
@@ -483,7 +491,9 @@ impl Store {
                     db.rows(LIST_BY_STATUS, params![status.stored(), seq, limit], item)
                 }
                 PaymentFilter::Customer(customer) => {
-                    db.rows(LIST_BY_CUSTOMER, params![customer, seq, limit], item)
+                    db.newest(&db.forms(Index::Customer, customer)?, limit, |form| {
+                        db.rows(LIST_BY_CUSTOMER, params![form, seq, limit], item)
+                    })
                 }
             }
         })

@@ -3,7 +3,7 @@
 use super::sql::Statement;
 use super::{
     audit, changes, customers, events, health, idempotency, instances, keys, notifications, overview,
-    payments, retention, sessions, tokens, upkeep,
+    payments, reseal, retention, sessions, tokens, upkeep,
 };
 
 /// Every statement by its module.
@@ -20,6 +20,7 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("notifications", notifications::STATEMENTS),
     ("overview", overview::STATEMENTS),
     ("payments", payments::STATEMENTS),
+    ("reseal", reseal::STATEMENTS),
     ("retention", retention::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
     ("tokens", tokens::STATEMENTS),

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::seal::Index;
 use super::sql::{Statement, params};
-use super::{Db, Result, Store, statements, take_possession};
+use super::{Db, Result, Store, readable, sessions, statements, take_possession};
 
+/// The table of who submitted a card first. Its rows are named by their digest in hex.
+pub(super) const CLAIMS: &str = "claims";
 /// How many pages stay free for new rows, however small the file is.
 const LEAST_RESERVE: i64 = 256;
 
@@ -85,7 +88,7 @@ macro_rules! session_is_done {
             open_statuses!(),
             ")
              AND NOT EXISTS (SELECT 1 FROM tokens WHERE id = sessions.result_id
-                AND (status = 'unconfirmed' OR platform_token = sessions.reference))"
+                AND (status = 'unconfirmed' OR sessions.names_card AND status <> 'deleted'))"
         )
     };
 }
@@ -128,12 +131,14 @@ statements! {
     REMOVE_AUDIT = "DELETE FROM audit WHERE rowid = ? AND at = ?";
     SESSION_IS_DONE = concat!("SELECT id FROM sessions WHERE rowid = ? AND expires_at = ? AND ", session_is_done!());
     /// A session that is open again has led to nothing, and its card may be submitted elsewhere.
-    KEEP_CLAIM = "INSERT INTO claims (digest, customer)
-        SELECT unhex(claim), customer FROM sessions WHERE id = ? AND claim IS NOT NULL AND state <> 'open'
+    TO_CLAIM = "SELECT id, claim, COALESCE(customer_sealed, customer) FROM sessions
+        WHERE id = ? AND claim IS NOT NULL AND state <> 'open'";
+    KEEP_CLAIM = "INSERT INTO claims (digest, customer, customer_sealed) VALUES (unhex(?), ?, ?)
         ON CONFLICT (digest) DO NOTHING";
     DETACH_PAYMENTS = "UPDATE payments SET session_id = NULL WHERE session_id = ?";
     REMOVE_SESSION = "DELETE FROM sessions WHERE id = ?";
-    CLAIMED_BEFORE = "SELECT 1 FROM claims WHERE digest = unhex(?) AND (?2 IS NULL OR customer IS DISTINCT FROM ?2)";
+    CLAIMED_BEFORE = "SELECT 1 FROM claims WHERE digest = unhex(?)
+        AND (customer IS NULL OR customer NOT IN (SELECT value FROM json_each(?)))";
     FREE_PAGES = "PRAGMA freelist_count", "";
     PAGES = "PRAGMA page_count", "";
     AUTO_VACUUM = "PRAGMA auto_vacuum", "";
@@ -173,15 +178,25 @@ fn remove_session(db: &Db<'_>, row: i64, time: i64) -> Result<usize> {
     let Some(id) = db.value::<String>(SESSION_IS_DONE, params![row, time])? else {
         return Ok(0);
     };
-    db.execute(KEEP_CLAIM, params![id])?;
+    let claim = db.row(TO_CLAIM, params![id], |row| {
+        readable(sessions::TABLE, row, |row| {
+            row.next::<String>()?;
+            Ok((row.next::<String>()?, row.opened("customer")?))
+        })
+    })?;
+    if let Some((digest, customer)) = claim {
+        let seal = db.seal(CLAIMS, &digest);
+        let customer = seal.found("customer", Index::Customer, customer.as_deref())?;
+        db.execute(KEEP_CLAIM, params![digest, customer.by, customer.sealed])?;
+    }
     db.execute(DETACH_PAYMENTS, params![id])?;
     db.execute(REMOVE_SESSION, params![id])
 }
 
 /// Whether a card was submitted first in a session that is gone, of another customer, or either of the two is of no
 /// customer.
-pub(super) fn claimed_before(db: &Db<'_>, claim: &str, customer: Option<&str>) -> Result<bool> {
-    db.exists(CLAIMED_BEFORE, params![claim, customer])
+pub(super) fn claimed_before(db: &Db<'_>, claim: &str, customers: &[String]) -> Result<bool> {
+    db.exists(CLAIMED_BEFORE, params![claim, *customers])
 }
 
 /// An expired row.
@@ -467,7 +482,13 @@ mod tests {
                 session("ses_young", "tokenize", "open", "result_id=NULL", NOW - 20 * DAY),
                 session("ses_busy", "tokenize", "busy", "result_id=NULL", old),
                 session("ses_waiting", "tokenize", "used", "result_id='tok_waiting'", old),
-                session("ses_sample", "tokenize", "used", "result_id='tok_sample'", old),
+                session(
+                    "ses_sample",
+                    "tokenize",
+                    "used",
+                    "result_id, names_card='tok_sample', TRUE",
+                    old,
+                ),
                 session("ses_keyed", "payment", "used", "result_id='pay_1'", old),
                 key("ses_keyed", "k", "pay_1", NOW - 20 * DAY),
             ]

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 
 use super::instances::Right;
+use super::seal::Index;
 use super::sql::{Row, params};
 use super::{
     Claimed, Columns, Db, PaymentId, Result, SessionId, Store, StoreError, Token, TokenId, TokenStatus,
@@ -166,11 +167,14 @@ pub enum Storing {
     Deleted,
 }
 
+/// The table.
+pub(super) const TABLE: &str = "sessions";
+
 /// The columns of a session, in the order in which [`values`] reads them.
 macro_rules! columns {
     () => {
-        "id, platform, kind, mode, reference, kept, customer, token_id, amount_minor, currency, description,
-            capture_later, state, body_hash, attempts, result_id, created_at, expires_at"
+        "id, platform, kind, mode, COALESCE(reference_sealed, reference), kept, COALESCE(customer_sealed, customer),
+            token_id, amount_minor, currency, description, capture_later, state, body_hash, attempts, result_id, created_at, expires_at"
     };
 }
 
@@ -184,16 +188,17 @@ statements! {
         WHERE platform = ? AND reference = ? AND kind = 'tokenize'");
     TOKENIZING_ID = "SELECT id FROM sessions WHERE platform = ? AND reference = ? AND kind = 'tokenize'";
     /// Of two sessions that store a card under one reference, the first stays.
-    INSERT = "INSERT INTO sessions (id, platform, kind, mode, reference, kept, customer, token_id, amount_minor,
-            currency, description, capture_later, state, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
+    INSERT = "INSERT INTO sessions (id, platform, kind, mode, reference, reference_sealed, kept, customer, customer_sealed,
+            token_id, amount_minor, currency, description, capture_later, state, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
          ON CONFLICT (platform, reference) WHERE kind = 'tokenize' DO NOTHING";
     TAKE = "UPDATE sessions SET state = 'busy', body_hash = ?, attempts = attempts + ?, claim = COALESCE(?, claim),
             instance = ?
         WHERE id = ? AND state = 'open'";
     CLAIMED_ELSEWHERE = "SELECT 1 FROM sessions WHERE platform = ? AND claim = ? AND id <> ? AND state <> 'open'
-        AND (?4 IS NULL OR customer IS DISTINCT FROM ?4) LIMIT 1";
+        AND (customer IS NULL OR customer NOT IN (SELECT value FROM json_each(?))) LIMIT 1";
     FINISH = "UPDATE sessions SET state = 'used', kept = NULL, result_id = ? WHERE id = ?";
+    NAME_CARD = "UPDATE sessions SET names_card = TRUE WHERE id = ?";
     REOPEN = "UPDATE sessions SET state = 'open' WHERE id = ? AND state = 'busy'";
 }
 
@@ -243,7 +248,7 @@ fn read_state(text: &str) -> Option<SessionState> {
 }
 
 fn read(row: &Row<'_>) -> Result<Session> {
-    readable("sessions", row, values)
+    readable(TABLE, row, values)
 }
 
 fn values(row: &mut Columns<'_>) -> Result<Session> {
@@ -255,15 +260,15 @@ fn values(row: &mut Columns<'_>) -> Result<Session> {
         platform,
         kind,
         mode: row.word("mode", read_mode)?,
-        reference: row.next()?,
-        platform_state: row.next::<Option<String>>()?.map(Into::into),
-        customer: row.next()?,
+        reference: row.opened_text("reference")?,
+        platform_state: row.opened("kept")?.map(Into::into),
+        customer: row.opened("customer")?,
         token_id: row.next()?,
         amount: {
             let minor: Option<i64> = row.next()?;
             minor.zip(row.next()?)
         },
-        description: row.next::<Option<String>>()?.unwrap_or_default(),
+        description: row.opened("description")?.unwrap_or_default(),
         capture_later: row.next()?,
         state: row.word("state", read_state)?,
         body_hash: row.next()?,
@@ -289,15 +294,29 @@ pub(super) fn by_reference(
     reference: &str,
     payment: bool,
 ) -> Result<Option<Session>> {
-    let other = |kind| db.row(OTHER, params![platform.id(), reference, kind_text(kind)], read);
+    let forms = db.forms(Index::SessionReference, reference)?;
+    let other = |kind| {
+        db.found(&forms, |form| {
+            db.row(OTHER, params![platform.id(), form, kind_text(kind)], read)
+        })
+    };
     if payment {
         return other(Kind::Payment);
     }
-    let tokenizing = db.row(TOKENIZING, params![platform.id(), reference], read)?;
+    let tokenizing = db.found(&forms, |form| {
+        db.row(TOKENIZING, params![platform.id(), form], read)
+    })?;
     let updating = other(Kind::Update)?;
     Ok(match (tokenizing, updating) {
         (Some(one), Some(two)) if two.created_at > one.created_at => Some(two),
         (one, two) => one.or(two),
+    })
+}
+
+/// The session that stores a card under a reference.
+fn tokenizing_id(db: &Db<'_>, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
+    db.found(&db.forms(Index::SessionReference, reference)?, |form| {
+        db.value(TOKENIZING_ID, params![platform.id(), form])
     })
 }
 
@@ -345,11 +364,14 @@ pub(super) fn admit<'a>(
     if let Some(card) = &attempt.card {
         let digest = tokens::digest(session.platform, card);
         let (platform, customer) = (session.platform.id(), session.customer.as_deref());
+        let customers = tokens::customers(db, customer)?;
         // The second finds tokens that were stored before sessions had claims, the third what was submitted in
         // sessions that are gone.
-        if db.exists(CLAIMED_ELSEWHERE, params![platform, digest, session.id, customer])?
-            || tokens::belongs_elsewhere(db, session.platform, card, customer)?
-            || retention::claimed_before(db, &digest, customer)?
+        if db.exists(
+            CLAIMED_ELSEWHERE,
+            params![platform, digest, session.id, customers[..]],
+        )? || tokens::belongs_elsewhere(db, session.platform, card, customer)?
+            || retention::claimed_before(db, &digest, &customers)?
         {
             return Ok(Err(Refused::BelongsElsewhere));
         }
@@ -385,6 +407,9 @@ pub(super) fn take(db: &Db<'_>, id: &SessionId, admitted: &Admitted<'_>) -> Resu
 /// Stores a session, unless there is already one that stores a card under the same reference.
 fn insert(db: &Db<'_>, session: &NewSession) -> Result<Option<SessionId>> {
     let id = SessionId::random();
+    let seal = db.seal(TABLE, id.as_str());
+    let reference = seal.found("reference", Index::SessionReference, Some(&session.reference))?;
+    let customer = seal.found("customer", Index::Customer, session.customer.as_deref())?;
     let inserted = db.execute(
         INSERT,
         params![
@@ -392,13 +417,15 @@ fn insert(db: &Db<'_>, session: &NewSession) -> Result<Option<SessionId>> {
             session.platform.id(),
             kind_text(session.kind),
             mode_text(session.mode),
-            session.reference,
-            session.platform_state.expose_secret(),
-            session.customer,
+            reference.by,
+            reference.sealed,
+            seal.value("kept", session.platform_state.expose_secret())?,
+            customer.by,
+            customer.sealed,
             session.token_id,
             session.amount.map(|(minor, _)| minor),
             session.amount.map(|(_, currency)| currency),
-            session.description,
+            seal.value("description", &session.description)?,
             session.capture_later,
             session.created_at,
             session.expires_at,
@@ -429,11 +456,12 @@ impl Store {
     /// Stores a session that stores a card, or finds the one with the same reference. However many requests come at
     /// once, there is only one.
     pub async fn add_session_once(&self, session: NewSession) -> Result<SessionId> {
-        self.write(move |db| match insert(db, &session)? {
-            Some(id) => Ok(id),
-            None => by_reference(db, session.platform, &session.reference, false)?
-                .map(|session| session.id)
-                .ok_or(StoreError::Unknown("session of a reference")),
+        self.write(move |db| {
+            // The unique index sees only the form that is written now.
+            if let Some(id) = tokenizing_id(db, session.platform, &session.reference)? {
+                return Ok(id);
+            }
+            insert(db, &session)?.ok_or(StoreError::Unknown("session of a reference"))
         })
         .await
     }
@@ -447,8 +475,7 @@ impl Store {
     /// Finds the session that stores a card under a reference.
     pub async fn session_of(&self, platform: Platform, reference: &str) -> Result<Option<SessionId>> {
         let reference = reference.to_owned();
-        self.read(move |db| db.value(TOKENIZING_ID, params![platform.id(), reference]))
-            .await
+        self.read(move |db| tokenizing_id(db, platform, &reference)).await
     }
 
     /// Claims an open session for a card, unless the session expired more than `grace` milliseconds ago.
@@ -535,6 +562,7 @@ pub(super) fn store_card(
                 return Ok(Storing::BelongsElsewhere);
             }
             tokens::confirm(db, &token.id, card, now)?;
+            name_card(db, &session, card)?;
         }
         return stored(db, &token.id);
     }
@@ -583,7 +611,16 @@ pub(super) fn store_card(
         }
     };
     finish(db, session_id, &SessionResult::Token(id.clone()))?;
+    name_card(db, &session, card)?;
     stored(db, &id)
+}
+
+/// Notes that the session's reference is the platform's token, by which a page may come back for it.
+fn name_card(db: &Db<'_>, session: &Session, card: &StoredCard) -> Result<()> {
+    if session.reference == card.token.expose_secret() {
+        db.execute(NAME_CARD, params![session.id])?;
+    }
+    Ok(())
 }
 
 fn stored(db: &Db<'_>, id: &TokenId) -> Result<Storing> {

@@ -1,11 +1,14 @@
 //! Statements, their parameters and the rows they return, whichever database runs them. Every statement is declared with
 //! `statements!`, so that a test can read its query plan.
 
+use std::borrow::Cow;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 use serde_json::json;
 
 use super::events::Outbox;
+use super::seal::{EMPTY, Index, Opener, Ring, RowSeal};
 use super::{Result, StoreError, postgres};
 
 /// The text of a statement, for each database. Only `statements!` makes one.
@@ -134,6 +137,14 @@ impl Param for String {
     }
 }
 
+impl Param for Cow<'_, str> {
+    const NULL: Value<'static> = Value::Text(None);
+
+    fn value(&self) -> Value<'_> {
+        Value::Text(Some(self))
+    }
+}
+
 impl Param for [String] {
     const NULL: Value<'static> = Value::Texts(&[]);
 
@@ -212,17 +223,23 @@ impl Column for String {
 #[error("column {0} has a value of another type")]
 struct Unexpected(usize);
 
-/// A row of a result.
-pub(super) enum Row<'r> {
+/// A row of a result, and what opens its values.
+pub(super) struct Row<'r> {
+    cells: Cells<'r>,
+    ring: &'r Ring,
+}
+
+#[derive(Clone, Copy)]
+enum Cells<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
     Postgres(&'r postgres::Row),
 }
 
-impl Row<'_> {
-    fn cell(&self, at: usize) -> Result<Cell<'_>> {
-        let row = match self {
-            Self::Sqlite(row) => row,
-            Self::Postgres(row) => return postgres::cell(row, at),
+impl<'r> Row<'r> {
+    fn cell(&self, at: usize) -> Result<Cell<'r>> {
+        let row = match self.cells {
+            Cells::Sqlite(row) => row,
+            Cells::Postgres(row) => return postgres::cell(row, at),
         };
         match row.get_ref(at)? {
             ValueRef::Null => Some(Cell::Null),
@@ -240,11 +257,25 @@ impl Row<'_> {
 
     /// The last column.
     pub(super) fn last<T: Column>(&self) -> Result<T> {
-        let columns = match self {
-            Self::Sqlite(row) => row.as_ref().column_count(),
-            Self::Postgres(row) => postgres::columns(row),
+        let columns = match self.cells {
+            Cells::Sqlite(row) => row.as_ref().column_count(),
+            Cells::Postgres(row) => postgres::columns(row),
         };
         self.get(columns.saturating_sub(1))
+    }
+
+    /// A text, as it is stored.
+    pub(super) fn stored(&self, at: usize) -> Result<Option<&'r str>> {
+        match self.cell(at)? {
+            Cell::Text(text) => Ok(Some(text)),
+            Cell::Null => Ok(None),
+            Cell::Int(_) => Err(unexpected(at)),
+        }
+    }
+
+    /// What opens the values of this row.
+    pub(super) const fn opener(&self, table: &'static str) -> Opener<'r> {
+        self.ring.opener(table)
     }
 }
 
@@ -255,6 +286,7 @@ pub(super) fn unexpected(at: usize) -> StoreError {
 /// A connection that runs statements: a writer's within a transaction, or a reader's.
 pub(super) struct Db<'c> {
     driver: Driver<'c>,
+    ring: &'c Ring,
     outbox: Option<&'c Outbox>,
     /// Which process works here, for the rows that it claims.
     instance: Option<&'c str>,
@@ -273,6 +305,7 @@ impl<'c> Db<'c> {
     pub(super) const fn sqlite(connection: &'c Connection) -> Self {
         Self {
             driver: Driver::Sqlite(connection),
+            ring: &EMPTY,
             outbox: None,
             instance: None,
             event: std::cell::Cell::new(false),
@@ -283,6 +316,7 @@ impl<'c> Db<'c> {
     pub(super) const fn postgres(connection: &'c postgres::Connection) -> Self {
         Self {
             driver: Driver::Postgres(connection),
+            ring: &EMPTY,
             outbox: None,
             instance: None,
             event: std::cell::Cell::new(false),
@@ -290,12 +324,13 @@ impl<'c> Db<'c> {
     }
 
     /// The same connection, for a transaction of an instance that may write events.
-    pub(super) const fn with<'o>(&self, outbox: &'o Outbox, instance: &'o str) -> Db<'o>
+    pub(super) const fn with<'o>(&self, outbox: &'o Outbox, instance: &'o str, ring: &'o Ring) -> Db<'o>
     where
         'c: 'o,
     {
         Db {
             driver: self.driver,
+            ring,
             outbox: Some(outbox),
             instance: Some(instance),
             event: std::cell::Cell::new(false),
@@ -305,6 +340,49 @@ impl<'c> Db<'c> {
     /// The instance, as its rows have it.
     pub(super) const fn instance(&self) -> Option<&str> {
         self.instance
+    }
+
+    /// The same connection, for what only reads.
+    pub(super) const fn keyed<'o>(&self, ring: &'o Ring) -> Db<'o>
+    where
+        'c: 'o,
+    {
+        Db {
+            driver: self.driver,
+            ring,
+            outbox: None,
+            instance: None,
+            event: std::cell::Cell::new(false),
+        }
+    }
+
+    /// The keys in use.
+    pub(super) const fn ring(&self) -> &'c Ring {
+        self.ring
+    }
+
+    /// What seals the values of a row.
+    pub(super) const fn seal<'r>(&'r self, table: &'static str, row: &'r str) -> RowSeal<'r> {
+        self.ring.row(table, row)
+    }
+
+    /// Every form in which a text may be in a column that rows are found by; the first is the one that is written.
+    pub(super) fn forms(&self, index: Index, text: &str) -> Result<Vec<String>> {
+        self.ring.forms(index, text)
+    }
+
+    /// The first row of the first form for which there is one.
+    pub(super) fn found<T>(
+        &self,
+        forms: &[String],
+        mut find: impl FnMut(&str) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        for form in forms {
+            if let Some(row) = find(form)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether events are to be written.
@@ -324,6 +402,36 @@ impl<'c> Db<'c> {
 
     pub(super) fn has_event(&self) -> bool {
         self.event.get()
+    }
+
+    /// The newest rows of a list, whatever form its customer has in them. Each comes with its place.
+    pub(super) fn newest<T>(
+        &self,
+        forms: &[String],
+        limit: i64,
+        rows: impl FnMut(&str) -> Result<Vec<(T, i64)>>,
+    ) -> Result<Vec<(T, i64)>> {
+        let mut all: Vec<(T, i64)> = forms
+            .iter()
+            .map(String::as_str)
+            .map(rows)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect();
+        all.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
+        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(all)
+    }
+
+    const fn cells<'r>(&self, cells: Cells<'r>) -> Row<'r>
+    where
+        'c: 'r,
+    {
+        Row {
+            cells,
+            ring: self.ring,
+        }
     }
 
     /// Runs a statement, and returns how many rows it changed.
@@ -347,11 +455,14 @@ impl<'c> Db<'c> {
             Driver::Sqlite(connection) => {
                 let mut prepared = prepare(connection, statement)?;
                 let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
-                rows.next()?.map(|row| read(&Row::Sqlite(row))).transpose()
+                rows.next()?
+                    .map(|row| read(&self.cells(Cells::Sqlite(row))))
+                    .transpose()
             }
             Driver::Postgres(connection) => {
                 let row = connection.row(statement.postgres, params)?;
-                row.map(|row| read(&Row::Postgres(&row))).transpose()
+                row.map(|row| read(&self.cells(Cells::Postgres(&row))))
+                    .transpose()
             }
         }
     }
@@ -369,13 +480,15 @@ impl<'c> Db<'c> {
                 let mut rows = prepared.query(rusqlite::params_from_iter(params))?;
                 let mut all = Vec::new();
                 while let Some(row) = rows.next()? {
-                    all.push(read(&Row::Sqlite(row))?);
+                    all.push(read(&self.cells(Cells::Sqlite(row)))?);
                 }
                 Ok(all)
             }
             Driver::Postgres(connection) => {
                 let rows = connection.rows(statement.postgres, params)?;
-                rows.iter().map(|row| read(&Row::Postgres(row))).collect()
+                rows.iter()
+                    .map(|row| read(&self.cells(Cells::Postgres(row))))
+                    .collect()
             }
         }
     }
@@ -422,7 +535,7 @@ impl<'c> Db<'c> {
             Driver::Sqlite(connection) => Ok(connection.query_row(text, [], |row| row.get(0))?),
             Driver::Postgres(connection) => {
                 let rows = connection.any_rows(text)?;
-                Row::Postgres(&rows[0]).get(0)
+                self.cells(Cells::Postgres(&rows[0])).get(0)
             }
         }
     }
@@ -439,11 +552,34 @@ fn prepare(connection: &Connection, statement: Statement) -> Result<CachedStatem
 pub(super) struct Columns<'r> {
     row: &'r Row<'r>,
     at: usize,
+    opener: Opener<'r>,
 }
 
 impl<'r> Columns<'r> {
-    pub(super) const fn of(row: &'r Row<'r>) -> Self {
-        Self { row, at: 0 }
+    /// Those of a row of a table. If any are sealed, the first is the row's id.
+    pub(super) const fn of(table: &'static str, row: &'r Row<'r>) -> Self {
+        Self {
+            row,
+            at: 0,
+            opener: row.opener(table),
+        }
+    }
+
+    /// The next column, whose value may be sealed.
+    pub(super) fn opened(&mut self, column: &'static str) -> Result<Option<String>> {
+        let at = self.at;
+        self.at += 1;
+        let Some(stored) = self.row.stored(at)? else {
+            return Ok(None);
+        };
+        let id = self.row.stored(0)?.unwrap_or_default();
+        self.opener.open(column, id, stored).map(Some)
+    }
+
+    /// The same for a value that is never missing.
+    pub(super) fn opened_text(&mut self, column: &'static str) -> Result<String> {
+        let at = self.at;
+        self.opened(column)?.ok_or_else(|| unexpected(at))
     }
 
     /// The next column.
@@ -470,7 +606,7 @@ pub(super) fn readable<T>(
     row: &Row<'_>,
     read: impl FnOnce(&mut Columns<'_>) -> Result<T>,
 ) -> Result<T> {
-    read(&mut Columns::of(row)).map_err(|error| {
+    read(&mut Columns::of(table, row)).map_err(|error| {
         let id = row.get::<String>(0).ok();
         let plain = |id: &String| {
             id.bytes()

@@ -7,16 +7,32 @@ use cardseal::platform::Platform;
 use cardseal_gateways::Amount;
 #[cfg(feature = "postgres")]
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 #[cfg(feature = "postgres")]
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
 
 #[cfg(feature = "postgres")]
 use super::Postgres;
-use super::{BUSY_TIMEOUT, Location, NewPayment, Store};
+use super::{BUSY_TIMEOUT, EncryptionKey, EncryptionKeys, Location, NewPayment, Store};
 
 /// Names the server, with a user who may create schemas.
 #[cfg(feature = "postgres")]
 const SERVER: &str = "CARDSEAL_TEST_POSTGRES";
+
+/// Has what the stores keep sealed.
+const ENCRYPTION: &str = "CARDSEAL_TEST_ENCRYPTION";
+
+/// Keys of these names, the same at every call.
+pub(crate) fn encryption_keys(current: &str, names: &[&str]) -> EncryptionKeys {
+    let key = |name: &&str| EncryptionKey {
+        name: (*name).into(),
+        bytes: secrecy::SecretBox::new(Box::new(Sha256::digest(name).into())),
+    };
+    EncryptionKeys {
+        current: (!current.is_empty()).then(|| current.into()),
+        keys: names.iter().map(key).collect(),
+    }
+}
 
 /// A payment of 1.00 at GreenPay, without a card or a session.
 pub(crate) fn new_payment(reference: &str) -> NewPayment {
@@ -63,8 +79,13 @@ impl Place {
         }
     }
 
+    /// Opens it. In runs with `CARDSEAL_TEST_ENCRYPTION`, what it keeps is sealed.
     pub(crate) async fn open(&self) -> Store {
-        Store::open_at(&self.location).await.unwrap()
+        let store = Store::open_at(&self.location).await.unwrap();
+        if std::env::var_os(ENCRYPTION).is_some() {
+            store.use_keys(&encryption_keys("test", &["test"])).await.unwrap();
+        }
+        store
     }
 }
 

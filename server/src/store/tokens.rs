@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+use super::seal::Index;
 use super::sql::{Row, params};
 use super::{Columns, Db, EventKind, Listed, Result, Store, TokenId, events, platform, readable, statements};
 
@@ -75,11 +76,14 @@ pub struct Token {
     pub updated_at: i64,
 }
 
+/// The table.
+pub(super) const TABLE: &str = "tokens";
+
 /// The columns of a token, in the order in which [`values`] reads them.
 macro_rules! columns {
     () => {
-        "id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder, nickname, status,
-            customer, created_at, updated_at"
+        "id, platform, COALESCE(platform_token_sealed, platform_token), brand, bin, last4, expiry_month, expiry_year,
+            holder, nickname, status, COALESCE(customer_sealed, customer), created_at, updated_at"
     };
 }
 
@@ -90,7 +94,7 @@ statements! {
     HOLDING = concat!("SELECT ", columns!(), " FROM tokens
         WHERE platform = ? AND platform_token = ? AND status = 'active'");
     BELONGS_ELSEWHERE = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'
-        AND (?3 IS NULL OR customer IS DISTINCT FROM ?3)";
+        AND (customer IS NULL OR customer NOT IN (SELECT value FROM json_each(?)))";
     STORED = "SELECT 1 FROM tokens WHERE platform = ? AND platform_token = ? AND status = 'active'";
     DELETED = "SELECT 1 FROM tokens WHERE platform = ? AND digest = ? LIMIT 1";
     LIST = concat!("SELECT ", columns!(), ", seq FROM tokens
@@ -100,29 +104,29 @@ statements! {
     LIST_ACTIVE = concat!("SELECT ", columns!(), ", seq FROM tokens
         WHERE platform = ? AND status = 'active' ORDER BY seq");
     SEQ = "SELECT seq FROM tokens WHERE id = ?";
-    INSERT = "INSERT INTO tokens (id, platform, platform_token, brand, bin, last4, expiry_month, expiry_year, holder,
-            nickname, status, customer, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?13, ?13)";
-    REPLACE = "UPDATE tokens SET platform_token = ?, brand = ?, bin = ?, last4 = ?, expiry_month = ?,
+    INSERT = "INSERT INTO tokens (id, platform, platform_token, platform_token_sealed, brand, bin, last4, expiry_month,
+            expiry_year, holder, nickname, status, customer, customer_sealed, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15)";
+    REPLACE = "UPDATE tokens SET platform_token = ?, platform_token_sealed = ?, brand = ?, bin = ?, last4 = ?, expiry_month = ?,
             expiry_year = ?, holder = ?, nickname = ?, status = ?, updated_at = ?
         WHERE id = ? AND status <> 'deleted'";
     DESCRIBE = "UPDATE tokens SET brand = COALESCE(?, brand), bin = COALESCE(?, bin), last4 = COALESCE(?, last4),
             expiry_month = COALESCE(?, expiry_month), expiry_year = COALESCE(?, expiry_year),
             holder = COALESCE(?, holder), nickname = COALESCE(?, nickname), updated_at = ?
-        WHERE id = ? AND status = 'active' AND platform_token = ?";
-    DELETE = "UPDATE tokens SET status = 'deleted', platform_token = NULL, digest = ?, holder = NULL,
-            nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'";
+        WHERE id = ? AND status = 'active' AND platform_token IN (SELECT value FROM json_each(?))";
+    DELETE = "UPDATE tokens SET status = 'deleted', platform_token = NULL, platform_token_sealed = NULL,
+            digest = ?, holder = NULL, nickname = NULL, updated_at = ? WHERE id = ? AND status <> 'deleted'";
 }
 
 pub(super) fn read(row: &Row<'_>) -> Result<Token> {
-    readable("tokens", row, values)
+    readable(TABLE, row, values)
 }
 
 fn values(row: &mut Columns<'_>) -> Result<Token> {
     Ok(Token {
         id: row.next()?,
         platform: platform(row)?,
-        platform_token: row.next::<Option<String>>()?.map(Into::into),
+        platform_token: row.opened("platform_token")?.map(Into::into),
         brand: row.next()?,
         bin: row.next()?,
         last4: row.next()?,
@@ -130,10 +134,10 @@ fn values(row: &mut Columns<'_>) -> Result<Token> {
             let month: Option<i64> = row.next()?;
             month.zip(row.next()?)
         },
-        holder: row.next()?,
-        nickname: row.next()?,
+        holder: row.opened("holder")?,
+        nickname: row.opened("nickname")?,
         status: row.word("status", TokenStatus::read)?,
-        customer: row.next()?,
+        customer: row.opened("customer")?,
         created_at: row.next()?,
         updated_at: row.next()?,
     })
@@ -151,7 +155,9 @@ pub(super) fn digest(platform: Platform, token: &SecretString) -> String {
 
 /// Finds the active token for a platform's token.
 pub(super) fn holding(db: &Db<'_>, platform: Platform, token: &SecretString) -> Result<Option<Token>> {
-    db.row(HOLDING, params![platform.id(), token.expose_secret()], read)
+    db.found(&db.forms(Index::PlatformToken, token.expose_secret())?, |form| {
+        db.row(HOLDING, params![platform.id(), form], read)
+    })
 }
 
 /// Whether a platform's token is stored for another customer, or either of the two is of no customer.
@@ -161,10 +167,21 @@ pub(super) fn belongs_elsewhere(
     token: &SecretString,
     customer: Option<&str>,
 ) -> Result<bool> {
-    db.exists(
-        BELONGS_ELSEWHERE,
-        params![platform.id(), token.expose_secret(), customer],
-    )
+    let customers = customers(db, customer)?;
+    let tokens = db.forms(Index::PlatformToken, token.expose_secret())?;
+    let found = db.found(&tokens, |form| {
+        db.row(
+            BELONGS_ELSEWHERE,
+            params![platform.id(), form, customers[..]],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(found.is_some())
+}
+
+/// Every form in which rows may have a customer; none without one.
+pub(super) fn customers(db: &Db<'_>, customer: Option<&str>) -> Result<Vec<String>> {
+    customer.map_or_else(|| Ok(Vec::new()), |customer| db.forms(Index::Customer, customer))
 }
 
 /// Whether a platform's token was stored and has been deleted.
@@ -184,21 +201,30 @@ pub(super) fn insert(
     now: i64,
 ) -> Result<TokenId> {
     let id = TokenId::random();
+    let seal = db.seal(TABLE, id.as_str());
+    let token = seal.found(
+        "platform_token",
+        Index::PlatformToken,
+        Some(card.token.expose_secret()),
+    )?;
+    let customer = seal.found("customer", Index::Customer, customer)?;
     db.execute(
         INSERT,
         params![
             id,
             platform.id(),
-            card.token.expose_secret(),
+            token.by,
+            token.sealed,
             card.brand,
             card.bin,
             card.last4,
             card.expiry.map(|(month, _)| month),
             card.expiry.map(|(_, year)| year),
-            card.holder,
-            card.nickname,
+            seal.optional("holder", card.holder.as_deref())?,
+            seal.optional("nickname", card.nickname.as_deref())?,
             TokenStatus::of(card.origin).as_str(),
-            customer,
+            customer.by,
+            customer.sealed,
             now,
         ],
     )?;
@@ -223,17 +249,24 @@ pub(super) fn replace(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) ->
 }
 
 fn overwrite(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
+    let seal = db.seal(TABLE, id.as_str());
+    let token = seal.found(
+        "platform_token",
+        Index::PlatformToken,
+        Some(card.token.expose_secret()),
+    )?;
     db.execute(
         REPLACE,
         params![
-            card.token.expose_secret(),
+            token.by,
+            token.sealed,
             card.brand,
             card.bin,
             card.last4,
             card.expiry.map(|(month, _)| month),
             card.expiry.map(|(_, year)| year),
-            card.holder,
-            card.nickname,
+            seal.optional("holder", card.holder.as_deref())?,
+            seal.optional("nickname", card.nickname.as_deref())?,
             TokenStatus::of(card.origin).as_str(),
             now,
             id,
@@ -250,6 +283,8 @@ pub(super) fn confirm(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) ->
 
 /// Updates what the platform says about a card. What it does not say stays as it was.
 pub(super) fn describe(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -> Result<()> {
+    let seal = db.seal(TABLE, id.as_str());
+    let token = db.forms(Index::PlatformToken, card.token.expose_secret())?;
     let described = db.execute(
         DESCRIBE,
         params![
@@ -258,11 +293,11 @@ pub(super) fn describe(db: &Db<'_>, id: &TokenId, card: &StoredCard, now: i64) -
             card.last4,
             card.expiry.map(|(month, _)| month),
             card.expiry.map(|(_, year)| year),
-            card.holder,
-            card.nickname,
+            seal.optional("holder", card.holder.as_deref())?,
+            seal.optional("nickname", card.nickname.as_deref())?,
             now,
             id,
-            card.token.expose_secret(),
+            token[..],
         ],
     )?;
     if described > 0 {
@@ -282,8 +317,10 @@ impl Store {
     pub async fn knows_platform_token(&self, platform: Platform, token: &SecretString) -> Result<bool> {
         let token = token.clone();
         self.read(move |db| {
-            Ok(db.exists(STORED, params![platform.id(), token.expose_secret()])?
-                || was_deleted(db, platform, &token)?)
+            let stored = db.found(&db.forms(Index::PlatformToken, token.expose_secret())?, |form| {
+                db.row(STORED, params![platform.id(), form], |_| Ok(()))
+            })?;
+            Ok(stored.is_some() || was_deleted(db, platform, &token)?)
         })
         .await
     }
@@ -300,7 +337,9 @@ impl Store {
             let listed = |row: &Row<'_>| Ok((read(row), row.last()?));
             match &customer {
                 None => db.rows(LIST, params![seq, limit], listed),
-                Some(customer) => db.rows(LIST_OF_CUSTOMER, params![seq, limit, customer], listed),
+                Some(customer) => db.newest(&db.forms(Index::Customer, customer)?, limit, |form| {
+                    db.rows(LIST_OF_CUSTOMER, params![seq, limit, form], listed)
+                }),
             }
         })
         .await
