@@ -439,7 +439,12 @@ async function restarted({ rows, server, sandbox }) {
 /** What the file holds, and what is left of it after a server with the usual settings has removed what has expired. */
 async function files(programs, loader, { rows, server, sandbox }, retained) {
   const { database } = server;
-  const count = () => loader.job({ job: 'tables', database });
+  // Processes come and go, which is not what changes here.
+  const count = async () => {
+    const counted = await loader.job({ job: 'tables', database });
+    delete counted.rows.instances;
+    return counted;
+  };
   const size = () => programs.databases.bytes(database);
   const scanned = programs.databases.scans(database);
   const before = await count();

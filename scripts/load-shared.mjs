@@ -153,10 +153,13 @@ class PostgresDatabases {
     this.#postgres.query(url, 'SELECT pg_stat_reset()');
   }
 
-  /** How many those were of each table, if there are any; connections report them at their end. */
+  /**
+   * How many those were of each table that grows, if there are any; connections report them at their end. The table of the
+   * servers that share the database has a row for each, and all of them are looked at.
+   */
   scans(url) {
     const counted = `SELECT coalesce(json_object_agg(relname, seq_tup_read), '{}') FROM pg_stat_user_tables
-      WHERE seq_tup_read > 0 AND relname <> '_sqlx_migrations'`;
+      WHERE seq_tup_read > 0 AND relname NOT IN ('_sqlx_migrations', 'instances')`;
     return JSON.parse(this.#postgres.query(url, counted));
   }
 }
