@@ -6,7 +6,9 @@
 //! says so.
 
 mod access;
+mod acs;
 mod adjustments;
+mod authentications;
 mod book;
 mod cards;
 mod compression;
@@ -19,12 +21,14 @@ mod payment_methods;
 mod refusal;
 mod settings;
 mod settlement;
+mod threeds;
 mod transactions;
 mod verifications;
 mod wire;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Query;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
@@ -157,6 +161,12 @@ const ROUTES: &[Route<Operation>] = routes! {
     // Reading a verification has no permission of its own in what was seen.
     GET "verifications/get" "/verifications/{id}" =>
         read(&["VER_POST_Verify"], |_, ledger, call| GpApi::read_verification(ledger, call));
+    POST "authentications" "/authentications" =>
+        act(Resource::Authentication, &["AUT_POST_Check_Availability"], GpApi::check_availability);
+    POST "authentications/initiate" "/authentications/{id}/initiate" =>
+        act(Resource::Authentication, &["AUT_POST_Initiate"], GpApi::initiate_authentication);
+    POST "authentications/result" "/authentications/{id}/result" =>
+        act(Resource::Authentication, &["AUT_POST_Results"], GpApi::authentication_result);
     POST "transactions" "/transactions" =>
         act(Resource::Transaction, &["TRN_POST_Authorize", "TRN_POST_Refund_Standalone"], GpApi::charge);
     GET "transactions/list" "/transactions" => read(&["TRN_GET_List"], GpApi::list_transactions);
@@ -202,6 +212,7 @@ const ROUTES: &[Route<Operation>] = routes! {
 pub(crate) struct GpApi {
     host: Host<Book, Settings>,
     app: App,
+    origin: String,
     base_url: String,
     card_salt: [u8; 32],
 }
@@ -314,6 +325,7 @@ impl Platform for GpApi {
         let platform = Self {
             host,
             app,
+            origin: origin.into(),
             base_url: info.base_url.clone(),
             card_salt: random()?,
         };
@@ -345,6 +357,10 @@ impl Platform for GpApi {
         } else {
             response
         }
+    }
+
+    fn more_routes(self: Arc<Self>) -> Router {
+        acs::routes().with_state(self)
     }
 
     fn server_settings(&self) -> Value {

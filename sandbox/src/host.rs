@@ -8,6 +8,7 @@ pub(crate) mod cors;
 pub(crate) mod delivery;
 pub mod faults;
 pub(crate) mod fields;
+pub(crate) mod html;
 mod listener;
 pub(crate) mod reply;
 mod router;

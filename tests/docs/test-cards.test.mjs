@@ -42,6 +42,15 @@ test('GP API: every card that is not simply approved, with its result', () => {
   );
 });
 
+test('GP API: every card of 3-D Secure, with its version', () => {
+  const cards = found('gp_api/threeds.rs', /^ {4}\("(\d+)", [\w:]+, V(\d)(\d), (?:true|false)\),$/gm);
+  assert.equal(cards.length, 18);
+  assert.deepEqual(
+    rows('GP API: 3-D Secure').map(([number, version]) => [number, version]),
+    cards.map(([number, major, minor]) => [number, `${major}.${minor}`]),
+  );
+});
+
 test('Online Payments: the cards of its settings, and the amount of a declined refund', () => {
   const [[declined]] = found('online_payments/settings.rs', /declined_cards: vec!\[(.*)\],/g);
   const [[challenged]] = found('online_payments/settings.rs', /challenge_cards: vec!\[(.*)\],/g);

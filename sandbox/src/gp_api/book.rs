@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+use super::authentications::Authentication;
 use super::issuer::Verdict;
+use super::threeds::Enrolled;
 use super::wire::Account;
 use crate::host::clock;
 
@@ -40,6 +42,8 @@ pub(crate) struct CardFacts {
     pub(crate) brand: &'static str,
     pub(crate) digest: [u8; 64],
     pub(crate) verdict: Verdict,
+    /// For 3-D Secure.
+    pub(crate) enrolled: Option<Enrolled>,
     /// Security code, address, postal code, if they are sent.
     pub(crate) checks: [char; 3],
     /// Whether a security code was sent. It does not outlive a single use.
@@ -135,6 +139,8 @@ pub(crate) struct Transaction {
     pub(crate) usage_mode: Option<&'static str>,
     #[serde(rename = "last4", serialize_with = "last4")]
     pub(crate) card: CardFacts,
+    /// Id of the authentication that it was made with.
+    pub(crate) authentication: Option<String>,
     /// The charge, of a refund.
     pub(crate) parent: Option<String>,
     #[serde(with = "clock::as_text", rename = "time_created")]
@@ -179,6 +185,7 @@ pub(crate) enum Resource {
     PaymentMethod,
     Verification,
     Transaction,
+    Authentication,
     Dispute,
 }
 
@@ -211,6 +218,7 @@ pub(crate) struct Book {
     reference_index: HashMap<String, Vec<usize>>,
     /// Answers of verifications by id.
     verifications: HashMap<String, Value>,
+    pub(crate) authentications: Vec<Authentication>,
     /// What was made with an idempotency key.
     keys: HashMap<(Resource, String), String>,
     pub(crate) notifications_sent: Vec<Delivered>,
@@ -310,6 +318,7 @@ impl Book {
             access_tokens_made: self.access_tokens_made,
             payment_methods,
             verifications_made: self.verifications.len(),
+            authentications: self.authentications.clone(),
             transactions: self.transactions.clone(),
             notifications_sent: self.notifications_sent.clone(),
             idempotency_keys: self
@@ -327,6 +336,7 @@ pub(crate) struct Snapshot {
     access_tokens_made: u64,
     payment_methods: Vec<PaymentMethod>,
     verifications_made: usize,
+    authentications: Vec<Authentication>,
     transactions: Vec<Transaction>,
     notifications_sent: Vec<Delivered>,
     /// And what each made.

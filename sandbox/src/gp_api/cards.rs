@@ -10,13 +10,13 @@ use super::book::{CardFacts, MethodState, PaymentMethod};
 use super::fields::Fields;
 use super::issuer::{self, APPROVED, BY_BANK, Verdict};
 use super::refusal::Refusal;
-use super::{Call, GpApi, Ledger};
+use super::{Call, GpApi, Ledger, threeds};
 use crate::host::faults::Kind;
 
 /// What a request pays with.
 pub(crate) enum CardSource {
     Id(String),
-    Card(CardFacts),
+    Card(Box<CardFacts>),
 }
 
 /// What a charge or a verification works on.
@@ -120,6 +120,7 @@ impl GpApi {
             brand: issuer::brand(number),
             digest: self.digest(number),
             verdict: issuer::verdict(number),
+            enrolled: threeds::enrolled(number),
             checks: issuer::checks(number),
             code_sent: false,
             expiry_month: month.into(),
@@ -135,11 +136,10 @@ impl GpApi {
             Some(_) if number.is_some() => Err(Refusal::too_much("payment_method.card.number")),
             Some(id) => Ok(CardSource::Id(id.into())),
             None if number.is_none() => Err(Refusal::missing_one_of("number,expiry_month,expiry_year")),
-            None => Ok(CardSource::Card(self.read_card(
-                fields,
-                "payment_method.card",
-                call.now,
-            )?)),
+            None => {
+                let card = self.read_card(fields, "payment_method.card", call.now)?;
+                Ok(CardSource::Card(card.into()))
+            }
         }
     }
 
@@ -151,7 +151,12 @@ impl GpApi {
         given: CardSource,
     ) -> Result<Instrument, Refusal> {
         let id = match given {
-            CardSource::Card(card) => return Ok(Instrument { card, method: None }),
+            CardSource::Card(card) => {
+                return Ok(Instrument {
+                    card: *card,
+                    method: None,
+                });
+            }
             CardSource::Id(id) => id,
         };
         if !is_method_id(&id) {

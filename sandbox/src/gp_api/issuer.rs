@@ -61,6 +61,8 @@ const CHECKS: [(&str, [char; 3]); 3] = [
 
 /// `payment_method.result` of an approval.
 pub(crate) const APPROVED: &str = "00";
+/// Of a decline for want of an authentication.
+pub(crate) const AUTHENTICATION_REQUIRED: &str = "111";
 /// And of a decline without a reason of its own.
 pub(crate) const BY_BANK: &str = "101";
 

@@ -204,6 +204,17 @@ impl Refusal {
         Self::new(404, "RESOURCE_NOT_FOUND", "40008", text)
     }
 
+    pub(crate) fn no_authentication(id: &str) -> Self {
+        let text = format!("Authentication {id} not found at this location.");
+        Self::new(404, "RESOURCE_NOT_FOUND", "40118", text)
+    }
+
+    /// The tests of the official clients know how the text begins.
+    pub(crate) fn required_element(name: &str) -> Self {
+        let text = format!("Required Data Element {name}");
+        Self::new(400, "INVALID_REQUEST_DATA", "40233", text)
+    }
+
     pub(crate) fn no_payment_method(id: &str) -> Self {
         let text = format!("payment_method {id} not found at this location.");
         Self::new(404, "RESOURCE_NOT_FOUND", "40116", text)

@@ -22,6 +22,8 @@ pub struct Settings {
     pub delete_permission: bool,
     /// Whether network tokens are enabled on the account.
     pub network_tokens: bool,
+    /// Whether issuers decline charges that come without a successful authentication, with result 111.
+    pub authentication_required: bool,
     /// Up to which part of a charge can be refunded: 100, or 115 as on some accounts.
     pub refund_percent: u8,
     /// How long after it was made a transaction can be read and found.
@@ -44,6 +46,7 @@ impl Default for Settings {
             single_use_minutes: 20,
             delete_permission: false,
             network_tokens: true,
+            authentication_required: false,
             refund_percent: 100,
             readable_after_ms: 0,
             settled_after_seconds: 0,

@@ -23,6 +23,7 @@ use super::cards::CardMistake;
 use super::hosted::{CardForm, Next, Progress, TokenizationResult, offered};
 use super::{OnlinePayments, products};
 use crate::host::Reply;
+use crate::host::html::escaped;
 
 const FRAME_SCRIPT: &str = include_str!("pages/frame.js");
 const STYLE: &str = include_str!("pages/style.css");
@@ -67,14 +68,6 @@ async fn logo(Path(file): Path<String>) -> Response {
         Some(product) => ([(CONTENT_TYPE, "image/svg+xml")], product.logo()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
 }
 
 /// A whole page. `body` is HTML.
@@ -369,14 +362,4 @@ async fn authenticate(State(platform): Platform, Path(id): Path<String>, body: B
         .with(|ledger| OnlinePayments::end_challenge(ledger, &id, passed, now));
     platform.send_events(std::time::Duration::ZERO);
     back.map_or_else(gone, |url| go(&url))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_texts_of_others_as_texts() {
-        assert_eq!(escaped("<a b='\"&'>"), "&lt;a b=&#39;&quot;&amp;&#39;&gt;");
-    }
 }

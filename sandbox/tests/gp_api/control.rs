@@ -44,7 +44,8 @@ async fn changes_settings() {
     let merchant = Merchant::open().await;
     let all = json!({
         "webhook_url": "http://127.0.0.1:9/", "verification_returns_id": false, "verification_keeps_id": true,
-        "single_use_minutes": 5, "delete_permission": true, "network_tokens": false, "refund_percent": 115,
+        "single_use_minutes": 5, "delete_permission": true, "network_tokens": false,
+        "authentication_required": true, "refund_percent": 115,
         "readable_after_ms": 1500, "settled_after_seconds": 60, "gzip": false, "cors_origins": ["*"],
     });
     assert_eq!(post(&merchant, "/gp_api/settings", all.clone()).await, (200, all));
@@ -88,7 +89,7 @@ async fn forgets_all_on_a_reset() {
     merchant.set(&json!({ "gzip": false }));
     merchant.sandbox.reset();
     let empty = json!({
-        "access_tokens_made": 0, "payment_methods": [], "transactions": [], "verifications_made": 0,
+        "access_tokens_made": 0, "payment_methods": [], "transactions": [], "verifications_made": 0, "authentications": [],
         "notifications_sent": [], "idempotency_keys": {},
     });
     assert_eq!(merchant.state(), empty);

@@ -170,6 +170,17 @@ async fn reaches_every_route() {
         ("payment-methods/delete", Method::DELETE, "/payment-methods/PMT_x"),
         ("verifications", Method::POST, "/verifications"),
         ("verifications/get", Method::GET, "/verifications/VER_x"),
+        ("authentications", Method::POST, "/authentications"),
+        (
+            "authentications/initiate",
+            Method::POST,
+            "/authentications/AUT_x/initiate",
+        ),
+        (
+            "authentications/result",
+            Method::POST,
+            "/authentications/AUT_x/result",
+        ),
         ("transactions", Method::POST, "/transactions"),
         ("transactions/list", Method::GET, "/transactions"),
         ("transactions/get", Method::GET, "/transactions/TRN_x"),

@@ -3,6 +3,7 @@
 
 mod access;
 mod adjustments;
+mod authentications;
 mod cards;
 mod control;
 mod faults;
