@@ -1,6 +1,7 @@
-// The demo: builds what is missing, starts the simulated platforms and the server, and prints the address.
+// The demo: builds what is missing, starts the simulated platforms and the server, and prints the addresses of its two
+// pages.
 //
-//   npm start                http://127.0.0.1:8080/
+//   npm start                http://127.0.0.1:8080/ and http://127.0.0.1:8080/desk.html
 //   PORT=3000 npm start
 //   npm start -- --postgres  with a PostgreSQL of its own in place of SQLite
 //
@@ -11,10 +12,12 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { buildForDemo } from './build.mjs';
 import { startPostgres } from './postgres.mjs';
 import { main, root, Stop, say, targetFolder } from './project.mjs';
@@ -111,6 +114,7 @@ async function demo(port, folder, served) {
         ]),
         api_key: randomBytes(24).toString('hex'),
       },
+      events: await startShop(served),
       database: postgres ? { url: postgres.url } : { path: path.join(folder, 'cardseal.sqlite') },
       // One person at the demo page does more than a shopper would.
       limits: {
@@ -137,10 +141,33 @@ async function demo(port, folder, served) {
   });
   if (!(await healthy(port))) return;
 
-  process.stdout.write(`\nCardseal is ready: http://${HOST}:${port}/\n`);
+  process.stdout.write(
+    `\nCardseal is ready.\n  The shopper’s checkout: http://${HOST}:${port}/\n  The merchant’s desk:    http://${HOST}:${port}/desk.html\n\n`,
+  );
   process.stdout.write(
     `The platforms are simulated and the database is new. The API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`,
   );
+}
+
+/** Stands for the shop's own server: takes the events whose signature is good. Returns where they are to be sent. */
+async function startShop(served) {
+  const { verifyWebhook } = await import(pathToFileURL(path.join(served, 'webhooks.js')));
+  const secret = `whsec_${randomBytes(32).toString('base64')}`;
+  const shop = http.createServer(async (request, response) => {
+    try {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      await verifyWebhook(secret, request.headers, Buffer.concat(chunks).toString('utf8'));
+      response.writeHead(204).end();
+    } catch (error) {
+      say(`An event was not accepted: ${error.code ?? error.message}`);
+      response.writeHead(400).end();
+    }
+  });
+  shop.listen(0, HOST);
+  await once(shop, 'listening');
+  shop.unref();
+  return { url: `http://${HOST}:${shop.address().port}/events`, secret };
 }
 
 const demoFolder = () => path.join(targetFolder(), 'demo');

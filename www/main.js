@@ -1,27 +1,28 @@
 // The checkout page. It imports the package as any shop's page would, and puts the parts of the page together.
 
-import { goToBank } from './modules/away.js';
 import { Card } from './modules/card.js';
 import { CardFrame } from './modules/card-frame.js';
+import { onChange, tellOf } from './modules/changes.js';
 import { Checkout } from './modules/checkout.js';
 import { choosePlatform, startUpdate, wireControls } from './modules/choices.js';
 import { byId, clearNotice } from './modules/dom.js';
 import { showStep } from './modules/drawing.js';
-import { chargeSaved, press } from './modules/pay.js';
+import { paySaved, press } from './modules/pay.js';
 import { welcome } from './modules/redirects.js';
-import { ShopLists } from './modules/shop-lists.js';
+import { savedCards } from './modules/saved-cards.js';
 import { readDemo, showLoadFailure } from './modules/start.js';
 import {
   CUSTOMER,
   callOf,
-  chargeOn,
   firstOf,
   notice,
   payForm,
+  payWith,
   sessionOptions,
   state,
   takesClearCard,
 } from './modules/state.js';
+import { brandOfDigits } from './modules/stored-card.js';
 import { watch } from './modules/traffic.js';
 import { WirePanel } from './modules/wire-panel.js';
 
@@ -59,7 +60,10 @@ async function start() {
     secrets: () => state.platforms.flatMap((platform) => platform.secrets ?? []),
     callOf,
     onSend: (request) => state.checkout?.sending(request),
-    onChange: (record) => state.panel.show(record),
+    onChange: (record) => {
+      state.panel.show(record);
+      tellOf(record);
+    },
   });
   const demo = readDemo();
   let cardseal;
@@ -103,23 +107,16 @@ function makeParts(cardseal) {
   });
   // GreenPay names only two brands; for the others, the first digits decide.
   state.brandOf = (token) => token?.brand ?? brandOfDigits(cardseal, token?.bin ?? '');
-  state.lists = new ShopLists({
+  state.lists = savedCards({
     customer: CUSTOMER,
-    money: chargeOn,
+    money: payWith,
     brandOf: state.brandOf,
     several: () => state.platforms.length > 1,
-    onCharge: chargeSaved,
+    onPay: paySaved,
     onUpdate: startUpdate,
-    onGo: goToBank,
     onAction: () => state.panel.begin(),
   });
-}
-
-/** The likeliest brand. Nobody can say before the card form has loaded its platform's code. */
-function brandOfDigits({ candidateBrands }, digits) {
-  try {
-    return candidateBrands(digits)[0] ?? null;
-  } catch {
-    return null;
-  }
+  onChange(() => {
+    if (!state.busy) void state.lists.refresh();
+  });
 }

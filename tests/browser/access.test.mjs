@@ -5,14 +5,19 @@ import { after, before, test } from 'node:test';
 import {
   accessibility,
   axe,
+  becomes,
+  deskOf,
   failure,
   field,
+  followUp,
   MARKS,
   NO_MONEY,
+  newestPayment,
   note,
   payWith,
   resultHeading,
   startAll,
+  sticksOut,
   typeCard,
   until,
   VISA,
@@ -33,6 +38,9 @@ const withPage = (body, options) => async () => {
   }
 };
 
+/** As the page is at the start, with the focus nowhere. */
+const NOT_SAVED = { save: false };
+
 const openEverything = (page) =>
   page.evaluate(() => {
     for (const details of document.querySelectorAll('details')) details.open = true;
@@ -52,11 +60,11 @@ test(
     const order = [];
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'skip');
-    for (let presses = 0; presses < 4 && (await focused(page)) !== 'card-number'; presses++) {
+    for (let presses = 0; presses < 5 && (await focused(page)) !== 'card-number'; presses++) {
       await page.keyboard.press('Tab');
       order.push(await focused(page));
     }
-    assert.deepEqual(order, ['amount', 'currency', 'card-number']);
+    assert.deepEqual(order, ['to-desk', 'amount', 'currency', 'card-number']);
     for (const [id, text] of [
       ['card-number', VISA.number],
       ['card-expiry', VISA.expiry],
@@ -67,9 +75,11 @@ test(
       await page.keyboard.type(text);
       await page.keyboard.press('Tab');
     }
-    assert.equal(await focused(page), 'card-nickname');
-    await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'save-card');
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Shift+Tab');
+    assert.equal(await focused(page), 'card-nickname', 'a card that is saved may have a name');
+    await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'pay');
     await page.keyboard.press('Enter');
@@ -79,6 +89,28 @@ test(
     assert.equal(await focused(page), 'result-next');
     await page.keyboard.press('Enter');
     assert.equal(await focused(page), 'card-number');
+  }, NOT_SAVED),
+);
+
+test(
+  'a payment is refunded with the keyboard alone',
+  withPage(async ({ page }) => {
+    await payWith(page, VISA);
+    const desk = await becomes(page, 'approved');
+    await desk.keyboard.press('Tab');
+    assert.equal(await focused(desk), 'skip');
+    await desk.keyboard.press('Tab');
+    assert.equal(await focused(desk), 'to-checkout');
+    await desk.keyboard.press('Tab');
+    assert.match(await focused(desk), /^void-pay_/);
+    await desk.keyboard.press('Tab');
+    assert.match(await focused(desk), /^refund-pay_/);
+    await desk.keyboard.press('Enter');
+    assert.equal(await focused(desk), 'ask-no', 'what costs nothing comes first');
+    await desk.keyboard.press('Tab');
+    await desk.keyboard.press('Enter');
+    await becomes(page, 'refunded');
+    await until('the heading', async () => (await focused(desk)) === 'payments-heading');
   }),
 );
 
@@ -94,13 +126,19 @@ test(
 test(
   'what has the focus can be seen',
   withPage(async ({ page }) => {
-    for (let presses = 0; presses < 24; presses++) {
-      await page.keyboard.press('Tab');
-      const seen = await page.evaluate(() => {
-        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-        return document.activeElement === document.body || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
-      });
-      assert.ok(seen, await focused(page));
+    await payWith(page, VISA);
+    await page.click('#result-next');
+    const desk = await becomes(page, 'approved');
+    for (const each of [page, desk]) {
+      await each.evaluate(() => document.activeElement.blur());
+      for (let presses = 0; presses < 24; presses++) {
+        await each.keyboard.press('Tab');
+        const seen = await each.evaluate(() => {
+          const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+          return document.activeElement === document.body || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+        });
+        assert.ok(seen, await focused(each));
+      }
     }
   }),
 );
@@ -322,9 +360,7 @@ test(
   'live regions are in the document from the start and stay the same elements',
   withPage(async ({ page }) => {
     await page.evaluate(() => {
-      globalThis.regions = ['live', 'notice', 'saved-notice', 'payments-notice'].map((id) =>
-        document.getElementById(id),
-      );
+      globalThis.regions = ['live', 'notice', 'saved-notice'].map((id) => document.getElementById(id));
     });
     await typeCard(page, NO_MONEY);
     await page.click('#pay');
@@ -339,6 +375,18 @@ test(
       true,
     );
     await until('the announcement', async () => /^Paid \$24\.50/.test(await page.locator('#live').textContent()));
+    const desk = await becomes(page, 'approved');
+    const ids = ['live', 'desk-notice', 'open-notice', 'payments-notice', 'tokens-notice', 'events-notice'];
+    await desk.evaluate((names) => {
+      globalThis.regions = names.map((id) => document.getElementById(id));
+    }, ids);
+    await followUp(desk, 'Refund');
+    await becomes(page, 'refunded');
+    assert.equal(
+      await desk.evaluate(() => globalThis.regions.every((region) => document.getElementById(region.id) === region)),
+      true,
+    );
+    await until('the announcement', async () => (await desk.locator('#live').textContent()) === '$24.50: Refunded.');
   }),
 );
 
@@ -360,11 +408,11 @@ for (const colorScheme of ['light', 'dark']) {
         await typeCard(page, VISA);
         await page.click('#pay');
         await resultHeading(page);
-        await until('the lists', () => page.locator('#payments > li').first().isVisible());
+        await until('the list', () => page.locator('#saved > li').first().isVisible());
         await check('paid');
         await page
-          .locator('#payments')
-          .getByRole('button', { name: /^Refund/ })
+          .locator('#saved')
+          .getByRole('button', { name: /^Delete/ })
           .first()
           .click();
         await check('a question');
@@ -381,28 +429,79 @@ for (const colorScheme of ['light', 'dark']) {
   );
 }
 
+for (const colorScheme of ['light', 'dark']) {
+  test(
+    `axe finds nothing in the states of the desk, ${colorScheme}`,
+    { skip: axe === null && 'axe-core is not installed' },
+    withPage(
+      async ({ page, context }) => {
+        const empty = await context.newPage();
+        await empty.route('**/v1/{payments,tokens,events}?*', (route) =>
+          route.fulfill({ json: { data: [], next: null } }),
+        );
+        await empty.goto(`${all.url}/desk.html`);
+        await empty.waitForSelector('#desk[data-ready]');
+        await (await accessibility(empty, context))('empty');
+        await empty.close();
+        await payWith(page, VISA);
+        const desk = await becomes(page, 'approved');
+        const check = await accessibility(desk, context);
+        await check('a payment');
+        await newestPayment(desk)
+          .getByRole('button', { name: /^Refund/ })
+          .click();
+        await check('a question');
+        await desk.click('#ask-yes');
+        await becomes(page, 'refunded');
+        await openEverything(desk);
+        await check('refunded, everything open');
+        await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', times: 1 });
+        const release = all.hooks.hold();
+        try {
+          await page.click('#result-next');
+          await payWith(page, VISA);
+          await becomes(page, 'unknown');
+          await check('not known yet');
+          await desk
+            .locator('#open')
+            .getByRole('button', { name: /^Settle/ })
+            .first()
+            .click();
+          await check('a question with a choice');
+        } finally {
+          release();
+          await all.sandbox.clearFaults();
+        }
+      },
+      { colorScheme },
+    ),
+  );
+}
+
 for (const width of [320, 360, 768, 1280]) {
   test(
     `nothing sticks out at ${width} px`,
     withPage(
       async ({ page }) => {
-        const sticksOut = () =>
-          page.evaluate(
-            () =>
-              document.documentElement.scrollWidth > innerWidth ||
-              [...document.querySelectorAll('main *')].some(
-                (element) =>
-                  element.checkVisibility() &&
-                  !element.matches('.visually-hidden, .visually-hidden *') &&
-                  element.getBoundingClientRect().right > innerWidth + 0.5,
-              ),
-          );
         await page.click('#pay');
-        assert.equal(await sticksOut(), false, 'with mistakes');
+        assert.equal(await sticksOut(page), false, 'with mistakes');
         await payWith(page, VISA);
-        await until('the lists', () => page.locator('#payments > li').first().isVisible());
+        await until('the list', () => page.locator('#saved > li').first().isVisible());
         await openEverything(page);
-        assert.equal(await sticksOut(), false, 'paid, everything open');
+        assert.equal(await sticksOut(page), false, 'paid, everything open');
+        const number = page.locator('#result-lines .order dd');
+        const lines = await number.evaluate((each) => {
+          const text = document.createRange();
+          text.selectNodeContents(each);
+          return text.getClientRects().length;
+        });
+        assert.equal(lines, 1, 'the order number stands in one line');
+        const desk = await becomes(page, 'approved');
+        assert.equal(await sticksOut(desk), false, 'the desk');
+        await followUp(desk, 'Refund');
+        await becomes(page, 'refunded');
+        await openEverything(desk);
+        assert.equal(await sticksOut(desk), false, 'the desk, everything open');
       },
       { viewport: { width, height: 800 } },
     ),
@@ -413,10 +512,12 @@ test(
   'text can be twice as large',
   withPage(
     async ({ page }) => {
-      await page.evaluate(() => {
-        document.documentElement.style.fontSize = '32px';
-      });
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+      for (const each of [page, await deskOf(page)]) {
+        await each.evaluate(() => {
+          document.documentElement.style.fontSize = '32px';
+        });
+        assert.equal(await each.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, each.url());
+      }
     },
     { viewport: { width: 640, height: 800 } },
   ),

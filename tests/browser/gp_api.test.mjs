@@ -5,19 +5,25 @@ import { after, before, test } from 'node:test';
 import {
   accessibility,
   axe,
+  becomes,
+  deskOf,
   failure,
   field,
   focusedField,
+  followUp,
   found,
   GP_AMEX,
   GP_DECLINED,
   GP_VISA,
   leaks,
+  newestPayment,
   passesLuhn,
   payWith,
   processMemory,
   resultHeading,
+  savedCards,
   startAll,
+  sticksOut,
   typeCard,
   until,
   VISA,
@@ -54,7 +60,7 @@ const withPage = (body, options) => async () => {
       [],
       'the console stays quiet',
     );
-    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), [], 'nothing breaks the policy');
+    assert.deepEqual(await opened.violations(), [], 'nothing breaks the policy');
   } finally {
     all.front.cut = () => false;
     await all.sandbox.clearFaults();
@@ -63,27 +69,10 @@ const withPage = (body, options) => async () => {
 };
 
 const firstCard = (page) => page.locator('#saved > li').first();
-const firstPayment = (page) => page.locator('#payments > li').first();
-const becomes = (page, status, ms) =>
-  until(
-    `a payment that is ${status}`,
-    async () =>
-      (await firstPayment(page)
-        .getAttribute('data-status')
-        .catch(() => null)) === status,
-    ms,
-  );
 /** Below the platform's address, or the server's. */
 const pathOf = (url) =>
   [all.gp.url, all.url].reduce((path, base) => (path.startsWith(base) ? path.slice(base.length) : path), url);
 const posts = (requests, path) => requests.filter(({ method, url }) => method === 'POST' && pathOf(url) === path);
-const press = async (page, verb, amount) => {
-  await firstPayment(page)
-    .getByRole('button', { name: new RegExp(`^${verb}`) })
-    .click();
-  if (amount) await page.fill('#ask-amount', amount);
-  await page.click('#ask-yes');
-};
 
 // ------------------------------------------------------------------------------------------------- the choice
 
@@ -99,7 +88,7 @@ test(
       ],
     );
     assert.equal(await page.isVisible(field('nickname')), false, 'only GreenPay names a card');
-    assert.equal(await page.isVisible('#save-card'), false);
+    assert.equal(await page.isVisible('#save-card'), true);
     assert.equal(await page.isDisabled('#way-relay'), true);
     assert.equal(await page.isChecked('#way-direct'), true);
     assert.match(await page.locator('#card [data-field="holder"] label').innerText(), /optional/);
@@ -230,34 +219,33 @@ test(
     await becomes(page, 'approved');
     await page.fill('#amount', '30.00');
     await firstCard(page)
-      .getByRole('button', { name: /^Charge \$30\.00/ })
+      .getByRole('button', { name: /^Pay \$30\.00/ })
       .click();
-    await until('the second charge', async () =>
-      (await page.locator('#payments .row-name').first().innerText()).startsWith('$30.00'),
-    );
+    const desk = await deskOf(page);
+    await until('the second charge', async () => (await newestPayment(desk).innerText()).startsWith('$30.00'));
     await becomes(page, 'approved');
-    assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$30\.00 of \$30\.00/);
 
-    await firstPayment(page)
+    await newestPayment(desk)
       .getByRole('button', { name: /^Refund/ })
       .click();
-    assert.equal(await page.inputValue('#ask-amount'), '30.00', 'all of it is proposed');
-    await page.fill('#ask-amount', '30.01');
-    await page.keyboard.press('Enter');
-    assert.match(await page.locator('#ask-amount-error').innerText(), /At most \$30\.00/);
-    await page.fill('#ask-amount', '10.10');
-    await page.keyboard.press('Enter');
+    assert.equal(await desk.inputValue('#ask-amount'), '30.00', 'all of it is proposed');
+    await desk.fill('#ask-amount', '30.01');
+    await desk.keyboard.press('Enter');
+    assert.match(await desk.locator('#ask-amount-error').innerText(), /At most \$30\.00/);
+    await desk.fill('#ask-amount', '10.10');
+    await desk.keyboard.press('Enter');
     await becomes(page, 'partially_refunded');
     assert.match(
-      await firstPayment(page).innerText(),
+      await newestPayment(desk).innerText(),
       /captured \$30\.00 of \$30\.00, refunded \$10\.10[\s\S]*Partly refunded/,
     );
 
-    await firstPayment(page)
+    await newestPayment(desk)
       .getByRole('button', { name: /^Refund/ })
       .click();
-    assert.equal(await page.inputValue('#ask-amount'), '19.90', 'what is left is proposed');
-    await page.click('#ask-yes');
+    assert.equal(await desk.inputValue('#ask-amount'), '19.90', 'what is left is proposed');
+    await desk.click('#ask-yes');
     await becomes(page, 'refunded');
     const { transactions } = await grown();
     assert.deepEqual(
@@ -265,12 +253,10 @@ test(
       ['1010', '1990'],
     );
 
-    await page.locator('#payments > li').nth(1).getByRole('button', { name: /^Void/ }).click();
-    await page.click('#ask-yes');
-    await until(
-      'the void',
-      async () => (await page.locator('#payments > li').nth(1).getAttribute('data-status')) === 'voided',
-    );
+    const earlier = desk.locator('#payments > li').nth(1);
+    await earlier.getByRole('button', { name: /^Void/ }).click();
+    await desk.click('#ask-yes');
+    await until('the void', async () => (await earlier.getAttribute('data-status')) === 'voided');
   }),
 );
 
@@ -278,11 +264,11 @@ test(
   'two refunds of the same part are two refunds',
   withPage(async ({ page, grown }) => {
     await payWith(page, GP_VISA);
-    await becomes(page, 'approved');
+    const desk = await becomes(page, 'approved');
     for (const refunded of ['$5.00', '$10.00']) {
-      await press(page, 'Refund', '5');
+      await followUp(desk, 'Refund', '5');
       await until(`${refunded} refunded`, async () =>
-        (await firstPayment(page).innerText()).includes(`refunded ${refunded}`),
+        (await newestPayment(desk).innerText()).includes(`refunded ${refunded}`),
       );
     }
     assert.deepEqual(
@@ -298,18 +284,18 @@ test(
     await page.check('#capture-later');
     assert.equal(await page.locator('#pay').innerText(), 'Authorize $24.50');
     assert.equal(await payWith(page, GP_VISA), 'Authorized $24.50');
-    await becomes(page, 'authorized');
-    assert.match(await firstPayment(page).innerText(), /captured \$0\.00 of \$24\.50/);
+    const desk = await becomes(page, 'authorized');
+    assert.match(await newestPayment(desk).innerText(), /captured \$0\.00 of \$24\.50/);
     assert.equal((await grown()).transactions[0].status, 'PREAUTHORIZED');
-    await press(page, 'Capture', '20');
+    await followUp(desk, 'Capture', '20');
     await becomes(page, 'approved');
-    assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$20\.00 of \$24\.50/);
     const [transaction] = (await grown()).transactions;
     assert.deepEqual([transaction.status, transaction.captured], ['CAPTURED', '2000']);
-    await firstPayment(page)
+    await newestPayment(desk)
       .getByRole('button', { name: /^Refund/ })
       .click();
-    assert.equal(await page.inputValue('#ask-amount'), '20.00', 'no more than was captured');
+    assert.equal(await desk.inputValue('#ask-amount'), '20.00', 'no more than was captured');
   }),
 );
 
@@ -318,8 +304,7 @@ test(
   withPage(async ({ page, grown }) => {
     await page.check('#capture-later');
     await payWith(page, GP_VISA);
-    await becomes(page, 'authorized');
-    await press(page, 'Void');
+    await followUp(await becomes(page, 'authorized'), 'Void');
     await becomes(page, 'voided');
     assert.equal((await grown()).transactions[0].status, 'REVERSED');
   }),
@@ -364,21 +349,99 @@ test(
 );
 
 test(
-  'a charge that is declined after the card was kept says so, and the card is not kept twice',
+  'a charge that is declined after the card was stored says so, and the card does not stay',
   withPage(async ({ page, grown }) => {
+    await all.sandbox.gp.settings({ delete_permission: true });
+    try {
+      const before = await savedCards(page);
+      await all.sandbox.gp.fault({ route: 'transactions', kind: 'resp_code', value: '101', times: 1 });
+      await typeCard(page, GP_VISA);
+      await page.click('#pay');
+      assert.match(
+        await failure(page),
+        /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was not saved/,
+      );
+      await becomes(page, 'declined');
+      assert.equal((await all.sandbox.gp.state()).payment_methods.at(-1).status, 'DELETED');
+      assert.equal(await savedCards(page), before);
+      await typeCard(page, GP_VISA);
+      await page.click('#pay');
+      assert.equal(await resultHeading(page), 'Paid $24.50');
+      const { transactions, verifications } = await grown();
+      assert.deepEqual([transactions.map(({ status }) => status), verifications], [['DECLINED', 'CAPTURED'], 2]);
+    } finally {
+      await all.sandbox.gp.settings({ delete_permission: false });
+    }
+  }),
+);
+
+test(
+  'a declined card that the platform does not let the shop delete is not said to be gone',
+  withPage(async ({ page }) => {
+    const before = await savedCards(page);
     await all.sandbox.gp.fault({ route: 'transactions', kind: 'resp_code', value: '101', times: 1 });
     await typeCard(page, GP_VISA);
     await page.click('#pay');
-    assert.match(
-      await failure(page),
-      /declined[\s\S]*The bank said no[\s\S]*Nothing was charged\. The card was saved anyway/,
-    );
-    assert.equal(await firstPayment(page).getAttribute('data-status'), 'declined');
-    await page.click('#pay');
-    assert.equal(await resultHeading(page), 'Paid $24.50');
-    const { transactions, verifications } = await grown();
-    assert.deepEqual([transactions.map(({ status }) => status), verifications], [['DECLINED', 'CAPTURED'], 1]);
+    assert.match(await failure(page), /Nothing was charged\. The platform did not let the shop delete the card/);
+    await until('the card', async () => (await savedCards(page)) === before + 1);
   }),
+);
+
+test(
+  'a card that the shopper does not save is stored to be charged, and deleted afterwards',
+  withPage(
+    async ({ page, grown }) => {
+      await all.sandbox.gp.settings({ delete_permission: true });
+      try {
+        const before = await savedCards(page);
+        assert.match(await page.locator('#passing-hint').innerText(), /charges only stored cards[\s\S]*deletes it/);
+        assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
+        assert.doesNotMatch(await page.locator('#result-lines').innerText(), /Saved for next time/);
+        await until(
+          'the deletion at the platform',
+          async () => (await all.sandbox.gp.state()).payment_methods.at(-1).status === 'DELETED',
+        );
+        const desk = await becomes(page, 'approved');
+        await until('the end', () => page.evaluate(() => sessionStorage.length === 0));
+        assert.equal(await savedCards(page), before);
+        assert.equal((await grown()).transactions.length, 1);
+        // The payment needs the card no more.
+        await followUp(desk, 'Refund', '5');
+        await becomes(page, 'partially_refunded');
+      } finally {
+        await all.sandbox.gp.settings({ delete_permission: false });
+      }
+    },
+    { save: false },
+  ),
+);
+
+test(
+  'a card that is not to be saved goes once an unknown payment has an outcome, also after the page was left',
+  withPage(
+    async ({ page, grown }) => {
+      await all.sandbox.gp.settings({ delete_permission: true, readable_after_ms: 3_600_000 });
+      try {
+        await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
+        assert.equal(await payWith(page, GP_VISA), 'We do not know yet');
+        assert.notEqual((await all.sandbox.gp.state()).payment_methods.at(-1).status, 'DELETED');
+        await page.goto('about:blank');
+        await all.sandbox.gp.settings({ readable_after_ms: 0 });
+        await page.goto(all.url);
+        await page.waitForSelector('#pay-form[data-ready]');
+        await becomes(page, 'approved');
+        await until('the deletion', async () => {
+          if ((await all.sandbox.gp.state()).payment_methods.at(-1).status === 'DELETED') return true;
+          await page.reload();
+          return false;
+        });
+        assert.equal((await grown()).transactions.length, 1);
+      } finally {
+        await all.sandbox.gp.settings({ delete_permission: false, readable_after_ms: 0 });
+      }
+    },
+    { save: false },
+  ),
 );
 
 test(
@@ -489,9 +552,9 @@ test(
   'a refund whose answer is lost is made once',
   withPage(async ({ page, grown }) => {
     await payWith(page, GP_VISA);
-    await becomes(page, 'approved');
+    const desk = await becomes(page, 'approved');
     await all.sandbox.gp.fault({ route: 'transactions/refund', kind: 'drop_after_commit', times: 1 });
-    await press(page, 'Refund', '5');
+    await followUp(desk, 'Refund', '5');
     await becomes(page, 'partially_refunded');
     assert.deepEqual(
       (await grown()).transactions.filter(({ type }) => type === 'REFUND').map(({ amount }) => amount),
@@ -539,8 +602,7 @@ test(
       await payWith(page, card);
       await page.click('#result-next');
     }
-    await becomes(page, 'approved');
-    await press(page, 'Refund', '1');
+    await followUp(await becomes(page, 'approved'), 'Refund', '1');
     await becomes(page, 'partially_refunded');
     for (const card of [GP_VISA, GP_AMEX]) {
       const holding = sent.filter(
@@ -770,23 +832,27 @@ for (const colorScheme of ['light', 'dark']) {
         await check('chosen');
         await page.check('#capture-later');
         await payWith(page, GP_VISA);
-        await becomes(page, 'authorized');
         await page.evaluate(() => {
           for (const details of document.querySelectorAll('details')) details.open = true;
         });
         await check('authorized, everything open');
-        await firstPayment(page)
+        const desk = await becomes(page, 'authorized');
+        const checkDesk = await accessibility(desk, context);
+        await newestPayment(desk)
           .getByRole('button', { name: /^Capture/ })
           .click();
-        await page.fill('#ask-amount', '99');
-        await page.click('#ask-yes');
-        await check('a question with a mistake');
-        await page.fill('#ask-amount', '24.50');
-        await page.click('#ask-yes');
+        await desk.fill('#ask-amount', '99');
+        await desk.click('#ask-yes');
+        await checkDesk('a question with a mistake');
+        await desk.fill('#ask-amount', '24.50');
+        await desk.click('#ask-yes');
         await becomes(page, 'approved');
-        await press(page, 'Refund', '1');
+        await followUp(desk, 'Refund', '1');
         await becomes(page, 'partially_refunded');
-        await check('partly refunded');
+        await desk.evaluate(() => {
+          for (const details of document.querySelectorAll('details')) details.open = true;
+        });
+        await checkDesk('partly refunded, everything open');
       },
       { colorScheme },
     ),
@@ -798,26 +864,17 @@ for (const width of [320, 1280]) {
     `nothing sticks out at ${width} px with GP API chosen`,
     withPage(
       async ({ page }) => {
-        const sticksOut = () =>
-          page.evaluate(
-            () =>
-              document.documentElement.scrollWidth > innerWidth ||
-              [...document.querySelectorAll('main *')].some(
-                (element) =>
-                  element.checkVisibility() &&
-                  !element.matches('.visually-hidden, .visually-hidden *') &&
-                  element.getBoundingClientRect().right > innerWidth + 0.5,
-              ),
-          );
-        assert.equal(await sticksOut(), false);
+        assert.equal(await sticksOut(page), false);
         await payWith(page, GP_VISA);
-        await becomes(page, 'approved');
-        await press(page, 'Refund', '1');
+        const desk = await becomes(page, 'approved');
+        await followUp(desk, 'Refund', '1');
         await becomes(page, 'partially_refunded');
-        await page.evaluate(() => {
-          for (const details of document.querySelectorAll('details')) details.open = true;
-        });
-        assert.equal(await sticksOut(), false, 'partly refunded, everything open');
+        for (const each of [page, desk]) {
+          await each.evaluate(() => {
+            for (const details of document.querySelectorAll('details')) details.open = true;
+          });
+          assert.equal(await sticksOut(each), false, `partly refunded, everything open, ${each.url()}`);
+        }
       },
       { viewport: { width, height: 800 } },
     ),
@@ -839,12 +896,12 @@ test(
     await page.keyboard.press('Tab');
     assert.equal(await focusedField(page), 'number');
     await payWith(page, GP_VISA);
-    await becomes(page, 'approved');
-    await firstPayment(page)
+    const desk = await becomes(page, 'approved');
+    await newestPayment(desk)
       .getByRole('button', { name: /^Refund/ })
       .click();
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'ask-amount');
-    await page.keyboard.press('Enter');
+    assert.equal(await desk.evaluate(() => document.activeElement.id), 'ask-amount');
+    await desk.keyboard.press('Enter');
     await becomes(page, 'refunded');
   }),
 );

@@ -286,11 +286,13 @@ export async function launch(more = []) {
  * Everything, wired: `url` is what the browser opens, `platforms` what the shop offers. Before each host of a platform
  * stands a recorder, `wire[platform][setting]`, of which `checkout` and `gp` are short names; `hooks` is the one before the
  * server for what the platforms tell it. `settings`, by platform,
- * may override what the sandbox tells the server, and may be a function of `{ page }`, the address that the browser opens; `browser` starts another one than Chromium.
+ * may override what the sandbox tells the server, and may be a function of `{ page }`, the address that the browser opens;
+ * `events` is the server's table of that name; `browser` starts another one than Chromium.
  */
 export async function startAll({
   platforms: ids = ['greenpay'],
   settings = {},
+  events,
   www,
   pkg,
   browser: begin = launch,
@@ -317,7 +319,7 @@ export async function startAll({
         platforms[id][key] = wire[id][key].url;
       }
     }
-    const server = await startServer({ port, origins: [front.url], platforms, www, pkg });
+    const server = await startServer({ port, origins: [front.url], platforms, events, www, pkg });
     things.push(server);
     const browser = await begin();
     things.push({ stop: () => browser.close() });
@@ -375,15 +377,17 @@ function watchPage() {
   Date.now = () => now() + globalThis.__skew;
 }
 
-export async function openPage(browser, url, { ready = true, ...options } = {}) {
+/**
+ * A checkout in a context of its own. The box that saves the card is unticked at the start; most tests are about a shopper who
+ * ticks it, so `save` does that first. `sent`, `problems` and `violations()` are of every page of the context, the desk too.
+ */
+export async function openPage(browser, url, { ready = true, save = true, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
   const sent = [];
   const problems = [];
   const finished = [];
-  page.on('requestfinished', (request) => finished.push(request.url()));
-  page.on('request', (request) =>
+  context.on('requestfinished', (request) => finished.push(request.url()));
+  context.on('request', (request) =>
     sent.push({
       method: request.method(),
       url: request.url(),
@@ -391,19 +395,70 @@ export async function openPage(browser, url, { ready = true, ...options } = {}) 
       body: request.postData() ?? '',
     }),
   );
-  page.on('console', (message) => {
+  context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) problems.push(message.text());
   });
-  page.on('pageerror', (error) => problems.push(String(error)));
-  await page.addInitScript(watchPage);
+  context.on('weberror', (error) => problems.push(String(error.error())));
+  await context.addInitScript(watchPage);
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(url);
   if (ready) await page.waitForSelector('#pay-form[data-ready]');
+  if (ready && save) await page.check('#save-card');
   /** The page has its session, and there was time to read it. */
   const sessionOpened = async () => {
     await until('the session', () => finished.some((address) => new URL(address).pathname === '/v1/sessions'));
     await pause(500);
   };
-  return { page, sent, problems, context, sessionOpened, close: () => context.close() };
+  const violations = async () =>
+    (await Promise.all(context.pages().map((each) => each.evaluate(() => globalThis.__violations)))).flat();
+  return { page, sent, problems, violations, context, sessionOpened, close: () => context.close() };
+}
+
+/** The merchant's desk beside a checkout, in the same browser, with its lists as the server has them now. */
+export async function deskOf(page) {
+  const context = page.context();
+  let desk = context.pages().find((each) => new URL(each.url()).pathname === '/desk.html');
+  if (!desk) {
+    desk = await context.newPage();
+    desk.setDefaultTimeout(PATIENCE);
+    await desk.goto(new URL('/desk.html', page.url()).href);
+    await desk.waitForSelector('#desk[data-ready]');
+  }
+  return desk;
+}
+
+/** How many cards of the shopper the server has. */
+export const savedCards = (page) =>
+  page.evaluate(async () => {
+    const answer = await fetch('/v1/tokens?customer=demo-shopper&limit=100');
+    return (await answer.json()).data.filter(({ status }) => status !== 'deleted').length;
+  });
+
+/** Waits until the newest payment at the desk has a status, and gives the desk. */
+export async function becomes(page, status, ms) {
+  const desk = await deskOf(page);
+  await until(
+    `a payment that is ${status}`,
+    async () =>
+      (await newestPayment(desk)
+        .getAttribute('data-status')
+        .catch(() => null)) === status,
+    ms,
+  );
+  return desk;
+}
+
+/** On the desk. */
+export const newestPayment = (desk) => desk.locator('#payments > li').first();
+
+/** On the desk: presses what can be done with the newest payment, and says yes. */
+export async function followUp(desk, verb, amount) {
+  await newestPayment(desk)
+    .getByRole('button', { name: new RegExp(`^${verb}`) })
+    .click();
+  if (amount) await desk.fill('#ask-amount', amount);
+  await desk.click('#ask-yes');
 }
 
 // --------------------------------------------------------------------------------------------------- a card
@@ -456,8 +511,7 @@ export async function typeCustomer(page, customer = CUSTOMER) {
 }
 
 /** The lists show what the server says now: whoever sees a result sees that they are being read, too. */
-export const listsRead = (page) =>
-  page.locator(':is(#saved, #payments)[aria-busy="true"]').first().waitFor({ state: 'detached' });
+export const listsRead = (page) => page.locator('#saved[aria-busy="true"]').first().waitFor({ state: 'detached' });
 
 export async function resultHeading(page) {
   await page.waitForSelector('#result:not([hidden])');
@@ -590,6 +644,19 @@ export const axe = (() => {
     return null;
   }
 })();
+
+/** Whether anything of a page is wider than its window. */
+export const sticksOut = (page) =>
+  page.evaluate(
+    () =>
+      document.documentElement.scrollWidth > innerWidth ||
+      [...document.querySelectorAll('main *')].some(
+        (element) =>
+          element.checkVisibility() &&
+          !element.matches('.visually-hidden, .visually-hidden *') &&
+          element.getBoundingClientRect().right > innerWidth + 0.5,
+      ),
+  );
 
 /** What asserts that axe finds nothing wrong with a state of the page. */
 export async function accessibility(page, context) {

@@ -39,7 +39,7 @@ const withPage = (body) => async () => {
       opened.problems.filter((text) => !/status of 4\d\d|status of 5\d\d|Unrecognized feature/.test(text)),
       [],
     );
-    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), []);
+    assert.deepEqual(await opened.violations(), []);
   } finally {
     await opened.close();
   }

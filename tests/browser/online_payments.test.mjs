@@ -4,10 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { load, OnlinePayments, openSession } from 'cardseal';
 import {
+  becomes,
+  deskOf,
   failure,
   field,
+  followUp,
   found,
   leaks,
+  newestPayment,
   passesLuhn,
   payWith,
   processMemory,
@@ -109,7 +113,7 @@ const withPage = (body, options) => async () => {
       [],
       'the console stays quiet',
     );
-    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), [], 'nothing breaks the policy');
+    assert.deepEqual(await opened.violations(), [], 'nothing breaks the policy');
   } finally {
     all.front.cut = () => false;
     await all.sandbox.clearFaults();
@@ -118,23 +122,6 @@ const withPage = (body, options) => async () => {
 };
 
 const firstCard = (page) => page.locator('#saved > li').first();
-const firstPayment = (page) => page.locator('#payments > li').first();
-const becomes = (page, status, ms) =>
-  until(
-    `a payment that is ${status}`,
-    async () =>
-      (await firstPayment(page)
-        .getAttribute('data-status')
-        .catch(() => null)) === status,
-    ms,
-  );
-const press = async (page, verb, amount) => {
-  await firstPayment(page)
-    .getByRole('button', { name: new RegExp(`^${verb}`) })
-    .click();
-  if (amount) await page.fill('#ask-amount', amount);
-  await page.click('#ask-yes');
-};
 const posts = (sent, path) => sent.filter(({ method, url }) => method === 'POST' && url.endsWith(path));
 
 test(
@@ -158,20 +145,19 @@ test(
 
     await page.fill('#amount', '30.00');
     await firstCard(page)
-      .getByRole('button', { name: /^Charge \$30\.00/ })
+      .getByRole('button', { name: /^Pay \$30\.00/ })
       .click();
-    await until('the second charge', async () =>
-      (await page.locator('#payments .row-name').first().innerText()).startsWith('$30.00'),
-    );
+    const desk = await deskOf(page);
+    await until('the second charge', async () => (await newestPayment(desk).innerText()).startsWith('$30.00'));
     await becomes(page, 'approved');
     assert.equal(
-      await firstPayment(page).getByRole('button', { name: /^Void/ }).count(),
+      await newestPayment(desk).getByRole('button', { name: /^Void/ }).count(),
       0,
       'what is captured is not voided here',
     );
-    await press(page, 'Refund', '10.10');
+    await followUp(desk, 'Refund', '10.10');
     await becomes(page, 'partially_refunded');
-    assert.match(await firstPayment(page).innerText(), /captured \$30\.00 of \$30\.00, refunded \$10\.10/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$30\.00 of \$30\.00, refunded \$10\.10/);
     assert.equal((await grown()).length, 2);
   }),
 );
@@ -181,15 +167,15 @@ test(
   withPage(async ({ page }) => {
     await page.check('#capture-later');
     assert.equal(await payWith(page, VISA), 'Authorized $24.50');
-    await becomes(page, 'authorized');
-    await press(page, 'Void');
+    const desk = await becomes(page, 'authorized');
+    await followUp(desk, 'Void');
     await becomes(page, 'voided');
     await page.click('#result-next');
     assert.equal(await payWith(page, VISA), 'Authorized $24.50');
     await becomes(page, 'authorized');
-    await press(page, 'Capture', '20');
+    await followUp(desk, 'Capture', '20');
     await becomes(page, 'approved');
-    assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$20\.00 of \$24\.50/);
   }),
 );
 
@@ -450,12 +436,16 @@ test(
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
     assert.equal(await resultHeading(page), 'Your bank is waiting for you');
+    const desk = await becomes(page, 'unknown');
+    assert.match(
+      await desk.locator('#open > li').first().innerText(),
+      /bank waits for the customer to confirm[\s\S]*What to do: nothing/,
+    );
     await page.click('#result-go');
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
-    await firstPayment(page)
-      .getByRole('button', { name: /^Go to your bank/ })
-      .click();
+    assert.equal(await resultHeading(page), 'Your bank is waiting for you');
+    await page.click('#result-go');
     await page.waitForURL('**/authentication/**');
     await page.click('button[value=pass]');
     await comesBack(page);
@@ -512,7 +502,7 @@ test(
     }
     assert.equal((await grown()).length, 2);
     await firstCard(page)
-      .getByRole('button', { name: /^Charge \$24\.50/ })
+      .getByRole('button', { name: /^Pay \$24\.50/ })
       .click();
     assert.equal(await resultHeading(page), 'Paid $24.50');
     assert.equal((await grown()).length, 3);
@@ -595,14 +585,14 @@ test(
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
     assert.equal(await resultHeading(page), 'Your bank is waiting for you');
-    const id = await firstPayment(page).getAttribute('data-payment');
+    const id = await newestPayment(await deskOf(page)).getAttribute('data-payment');
     const held = await hold(page, '**/v1/payments/pay_*', 'GET');
     await until('a question about the payment', () => held.length > 0);
     await page.click('#result-next');
     await typeCard(page, VISA);
     const answered = page.waitForResponse((response) => response.url().endsWith(id));
     const paid = { id, platform: 'online_payments', status: 'approved', amount: '24.50', currency: 'USD' };
-    const listsRead = page.waitForResponse((response) => response.url().includes('/v1/payments?'));
+    const listsRead = page.waitForResponse((response) => response.url().includes('/v1/tokens?'));
     for (const route of held) await route.fulfill({ json: paid });
     await answered;
     await listsRead; // what the page does with the answer is done by then
@@ -617,38 +607,31 @@ test(
     assert.equal(await payWith(page, VISA), 'Paid $24.50');
     await becomes(page, 'approved');
     await page.click('#result-next');
+    const id = await firstCard(page).getAttribute('data-token');
     await typeCard(page, VISA);
-    const changes = await hold(page, '**/refund', 'POST');
+    const changes = await hold(page, '**/v1/tokens/tok_*', 'DELETE');
     const charges = await hold(page, '**/v1/payments', 'POST');
-    await press(page, 'Refund', '5');
-    await until('the refund', () => changes.length === 1);
+    await firstCard(page)
+      .getByRole('button', { name: /^Delete/ })
+      .click();
+    await page.click('#ask-yes');
+    await until('the deletion', () => changes.length === 1);
     await page.click('#pay');
     await until('the charge', () => charges.length === 1);
-    const refunded = page.waitForResponse((response) => response.url().endsWith('/refund'));
-    const listsRead = page.waitForResponse((response) => response.url().includes('/v1/payments?'));
     await changes[0].continue();
-    await refunded;
-    await listsRead;
-    assert.equal(
-      await firstCard(page)
-        .getByRole('button', { name: /^Delete/ })
-        .isDisabled(),
-      true,
-      'the form is still paying',
-    );
+    await page.locator(`[data-token="${id}"]`).waitFor({ state: 'detached' });
+    const buttons = page.locator('#saved').getByRole('button', { name: /^Delete/ });
+    await until('the card that is being charged', () => buttons.first().isVisible());
+    assert.equal(await buttons.first().isDisabled(), true, 'the form is still paying');
     assert.equal(
       await page
         .locator('#wire')
         .innerText()
-        .then((text) => /refund/i.test(text)),
+        .then((text) => /deleted/i.test(text)),
       false,
     );
     await charges[0].continue();
     assert.equal(await resultHeading(page), 'Paid $24.50');
-    await until('the list is free', () =>
-      firstCard(page)
-        .getByRole('button', { name: /^Delete/ })
-        .isEnabled(),
-    );
+    await until('the list is free', () => buttons.first().isEnabled());
   }),
 );

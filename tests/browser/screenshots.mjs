@@ -1,20 +1,27 @@
-// Pictures of every state of the demo page, wide and narrow, light and dark, into a folder:
+// Pictures of every state of the demo's two pages, wide and narrow, light and dark, into a folder:
 //
 //   node tests/browser/screenshots.mjs FOLDER            all of them
 //   node tests/browser/screenshots.mjs --docs            the pictures in docs/ anew, and nothing else
 //   node tests/browser/screenshots.mjs FOLDER gp-        those whose name begins so; op- for Online Payments,
-//                                                        wa- for Worldline Acquiring, cc- for CCBill
+//                                                        wa- for Worldline Acquiring, cc- for CCBill,
+//                                                        desk- for the desk
 //
 // Not a test: somebody has to look.
 
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import process from 'node:process';
 import {
   AMEX,
+  becomes,
   CC_VISA,
+  deskOf,
   failure,
   field,
+  followUp,
   GP_AMEX,
   GP_DECLINED,
   GP_VISA,
@@ -87,7 +94,7 @@ async function drawDocs() {
 }
 
 const settled = (page) => page.waitForTimeout(350);
-const listed = (page) => until('the lists', () => page.locator('#payments > li').first().isVisible());
+const listed = (page) => until('the list', () => page.locator('#saved > li').first().isVisible());
 
 /** Name, and what to do with a page; the picture is of the whole page unless `only` names a part. */
 const STATES = {
@@ -107,19 +114,11 @@ const STATES = {
     await typeCard(page, NO_MONEY);
     await page.click('#pay');
     await failure(page);
-    await listed(page);
   },
   'saved-cards': async (page) => {
     await page.fill(field('nickname'), 'Travel card');
     await payWith(page, AMEX);
     await listed(page);
-    await page
-      .locator('#payments')
-      .getByRole('button', { name: /^Refund/ })
-      .first()
-      .click();
-    await page.locator('#ask-yes').click();
-    await until('the refund', () => page.locator('[data-status="refunded"]').first().isVisible());
     await page.click('#result-next');
     await page.evaluate(() => document.activeElement.blur());
   },
@@ -149,7 +148,6 @@ const STATES = {
       webhook_after_ms: 4000,
     });
     await payWith(page, VISA);
-    await listed(page);
   },
   direct: async (page) => {
     await page.check('#way-direct');
@@ -174,17 +172,6 @@ const openPanel = (page) =>
   page.evaluate(() => {
     for (const details of document.querySelectorAll('#wire details')) details.open = true;
   });
-const gpPayment = (page, status) =>
-  until(status, () => page.locator(`#payments > li[data-status="${status}"]`).first().isVisible(), 20_000);
-const gpRefund = async (page, amount) => {
-  await page
-    .locator('#payments')
-    .getByRole('button', { name: /^Refund/ })
-    .first()
-    .click();
-  await page.fill('#ask-amount', amount);
-};
-
 /** The same with GP API chosen. */
 const GP_STATES = {
   start: async () => {},
@@ -194,27 +181,12 @@ const GP_STATES = {
   },
   paid: async (page) => {
     await payWith(page, GP_AMEX);
-    await gpPayment(page, 'approved');
+    await listed(page);
     await openPanel(page);
   },
   authorized: async (page) => {
     await page.check('#capture-later');
     await payWith(page, GP_VISA);
-    await gpPayment(page, 'authorized');
-  },
-  'refund-question': async (page) => {
-    await payWith(page, GP_VISA);
-    await gpPayment(page, 'approved');
-    await gpRefund(page, '99');
-    await page.click('#ask-yes');
-  },
-  'partly-refunded': async (page) => {
-    await payWith(page, GP_VISA);
-    await gpPayment(page, 'approved');
-    await gpRefund(page, '10.10');
-    await page.click('#ask-yes');
-    await gpPayment(page, 'partially_refunded');
-    await page.click('#result-next');
   },
   'both-platforms': async (page) => {
     await payWith(page, GP_VISA);
@@ -231,13 +203,9 @@ const GP_STATES = {
     await page.click('#pay');
     await failure(page);
   },
-  unknown: async (page, all) => {
-    await all.sandbox.gp.settings({ readable_after_ms: 8000 });
-    await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
-    await payWith(page, GP_VISA);
-    await gpPayment(page, 'unknown');
-    await all.sandbox.clearFaults();
-    await all.sandbox.gp.settings({ readable_after_ms: 0 });
+  unsaved: async (page) => {
+    await page.uncheck('#save-card');
+    await typeCard(page, GP_VISA);
   },
 };
 for (const [name, prepare] of Object.entries(GP_STATES)) {
@@ -276,7 +244,6 @@ const OP_STATES = {
     await page.waitForURL('**/authentication/**');
     await page.goto(all.url);
     await page.waitForSelector('#result:not([hidden])');
-    await listed(page);
   },
 };
 for (const [name, prepare] of Object.entries(OP_STATES)) {
@@ -292,25 +259,13 @@ const WA_STATES = {
   start: async () => {},
   paid: async (page) => {
     await payWith(page, WA_VISA);
-    await gpPayment(page, 'approved');
+    await listed(page);
     await openPanel(page);
   },
   declined: async (page) => {
     await typeCard(page, { ...WA_VISA, number: '4176669999000203' });
     await page.click('#pay');
     await failure(page);
-  },
-  'authorized-and-refunded': async (page) => {
-    await payWith(page, WA_VISA);
-    await gpPayment(page, 'approved');
-    await gpRefund(page, '10.10');
-    await page.click('#ask-yes');
-    await gpPayment(page, 'partially_refunded');
-    await page.click('#result-next');
-    await page.check('#capture-later');
-    await payWith(page, WA_VISA);
-    await gpPayment(page, 'authorized');
-    await page.click('#result-next');
   },
 };
 for (const [name, prepare] of Object.entries(WA_STATES)) {
@@ -321,7 +276,7 @@ for (const [name, prepare] of Object.entries(WA_STATES)) {
 }
 
 /** The same with CCBill. */
-const once = async (page) => {
+const payOnce = async (page) => {
   await page.uncheck('#save-card');
   await page.selectOption('#currency', 'EUR');
   await typeCard(page, CC_VISA);
@@ -345,13 +300,12 @@ const CC_STATES = {
     await openPanel(page);
   },
   question: async (page) => {
-    await once(page);
+    await payOnce(page);
   },
   'paid-3ds': async (page) => {
-    await once(page);
+    await payOnce(page);
     await page.click('#ask-yes');
     await page.waitForSelector('#result:not([hidden])');
-    await listed(page);
     await openPanel(page);
   },
   declined: async (page) => {
@@ -359,7 +313,6 @@ const CC_STATES = {
     await typeCard(page, CC_VISA);
     await page.click('#pay');
     await failure(page);
-    await listed(page);
   },
 };
 for (const [name, prepare] of Object.entries(CC_STATES)) {
@@ -370,7 +323,78 @@ for (const [name, prepare] of Object.entries(CC_STATES)) {
   };
 }
 
+/** The desk, after what a shopper did. */
+const DESK_STATES = {
+  empty: async (page) => {
+    await page
+      .context()
+      .route('**/v1/{payments,tokens,events}?*', (route) => route.fulfill({ json: { data: [], next: null } }));
+  },
+  payments: async (page) => {
+    await payWith(page, VISA);
+    await page.click('#result-next');
+    await page.check('#platform-gp_api');
+    await page.check('#capture-later');
+    await payWith(page, GP_VISA);
+    await becomes(page, 'authorized');
+    await page.click('#result-next');
+    await page.uncheck('#capture-later');
+    await payWith(page, GP_AMEX);
+    await followUp(await becomes(page, 'approved'), 'Refund', '10.10');
+    await becomes(page, 'partially_refunded');
+    await page.click('#result-next');
+    await typeCard(page, GP_DECLINED);
+    await page.click('#pay');
+    await failure(page);
+    await openPanel(await deskOf(page));
+  },
+  question: async (page) => {
+    await page.check('#platform-gp_api');
+    await payWith(page, GP_VISA);
+    const desk = await becomes(page, 'approved');
+    await followUp(desk, 'Refund', '99');
+  },
+  unknown: async (page, all) => {
+    const faults = { times: 1, webhook_after_ms: 60_000 };
+    await all.sandbox.fault({ route: 'merchant/tokenPayment', kind: 'gateway_timeout_after_commit', ...faults });
+    await payWith(page, VISA);
+    await page.click('#result-next');
+    await page.check('#platform-online_payments');
+    await typeCard(page, { ...OP_VISA, number: '4000000000003220' });
+    await page.click('#pay');
+    await page.waitForURL('**/authentication/**');
+    await page.goto(all.url);
+    await becomes(page, 'unknown');
+  },
+  settle: async (page) => {
+    const desk = await deskOf(page);
+    await desk
+      .locator('#open')
+      .getByRole('button', { name: /^Settle/ })
+      .first()
+      .click();
+  },
+};
+for (const [name, prepare] of Object.entries(DESK_STATES)) {
+  STATES[`desk-${name}`] = async (page, all) => {
+    await prepare(page, all);
+    return deskOf(page);
+  };
+}
+
+/** Takes the events, as a shop's server does. */
+const shop = http.createServer((request, response) => {
+  request.resume();
+  request.on('end', () => response.writeHead(204).end());
+});
+shop.listen(0, '127.0.0.1');
+await once(shop, 'listening');
+
 const all = await startAll({
+  events: {
+    url: `http://127.0.0.1:${shop.address().port}/events`,
+    secret: `whsec_${randomBytes(32).toString('base64')}`,
+  },
   platforms: docs ? ['greenpay'] : ['greenpay', 'gp_api', 'online_payments', 'worldline_acquiring', 'ccbill'],
   settings: ({ page }) => (docs ? {} : { online_payments: { return_url: page } }),
 });
@@ -379,18 +403,23 @@ try {
   for (const [width, height] of docs
     ? []
     : [
-        [1280, 860],
-        [390, 740],
+        [1100, 860],
+        [360, 740],
       ]) {
     for (const colorScheme of ['light', 'dark']) {
       for (const [name, prepare] of Object.entries(STATES).filter(([state]) => state.startsWith(beginning))) {
-        const { page, close } = await all.open({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
-        await prepare(page, all);
-        await settled(page);
+        const { page, close } = await all.open({
+          viewport: { width, height },
+          colorScheme,
+          deviceScaleFactor: 1,
+          save: !name.endsWith('start'),
+        });
+        const shown = (await prepare(page, all)) ?? page;
+        await settled(shown);
         const file = path.join(folder, `${name}-${width}-${colorScheme}.png`);
-        await page.screenshot({
+        await shown.screenshot({
           path: file,
-          fullPage: !['question', 'busy', 'gp-refund-question', 'cc-question'].includes(name),
+          fullPage: !['question', 'busy', 'cc-question', 'desk-question', 'desk-settle'].includes(name),
           animations: 'disabled',
         });
         process.stdout.write(`${file}\n`);
@@ -415,14 +444,15 @@ try {
     }
   }
   if (!beginning && !docs) {
-    const { page, close } = await all.open({ viewport: { width: 1280, height: 860 } });
+    const { page, close } = await all.open({ viewport: { width: 1100, height: 860 } });
     await all.server.stop();
     await typeCard(page, VISA);
     await page.click('#pay');
     await failure(page);
-    await page.screenshot({ path: path.join(folder, 'server-down-1280-light.png'), fullPage: true });
+    await page.screenshot({ path: path.join(folder, 'server-down-1100-light.png'), fullPage: true });
     await close();
   }
 } finally {
   await all.stop();
+  shop.close();
 }

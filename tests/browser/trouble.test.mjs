@@ -8,7 +8,20 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { freePort } from '../../scripts/project.mjs';
-import { failure, field, payWith, resultHeading, root, startAll, typeCard, until, VISA } from './harness.mjs';
+import {
+  becomes,
+  deskOf,
+  failure,
+  field,
+  newestPayment,
+  payWith,
+  resultHeading,
+  root,
+  startAll,
+  typeCard,
+  until,
+  VISA,
+} from './harness.mjs';
 
 let all;
 before(async () => {
@@ -24,7 +37,7 @@ const withPage = (body) => async () => {
       ...opened,
       grown: async () => (await all.sandbox.state()).transactions.slice(before.transactions.length),
     });
-    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), []);
+    assert.deepEqual(await opened.violations(), []);
   } finally {
     all.front.cut = () => false;
     all.hooks.hold()();
@@ -84,16 +97,14 @@ test(
     assert.equal(await payWith(page, VISA), 'We do not know yet');
     assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
     assert.equal(await page.isVisible('#pay'), false);
-    await until(
-      'the list',
-      async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'unknown',
-    );
+    const desk = await becomes(page, 'unknown');
+    const open = desk.locator('#open > li').first();
+    assert.match(await open.innerText(), /The answer to the charge was lost[\s\S]*What to do: look for the order/);
+    assert.equal(await newestPayment(desk).getByRole('button').count(), 0, 'nothing is charged or given back blindly');
     release();
     await until('the receipt', async () => (await page.locator('#result-heading').textContent()) === 'Paid $24.50');
-    await until(
-      'the list',
-      async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved',
-    );
+    await becomes(page, 'approved');
+    await open.waitFor({ state: 'detached' });
     assert.equal((await grown()).length, 1);
   }),
 );
@@ -121,8 +132,9 @@ test(
     assert.equal(await payWith(page, { ...VISA, number: '4111111111111111' }), 'We do not know yet');
     assert.match(await page.locator('#result-text').innerText(), /do not pay again/);
     release();
+    const desk = await deskOf(page);
     await until('the notification', async () => {
-      const first = page.locator('#payments > li').first();
+      const first = newestPayment(desk);
       return (
         (await first.getAttribute('data-status')) === 'approved' && (await first.innerText()).includes('•••• 1111')
       );
@@ -141,10 +153,7 @@ test(
     all.checkout.cut = (request) => request.method === 'POST' && lost++ === 0 && 'before';
     try {
       assert.equal(await payWith(page, VISA), 'We do not know yet');
-      await until(
-        'the notification',
-        async () => (await page.locator('#payments > li').first().getAttribute('data-status')) === 'approved',
-      );
+      await becomes(page, 'approved');
       assert.equal((await grown()).length, 1);
     } finally {
       all.checkout.cut = () => false;

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { field, MARKS, resultHeading, startAll, until, VISA } from './harness.mjs';
+import { becomes, field, MARKS, resultHeading, startAll, until, VISA } from './harness.mjs';
 
 /** A form of a shop's own. It formats from the first key on, and loads the module when it is told to. */
 const FORM = `<!doctype html><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
@@ -205,7 +205,7 @@ test('a card that is filled in without an event after a decline is another payme
     await page.click('#pay');
     assert.equal(await resultHeading(page), 'Paid $24.50');
     const made = (await all.sandbox.state()).transactions.slice(since);
-    await until('the list', () => page.locator('#payments > li[data-status="approved"]').first().isVisible());
+    await becomes(page, 'approved');
     assert.deepEqual(
       made.map(({ last4, state }) => [last4, state]),
       [

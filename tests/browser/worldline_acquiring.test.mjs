@@ -6,13 +6,18 @@ import { load, openSession, WorldlineAcquiring } from 'cardseal';
 import {
   accessibility,
   axe,
+  becomes,
+  deskOf,
   failure,
   field,
+  followUp,
   found,
   leaks,
+  newestPayment,
   payWith,
   resultHeading,
   startAll,
+  sticksOut,
   typeCard,
   until,
 } from './harness.mjs';
@@ -137,7 +142,7 @@ const withPage = (body, options) => async () => {
       [],
       'the console stays quiet',
     );
-    assert.deepEqual(await opened.page.evaluate(() => globalThis.__violations), [], 'nothing breaks the policy');
+    assert.deepEqual(await opened.violations(), [], 'nothing breaks the policy');
   } finally {
     all.front.cut = () => false;
     await all.sandbox.clearFaults();
@@ -146,23 +151,6 @@ const withPage = (body, options) => async () => {
 };
 
 const firstCard = (page) => page.locator('#saved > li').first();
-const firstPayment = (page) => page.locator('#payments > li').first();
-const becomes = (page, status) =>
-  until(
-    `a payment that is ${status}`,
-    async () =>
-      (await firstPayment(page)
-        .getAttribute('data-status')
-        .catch(() => null)) === status,
-    60_000,
-  );
-const press = async (page, verb, amount) => {
-  await firstPayment(page)
-    .getByRole('button', { name: new RegExp(`^${verb}`) })
-    .click();
-  if (amount) await page.fill('#ask-amount', amount);
-  await page.click('#ask-yes');
-};
 const posts = (sent, path) => sent.filter(({ method, url }) => method === 'POST' && url.endsWith(path));
 
 test(
@@ -193,15 +181,15 @@ test(
     const [payment, ...others] = await grown();
     assert.deepEqual([others.length, payment.last4, payment.captured], [0, '0104', 2450]);
     assert.ok(payment.card_on_file, 'it refers to the verification');
-    await becomes(page, 'approved');
+    const desk = await becomes(page, 'approved', 60_000);
     assert.equal(
-      await firstPayment(page).getByRole('button', { name: /^Void/ }).count(),
+      await newestPayment(desk).getByRole('button', { name: /^Void/ }).count(),
       0,
       'what is captured is not voided here',
     );
-    await press(page, 'Refund', '10.10');
+    await followUp(desk, 'Refund', '10.10');
     await becomes(page, 'partially_refunded');
-    assert.match(await firstPayment(page).innerText(), /captured \$24\.50 of \$24\.50, refunded \$10\.10/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$24\.50 of \$24\.50, refunded \$10\.10/);
   }),
 );
 
@@ -228,17 +216,17 @@ test(
   withPage(async ({ page }) => {
     await page.check('#capture-later');
     assert.equal(await payWith(page, VISA), 'Authorized $24.50');
-    await becomes(page, 'authorized');
-    await press(page, 'Void');
+    const desk = await becomes(page, 'authorized');
+    await followUp(desk, 'Void');
     await becomes(page, 'voided');
     await page.click('#result-next');
     await page.uncheck('#save-card');
     assert.equal(await page.isChecked('#capture-later'), true);
     assert.equal(await payWith(page, VISA), 'Authorized $24.50');
     await becomes(page, 'authorized');
-    await press(page, 'Capture', '20');
+    await followUp(desk, 'Capture', '20');
     await becomes(page, 'approved');
-    assert.match(await firstPayment(page).innerText(), /captured \$20\.00 of \$24\.50/);
+    assert.match(await newestPayment(desk).innerText(), /captured \$20\.00 of \$24\.50/);
   }),
 );
 
@@ -307,7 +295,7 @@ test(
       async () => (await page.locator('#result-heading').textContent()) === 'The payment was not completed',
       60_000,
     );
-    await becomes(page, 'voided');
+    await becomes(page, 'voided', 60_000);
     assert.deepEqual(
       (await grown()).map(({ captured, authorized }) => [captured, authorized]),
       [[0, 0]],
@@ -332,9 +320,10 @@ test(
       /The sealed card goes to the shop’s server, which opens it[\s\S]*AES-256-GCM encrypted[\s\S]*proves that neither it nor the header was changed/,
     );
     assert.equal(await page.locator('.proof-bad').count(), 0);
-    for (const element of ['#pay-form', '#saved', '#payments', '#wire', '#result']) {
+    for (const element of ['#pay-form', '#saved', '#wire', '#result'])
       assert.doesNotMatch(await page.locator(element).innerText(), new RegExp(VISA.number), element);
-    }
+    const desk = await deskOf(page);
+    assert.doesNotMatch(await desk.locator('main').innerText(), new RegExp(VISA.number));
     assert.equal(await page.inputValue(field('number')), '');
   }),
 );
@@ -373,7 +362,7 @@ test(
 const held = async (page) => {
   await page.check('#capture-later');
   await payWith(page, VISA);
-  await becomes(page, 'authorized');
+  await becomes(page, 'authorized', 60_000);
   await page.evaluate(() => {
     for (const details of document.querySelectorAll('details')) details.open = true;
   });
@@ -389,6 +378,8 @@ for (const colorScheme of ['light', 'dark']) {
         await check('chosen');
         await held(page);
         await check('held, everything open');
+        const desk = await deskOf(page);
+        await (await accessibility(desk, context))('held, at the desk');
       },
       { colorScheme },
     ),
@@ -400,20 +391,9 @@ for (const width of [320, 390, 1280]) {
     `nothing sticks out at ${width} px`,
     withPage(
       async ({ page }) => {
-        const sticksOut = () =>
-          page.evaluate(
-            () =>
-              document.documentElement.scrollWidth > innerWidth ||
-              [...document.querySelectorAll('main *')].some(
-                (element) =>
-                  element.checkVisibility() &&
-                  !element.matches('.visually-hidden, .visually-hidden *') &&
-                  element.getBoundingClientRect().right > innerWidth + 0.5,
-              ),
-          );
-        assert.equal(await sticksOut(), false);
+        assert.equal(await sticksOut(page), false);
         await held(page);
-        assert.equal(await sticksOut(), false);
+        for (const each of [page, await deskOf(page)]) assert.equal(await sticksOut(each), false, each.url());
       },
       { viewport: { width, height: 800 } },
     ),

@@ -1,5 +1,6 @@
 // What happens between a press on Pay and a receipt, without a word about how it looks.
 
+import { noteCard } from './keeping.js';
 import { platformOf } from './platforms.js';
 import { chargeRequest, token as readToken, ServerError, send } from './server.js';
 import { codesOf } from './words.js';
@@ -43,9 +44,9 @@ export class InDoubt extends Error {
 export class Intent {
   key = crypto.randomUUID();
   token = null;
-  /** `capture` is left out to be paid at once, or `later`. */
-  constructor({ platform, amount, currency, description, customer, way, capture }) {
-    Object.assign(this, { platform, amount, currency, description, customer, way, capture });
+  /** `capture` is left out to be paid at once, or `later`; `keeps` says whether the card is saved if it is paid with. */
+  constructor({ platform, amount, currency, description, order, customer, way, capture, keeps = false }) {
+    Object.assign(this, { platform, amount, currency, description, order, customer, way, capture, keeps });
   }
 }
 
@@ -85,11 +86,12 @@ export class Checkout {
   }
 
   /** Stores the card, then charges what was stored, or the card again where what was stored charges nothing by itself. */
-  async payAndSave(intent) {
+  async storeAndPay(intent) {
     this.#onStep('seal');
     const again = platformOf(intent.platform).cardAgain === true;
     const stored = await this.#card.store({ keep: again });
     intent.token = stored.id;
+    noteCard(stored.id, intent.keeps);
     if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
     return again ? this.payOnce(intent) : this.charge(intent);
   }
@@ -147,7 +149,7 @@ export class Checkout {
   }
 
   /** Opens the platform's own page for a payment. It ends at `returnUrl`. */
-  async openPage({ platform, amount, currency, description, customer }, returnUrl) {
+  async openPage({ platform, amount, currency, description, order, customer }, returnUrl) {
     this.#onStep('session');
     const request = this.#cardseal.openSessionRequest({
       platform,
@@ -156,6 +158,7 @@ export class Checkout {
       amount,
       currency,
       description,
+      orderReference: order,
       customer,
     });
     // Where people come back to is the merchant's to say, so the package does not ask.
@@ -198,13 +201,13 @@ export class Checkout {
 }
 
 /** An outcome as the server tells of payments. */
-const paymentOf = (outcome, { platform, amount, currency }) => ({
+const paymentOf = (outcome, { platform, amount, currency, token }) => ({
   id: outcome.id,
   platform,
   status: outcome.status,
   amount,
   currency,
-  token: null,
+  token,
   order_reference: outcome.orderReference,
   redirect: outcome.redirect,
   authorization: outcome.authorization,

@@ -51,24 +51,23 @@ export function announce(words) {
 }
 
 /**
- * Asks before something that cannot be taken back, or with the tone `good` for something that is wanted. With `digits` it also asks for so many and gives them; with
- * `amount`, `{ value, read(text) }`, it gives what `read` makes of the text, as soon as that throws no message.
- * Without either it gives true. Null if the answer is no.
+ * Asks before something that cannot be taken back, or with the tone `good` for something that is wanted. Where the page's
+ * dialog has the fields, it may ask for more: with `digits` for so many, which it gives; with `amount`, `{ value, read(text) }`,
+ * for what `read` makes of the text, as soon as that throws no message; with `choices`, values with their words, for one of
+ * them. Otherwise it gives true. Null if the answer is no.
  */
-export function ask({ heading, text, yes, no = 'Keep it', tone = 'danger', digits = 0, amount = null }) {
+export function ask({
+  heading,
+  text,
+  yes,
+  no = 'Keep it',
+  tone = 'danger',
+  digits = 0,
+  amount = null,
+  choices = null,
+}) {
   const dialog = byId('ask');
-  const input = byId('ask-digits');
-  byId('ask-digits-row').hidden = digits === 0;
-  input.disabled = digits === 0;
-  input.required = digits > 0;
-  input.pattern = `[0-9]{${digits}}`;
-  input.maxLength = digits || 6;
-  input.value = '';
-  const part = byId('ask-amount');
-  byId('ask-amount-row').hidden = amount === null;
-  part.disabled = amount === null;
-  part.value = amount?.value ?? '';
-  showPart('');
+  if (byId('ask-digits')) askMore(digits, amount, choices);
   byId('ask-heading').textContent = heading;
   byId('ask-text').textContent = text;
   byId('ask-yes').textContent = yes;
@@ -81,11 +80,11 @@ export function ask({ heading, text, yes, no = 'Keep it', tone = 'danger', digit
   const onSubmit = (event) => {
     if (amount === null || event.submitter?.value !== 'yes') return;
     try {
-      read = amount.read(part.value);
+      read = amount.read(byId('ask-amount').value);
     } catch (problem) {
       event.preventDefault();
       showPart(problem.message);
-      part.focus();
+      byId('ask-amount').focus();
     }
   };
   // Enter would press the first button of the form, which is No.
@@ -104,9 +103,39 @@ export function ask({ heading, text, yes, no = 'Keep it', tone = 'danger', digit
         form.removeEventListener('submit', onSubmit);
         form.removeEventListener('keydown', onKey);
         if (dialog.returnValue !== 'yes') answer(null);
-        else answer(digits > 0 ? input.value : amount ? read : true);
+        else if (digits > 0) answer(byId('ask-digits').value);
+        else if (choices) answer(dialog.querySelector('[name="choice"]:checked').value);
+        else answer(amount ? read : true);
       },
       { once: true },
+    ),
+  );
+}
+
+/** Shows the fields of what is asked, and hides the others. */
+function askMore(digits, amount, choices) {
+  const input = byId('ask-digits');
+  byId('ask-digits-row').hidden = digits === 0;
+  input.disabled = digits === 0;
+  input.required = digits > 0;
+  input.pattern = `[0-9]{${digits}}`;
+  input.maxLength = digits || 6;
+  input.value = '';
+  const part = byId('ask-amount');
+  byId('ask-amount-row').hidden = amount === null;
+  part.disabled = amount === null;
+  part.value = amount?.value ?? '';
+  showPart('');
+  byId('ask-choices').hidden = choices === null;
+  for (const old of byId('ask-choices').querySelectorAll('.radio')) old.remove();
+  byId('ask-choices').append(
+    ...(choices ?? []).map(([value, words]) =>
+      make(
+        'div',
+        { class: 'radio' },
+        make('input', { type: 'radio', name: 'choice', id: `choice-${value}`, value, required: true }),
+        make('label', { for: `choice-${value}` }, words),
+      ),
     ),
   );
 }

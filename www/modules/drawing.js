@@ -8,13 +8,14 @@ import {
   chargeWords,
   currenciesOf,
   elsewhere,
+  keeps,
   offersSaving,
   payButton,
   payForm,
   readMoney,
-  saves,
   settingsOf,
   state,
+  stores,
   way,
 } from './state.js';
 
@@ -62,13 +63,15 @@ export function drawFields() {
     `You type your card on a page of ${platform.name} and come back here after you have paid.`;
   byId('promise-at-button').hidden = elsewhere();
   byId('promise').textContent = elsewhere() ? `Your card goes to ${platform.name} only` : platform.promise;
-  byId('save-row').hidden = updating !== null || !platform.paysOnce || elsewhere() || !offersSaving();
-  byId('kept-hint').hidden = updating !== null || !saves() || (platform.paysOnce && way() !== 'frame');
+  byId('save-row').hidden = updating !== null || !offersSaving();
+  byId('passing-hint').hidden = updating !== null || keeps() || !stores();
+  byId('passing-hint').textContent =
+    `${platform.name} charges only stored cards. The shop stores this one for the payment, and deletes it afterwards.`;
   byId('platform-warning').hidden = !platform.warning || payForm.hidden;
   byId('save-hint').textContent =
     platform.saveHint ?? 'The shop keeps a token and the last four digits, never the number.';
-  byId('later-row').hidden = updating !== null || !platform.parts || !(saves() || platform.holdsOnce);
-  state.card.named = platform.hasNickname && (updating !== null || saves());
+  byId('later-row').hidden = updating !== null || !platform.parts || !(stores() || platform.holdsOnce);
+  state.card.named = platform.hasNickname && (updating !== null || keeps());
   state.card.renew();
 }
 

@@ -4,7 +4,8 @@ import { forgetAway, goToBank, isPage } from './away.js';
 import { brandName } from './brands.js';
 import { InDoubt } from './checkout.js';
 import { byId, clearNotice, fillNotice } from './dom.js';
-import { focusPay } from './drawing.js';
+import { focusPay, showStep } from './drawing.js';
+import { fateOf, removeCard } from './keeping.js';
 import { showMoney } from './money.js';
 import { platformOf } from './platforms.js';
 import { showResult } from './result.js';
@@ -18,16 +19,31 @@ export function forgetCard() {
   state.card.clear();
 }
 
-/** `saved` says whether the card was saved for this payment; `stored` is the saved card that was charged. */
-export function showOutcome(payment, { saved, stored = null }) {
+/** What is said of a card that could not be deleted. */
+const STAYED = 'The platform did not let the shop delete the card. You can delete it below.';
+
+/** Deletes a card that may not stay after a payment that was not made, and says so. */
+async function removedWords(card) {
+  if (!card || card.stays) return '';
+  showStep('Deleting the card…');
+  return (await removeCard(card.token)) ? 'The card was not saved.' : STAYED;
+}
+
+/** The same after one that was made, of which the shopper hears at once. */
+async function removeAfterwards({ token }) {
+  if (!(await removeCard(token))) fillNotice(byId('saved-notice'), 'bad', 'The card is still saved.', STAYED);
+  await state.lists.refresh();
+}
+
+/** Says how a payment went, and what became of its card; `stored` is the saved card that was charged. */
+export async function showOutcome(payment, { stored = null } = {}) {
   clearNotice(byId('saved-notice'));
+  const card = fateOf(payment);
   if (payment.status === 'declined') {
-    const words = [
-      declineWords(payment.decline),
-      saved
-        ? 'Nothing was charged. The card was saved anyway; you can delete it below.'
-        : 'Nothing was charged. You can use another card.',
-    ];
+    // Its token is gone, so the form must not charge it again.
+    if (card) forgetCard();
+    const removed = await removedWords(card);
+    const words = [declineWords(payment.decline), `Nothing was charged. ${removed || 'You can use another card.'}`];
     fillNotice(stored ? byId('saved-notice') : notice, 'bad', 'Your bank declined this payment.', ...words);
     if (!stored) focusPay();
     return;
@@ -42,13 +58,14 @@ export function showOutcome(payment, { saved, stored = null }) {
     ['Card', last4 ? `${brandName(brand)} •••• ${last4}` : null],
     ['Authorization', payment.authorization],
     ['Order', payment.order_reference],
-    ['Saved for next time', saved ? (platformOf(payment.platform).savedLine ?? 'Yes') : null],
+    ['Saved for next time', card?.stays ? (platformOf(payment.platform).savedLine ?? 'Yes') : null],
   ];
+  if (card && !card.stays) void removeAfterwards(card);
   if (payment.status === 'authorized') {
     showResult({
       tone: 'good',
       heading: `Authorized ${money}`,
-      text: 'Your bank holds the amount. The shop captures it below when it ships.',
+      text: 'Your bank holds the amount. The shop takes it when it ships.',
       lines,
     });
   } else if (payment.status === 'approved') {
@@ -64,7 +81,7 @@ export function showOutcome(payment, { saved, stored = null }) {
     showResult({
       tone: 'unsure',
       heading: 'The payment was not completed',
-      text: 'The list below shows where it stands.',
+      text: 'Nothing stays charged. You can pay again.',
       lines,
     });
   }
@@ -81,14 +98,16 @@ function showUnknown(payment, lines) {
         if (left()) return true;
         if (now.status === 'unknown') return false;
         if (now.status === 'declined' || now.status === 'failed') {
+          const removed = await removedWords(fateOf(now));
+          if (left()) return true;
           showResult({
             tone: 'bad',
             heading: 'The payment did not go through',
-            text: `${declineWords(now.decline)} Nothing was charged. You can pay again.`,
+            text: `${declineWords(now.decline)} Nothing was charged. ${removed} You can pay again.`,
             lines,
           });
         } else {
-          showOutcome(now, { saved: false });
+          await showOutcome(now);
         }
         forgetAway();
         void state.lists.refresh();
@@ -101,7 +120,7 @@ function showUnknown(payment, lines) {
     go: go && (() => goToBank(payment)),
     text: go
       ? `${money} will be charged after you confirm it on your bank’s page. Please do not pay again in the meantime.`
-      : `Your bank did not answer in time, so ${money} may or may not have been charged. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'The answer appears'} ${check ? 'here' : 'in the list of payments'}.`,
+      : `Your bank did not answer in time, so ${money} may or may not have been charged. Please do not pay again. ${platformOf(payment.platform).unknown ?? 'The answer appears'} ${check ? 'here' : 'at the shop’s desk'}.`,
     lines,
     check,
     next: 'Leave it and start a new payment',
@@ -109,7 +128,7 @@ function showUnknown(payment, lines) {
 }
 
 /** The shop itself did not answer, so it has to be asked first. */
-export function showDoubt(error, intent, { saved }) {
+export function showDoubt(error, intent) {
   const money = showMoney(intent.amount, intent.currency);
   // Nobody can press Pay again by mistake.
   if (!error.needsCard) forgetCard();
@@ -120,7 +139,7 @@ export function showDoubt(error, intent, { saved }) {
       `The connection broke while ${money} was being charged, so it may or may not have been charged. Please do not pay again` +
       (error.askAgain
         ? ': “Check again” asks about this same payment and never charges twice.'
-        : '. The shop will hear from the platform; see the list below.'),
+        : '. The shop will hear from the platform.'),
     lines: [],
     check: error.askAgain
       ? async (_pressed, left) => {
@@ -142,14 +161,16 @@ export function showDoubt(error, intent, { saved }) {
           }
           if (payment.status === 'declined') {
             forgetCard();
+            const removed = await removedWords(fateOf(payment));
+            if (left()) return true;
             showResult({
               tone: 'bad',
               heading: 'Your bank declined this payment',
-              text: `${declineWords(payment.decline)} Nothing was charged.`,
+              text: `${declineWords(payment.decline)} Nothing was charged. ${removed}`,
               lines: [],
             });
           } else {
-            showOutcome(payment, { saved });
+            await showOutcome(payment);
           }
           forgetAway();
           void state.lists.refresh();

@@ -5,12 +5,25 @@ import { InDoubt, Intent } from './checkout.js';
 import { stopUpdate } from './choices.js';
 import { announce, byId, clearNotice, fillNotice } from './dom.js';
 import { drawFrame, focusPay, setBusy, showAmountProblem, showStep } from './drawing.js';
+import { noteCard } from './keeping.js';
 import { showDoubt, showFailure, showOutcome } from './outcomes.js';
 import { platformOf } from './platforms.js';
 import { followRedirect, leaveFor } from './redirects.js';
 import { showResult } from './result.js';
 import * as server from './server.js';
-import { CUSTOMER, capture, DESCRIPTION, elsewhere, notice, readMoney, saves, state, way } from './state.js';
+import {
+  CUSTOMER,
+  capture,
+  DESCRIPTION,
+  elsewhere,
+  keeps,
+  newOrder,
+  notice,
+  readMoney,
+  state,
+  stores,
+  way,
+} from './state.js';
 import { codesOf, failureWords } from './words.js';
 
 /** Fields in a frame answer later. */
@@ -48,27 +61,30 @@ function newIntent(platform = state.platform) {
     platform: platform.id,
     ...readMoney(),
     description: DESCRIPTION,
+    order: state.order,
     customer: CUSTOMER,
     way: way(),
     capture: capture(platform),
+    keeps: keeps(),
   });
 }
 
 /** Pays with the card in the form. Returns true if the person leaves for another page. */
 async function pay() {
   const { checkout } = state;
-  const save = saves();
   const intent = newIntent();
   state.intent = intent;
   try {
-    const payment = await (save ? checkout.payAndSave(intent) : checkout.payOnce(intent));
-    if (followRedirect(payment, { saved: save })) return true;
-    showOutcome(payment, { saved: save });
+    const payment = await (stores() ? checkout.storeAndPay(intent) : checkout.payOnce(intent));
+    if (followRedirect(payment)) return true;
+    await showOutcome(payment);
   } catch (error) {
-    if (error instanceof InDoubt) showDoubt(error, intent, { saved: save });
-    else showFailure(error, intent.token ? 'The card is saved, but nothing was charged.' : 'Nothing was charged.');
+    if (error instanceof InDoubt) showDoubt(error, intent);
+    else if (intent.token && intent.keeps) showFailure(error, 'The card is saved, but nothing was charged.');
+    else showFailure(error, 'Nothing was charged.');
   } finally {
     state.intent = null;
+    state.order = newOrder();
   }
   return false;
 }
@@ -91,6 +107,8 @@ async function payThere() {
   } catch (error) {
     showFailure(error, 'Nothing was charged.');
     return false;
+  } finally {
+    state.order = newOrder();
   }
 }
 
@@ -112,16 +130,17 @@ async function payInFrame() {
       return false;
     }
     intent.token = (await checkout.confirmFrame(session)).id;
+    noteCard(intent.token, intent.keeps);
     const payment = await checkout.charge(intent);
-    if (followRedirect(payment, { saved: true })) return true;
-    showOutcome(payment, { saved: true });
+    if (followRedirect(payment)) return true;
+    await showOutcome(payment);
   } catch (error) {
-    if (error instanceof InDoubt) showDoubt(error, intent, { saved: true });
-    else
-      showFailure(
-        error,
-        intent.token ? 'The card is saved: you can charge it below. Nothing was charged yet.' : 'Nothing was charged.',
-      );
+    if (error instanceof InDoubt) showDoubt(error, intent);
+    else if (intent.token && intent.keeps)
+      showFailure(error, 'The card is saved: you can pay with it below. Nothing was charged yet.');
+    else showFailure(error, 'Nothing was charged.');
+  } finally {
+    state.order = newOrder();
   }
   // The next card needs a new form, also if this one was declined.
   drawFrame({ anew: true });
@@ -145,8 +164,8 @@ async function replaceCard() {
   }
 }
 
-/** Charges a saved card. */
-export async function chargeSaved(token) {
+/** Pays with a saved card. */
+export async function paySaved(token) {
   if (state.busy) return;
   if (showAmountProblem()) {
     byId('amount').focus();
@@ -155,18 +174,19 @@ export async function chargeSaved(token) {
   const platform = platformOf(token.platform);
   const intent = newIntent(platform);
   intent.token = token.id;
+  state.order = newOrder();
   state.panel.begin();
   setBusy(true);
   if (state.updating) stopUpdate();
   let left = false;
   try {
     const payment = await state.checkout.charge(intent);
-    left = followRedirect(payment, { saved: false });
+    left = followRedirect(payment);
     if (left) return;
-    showOutcome(payment, { saved: false, stored: token });
+    await showOutcome(payment, { stored: token });
   } catch (error) {
     if (error instanceof InDoubt) {
-      showDoubt(error, intent, { saved: false });
+      showDoubt(error, intent);
     } else {
       const { heading, advice } = failureWords(codesOf(error), platform);
       fillNotice(byId('saved-notice'), 'bad', heading, `${advice} Nothing was charged.`);

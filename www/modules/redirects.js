@@ -5,6 +5,7 @@ import { InDoubt } from './checkout.js';
 import { choosePlatform, chooseWay } from './choices.js';
 import { byId, fillNotice, make } from './dom.js';
 import { drawMoney, setBusy, showStep } from './drawing.js';
+import { fateOf, settleCards } from './keeping.js';
 import { forgetCard, showDoubt, showOutcome } from './outcomes.js';
 import { platformOf } from './platforms.js';
 import * as server from './server.js';
@@ -12,14 +13,15 @@ import { firstOf, notice, state, way } from './state.js';
 import { codesOf, failureWords } from './words.js';
 
 /** Sends the person to the page of a bank that wants a confirmation first. Returns whether there is such a page. */
-export function followRedirect(payment, { saved }) {
+export function followRedirect(payment) {
   const url = payment.status === 'unknown' ? payment.redirect?.url : null;
   if (!isPage(url)) return false;
+  // What becomes of the card is decided when the person is back.
+  fateOf(payment);
   leaveFor(url, {
     platform: payment.platform,
     way: way(),
     payment: payment.id,
-    saved,
     amount: payment.amount,
     currency: payment.currency,
   });
@@ -39,6 +41,7 @@ export async function welcome() {
   if (state.busy) setBusy(false);
   if (!note) {
     await state.lists.refresh();
+    await settleCards();
     return;
   }
   if (note.platform && state.platforms.includes(platformOf(note.platform))) {
@@ -58,6 +61,8 @@ export async function welcome() {
   await state.lists.refresh();
 }
 
+const deskLink = () => make('a', { href: '/desk.html' }, 'Look at the shop’s desk');
+
 /** Says how the payment went in the meantime. The address proves nothing, so the shop asks the platform. */
 async function showReturn(note) {
   if (!note.payment && !note.session) {
@@ -65,11 +70,11 @@ async function showReturn(note) {
       notice,
       'info',
       'Welcome back.',
-      'This tab does not know which payment you are coming back from. The list of payments below shows how it went.',
+      'This tab does not know which payment you are coming back from. The shop knows how it went.',
+      deskLink(),
     );
     return;
   }
-  const saved = note.saved === true;
   try {
     const payment = note.payment ? await server.refresh(note.payment) : await pageOutcome(note);
     if (payment === null) {
@@ -83,20 +88,20 @@ async function showReturn(note) {
       return;
     }
     if (payment.status !== 'unknown') forgetAway();
-    showOutcome(payment, { saved });
+    await showOutcome(payment);
   } catch (error) {
     if (codesOf(error).includes('page_cancelled')) {
       forgetAway();
       const { heading, advice } = failureWords(codesOf(error));
       fillNotice(notice, 'info', heading, `Nothing was charged. ${advice}`);
     } else if (error instanceof InDoubt) {
-      showDoubt(error, note, { saved });
+      showDoubt(error, note);
     } else {
       fillNotice(
         notice,
         'unsure',
         'We do not know yet how your payment went.',
-        'The list of payments below shows it as soon as the shop knows. Please do not pay again until then.',
+        'Please do not pay again until the shop knows.',
         make('button', { type: 'button', class: 'link', onclick: () => welcome() }, 'Ask again'),
       );
     }

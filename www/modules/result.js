@@ -37,7 +37,9 @@ export function showResult({
   byId('result-lines').replaceChildren(
     ...lines
       .filter(([, value]) => value)
-      .map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))),
+      .map(([name, value]) =>
+        make('div', { class: name === 'Order' && 'order' }, make('dt', {}, name), make('dd', {}, value)),
+      ),
   );
   byId('result-next').textContent = next;
   byId('result-go').hidden = !go;
@@ -66,12 +68,6 @@ export function showResult({
   };
   button.onclick = check ? () => run(true) : null;
   if (check && automatic) timer = setTimeout(() => run(false), 2000);
-  // Without a check, the platform tells the shop, and the list of payments shows it.
-  const read = async () => {
-    await state.lists.refresh();
-    if (!left()) timer = setTimeout(read, 4000);
-  };
-  if (!check && tone === 'unsure') timer = setTimeout(read, 2000);
   result.focus();
   announce(`${heading}. ${text}`);
 }

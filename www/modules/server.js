@@ -1,4 +1,4 @@
-// The page's own calls to the shop's server: lists, charges of stored cards, capture, void, refund, delete.
+// The pages' own calls to the shop's server: lists, charges of stored cards, capture, void, refund, delete.
 // Everything that carries a card goes through the package instead.
 
 /** What the server said no to, or that it could not be asked. Carries a stable `code`, like the package's errors. */
@@ -61,25 +61,34 @@ const path = (id) => encodeURIComponent(id);
 
 export const demo = () => read('/v1/demo');
 export const tokens = async (customer) => (await read(`/v1/tokens?limit=50&customer=${path(customer)}`)).data;
+/** Of all customers. */
+export const allTokens = async () => (await read('/v1/tokens?limit=50')).data;
 /** What came of a session. */
 export const session = (id) => read(`/v1/sessions/${path(id)}`);
 export const token = (id) => read(`/v1/tokens/${path(id)}`);
 export const deleteToken = (id) =>
   send({ method: 'DELETE', url: `/v1/tokens/${path(id)}`, headers: { accept: 'application/json' } });
 export const payments = async () => (await read('/v1/payments?limit=50')).data;
+/** The first payment that was made with a stored card, of the latest ones; undefined if there is none. */
+export const firstPaymentOf = async (id) => (await payments()).findLast((payment) => payment.token === id);
+export const events = async () => (await read('/v1/events?limit=50')).data;
+/** Has an event sent again. */
+export const replay = (id) => post(`/v1/events/${path(id)}/replay`, {});
 export const payment = (id) => read(`/v1/payments/${path(id)}`);
 /** Has the server ask the platform about a payment whose outcome is not known. */
 export const refresh = (id) => post(`/v1/payments/${path(id)}/refresh`, {});
+/** Settles a payment whose outcome is not known, from the platform's own records. */
+export const resolve = (id, status) => post(`/v1/payments/${path(id)}/resolve`, { status });
 /** `capture`, `void` or `refund`. The same `key` again does it once. */
 export const follow = (id, how, details, key) =>
   post(`/v1/payments/${path(id)}/${how}`, details, { 'idempotency-key': key });
 
 /** A charge of a stored card, as a value: the same value sent again with the same key charges once. */
-export function chargeRequest({ token: id, amount, currency, description, customer, capture }, key) {
+export function chargeRequest({ token: id, amount, currency, description, order, customer, capture }, key) {
   return {
     method: 'POST',
     url: '/v1/payments',
     headers: { ...JSON_HEADERS, 'idempotency-key': key },
-    body: JSON.stringify({ token: id, amount, currency, description, customer, capture }),
+    body: JSON.stringify({ token: id, amount, currency, description, order_reference: order, customer, capture }),
   };
 }

@@ -10,13 +10,7 @@ export async function readDemo() {
   try {
     state.demo = await server.demo();
     const all = Object.values(state.demo.platforms ?? {});
-    const sandbox = all.length > 0 ? all.every((one) => one.sandbox) : state.demo.sandbox;
-    byId('demo-text').replaceChildren(
-      make('strong', {}, 'This is a demo.'),
-      sandbox
-        ? ' The bank is simulated and no money moves. Anyone who opens this page can charge and delete the cards saved here, so never type a real one.'
-        : ' Anyone who opens this page can charge and delete the cards saved here, so never type a real one.',
-    );
+    byId('demo-sandbox').hidden = !(all.length > 0 ? all.every((one) => one.sandbox) : state.demo.sandbox);
   } catch {
     // The page works without it. If the server is down, the lists say so.
   }

@@ -1,4 +1,4 @@
-// The state of the checkout page, in one object, and what follows from it. Nothing here changes the page.
+// The state of the page, in one object, and what follows from it. Nothing here changes the page.
 
 import { byId } from './dom.js';
 import { parseAmount, showMoney } from './money.js';
@@ -19,6 +19,8 @@ export const state = {
   busy: false,
   /** The payment that is being made. */
   intent: null,
+  /** The number of the order. Each try to pay has one of its own. */
+  order: newOrder(),
   /** Whether the card's fields stand in a frame of another address. */
   isolated: false,
   /** The saved card that the form replaces, or null. */
@@ -36,6 +38,13 @@ export const state = {
   brandOf: () => null,
 };
 
+/** Short enough to be read out, and of letters and digits that nobody mixes up. */
+export function newOrder() {
+  const letters = 'ABCDEFGHJKMNPQRSTVWXYZ23456789';
+  const picked = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => letters[byte % letters.length]);
+  return `CA-${picked.slice(0, 4).join('')}-${picked.slice(4).join('')}`;
+}
+
 export const payForm = byId('pay-form');
 export const payButton = byId('pay');
 export const notice = byId('notice');
@@ -46,11 +55,15 @@ export const way = () => document.querySelector('input[name="way"]:checked').val
 /** Whether the card is typed into a page or a form of the platform. */
 export const elsewhere = () => !state.updating && ['page', 'frame'].includes(way());
 
-export const saves = () =>
-  way() !== 'page' && offersSaving() && (!state.platform.paysOnce || way() === 'frame' || byId('save-card').checked);
-
 /** A card that is typed again to be charged cannot also be kept where this page does not have it. */
-export const offersSaving = () => !(state.isolated && state.platform.cardAgain && way() !== 'frame');
+export const offersSaving = () =>
+  way() !== 'page' && !(state.isolated && state.platform.cardAgain && way() !== 'frame');
+
+/** Whether the shopper wants the card saved. */
+export const keeps = () => offersSaving() && byId('save-card').checked;
+
+/** Whether the card is stored to be charged. Where the platform charges nothing else, that is not the shopper's choice. */
+export const stores = () => keeps() || (offersSaving() && (!state.platform.paysOnce || way() === 'frame'));
 
 /**
  * The options of the session that the card form needs, to `store` or to `pay`, or by the choice on the page. Null while
@@ -61,7 +74,7 @@ export function sessionOptions(purpose) {
   const mode = way();
   if (elsewhere()) return null;
   if (updating) return { platform: platform.id, kind: 'update', mode, token: updating.id };
-  if ((purpose ?? (saves() ? 'store' : 'pay')) === 'store')
+  if ((purpose ?? (stores() ? 'store' : 'pay')) === 'store')
     return { platform: platform.id, kind: 'tokenize', mode, customer: CUSTOMER };
   if (purpose === null && !platform.opensEarly) return null;
   const { amount, currency } = readMoney();
@@ -75,6 +88,7 @@ export function sessionOptions(purpose) {
     currency,
     ...(how && { capture: how }),
     description: DESCRIPTION,
+    orderReference: state.order,
     customer: CUSTOMER,
     ...(token && { token }),
   };
@@ -82,7 +96,7 @@ export function sessionOptions(purpose) {
 
 /** `later`, or undefined for a payment that is captured at once. Most platforms authorize only saved cards. */
 export const capture = (platform) =>
-  platform.parts && state.platform.parts && (saves() || state.platform.holdsOnce) && byId('capture-later').checked
+  platform.parts && state.platform.parts && (stores() || state.platform.holdsOnce) && byId('capture-later').checked
     ? 'later'
     : undefined;
 
@@ -124,12 +138,12 @@ export const takesClearCard = (url) =>
 export const callOf = (url) =>
   firstOf((platform) => platform.calls?.find(([pattern]) => pattern.test(url.pathname))?.[1]);
 
-/** What the Charge button of a saved card would do. */
-export function chargeOn(id) {
+/** What the Pay button of a saved card says, and whether it can be pressed. */
+export function payWith(id) {
   const { amount, currency } = readMoney();
   const platform = platformOf(id);
-  if (platform.cardAgain) return { charge: 'Needs the card again', offered: false };
-  if (!currenciesOf(platform).includes(currency)) return { charge: `Not in ${currency}`, offered: false };
-  const verb = capture(platform) === 'later' ? 'Authorize' : 'Charge';
-  return { charge: chargeWords(verb, amount, currency), offered: true };
+  if (platform.cardAgain) return { words: 'Needs the card again', offered: false };
+  if (!currenciesOf(platform).includes(currency)) return { words: `Not in ${currency}`, offered: false };
+  const verb = capture(platform) === 'later' ? 'Authorize' : 'Pay';
+  return { words: chargeWords(verb, amount, currency), offered: true };
 }

@@ -9,6 +9,8 @@ const WHAT = [
   [/^POST \/v1\/payments\/[^/]+\/capture$/, 'An authorized payment is captured'],
   [/^POST \/v1\/payments\/[^/]+\/void$/, 'A payment is voided'],
   [/^POST \/v1\/payments\/[^/]+\/refund$/, 'A payment is refunded'],
+  [/^POST \/v1\/payments\/[^/]+\/resolve$/, 'A payment is settled by hand'],
+  [/^POST \/v1\/events\/[^/]+\/replay$/, 'An event is sent again'],
   [/^POST \/v1\/payments\/[^/]+\/refresh$/, 'The shop is asked to check a payment with the platform'],
   [/^DELETE \/v1\/tokens\/[^/]+$/, 'A saved card is deleted'],
 ];

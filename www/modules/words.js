@@ -182,3 +182,52 @@ export function stateWords(status) {
   const [words, tone] = STATES[status] ?? [status, 'plain'];
   return { words, tone };
 }
+
+const CHANGES = {
+  capture_unknown: ['capture', 'captured'],
+  void_unknown: ['void', 'voided'],
+  refund_unknown: ['refund', 'refunded'],
+};
+
+/** Of a payment that is not known: what is going on `now`, and what the merchant does `next`. */
+export function adviceFor({ status }, { name, answersLater, waitsFor }, waits) {
+  if (waits)
+    return {
+      now: 'The customer’s bank waits for the customer to confirm the payment on its page.',
+      next: 'nothing. The payment ends by itself when the customer has confirmed, or has given up.',
+    };
+  const [change] = CHANGES[status] ?? [];
+  const lost = change ? `The answer to the ${change} was lost.` : 'The answer to the charge was lost.';
+  if (answersLater)
+    return {
+      now: `${lost} The server asks ${name} about it until it knows.`,
+      next: `wait, or check again now. If ${name} knows nothing of it for hours, look at its own records and settle it by hand.`,
+    };
+  return {
+    now: `${lost} ${waitsFor ?? `${name} cannot be asked about it.`}`,
+    next: `look for the order in ${name}’s own records, then settle it by hand.`,
+  };
+}
+
+/** How a payment that is not known can have ended, as statuses with words. */
+export function outcomesOf(status, parts) {
+  const [change, done] = CHANGES[status] ?? [];
+  if (!change)
+    return [
+      ['approved', 'It was charged'],
+      ...(parts ? [['authorized', 'It was authorized, and not captured']] : []),
+      ['failed', 'It was not charged'],
+    ];
+  return [
+    [{ capture: 'approved', void: 'voided', refund: 'refunded' }[change], `It was ${done}`],
+    [change === 'capture' ? 'authorized' : 'approved', `It was not ${done}`],
+  ];
+}
+
+const DELIVERIES = { pending: ['Waiting', 'unsure'], delivered: ['Delivered', 'good'], failed: ['Given up', 'bad'] };
+
+/** How far an event has come, and its tone. */
+export function eventWords(delivery) {
+  const [words, tone] = DELIVERIES[delivery] ?? [delivery, 'plain'];
+  return { words, tone };
+}

@@ -26,6 +26,7 @@ export const platform = {
     refund: 'The whole amount goes back to the card. Possible for about seven days, and not with every bank.',
   },
   unknown: 'The answer appears',
+  waitsFor: 'GreenPay’s notification says how it ended, and this page shows it.',
 
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) =>
