@@ -19,6 +19,7 @@ use crate::attempts::Keyed;
 use crate::audit::Actor;
 use crate::config::{Config, Limits};
 use crate::error::{ApiError, Code};
+use crate::hints::{Hints, Rate, Tag};
 use crate::logging::printable;
 use crate::scope::Scope;
 use crate::store::{KeyId, Validity};
@@ -37,21 +38,21 @@ pub struct Access {
 impl Access {
     /// Reads the key, the origins and the limits from the configuration.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, others: &Hints) -> Self {
         Self {
             key: digest(config.api_key.expose_secret()),
             origins: config.allowed_origins.clone(),
             demo: config.demo.is_some(),
             base_path: config.base_path.clone(),
             trust_forwarded_for: config.trust_forwarded_for,
-            limiter: Arc::new(Keyed::new(quota(&config.limits))),
+            limiter: Arc::new(Keyed::new(quota(&config.limits), Rate::Requests, others)),
             unreadable_forwarded_for: Once::new(),
         }
     }
 
     /// The same with another configuration. Callers are counted on, unless the limit changed.
-    pub(crate) fn with_config(&self, config: &Config) -> Self {
-        let mut access = Self::new(config);
+    pub(crate) fn with_config(&self, config: &Config, others: &Hints) -> Self {
+        let mut access = Self::new(config, others);
         if self.limiter.quota() == quota(&config.limits) {
             access.limiter = Arc::clone(&self.limiter);
         }
@@ -62,6 +63,11 @@ impl Access {
     #[must_use]
     pub fn allows_origin(&self, origin: &[u8]) -> bool {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin)
+    }
+
+    /// Counts a request that another process let in.
+    pub(crate) fn count(&self, client: Tag) {
+        let _ = self.limiter.count(client);
     }
 
     /// Drops the state of clients that have their full quota again. Call it regularly.

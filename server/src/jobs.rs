@@ -1,6 +1,7 @@
 //! Background jobs.
 
 mod events;
+mod hints;
 mod reconcile;
 pub(crate) mod reseal;
 mod retention;
@@ -11,6 +12,7 @@ use crate::App;
 /// Starts all jobs. They end with the application, or when another configuration takes over.
 pub(crate) fn start(app: &App) {
     events::start(app);
+    hints::start(app);
     reconcile::start(app);
     reseal::start(app);
     retention::start(app);

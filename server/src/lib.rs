@@ -19,6 +19,7 @@ pub mod encryption;
 pub mod error;
 pub mod events;
 pub mod gate;
+mod hints;
 mod jobs;
 pub mod logging;
 mod metrics;
@@ -160,10 +161,11 @@ impl Shared {
                 "a process ended during payments; their outcome is unknown until the platform is asked"
             );
         }
+        let hints = store.hints().clone();
         let stopping = CancellationToken::new();
         let metrics = Metrics::new().map_err(|_| StartError::Metrics)?;
         let app = Arc::new(Self {
-            access: Access::new(&config),
+            access: Access::new(&config, &hints),
             lines: lines(&config, &metrics, None)?,
             metrics,
             #[cfg(feature = "tls")]
@@ -174,12 +176,12 @@ impl Shared {
             store: Arc::new(store),
             clock,
             bounds: Arc::default(),
-            attempts: Arc::new(Attempts::new(&config.limits)),
+            attempts: Arc::new(Attempts::new(&config.limits, &hints)),
             gates: Arc::new(Gates::new(config.platforms.keys().copied(), config.calls)),
             tasks: TaskTracker::new(),
             jobs: stopping.child_token(),
             stopping,
-            joins: Arc::default(),
+            joins: Arc::new(Joins::among(hints)),
             lookups: Arc::default(),
             config,
         });
@@ -206,7 +208,7 @@ impl Shared {
         let same_gates =
             config.calls == self.config.calls && config.platforms.keys().eq(self.config.platforms.keys());
         let app = Arc::new(Self {
-            access: self.access.with_config(&config),
+            access: self.access.with_config(&config, self.store.hints()),
             lines: lines(&config, &self.metrics, Some(self))?,
             metrics: Arc::clone(&self.metrics),
             #[cfg(feature = "tls")]
@@ -217,7 +219,7 @@ impl Shared {
             attempts: if same_limits {
                 Arc::clone(&self.attempts)
             } else {
-                Arc::new(Attempts::new(&config.limits))
+                Arc::new(Attempts::new(&config.limits, self.store.hints()))
             },
             gates: if same_gates {
                 Arc::clone(&self.gates)

@@ -51,9 +51,10 @@ use std::time::Duration;
 use cardseal::platform::Platform;
 use tracing::Instrument;
 
+use crate::hints::Hints;
 use connection::Settings;
 use instances::{Instance, Right};
-use postgres::Keeper;
+use postgres::{Keeper, Messengers};
 use sql::{Columns, Db, Listed, Statement, params, readable, statements};
 use worker::Threads;
 use writer::Writer;
@@ -239,6 +240,7 @@ enum Writers {
     Postgres {
         threads: Threads,
         keeper: Option<Keeper>,
+        messengers: Option<Messengers>,
     },
 }
 
@@ -272,6 +274,7 @@ pub struct Store {
     outbox: Arc<events::Outbox>,
     keys: seal::Keys,
     sealing: reseal::Progress,
+    hints: Hints,
 }
 
 impl Store {
@@ -331,10 +334,13 @@ impl Store {
     }
 
     fn of_postgres(opened: postgres::Opened) -> Self {
+        let (messengers, hints) = opened.messengers.unzip();
         Self {
+            hints: hints.unwrap_or_default(),
             writer: Writers::Postgres {
                 threads: opened.writers,
                 keeper: opened.keeper,
+                messengers,
             },
             reader: opened.readers,
             lists: opened.lists,
@@ -361,6 +367,7 @@ impl Store {
 
     fn sqlite(settings: &Settings, patience: Duration, lock: Arc<File>) -> Result<Self> {
         Ok(Self {
+            hints: Hints::default(),
             writer: Writers::Sqlite(Writer::open(settings.clone(), patience, lock)?),
             reader: reader::start(settings, "store-reader", READERS, patience)?,
             lists: reader::start(settings, "store-lists", LIST_READERS, patience)?,
@@ -475,6 +482,11 @@ impl Store {
         self.read(|db| db.exists(PING, params![])).await.map(|_| ())
     }
 
+    /// The way to other processes that share the database.
+    pub(crate) const fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
     /// Closes the database.
     pub async fn close(&self) {
         // The last connection empties the log, and only one that writes can do that.
@@ -482,7 +494,14 @@ impl Store {
         self.lists.close().await;
         match &self.writer {
             Writers::Sqlite(writer) => writer.close().await,
-            Writers::Postgres { threads, keeper } => {
+            Writers::Postgres {
+                threads,
+                keeper,
+                messengers,
+            } => {
+                if let Some(messengers) = messengers {
+                    messengers.close().await;
+                }
                 threads.close().await;
                 // Last: whoever has no lease writes nothing.
                 if let Some(keeper) = keeper {

@@ -40,11 +40,15 @@ struct Pair {
 
 impl Pair {
     async fn open() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
         let sandbox = sandbox().await;
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("x.sqlite");
-        let one = serve(&sandbox, &database, &[]).await;
-        let two = serve(&sandbox, &database, &[]).await;
+        let one = serve(&sandbox, &database, settings).await;
+        let two = serve(&sandbox, &database, settings).await;
         Self {
             sandbox,
             servers: [one, two],
@@ -109,6 +113,35 @@ async fn one_key_at_two_servers_at_once_charges_once_and_gets_one_answer() {
         assert_eq!(voided["status"], "voided");
     }
     assert_eq!(booked(&pair.sandbox), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_server_lets_through_counts_at_the_other() {
+    if !is_postgres() {
+        return;
+    }
+    let pair = Pair::with(&[("CARDSEAL__LIMITS__CUSTOMER_SESSIONS_PER_MINUTE", "5")]).await;
+    let open = async |server: usize, customer: &str| {
+        let body = json!({ "customer": customer });
+        let request = merchant_request("POST", "/v1/sessions", Some(&body), &[]);
+        send(pair.servers[server].1.clone(), request).await
+    };
+    // They know of each other within a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..5 {
+        open(0, "c-1").await.is(201);
+    }
+    open(0, "c-1").await.problem(429, "too_many_attempts");
+    let mut opened = 0;
+    while opened < 5 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if open(1, "c-1").await.status == 429 {
+            break;
+        }
+        opened += 1;
+    }
+    assert!(opened < 5, "each counted for itself");
+    open(1, "c-2").await.is(201);
 }
 
 /// A program with the card that it stored.

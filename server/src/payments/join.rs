@@ -1,7 +1,7 @@
 //! Waiting for the same request of another caller.
 //!
-//! Whoever works on a payment or a session holds a [`Working`]; when it is dropped, all that wait are woken. What
-//! another process finishes is found a second later at the latest.
+//! Whoever works on a payment or a session holds a [`Working`]; when it is dropped, all that wait are woken, those of
+//! other processes by a hint. If that is lost, they find it a second later.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,40 +10,50 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use crate::hints::{Hint, Hints, Tag};
+
 /// The interval between two checks if nobody wakes the caller.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// Who waits, by the id of the payment or session.
 pub(crate) struct Joins {
-    waiting: Mutex<HashMap<String, watch::Sender<()>>>,
+    waiting: Mutex<HashMap<Tag, watch::Sender<()>>>,
     check: Duration,
+    others: Hints,
 }
 
 impl Default for Joins {
     fn default() -> Self {
-        Self::checking_every(CHECK)
+        Self::with(CHECK, Hints::default())
     }
 }
 
 impl Joins {
-    fn checking_every(check: Duration) -> Self {
+    /// Those of this process, which tell others what has ended here.
+    pub(crate) fn among(others: Hints) -> Self {
+        Self::with(CHECK, others)
+    }
+
+    fn with(check: Duration, others: Hints) -> Self {
         Self {
             waiting: Mutex::default(),
             check,
+            others,
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<()>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Tag, watch::Sender<()>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes all that wait for `id` when the result is dropped.
     pub(crate) fn working(self: &Arc<Self>, id: &str) -> Working {
-        Working(Arc::clone(self), id.into())
+        Working(Arc::clone(self), Tag::of(id))
     }
 
-    pub(super) fn wake(&self, id: &str) {
-        if let Some(sender) = self.waiting().get(id) {
+    /// Wakes all of this process that wait for an id.
+    pub(crate) fn wake(&self, id: Tag) {
+        if let Some(sender) = self.waiting().get(&id) {
             sender.send_replace(());
         }
     }
@@ -51,11 +61,12 @@ impl Joins {
 
 /// Work that others may wait for. Drop it when its result is stored.
 #[must_use]
-pub(crate) struct Working(Arc<Joins>, String);
+pub(crate) struct Working(Arc<Joins>, Tag);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.wake(&self.1);
+        self.0.wake(self.1);
+        self.0.others.tell(Hint::Ended(self.1));
     }
 }
 
@@ -63,7 +74,7 @@ impl Drop for Working {
 pub(crate) struct Join<'a> {
     joins: &'a Joins,
     deadline: Instant,
-    waits: Option<(String, watch::Receiver<()>)>,
+    waits: Option<(Tag, watch::Receiver<()>)>,
 }
 
 impl<'a> Join<'a> {
@@ -82,8 +93,9 @@ impl<'a> Join<'a> {
         if Instant::now() >= self.deadline {
             return false;
         }
+        let id = Tag::of(id);
         match &mut self.waits {
-            Some((own, woken)) if own == id => {
+            Some((own, woken)) if *own == id => {
                 let check = self.deadline.min(Instant::now() + self.joins.check);
                 // An error means that the time has passed.
                 let _ = timeout_at(check, woken.changed()).await;
@@ -91,8 +103,8 @@ impl<'a> Join<'a> {
             Some(_) | None => {
                 self.leave();
                 let mut waiting = self.joins.waiting();
-                let sender = waiting.entry(id.into()).or_default();
-                self.waits = Some((id.into(), sender.subscribe()));
+                let sender = waiting.entry(id).or_default();
+                self.waits = Some((id, sender.subscribe()));
             }
         }
         true
@@ -142,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_wait_check_again_once_when_the_work_has_ended() {
-        let joins = Arc::new(Joins::checking_every(NEVER));
+        let joins = Arc::new(Joins::with(NEVER, Hints::default()));
         let done = Arc::new(AtomicBool::new(false));
         let working = joins.working("pay_1");
         let waiting: Vec<_> = (0..100)
@@ -150,7 +162,7 @@ mod tests {
             .collect();
         while joins
             .waiting()
-            .get("pay_1")
+            .get(&Tag::of("pay_1"))
             .is_none_or(|sender| sender.receiver_count() < 100)
         {
             tokio::task::yield_now().await;
@@ -167,8 +179,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_process_ends_is_found_as_well() {
-        let joins = Arc::new(Joins::checking_every(Duration::from_millis(5)));
+    async fn others_are_told_what_has_ended() {
+        let (others, mut told, _heard) = Hints::to_others();
+        let joins = Arc::new(Joins::among(others));
+        drop(joins.working("pay_1"));
+        assert_eq!(told.recv().await, Some(Hint::Ended(Tag::of("pay_1"))));
+    }
+
+    #[tokio::test]
+    async fn what_another_process_ends_is_found_without_its_notice() {
+        let joins = Arc::new(Joins::with(Duration::from_millis(5), Hints::default()));
         let done = Arc::new(AtomicBool::new(false));
         let waits = tokio::spawn(checks(Arc::clone(&joins), Arc::clone(&done)));
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -179,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_ends_at_its_deadline() {
-        let joins = Joins::checking_every(NEVER);
+        let joins = Joins::with(NEVER, Hints::default());
         let began = Instant::now();
         let mut join = Join::within(&joins, Duration::from_millis(30));
         while join.wait("pay_1").await {}
@@ -192,7 +212,7 @@ mod tests {
     /// The work ends at any moment between two steps of those that wait for it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn no_wake_up_is_lost() {
-        let joins = Arc::new(Joins::checking_every(NEVER));
+        let joins = Arc::new(Joins::with(NEVER, Hints::default()));
         for _ in 0..3000 {
             let done = Arc::new(AtomicBool::new(false));
             let working = joins.working("pay_1");

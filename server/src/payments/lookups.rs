@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Join, Joins};
 use crate::clock::Clock;
+use crate::hints::Tag;
 use crate::store::PaymentId;
 
 /// How many ages are remembered. Without one, a payment's age counts from its stored time.
@@ -132,7 +133,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.with(|ids| ids.remove(self.1));
-        self.0.joins.wake(self.1.as_str());
+        self.0.joins.wake(Tag::of(self.1.as_str()));
     }
 }
 

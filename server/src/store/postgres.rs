@@ -3,6 +3,7 @@
 //! Several threads write at once, each transaction as if it were alone (`SERIALIZABLE`). If PostgreSQL cannot keep that
 //! promise it rolls a transaction back, and its closure runs again: see `pool.rs`.
 
+mod hints;
 mod lease;
 mod pool;
 #[cfg(test)]
@@ -23,6 +24,8 @@ use super::instances::{Instance, LEASE};
 use super::sql::{Cell as Value, Value as Param, unexpected};
 use super::worker::Threads;
 use super::{ACQUIRE_TIMEOUT, Cause, LIST_READERS, READERS, Result, StoreError, migrations};
+use crate::hints::Hints;
+pub(super) use hints::Messengers;
 pub(super) use lease::Keeper;
 #[cfg(test)]
 use sqlx::AssertSqlSafe;
@@ -181,6 +184,8 @@ pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
     /// `None` for a command that takes no lease.
     pub(super) keeper: Option<Keeper>,
+    /// `None` for a command, which tells nobody anything.
+    pub(super) messengers: Option<(Messengers, Hints)>,
     pub(super) writers: Threads,
     pub(super) readers: Threads,
     pub(super) lists: Threads,
@@ -215,12 +220,18 @@ pub(super) async fn open_beside(settings: &Postgres) -> Result<Option<Opened>> {
 
 async fn connect(settings: &Postgres, instance: Arc<Instance>, keeper: Option<Keeper>) -> Result<Opened> {
     let start = async |role, name, threads| pool::start(settings, role, name, threads, ACQUIRE_TIMEOUT).await;
+    let writers = start(Role::Write, "store-writer", settings.writers).await?;
+    let readers = start(Role::Read, "store-reader", READERS).await?;
+    let lists = start(Role::Read, "store-lists", LIST_READERS).await?;
     Ok(Opened {
+        messengers: keeper
+            .as_ref()
+            .map(|_| Messengers::start(settings, instance.id())),
         instance,
         keeper,
-        writers: start(Role::Write, "store-writer", settings.writers).await?,
-        readers: start(Role::Read, "store-reader", READERS).await?,
-        lists: start(Role::Read, "store-lists", LIST_READERS).await?,
+        writers,
+        readers,
+        lists,
     })
 }
 

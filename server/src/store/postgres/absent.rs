@@ -10,6 +10,7 @@ use super::instances::Instance;
 use super::sql::{Cell, Value};
 use super::worker::Threads;
 use super::{Result, StoreError};
+use crate::hints::Hints;
 
 /// How to reach a PostgreSQL database.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,14 @@ impl Postgres {
     }
 }
 
+pub(super) enum Messengers {}
+
+impl Messengers {
+    pub(super) async fn close(&self) {
+        match *self {}
+    }
+}
+
 pub(super) enum Keeper {}
 
 impl Keeper {
@@ -63,6 +72,7 @@ impl Keeper {
 pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
     pub(super) keeper: Option<Keeper>,
+    pub(super) messengers: Option<(Messengers, Hints)>,
     pub(super) writers: Threads,
     pub(super) readers: Threads,
     pub(super) lists: Threads,

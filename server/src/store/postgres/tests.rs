@@ -7,8 +7,10 @@ use std::time::Instant;
 use cardseal::platform::Platform;
 use cardseal::session::{Kind, Mode};
 use sqlx::PgConnection;
+use tokio::sync::broadcast;
 
 use super::*;
+use crate::hints::{Hint, Rate, Tag};
 use crate::payments::abandoned;
 use crate::store::instances::Right;
 use crate::store::sql::{Db, Statement, params};
@@ -541,6 +543,62 @@ async fn one_process_at_a_time_asks_about_a_payment() {
 }
 
 #[ignore = "needs a PostgreSQL server: npm test -- postgres"]
+/// Tells until it is heard: whoever has just started may not listen yet, or not know of its neighbour.
+async fn is_heard(from: &Store, told: &mut broadcast::Receiver<Hint>, hint: Hint) {
+    let end = Instant::now() + LONG;
+    while Instant::now() < end {
+        from.hints().tell(hint);
+        let heard = timeout(Duration::from_millis(100), told.recv()).await;
+        if heard.is_ok_and(|heard| heard.unwrap() == hint) {
+            return;
+        }
+    }
+    panic!("not heard: {hint:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_hear_what_one_tells_also_after_their_connections_were_lost() {
+    let (settings, one) = store().await;
+    let two = Store::open_postgres(&settings).await.unwrap();
+    let (mut at_one, mut at_two) = (one.hints().told().unwrap(), two.hints().told().unwrap());
+    let hint = |id: &str| Hint::Ended(Tag::of(id));
+    is_heard(&one, &mut at_two, hint("a")).await;
+    is_heard(&two, &mut at_one, hint("b")).await;
+    // Nobody hears itself: what one told came before what two tells now.
+    one.hints().tell(hint("c"));
+    let end = Instant::now() + LONG;
+    while at_two.recv().await.unwrap() != hint("c") {
+        assert!(Instant::now() < end);
+    }
+    two.hints().tell(hint("g"));
+    loop {
+        let heard = timeout(LONG, at_one.recv()).await.unwrap().unwrap();
+        assert!(heard == hint("b") || heard == hint("g"), "{heard:?}");
+        if heard == hint("g") {
+            break;
+        }
+    }
+    // More than go together are heard in their order, whole.
+    is_heard(&one, &mut at_two, hint("d")).await;
+    let counted = |index: usize| Hint::Counted(Rate::CustomersCards, Tag::of(&index.to_string()));
+    for index in 0..1000 {
+        one.hints().tell(counted(index));
+    }
+    let mut next = 0;
+    while next < 1000 {
+        let heard = timeout(LONG, at_two.recv()).await.unwrap().unwrap();
+        if heard != hint("d") {
+            assert_eq!(heard, counted(next));
+            next += 1;
+        }
+    }
+    end_sessions(&settings, "true").await;
+    is_heard(&one, &mut at_two, hint("e")).await;
+    is_heard(&two, &mut at_one, hint("f")).await;
+    one.close().await;
+    two.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_eldest_process_tidies_up() {
     let (settings, store) = store().await;
