@@ -419,8 +419,10 @@ test('the program is started by the name that npm links', () => {
 
 // -------------------------------------------------------------------------------------------- the documents
 
-test('the document has the lines that the program writes', async () => {
-  const text = readFileSync(path.join(root, 'docs/integrity.md'), 'utf8');
+test('the documents have the lines that the program writes', async () => {
+  const text = ['docs/integrity.md', 'docs/pci-evidence.md']
+    .map((file) => readFileSync(path.join(root, file), 'utf8'))
+    .join('\n');
   for (const command of text.matchAll(/npx cardseal ([\w-]+)/g))
     assert.ok(['verify', 'import-map', 'list'].includes(command[1]), command[0]);
   for (const [option] of text.matchAll(/(?<=\s)--[a-z]+/g))
