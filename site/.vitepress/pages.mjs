@@ -25,7 +25,16 @@ const ALL = [
           page('Isolate the fields', 'docs/isolated-fields.md'),
           page('Choose an entry', 'docs/bundlers.md'),
           page('Set a strict CSP', 'docs/csp.md'),
-          page('Replace aes-js and JSEncrypt', 'docs/migrating.md'),
+        ],
+      },
+      {
+        text: 'Moving to Cardseal',
+        collapsed: true,
+        items: [
+          page('From aes-js and JSEncrypt', 'docs/migrating.md'),
+          page('From the network-token sample', 'docs/migrating-network-tokens.md'),
+          page('From globalpayments-js', 'docs/migrating-globalpayments-js.md'),
+          page('From onlinepayments-sdk-client-js', 'docs/migrating-onlinepayments-client.md'),
         ],
       },
       {

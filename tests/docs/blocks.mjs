@@ -31,7 +31,7 @@ export function blocks(file) {
         indent: new RegExp(`^ {0,${fence[1].length}}`),
       };
     } else {
-      const [, name, value] = /^<!-- ([\w-]+): (.*) -->$/.exec(line) ?? [];
+      const [, name, value] = /^ *<!-- ([\w-]+): (.*) -->$/.exec(line) ?? [];
       if (name) found.push({ lang: 'comment', name, value, line: index + 1 });
       const [, src] = /^!\[[^\]]*\]\(([^)]+)\)$/.exec(line) ?? [];
       if (src) found.push({ lang: 'picture', src, line: index + 1 });

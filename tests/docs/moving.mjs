@@ -1,0 +1,140 @@
+// What the tests of the pages about moving have in common: the sandbox and a Cardseal server that is no demo, and a shop
+// whose pages are those of the documentation.
+
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { freePort, root } from '../../scripts/project.mjs';
+import { launch, startSandbox, startServer } from '../browser/harness.mjs';
+import { blocks } from './blocks.mjs';
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.wasm': 'application/wasm',
+};
+/** Where the pages of the documentation say that the server is. */
+const SERVER = 'https://pay.shop.example';
+
+/** What stands in a page below `<!-- run: NAME -->`. */
+export function documented(page, name) {
+  const found = blocks(page);
+  const at = found.findIndex((block) => block.lang === 'comment' && block.name === 'run' && block.value === name);
+  if (at < 0) throw new Error(`${page} runs no ${name}`);
+  return found[at + 1].text;
+}
+
+/** Imports a program of a page. */
+export async function program(page, name) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cardseal-moving-'));
+  try {
+    writeFileSync(path.join(folder, name), documented(page, name));
+    return await import(pathToFileURL(path.join(folder, name)).href);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Serves `page`, and the package below /pkg. */
+async function startShop() {
+  const shop = { page: '' };
+  const listener = http.createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const file = pathname.startsWith('/pkg/') && path.join(root, path.normalize(pathname));
+    if (file && !existsSync(file)) return response.writeHead(404).end();
+    const type = file ? TYPES[path.extname(file)] : TYPES['.html'];
+    return response.writeHead(200, { 'content-type': type ?? 'text/plain' }).end(file ? readFileSync(file) : shop.page);
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  shop.origin = `http://127.0.0.1:${listener.address().port}`;
+  shop.stop = async () => {
+    listener.closeAllConnections();
+    listener.close();
+    await once(listener, 'close');
+  };
+  return shop;
+}
+
+/**
+ * `visit(html, options)` opens a page of the shop: `scripts` are others' scripts by their address, `pass` addresses by where
+ * their requests go instead.
+ */
+export async function startMove(platforms, { browser: begin = launch } = {}) {
+  const things = [];
+  try {
+    const sandbox = await startSandbox();
+    things.push(sandbox);
+    const shop = await startShop();
+    things.push(shop);
+    const server = await startServer({
+      port: await freePort(),
+      origins: [shop.origin],
+      platforms: Object.fromEntries(platforms.map((id) => [id, sandbox.info.server_settings[id]])),
+      demo: false,
+    });
+    things.push(server);
+    const browser = await begin();
+    things.push({ stop: () => browser.close() });
+    // For the programs of the pages.
+    Object.assign(process.env, { CARDSEAL_URL: server.url, CARDSEAL_API_KEY: server.apiKey });
+    const api = async (method, route, body, headers) => {
+      const answer = await fetch(server.url + route, {
+        method,
+        headers: { authorization: `Bearer ${server.apiKey}`, 'content-type': 'application/json', ...headers },
+        body: body && JSON.stringify(body),
+      });
+      return { status: answer.status, body: await answer.json() };
+    };
+    return {
+      sandbox,
+      server,
+      api,
+      async visit(html, { scripts = {}, pass = {} } = {}) {
+        const context = await browser.newContext();
+        const problems = [];
+        const sent = [];
+        const imports = JSON.stringify({
+          imports: { cardseal: '/pkg/index.js', 'cardseal/card-form': '/pkg/card-form.js' },
+        });
+        const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
+<script type="importmap">${imports}</script></head><body>${html.replaceAll(SERVER, server.url)}</body></html>`;
+        shop.page = text;
+        for (const [address, body] of Object.entries(scripts))
+          await context.route(address, (route) => route.fulfill({ contentType: TYPES['.js'], body }));
+        for (const [from, to] of Object.entries(pass))
+          await context.route(`${from}/**`, async (route) => {
+            const response = await route.fetch({ url: to + route.request().url().slice(from.length) });
+            await route.fulfill({ response });
+          });
+        context.on('request', (request) => sent.push(request));
+        context.on('weberror', (error) => problems.push(String(error.error())));
+        const page = await context.newPage();
+        page.setDefaultTimeout(60_000);
+        await page.goto(shop.origin);
+        return { page, sent, problems, close: () => context.close() };
+      },
+      async stop() {
+        for (const thing of things.reverse()) await thing.stop();
+      },
+    };
+  } catch (error) {
+    for (const thing of things.reverse()) await thing.stop();
+    throw error;
+  }
+}
+
+/** Others' script for the pages that move from Global Payments' fields, and where its requests go. */
+export const officialFields = (sandbox) => ({
+  scripts: {
+    'https://js.globalpay.com/4.1.26/globalpayments.js': readFileSync(
+      path.join(root, 'tests/docs/globalpayments-stand-in.js'),
+      'utf8',
+    ),
+  },
+  pass: { 'https://apis.sandbox.globalpay.com/ucp': sandbox.gp.base_url },
+});
