@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterEach, test } from 'node:test';
 import { root } from '../../scripts/project.mjs';
 import { Checkout, InDoubt } from '../../www/modules/checkout.js';
-import { failureWords } from '../../www/modules/words.js';
+import { adviceFor, eventWords, failureWords, outcomesOf, stateWords } from '../../www/modules/words.js';
 
 /** What the card form says itself, about calls that carry a card. */
 const { failureOf } = await import(path.join(root, 'pkg/card-form/failures.js'));
@@ -80,5 +80,28 @@ test('a repeated charge that the server did not look at leaves the first one in 
     const refused = await new Checkout({}, {}, () => {}).charge(intent).catch((error) => error);
     assert.equal(refused.code, code);
     assert.notEqual(intent.key, key);
+  }
+});
+
+test('the desk has words for every status, and settles each unknown one with a status that the server takes', () => {
+  const { schemas } = JSON.parse(readFileSync(path.join(root, 'docs/openapi.json'), 'utf8')).components;
+  const statuses = schemas.PaymentStatus.enum;
+  assert.ok(statuses.length > 8);
+  for (const status of statuses) assert.notEqual(stateWords(status).words, status);
+  for (const state of schemas.DeliveryState.enum) assert.notEqual(eventWords(state).words, state);
+  const unknown = statuses.filter((status) => status === 'unknown' || status.endsWith('_unknown'));
+  assert.equal(unknown.length, 4);
+  for (const status of unknown) {
+    const taken = outcomesOf(status, true).map(([outcome]) => outcome);
+    assert.deepEqual(
+      taken.filter((outcome) => !schemas.Resolution.properties.status.enum.includes(outcome)),
+      [],
+      status,
+    );
+    assert.equal(new Set(taken).size, taken.length);
+    for (const answersLater of [true, false]) {
+      const { now, next } = adviceFor({ status }, { name: 'GreenPay', answersLater }, false);
+      assert.match(`${now} ${next}`, /was lost[\s\S]*GreenPay/);
+    }
   }
 });
