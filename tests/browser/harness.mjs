@@ -136,7 +136,7 @@ export async function startServer({
       platforms,
       events,
       demo: demo ? { enabled: true, www, pkg } : undefined,
-      compat: demo ? undefined : { gp_network_tokens: true },
+      compat: demo || !platforms.gp_api ? undefined : { gp_network_tokens: true },
     }),
     { mode: 0o600 },
   );

@@ -99,7 +99,11 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
         const problems = [];
         const sent = [];
         const imports = JSON.stringify({
-          imports: { cardseal: '/pkg/index.js', 'cardseal/card-form': '/pkg/card-form.js' },
+          imports: {
+            cardseal: '/pkg/index.js',
+            'cardseal/card-form': '/pkg/card-form.js',
+            'cardseal/online-payments': '/pkg/online-payments.js',
+          },
         });
         const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
 <script type="importmap">${imports}</script></head><body>${html.replaceAll(SERVER, server.url)}</body></html>`;
@@ -114,7 +118,7 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
         context.on('request', (request) => sent.push(request));
         context.on('weberror', (error) => problems.push(String(error.error())));
         const page = await context.newPage();
-        page.setDefaultTimeout(60_000);
+        page.setDefaultTimeout(30_000);
         await page.goto(shop.origin);
         return { page, sent, problems, close: () => context.close() };
       },
