@@ -19,6 +19,7 @@ const TYPES = {
 };
 /** Where the pages of the documentation say that the server is. */
 const SERVER = 'https://pay.shop.example';
+const FIELDS = 'https://fields.shop.example';
 
 /** What stands in a page below `<!-- run: NAME -->`. */
 export function documented(page, name) {
@@ -39,11 +40,26 @@ export async function program(page, name) {
   }
 }
 
-/** Serves `page`, and the package below /pkg. */
+/** Serves `page`, `answers` as JSON by their path, and the package below /pkg; keeps the forms that are `posted`. */
 async function startShop() {
-  const shop = { page: '' };
+  const shop = { page: '', answers: {}, posted: [] };
   const listener = http.createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
+    if (request.method === 'POST') {
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        shop.posted.push(Object.fromEntries(new URLSearchParams(body)));
+        response.writeHead(200, { 'content-type': TYPES['.html'] }).end('<title>Thank you</title>');
+      });
+      return;
+    }
+    if (Object.hasOwn(shop.answers, pathname))
+      return response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(shop.answers[pathname]));
     const file = pathname.startsWith('/pkg/') && path.join(root, path.normalize(pathname));
     if (file && !existsSync(file)) return response.writeHead(404).end();
     const type = file ? TYPES[path.extname(file)] : TYPES['.html'];
@@ -71,8 +87,12 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
     things.push(sandbox);
     const shop = await startShop();
     things.push(shop);
+    const port = await freePort();
+    // The fields are at the server's other name.
+    const fields = `http://localhost:${port}`;
     const server = await startServer({
-      port: await freePort(),
+      port,
+      fields: { enabled: true, origin: fields, parents: [shop.origin], pkg: path.join(root, 'pkg') },
       origins: [shop.origin],
       platforms: Object.fromEntries(platforms.map((id) => [id, sandbox.info.server_settings[id]])),
       demo: false,
@@ -93,6 +113,7 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
     return {
       sandbox,
       server,
+      shop,
       api,
       async visit(html, { scripts = {}, pass = {} } = {}) {
         const context = await browser.newContext();
@@ -103,10 +124,11 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
             cardseal: '/pkg/index.js',
             'cardseal/card-form': '/pkg/card-form.js',
             'cardseal/online-payments': '/pkg/online-payments.js',
+            'cardseal/gp-api': '/pkg/gp-api.js',
           },
         });
         const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
-<script type="importmap">${imports}</script></head><body>${html.replaceAll(SERVER, server.url)}</body></html>`;
+<script type="importmap">${imports}</script></head><body>${html.replaceAll(SERVER, server.url).replaceAll(FIELDS, fields)}</body></html>`;
         shop.page = text;
         for (const [address, body] of Object.entries(scripts))
           await context.route(address, (route) => route.fulfill({ contentType: TYPES['.js'], body }));
