@@ -21,6 +21,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::amount::{Amount, Currency};
+use crate::authentication::{Authentication, AuthenticationParams, BrowserData};
 use crate::error::{Doubt, Error, Refusal, Rejection};
 use crate::transport::Transport;
 
@@ -168,6 +169,8 @@ pub struct ChargeParams<'a> {
     pub now: i64,
     /// The customer's IP address, if it is known, for platforms that need it.
     pub customer_ip: Option<IpAddr>,
+    /// From [`Authentication::state`], if the customer was authenticated for this charge.
+    pub authentication: Option<&'a SecretString>,
 }
 
 /// When the money of a charge is taken.
@@ -424,6 +427,8 @@ pub struct Capabilities {
     pub change_lookup: bool,
     /// The platform lists the payments of a day: [`Gateway::list`].
     pub payment_list: bool,
+    /// Customers can be authenticated before a charge of a stored card: [`Gateway::authenticate`].
+    pub authentications: bool,
     /// For how long the platform recognizes a repeated idempotency key.
     pub idempotency_window: Duration,
     /// Card numbers in clear pass through this process, which is then in full PCI DSS scope.
@@ -448,6 +453,7 @@ impl Capabilities {
             payment_lookup: false,
             change_lookup: false,
             payment_list: false,
+            authentications: false,
             idempotency_window: Duration::from_secs(60 * 60),
             handles_clear_cards: false,
         }
@@ -535,6 +541,36 @@ pub trait Gateway: Send + Sync {
 
     /// Charges a stored card.
     async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal>;
+
+    /// Asks whether a stored card takes part in 3-D Secure, for a charge to come.
+    async fn authenticate(
+        &self,
+        _transport: &Transport,
+        _params: &AuthenticationParams<'_>,
+    ) -> Result<Authentication, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Goes on with what the browser tells of itself. `state` is from [`Authentication::state`].
+    async fn continue_authentication(
+        &self,
+        _transport: &Transport,
+        _params: &AuthenticationParams<'_>,
+        _state: &SecretString,
+        _browser: &BrowserData,
+    ) -> Result<Authentication, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Asks the platform what became of it.
+    async fn authentication_result(
+        &self,
+        _transport: &Transport,
+        _params: &AuthenticationParams<'_>,
+        _state: &SecretString,
+    ) -> Result<Authentication, Error> {
+        Err(Refusal::NotOffered.into())
+    }
 
     /// Charges the card of a page's payload. `fraud_check` asks for the platform's fraud service.
     async fn pay(

@@ -11,6 +11,7 @@ mod cards;
 mod config;
 mod notifications;
 mod payments;
+mod threeds;
 mod wire;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::amount::{Amount, Currency};
+use crate::authentication::{Authentication, AuthenticationParams, BrowserData};
 use crate::error::{Doubt, Error, Refusal};
 use crate::gateway::{
     Capabilities, Change, ChargeParams, Gateway, Listing, Notification, OpenSession, Outcome, PagePayload,
@@ -53,6 +55,8 @@ pub struct GpApi {
     currency: Currency,
     use_network_token: bool,
     live: bool,
+    /// None where no browser could come back.
+    returns: Option<threeds::Returns>,
     access: ClientCredentials<Arc<Access>, Error>,
 }
 
@@ -68,6 +72,7 @@ impl Gateway for GpApi {
             partial_refunds: true,
             payment_lookup: true,
             payment_list: true,
+            authentications: self.returns.is_some(),
             ..Capabilities::new(self.live)
         }
     }
@@ -143,6 +148,33 @@ impl Gateway for GpApi {
 
     async fn charge(&self, transport: &Transport, params: &ChargeParams<'_>) -> Result<Outcome, Refusal> {
         self.charge_token(transport, params).await
+    }
+
+    async fn authenticate(
+        &self,
+        transport: &Transport,
+        params: &AuthenticationParams<'_>,
+    ) -> Result<Authentication, Error> {
+        self.check_enrolment(transport, params).await
+    }
+
+    async fn continue_authentication(
+        &self,
+        transport: &Transport,
+        params: &AuthenticationParams<'_>,
+        state: &SecretString,
+        browser: &BrowserData,
+    ) -> Result<Authentication, Error> {
+        self.initiate(transport, params, state, browser).await
+    }
+
+    async fn authentication_result(
+        &self,
+        transport: &Transport,
+        params: &AuthenticationParams<'_>,
+        state: &SecretString,
+    ) -> Result<Authentication, Error> {
+        self.authenticated(transport, params, state).await
     }
 
     async fn capture(

@@ -28,6 +28,7 @@
 //!     requested_at: 0,
 //!     now: 0,
 //!     customer_ip: None,
+//!     authentication: None,
 //! };
 //! match greenpay.charge(&transport, &params).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),
@@ -42,6 +43,7 @@
 //! ```
 
 pub mod amount;
+pub mod authentication;
 pub mod ccbill;
 pub mod error;
 pub mod gateway;

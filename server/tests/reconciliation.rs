@@ -68,6 +68,7 @@ impl<'a> Portal<'a> {
             requested_at: 0,
             now: 0,
             customer_ip: None,
+            authentication: None,
         };
         let outcome = account.gateway.charge(&self.transport, &params).await.unwrap();
         assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");

@@ -87,7 +87,7 @@ pub(super) fn original(message: &str) -> Option<String> {
         .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
         .unwrap_or(rest.len());
     let id = rest.get(..end)?;
-    ["TRN_", "VER_", "PMT_"]
+    ["TRN_", "VER_", "PMT_", "AUT_"]
         .iter()
         .any(|prefix| is_id(prefix, id))
         .then(|| id.into())

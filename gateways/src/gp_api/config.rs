@@ -4,6 +4,7 @@ use cardseal::gp_api::Hosts;
 use secrecy::ExposeSecret;
 
 use super::GpApi;
+use super::threeds::Returns;
 use crate::amount::{Amount, Currency};
 use crate::settings::Settings;
 use crate::transport::access::ClientCredentials;
@@ -38,6 +39,7 @@ impl GpApi {
             settings.mistake("currency", "is not an ISO 4217 code");
         }
         let use_network_token = settings.boolean("use_network_token", true);
+        let returns = returns(settings);
         settings.check_path_secret("webhook_path_secret");
         settings.finish();
         if app_id.is_empty() || app_key.expose_secret().is_empty() {
@@ -53,7 +55,32 @@ impl GpApi {
             currency: currency?,
             use_network_token,
             live: environment.starts_with("production"),
+            returns,
             access: ClientCredentials::default(),
         })
     }
+}
+
+/// Where browsers find this server when an issuer's page of 3-D Secure sends them back.
+fn returns(settings: &Settings<'_>) -> Option<Returns> {
+    let contact = settings.optional("merchant_contact_url");
+    if settings.optional("public_url").is_none() {
+        if contact.is_some() {
+            settings.mistake(
+                "merchant_contact_url",
+                "is only for 3-D Secure, which needs public_url",
+            );
+        }
+        return None;
+    }
+    let base = settings.base_url("public_url")?;
+    if contact.is_some() {
+        settings.base_url("merchant_contact_url")?;
+    }
+    let at = |step: &str| format!("{base}/v1/authentications/returns/{step}");
+    Some(Returns {
+        method: at("method"),
+        challenge: at("challenge"),
+        contact: contact.unwrap_or_else(|| base.clone()),
+    })
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::access::CallError;
 use super::answer::{Problem, deciding, text};
+use super::threeds::Proof;
 use super::wire::{Call, query};
 use super::{GpApi, PAUSES};
 use crate::amount::{Amount, Currency};
@@ -124,18 +125,21 @@ fn amount(transaction: &Value) -> Option<Amount> {
 }
 
 /// Whether a text of minor units is this amount. Some libraries send a zero in front.
-fn is_amount(transaction: &Value, amount: &Amount) -> bool {
+pub(super) fn is_amount(transaction: &Value, amount: &Amount) -> bool {
     let minor = text(transaction, "/amount").and_then(|text| text.parse::<u64>().ok());
     minor == Some(amount.minor()) && text(transaction, "/currency") == Some(amount.currency().code())
 }
 
 impl GpApi {
-    fn sale<'a>(&self, params: &ChargeParams<'a>) -> Call<'a> {
+    fn sale<'a>(&self, params: &ChargeParams<'a>) -> Result<Call<'a>, Refusal> {
         let mut method = Map::new();
         method.insert("entry_mode".into(), "ECOM".into());
         method.insert("id".into(), params.token.expose_secret().into());
         if params.network_token.unwrap_or(self.use_network_token) {
             method.insert("usage_mode".into(), "USE_NETWORK_TOKEN".into());
+        }
+        if let Some(authentication) = params.authentication {
+            method.insert("authentication".into(), Proof::of_charge(authentication)?);
         }
         let body = json!({
             "type": "SALE",
@@ -148,10 +152,10 @@ impl GpApi {
             "description": params.description,
             "payment_method": method,
         });
-        Call {
+        Ok(Call {
             account: true,
             ..Call::post("/transactions".into(), params.attempt, body)
-        }
+        })
     }
 
     /// The outcome in a transaction, if it is the one that was looked up.
@@ -183,7 +187,7 @@ impl GpApi {
         transport: &Transport,
         params: &ChargeParams<'_>,
     ) -> Result<Outcome, Refusal> {
-        let doubt = match self.fetch(transport, &self.sale(params)).await {
+        let doubt = match self.fetch(transport, &self.sale(params)?).await {
             Ok(transaction) => match self.outcome(&transaction, Some((params.amount, params.reference))) {
                 Outcome::Unknown(doubt) | Outcome::Pending(Pending { doubt, .. }) => doubt,
                 known @ (Outcome::Approved(_)
@@ -231,7 +235,11 @@ impl GpApi {
         if !repeat || !readable {
             return Ok(Outcome::Unknown(doubt));
         }
-        match self.fetch(transport, &self.sale(params)).await {
+        // What cannot be sent again says nothing about the first try either.
+        let Ok(sale) = self.sale(params) else {
+            return Ok(Outcome::Unknown(doubt));
+        };
+        match self.fetch(transport, &sale).await {
             Ok(transaction) => Ok(self.outcome(&transaction, Some((params.amount, params.reference)))),
             Err(CallError::Answer(Problem::Duplicate(Some(id)))) => {
                 Ok(self.original_sale(transport, params, &id).await)

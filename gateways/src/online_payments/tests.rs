@@ -59,6 +59,7 @@ fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeParams<'a> {
         requested_at: 0,
         now: 0,
         customer_ip: None,
+        authentication: None,
     }
 }
 

@@ -146,6 +146,7 @@ fn params<'a>(
         requested_at: NOW,
         now,
         customer_ip: None,
+        authentication: None,
     }
 }
 

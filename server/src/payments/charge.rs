@@ -452,6 +452,7 @@ pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, n
         requested_at: payment.created_at,
         now,
         customer_ip: None,
+        authentication: None,
     }
 }
 
