@@ -180,6 +180,7 @@ async fn pay(store: &Store, number: u64) {
         last4: Some("1111".into()),
         capture_later: false,
         network_token: None,
+        authentication_id: None,
     };
     let attempt = Attempt {
         body_hash: String::new(),

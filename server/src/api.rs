@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod authentications;
 mod card_fields;
 mod compat;
 mod contract;
@@ -63,6 +64,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     tokens,
     customers,
     events,
+    authentications,
     payments::routes,
     payments::changes,
     payments::lookups,
@@ -95,6 +97,16 @@ fn events() -> OpenApiRouter<App> {
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))
+}
+
+fn authentications() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(authentications::create))
+        .routes(routes!(authentications::show))
+        .routes(routes!(authentications::initiate))
+        .routes(routes!(authentications::result))
+        // Banks' pages send frames there; it is none of the API.
+        .route("/v1/authentications/returns/{step}", post(authentications::back))
 }
 
 fn reconciliation() -> OpenApiRouter<App> {

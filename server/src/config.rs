@@ -96,7 +96,7 @@ pub struct MetricsListener {
 /// How long rows are kept. Payments and stored cards do not expire.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Sessions, after their end.
+    /// Sessions and authentications, after their end.
     pub sessions: Duration,
     /// Idempotency keys of payments.
     pub idempotency_keys: Duration,

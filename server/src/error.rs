@@ -217,6 +217,15 @@ codes! {
     TokenUnconfirmed = "token_unconfirmed", CONFLICT,
         "the platform has not confirmed this token yet",
         "the platform's notification about the card has not arrived; check that notifications reach this server";
+    /// There is no such authentication.
+    AuthenticationNotFound = "authentication_not_found", NOT_FOUND,
+        "there is no such authentication",
+        "no authentication has this id, or it expired before the customer was done; begin one with \
+         `POST /v1/authentications`, on the same server";
+    /// The authentication is not for this charge.
+    AuthenticationUnusable = "authentication_unusable", CONFLICT,
+        "the authentication cannot be used for this charge",
+        "an authentication is for one card, one amount and one charge, and only after it succeeded; nothing was charged";
     /// There is no such payment.
     PaymentNotFound = "payment_not_found", NOT_FOUND,
         "there is no such payment",

@@ -9,6 +9,7 @@ mod api;
 pub mod api_key;
 mod attempts;
 mod audit;
+mod authentications;
 pub mod body;
 pub mod bounds;
 pub mod clock;

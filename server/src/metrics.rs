@@ -38,6 +38,7 @@ pub(crate) enum Operation {
     ReadToken,
     UpdateToken,
     DeleteToken,
+    Authenticate,
     Charge,
     Capture,
     Void,
@@ -47,12 +48,13 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::OpenSession,
         Self::Tokenize,
         Self::ReadToken,
         Self::UpdateToken,
         Self::DeleteToken,
+        Self::Authenticate,
         Self::Charge,
         Self::Capture,
         Self::Void,
@@ -68,6 +70,7 @@ impl Operation {
             Self::ReadToken => "read_token",
             Self::UpdateToken => "update_token",
             Self::DeleteToken => "delete_token",
+            Self::Authenticate => "authenticate",
             Self::Charge => "charge",
             Self::Capture => "capture",
             Self::Void => "void",

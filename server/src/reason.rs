@@ -8,7 +8,7 @@ use cardseal_gateways::error::Refusal;
 
 use crate::attempts::TooMany;
 use crate::gate::Busy;
-use crate::store::{PaymentId, Status, StoreError};
+use crate::store::{PaymentId, Status, StoreError, Unusable};
 use crate::{TaskPanicked, UnknownPlatform};
 
 /// Why a request is refused, and the payment that this is about, if any.
@@ -26,6 +26,10 @@ pub(crate) struct Error {
 pub(crate) enum Reason {
     #[error("there is no such payment")]
     PaymentNotFound,
+    #[error("there is no such authentication")]
+    AuthenticationNotFound,
+    #[error("the authentication cannot be used for this charge")]
+    AuthenticationUnusable(Unusable),
     #[error("there is no such session")]
     SessionNotFound,
     #[error("the session has expired")]

@@ -8,6 +8,7 @@
 //! other's lease has ended.
 
 mod audit;
+mod authentications;
 mod changes;
 mod connection;
 mod customers;
@@ -60,6 +61,9 @@ use worker::Threads;
 use writer::Writer;
 
 pub use audit::AuditEntry;
+pub use authentications::{
+    Authentication, AuthenticationState, Begun, NewAuthentication, Unusable, preference_text,
+};
 pub use changes::{Change, ChangeClaim, ChangeDecision, ChangeResult, ChangeUpdate, NewChange};
 pub use customers::ErasedRows;
 pub(crate) use events::LONGEST_PAUSE_MS as LONGEST_EVENT_PAUSE_MS;
@@ -67,7 +71,8 @@ pub use events::{Attempted, EventKind, EventState, StoredEvent};
 pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{
-    AuditId, ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId, TokenId,
+    AuditId, AuthenticationId, ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId,
+    TokenId,
 };
 pub use instances::LEASE;
 pub use keys::{ApiKey, Validity};

@@ -141,6 +141,7 @@ pub(crate) async fn written(path: &Path) -> Vec<u8> {
         "notifications",
         "claims",
         "events",
+        "authentications",
     ] {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT CAST(row AS TEXT) FROM {table} AS row"

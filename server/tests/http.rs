@@ -5,6 +5,7 @@
 mod access;
 mod attempts;
 mod audit;
+mod authentications;
 mod card_fields;
 mod ccbill;
 mod contract;

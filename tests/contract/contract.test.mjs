@@ -63,10 +63,15 @@ test('no answer is outside the contract', { timeout: 600_000 }, async () => {
   const sandbox = await startSandbox();
   stop.push(() => sandbox.stop());
   const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     port,
     origins: [ORIGIN],
-    platforms: sandbox.info.server_settings,
+    platforms: {
+      ...sandbox.info.server_settings,
+      // Nobody comes back there: the bank's pages are not visited.
+      gp_api: { ...sandbox.info.server_settings.gp_api, public_url: url },
+    },
     // Nobody takes them, so all of them can be listed and sent again.
     events: {
       url: `http://127.0.0.1:${await freePort()}/events`,
@@ -75,7 +80,6 @@ test('no answer is outside the contract', { timeout: 600_000 }, async () => {
   });
   stop.push(() => server.stop());
 
-  const url = `http://127.0.0.1:${port}`;
   const files = mkdtempSync(path.join(os.tmpdir(), 'cardseal-contract-'));
   stop.push(() => rmSync(files, { recursive: true, force: true }));
   const [seedsFile, statusesFile] = ['seeds.json', 'statuses.json'].map((name) => path.join(files, name));

@@ -19,6 +19,9 @@ async function send(method, url, body, headers = {}) {
   return JSON.parse(text);
 }
 
+/** Each member with its value as the only choice. */
+const browserWords = (browser) => Object.fromEntries(Object.entries(browser).map(([name, value]) => [name, [value]]));
+
 /**
  * The seeds of `hooks.py`. The sandbox is told to lose answers, so that there are payments of which nobody knows what became.
  */
@@ -84,10 +87,26 @@ export async function seeds({ url, apiKey, sandbox }) {
     return (await call('POST', '/v1/tokens', { session: opened.id, answer })).id;
   };
 
+  /** What a page tells of its browser. */
+  const browser = {
+    language: 'en-US',
+    color_depth: 24,
+    screen_width: 1920,
+    screen_height: 1080,
+    timezone_offset: '-60',
+    method: 'completed',
+    accept_header: 'text/html',
+    user_agent: 'Mozilla/5.0',
+    customer_ip: CUSTOMER_IP,
+  };
   const tokens = await many(SPARE, gpToken);
   const [kept, changed, refreshed, deleted] = await many(4, gpToken);
   const payment = async (more) => (await pay(kept, more)).id;
   const [shown, voided, refunded, looked] = await many(4, payment);
+  const authentication = async () => (await call('POST', '/v1/authentications', { token: kept, ...MONEY })).id;
+  const [seen, initiated, ended] = await many(3, authentication);
+  await call('POST', `/v1/authentications/${ended}/initiate`, browser);
+  const authentications = await many(SPARE, authentication);
   const captured = await payment({ capture: 'later' });
   const payments = [...(await many(SPARE, payment)), ...(await many(SPARE, () => payment({ capture: 'later' })))];
   const ccbill = await ccbillToken();
@@ -133,6 +152,10 @@ export async function seeds({ url, apiKey, sandbox }) {
       changeToken: [{ ...id(changed), ...json({ expiry: { month: 12, year: 2030 }, holder: 'Ada Lovelace' }) }],
       refreshToken: [id(refreshed)],
       deleteToken: [id(deleted)],
+      createAuthentication: [json({ token: kept, ...MONEY })],
+      showAuthentication: [id(seen)],
+      initiateAuthentication: [{ ...id(initiated), ...json(browser) }],
+      showAuthenticationResult: [id(ended)],
       createPayment: [json({ token: kept, ...MONEY }), json({ token: kept, ...MONEY, capture: 'later' })],
       showPayment: [id(shown)],
       capturePayment: [{ ...id(captured), ...json({ ...MONEY }) }],
@@ -162,6 +185,9 @@ export async function seeds({ url, apiKey, sandbox }) {
       '/v1/events/{id}': { id: events },
       '/v1/events/{id}/replay': { id: events },
       '/v1/sessions/{id}': { id: open },
+      ...Object.fromEntries(
+        ['', '/initiate', '/result'].map((end) => [`/v1/authentications/{id}${end}`, { id: authentications }]),
+      ),
       ...Object.fromEntries(['', '/refresh'].map((end) => [`/v1/tokens/{id}${end}`, { id: tokens }])),
       ...Object.fromEntries(
         ['', '/capture', '/void', '/refund', '/refresh', '/resolve'].map((end) => [
@@ -179,12 +205,16 @@ export async function seeds({ url, apiKey, sandbox }) {
     whole: {
       createToken: await many(SPARE, gpCard),
       createPayment: tokens.map((token) => ({ token, ...MONEY })),
+      createAuthentication: tokens.map((token) => ({ token, ...MONEY })),
+      initiateAuthentication: [browser],
       changeToken: [{ holder: 'Ada Lovelace' }, { expiry: { month: 12, year: 2031 } }],
       sampleCreateNetworkToken: (await many(SPARE, exchange)).map((reference) => ({ payment_reference: reference })),
     },
     bodies: {
       createSession: { token: tokens, amount: ['12.34'], currency: ['USD'] },
       createToken: { session: open },
+      createAuthentication: { token: tokens, amount: ['12.34'], currency: ['USD'] },
+      initiateAuthentication: browserWords(browser),
       createPayment: { token: tokens, amount: ['12.34'], currency: ['USD'] },
       capturePayment: { amount: ['12.34', '1.00'], currency: ['USD'] },
       refundPayment: { amount: ['12.34', '1.00'], currency: ['USD'] },

@@ -43,6 +43,7 @@ use crate::scope::Scope;
     tags(
         (name = "sessions", description = "Prepares a platform for a card from the browser."),
         (name = "tokens", description = "Stored cards."),
+        (name = "authentications", description = "3-D Secure before a charge."),
         (name = "payments", description = "Charges, captures, voids and refunds."),
         (name = "customers", description = "Erasure of what refers to a customer."),
         (name = "events", description = "What the merchant's server is told."),
@@ -190,6 +191,12 @@ const OF_PAYMENT: &[&str] = &[
     "refreshPayment",
     "resolvePayment",
 ];
+/// Operations that take the id of an authentication.
+const OF_AUTHENTICATION: &[&str] = &[
+    "showAuthentication",
+    "initiateAuthentication",
+    "showAuthenticationResult",
+];
 /// Operations that take the id of an event.
 const OF_EVENT: &[&str] = &["showEvent", "replayEvent"];
 
@@ -199,6 +206,7 @@ fn link(operation: &mut Operation) {
     let targets = match operation.operation_id.as_deref().unwrap_or_default() {
         "createSession" => &["showSession", "showSessionPage"],
         "createToken" | "changeToken" | "refreshToken" => OF_TOKEN,
+        "createAuthentication" => OF_AUTHENTICATION,
         "createPayment" | "capturePayment" | "refundPayment" | "refreshPayment" => OF_PAYMENT,
         "replayEvent" => OF_EVENT,
         _ => return,

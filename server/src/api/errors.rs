@@ -6,7 +6,7 @@ use super::fields::{misplaced, mode_word};
 use crate::attempts::TooMany;
 use crate::error::{ApiError, Code};
 use crate::reason::{Error, Reason};
-use crate::store::Status;
+use crate::store::{Status, Unusable};
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
@@ -25,6 +25,12 @@ impl From<Reason> for ApiError {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::PaymentNotFound => Code::PaymentNotFound.into(),
+            Reason::AuthenticationNotFound | Reason::AuthenticationUnusable(Unusable::Unknown) => {
+                Code::AuthenticationNotFound.into()
+            }
+            Reason::AuthenticationUnusable(why) => {
+                Self::field(Code::AuthenticationUnusable, "authentication").detail(&unusable(why))
+            }
             Reason::SessionNotFound => Code::SessionNotFound.into(),
             Reason::SessionExpired => Code::SessionExpired.into(),
             Reason::SessionUsed => Code::SessionUsed.into(),
@@ -97,6 +103,23 @@ impl From<TooMany> for ApiError {
             TooMany::CardsOfSession => answer,
             TooMany::AtOnce { wait, .. } => answer.retry_after(wait),
         }
+    }
+}
+
+/// Says what a charge needs.
+fn unusable(why: Unusable) -> String {
+    match why {
+        Unusable::Unknown => "there is no such authentication".into(),
+        Unusable::OtherToken => "the authentication is of another card: `token` must be the one that it was made for".into(),
+        Unusable::OtherAmount => {
+            "the authentication is of another amount: `amount` and `currency` must be those that it was made for".into()
+        }
+        Unusable::Used => "another payment has used the authentication; begin a new one".into(),
+        Unusable::Expired => "the authentication has expired; begin a new one".into(),
+        Unusable::State(state) => format!(
+            "the authentication is `{}`; a charge needs one that is `authenticated` or `attempted`, or none",
+            state.as_str()
+        ),
     }
 }
 

@@ -60,6 +60,9 @@ texts! {
     /// The merchant's unique reference of a payment.
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "order-1001")]
     OrderReference;
+    /// The id of an authentication.
+    #[schema(min_length = 1, max_length = 64, example = "aut_5f0c1d2e")]
+    AuthenticationReference;
     /// The id of a session.
     #[schema(min_length = 1, max_length = 64, example = "ses_5f0c1d2e")]
     SessionReference;

@@ -64,11 +64,11 @@ struct PaymentPath {
     id: String,
 }
 
-/// The idempotency key of a request that moves money.
+/// The idempotency key of a request.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "for the contract")]
-struct KeyHeader {
+pub(super) struct KeyHeader {
     /// 1 to 255 visible ASCII characters. A repeated request with the same key and body gets the stored answer and
     /// moves no money.
     #[param(rename = "Idempotency-Key", required = false, value_type = String, min_length = 1, max_length = 255,

@@ -165,7 +165,7 @@ impl Retention {
             Expiring::Changes => self.changes,
             Expiring::Events => self.events,
             Expiring::Audit => self.audit,
-            Expiring::Sessions => self.sessions,
+            Expiring::Authentications | Expiring::Sessions => self.sessions,
         }
     }
 }
@@ -236,7 +236,7 @@ mod tests {
         let (old, young) = (session(NOW - 31 * DAY).await, session(NOW - 29 * DAY).await);
 
         let mut sweep = Sweep::default();
-        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 7);
+        assert_eq!(round(&mut sweep, &store, &retention, NOW).await, 8);
         assert!(stays(&busy).await && !stays(&old).await && stays(&young).await);
         // It has ended, and expired before what was examined last.
         store.reopen_session(&busy).await.unwrap();

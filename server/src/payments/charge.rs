@@ -30,8 +30,8 @@ use crate::gate::Purpose;
 use crate::metrics::Operation;
 use crate::persist::store_outcome;
 use crate::store::{
-    Attempt, Claim, Claimed, Fingerprint, IdempotencyKey, Key, NewPayment, Payment, Scope, Session,
-    SessionResult, SessionState, Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
+    Attempt, AuthenticationId, Claim, Claimed, Fingerprint, IdempotencyKey, Key, NewPayment, Payment, Scope,
+    Session, SessionResult, SessionState, Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
 };
 use crate::submission::Submission;
 
@@ -52,6 +52,8 @@ pub(crate) struct Charge {
     pub(crate) grace: i64,
     pub(crate) capture: Capture,
     pub(crate) network_token: Option<bool>,
+    /// Of the customer, for this charge.
+    pub(crate) authentication: Option<AuthenticationId>,
     pub(crate) render: Arc<dyn Render>,
 }
 
@@ -100,6 +102,7 @@ impl Charge {
             grace: 0,
             capture: Capture::Auto,
             network_token: None,
+            authentication: None,
             render,
         }
     }
@@ -129,6 +132,7 @@ impl Charge {
                 Capture::Auto
             },
             network_token: None,
+            authentication: None,
             render,
         })
     }
@@ -227,6 +231,7 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
                 };
             }
             Claim::BelongsElsewhere => return Err(Reason::BelongsElsewhere.into()),
+            Claim::AuthenticationUnusable(why) => return Err(Reason::AuthenticationUnusable(why).into()),
             Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Reason::TokenUnconfirmed.into()),
             Claim::TokenUnusable(TokenStatus::Active | TokenStatus::Deleted) => {
                 return Err(Reason::TokenDeleted.into());
@@ -368,6 +373,7 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         last4: token.and_then(|token| token.last4.clone()),
         capture_later: charge.capture == Capture::Later,
         network_token: charge.network_token,
+        authentication_id: charge.authentication.clone(),
     };
     let taker = match &charge.source {
         Source::Payload { session, payload, .. } if sends_card(app, session, payload)? => {
@@ -399,12 +405,14 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
     let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
         Source::Token { token, customer_ip } => {
             let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
+            let authentication = app.store.authentication_of(&payment.id).await?;
             let permit = app.enter(payment.platform, Purpose::Operation).await?;
             let call = async move {
                 let _permit = permit;
                 let params = ChargeParams {
                     platform_id: None,
                     customer_ip,
+                    authentication: authentication.as_ref(),
                     ..charge_params(&payment, &token, now)
                 };
                 gateway.charge(&transport, &params).await

@@ -107,7 +107,12 @@ async fn charge(app: &App, payment: &Payment) -> Result<(), Error> {
     let repeat = token.is_some() && age.is_below(REPEAT_WITHIN);
     let none = SecretString::default();
     let now = payment.created_at.saturating_add(age.at_least);
-    let params = charge_params(payment, token.as_ref().unwrap_or(&none), now);
+    // It may be sent again, and then says the same.
+    let authentication = app.store.authentication_of(&payment.id).await?;
+    let params = ChargeParams {
+        authentication: authentication.as_ref(),
+        ..charge_params(payment, token.as_ref().unwrap_or(&none), now)
+    };
     // A lookup that fails says nothing about the payment.
     let failed = |cause: &dyn std::fmt::Display| {
         tracing::info!(payment = %payment.id, %cause, "a payment could not be looked up");

@@ -5,7 +5,8 @@ use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
-    SessionId, SessionState, Store, StoreError, TokenStatus, payments, sessions, statements, tokens,
+    SessionId, SessionState, Store, StoreError, TokenStatus, Unusable, authentications, payments, sessions,
+    statements, tokens,
 };
 
 /// The scope of a key. The same text in another scope is another key.
@@ -99,6 +100,8 @@ pub enum Claim {
     SessionExhausted,
     /// The stored card cannot be charged.
     TokenUnusable(TokenStatus),
+    /// The authentication is not for this charge.
+    AuthenticationUnusable(Unusable),
 }
 
 statements! {
@@ -177,13 +180,20 @@ impl Store {
                     return Ok(Claim::TokenUnusable(status));
                 }
             }
+            if let Some(why) = authentications::check(db, &payment, now)? {
+                return Ok(Claim::AuthenticationUnusable(why));
+            }
             // Last, so that it is only said of what certainly has not been done.
             if db.is_outbox_full() {
                 return Ok(Claim::OutboxFull);
             }
+            let authentication = payment.authentication_id.as_ref();
             let Some(payment) = payments::insert(db, &payment, now)? else {
                 return Ok(Claim::ReferenceUsed);
             };
+            if let Some(authentication) = authentication {
+                authentications::take(db, authentication, &payment.id)?;
+            }
             if let Some((session, admitted)) = &taken {
                 sessions::take(db, session, admitted)?;
             }

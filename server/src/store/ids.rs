@@ -71,6 +71,8 @@ texts! {
     TokenId;
     /// A session's id, `ses_…`.
     SessionId;
+    /// The id of an authentication, `aut_…`. It is the idempotency key at the platform, too.
+    AuthenticationId;
     /// An event's id, `evt_…`.
     EventId;
     /// An API key's id, `key_…`.
@@ -110,6 +112,7 @@ prefixes! {
     ChangeId = "chg";
     TokenId = "tok";
     SessionId = "ses";
+    AuthenticationId = "aut";
     EventId = "evt";
     KeyId = "key";
     AuditId = "aud";

@@ -42,6 +42,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0014_lists",
     "0015_instances",
     "0016_encryption",
+    "0018_authentications",
 ];
 
 /// The version of a database that is up to date.
@@ -58,6 +59,7 @@ pub(super) const POSTGRES: &[(&str, &str)] = migrations![
     "0014_lists",
     "0015_instances",
     "0016_encryption",
+    "0018_authentications",
 ];
 #[cfg(feature = "postgres")]
 const FIRST_OF_POSTGRES: i64 = 10;

@@ -216,6 +216,7 @@ fn create(db: &Db<'_>, notice: &Notice, now: i64) -> Result<Result<Payment, Effe
         last4: None,
         capture_later: false,
         network_token: None,
+        authentication_id: None,
     };
     let Some(payment) = payments::insert(db, &payment, now)? else {
         return Ok(Err(Effect::Conflict));

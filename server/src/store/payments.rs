@@ -8,8 +8,8 @@ use super::instances::Right;
 use super::seal::Index;
 use super::sql::{Row, params};
 use super::{
-    Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError, TokenId, events,
-    platform, readable, sessions, statements,
+    AuthenticationId, Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError,
+    TokenId, authentications, events, platform, readable, sessions, statements,
 };
 
 /// How long after the charge an unknown payment is first looked up.
@@ -121,6 +121,8 @@ pub struct NewPayment {
     pub capture_later: bool,
     /// Whether to charge the card network's own token. `None` means as configured.
     pub network_token: Option<bool>,
+    /// The authentication of the customer that it uses.
+    pub authentication_id: Option<AuthenticationId>,
 }
 
 /// A stored payment.
@@ -431,6 +433,9 @@ pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i
         read,
     )?;
     let payment = payment.ok_or(StoreError::Unknown("payment"))?;
+    if update.status == Status::Failed {
+        authentications::release(db, &payment.id)?;
+    }
     if let Some(session) = &payment.session_id {
         if update.status == Status::Failed {
             sessions::reopen(db, session)?;

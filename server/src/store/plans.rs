@@ -2,14 +2,15 @@
 
 use super::sql::Statement;
 use super::{
-    audit, changes, customers, events, health, idempotency, instances, keys, notifications, overview,
-    payments, reseal, retention, sessions, tokens, upkeep,
+    audit, authentications, changes, customers, events, health, idempotency, instances, keys, notifications,
+    overview, payments, reseal, retention, sessions, tokens, upkeep,
 };
 
 /// Every statement by its module.
 const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("store", super::STATEMENTS),
     ("audit", audit::STATEMENTS),
+    ("authentications", authentications::STATEMENTS),
     ("changes", changes::STATEMENTS),
     ("customers", customers::STATEMENTS),
     ("events", events::STATEMENTS),

@@ -7,8 +7,8 @@ use super::idempotency::row_id;
 use super::seal::{EncryptionKeys, Index, Ring, RowSeal, key_of};
 use super::sql::{Row, Statement, Value, params};
 use super::{
-    Db, Result, Store, StoreError, changes, events, idempotency, notifications, payments, retention,
-    sessions, statements, tokens,
+    Db, Result, Store, StoreError, authentications, changes, events, idempotency, notifications, payments,
+    retention, sessions, statements, tokens,
 };
 
 /// How many rows are read at once to find those that need a key.
@@ -44,6 +44,9 @@ statements! {
     CHANGES = "SELECT id, answer_body FROM changes WHERE id > ? ORDER BY id LIMIT ?";
     CHANGE = "SELECT id, answer_body FROM changes WHERE id = ?";
     SEAL_CHANGE = "UPDATE changes SET answer_body = ? WHERE id = ?";
+    AUTHENTICATIONS = "SELECT id, kept, step, fingerprint FROM authentications WHERE id > ? ORDER BY id LIMIT ?";
+    AUTHENTICATION = "SELECT id, kept, step, fingerprint FROM authentications WHERE id = ?";
+    SEAL_AUTHENTICATION = "UPDATE authentications SET kept = ?, step = ?, fingerprint = ? WHERE id = ?";
     NOTIFICATIONS = "SELECT digest, reference FROM notifications WHERE digest > ? ORDER BY digest LIMIT ?";
     NOTIFICATION = "SELECT digest, reference FROM notifications WHERE digest = ?";
     SEAL_NOTIFICATION = "UPDATE notifications SET reference = ? WHERE digest = ?";
@@ -75,7 +78,7 @@ struct Table {
     seal: Statement,
 }
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     Table {
         name: tokens::TABLE,
         names: 1,
@@ -129,6 +132,14 @@ const TABLES: [Table; 8] = [
         rows: CHANGES,
         row: CHANGE,
         seal: SEAL_CHANGE,
+    },
+    Table {
+        name: authentications::TABLE,
+        names: 1,
+        columns: &[("kept", None), ("step", None), ("fingerprint", None)],
+        rows: AUTHENTICATIONS,
+        row: AUTHENTICATION,
+        seal: SEAL_AUTHENTICATION,
     },
     Table {
         name: notifications::TABLE,

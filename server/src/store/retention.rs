@@ -26,18 +26,21 @@ pub enum Expiring {
     Events,
     /// The audit log, by its age.
     Audit,
+    /// Authentications, by the time since their end. One whose payment is open stays.
+    Authentications,
     /// Sessions, by the time since their end. One that a card, payment, token or key still needs stays.
     Sessions,
 }
 
 impl Expiring {
     /// Everything that expires. Sessions come last, because they stay as long as their keys.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::IdempotencyKeys,
         Self::Notifications,
         Self::Changes,
         Self::Events,
         Self::Audit,
+        Self::Authentications,
         Self::Sessions,
     ];
 }
@@ -104,6 +107,17 @@ macro_rules! key_is_done {
     };
 }
 
+/// Whether the payment of an authentication is settled.
+macro_rules! authentication_is_done {
+    () => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM payments WHERE id = authentications.payment_id AND status IN ",
+            open_statuses!(),
+            ")"
+        )
+    };
+}
+
 // Searches return each row with its time, its place and whether it may go. Whatever removes one checks that again
 // within its transaction.
 statements! {
@@ -121,6 +135,9 @@ statements! {
         ORDER BY settled_at, rowid LIMIT ?4";
     EXPIRED_AUDIT = "SELECT at, rowid, TRUE FROM audit
         WHERE at < ?1 AND at >= ?2 AND (at > ?2 OR rowid > ?3) ORDER BY at, rowid LIMIT ?4";
+    EXPIRED_AUTHENTICATIONS = concat!("SELECT expires_at, rowid, ", authentication_is_done!(), " FROM authentications
+        WHERE expires_at < ?1 AND expires_at >= ?2 AND (expires_at > ?2 OR rowid > ?3)
+        ORDER BY expires_at, rowid LIMIT ?4");
     EXPIRED_SESSIONS = concat!("SELECT expires_at, rowid, ", session_is_done!(), " FROM sessions
         WHERE expires_at < ?1 AND expires_at >= ?2 AND (expires_at > ?2 OR rowid > ?3)
         ORDER BY expires_at, rowid LIMIT ?4");
@@ -128,6 +145,8 @@ statements! {
     REMOVE_NOTIFICATION = "DELETE FROM notifications WHERE rowid = ? AND received_at = ?";
     REMOVE_CHANGE = "DELETE FROM changes WHERE rowid = ? AND updated_at = ? AND state IN ('done', 'failed')";
     REMOVE_EVENT = "DELETE FROM events WHERE rowid = ? AND settled_at = ?";
+    REMOVE_AUTHENTICATION = concat!("DELETE FROM authentications WHERE rowid = ? AND expires_at = ? AND ",
+        authentication_is_done!());
     REMOVE_AUDIT = "DELETE FROM audit WHERE rowid = ? AND at = ?";
     SESSION_IS_DONE = concat!("SELECT id FROM sessions WHERE rowid = ? AND expires_at = ? AND ", session_is_done!());
     /// A session that is open again has led to nothing, and its card may be submitted elsewhere.
@@ -155,6 +174,7 @@ impl Expiring {
             Self::Changes => EXPIRED_CHANGES,
             Self::Events => EXPIRED_EVENTS,
             Self::Audit => EXPIRED_AUDIT,
+            Self::Authentications => EXPIRED_AUTHENTICATIONS,
             Self::Sessions => EXPIRED_SESSIONS,
         }
     }
@@ -168,6 +188,7 @@ impl Expiring {
             Self::Changes => db.execute(REMOVE_CHANGE, params![row, time]),
             Self::Events => db.execute(REMOVE_EVENT, params![row, time]),
             Self::Audit => db.execute(REMOVE_AUDIT, params![row, time]),
+            Self::Authentications => db.execute(REMOVE_AUTHENTICATION, params![row, time]),
             Self::Sessions => remove_session(db, row, time),
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn new_payment(reference: &str) -> NewPayment {
         last4: None,
         capture_later: false,
         network_token: None,
+        authentication_id: None,
     }
 }
 

@@ -18,9 +18,9 @@ use crate::App;
 use crate::access::Browser;
 use crate::api::contract::refusals;
 use crate::api::fields::{
-    AmountText, Bin, CaptureTime, CurrencyCode, CustomerReference, Description, EncryptedCard, IpAddress,
-    OrderReference, ProductNumber, SealedCard, SessionReference, TokenReference, WrappedKey, capture,
-    none_left,
+    AmountText, AuthenticationReference, Bin, CaptureTime, CurrencyCode, CustomerReference, Description,
+    EncryptedCard, IpAddress, OrderReference, ProductNumber, SealedCard, SessionReference, TokenReference,
+    WrappedKey, capture, none_left,
 };
 use crate::api::tokens::CardPayload;
 use crate::error::ApiError;
@@ -28,7 +28,7 @@ use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
 use crate::payments::{self, Charge, SubmissionOptions};
 use crate::sessions::{CustomerIp, accepted, new_reference};
-use crate::store::{Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token, TokenId};
+use crate::store::{AuthenticationId, Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token, TokenId};
 use crate::submission::Submission;
 use crate::tokens;
 
@@ -36,7 +36,7 @@ refusals! {
     /// Errors of `POST /v1/payments`.
     CreateRefused = MERCHANT | BODY | STORE | PLATFORM | CARD [
         IdempotencyKeyInvalid, IdempotencyKeyReused, AmountInvalid, CurrencyNotSupported, TokenUnconfirmed,
-        OrderReferenceUsed, OutboxFull,
+        OrderReferenceUsed, OutboxFull, AuthenticationNotFound, AuthenticationUnusable,
     ];
 }
 checked!(PaymentRequest);
@@ -72,6 +72,9 @@ pub(in crate::api) struct PaymentRequest {
     /// For a stored card: whether to charge the card network's own token. Without it, as configured.
     #[schema(nullable = false)]
     network_token: Option<bool>,
+    /// For a stored card: the authentication of the customer for this charge.
+    #[schema(nullable = false)]
+    authentication: Option<AuthenticationReference>,
     /// The session whose card is charged.
     #[schema(nullable = false)]
     session: Option<SessionReference>,
@@ -135,6 +138,7 @@ impl PaymentRequest {
                 ("customer_ip", self.customer_ip.is_some()),
                 ("capture", self.capture.is_some()),
                 ("network_token", self.network_token.is_some()),
+                ("authentication", self.authentication.is_some()),
             ],
             "the session has it already",
         )
@@ -225,6 +229,9 @@ async fn by_token(
         }),
         capture: request.capture.unwrap_or_default().into(),
         network_token: request.network_token,
+        authentication: request
+            .authentication
+            .map(|id| AuthenticationId::from(String::from(id))),
         ..charge
     })
 }

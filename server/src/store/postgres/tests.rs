@@ -843,7 +843,7 @@ async fn both_databases_have_the_same_schema() {
         texts
     };
     // Row numbers are no column in SQLite, unless the table says so.
-    let numbered = ["tokens", "payments", "events", "audit"];
+    let numbered = ["tokens", "payments", "events", "audit", "authentications"];
     let own = |text: &String| {
         let hidden = text
             .split_once(".seq ")
@@ -887,6 +887,7 @@ async fn both_databases_have_the_same_schema() {
     of_file.extend(
         [
             "audit (seq)",
+            "authentications (seq)",
             "events (seq)",
             "health (id)",
             "payments (seq)",
