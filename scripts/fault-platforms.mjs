@@ -26,6 +26,8 @@ export const cents = (text) => Math.round(Number(text) * 100);
 /**
  * A platform, from the file in fault-platforms/ with its id:
  * - `route`: the sandbox's name of the call that charges;
+ * - `also`: other calls of a charge that are spoiled, if there are any;
+ * - `settings`: what the server needs besides the sandbox's settings, by its own address;
  * - `prepare`: gives a function that makes the request for one order, which is then repeated word for word;
  * - `book`: what the platform has charged, as `{ reference, cents, authorization }`;
  * - `settles`: `server` asks the platform itself, `notification` waits for the platform's word and then for the

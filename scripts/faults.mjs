@@ -193,7 +193,7 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     },
     http: { request_timeout_ms: TIMEOUT_MS },
     log: { level: 'error' },
-    platforms: Object.fromEntries(ids.map((id) => [id, settings[id]])),
+    platforms: Object.fromEntries(ids.map((id) => [id, { ...settings[id], ...platforms[id].settings?.(base) }])),
   };
   let shop;
   if (instances > 0) {
@@ -223,15 +223,17 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     const kind = KINDS[(from / turn) % KINDS.length];
     const before = { ...calls };
     await Promise.all(
-      ids.map((id) =>
-        request('POST', `${control}/faults`, {
-          platform: id,
-          route: platforms[id].route,
-          kind,
-          times: 0,
-          every: LOSE_EVERY,
-          ms: LATE_MS,
-        }),
+      ids.flatMap((id) =>
+        [platforms[id].route, ...(platforms[id].also ?? [])].map((route) =>
+          request('POST', `${control}/faults`, {
+            platform: id,
+            route,
+            kind,
+            times: 0,
+            every: LOSE_EVERY,
+            ms: LATE_MS,
+          }),
+        ),
       ),
     );
     await pool(Math.min(AT_ONCE, Math.ceil(turn / AT_ONCE_PART)), Math.min(turn, charges - from), async (index) => {

@@ -1,16 +1,57 @@
 import { GpApi } from '../../pkg/node.js';
-import { EXPIRY, stored } from '../fault-platforms.mjs';
+import { CUSTOMER_IP, EXPIRY, stored } from '../fault-platforms.mjs';
+
+/** What a browser tells of itself before the bank decides. */
+const BROWSER = {
+  language: 'en-US',
+  color_depth: 24,
+  screen_width: 1920,
+  screen_height: 1080,
+  timezone_offset: '0',
+  method: 'completed',
+  accept_header: 'text/html',
+  user_agent: 'Mozilla/5.0',
+  customer_ip: CUSTOMER_IP,
+};
+/** The orders whose customers were authenticated first. */
+const authenticated = new Set();
+
+const card = stored(async (session) => {
+  const client = new GpApi({ environment: { base: session.base_url } });
+  const card = { number: '4263970000005262', expiry: EXPIRY, cvc: '123' };
+  return client.confirmTokenRequest(session, await client.tokenize(session, card));
+});
 
 export const platform = {
   route: 'transactions',
+  also: ['authentications', 'authentications/initiate', 'authentications/result'],
   settles: 'server',
-  ...stored(async (session) => {
-    const client = new GpApi({ environment: { base: session.base_url } });
-    const card = { number: '4263970000005262', expiry: EXPIRY, cvc: '123' };
-    return client.confirmTokenRequest(session, await client.tokenize(session, card));
-  }),
-  book: ({ transactions }) =>
-    transactions
+  settings: (base) => ({ public_url: base }),
+  async prepare(shop, id) {
+    const charge = await card.prepare(shop, id);
+    let made = 0;
+    return async (order) => {
+      const { body } = await charge(order);
+      made += 1;
+      if (made % 2) return { body };
+      const { token, amount, currency } = body;
+      const key = { 'idempotency-key': order.order_reference };
+      const begun = await shop.merchant('POST', '/v1/authentications', { token, amount, currency }, key);
+      await shop.merchant('POST', `/v1/authentications/${begun.id}/initiate`, BROWSER);
+      authenticated.add(order.order_reference);
+      return { body: { ...body, authentication: begun.id } };
+    };
+  },
+  book({ transactions }) {
+    const used = new Set();
+    // A sale that lost its authentication on the way, or has another one's, agrees with no order.
+    const own = ({ reference, authentication }) => {
+      const good = authenticated.has(reference) ? authentication && !used.has(authentication) : !authentication;
+      used.add(authentication);
+      return good;
+    };
+    return transactions
       .filter(({ status }) => status === 'CAPTURED')
-      .map((one) => ({ reference: one.reference, cents: Number(one.captured) })),
+      .map((one) => ({ reference: one.reference, cents: own(one) ? Number(one.captured) : Number.NaN }));
+  },
 };
