@@ -13,8 +13,20 @@ const BROWSER = {
   user_agent: 'Mozilla/5.0',
   customer_ip: CUSTOMER_IP,
 };
+const TRIES = 8;
 /** The orders whose customers were authenticated first. */
 const authenticated = new Set();
+
+/** No money moves before the charge: whoever gets no answer asks again, and the same authentication goes on. */
+async function answered(ask) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!/^platform_(timeout|unavailable)$/.test(error.problem?.code) || tries === TRIES) throw error;
+    }
+  }
+}
 
 const card = stored(async (session) => {
   const client = new GpApi({ environment: { base: session.base_url } });
@@ -36,8 +48,9 @@ export const platform = {
       if (made % 2) return { body };
       const { token, amount, currency } = body;
       const key = { 'idempotency-key': order.order_reference };
-      const begun = await shop.merchant('POST', '/v1/authentications', { token, amount, currency }, key);
-      await shop.merchant('POST', `/v1/authentications/${begun.id}/initiate`, BROWSER);
+      const ask = { token, amount, currency };
+      const begun = await answered(() => shop.merchant('POST', '/v1/authentications', ask, key));
+      await answered(() => shop.merchant('POST', `/v1/authentications/${begun.id}/initiate`, BROWSER));
       authenticated.add(order.order_reference);
       return { body: { ...body, authentication: begun.id } };
     };
