@@ -115,10 +115,11 @@ pub(crate) fn signed(body: &Map<String, Value>, key: &PublicKey) -> (bool, Strin
             "the answer has no status, which is part of what is signed".into(),
         );
     };
-    let candidates: [(&str, &[Candidate]); 3] = [
+    let candidates: [(&str, &[Candidate]); 4] = [
         ("requestId", Candidate::TOKEN),
         ("orderId", Candidate::PAYMENT),
         ("orderReference", Candidate::PAYMENT),
+        ("subscriptionId", Candidate::SUBSCRIPTION),
     ];
     for (name, candidates) in candidates {
         let Some(id) = scalar(body, name) else { continue };

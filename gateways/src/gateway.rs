@@ -23,6 +23,10 @@ use serde_json::{Map, Value};
 use crate::amount::{Amount, Currency};
 use crate::authentication::{Authentication, AuthenticationParams, BrowserData};
 use crate::error::{Doubt, Error, Refusal, Rejection};
+use crate::subscription::{
+    ListedSubscription, NewSubscription, Subscribing, SubscriptionChange, SubscriptionPaid,
+    SubscriptionPayments, SubscriptionRef,
+};
 use crate::transport::Transport;
 
 /// The parameters of a new session.
@@ -429,6 +433,8 @@ pub struct Capabilities {
     pub payment_list: bool,
     /// Customers can be authenticated before a charge of a stored card: [`Gateway::authenticate`].
     pub authentications: bool,
+    /// The platform charges stored cards every so many months by itself: [`Gateway::subscribe`].
+    pub subscriptions: bool,
     /// For how long the platform recognizes a repeated idempotency key.
     pub idempotency_window: Duration,
     /// Card numbers in clear pass through this process, which is then in full PCI DSS scope.
@@ -454,6 +460,7 @@ impl Capabilities {
             change_lookup: false,
             payment_list: false,
             authentications: false,
+            subscriptions: false,
             idempotency_window: Duration::from_secs(60 * 60),
             handles_clear_cards: false,
         }
@@ -631,6 +638,54 @@ pub trait Gateway: Send + Sync {
 
     /// Reads a page of what the platform lists for a day in UTC, such as `2026-11-30`. The first page is 1.
     async fn list(&self, _transport: &Transport, _day: &str, _page: u32) -> Result<Listing, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Makes a subscription, which the platform charges by itself.
+    async fn subscribe(
+        &self,
+        _transport: &Transport,
+        _new: &NewSubscription<'_>,
+    ) -> Result<Subscribing, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Changes a subscription or ends it.
+    async fn change_subscription(
+        &self,
+        _transport: &Transport,
+        _of: &SubscriptionRef<'_>,
+        _change: &SubscriptionChange<'_>,
+    ) -> Result<Change, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Charges a subscription now, whenever its next payment is due. If the answer is lost, the list of its payments
+    /// tells the outcome.
+    async fn pay_subscription(
+        &self,
+        _transport: &Transport,
+        _of: &SubscriptionRef<'_>,
+    ) -> Result<SubscriptionPaid, Refusal> {
+        Err(Refusal::NotOffered)
+    }
+
+    /// Finds a subscription by our reference.
+    async fn find_subscription(
+        &self,
+        _transport: &Transport,
+        _reference: &str,
+    ) -> Result<Option<ListedSubscription>, Error> {
+        Err(Refusal::NotOffered.into())
+    }
+
+    /// Reads a page of what the platform lists as the payments of a subscription. The first page is 1.
+    async fn subscription_payments(
+        &self,
+        _transport: &Transport,
+        _of: &SubscriptionRef<'_>,
+        _page: u32,
+    ) -> Result<SubscriptionPayments, Error> {
         Err(Refusal::NotOffered.into())
     }
 

@@ -2,13 +2,14 @@
 //!
 //! Every call is a `POST` of JSON: to the merchant host with the merchant's secret in the body, or to the checkout host
 //! with an order's session and token. The platform offers no lookup, no capture and no partial refund. After a lost
-//! answer, only the notification tells the outcome.
+//! answer, only the notification tells the outcome; of subscriptions and their payments there are lists.
 
 mod answer;
 mod cards;
 mod config;
 mod notifications;
 mod payments;
+mod subscriptions;
 mod wire;
 
 use async_trait::async_trait;
@@ -29,6 +30,10 @@ use crate::gateway::{
     PageSession, PaymentRef, PlatformSession, SessionParams, StoredCard,
 };
 use crate::lenient::text;
+use crate::subscription::{
+    ListedSubscription, NewSubscription, Subscribing, SubscriptionChange, SubscriptionPaid,
+    SubscriptionPayments, SubscriptionRef,
+};
 use crate::transport::{Response, Transport};
 
 use answer::{decode, rejection};
@@ -160,6 +165,7 @@ impl Gateway for GreenPay {
             // The signature does not cover the token.
             direct_needs_notifications: true,
             changes_need_bin: true,
+            subscriptions: true,
             ..Capabilities::new(self.live)
         }
     }
@@ -302,6 +308,48 @@ impl Gateway for GreenPay {
             return Err(Refusal::NotOffered);
         }
         self.reverse(transport, "/transactions/refund", payment).await
+    }
+
+    async fn subscribe(
+        &self,
+        transport: &Transport,
+        new: &NewSubscription<'_>,
+    ) -> Result<Subscribing, Refusal> {
+        self.create_subscription(transport, new).await
+    }
+
+    async fn change_subscription(
+        &self,
+        transport: &Transport,
+        of: &SubscriptionRef<'_>,
+        change: &SubscriptionChange<'_>,
+    ) -> Result<Change, Refusal> {
+        self.modify_subscription(transport, of, change).await
+    }
+
+    async fn pay_subscription(
+        &self,
+        transport: &Transport,
+        of: &SubscriptionRef<'_>,
+    ) -> Result<SubscriptionPaid, Refusal> {
+        self.pay_subscription_now(transport, of).await
+    }
+
+    async fn find_subscription(
+        &self,
+        transport: &Transport,
+        reference: &str,
+    ) -> Result<Option<ListedSubscription>, Error> {
+        self.listed_subscription(transport, reference).await
+    }
+
+    async fn subscription_payments(
+        &self,
+        transport: &Transport,
+        of: &SubscriptionRef<'_>,
+        page: u32,
+    ) -> Result<SubscriptionPayments, Error> {
+        self.payments_of_subscription(transport, of, page).await
     }
 
     fn read_notification(

@@ -53,6 +53,7 @@ mod lenient;
 pub mod online_payments;
 pub mod sealing;
 pub mod settings;
+pub mod subscription;
 #[cfg(test)]
 mod variants;
 mod worldline;

@@ -190,15 +190,26 @@ const INVALID_VALUES: &[&str] = &[
     "invalid nickname",
     "invalid orderreference",
     "invalid request body",
+    "invalid cadence",
+    "invalid description",
+    "invalid startdate",
+    "invalid subscription",
+    "invalid user",
+    "invalid userid",
 ];
+
+/// Whether a text blames a value in the request.
+pub(super) fn invalid_value(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    INVALID_VALUES.contains(&text.strip_prefix("error: ").unwrap_or(&text))
+}
 
 /// A refusal of a value in the request, unless a bank spoke.
 fn invalid_input(body: &PaymentAnswer, http_status: u16) -> Option<Rejection> {
     let bank = body.bank_code.is_some() || body.success == Some(true);
     let approval = body.authorization.as_deref().is_some_and(|text| !text.is_empty());
     let mut rejection = rejection(Some(http_status), &body.errors).filter(|_| !bank && !approval)?;
-    let text = rejection.message.to_ascii_lowercase();
-    let known = INVALID_VALUES.contains(&text.strip_prefix("error: ").unwrap_or(&text));
+    let known = invalid_value(&rejection.message);
     rejection.code = rejection.code.or_else(|| Some("invalid_request".into()));
     known.then_some(rejection)
 }

@@ -17,6 +17,9 @@ pub enum Candidate {
     OrderId,
     /// `status:<status>,orderReference:<orderId>`: payments, second guess.
     OrderReference,
+    /// `status:<status>,subscriptionId:<id>`: a new subscription. Only servers see one, so the module leaves it out.
+    #[cfg(not(target_arch = "wasm32"))]
+    SubscriptionId,
 }
 
 impl Candidate {
@@ -24,6 +27,9 @@ impl Candidate {
     pub const TOKEN: &'static [Self] = &[Self::RequestId];
     /// For payments.
     pub const PAYMENT: &'static [Self] = &[Self::OrderId, Self::OrderReference];
+    /// For new subscriptions.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub const SUBSCRIPTION: &'static [Self] = &[Self::SubscriptionId];
 
     /// The field that is signed together with `status`.
     #[must_use]
@@ -32,6 +38,8 @@ impl Candidate {
             Self::RequestId => "requestId",
             Self::OrderId => "orderId",
             Self::OrderReference => "orderReference",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::SubscriptionId => "subscriptionId",
         }
     }
 
