@@ -317,6 +317,11 @@ pub enum Notification {
         /// The platform's own id of what it is about.
         platform_id: String,
     },
+    /// A payment of a subscription, not to be believed before [`Gateway::subscription_payments`] lists it.
+    Subscription {
+        /// The platform's own id of the subscription.
+        platform_id: String,
+    },
     /// Verified, but nothing to act on.
     Nothing {
         /// What it is about.

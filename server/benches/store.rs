@@ -172,6 +172,7 @@ async fn pay(store: &Store, number: u64) {
         amount: Amount::parse("12.34", "USD").unwrap(),
         token_id: None,
         session_id: None,
+        subscription_id: None,
         order_reference: format!("order-{number}"),
         description: "An order".into(),
         customer: Some("customer-1".into()),

@@ -20,6 +20,7 @@ mod notifications;
 mod payments;
 mod reconciliation;
 mod sessions;
+mod subscriptions;
 mod tokens;
 
 use std::sync::Arc;
@@ -68,6 +69,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     payments::routes,
     payments::changes,
     payments::lookups,
+    subscriptions::routes,
     reconciliation,
     notifications,
 ];

@@ -1,5 +1,5 @@
-//! Erases a customer: the stored cards, at the platforms and here, and what refers to the customer in sessions and
-//! payments.
+//! Erases a customer: subscriptions are cancelled and stored cards deleted, at the platforms and here, and so is what
+//! refers to the customer in sessions, payments and subscriptions.
 //!
 //! No HTTP and no SQL, as in [`crate::payments`]. Payments stay, without the customer: amounts, dates, brand, last
 //! four digits and references are the merchant's accounts. So an unknown payment can still be reconciled.
@@ -11,8 +11,8 @@ use cardseal::platform::Platform;
 
 use crate::App;
 use crate::reason::{Error, Reason};
-use crate::store::{ErasedRows, SessionId, StoreError, TokenId};
-use crate::tokens;
+use crate::store::{ErasedRows, SessionId, StoreError, SubscriptionId, SubscriptionStatus, TokenId};
+use crate::{subscriptions, tokens};
 
 /// How many rows of each kind one transaction changes.
 const ROWS: u32 = 100;
@@ -25,6 +25,8 @@ pub(crate) struct Erasure {
     pub(crate) sessions: usize,
     /// Payments that no longer refer to the customer.
     pub(crate) payments: usize,
+    /// Subscriptions that were cancelled by this call.
+    pub(crate) subscriptions: usize,
     /// What still refers to the customer.
     pub(crate) left: Vec<Left>,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Left {
 }
 
 pub(crate) enum Item {
+    Subscription(SubscriptionId),
     Token(TokenId),
     Session(SessionId),
 }
@@ -52,6 +55,8 @@ pub(crate) async fn erase(app: &App, customer: String) -> Result<Erasure, Error>
 async fn carry_out(app: &App, customer: &str) -> Result<Erasure, Error> {
     // First, so that no open session stores another card meanwhile.
     let closed = repeat(|| app.store.close_sessions_of_customer(customer, ROWS)).await?;
+    // Before the cards: the platform would go on charging a subscription as long as it can.
+    let (subscriptions, lasting) = cancel_subscriptions(app, customer).await?;
     let (tokens, failed) = delete_tokens(app, customer).await?;
     let erased = repeat(|| app.store.erase_customer(customer, ROWS, app.clock.now())).await?;
     // Asked last, so that nothing is missing: a card whose session was busy may have been stored since.
@@ -61,6 +66,14 @@ async fn carry_out(app: &App, customer: &str) -> Result<Erasure, Error> {
             item: Item::Session(session),
             platform,
             reason: Reason::CardOnItsWay.into(),
+        });
+    }
+    for (subscription, platform) in app.store.subscriptions_of_customer(customer).await? {
+        let reason = lasting.get(subscription.as_str()).cloned();
+        left.push(Left {
+            item: Item::Subscription(subscription),
+            platform,
+            reason: reason.unwrap_or_else(|| Reason::SubscriptionState(SubscriptionStatus::Unknown).into()),
         });
     }
     for (token, platform) in app.store.tokens_of_customer(customer).await? {
@@ -75,12 +88,14 @@ async fn carry_out(app: &App, customer: &str) -> Result<Erasure, Error> {
         tokens,
         sessions: closed.sessions + erased.sessions,
         payments: erased.payments,
+        subscriptions,
         left,
     };
     tracing::info!(
         tokens = erasure.tokens,
         sessions = erasure.sessions,
         payments = erasure.payments,
+        subscriptions = erasure.subscriptions,
         left = erasure.left.len(),
         "a customer was erased"
     );
@@ -100,6 +115,19 @@ async fn repeat<F: Future<Output = Result<ErasedRows, StoreError>>>(
             return Ok(sum);
         }
     }
+}
+
+/// Cancels the customer's subscriptions. Returns how many were cancelled, and why the others were not, by their ids.
+async fn cancel_subscriptions(app: &App, customer: &str) -> Result<(usize, BTreeMap<String, Error>), Error> {
+    let (mut cancelled, mut failed) = (0, BTreeMap::new());
+    for (id, _) in app.store.subscriptions_of_customer(customer).await? {
+        let name = id.as_str().to_owned();
+        match subscriptions::cancel(app, id, "the customer was erased".into()).await {
+            Ok(_) => cancelled += 1,
+            Err(error) => drop(failed.insert(name, error)),
+        }
+    }
+    Ok((cancelled, failed))
 }
 
 /// Deletes the customer's cards. Returns how many were deleted, and why the others were not, by their ids.

@@ -234,6 +234,18 @@ codes! {
     PaymentState = "payment_state", CONFLICT,
         "the payment's status does not allow this",
         "compare the payment's `status` with the table of changes in docs/server.md";
+    /// There is no such subscription.
+    SubscriptionNotFound = "subscription_not_found", NOT_FOUND,
+        "there is no such subscription",
+        "no subscription has this id; send the `id` from the answer of `POST /v1/subscriptions`, to the same server";
+    /// The subscription's status does not allow it.
+    SubscriptionState = "subscription_state", CONFLICT,
+        "the subscription's status does not allow this",
+        "one that is cancelled or failed is over, and one that is `unknown` has to be known first";
+    /// Another payment of the subscription is not settled.
+    SubscriptionPaymentOpen = "subscription_payment_open", CONFLICT,
+        "the outcome of another payment of the subscription is not known yet",
+        "`payment` names it; nothing was charged for this request; get that payment again until it is known";
     /// The merchant's reference belongs to another payment.
     OrderReferenceUsed = "order_reference_used", CONFLICT,
         "the order reference belongs to another payment",

@@ -5,6 +5,7 @@ mod hints;
 mod reconcile;
 pub(crate) mod reseal;
 mod retention;
+mod subscriptions;
 mod upkeep;
 
 use crate::App;
@@ -16,5 +17,6 @@ pub(crate) fn start(app: &App) {
     reconcile::start(app);
     reseal::start(app);
     retention::start(app);
+    subscriptions::start(app);
     upkeep::start(app);
 }

@@ -36,6 +36,7 @@ mod serve;
 mod sessions;
 pub mod store;
 mod submission;
+mod subscriptions;
 pub mod tls;
 mod tokens;
 pub mod traces;
@@ -155,10 +156,11 @@ impl Shared {
         store.use_keys(&keys).await?;
         drop(keys);
         let left = store.recover(&payments::abandoned(), clock.now()).await?;
-        if left.payments + left.changes > 0 {
+        if left.payments + left.changes + left.subscriptions > 0 {
             tracing::warn!(
                 payments = left.payments,
                 changes = left.changes,
+                subscriptions = left.subscriptions,
                 "a process ended during payments; their outcome is unknown until the platform is asked"
             );
         }

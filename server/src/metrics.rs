@@ -20,7 +20,7 @@ use prometheus::{
 use crate::access::same;
 use crate::bounds::Bound;
 use crate::connections::Connections;
-use crate::store::{Effect, Status};
+use crate::store::{Effect, Status, SubscriptionStatus};
 use crate::{App, Live, logging};
 
 /// The time of a request, in seconds: a page's request takes milliseconds, one to a platform up to its time-out.
@@ -43,12 +43,16 @@ pub(crate) enum Operation {
     Capture,
     Void,
     Refund,
+    Subscribe,
+    ChangeSubscription,
+    CancelSubscription,
+    PaySubscription,
     Lookup,
     List,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::OpenSession,
         Self::Tokenize,
         Self::ReadToken,
@@ -59,6 +63,10 @@ impl Operation {
         Self::Capture,
         Self::Void,
         Self::Refund,
+        Self::Subscribe,
+        Self::ChangeSubscription,
+        Self::CancelSubscription,
+        Self::PaySubscription,
         Self::Lookup,
         Self::List,
     ];
@@ -75,6 +83,10 @@ impl Operation {
             Self::Capture => "capture",
             Self::Void => "void",
             Self::Refund => "refund",
+            Self::Subscribe => "subscribe",
+            Self::ChangeSubscription => "change_subscription",
+            Self::CancelSubscription => "cancel_subscription",
+            Self::PaySubscription => "charge_subscription",
             Self::Lookup => "lookup",
             Self::List => "list",
         }
@@ -91,6 +103,7 @@ pub(crate) struct Metrics {
     call_seconds: HistogramVec,
     operations: IntGaugeVec,
     outcomes: IntCounterVec,
+    subscriptions: IntCounterVec,
     unknown: IntGaugeVec,
     oldest_unknown: IntGaugeVec,
     sessions: IntCounterVec,
@@ -210,6 +223,11 @@ impl Metrics {
             outcomes: counters(
                 "cardseal_payment_outcomes_total",
                 "Payments and changes of payments, by the state that a call or a lookup left the payment in.",
+                &["platform", "status"],
+            )?,
+            subscriptions: counters(
+                "cardseal_subscription_states_total",
+                "Subscriptions, by the state that a call or a lookup left the subscription in.",
                 &["platform", "status"],
             )?,
             unknown: gauges(
@@ -334,6 +352,13 @@ impl Metrics {
     /// Counts what a call or a lookup left a payment as.
     pub(crate) fn outcome(&self, platform: Platform, status: Status) {
         self.outcomes
+            .with_label_values(&[platform.id(), status.stored()])
+            .inc();
+    }
+
+    /// Counts a state that a call or a lookup left a subscription in.
+    pub(crate) fn subscription(&self, platform: Platform, status: SubscriptionStatus) {
+        self.subscriptions
             .with_label_values(&[platform.id(), status.stored()])
             .inc();
     }
@@ -526,6 +551,7 @@ mod tests {
             &metrics.errors,
             &metrics.calls,
             &metrics.outcomes,
+            &metrics.subscriptions,
             &metrics.sessions,
             &metrics.tokens,
             &metrics.notifications,

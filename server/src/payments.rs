@@ -7,6 +7,7 @@
 mod change;
 mod charge;
 mod join;
+mod listed;
 mod lookups;
 mod notification;
 mod page;
@@ -19,6 +20,7 @@ mod state;
 pub(crate) use change::{ChangeRequest, change};
 pub(crate) use charge::{Charge, SubmissionOptions, charge, open_session};
 pub(crate) use join::{Join, Joins, Working};
+pub(crate) use listed::{listed_rule, never_arrived};
 pub(crate) use lookups::Lookups;
 pub(crate) use notification::{Received, take};
 pub(crate) use page::refresh_page;
@@ -84,6 +86,7 @@ fn example(status: Status) -> Payment {
         description: "x".into(),
         token_id: None,
         session_id: None,
+        subscription_id: None,
         order_reference: "r".into(),
         authorization: None,
         platform_payment: None,

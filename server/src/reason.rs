@@ -8,7 +8,7 @@ use cardseal_gateways::error::Refusal;
 
 use crate::attempts::TooMany;
 use crate::gate::Busy;
-use crate::store::{PaymentId, Status, StoreError, Unusable};
+use crate::store::{PaymentId, Status, StoreError, SubscriptionStatus, Unusable};
 use crate::{TaskPanicked, UnknownPlatform};
 
 /// Why a request is refused, and the payment that this is about, if any.
@@ -30,6 +30,12 @@ pub(crate) enum Reason {
     AuthenticationNotFound,
     #[error("the authentication cannot be used for this charge")]
     AuthenticationUnusable(Unusable),
+    #[error("there is no such subscription")]
+    SubscriptionNotFound,
+    #[error("the subscription is {}", .0.shown())]
+    SubscriptionState(SubscriptionStatus),
+    #[error("another payment of the subscription is not settled yet")]
+    SubscriptionPaymentOpen,
     #[error("there is no such session")]
     SessionNotFound,
     #[error("the session has expired")]

@@ -1,4 +1,5 @@
-//! Sessions, tokens, payments, idempotency keys and notifications, in one SQLite file or in a PostgreSQL database.
+//! Sessions, tokens, payments, subscriptions, idempotency keys and notifications, in one SQLite file or in a PostgreSQL
+//! database.
 //!
 //! The store knows no payment rules. Within the transaction that writes a new state, it asks its caller what that
 //! state is.
@@ -36,6 +37,7 @@ mod retention;
 mod seal;
 mod sessions;
 mod sql;
+mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tokens;
@@ -72,7 +74,7 @@ pub use health::Health;
 pub use idempotency::{Claim, Key, Scope, StoredAnswer};
 pub use ids::{
     AuditId, AuthenticationId, ChangeId, EventId, Fingerprint, IdempotencyKey, KeyId, PaymentId, SessionId,
-    TokenId,
+    SubscriptionId, TokenId,
 };
 pub use instances::LEASE;
 pub use keys::{ApiKey, Validity};
@@ -84,6 +86,10 @@ pub use reseal::{SealPlace, SealStep};
 pub use retention::{Compacted, Expiring, Shrunk, SweepPlace, SweepStep};
 pub use seal::{EncryptionKey, EncryptionKeys, SealError};
 pub use sessions::{Attempt, NewSession, Session, SessionClaim, SessionResult, SessionState, Storing, Taker};
+pub use subscriptions::{
+    ListedRule, NewSubscription, Recorded, Subscription, SubscriptionClaim, SubscriptionFilter,
+    SubscriptionStatus, SubscriptionUpdate,
+};
 pub use tokens::{Token, TokenStatus};
 pub use upkeep::{ANSWER_GRACE_MS, Abandoned, Claimed, PAGE_GRACE_MS, Recovered, UnderWay};
 

@@ -323,6 +323,58 @@ async fn every_change_is_told_with_what_it_led_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_tells_what_becomes_of_it_and_of_its_payments() {
+    let (shop, receiver) = shop(&[]).await;
+    let token = shop.token(APPROVED).await;
+    let body = json!({ "token": token["id"], "amount": "12.30", "currency": "USD", "description": "Coffee" });
+    let made = shop
+        .merchant("POST", "/v1/subscriptions", Some(&body))
+        .await
+        .is(201);
+    let path = format!("/v1/subscriptions/{}", made["id"].as_str().unwrap());
+    let paid = shop
+        .merchant("POST", &format!("{path}/payments"), None)
+        .await
+        .is(201);
+    receiver.wait_for(&paid["id"], &["payment.approved"]).await;
+    // The same amount is no news.
+    for amount in ["13.00", "13.00"] {
+        let amount = json!({ "amount": amount });
+        shop.merchant("PATCH", &path, Some(&amount)).await.is(200);
+    }
+    shop.merchant("POST", &format!("{path}/cancel"), None)
+        .await
+        .is(200);
+    let types = [
+        "subscription.active",
+        "subscription.updated",
+        "subscription.cancelled",
+    ];
+    receiver.wait_for(&made["id"], &types).await;
+    let taken = receiver.taken();
+    let of = |id: &Value| taken.iter().rfind(|arrived| arrived.subject() == *id).unwrap();
+    assert_eq!(of(&paid["id"]).event["data"]["subscription"], made["id"]);
+    let last = &of(&made["id"]).event["data"];
+    for (name, value) in [("status", "cancelled"), ("amount", "13.00"), ("currency", "USD")] {
+        assert_eq!(last[name], value, "{last}");
+    }
+    assert_eq!((&last["months"], &last["token"]), (&json!(1), &token["id"]));
+    // An erasure would have to find these.
+    for name in ["customer", "description"] {
+        assert!(last.get(name).is_none(), "{last}");
+    }
+    // What is lost is told, and again when it is known.
+    shop.fault("merchant/subscriptions", Kind::DropAfterCommit);
+    let lost = shop
+        .merchant("POST", "/v1/subscriptions", Some(&body))
+        .await
+        .is(202);
+    receiver
+        .wait_for(&lost["id"], &["subscription.unknown", "subscription.active"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_payment_tells_when_it_is_known() {
     let (shop, receiver) = shop(&[]).await;
     let token = shop.token(APPROVED).await;

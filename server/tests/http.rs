@@ -41,6 +41,7 @@ mod session_page;
 mod sessions;
 mod shop;
 mod storage;
+mod subscriptions;
 #[cfg(target_os = "linux")]
 mod tls;
 mod tokens;

@@ -1,7 +1,7 @@
 // What a run needs that no schema can say: stored cards and payments in every state, made over HTTP as a shop makes them.
 
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { constants, createCipheriv, createHash, publicEncrypt, randomBytes, randomUUID } from 'node:crypto';
 
 const MONEY = { amount: '12.34', currency: 'USD' };
 const CUSTOMER_IP = '192.0.2.7';
@@ -21,6 +21,17 @@ async function send(method, url, body, headers = {}) {
 
 /** Each member with its value as the only choice. */
 const browserWords = (browser) => Object.fromEntries(Object.entries(browser).map(([name, value]) => [name, [value]]));
+/** A card as the module packs it for GreenPay: AES in counter mode from 1, and the key for RSA. */
+function packed(publicKey, card) {
+  const key = randomBytes(16);
+  const counter = Buffer.alloc(16);
+  counter[15] = 1;
+  const cipher = createCipheriv('aes-128-ctr', key, counter);
+  const ld = Buffer.concat([cipher.update(JSON.stringify({ card })), cipher.final()]).toString('hex');
+  const wrapped = Buffer.from(JSON.stringify({ k: [...key], s: 1 }));
+  const lk = publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_PADDING }, wrapped).toString('base64');
+  return { ld, lk };
+}
 
 /**
  * The seeds of `hooks.py`. The sandbox is told to lose answers, so that there are payments of which nobody knows what became.
@@ -99,6 +110,22 @@ export async function seeds({ url, apiKey, sandbox }) {
     user_agent: 'Mozilla/5.0',
     customer_ip: CUSTOMER_IP,
   };
+  const greenpayToken = async () => {
+    const opened = await session({ platform: 'greenpay' });
+    const card = {
+      cardHolder: 'Ada Lovelace',
+      expirationDate: { month: 12, year: 30 },
+      cardNumber: '4242424242424242',
+      cvc: '123',
+      nickname: 'My Visa',
+    };
+    return (await call('POST', '/v1/tokens', { session: opened.id, ...packed(opened.public_key, card) })).id;
+  };
+
+  const greenpay = await greenpayToken();
+  const subscribe = async () => (await call('POST', '/v1/subscriptions', { token: greenpay, ...MONEY })).id;
+  const [subscribed, changing, cancelling, listed, paying, paid] = await many(6, subscribe);
+  const subscriptions = await many(SPARE, subscribe);
   const tokens = await many(SPARE, gpToken);
   const [kept, changed, refreshed, deleted] = await many(4, gpToken);
   const payment = async (more) => (await pay(kept, more)).id;
@@ -162,6 +189,13 @@ export async function seeds({ url, apiKey, sandbox }) {
       voidPayment: [id(voided)],
       refundPayment: [{ ...id(refunded), ...json({ amount: '1.00' }) }],
       refreshPayment: [id(looked)],
+      createSubscription: [json({ token: greenpay, ...MONEY, months: 3 })],
+      showSubscription: [id(subscribed)],
+      changeSubscription: [{ ...id(changing), ...json({ amount: '20.00' }) }],
+      cancelSubscription: [{ ...id(cancelling), ...json({ reason: 'moved away' }) }],
+      refreshSubscription: [id(listed)],
+      paySubscription: [id(paying)],
+      listSubscriptionPayments: [id(paid)],
       showEvent: [id(events[0])],
       replayEvent: [id(events[0])],
       resolvePayment: [{ ...id(resolved), ...json({ status: 'approved' }) }],
@@ -195,6 +229,9 @@ export async function seeds({ url, apiKey, sandbox }) {
           { id: end === '/resolve' ? unresolved : payments },
         ]),
       ),
+      ...Object.fromEntries(
+        ['', '/cancel', '/refresh', '/payments'].map((end) => [`/v1/subscriptions/{id}${end}`, { id: subscriptions }]),
+      ),
       '/v1/notifications/{platform}/{secret}': { platform: ['gp_api'], secret: [secret] },
       '/v1/notifications/{platform}/{secret}/{event}': {
         platform: ['greenpay'],
@@ -207,6 +244,8 @@ export async function seeds({ url, apiKey, sandbox }) {
       createPayment: tokens.map((token) => ({ token, ...MONEY })),
       createAuthentication: tokens.map((token) => ({ token, ...MONEY })),
       initiateAuthentication: [browser],
+      createSubscription: [{ token: greenpay, ...MONEY }],
+      changeSubscription: [{ token: greenpay }, { amount: '12.34' }],
       changeToken: [{ holder: 'Ada Lovelace' }, { expiry: { month: 12, year: 2031 } }],
       sampleCreateNetworkToken: (await many(SPARE, exchange)).map((reference) => ({ payment_reference: reference })),
     },

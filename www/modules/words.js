@@ -99,6 +99,12 @@ const FAILURES = {
   field_invalid: ['The shop’s server does not accept what was typed.', 'Please check the fields.'],
   payment_not_found: ['This payment does not exist.', 'The list has been refreshed.'],
   payment_state: ['This cannot be done with the payment as it is now.', 'The list has been refreshed.'],
+  subscription_not_found: ['This subscription does not exist.', 'The list has been refreshed.'],
+  subscription_state: ['This cannot be done with the subscription as it is now.', 'The list has been refreshed.'],
+  subscription_payment_open: [
+    'Another payment of this subscription is not known yet.',
+    'Nothing was charged. Wait until that payment is known.',
+  ],
   amount_invalid: ['The shop does not accept this amount.', 'Please change it.'],
   currency_not_supported: ['The shop does not accept this currency.', 'Please choose another one.'],
   not_offered: ['The payment platform does not offer this.', ''],
@@ -222,6 +228,22 @@ export function outcomesOf(status, parts) {
     [{ capture: 'approved', void: 'voided', refund: 'refunded' }[change], `It was ${done}`],
     [change === 'capture' ? 'authorized' : 'approved', `It was not ${done}`],
   ];
+}
+
+const SUBSCRIPTIONS = {
+  pending: ['Not begun', 'plain'],
+  active: ['Active', 'good'],
+  not_paid: ['Not paid', 'bad'],
+  on_hold: ['On hold', 'bad'],
+  cancelled: ['Cancelled', 'plain'],
+  failed: ['Not made', 'bad'],
+  unknown: ['Not known yet', 'unsure'],
+};
+
+/** Where a subscription stands, and its tone. */
+export function subscriptionWords(status) {
+  const [words, tone] = SUBSCRIPTIONS[status] ?? [status, 'plain'];
+  return { words, tone };
 }
 
 const DELIVERIES = { pending: ['Waiting', 'unsure'], delivered: ['Delivered', 'good'], failed: ['Given up', 'bad'] };

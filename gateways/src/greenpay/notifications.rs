@@ -1,6 +1,7 @@
 //! "Webhook payment response": what the platform posts to us, the same JSON as the answer it gave.
 //!
-//! A notification counts only with a signature that fits, whatever the policy for answers is: anybody can post.
+//! A notification counts only with a signature that fits, whatever the policy for answers is: anybody can post. Those about
+//! subscriptions have none that is documented, and only say what to look up.
 
 use cardseal::Code;
 use cardseal::greenpay::signature::{self, Candidate};
@@ -10,18 +11,22 @@ use serde_json::Value;
 use super::GreenPay;
 use super::answer::object;
 use super::payments::settled;
-use super::wire::{payment_answer, token_answer};
+use super::wire::{opaque, payment_answer, token_answer};
 use crate::error::{Doubt, Error, Refusal, Rejection, sentence};
 use crate::gateway::{Notification, Origin, Outcome, PaymentEvent};
+use crate::lenient::text;
 
 /// Under the one address that is registered at the platform. The empty one is for payments.
-pub(super) const ROUTES: &[&str] = &["", "newCard"];
+pub(super) const ROUTES: &[&str] = &["", "newCard", SUBSCRIPTION];
+/// The payments of subscriptions.
+const SUBSCRIPTION: &str = "subscription/payment/results";
 
 impl GreenPay {
     pub(super) fn notification(&self, route: &str, body: &[u8]) -> Result<Notification, Error> {
         match route {
             "" => self.payment_notification(body),
             "newCard" => self.card_notification(body),
+            SUBSCRIPTION => subscription_notification(body),
             _ => Err(Refusal::NotOffered.into()),
         }
     }
@@ -86,6 +91,13 @@ impl GreenPay {
         signature::verify(&self.key, candidates, status, id, signature).ok_or(Error::SignatureInvalid)?;
         Ok(id.text())
     }
+}
+
+/// The answer that this repeats has no signature, so all that counts is which subscription to ask the platform about.
+fn subscription_notification(body: &[u8]) -> Result<Notification, Error> {
+    let platform_id = text(&read(body)?, "/result/order/subscriptionId").filter(|id| opaque(id));
+    let platform_id = platform_id.ok_or(Error::Doubtful(Doubt::Undecodable))?;
+    Ok(Notification::Subscription { platform_id })
 }
 
 fn read(body: &[u8]) -> Result<Value, Error> {

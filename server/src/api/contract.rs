@@ -45,6 +45,7 @@ use crate::scope::Scope;
         (name = "tokens", description = "Stored cards."),
         (name = "authentications", description = "3-D Secure before a charge."),
         (name = "payments", description = "Charges, captures, voids and refunds."),
+        (name = "subscriptions", description = "Stored cards that a platform charges every so many months."),
         (name = "customers", description = "Erasure of what refers to a customer."),
         (name = "events", description = "What the merchant's server is told."),
         (name = "audit", description = "Who did what."),
@@ -197,6 +198,15 @@ const OF_AUTHENTICATION: &[&str] = &[
     "initiateAuthentication",
     "showAuthenticationResult",
 ];
+/// Operations that take the id of a subscription.
+const OF_SUBSCRIPTION: &[&str] = &[
+    "showSubscription",
+    "changeSubscription",
+    "cancelSubscription",
+    "refreshSubscription",
+    "paySubscription",
+    "listSubscriptionPayments",
+];
 /// Operations that take the id of an event.
 const OF_EVENT: &[&str] = &["showEvent", "replayEvent"];
 
@@ -207,7 +217,10 @@ fn link(operation: &mut Operation) {
         "createSession" => &["showSession", "showSessionPage"],
         "createToken" | "changeToken" | "refreshToken" => OF_TOKEN,
         "createAuthentication" => OF_AUTHENTICATION,
-        "createPayment" | "capturePayment" | "refundPayment" | "refreshPayment" => OF_PAYMENT,
+        "createSubscription" | "changeSubscription" | "refreshSubscription" => OF_SUBSCRIPTION,
+        "createPayment" | "paySubscription" | "capturePayment" | "refundPayment" | "refreshPayment" => {
+            OF_PAYMENT
+        }
         "replayEvent" => OF_EVENT,
         _ => return,
     };

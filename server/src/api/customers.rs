@@ -55,9 +55,11 @@ struct Erased {
     sessions: usize,
     /// Payments that no longer refer to the customer.
     payments: usize,
+    /// Subscriptions that were cancelled, at their platform and here.
+    subscriptions: usize,
 }
 
-/// Something that still refers to the customer: a token or a session.
+/// Something that still refers to the customer: a token, a session or a subscription.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Left)]
 struct LeftResource {
@@ -68,6 +70,10 @@ struct LeftResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "ses_5f0c1d2e")]
     session: Option<String>,
+    /// The subscription that could not be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "sub_5f0c1d2e")]
+    subscription: Option<String>,
     #[schema(schema_with = platform)]
     platform: Platform,
     /// The code of the error, as in a problem.
@@ -80,13 +86,16 @@ struct LeftResource {
 impl From<Left> for LeftResource {
     fn from(left: Left) -> Self {
         let error = ApiError::from(left.reason);
-        let (token, session) = match left.item {
-            Item::Token(id) => (Some(id.to_string()), None),
-            Item::Session(id) => (None, Some(id.to_string())),
-        };
+        let (mut token, mut session, mut subscription) = (None, None, None);
+        match left.item {
+            Item::Token(id) => token = Some(id.to_string()),
+            Item::Session(id) => session = Some(id.to_string()),
+            Item::Subscription(id) => subscription = Some(id.to_string()),
+        }
         Self {
             token,
             session,
+            subscription,
             platform: left.platform,
             code: error.code().as_str(),
             detail: error.detail_text().into(),
@@ -102,6 +111,7 @@ impl From<Erasure> for ErasureResource {
                 tokens: erasure.tokens,
                 sessions: erasure.sessions,
                 payments: erasure.payments,
+                subscriptions: erasure.subscriptions,
             },
             left: erasure.left.into_iter().map(LeftResource::from).collect(),
         }
@@ -110,9 +120,9 @@ impl From<Erasure> for ErasureResource {
 
 /// Erases a customer.
 ///
-/// Deletes the customer's stored cards, at their platforms and here, and removes the customer from sessions and
-/// payments. Payments stay, without the customer and the description. A card that its platform refuses to delete, or
-/// whose platform is away, is left. Repeat the request until the answer is 200. A customer who is not known is erased
+/// Cancels the customer's subscriptions and deletes the stored cards, at their platforms and here, and removes the
+/// customer from sessions, payments and subscriptions. Payments and subscriptions stay, without the customer and the
+/// description. What its platform refuses to delete or cancel, or whose platform is away, is left. Repeat the request until the answer is 200. A customer who is not known is erased
 /// already.
 #[utoipa::path(delete, operation_id = "eraseCustomer", path = "/v1/customers/{customer}",
     tag = "customers", security(("api_key" = ["tokens"])),

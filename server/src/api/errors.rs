@@ -6,7 +6,7 @@ use super::fields::{misplaced, mode_word};
 use crate::attempts::TooMany;
 use crate::error::{ApiError, Code};
 use crate::reason::{Error, Reason};
-use crate::store::{Status, Unusable};
+use crate::store::{Status, SubscriptionStatus, Unusable};
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
@@ -31,6 +31,9 @@ impl From<Reason> for ApiError {
             Reason::AuthenticationUnusable(why) => {
                 Self::field(Code::AuthenticationUnusable, "authentication").detail(&unusable(why))
             }
+            Reason::SubscriptionNotFound => Code::SubscriptionNotFound.into(),
+            Reason::SubscriptionState(status) => Self::from(Code::SubscriptionState).detail(subscription(status)),
+            Reason::SubscriptionPaymentOpen => Code::SubscriptionPaymentOpen.into(),
             Reason::SessionNotFound => Code::SessionNotFound.into(),
             Reason::SessionExpired => Code::SessionExpired.into(),
             Reason::SessionUsed => Code::SessionUsed.into(),
@@ -138,6 +141,21 @@ fn right_call(kind: Kind, mode: Mode) -> String {
         kind.as_str(),
         mode_word(mode)
     )
+}
+
+/// Says what can be done with a subscription of this status.
+const fn subscription(status: SubscriptionStatus) -> &'static str {
+    match status {
+        SubscriptionStatus::InFlight | SubscriptionStatus::Unknown => {
+            "whether there is a subscription is not known yet; get it again later"
+        }
+        SubscriptionStatus::Failed => "there is no subscription: making it failed; make another one",
+        SubscriptionStatus::Cancelled => "the subscription is over, for good; make another one",
+        SubscriptionStatus::Pending
+        | SubscriptionStatus::Active
+        | SubscriptionStatus::NotPaid
+        | SubscriptionStatus::OnHold => "the subscription can be paid, changed and cancelled",
+    }
 }
 
 /// Says what can be done with a payment of this status.

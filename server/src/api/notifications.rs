@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use cardseal::platform::Platform;
 use cardseal_gateways::Error;
 use cardseal_gateways::error::Refusal;
+use cardseal_gateways::gateway::Notification;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
@@ -23,6 +24,7 @@ use crate::body;
 use crate::config::Account;
 use crate::error::{ApiError, Code};
 use crate::payments::{self, Received};
+use crate::subscriptions;
 
 /// The platforms' notifications are smaller.
 const MAX_BYTES: usize = 64 * 1024;
@@ -108,7 +110,16 @@ pub(super) async fn receive(
             digest: &hex::encode(digest),
             notification: &noticed.notification,
         };
-        if let Err(error) = payments::take(&app, &received).await {
+        let taken = match &noticed.notification {
+            Notification::Subscription { platform_id } => {
+                subscriptions::take(&app, &received, platform_id).await
+            }
+            Notification::Payment { .. }
+            | Notification::Card { .. }
+            | Notification::Hint { .. }
+            | Notification::Nothing { .. } => payments::take(&app, &received).await,
+        };
+        if let Err(error) = taken {
             failed.get_or_insert(error);
         }
     }

@@ -20,9 +20,9 @@ use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::Merchant;
 use crate::error::{ApiError, Code};
-use crate::store::{IdempotencyKey, PaymentFilter, PaymentId, Status};
+use crate::store::{IdempotencyKey, Payment, PaymentFilter, PaymentId, Status};
 
-pub(super) use answer::{Answers, PaymentResource};
+pub(super) use answer::{Answers, PaymentResource, response as stored_response};
 pub(super) use charge::charge_stored;
 
 /// Charges, and what became of them.
@@ -85,6 +85,15 @@ pub(super) struct PaymentList {
     next: Option<String>,
 }
 
+impl PaymentList {
+    pub(super) fn of(payments: &[Payment], next: Option<String>) -> Self {
+        Self {
+            data: payments.iter().map(PaymentResource::from).collect(),
+            next,
+        }
+    }
+}
+
 /// The header with the caller's idempotency key.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = super::name("idempotency-key");
 /// The header that marks a stored answer.
@@ -122,8 +131,7 @@ async fn list(
     let after = page.after.as_deref().map(PaymentId::from);
     let payments = app.store.payments(filter, after.as_ref(), page.limit + 1).await?;
     let (payments, next) = page.cut(payments, |payment| payment.id.as_str());
-    let data = payments.iter().map(PaymentResource::from).collect();
-    Ok(Json(PaymentList { data, next }))
+    Ok(Json(PaymentList::of(&payments, next)))
 }
 
 /// A status as answers show it. What is in flight has none of its own.

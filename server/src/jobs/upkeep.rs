@@ -63,6 +63,7 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
                     instances = left.instances,
                     payments = left.payments,
                     changes = left.changes,
+                    subscriptions = left.subscriptions,
                     sessions = left.sessions,
                     "another process did not renew its lease; its work was taken over, and what it had under way is \
                      unknown until the platform is asked"
@@ -72,6 +73,7 @@ async fn run(app: &Shared, sweep: bool) -> Result<(), StoreError> {
             tracing::error!(
                 payments = left.payments,
                 changes = left.changes,
+                subscriptions = left.subscriptions,
                 sessions = left.sessions,
                 "a task ended early, or a process stopped before its work was done; the outcome is unknown"
             );

@@ -312,7 +312,11 @@ async fn call_platform(
     let call = tokio::spawn(async move {
         let _permit = permit;
         let of = PaymentRef {
-            reference: &payment.order_reference,
+            // The platform has numbered the payments of a subscription itself.
+            reference: match (&payment.subscription_id, &payment.platform_payment) {
+                (Some(_), Some(numbered)) => numbered,
+                _ => &payment.order_reference,
+            },
             authorization: payment.authorization.as_deref(),
             platform_id: payment.platform_payment.as_deref(),
             bin: change.bin.as_deref(),

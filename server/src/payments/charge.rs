@@ -1,4 +1,4 @@
-//! Charges a stored card, or the card of a session.
+//! Charges a stored card, the card of a session, or a subscription.
 //!
 //! The order matters:
 //! 1. The idempotency key, the payment and the claim on its session are committed in one transaction.
@@ -17,6 +17,7 @@ use cardseal::platform::Platform;
 use cardseal::session::Kind;
 use cardseal_gateways::error::{Doubt, Refusal};
 use cardseal_gateways::gateway::{Capture, ChargeParams, OpenSession, Outcome, PagePayload};
+use cardseal_gateways::subscription::{SubscriptionPaid, SubscriptionRef};
 use cardseal_gateways::{Amount, Currency};
 use secrecy::SecretString;
 use tracing::Instrument;
@@ -31,7 +32,8 @@ use crate::metrics::Operation;
 use crate::persist::store_outcome;
 use crate::store::{
     Attempt, AuthenticationId, Claim, Claimed, Fingerprint, IdempotencyKey, Key, NewPayment, Payment, Scope,
-    Session, SessionResult, SessionState, Status, StoreError, StoredAnswer, Taker, Token, TokenStatus,
+    Session, SessionResult, SessionState, Status, StoreError, StoredAnswer, Subscription, Taker, Token,
+    TokenStatus,
 };
 use crate::submission::Submission;
 
@@ -71,6 +73,11 @@ pub(crate) enum Source {
         fraud_check: bool,
         bin: Option<String>,
     },
+    /// A subscription, which has its card.
+    Subscription {
+        subscription: Box<Subscription>,
+        token: Box<Token>,
+    },
     /// Nothing more: the customer paid on the platform's page, and this is the outcome there.
     Page {
         session: Box<Session>,
@@ -97,6 +104,35 @@ impl Charge {
                 customer_ip,
             },
             key: None,
+            payload_hash: String::new(),
+            card_claim: None,
+            grace: 0,
+            capture: Capture::Auto,
+            network_token: None,
+            authentication: None,
+            render,
+        }
+    }
+
+    /// Creates a charge of a subscription's amount.
+    pub(crate) fn of_subscription(
+        subscription: Subscription,
+        token: Token,
+        order_reference: String,
+        key: Option<Key>,
+        render: Arc<dyn Render>,
+    ) -> Self {
+        Self {
+            platform: subscription.platform,
+            amount: subscription.amount,
+            order_reference,
+            description: subscription.description.clone(),
+            customer: subscription.customer.clone(),
+            source: Source::Subscription {
+                subscription: Box::new(subscription),
+                token: Box::new(token),
+            },
+            key,
             payload_hash: String::new(),
             card_claim: None,
             grace: 0,
@@ -230,6 +266,10 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
                     None => Err(session_gone(app, &charge).await?),
                 };
             }
+            Claim::SubscriptionUnusable(status) => return Err(Reason::SubscriptionState(status).into()),
+            Claim::SubscriptionBusy(open) => {
+                return Err(Error::from(Reason::SubscriptionPaymentOpen).about(&open.id));
+            }
             Claim::BelongsElsewhere => return Err(Reason::BelongsElsewhere.into()),
             Claim::AuthenticationUnusable(why) => return Err(Reason::AuthenticationUnusable(why).into()),
             Claim::TokenUnusable(TokenStatus::Unconfirmed) => return Err(Reason::TokenUnconfirmed.into()),
@@ -253,16 +293,22 @@ async fn carry_out(app: &App, charge: Charge) -> Result<Reply, Error> {
     };
     let working = app.joins.working(payment.id.as_str());
     let sent_at = app.clock.steady();
-    let result = call_platform(app, charge.source, &payment).await;
+    let called = call_platform(app, charge.source, &payment).await;
+    let (result, reference) = match called {
+        Ok((outcome, reference)) => (Ok(outcome), reference),
+        Err(error) => (Err(error), None),
+    };
     let unknown = matches!(&result, Ok(Outcome::Unknown(_) | Outcome::Pending(_)));
     let can = app.capabilities(payment.platform);
-    if unknown && can.is_ok_and(|can| can.payment_lookup) {
+    let asks = payment.subscription_id.is_some() || can.is_ok_and(|can| can.payment_lookup);
+    if unknown && asks {
         app.lookups.sent(payment.id.as_str(), sent_at);
     }
     let finish = Finish {
         payment,
         key: charge.key,
         result,
+        reference,
         render: charge.render,
         _claimed: claimed,
         _working: working,
@@ -356,7 +402,9 @@ async fn session_gone(app: &App, charge: &Charge) -> Result<Error, Error> {
 
 async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
     let (token, session, bin) = match &charge.source {
-        Source::Token { token, .. } => (Some(token), None, token.bin.as_ref()),
+        Source::Token { token, .. } | Source::Subscription { token, .. } => {
+            (Some(token), None, token.bin.as_ref())
+        }
         Source::Payload { session, bin, .. } => (None, Some(session), bin.as_ref()),
         Source::Page { session, .. } => (None, Some(session), None),
     };
@@ -365,6 +413,10 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         amount: charge.amount,
         token_id: token.map(|token| token.id.clone()),
         session_id: session.map(|session| session.id.clone()),
+        subscription_id: match &charge.source {
+            Source::Subscription { subscription, .. } => Some(subscription.id.clone()),
+            Source::Token { .. } | Source::Payload { .. } | Source::Page { .. } => None,
+        },
         order_reference: charge.order_reference.clone(),
         description: charge.description.clone(),
         customer: charge.customer.clone(),
@@ -379,7 +431,9 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         Source::Payload { session, payload, .. } if sends_card(app, session, payload)? => {
             Taker::Card(app.config.limits.session_attempts)
         }
-        Source::Token { .. } | Source::Payload { .. } | Source::Page { .. } => Taker::Platform,
+        Source::Token { .. } | Source::Subscription { .. } | Source::Payload { .. } | Source::Page { .. } => {
+            Taker::Platform
+        }
     };
     let attempt = Attempt {
         body_hash: charge.payload_hash.clone(),
@@ -393,16 +447,25 @@ async fn claim(app: &App, charge: &Charge) -> Result<Claim, Error> {
         .await?)
 }
 
-async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<Outcome, Error> {
+/// Calls the platform. Beside the outcome there may be the platform's reference of the payment.
+async fn call_platform(
+    app: &App,
+    source: Source,
+    payment: &Payment,
+) -> Result<(Outcome, Option<String>), Error> {
     let account = app.account(payment.platform)?;
+    let operation = match &source {
+        Source::Subscription { .. } => Operation::PaySubscription,
+        Source::Token { .. } | Source::Payload { .. } | Source::Page { .. } => Operation::Charge,
+    };
     let (gateway, transport) = (
         Arc::clone(&account.gateway),
-        app.transport(payment.platform, Operation::Charge)?.clone(),
+        app.transport(payment.platform, operation)?.clone(),
     );
     let platform = payment.platform;
     let (payment, now) = (payment.clone(), app.clock.now());
     // A task of its own: if it panics, the payment is unknown and does not hang.
-    let call: tokio::task::JoinHandle<Result<Outcome, Refusal>> = match source {
+    let call: tokio::task::JoinHandle<Result<SubscriptionPaid, Refusal>> = match source {
         Source::Token { token, customer_ip } => {
             let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
             let authentication = app.store.authentication_of(&payment.id).await?;
@@ -415,7 +478,20 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
                     authentication: authentication.as_ref(),
                     ..charge_params(&payment, &token, now)
                 };
-                gateway.charge(&transport, &params).await
+                gateway.charge(&transport, &params).await.map(unnumbered)
+            };
+            tokio::spawn(call.in_current_span())
+        }
+        Source::Subscription { subscription, .. } => {
+            let permit = app.enter(payment.platform, Purpose::Operation).await?;
+            let call = async move {
+                let _permit = permit;
+                let of = SubscriptionRef {
+                    platform_id: subscription.platform_subscription.as_deref().unwrap_or_default(),
+                    reference: subscription.id.as_str(),
+                    amount: &payment.amount,
+                };
+                gateway.pay_subscription(&transport, &of).await
             };
             tokio::spawn(call.in_current_span())
         }
@@ -430,15 +506,26 @@ async fn call_platform(app: &App, source: Source, payment: &Payment) -> Result<O
                 let _permit = permit;
                 let gone = SecretString::default();
                 let open = open_session(&session, &gone, now, payment.id.as_str());
-                gateway.pay(&transport, &open, payload, fraud_check).await
+                let paid = gateway.pay(&transport, &open, payload, fraud_check).await;
+                paid.map(unnumbered)
             };
             tokio::spawn(call.in_current_span())
         }
-        Source::Page { outcome, .. } => return Ok(*outcome),
+        Source::Page { outcome, .. } => return Ok((*outcome, None)),
     };
     match call.await {
-        Ok(result) => result.map_err(|refusal| Error::from(refusal).at(platform)),
-        Err(_) => Ok(Outcome::Unknown(Doubt::Interrupted)),
+        Ok(result) => result
+            .map(|paid| (paid.outcome, paid.reference))
+            .map_err(|refusal| Error::from(refusal).at(platform)),
+        Err(_) => Ok((Outcome::Unknown(Doubt::Interrupted), None)),
+    }
+}
+
+/// An outcome of a payment that has our reference.
+const fn unnumbered(outcome: Outcome) -> SubscriptionPaid {
+    SubscriptionPaid {
+        reference: None,
+        outcome,
     }
 }
 
@@ -468,7 +555,8 @@ async fn store(finish: Arc<Finish>, app: &App) -> Result<Payment, StoreError> {
     let report = finish
         .result
         .as_ref()
-        .map_or_else(|_| Report::failed(), Report::from);
+        .map_or_else(|_| Report::failed(), Report::from)
+        .numbered(finish.reference.clone());
     let decide = move |payment: &Payment| report.update(payment, Reporter::Call);
     let (id, key, error) = (finish.payment.id.clone(), finish.key.clone(), finish.error());
     let answer = move |payment: &Payment| finish.answer(payment, error.as_ref());
@@ -485,6 +573,8 @@ struct Finish {
     payment: Payment,
     key: Option<Key>,
     result: Result<Outcome, Error>,
+    /// The platform's reference of it, if it is not ours.
+    reference: Option<String>,
     render: Arc<dyn Render>,
     _claimed: Claimed,
     _working: Working,

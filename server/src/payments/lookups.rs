@@ -67,8 +67,14 @@ impl Lookups {
         }
     }
 
+    /// How old a request is at least, of which the platform may have to be asked.
+    pub(crate) fn age_of(&self, id: &str, created_at: i64, clock: &Clock) -> Duration {
+        let age = self.age(id, created_at, clock).at_least;
+        Duration::from_millis(u64::try_from(age).unwrap_or_default())
+    }
+
     /// Forgets the age of a charge or change whose outcome is known.
-    pub(super) fn settled(&self, id: &str) {
+    pub(crate) fn settled(&self, id: &str) {
         self.ages(|ages| ages.remove(id));
     }
 }

@@ -85,7 +85,11 @@ async fn store(app: &App, received: &Received<'_>, notification: &Notification) 
             let subject = NoticeSubject::None(Effect::Unmatched);
             app.store.notify(notice(reference), subject, now).await
         }
-        Notification::Nothing { reference } => {
+        // Those are taken by another module.
+        Notification::Subscription {
+            platform_id: reference,
+        }
+        | Notification::Nothing { reference } => {
             let subject = NoticeSubject::None(Effect::Nothing);
             app.store.notify(notice(reference), subject, now).await
         }

@@ -56,6 +56,12 @@ impl Report {
         }
     }
 
+    /// The same with the platform's reference of the payment, if there is one.
+    pub(super) fn numbered(mut self, reference: Option<String>) -> Self {
+        self.approval.platform_id = reference.or(self.approval.platform_id);
+        self
+    }
+
     /// The payment's new state after this report. `None` if the report means nothing in its state.
     pub(crate) fn update(&self, payment: &Payment, by: Reporter) -> Option<PaymentUpdate> {
         let status = next(payment.status, self.event, by)?;

@@ -4,7 +4,7 @@ use cardseal::platform::Platform;
 
 use super::seal::{Index, NAMELESS};
 use super::sql::{Column, Statement, params};
-use super::{Columns, Result, SessionId, Store, TokenId, events, platform, statements};
+use super::{Columns, Result, SessionId, Store, SubscriptionId, TokenId, events, platform, statements};
 
 /// How many rows were erased, and whether there are more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ErasedRows {
     pub sessions: usize,
     /// Payments.
     pub payments: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
     /// Whether one of the statements reached its limit.
     pub more: bool,
 }
@@ -29,6 +31,13 @@ statements! {
         WHERE id IN (SELECT id FROM sessions WHERE customer = ?1 AND (state <> 'busy' OR kind = 'payment') LIMIT ?2)";
     ERASE_PAYMENTS = "UPDATE payments SET customer = NULL, customer_sealed = NULL, description = ?3
         WHERE seq IN (SELECT seq FROM payments WHERE customer = ?1 LIMIT ?2)";
+    /// Those that the platform still charges, or may charge.
+    SUBSCRIPTIONS = "SELECT id, platform FROM subscriptions
+        WHERE customer = ? AND status NOT IN ('cancelled', 'failed') ORDER BY seq";
+    /// Those that are over.
+    ERASE_SUBSCRIPTIONS = "UPDATE subscriptions SET customer = NULL, customer_sealed = NULL, description = ?3
+        WHERE seq IN (SELECT seq FROM subscriptions
+            WHERE customer = ?1 AND status IN ('cancelled', 'failed') LIMIT ?2)";
     ERASE_TOKENS = "UPDATE tokens SET customer = NULL, customer_sealed = NULL, holder = NULL, nickname = NULL, expiry_month = NULL,
             expiry_year = NULL
         WHERE seq IN (SELECT seq FROM tokens WHERE customer = ? AND status = 'deleted' LIMIT ?)";
@@ -45,6 +54,11 @@ impl Store {
     /// The sessions of a customer whose card is being stored.
     pub async fn storing_sessions_of_customer(&self, customer: &str) -> Result<Vec<(SessionId, Platform)>> {
         self.of_customer(STORING, customer).await
+    }
+
+    /// The subscriptions of a customer that are not over, oldest first.
+    pub async fn subscriptions_of_customer(&self, customer: &str) -> Result<Vec<(SubscriptionId, Platform)>> {
+        self.of_customer(SUBSCRIPTIONS, customer).await
     }
 
     async fn of_customer<T: Column + Send + 'static>(
@@ -77,6 +91,7 @@ impl Store {
             Ok(ErasedRows {
                 sessions,
                 payments: 0,
+                subscriptions: 0,
                 more: is_full(sessions, limit),
             })
         })
@@ -97,19 +112,27 @@ impl Store {
             };
             let plain = |statement| each(&forms, |form| db.execute(statement, params![form, limit]));
             let (sessions, payments) = (nameless(ERASE_SESSIONS)?, nameless(ERASE_PAYMENTS)?);
-            let erased = [sessions, payments, plain(ERASE_TOKENS)?, plain(ERASE_CLAIMS)?];
+            let subscriptions = nameless(ERASE_SUBSCRIPTIONS)?;
+            let erased = [
+                sessions,
+                payments,
+                subscriptions,
+                plain(ERASE_TOKENS)?,
+                plain(ERASE_CLAIMS)?,
+            ];
             let more = erased.iter().any(|erased| is_full(*erased, limit));
             let is_left = |statement| {
                 let found = db.found(&forms, |form| db.row(statement, params![form], |_| Ok(())));
                 found.map(|found| found.is_some())
             };
-            let left = is_left(TOKENS)? || is_left(STORING)?;
+            let left = is_left(TOKENS)? || is_left(STORING)? || is_left(SUBSCRIPTIONS)?;
             if !more && !left {
                 events::customer(db, &customer, now)?;
             }
             Ok(ErasedRows {
                 sessions,
                 payments,
+                subscriptions,
                 more,
             })
         })

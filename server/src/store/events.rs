@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 
 use super::instances::Right;
 use super::sql::{Row, params};
-use super::{Columns, Db, EventId, Payment, Result, Store, StoreError, Token, readable, statements};
+use super::{
+    Columns, Db, EventId, Payment, Result, Store, StoreError, Subscription, Token, readable, statements,
+};
 use crate::clock::rfc3339;
 
 /// The form of the body. Another number says that members have changed; new members do not need one.
@@ -76,6 +78,22 @@ kinds! {
     PaymentRefundFailed = "payment.refund_failed";
     /// Whether the money was refunded is unknown.
     PaymentRefundUnknown = "payment.refund_unknown";
+    /// The platform charges the subscription.
+    SubscriptionActive = "subscription.active";
+    /// The subscription's first payment was not made.
+    SubscriptionNotPaid = "subscription.not_paid";
+    /// Several payments of the subscription failed, and the platform charges no more by itself.
+    SubscriptionOnHold = "subscription.on_hold";
+    /// The subscription has not begun.
+    SubscriptionPending = "subscription.pending";
+    /// The subscription is over.
+    SubscriptionCancelled = "subscription.cancelled";
+    /// The subscription takes another amount, or charges another card.
+    SubscriptionUpdated = "subscription.updated";
+    /// There is no subscription: the platform refused it, or was not asked.
+    SubscriptionFailed = "subscription.failed";
+    /// Whether there is a subscription is unknown. Another event follows when it is known.
+    SubscriptionUnknown = "subscription.unknown";
     /// A card was stored, and can be charged.
     TokenStored = "token.stored";
     /// A stored card has other details, or was replaced by another card.
@@ -225,6 +243,9 @@ struct PaymentData<'a> {
     refunded: String,
     token: Option<&'a str>,
     session: Option<&'a str>,
+    /// Only of a subscription's payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription: Option<&'a str>,
     order_reference: &'a str,
     authorization: Option<&'a str>,
     brand: Option<&'a str>,
@@ -254,6 +275,10 @@ impl<'a> From<&'a Payment> for PaymentData<'a> {
             refunded: decimal_text(payment.refunded, currency),
             token: payment.token_id.as_ref().map(super::TokenId::as_str),
             session: payment.session_id.as_ref().map(super::SessionId::as_str),
+            subscription: payment
+                .subscription_id
+                .as_ref()
+                .map(super::SubscriptionId::as_str),
             order_reference: &payment.order_reference,
             authorization: payment.authorization.as_deref(),
             brand: payment.brand.as_deref(),
@@ -267,6 +292,21 @@ impl<'a> From<&'a Payment> for PaymentData<'a> {
             updated_at: rfc3339(payment.updated_at),
         }
     }
+}
+
+/// A subscription after the event. Neither customer nor description, as of a payment.
+#[derive(Serialize)]
+struct SubscriptionData<'a> {
+    id: &'a str,
+    platform: &'static str,
+    status: &'static str,
+    amount: String,
+    currency: &'static str,
+    months: u8,
+    token: &'a str,
+    next_payment: Option<&'a str>,
+    created_at: String,
+    updated_at: String,
 }
 
 /// A stored card after the event. Nothing that an erasure would have to find here.
@@ -379,6 +419,31 @@ pub(super) fn payment(db: &Db<'_>, kind: Option<EventKind>, payment: &Payment, n
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Tells of a subscription, in the transaction that changed it.
+pub(super) fn subscription(
+    db: &Db<'_>,
+    kind: Option<EventKind>,
+    subscription: &Subscription,
+    now: i64,
+) -> Result<()> {
+    let Some(kind) = kind.filter(|_| db.has_outbox()) else {
+        return Ok(());
+    };
+    let data = SubscriptionData {
+        id: subscription.id.as_str(),
+        platform: Platform::id(subscription.platform),
+        status: subscription.status.shown(),
+        amount: subscription.amount.to_decimal_text(),
+        currency: subscription.amount.currency().code(),
+        months: subscription.months,
+        token: subscription.token_id.as_str(),
+        next_payment: subscription.next_payment.as_deref(),
+        created_at: rfc3339(subscription.created_at),
+        updated_at: rfc3339(subscription.updated_at),
+    };
+    write(db, kind, subscription.id.as_str(), data, now)
 }
 
 /// Tells of a stored card, in the transaction that changed it.

@@ -5,8 +5,8 @@ use super::instances::Right;
 use super::sql::{Row, params};
 use super::{
     Attempt, Claimed, Db, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentId, PaymentUpdate, Result,
-    SessionId, SessionState, Store, StoreError, TokenStatus, Unusable, authentications, payments, sessions,
-    statements, tokens,
+    SessionId, SessionState, Store, StoreError, SubscriptionId, SubscriptionStatus, TokenStatus, Unusable,
+    authentications, payments, sessions, statements, subscriptions, tokens,
 };
 
 /// The scope of a key. The same text in another scope is another key.
@@ -18,6 +18,8 @@ pub enum Scope {
     ProcessPayment,
     /// The payments of one session.
     Session(SessionId),
+    /// The payments of one subscription.
+    Subscription(SubscriptionId),
 }
 
 impl Scope {
@@ -26,6 +28,7 @@ impl Scope {
             Self::Merchant => "merchant",
             Self::ProcessPayment => "process-payment",
             Self::Session(session) => session.as_str(),
+            Self::Subscription(subscription) => subscription.as_str(),
         }
     }
 }
@@ -102,6 +105,10 @@ pub enum Claim {
     TokenUnusable(TokenStatus),
     /// The authentication is not for this charge.
     AuthenticationUnusable(Unusable),
+    /// The subscription cannot be charged.
+    SubscriptionUnusable(SubscriptionStatus),
+    /// Another payment of the subscription is not settled.
+    SubscriptionBusy(Payment),
 }
 
 statements! {
@@ -183,6 +190,13 @@ impl Store {
             if let Some(why) = authentications::check(db, &payment, now)? {
                 return Ok(Claim::AuthenticationUnusable(why));
             }
+            if let Some(subscription) = &payment.subscription_id {
+                match subscriptions::charge(db, subscription)? {
+                    subscriptions::Chargeable::Yes => {}
+                    subscriptions::Chargeable::No(status) => return Ok(Claim::SubscriptionUnusable(status)),
+                    subscriptions::Chargeable::Busy(open) => return Ok(Claim::SubscriptionBusy(*open)),
+                }
+            }
             // Last, so that it is only said of what certainly has not been done.
             if db.is_outbox_full() {
                 return Ok(Claim::OutboxFull);
@@ -211,6 +225,12 @@ impl Store {
             Ok(Claim::New(payment, claimed))
         })
         .await
+    }
+
+    /// Whether an earlier request had this key.
+    pub async fn knows_key(&self, key: &Key) -> Result<bool> {
+        let key = key.clone();
+        self.read(move |db| Ok(by_key(db, &key)?.is_some())).await
     }
 
     /// Stores a payment's new state from `decide`, if there is one, and the answer for its key. Without an answer, the

@@ -73,6 +73,8 @@ texts! {
     SessionId;
     /// The id of an authentication, `aut_…`. It is the idempotency key at the platform, too.
     AuthenticationId;
+    /// A subscription's id, `sub_…`. The platform lists the subscription under it.
+    SubscriptionId;
     /// An event's id, `evt_…`.
     EventId;
     /// An API key's id, `key_…`.
@@ -113,6 +115,7 @@ prefixes! {
     TokenId = "tok";
     SessionId = "ses";
     AuthenticationId = "aut";
+    SubscriptionId = "sub";
     EventId = "evt";
     KeyId = "key";
     AuditId = "aud";

@@ -42,6 +42,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = migrations![
     "0014_lists",
     "0015_instances",
     "0016_encryption",
+    "0017_subscriptions",
     "0018_authentications",
 ];
 
@@ -59,6 +60,7 @@ pub(super) const POSTGRES: &[(&str, &str)] = migrations![
     "0014_lists",
     "0015_instances",
     "0016_encryption",
+    "0017_subscriptions",
     "0018_authentications",
 ];
 #[cfg(feature = "postgres")]

@@ -76,6 +76,8 @@ pub enum Effect {
     Conflict,
     /// It confirmed or stored a card.
     CardStored,
+    /// The platform was asked about a subscription.
+    SubscriptionListed,
 }
 
 impl Effect {
@@ -94,6 +96,7 @@ impl Effect {
             Self::Outdated => "outdated",
             Self::Conflict => "conflict",
             Self::CardStored => "card_stored",
+            Self::SubscriptionListed => "subscription_listed",
         }
     }
 }
@@ -208,6 +211,7 @@ fn create(db: &Db<'_>, notice: &Notice, now: i64) -> Result<Result<Payment, Effe
         amount,
         token_id: None,
         session_id: Some(session.id.clone()),
+        subscription_id: None,
         order_reference: notice.reference.clone(),
         description: session.description.clone(),
         customer: session.customer.clone(),

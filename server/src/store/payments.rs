@@ -9,7 +9,8 @@ use super::seal::Index;
 use super::sql::{Row, params};
 use super::{
     AuthenticationId, Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError,
-    TokenId, authentications, events, platform, readable, sessions, statements,
+    SubscriptionId, TokenId, authentications, events, platform, readable, sessions, statements,
+    subscriptions,
 };
 
 /// How long after the charge an unknown payment is first looked up.
@@ -105,6 +106,8 @@ pub struct NewPayment {
     pub token_id: Option<TokenId>,
     /// The session whose card is charged.
     pub session_id: Option<SessionId>,
+    /// The subscription that it is a payment of.
+    pub subscription_id: Option<SubscriptionId>,
     /// The merchant's reference.
     pub order_reference: String,
     /// What the customer reads.
@@ -150,6 +153,8 @@ pub struct Payment {
     pub token_id: Option<TokenId>,
     /// The session whose card is charged.
     pub session_id: Option<SessionId>,
+    /// The subscription that it is a payment of.
+    pub subscription_id: Option<SubscriptionId>,
     /// The merchant's reference.
     pub order_reference: String,
     /// The bank's authorization.
@@ -181,6 +186,8 @@ pub enum PaymentFilter {
     Status(Status),
     /// Those of a customer, by the merchant's reference.
     Customer(String),
+    /// Those of a subscription.
+    Subscription(SubscriptionId),
 }
 
 /// The new state of a stored payment.
@@ -256,7 +263,7 @@ macro_rules! columns {
     () => {
         "id, platform, status, amount_minor, currency, captured_minor, refunded_minor, capture_later, network_token,
             description, token_id, session_id, order_reference, \"authorization\", platform_payment, brand, bin, last4,
-            redirect_url, decline_code, decline_reason, decline_message, created_at, updated_at"
+            redirect_url, decline_code, decline_reason, decline_message, created_at, updated_at, subscription_id"
     };
 }
 
@@ -274,6 +281,20 @@ statements! {
         WHERE status = ? AND status NOT IN ('in_flight', 'approved') AND seq < ? ORDER BY seq DESC LIMIT ?");
     LIST_BY_CUSTOMER = concat!("SELECT ", columns!(), ", seq FROM payments
         WHERE customer = ? AND seq < ? ORDER BY seq DESC LIMIT ?");
+    LIST_OF_SUBSCRIPTION = concat!("SELECT ", columns!(), ", seq FROM payments
+        WHERE subscription_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?");
+    /// The one that was asked for and is not settled. There is at most one.
+    OPEN_OF_SUBSCRIPTION = concat!("SELECT ", columns!(), " FROM payments
+        WHERE subscription_id = ? AND status IN ('in_flight', 'unknown')");
+    /// The last one under the platform's reference, and how many attempts were declined.
+    NUMBERED_OF_SUBSCRIPTION = concat!("SELECT ", columns!(), ", declines FROM payments
+        WHERE subscription_id = ? AND platform_payment = ? ORDER BY seq DESC LIMIT 1");
+    /// One that somebody has settled by hand, whose reference at the platform is not known.
+    UNNUMBERED_OF_SUBSCRIPTION = concat!("SELECT ", columns!(), " FROM payments
+        WHERE subscription_id = ? AND platform_payment IS NULL AND status = 'approved' AND amount_minor = ?
+        ORDER BY seq LIMIT 1");
+    NUMBER = "UPDATE payments SET platform_payment = ?, declines = MAX(declines, ?) WHERE id = ?",
+        "UPDATE payments SET platform_payment = $1, declines = GREATEST(declines, $2) WHERE id = $3";
     /// Ids begin with the time at which they were made.
     MADE = concat!("SELECT ", columns!(), " FROM payments
         WHERE id > ? AND id < ? AND platform = ? ORDER BY id LIMIT ?");
@@ -281,8 +302,8 @@ statements! {
     /// A reference that is taken is left to its payment.
     INSERT = "INSERT INTO payments (id, platform, status, amount_minor, currency, token_id, session_id,
             order_reference, description, customer, customer_sealed, brand, bin, last4, capture_later, network_token,
-            created_at, updated_at, instance)
-         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?16, ?16, ?)
+            created_at, updated_at, instance, subscription_id)
+         VALUES (?, ?, 'in_flight', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?16, ?16, ?, ?)
          ON CONFLICT (platform, order_reference) WHERE status <> 'failed' DO NOTHING";
     UPDATE = concat!("UPDATE payments SET status = ?, \"authorization\" = COALESCE(?, \"authorization\"),
             platform_payment = COALESCE(?, platform_payment), brand = COALESCE(brand, ?), last4 = COALESCE(?, last4),
@@ -341,6 +362,7 @@ fn values(row: &mut Columns<'_>) -> Result<Payment> {
         },
         created_at: row.next()?,
         updated_at: row.next()?,
+        subscription_id: row.next()?,
     })
 }
 
@@ -371,6 +393,7 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
         description: new.description.clone(),
         token_id: new.token_id.clone(),
         session_id: new.session_id.clone(),
+        subscription_id: new.subscription_id.clone(),
         order_reference: new.order_reference.clone(),
         authorization: None,
         platform_payment: None,
@@ -404,6 +427,7 @@ pub(super) fn insert(db: &Db<'_>, new: &NewPayment, now: i64) -> Result<Option<P
             payment.network_token,
             now,
             db.instance(),
+            payment.subscription_id,
         ],
     )?;
     Ok((inserted == 1).then_some(payment))
@@ -443,8 +467,48 @@ pub(super) fn update(db: &Db<'_>, id: &PaymentId, update: &PaymentUpdate, now: i
             sessions::finish(db, session, &SessionResult::Payment(payment.id.clone()))?;
         }
     }
+    if payment.subscription_id.is_some() {
+        subscriptions::note_payment(db, &payment)?;
+    }
     events::payment(db, update.event, &payment, now)?;
     Ok(payment)
+}
+
+/// The payment of a subscription that was asked for and is not settled.
+pub(super) fn open_of(db: &Db<'_>, subscription: &SubscriptionId) -> Result<Option<Payment>> {
+    db.row(OPEN_OF_SUBSCRIPTION, params![subscription], read)
+}
+
+/// The last payment of a subscription under the platform's reference, and how many of its attempts were declined.
+pub(super) fn numbered(
+    db: &Db<'_>,
+    subscription: &SubscriptionId,
+    reference: &str,
+) -> Result<Option<(Payment, u32)>> {
+    db.row(
+        NUMBERED_OF_SUBSCRIPTION,
+        params![subscription, reference],
+        |row| Ok((read(row)?, row.last()?)),
+    )
+}
+
+/// A payment of a subscription that was approved by hand, and that the platform lists under a reference not known here.
+pub(super) fn unnumbered(
+    db: &Db<'_>,
+    subscription: &SubscriptionId,
+    amount: Amount,
+) -> Result<Option<Payment>> {
+    db.row(
+        UNNUMBERED_OF_SUBSCRIPTION,
+        params![subscription, minor(amount.minor())?],
+        read,
+    )
+}
+
+/// Notes the platform's reference of a payment, and how many of its attempts were declined.
+pub(super) fn number(db: &Db<'_>, id: &PaymentId, reference: &str, declines: u32) -> Result<()> {
+    db.execute(NUMBER, params![reference, i64::from(declines), id])?;
+    Ok(())
 }
 
 /// Adds details that the first report of an approved payment did not have.
@@ -494,6 +558,9 @@ impl Store {
                 PaymentFilter::Status(Status::Approved) => db.rows(LIST_APPROVED, params![seq, limit], item),
                 PaymentFilter::Status(status) => {
                     db.rows(LIST_BY_STATUS, params![status.stored(), seq, limit], item)
+                }
+                PaymentFilter::Subscription(id) => {
+                    db.rows(LIST_OF_SUBSCRIPTION, params![id, seq, limit], item)
                 }
                 PaymentFilter::Customer(customer) => {
                     db.newest(&db.forms(Index::Customer, customer)?, limit, |form| {

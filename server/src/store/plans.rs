@@ -3,7 +3,7 @@
 use super::sql::Statement;
 use super::{
     audit, authentications, changes, customers, events, health, idempotency, instances, keys, notifications,
-    overview, payments, reseal, retention, sessions, tokens, upkeep,
+    overview, payments, reseal, retention, sessions, subscriptions, tokens, upkeep,
 };
 
 /// Every statement by its module.
@@ -24,6 +24,7 @@ const MODULES: &[(&str, &[(&str, Statement)])] = &[
     ("reseal", reseal::STATEMENTS),
     ("retention", retention::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
+    ("subscriptions", subscriptions::STATEMENTS),
     ("tokens", tokens::STATEMENTS),
     ("upkeep", upkeep::STATEMENTS),
 ];

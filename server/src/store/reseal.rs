@@ -8,7 +8,7 @@ use super::seal::{EncryptionKeys, Index, Ring, RowSeal, key_of};
 use super::sql::{Row, Statement, Value, params};
 use super::{
     Db, Result, Store, StoreError, authentications, changes, events, idempotency, notifications, payments,
-    retention, sessions, statements, tokens,
+    retention, sessions, statements, subscriptions, tokens,
 };
 
 /// How many rows are read at once to find those that need a key.
@@ -36,6 +36,12 @@ statements! {
         FROM payments WHERE id > ? ORDER BY id LIMIT ?";
     PAYMENT = "SELECT id, COALESCE(customer_sealed, customer), description, redirect_url FROM payments WHERE id = ?";
     SEAL_PAYMENT = "UPDATE payments SET customer = ?, customer_sealed = ?, description = ?, redirect_url = ?
+        WHERE id = ?";
+    SUBSCRIPTIONS = "SELECT id, COALESCE(customer_sealed, customer), description, answer_body
+        FROM subscriptions WHERE id > ? ORDER BY id LIMIT ?";
+    SUBSCRIPTION = "SELECT id, COALESCE(customer_sealed, customer), description, answer_body
+        FROM subscriptions WHERE id = ?";
+    SEAL_SUBSCRIPTION = "UPDATE subscriptions SET customer = ?, customer_sealed = ?, description = ?, answer_body = ?
         WHERE id = ?";
     IDEMPOTENCY_KEYS = "SELECT scope, key, fingerprint, answer_body FROM idempotency_keys
         WHERE (scope, key) > (?, ?) ORDER BY scope, key LIMIT ?";
@@ -78,7 +84,7 @@ struct Table {
     seal: Statement,
 }
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     Table {
         name: tokens::TABLE,
         names: 1,
@@ -116,6 +122,18 @@ const TABLES: [Table; 9] = [
         rows: PAYMENTS,
         row: PAYMENT,
         seal: SEAL_PAYMENT,
+    },
+    Table {
+        name: subscriptions::TABLE,
+        names: 1,
+        columns: &[
+            ("customer", Some(Index::Customer)),
+            ("description", None),
+            ("answer_body", None),
+        ],
+        rows: SUBSCRIPTIONS,
+        row: SUBSCRIPTION,
+        seal: SEAL_SUBSCRIPTION,
     },
     Table {
         name: idempotency::TABLE,

@@ -41,6 +41,7 @@ pub(crate) fn new_payment(reference: &str) -> NewPayment {
         amount: Amount::parse("1.00", "USD").unwrap(),
         token_id: None,
         session_id: None,
+        subscription_id: None,
         order_reference: reference.into(),
         description: "x".into(),
         customer: None,

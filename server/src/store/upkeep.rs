@@ -12,7 +12,8 @@ use rusqlite::Connection;
 use super::instances::Right;
 use super::sql::params;
 use super::{
-    EventKind, PaymentId, Result, Status, Store, StoreError, events, payments, sessions, statements,
+    EventKind, PaymentId, Result, Status, Store, StoreError, SubscriptionId, events, payments, sessions,
+    statements, subscriptions,
 };
 
 /// How long emptying the write-ahead log waits for readers. All writes wait meanwhile.
@@ -88,6 +89,8 @@ pub struct Recovered {
     pub payments: usize,
     /// Captures, voids and refunds whose outcome is now unknown.
     pub changes: usize,
+    /// Subscriptions of which it is now unknown whether they exist.
+    pub subscriptions: usize,
     /// Sessions that are now open again, or used.
     pub sessions: usize,
     /// Neighbours whose leases had ended.
@@ -104,6 +107,10 @@ statements! {
     ABANDON_CHANGES = "UPDATE changes SET state = 'unknown', updated_at = ?1
         WHERE state = 'in_flight' AND (instance = ?3 AND payment_id NOT IN (SELECT value FROM json_each(?2))
             OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = changes.instance))";
+    ABANDON_SUBSCRIPTIONS = "UPDATE subscriptions SET status = 'unknown', version = version + 1, looks = 0, look_at = 0,
+            updated_at = ?1
+        WHERE status = 'in_flight' AND (instance = ?3 AND id NOT IN (SELECT value FROM json_each(?2))
+            OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = subscriptions.instance)) RETURNING id";
     // A session whose card may have been charged is used; any other may be tried again.
     USE_SESSIONS = "UPDATE sessions SET state = 'used', kept = NULL,
             result_id = (SELECT id FROM payments WHERE session_id = sessions.id AND status <> 'failed' LIMIT 1)
@@ -123,6 +130,9 @@ statements! {
         OR EXISTS (SELECT 1 FROM changes
             WHERE state = 'in_flight' AND (instance = ?2 AND payment_id NOT IN (SELECT value FROM json_each(?1))
                 OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = changes.instance)))
+        OR EXISTS (SELECT 1 FROM subscriptions
+            WHERE status = 'in_flight' AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
+                OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = subscriptions.instance)))
         OR EXISTS (SELECT 1 FROM sessions
             WHERE state = 'busy' AND (instance = ?2 AND id NOT IN (SELECT value FROM json_each(?1))
                 AND NOT EXISTS (SELECT 1 FROM payments WHERE session_id = sessions.id
@@ -182,6 +192,25 @@ impl Store {
                 }
             }
             db.execute(ABANDON_CHANGES, params![now, busy[..], instance.id()])?;
+            let ids: Vec<SubscriptionId> = db.rows(
+                ABANDON_SUBSCRIPTIONS,
+                params![now, busy[..], instance.id()],
+                |row| row.get(0),
+            )?;
+            recovered.subscriptions = ids.len();
+            for id in &ids {
+                match subscriptions::get(db, id) {
+                    Ok(Some(subscription)) => {
+                        let kind = Some(EventKind::SubscriptionUnknown);
+                        events::subscription(db, kind, &subscription, now)?;
+                    }
+                    Ok(None) => {}
+                    Err(cause @ StoreError::Unreadable { .. }) => {
+                        tracing::error!(%cause, "an event is missing because its subscription cannot be read");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             recovered.sessions = db.execute(USE_SESSIONS, params![busy[..], instance.id()])?
                 + db.execute(REOPEN_SESSIONS, params![busy[..], instance.id()])?;
             Ok(recovered)

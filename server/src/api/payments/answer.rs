@@ -41,7 +41,11 @@ pub(in crate::api) struct PaymentResource {
     /// The stored card that was charged.
     #[schema(required)]
     token: Option<String>,
-    /// The merchant's reference.
+    /// The subscription that it is a payment of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "sub_5f0c1d2e")]
+    subscription: Option<String>,
+    /// The merchant's reference. The platform has numbered a payment of a subscription that it made by itself.
     #[schema(example = "order-1001")]
     order_reference: String,
     /// The bank's authorization.
@@ -128,6 +132,7 @@ impl From<&Payment> for PaymentResource {
             captured: decimal_text(payment.captured, currency),
             refunded: decimal_text(payment.refunded, currency),
             token: payment.token_id.as_ref().map(ToString::to_string),
+            subscription: payment.subscription_id.as_ref().map(ToString::to_string),
             order_reference: payment.order_reference.clone(),
             authorization: payment.authorization.clone(),
             last4: payment.last4.clone(),
@@ -175,7 +180,7 @@ impl Answers {
         }
     }
 
-    pub(super) fn response(&self, reply: Reply) -> Response {
+    pub(in crate::api) fn response(&self, reply: Reply) -> Response {
         let (answer, replayed) = self.of(reply);
         let mut response = response(answer);
         if replayed {
@@ -209,7 +214,7 @@ impl Render for Answers {
     }
 }
 
-fn response(answer: StoredAnswer) -> Response {
+pub(in crate::api) fn response(answer: StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status.is_client_error() || status.is_server_error() {
         return problem(status, answer.body);

@@ -12,10 +12,10 @@ use crate::App;
 use crate::access::Merchant;
 use crate::api::contract::refusals;
 use crate::api::tokens::Nothing;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::payload::{Payload, checked};
-use crate::payments;
 use crate::store::{PaymentId, Status};
+use crate::{payments, subscriptions};
 
 refusals! {
     /// Errors of a lookup.
@@ -70,7 +70,14 @@ pub(in crate::api) async fn refresh(
     Path(id): Path<PaymentId>,
     _: Payload<Nothing>,
 ) -> Result<(StatusCode, Json<PaymentResource>), ApiError> {
-    let payment = payments::refresh(&app, id).await?;
+    let known = app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?;
+    let payment = match known.subscription_id {
+        Some(subscription) => {
+            subscriptions::refresh(&app, subscription).await?;
+            app.store.payment(&id).await?.ok_or(Code::PaymentNotFound)?
+        }
+        None => payments::refresh(&app, id).await?,
+    };
     let status = if payment.status.is_unknown() {
         StatusCode::ACCEPTED
     } else {

@@ -413,6 +413,7 @@ async fn what_a_neighbour_works_on_is_left_alone_until_its_lease_has_ended() {
         sessions: 1,
         changes: 0,
         instances: 1,
+        subscriptions: 0,
     };
     assert_eq!(recovered, Some(all));
     assert_eq!(status(&other, &two).await, Status::Unknown);
@@ -843,7 +844,14 @@ async fn both_databases_have_the_same_schema() {
         texts
     };
     // Row numbers are no column in SQLite, unless the table says so.
-    let numbered = ["tokens", "payments", "events", "audit", "authentications"];
+    let numbered = [
+        "tokens",
+        "payments",
+        "subscriptions",
+        "events",
+        "audit",
+        "authentications",
+    ];
     let own = |text: &String| {
         let hidden = text
             .split_once(".seq ")
@@ -891,6 +899,7 @@ async fn both_databases_have_the_same_schema() {
             "events (seq)",
             "health (id)",
             "payments (seq)",
+            "subscriptions (seq)",
             "tokens (seq)",
         ]
         .map(String::from),
