@@ -31,6 +31,7 @@ export const cents = (text) => Math.round(Number(text) * 100);
  * - `prepare`: gives a function that makes the request for one order, which is then repeated word for word;
  * - `book`: what the platform has charged, as `{ reference, cents, authorization }`;
  * - `settles`: `server` asks the platform itself, `notification` waits for the platform's word and then for the
- *   merchant's, `merchant` waits for the merchant's alone.
+ *   merchant's, `merchant` waits for the merchant's alone;
+ * - `subscriptions`: of a platform that has them, the names of the calls that make one and pay it.
  */
 export const platformOf = async (id) => (await import(`./fault-platforms/${id}.mjs`)).platform;

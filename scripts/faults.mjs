@@ -19,6 +19,8 @@
 // These take turns: the connection is cut before or after the charge, a 502 after the charge, the answer after the
 // timeout, and the charge itself after the timeout. Then unknown payments become known as the documentation says: the
 // server asks the platform, the platform sends a notification, or the merchant checks the platform's records and says so.
+// Where a platform has subscriptions, each charge there is followed by a subscription that is made and paid, under the same
+// faults. Then two months pass at the platform, which charges all of them by itself.
 // At the end every charge must be at the platform once and for the same amount, or at neither of the two; otherwise the
 // exit code is 1. Of several servers, every event has to have arrived, and those of one payment in order.
 
@@ -35,6 +37,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { smallDisk } from './fault-disk.mjs';
 import { Fleet, Receiver } from './fault-instances.mjs';
+import { compare as compareSubscriptions, refreshAll, subscribe, twoMonths } from './fault-subscriptions.mjs';
 import { freePort, main, must, PLATFORMS, pkg, Stop, say, seconds, targetFolder } from './project.mjs';
 import { toml } from './toml.mjs';
 
@@ -224,7 +227,7 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     const before = { ...calls };
     await Promise.all(
       ids.flatMap((id) =>
-        [platforms[id].route, ...(platforms[id].also ?? [])].map((route) =>
+        [platforms[id].route, ...(platforms[id].also ?? []), ...(platforms[id].subscriptions ?? [])].map((route) =>
           request('POST', `${control}/faults`, {
             platform: id,
             route,
@@ -238,7 +241,9 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     );
     await pool(Math.min(AT_ONCE, Math.ceil(turn / AT_ONCE_PART)), Math.min(turn, charges - from), async (index) => {
       const number = from + index;
-      await shop.charge(made[number % ids.length], number);
+      const which = number % ids.length;
+      await shop.charge(made[which], number);
+      if (platforms[ids[which]].subscriptions) await shop.subscribe(made[which], number);
       answered += 1;
       // While others are under way, and one after the other.
       const what = disturbances.get(answered);
@@ -261,6 +266,16 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     say(`${Math.min(from + turn, charges)} charges, ${seconds(began)} (${kind})`);
   }
   const byHand = await shop.settle(control, settleAfter);
+  const subscribing = ids.filter((id) => platforms[id].subscriptions);
+  let subscriptions = [];
+  if (subscribing.length > 0) {
+    await refreshAll(shop, pool);
+    for (const id of subscribing) {
+      const charged = await twoMonths(request, control, id);
+      say(`${charged} payments of subscriptions at ${id}, two months later`);
+    }
+    subscriptions = await refreshAll(shop, pool);
+  }
   say(`${charges} charges, settled after ${seconds(began)}`);
   const payments = await shop.list();
   const events = receiver?.compare(await shop.events());
@@ -270,14 +285,23 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
     ids.map((id, which) => {
       const count = Math.ceil((charges - which) / ids.length);
       const numbers = Array.from({ length: count }, (_, index) => which + index * ids.length);
-      const own = payments.filter(({ platform }) => platform === id);
+      const own = payments.filter(({ platform, subscription }) => platform === id && !subscription);
+      const counted = compare(numbers, own, platforms[id].book(state[id]));
+      if (platforms[id].subscriptions) {
+        const here = subscriptions.filter(({ platform }) => platform === id);
+        const { missing, doubled, disagreeing, ...more } = compareSubscriptions(state[id], here, payments, say);
+        counted.missing += missing;
+        counted.doubled += doubled;
+        counted.disagreeing += disagreeing;
+        Object.assign(counted, more);
+      }
       return [
         id,
         {
           charges: count,
           lost_answers: lost[id],
           settled_by_hand: byHand[id] ?? 0,
-          ...compare(numbers, own, platforms[id].book(state[id])),
+          ...counted,
         },
       ];
     }),
@@ -491,8 +515,18 @@ class Shop {
     }
   }
 
+  /** Makes a subscription of the card that a charge used, and pays it. */
+  async subscribe(make, index) {
+    const { token } = (await make({})).body;
+    try {
+      await subscribe(this, token, { amount: amount(index), currency: 'USD' }, index);
+    } catch (error) {
+      if (!ANSWERED.test(error.problem?.code)) throw error;
+    }
+  }
+
   list() {
-    return this.#pages('/v1/payments');
+    return this.pages('/v1/payments');
   }
 
   /** Those that were written, oldest first, when all of them have been taken. */
@@ -500,10 +534,10 @@ class Shop {
     const until = performance.now() + EVENTS_WITHIN_MS;
     const pending = async () => (await this.merchant('GET', '/v1/events?state=pending&limit=1')).data.length > 0;
     while ((await pending()) && performance.now() < until) await pause(500);
-    return (await this.#pages('/v1/events')).reverse();
+    return (await this.pages('/v1/events')).reverse();
   }
 
-  async #pages(path) {
+  async pages(path) {
     const all = [];
     for (let after = ''; ; ) {
       const page = await this.merchant('GET', `${path}?limit=100${after && `&after=${after}`}`);
@@ -515,6 +549,16 @@ class Shop {
 
   async unknown() {
     return (await this.list()).filter(({ status }) => status === 'unknown');
+  }
+
+  /** What the server has learnt by asking the platform now; null if the platform did not answer. */
+  async refreshed(path) {
+    try {
+      return await this.merchant('POST', `${path}/refresh`);
+    } catch (error) {
+      if (!ANSWERED.test(error.problem?.code)) throw error;
+      return null;
+    }
   }
 
   /** Has the server ask the platform now. */
@@ -543,7 +587,12 @@ class Shop {
       if (due.length > 0) {
         const state = await request('GET', `${control}/state`);
         await pool(AT_ONCE, due.length, async (index) => {
-          const { id, platform, order_reference: name } = due[index];
+          const { id, platform, subscription, order_reference: name } = due[index];
+          // The server has just read the platform's list, and what is not in it by now did not arrive.
+          if (subscription) {
+            const known = await this.refreshed(`/v1/payments/${id}`);
+            if (known?.status !== 'unknown') return;
+          }
           const booked = platforms[platform].book(state[platform]).find((one) => one.reference === name);
           if (await this.#resolve(id, booked)) byHand[platform] = (byHand[platform] ?? 0) + 1;
         });
