@@ -211,3 +211,38 @@ test('a shop that is down gets words, and the lists come back', async () => {
     await close();
   }
 });
+test(
+  'a stored card is subscribed, paid now and cancelled',
+  withPage(async ({ page }) => {
+    await payWith(page, VISA);
+    const desk = await deskOf(page);
+    const card = desk.locator('#tokens > li').first();
+    assert.equal(await desk.isVisible('#subscriptions-section'), false, 'there is none yet');
+    await card.getByRole('button', { name: /^Subscribe/ }).click();
+    assert.match(await desk.locator('#ask-heading').innerText(), /every month, in USD$/);
+    await desk.fill('#ask-amount', 'ten');
+    await desk.click('#ask-yes');
+    assert.match(await desk.locator('#ask-amount-error').innerText(), /above zero/);
+    await desk.fill('#ask-amount', '7.50');
+    await desk.click('#ask-yes');
+    const subscription = desk.locator('#subscriptions > li').first();
+    await until('the subscription', async () => (await subscription.getAttribute('data-status')) === 'active');
+    assert.match(
+      await subscription.innerText(),
+      /\$7\.50 every month[\s\S]*4242[\s\S]*next payment on \d{4}-\d\d-\d\d/,
+    );
+
+    const paid = desk.locator('#payments > li', { hasText: '$7.50' });
+    assert.equal(await paid.count(), 0);
+    for (const count of [1, 2]) {
+      await subscription.getByRole('button', { name: /^Pay now/ }).click();
+      await desk.click('#ask-yes');
+      await until(`payment ${count}`, async () => (await paid.count()) === count);
+      assert.equal(await paid.first().getAttribute('data-status'), 'approved');
+    }
+    await subscription.getByRole('button', { name: /^Cancel/ }).click();
+    await desk.click('#ask-yes');
+    await until('the end', async () => (await subscription.getAttribute('data-status')) === 'cancelled');
+    assert.equal(await subscription.getByRole('button').count(), 0);
+  }),
+);

@@ -1,4 +1,4 @@
-// The lists of the desk: payments whose outcome is not known, all payments, stored cards, and events.
+// The lists of the desk: payments whose outcome is not known, all payments, subscriptions, stored cards, and events.
 
 import { isPage } from './away.js';
 import { Board } from './board.js';
@@ -8,6 +8,7 @@ import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
 import * as server from './server.js';
 import { cardWords, moment } from './stored-card.js';
+import { subscriptionsOf } from './subscriptions.js';
 import { adviceFor, declineWords, eventWords, outcomesOf, stateWords } from './words.js';
 
 /** How soon the lists are read again by themselves: while something is not known, and otherwise. */
@@ -33,19 +34,37 @@ export function openDesk({ brandOf, several, onAction }) {
     lists: {
       open: ({ payments }) => payments.filter(isOpen).map(openRow),
       payments: ({ payments }) => payments.map(paymentRow),
+      subscriptions: (facts) => facts.subscriptions.map(subscriptions.row),
       tokens: ({ tokens }) => tokens.map(tokenRow),
       events: ({ events }) => events.map(eventRow),
     },
     read: async () => {
-      const [payments, tokens, events] = await Promise.all([server.payments(), server.allTokens(), server.events()]);
+      const [payments, subscribed, tokens, events] = await Promise.all([
+        server.payments(),
+        server.subscriptions(),
+        server.allTokens(),
+        server.events(),
+      ]);
       byId('open-section').hidden = !payments.some(isOpen);
-      return { payments, tokens: tokens.filter(({ status }) => status !== 'deleted'), events };
+      byId('subscriptions-section').hidden = subscribed.length === 0;
+      return {
+        payments,
+        subscriptions: subscribed,
+        tokens: tokens.filter(({ status }) => status !== 'deleted'),
+        events,
+      };
     },
-    pause: ({ payments, events }) =>
-      payments.some(isOpen) || events.some(({ state }) => state === 'pending') ? SOON_MS : LATER_MS,
+    pause: ({ payments, subscriptions: subscribed, events }) =>
+      payments.some(isOpen) || subscribed.some(isOpen) || events.some(({ state }) => state === 'pending')
+        ? SOON_MS
+        : LATER_MS,
     trouble: { box: 'desk-notice', words: 'The lists could not be read.' },
     several,
     onAction,
+  });
+  const subscriptions = subscriptionsOf(board, (id) => {
+    const token = board.facts?.tokens.find((one) => one.id === id);
+    return token ? cardWords(token, brandOf(token), platformOf(token.platform)).which : 'a card that was deleted';
   });
 
   // ------------------------------------------------------------------------------------------------ payments
@@ -225,6 +244,9 @@ export function openDesk({ brandOf, several, onAction }) {
       make(
         'div',
         { class: 'row-buttons' },
+        platform.subscribes && token.status === 'active'
+          ? board.button(`subscribe-${token.id}`, 'Subscribe', which, () => subscriptions.subscribe(token, which))
+          : null,
         board.button(`remove-${token.id}`, 'Delete', which, () => remove(token, which, platform), {
           tone: 'small small-danger',
         }),

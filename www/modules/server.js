@@ -72,6 +72,12 @@ export const payments = async () => (await read('/v1/payments?limit=50')).data;
 /** The first payment that was made with a stored card, of the latest ones; undefined if there is none. */
 export const firstPaymentOf = async (id) => (await payments()).findLast((payment) => payment.token === id);
 export const events = async () => (await read('/v1/events?limit=50')).data;
+export const subscriptions = async () => (await read('/v1/subscriptions?limit=50')).data;
+/** The same `key` again makes one. */
+export const subscribe = (plan, key) => post('/v1/subscriptions', plan, { 'idempotency-key': key });
+export const paySubscription = (id, key) =>
+  post(`/v1/subscriptions/${path(id)}/payments`, {}, { 'idempotency-key': key });
+export const cancelSubscription = (id) => post(`/v1/subscriptions/${path(id)}/cancel`, {});
 /** Has an event sent again. */
 export const replay = (id) => post(`/v1/events/${path(id)}/replay`, {});
 export const payment = (id) => read(`/v1/payments/${path(id)}`);

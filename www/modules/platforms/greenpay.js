@@ -16,6 +16,8 @@ export const platform = {
   paysOnce: true,
   /** A stored card can be replaced by another. */
   updates: true,
+  /** A stored card can be charged every month by the platform itself. */
+  subscribes: true,
   /** Authorize now and capture later; refund parts. */
   parts: false,
   /** Nobody but the platform's own notification tells about a payment whose answer was lost. */
