@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cardseal_gateways::transport::Transport;
 use tokio::task::JoinSet;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::events::Events;
 use crate::store::{Attempted, StoreError, StoredEvent};
@@ -37,13 +38,25 @@ async fn run(app: Weak<Shared>, sender: Arc<Sender>) {
     let (outbox, stopping) = (owner.store.outbox(), owner.jobs.clone());
     drop(owner);
     let mut sending = JoinSet::new();
+    let mut sent = Vec::new();
     let mut counted: Option<Instant> = None;
     let mut failures = 0_u32;
     loop {
-        let Some(owner) = Weak::upgrade(&app).filter(|_| !stopping.is_cancelled()) else {
+        let Some(owner) = Weak::upgrade(&app) else { return };
+        if stopping.is_cancelled() {
+            // Those under way end at once.
+            while let Some(ended) = sending.join_next().await {
+                sent.extend(ended.ok());
+            }
+            note(&owner, sent).await;
             return;
-        };
-        while sending.try_join_next().is_some() {}
+        }
+        // A bug ended a task that is missing here; its event is due again later. What ends while these are stored is
+        // stored together, too.
+        while let Some(ended) = sending.try_join_next() {
+            sent.extend(ended.ok());
+        }
+        note(&owner, std::mem::take(&mut sent)).await;
         match step(&owner, &sender, &mut sending, &mut counted).await {
             Ok(()) => failures = 0,
             Err(cause) => {
@@ -58,10 +71,10 @@ async fn run(app: Weak<Shared>, sender: Arc<Sender>) {
         drop(owner);
         let full = sending.len() >= usize::try_from(sender.events.concurrency).unwrap_or(usize::MAX);
         tokio::select! {
-            Some(_) = sending.join_next() => {}
+            Some(ended) = sending.join_next() => sent.extend(ended.ok()),
             () = outbox.written(), if !full => {}
             () = tokio::time::sleep(ROUND) => {}
-            () = stopping.cancelled() => return,
+            () = stopping.cancelled() => {}
         }
     }
 }
@@ -70,7 +83,7 @@ async fn run(app: Weak<Shared>, sender: Arc<Sender>) {
 async fn step(
     app: &App,
     sender: &Arc<Sender>,
-    sending: &mut JoinSet<()>,
+    sending: &mut JoinSet<Sent>,
     counted: &mut Option<Instant>,
 ) -> Result<(), StoreError> {
     let events = &sender.events;
@@ -92,7 +105,7 @@ async fn step(
         .await?
     {
         let (app, sender) = (Arc::clone(app), Arc::clone(sender));
-        sending.spawn(async move { send(&app, &sender, &event).await });
+        sending.spawn(async move { send(&app, &sender, event).await });
     }
     Ok(())
 }
@@ -113,10 +126,17 @@ async fn note_room(app: &App, max_pending: u32) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn send(app: &App, sender: &Sender, event: &StoredEvent) {
+/// An event with what became of it. The server does not stop before that is stored.
+struct Sent {
+    event: StoredEvent,
+    attempted: Attempted,
+    tracked: TaskTrackerToken,
+}
+
+async fn send(app: &App, sender: &Sender, event: StoredEvent) -> Sent {
     let tracked = app.tasks.token();
     let (now, steady) = (app.clock.now(), app.clock.steady());
-    let sending = sender.events.send(&sender.transport, event, now, steady);
+    let sending = sender.events.send(&sender.transport, &event, now, steady);
     // A server that stops does not wait for the merchant's. The event is sent again by the next one.
     let attempted = app.jobs.run_until_cancelled(sending).await;
     let attempted = attempted.unwrap_or_else(|| Attempted::Postponed {
@@ -138,10 +158,27 @@ async fn send(app: &App, sender: &Sender, event: &StoredEvent) {
             "an event was not taken by the merchant's server for days and is not sent again; replay it"
         ),
     }
+    Sent {
+        event,
+        attempted,
+        tracked,
+    }
+}
+
+/// Stores what became of events, in one transaction.
+async fn note(app: &App, sent: Vec<Sent>) {
+    if sent.is_empty() {
+        return;
+    }
+    let (mut ended, mut tracked) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
+    for one in sent {
+        ended.push((one.event, one.attempted));
+        tracked.push(one.tracked);
+    }
+    let events = ended.len();
     let times = (app.clock.now(), app.clock.steady());
-    let noted = app.store.note_attempt(event, attempted, times).await;
-    if let Err(cause) = noted {
-        tracing::warn!(event = %event.id, %cause, "how an event was sent cannot be stored; it is sent again");
+    if let Err(cause) = app.store.note_attempts(ended, times).await {
+        tracing::warn!(%cause, events, "how events were sent cannot be stored; they are sent again");
     }
     drop(tracked);
 }

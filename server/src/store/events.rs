@@ -141,6 +141,7 @@ impl EventState {
 }
 
 /// A stored event.
+#[derive(Clone)]
 pub struct StoredEvent {
     /// The id.
     pub id: EventId,
@@ -411,6 +412,28 @@ fn write(db: &Db<'_>, kind: EventKind, subject: &str, data: impl Serialize, now:
     Ok(())
 }
 
+fn note_attempt(
+    db: &Db<'_>,
+    event: &StoredEvent,
+    attempted: &Attempted,
+    (now, steady): (i64, i64),
+) -> Result<()> {
+    let id = &event.id;
+    let (state, problem) = match attempted {
+        Attempted::Postponed { at, problem } => {
+            db.execute(POSTPONE, params![at, problem, id, event.attempts])?;
+            return Ok(());
+        }
+        Attempted::Delivered => (EventState::Delivered, None),
+        Attempted::GivenUp { problem } => (EventState::Failed, Some(problem)),
+    };
+    db.execute(SETTLE, params![state.as_str(), problem, now, id])?;
+    if db.execute(NEXT, params![steady, event.subject])? > 0 {
+        db.note_event();
+    }
+    Ok(())
+}
+
 /// Tells of a payment, in the transaction that changed it.
 pub(super) fn payment(db: &Db<'_>, kind: Option<EventKind>, payment: &Payment, now: i64) -> Result<()> {
     match kind {
@@ -507,26 +530,15 @@ impl Store {
         .await
     }
 
-    /// Stores how an attempt ended. After the last one, the next event of the subject is due.
-    pub async fn note_attempt(
+    /// Stores how attempts ended, all or none. After the last attempt of an event, the next one of its subject is due.
+    pub async fn note_attempts(
         &self,
-        event: &StoredEvent,
-        attempted: Attempted,
+        ended: Vec<(StoredEvent, Attempted)>,
         (now, steady): (i64, i64),
     ) -> Result<()> {
-        let (id, subject, attempts) = (event.id.clone(), event.subject.clone(), event.attempts);
         self.write_as(Right::ToFinish, move |db| {
-            let (state, problem) = match &attempted {
-                Attempted::Postponed { at, problem } => {
-                    db.execute(POSTPONE, params![at, problem, id, attempts])?;
-                    return Ok(());
-                }
-                Attempted::Delivered => (EventState::Delivered, None),
-                Attempted::GivenUp { problem } => (EventState::Failed, Some(problem)),
-            };
-            db.execute(SETTLE, params![state.as_str(), problem, now, id])?;
-            if db.execute(NEXT, params![steady, subject])? > 0 {
-                db.note_event();
+            for (event, attempted) in &ended {
+                note_attempt(db, event, attempted, (now, steady))?;
             }
             Ok(())
         })
@@ -624,7 +636,7 @@ mod tests {
     }
 
     async fn settle(store: &Store, event: &StoredEvent, attempted: Attempted) {
-        let noted = store.note_attempt(event, attempted, (NOW, NOW));
+        let noted = store.note_attempts(vec![(event.clone(), attempted)], (NOW, NOW));
         noted.await.unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! What only a PostgreSQL server can show. `npm test -- postgres` runs these.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -16,8 +17,8 @@ use crate::store::instances::Right;
 use crate::store::sql::{Db, Statement, params};
 use crate::store::testing::{moment, new_payment, number, schema, server, sql};
 use crate::store::{
-    Attempt, Claim, Claimed, Key, NewSession, Payment, PaymentUpdate, Recovered, Scope, SessionClaim,
-    SessionId, Status, Store, Taker, payments, plans,
+    Attempt, Attempted, Claim, Claimed, EventKind, Key, NewSession, Payment, PaymentUpdate, Recovered, Scope,
+    SessionClaim, SessionId, Status, Store, Taker, payments, plans,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -84,16 +85,25 @@ async fn claim(store: &Store, reference: &str) -> Result<(Payment, Claimed)> {
     Ok((payment, claimed))
 }
 
+/// What becomes of a payment, and what the merchant hears of it.
+fn told(status: Status, event: EventKind) -> PaymentUpdate {
+    PaymentUpdate {
+        status,
+        approval: cardseal_gateways::gateway::Approval::default(),
+        decline: None,
+        redirect: None,
+        captured: 0,
+        event: Some(event),
+    }
+}
+
 /// As a platform's approval would be stored.
 async fn approve(store: &Store, payment: &Payment) -> Result<Payment> {
     let approved = |_: &Payment| {
         Some(PaymentUpdate {
-            status: Status::Approved,
-            approval: cardseal_gateways::gateway::Approval::default(),
-            decline: None,
-            redirect: None,
             captured: 100,
             event: None,
+            ..told(Status::Approved, EventKind::PaymentApproved)
         })
     };
     store
@@ -598,6 +608,73 @@ async fn neighbours_hear_what_one_tells_also_after_their_connections_were_lost()
     is_heard(&two, &mut at_one, hint("f")).await;
     one.close().await;
     two.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_send_events_at_once_take_each_once_and_in_order() {
+    const PAYMENTS: usize = 40;
+    let (settings, one) = store().await;
+    let two = Store::open_postgres(&settings).await.unwrap();
+    let three = Store::open_postgres(&settings).await.unwrap();
+    let all = [Arc::new(one), Arc::new(two), Arc::new(three)];
+    for store in &all {
+        store.outbox().set_open(true);
+    }
+    let taken = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (written, now) = (Arc::new(AtomicU32::new(0)), 1_800_000_000_000);
+    let mut work = tokio::task::JoinSet::new();
+    for (at, store) in all.iter().enumerate() {
+        let (store, written) = (Arc::clone(store), Arc::clone(&written));
+        work.spawn(async move {
+            for number in 0..PAYMENTS {
+                let (payment, _) = claim(&store, &format!("{at} {number}")).await.unwrap();
+                for (status, event) in [
+                    (Status::Unknown, EventKind::PaymentUnknown),
+                    (Status::Approved, EventKind::PaymentApproved),
+                ] {
+                    let update = move |_: &Payment| Some(told(status, event));
+                    store.update_payment(&payment.id, update, 1).await.unwrap();
+                    written.fetch_add(1, Ordering::AcqRel);
+                }
+            }
+        });
+    }
+    for store in &all {
+        let (store, taken) = (Arc::clone(store), Arc::clone(&taken));
+        work.spawn(async move {
+            let end = Instant::now() + 2 * LONG;
+            while taken.lock().unwrap().len() < 6 * PAYMENTS {
+                assert!(Instant::now() < end, "{} were taken", taken.lock().unwrap().len());
+                let events = store.take_events(now, now + 3_600_000, 8).await.unwrap();
+                taken
+                    .lock()
+                    .unwrap()
+                    .extend(events.iter().map(|event| (event.subject.clone(), event.kind)));
+                let ended: Vec<_> = events
+                    .into_iter()
+                    .map(|event| (event, Attempted::Delivered))
+                    .collect();
+                if ended.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                } else {
+                    store.note_attempts(ended, (now, now)).await.unwrap();
+                }
+            }
+        });
+    }
+    while let Some(done) = work.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(all[0].pending_events(10).await.unwrap(), 0);
+    let taken = taken.lock().unwrap();
+    assert_eq!(taken.len(), 6 * PAYMENTS);
+    let mut by_payment: HashMap<&str, Vec<EventKind>> = HashMap::new();
+    for (subject, kind) in taken.iter() {
+        by_payment.entry(subject).or_default().push(*kind);
+    }
+    assert_eq!(by_payment.len(), 3 * PAYMENTS);
+    let order = [EventKind::PaymentUnknown, EventKind::PaymentApproved];
+    assert!(by_payment.values().all(|kinds| *kinds == order));
 }
 
 #[tokio::test(flavor = "multi_thread")]
