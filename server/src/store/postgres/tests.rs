@@ -553,7 +553,6 @@ async fn one_process_at_a_time_asks_about_a_payment() {
     assert!(asks(&store).await);
 }
 
-#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
 /// Tells until it is heard: whoever has just started may not listen yet, or not know of its neighbour.
 async fn is_heard(from: &Store, told: &mut broadcast::Receiver<Hint>, hint: Hint) {
     let end = Instant::now() + LONG;
@@ -567,6 +566,7 @@ async fn is_heard(from: &Store, told: &mut broadcast::Receiver<Hint>, hint: Hint
     panic!("not heard: {hint:?}");
 }
 
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_hear_what_one_tells_also_after_their_connections_were_lost() {
     let (settings, one) = store().await;
@@ -610,6 +610,7 @@ async fn neighbours_hear_what_one_tells_also_after_their_connections_were_lost()
     two.close().await;
 }
 
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_send_events_at_once_take_each_once_and_in_order() {
     const PAYMENTS: usize = 40;
@@ -677,6 +678,7 @@ async fn processes_that_send_events_at_once_take_each_once_and_in_order() {
     assert!(by_payment.values().all(|kinds| *kinds == order));
 }
 
+#[ignore = "needs a PostgreSQL server: npm test -- postgres"]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_eldest_process_tidies_up() {
     let (settings, store) = store().await;
