@@ -77,7 +77,7 @@ pub enum ChallengeWindow {
     FullScreen,
 }
 
-/// What became of [`BrowserStep::Method`].
+/// What became of the frame in which the issuer looks at the browser: see [`Authentication::step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MethodOutcome {
     /// The issuer's page said that it is done.

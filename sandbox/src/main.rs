@@ -25,8 +25,11 @@ Usage: cardseal-sandbox [OPTIONS]
   --server-url URL      merchant's server on this machine, which gets the notifications [none]
   --exit-with-stdin     stop when standard input closes
   --log-calls           log one line for each call on standard error, without bodies
+  --version             print the version
   --help                print this
 ";
+
+const VERSION: &str = concat!("cardseal-sandbox ", env!("CARGO_PKG_VERSION"), "\n");
 
 struct Arguments {
     options: SandboxOptions,
@@ -36,8 +39,14 @@ struct Arguments {
     log_calls: bool,
 }
 
-/// Nothing if help was asked for.
-fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+/// What the program was asked for.
+enum Asked {
+    Run(Arguments),
+    /// A text to print.
+    Text(&'static str),
+}
+
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut arguments = Arguments {
         options: SandboxOptions::default(),
         state: None,
@@ -75,20 +84,21 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments
             "--toml" => arguments.toml = true,
             "--exit-with-stdin" => arguments.exit_with_stdin = true,
             "--log-calls" => arguments.log_calls = true,
-            "--help" | "-h" => return Ok(None),
+            "--help" | "-h" => return Ok(Asked::Text(USAGE)),
+            "--version" | "-V" => return Ok(Asked::Text(VERSION)),
             _ => return Err(format!("unknown option {name}")),
         }
     }
-    Ok(Some(arguments))
+    Ok(Asked::Run(arguments))
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = match arguments(std::env::args().skip(1)) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            print!("{USAGE}");
+        Ok(Asked::Run(arguments)) => arguments,
+        Ok(Asked::Text(text)) => {
+            print!("{text}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {

@@ -170,6 +170,12 @@ fn refuses_what_it_cannot_do() {
     }
     let help = program(&["--help"]).output().unwrap();
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--exit-with-stdin"));
+    let version = program(&["--version"]).output().unwrap();
+    assert!(version.status.success());
+    assert_eq!(
+        version.stdout,
+        concat!("cardseal-sandbox ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()
+    );
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ impl Access {
         match parts.headers.get(header::ORIGIN) {
             Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
             // Browsers send no `Origin` when a page reads from its own server.
-            None if self.demo && parts.method == Method::GET && self.is_own_page(&parts.headers) => Ok(()),
+            None if parts.method == Method::GET && self.is_own_page(&parts.headers) => Ok(()),
             None => Err(Code::ApiKeyMissing.into()),
             Some(origin) => {
                 let origin = printable(&String::from_utf8_lossy(origin.as_bytes()));
@@ -164,11 +164,12 @@ impl Access {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default()
         };
-        text("sec-fetch-site") == "same-origin"
-            && self
-                .origins
-                .iter()
-                .any(|origin| origin.strip_prefix("http://") == Some(text("host")))
+        let host = |origin: &str| {
+            origin
+                .split_once("://")
+                .is_some_and(|(_, host)| host == text("host"))
+        };
+        text("sec-fetch-site") == "same-origin" && self.origins.iter().any(|origin| host(origin))
     }
 
     fn limit(&self, parts: &Parts) -> Result<(), ApiError> {

@@ -27,7 +27,7 @@ Usage: cardseal-server [--config FILE]
        cardseal-server reconcile PLATFORM [DAY] [--config FILE] [--url URL] [--json]
        cardseal-server keys ... [--config FILE] [--json]
        cardseal-server --compact [--config FILE]
-       cardseal-server --generate-api-key | --generate-event-secret | --generate-encryption-key | --openapi | --help
+       cardseal-server --generate-api-key | --generate-event-secret | --generate-encryption-key | --openapi | --version | --help
 
   --config FILE         configuration to read; default: CARDSEAL_CONFIG, or else cardseal.toml in this directory
   check                 read a configuration and report every mistake and warning; opens and changes nothing, and
@@ -45,6 +45,7 @@ Usage: cardseal-server [--config FILE]
   --generate-event-secret  print a random value for `events.secret`
   --generate-encryption-key  print a random key for `[encryption]`
   --openapi             print the OpenAPI contract as JSON
+  --version             print the version
   --help                print this
 ";
 
@@ -84,6 +85,7 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Unknown | Command::Resolve | Command::Reconcile => return ask(&arguments).await,
         Command::Help => print_usage(),
+        Command::Version => print_version(),
         Command::GenerateApiKey => print_key()?,
         Command::GenerateEventSecret => print_event_secret()?,
         Command::GenerateEncryptionKey => print_encryption_key()?,
@@ -226,6 +228,7 @@ enum Command {
     Resolve,
     Reconcile,
     Help,
+    Version,
     GenerateApiKey,
     GenerateEventSecret,
     GenerateEncryptionKey,
@@ -254,6 +257,7 @@ impl Command {
             | Self::Check
             | Self::Unknown
             | Self::Help
+            | Self::Version
             | Self::GenerateApiKey
             | Self::GenerateEventSecret
             | Self::GenerateEncryptionKey
@@ -316,6 +320,7 @@ impl Arguments {
                     named.ok_or_else(|| argument.unexpected())?
                 }
                 Long("help") | Short('h') => Command::Help,
+                Long("version") | Short('V') => Command::Version,
                 Long("generate-api-key") => Command::GenerateApiKey,
                 Long("generate-event-secret") => Command::GenerateEventSecret,
                 Long("generate-encryption-key") => Command::GenerateEncryptionKey,
@@ -377,6 +382,11 @@ fn compact(config: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
 fn print_usage() {
     print!("{USAGE}{}", commands::USAGE);
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the caller asked for")]
+fn print_version() {
+    println!("cardseal-server {}", env!("CARGO_PKG_VERSION"));
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the caller asked for")]

@@ -510,6 +510,7 @@ fn help_lists_every_option_and_a_wrong_argument_shows_it() {
         "--generate-api-key",
         "--generate-encryption-key",
         "--openapi",
+        "--version",
         "--help",
     ] {
         assert!(
@@ -517,6 +518,8 @@ fn help_lists_every_option_and_a_wrong_argument_shows_it() {
             "{option} is not in\n{help}"
         );
     }
+    let version = concat!("cardseal-server ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run("--version"), (Some(0), version.into(), String::new()));
     let (code, out, errors) = run("--confg");
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(errors.contains(&help), "{errors}");

@@ -29,6 +29,30 @@ async fn payment_reference(shop: &Shop, number: &str) -> Value {
     single(base, &token, &json!("any"), number).await["id"].clone()
 }
 
+/// The sample's page and its routes have one address, and browsers send no `Origin` when a page reads from its own.
+#[tokio::test]
+async fn a_page_behind_the_same_address_gets_its_configuration() {
+    let shop = shop().await;
+    let own = ORIGIN.split_once("://").unwrap().1;
+    let ask = |path: &str, site: &str, host: &str| {
+        let request = Request::builder().uri(path).header("host", host);
+        let request = request.header("sec-fetch-site", site);
+        request.body(String::new().into()).unwrap()
+    };
+    shop.send(ask("/config", "same-origin", own)).await.is(200);
+    for (site, host) in [
+        ("cross-site", own),
+        ("none", own),
+        ("same-origin", "evil.example"),
+    ] {
+        let refused = shop.send(ask("/config", site, host)).await;
+        assert_eq!(refused.status, 401, "{site} {host}");
+    }
+    // What moves money, or lists cards, asks such a page for the key.
+    let refused = shop.send(ask("/list-tokens", "same-origin", own)).await;
+    assert_eq!(refused.status, 401);
+}
+
 #[tokio::test]
 async fn answers_byte_for_byte_as_the_sample_does() {
     let shop = shop().await;

@@ -91,6 +91,6 @@ test('the switches: each option of the program', () => {
   for (const name of listed) assert.ok(options.includes(name), name);
   assert.deepEqual(
     options.filter((name) => !listed.includes(name)),
-    ['--key-bits', '--exit-with-stdin', '--help'],
+    ['--key-bits', '--exit-with-stdin', '--version', '--help'],
   );
 });

@@ -77,8 +77,11 @@ const SERVER: Record<string, FailureName> = {
   sealed_not_a_card: 'details',
   token_not_found: 'shop',
   token_deleted: 'shop',
-  token_belongs_elsewhere: 'shop',
+  // Another card helps.
+  token_belongs_elsewhere: 'rejected',
   token_unconfirmed: 'platform',
+  authentication_not_found: 'expired',
+  authentication_unusable: 'shop',
   payment_not_found: 'shop',
   payment_state: 'shop',
   subscription_not_found: 'shop',

@@ -35,7 +35,7 @@ export const platform = {
     103: ['Your bank has blocked this card.', 'Please call the number on its back.'],
     111: [
       'Your bank wants you to confirm this payment.',
-      'This shop does not support that yet. Please use another card.',
+      'This shop’s page cannot ask you. Please use another card.',
     ],
     40212: [
       'The shop’s account is not allowed to do this at the platform.',
