@@ -33,10 +33,7 @@ export const platform = {
       'Please call the number on the back of the card, or use another card.',
     ],
     103: ['Your bank has blocked this card.', 'Please call the number on its back.'],
-    111: [
-      'Your bank wants you to confirm this payment.',
-      'This shop’s page cannot ask you. Please use another card.',
-    ],
+    111: ['Your bank wants you to confirm this payment.', 'This shop’s page cannot ask you. Please use another card.'],
     40212: [
       'The shop’s account is not allowed to do this at the platform.',
       'The platform has to enable it first. Please tell the shop.',
