@@ -7,7 +7,7 @@ export function proxy(request: NextRequest) {
   // What Next.js shows in development needs more.
   const [scripts, styles] =
     process.env.NODE_ENV === 'development' ? ["'unsafe-eval'", "'unsafe-inline'"] : ['', `'nonce-${nonce}'`];
-  // Only `'wasm-unsafe-eval'` is for Cardseal.
+  // Only `'wasm-unsafe-eval'` is for Cardseal. Platforms other than GreenPay need their host in `connect-src`: docs/csp.md.
   const policy =
     `default-src 'none'; script-src 'self' 'nonce-${nonce}' 'strict-dynamic' 'wasm-unsafe-eval' ${scripts}; ` +
     `style-src 'self' ${styles}; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; ` +

@@ -19,7 +19,10 @@ const TYPES = {
   '.wasm': 'application/wasm',
 };
 
-/** All that the page needs; only `'wasm-unsafe-eval'` is for Cardseal. */
+/**
+ * With GreenPay this is all; other platforms need their host in `connect-src`: docs/csp.md. Only `'wasm-unsafe-eval'` is for
+ * Cardseal.
+ */
 const POLICY = {
   'content-security-policy':
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; " +

@@ -10,7 +10,8 @@ export default defineConfig({
     proxy: { '/v1': process.env.CARDSEAL_SERVER ?? 'http://127.0.0.1:8080' },
   },
   preview: {
-    // All that the page needs, for your web server; only `'wasm-unsafe-eval'` is for Cardseal.
+    // For your web server. With GreenPay this is all; other platforms need their host in `connect-src`: docs/csp.md.
+    // Only `'wasm-unsafe-eval'` is for Cardseal.
     headers: {
       'Content-Security-Policy':
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; " +
