@@ -1,7 +1,15 @@
 // What a run needs that no schema can say: stored cards and payments in every state, made over HTTP as a shop makes them.
 
 import assert from 'node:assert/strict';
-import { constants, createCipheriv, createHash, publicEncrypt, randomBytes, randomUUID } from 'node:crypto';
+import {
+  constants,
+  createCipheriv,
+  createHash,
+  createPublicKey,
+  publicEncrypt,
+  randomBytes,
+  randomUUID,
+} from 'node:crypto';
 
 const MONEY = { amount: '12.34', currency: 'USD' };
 const CUSTOMER_IP = '192.0.2.7';
@@ -21,6 +29,7 @@ async function send(method, url, body, headers = {}) {
 
 /** Each member with its value as the only choice. */
 const browserWords = (browser) => Object.fromEntries(Object.entries(browser).map(([name, value]) => [name, [value]]));
+
 /** A card as the module packs it for GreenPay: AES in counter mode from 1, and the key for RSA. */
 function packed(publicKey, card) {
   const key = randomBytes(16);
@@ -29,7 +38,8 @@ function packed(publicKey, card) {
   const cipher = createCipheriv('aes-128-ctr', key, counter);
   const ld = Buffer.concat([cipher.update(JSON.stringify({ card })), cipher.final()]).toString('hex');
   const wrapped = Buffer.from(JSON.stringify({ k: [...key], s: 1 }));
-  const lk = publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_PADDING }, wrapped).toString('base64');
+  const rsa = createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' });
+  const lk = publicEncrypt({ key: rsa, padding: constants.RSA_PKCS1_PADDING }, wrapped).toString('base64');
   return { ld, lk };
 }
 
