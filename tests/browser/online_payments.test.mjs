@@ -11,6 +11,7 @@ import {
   followUp,
   found,
   leaks,
+  listsRead,
   newestPayment,
   passesLuhn,
   payWith,
@@ -524,6 +525,37 @@ test(
     assert.equal(await resultHeading(page), 'Paid $24.50');
     assert.match(await page.locator('#result-lines').innerText(), /•••• 0026/, 'the card that was typed last');
     assert.deepEqual((await grown()).length, 2);
+  }),
+);
+
+test(
+  'a card that is saved stays, if it is typed again without being saved, and if it is declined then',
+  withPage(async ({ page, grown }) => {
+    const saved = async () => {
+      await listsRead(page);
+      return page.locator('#saved > li').filter({ hasText: '0026' }).count();
+    };
+    assert.equal(await payWith(page, VISA), 'Paid $24.50');
+    await page.click('#result-next');
+    await until('the saved card', async () => (await saved()) === 1);
+
+    await page.uncheck('#save-card');
+    const inside = await framed(page);
+    await fillThere(inside, VISA);
+    await page.click('#pay');
+    assert.equal(await resultHeading(page), 'Paid $24.50');
+    await page.click('#result-next');
+    assert.equal(await saved(), 1, 'the platform has one token for the card');
+
+    await page.check('#way-relay');
+    await page.check('#save-card');
+    // The platform declines this amount.
+    await page.fill('#amount', '13.02');
+    await typeCard(page, VISA);
+    await page.click('#pay');
+    assert.match(await failure(page), /declined[\s\S]*Nothing was charged/);
+    assert.equal(await saved(), 1);
+    assert.equal((await grown()).length, 3);
   }),
 );
 

@@ -44,9 +44,12 @@ export class InDoubt extends Error {
 export class Intent {
   key = crypto.randomUUID();
   token = null;
-  /** `capture` is left out to be paid at once, or `later`; `keeps` says whether the card is saved if it is paid with. */
-  constructor({ platform, amount, currency, description, order, customer, way, capture, keeps = false }) {
-    Object.assign(this, { platform, amount, currency, description, order, customer, way, capture, keeps });
+  /**
+   * `capture` is left out to be paid at once, or `later`; `keeps` says whether the card is saved if it is paid with, and
+   * `saved` are the tokens of those that are.
+   */
+  constructor({ platform, amount, currency, description, order, customer, way, capture, keeps = false, saved = [] }) {
+    Object.assign(this, { platform, amount, currency, description, order, customer, way, capture, keeps, saved });
   }
 }
 
@@ -91,7 +94,7 @@ export class Checkout {
     const again = platformOf(intent.platform).cardAgain === true;
     const stored = await this.#card.store({ keep: again });
     intent.token = stored.id;
-    noteCard(stored.id, intent.keeps);
+    noteCard(stored.id, intent);
     if (stored.status === 'unconfirmed') await this.#confirmed(stored.id);
     return again ? this.payOnce(intent) : this.charge(intent);
   }

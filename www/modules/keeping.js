@@ -1,6 +1,7 @@
 // Whether a stored card may stay. Some platforms charge only what is stored, so a card may be stored that the shopper does
 // not want saved, and one may be saved whose first payment is then declined. Neither stays: it is deleted by the server's
-// own call, which deletes it at the platform, too.
+// own call, which deletes it at the platform, too. A card that was saved before stays, whatever becomes of this payment: some
+// platforms have one token for each card, however often it is typed.
 //
 // What is not decided yet is noted in this tab, because a payment can end after the page that made it. A shop does this in
 // its back end; this demo has none.
@@ -34,15 +35,15 @@ function write(changed) {
 
 const drop = (token) => write(notes.filter((note) => note.token !== token));
 
-/** A card was stored to be charged. `keeps` is what the shopper chose. */
-export function noteCard(token, keeps) {
+/** A card was stored to be charged. `keeps` is what the shopper chose, `saved` the tokens that were saved before. */
+export function noteCard(token, { keeps, saved }) {
   const earlier = notes.filter((note) => note.token !== token);
-  write([...earlier, { token, keeps, payment: null }]);
+  write([...earlier, { token, keeps, saved: saved.includes(token), payment: null }]);
   for (const note of earlier) void settle(note);
 }
 
 /** Whether a card is only there until its payment is made. */
-export const isPassing = (token) => notes.some((note) => note.token === token && !note.keeps);
+export const isPassing = (token) => notes.some((note) => note.token === token && !note.keeps && !note.saved);
 
 /**
  * What becomes of the card that a payment was made with: `{ token, stays }`. Null if that is not in question, or not known
@@ -56,7 +57,7 @@ export function fateOf(payment) {
     return null;
   }
   const { token } = note;
-  const stays = note.keeps && !NOT_PAID.has(payment.status);
+  const stays = note.saved || (note.keeps && !NOT_PAID.has(payment.status));
   if (stays) drop(token);
   return { token, stays };
 }
@@ -78,8 +79,10 @@ export async function settleCards() {
   for (const note of notes) await settle(note);
 }
 
-async function settle({ token, keeps, payment: id }) {
+async function settle({ token, keeps, saved, payment: id }) {
   try {
+    // Nothing is to be decided of a card that was saved.
+    if (saved) return drop(token);
     const payment = id ? await server.payment(id) : await server.firstPaymentOf(token);
     if (payment) {
       const fate = fateOf(payment);

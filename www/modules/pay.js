@@ -48,6 +48,8 @@ export async function press() {
   state.panel.begin();
   let left = false;
   try {
+    // What is saved is known before a card is stored: only what is not may be deleted afterwards.
+    if (!state.lists.facts) await state.lists.refresh();
     if (updating) await replaceCard();
     else left = await (way() === 'page' ? payThere() : way() === 'frame' ? payInFrame() : pay());
   } finally {
@@ -66,6 +68,7 @@ function newIntent(platform = state.platform) {
     way: way(),
     capture: capture(platform),
     keeps: keeps(),
+    saved: (state.lists.facts ?? []).map(({ id }) => id),
   });
 }
 
@@ -130,7 +133,7 @@ async function payInFrame() {
       return false;
     }
     intent.token = (await checkout.confirmFrame(session)).id;
-    noteCard(intent.token, intent.keeps);
+    noteCard(intent.token, intent);
     const payment = await checkout.charge(intent);
     if (followRedirect(payment)) return true;
     await showOutcome(payment);
