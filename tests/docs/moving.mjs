@@ -7,6 +7,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { freePort, root } from '../../scripts/project.mjs';
 import { launch, startSandbox, startServer } from '../browser/harness.mjs';
@@ -142,7 +143,9 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
         const page = await context.newPage();
         page.setDefaultTimeout(30_000);
         await page.goto(shop.origin);
-        return { page, sent, problems, close: () => context.close() };
+        // Chromium now and then never says that a page is closed whose form was just submitted. It ends with the browser.
+        const close = () => Promise.race([context.close(), setTimeout(5000, undefined, { ref: false })]);
+        return { page, sent, problems, close };
       },
       async stop() {
         for (const thing of things.reverse()) await thing.stop();
