@@ -5,6 +5,7 @@ mod hints;
 mod reconcile;
 pub(crate) mod reseal;
 mod retention;
+mod steps;
 mod subscriptions;
 mod upkeep;
 

@@ -37,6 +37,7 @@ mod retention;
 mod seal;
 mod sessions;
 mod sql;
+mod status;
 mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;

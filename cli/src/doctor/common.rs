@@ -62,6 +62,48 @@ pub(super) fn check(evidence: &Evidence, platform: Option<Platform>, checks: &mu
     );
 }
 
+/// The access token of a request, or nothing.
+pub(crate) fn bearer(subject: &Exchange) -> &str {
+    subject
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default()
+}
+
+/// The earlier exchanges whose answers have an access token in this member, with these answers.
+pub(crate) fn grants<'e>(evidence: &'e Evidence, member: &str) -> Vec<(&'e Exchange, Value)> {
+    let answers = evidence.before().filter_map(|exchange| {
+        let answer = exchange.answer.as_ref()?.json()?;
+        answer.get(member)?.as_str()?;
+        Some((exchange, answer))
+    });
+    answers.collect()
+}
+
+/// Says how old an access token was, if that is known.
+pub(crate) fn lifetime(
+    (grant, answer): (&Exchange, &Value),
+    member: &str,
+    subject: &Exchange,
+    expired: &'static Cause,
+    checks: &mut Checks,
+) {
+    let lifetime = answer.get(member).and_then(Value::as_i64);
+    if let (Some(from), Some(at), Some(lifetime)) = (grant.at, subject.at, lifetime) {
+        let age = (at - from).whole_seconds();
+        checks.decide(
+            expired,
+            age >= lifetime,
+            format!("the access token was {age} seconds old, of {lifetime}"),
+        );
+    } else {
+        checks.unknown(
+            &[expired],
+            "when the access token was fetched and used is not known",
+        );
+    }
+}
+
 /// Which earlier exchange gave the access token of a request, and whether the token had run out. `mixed` is what cannot be
 /// known without that exchange.
 pub(crate) fn grant<'e>(
@@ -70,18 +112,8 @@ pub(crate) fn grant<'e>(
     [unknown, expired, mixed]: [&'static Cause; 3],
     checks: &mut Checks,
 ) -> Option<&'e Exchange> {
-    let bearer = subject
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let grants: Vec<(&Exchange, Value)> = evidence
-        .before()
-        .filter_map(|exchange| {
-            let answer = exchange.answer.as_ref()?.json()?;
-            answer.get("access_token")?;
-            Some((exchange, answer))
-        })
-        .collect();
+    let bearer = bearer(subject);
+    let grants = grants(evidence, "access_token");
     let own = grants.iter().find(|(_, answer)| {
         !bearer.is_empty() && answer.get("access_token").and_then(Value::as_str) == Some(bearer)
     });
@@ -97,19 +129,6 @@ pub(crate) fn grant<'e>(
         return None;
     };
     checks.pass(&[unknown], "the platform gave this access token");
-    let lifetime = answer.get("expires_in").and_then(Value::as_i64);
-    if let (Some(from), Some(at), Some(lifetime)) = (grant.at, subject.at, lifetime) {
-        let age = (at - from).whole_seconds();
-        checks.decide(
-            expired,
-            age >= lifetime,
-            format!("the access token was {age} seconds old, of {lifetime}"),
-        );
-    } else {
-        checks.unknown(
-            &[expired],
-            "when the access token was fetched and used is not known",
-        );
-    }
+    lifetime((grant, answer), "expires_in", subject, expired, checks);
     Some(*grant)
 }

@@ -10,6 +10,7 @@ use super::Entry;
 use crate::Result;
 use crate::capture::Exchange;
 use crate::config::Config;
+use crate::doctor::common::{bearer, grants, lifetime};
 use crate::doctor::online::{Asker, nonce, post};
 use crate::doctor::{Checks, Evidence, causes};
 use crate::now_ms;
@@ -226,18 +227,8 @@ fn grant(config: Option<&Config>, body: &Map<String, Value>, checks: &mut Checks
 
 /// A call with an access token.
 fn call(evidence: &Evidence, subject: &Exchange, checks: &mut Checks) {
-    let bearer = subject
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let grants: Vec<(&Exchange, Value)> = evidence
-        .before()
-        .filter_map(|exchange| {
-            let answer = exchange.answer.as_ref()?.json()?;
-            answer.get("token")?.as_str()?;
-            Some((exchange, answer))
-        })
-        .collect();
+    let bearer = bearer(subject);
+    let grants = grants(evidence, "token");
     if bearer.is_empty() && !subject.headers.is_empty() {
         checks.fail(&TOKEN_UNKNOWN, "there is no `Authorization: Bearer`");
         return;
@@ -272,20 +263,13 @@ fn call(evidence: &Evidence, subject: &Exchange, checks: &mut Checks) {
             "this host gave the access token"
         },
     );
-    let lifetime = answer.get("seconds_to_expire").and_then(Value::as_i64);
-    if let (Some(from), Some(at), Some(lifetime)) = (grant.at, subject.at, lifetime) {
-        let age = (at - from).whole_seconds();
-        checks.decide(
-            &TOKEN_EXPIRED,
-            age >= lifetime,
-            format!("the access token was {age} seconds old, of {lifetime}"),
-        );
-    } else {
-        checks.unknown(
-            &[&TOKEN_EXPIRED],
-            "when the access token was fetched and used is not known",
-        );
-    }
+    lifetime(
+        (grant, answer),
+        "seconds_to_expire",
+        subject,
+        &TOKEN_EXPIRED,
+        checks,
+    );
     account(subject, grant, answer, checks);
 }
 

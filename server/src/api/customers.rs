@@ -122,8 +122,8 @@ impl From<Erasure> for ErasureResource {
 ///
 /// Cancels the customer's subscriptions and deletes the stored cards, at their platforms and here, and removes the
 /// customer from sessions, payments and subscriptions. Payments and subscriptions stay, without the customer and the
-/// description. What its platform refuses to delete or cancel, or whose platform is away, is left. Repeat the request until the answer is 200. A customer who is not known is erased
-/// already.
+/// description. What its platform refuses to delete or cancel, or whose platform is away, is left. Repeat the request
+/// until the answer is 200. A customer who is not known is erased already.
 #[utoipa::path(delete, operation_id = "eraseCustomer", path = "/v1/customers/{customer}",
     tag = "customers", security(("api_key" = ["tokens"])),
     params(CustomerPath),

@@ -215,3 +215,21 @@ pub(super) fn none_left(left: &[(&str, bool)], why: &str) -> Result<(), ApiError
 pub(super) fn misplaced(name: &str, why: &str) -> ApiError {
     ApiError::field(Code::UnknownField, name).detail(&format!("`{name}` does not belong here: {why}"))
 }
+/// A status as answers show it. What is in flight has none of its own.
+pub(super) fn read_status<T: Copy>(
+    text: &str,
+    all: &[T],
+    stored: fn(T) -> &'static str,
+    shown: fn(T) -> &'static str,
+) -> Result<T, ApiError> {
+    let own = || {
+        all.iter()
+            .copied()
+            .filter(|status| stored(*status) == shown(*status))
+    };
+    own().find(|status| shown(*status) == text).ok_or_else(|| {
+        let all: Vec<&str> = own().map(shown).collect();
+        ApiError::field(Code::FieldInvalid, "status")
+            .detail(&format!("`status` must be one of {}", all.join(", ")))
+    })
+}

@@ -15,14 +15,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::contract::refusals;
-use super::fields::misplaced;
+use super::fields::{misplaced, read_status};
 use super::{CustomerQuery, Page, PageQuery};
 use crate::App;
 use crate::access::Merchant;
 use crate::error::{ApiError, Code};
 use crate::store::{IdempotencyKey, Payment, PaymentFilter, PaymentId, Status};
 
-pub(super) use answer::{Answers, PaymentResource, response as stored_response};
+pub(super) use answer::{Answers, PaymentResource, refusal, replayed, response as stored_response};
 pub(super) use charge::charge_stored;
 
 /// Charges, and what became of them.
@@ -124,7 +124,9 @@ async fn list(
     let page = Page::read(query.as_deref(), &["status", "customer"])?;
     let filter = match (page.filter("status"), page.filter("customer")) {
         (None, None) => PaymentFilter::All,
-        (Some(status), None) => PaymentFilter::Status(read_status(status)?),
+        (Some(status), None) => {
+            PaymentFilter::Status(read_status(status, Status::ALL, Status::stored, Status::shown)?)
+        }
         (None, Some(customer)) => PaymentFilter::Customer(customer.into()),
         (Some(_), Some(_)) => return Err(misplaced("customer", "the query has a `status` already")),
     };
@@ -132,23 +134,6 @@ async fn list(
     let payments = app.store.payments(filter, after.as_ref(), page.limit + 1).await?;
     let (payments, next) = page.cut(payments, |payment| payment.id.as_str());
     Ok(Json(PaymentList::of(&payments, next)))
-}
-
-/// A status as answers show it. What is in flight has none of its own.
-fn read_status(text: &str) -> Result<Status, ApiError> {
-    let shown = || {
-        Status::ALL
-            .iter()
-            .filter(|status| status.stored() == status.shown())
-    };
-    shown()
-        .find(|status| status.shown() == text)
-        .copied()
-        .ok_or_else(|| {
-            let all: Vec<&str> = shown().map(|status| status.shown()).collect();
-            ApiError::field(Code::FieldInvalid, "status")
-                .detail(&format!("`status` must be one of {}", all.join(", ")))
-        })
 }
 
 /// Shows a payment.

@@ -1,7 +1,7 @@
 //! `/v1/subscriptions`: stored cards that a platform charges every so many months by itself.
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use cardseal::platform::Platform;
@@ -15,10 +15,10 @@ use utoipa_axum::routes;
 use super::contract::refusals;
 use super::fields::{
     AmountText, CurrencyCode, CustomerReference, Description, OrderReference, TokenReference, misplaced,
-    platform,
+    platform, read_status,
 };
 use super::payments::{
-    Answers, KeyHeader, PaymentList, PaymentResource, REPLAYED, idempotency_key, stored_response,
+    Answers, KeyHeader, PaymentList, PaymentResource, idempotency_key, refusal, replayed, stored_response,
 };
 use super::tokens::Nothing;
 use super::{CustomerQuery, Page, PageQuery};
@@ -28,10 +28,9 @@ use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
-use crate::reason::Error;
 use crate::sessions::{accepted, new_reference};
 use crate::store::{
-    Key, PaymentFilter, PaymentId, Scope, StoredAnswer, Subscription, SubscriptionFilter, SubscriptionId,
+    Key, PaymentFilter, PaymentId, Scope, Subscription, SubscriptionFilter, SubscriptionId,
     SubscriptionStatus, TokenId,
 };
 use crate::subscriptions::{self, Created};
@@ -306,22 +305,6 @@ async fn create(
     })
 }
 
-/// The answer to a refused request, for those that repeat it.
-fn refusal(error: &Error, request_id: &str) -> StoredAnswer {
-    let error = ApiError::from(error.clone());
-    StoredAnswer {
-        status: error.code().status().as_u16(),
-        body: error.render(request_id),
-    }
-}
-
-fn replayed(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(REPLAYED, HeaderValue::from_static("true"));
-    response
-}
-
 /// Milliseconds since 1970.
 fn instant(name: &'static str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
     let read = |text| {
@@ -352,7 +335,12 @@ async fn list(
     let page = Page::read(query.as_deref(), &["status", "customer"])?;
     let filter = match (page.filter("status"), page.filter("customer")) {
         (None, None) => SubscriptionFilter::All,
-        (Some(status), None) => SubscriptionFilter::Status(read_status(status)?),
+        (Some(status), None) => SubscriptionFilter::Status(read_status(
+            status,
+            SubscriptionStatus::ALL,
+            SubscriptionStatus::stored,
+            SubscriptionStatus::shown,
+        )?),
         (None, Some(customer)) => SubscriptionFilter::Customer(customer.into()),
         (Some(_), Some(_)) => return Err(misplaced("customer", "the query has a `status` already")),
     };
@@ -364,23 +352,6 @@ async fn list(
     let (found, next) = page.cut(found, |subscription| subscription.id.as_str());
     let data = found.iter().map(SubscriptionResource::from).collect();
     Ok(Json(SubscriptionList { data, next }))
-}
-
-/// A status as answers show it. One that is being made has none of its own.
-fn read_status(text: &str) -> Result<SubscriptionStatus, ApiError> {
-    let shown = || {
-        SubscriptionStatus::ALL
-            .iter()
-            .filter(|status| status.stored() == status.shown())
-    };
-    shown()
-        .find(|status| status.shown() == text)
-        .copied()
-        .ok_or_else(|| {
-            let all: Vec<&str> = shown().map(|status| status.shown()).collect();
-            ApiError::field(Code::FieldInvalid, "status")
-                .detail(&format!("`status` must be one of {}", all.join(", ")))
-        })
 }
 
 /// Shows a subscription.

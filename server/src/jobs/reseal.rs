@@ -1,18 +1,14 @@
 //! Seals rows anew after the current key has changed: in small steps, with pauses that leave the database to the traffic.
 //! It counts what is left, seals it, and counts again until nothing is left.
 
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::App;
+use super::steps::{self, Next, Steps};
 use crate::store::{SealPlace, Store, StoreError};
+use crate::{App, Shared};
 
-/// How long it rests after a failure, and before it tries again what it could not do.
-const ROUND: Duration = Duration::from_secs(5);
+/// How long it rests before it tries again what it could not do.
 const RETRY: Duration = Duration::from_secs(10 * 60);
-/// How long it rests after a step, as a multiple of the step's own time, and the shortest rest.
-const REST: u32 = 4;
-const SHORTEST_REST: Duration = Duration::from_millis(10);
 /// How many rows a step counts, and how many it seals at most.
 const COUNTED: u32 = 256;
 const SEALED: u32 = 64;
@@ -25,45 +21,7 @@ pub(super) fn start(app: &App) {
     if app.store.unsealed().1 {
         return;
     }
-    let (app, stopping) = (Arc::downgrade(app), app.jobs.clone());
-    tokio::spawn(async move {
-        let Some(mut pass) = Weak::upgrade(&app).map(|app| Pass::new(&app.store)) else {
-            return;
-        };
-        let mut failures = 0_u32;
-        loop {
-            let Some(app) = Weak::upgrade(&app).filter(|_| !stopping.is_cancelled()) else {
-                return;
-            };
-            let tracked = app.tasks.token();
-            let began = Instant::now();
-            let rest = match pass.step(&app.store).await {
-                Ok(Stepped::Done) => return,
-                Ok(Stepped::More) => {
-                    failures = 0;
-                    SHORTEST_REST.max(began.elapsed() * REST)
-                }
-                Ok(Stepped::Stuck) => RETRY,
-                Ok(Stepped::Busy) => BUSY,
-                Err(cause) => {
-                    failures = failures.saturating_add(1);
-                    // A full disk must not log a line every few seconds.
-                    if failures.is_power_of_two() {
-                        tracing::error!(%cause, failures, "rows could not be sealed with the current key");
-                    }
-                    ROUND
-                }
-            };
-            drop((tracked, app));
-            if stopping
-                .run_until_cancelled(tokio::time::sleep(rest))
-                .await
-                .is_none()
-            {
-                return;
-            }
-        }
-    });
+    steps::start(app, Pass::new(&app.store));
 }
 
 /// How a step ended.
@@ -91,6 +49,19 @@ struct Pass {
     failed: u64,
 }
 
+impl Steps for Pass {
+    const FAILURE: &'static str = "rows could not be sealed with the current key";
+
+    async fn step(&mut self, app: &Shared) -> Result<Next, StoreError> {
+        Ok(match self.advance(&app.store).await? {
+            Stepped::More => Next::Step,
+            Stepped::Busy => Next::After(BUSY),
+            Stepped::Stuck => Next::After(RETRY),
+            Stepped::Done => Next::End,
+        })
+    }
+}
+
 impl Pass {
     fn new(store: &Store) -> Self {
         Self {
@@ -103,7 +74,7 @@ impl Pass {
         }
     }
 
-    async fn step(&mut self, store: &Store) -> Result<Stepped, StoreError> {
+    async fn advance(&mut self, store: &Store) -> Result<Stepped, StoreError> {
         let place = self.place.clone();
         let step = if self.seals {
             store.seal_anew(place, self.limit).await
@@ -170,7 +141,7 @@ pub(crate) async fn finish(store: &Store) {
     let (mut pass, mut steps) = (Pass::new(store), 0);
     loop {
         steps += 1;
-        let stepped = match pass.step(store).await {
+        let stepped = match pass.advance(store).await {
             Err(StoreError::Unavailable(_)) => Stepped::Busy,
             stepped => stepped.unwrap(),
         };

@@ -1,18 +1,13 @@
 //! Removes what has outlived its use, and returns its space to the file system: in small steps, with pauses that leave
 //! the database to the traffic.
 
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::steps::{self, Next, ROUND, Steps};
 use crate::config::Retention;
 use crate::store::{Expiring, Shrunk, Store, StoreError, SweepPlace};
 use crate::{App, Shared};
 
-/// How long the job rests when nothing is left to do.
-const ROUND: Duration = Duration::from_secs(5);
-/// How long it rests after a step, as a multiple of the step's own time, and the shortest rest.
-const REST: u32 = 4;
-const SHORTEST_REST: Duration = Duration::from_millis(10);
 /// How many rows a step examines, and how many pages it returns.
 const ROWS: u32 = 64;
 const PAGES: u32 = 64;
@@ -21,44 +16,7 @@ const FROM_START_MS: i64 = 24 * 60 * 60_000;
 
 /// Starts the job. It ends with the application.
 pub(super) fn start(app: &App) {
-    let (app, stopping) = (Arc::downgrade(app), app.jobs.clone());
-    tokio::spawn(async move {
-        let mut sweep = Sweep::default();
-        let mut failures = 0_u32;
-        loop {
-            let Some(app) = Weak::upgrade(&app).filter(|_| !stopping.is_cancelled()) else {
-                return;
-            };
-            let tracked = app.tasks.token();
-            let began = Instant::now();
-            let rest = match sweep.step(&app).await {
-                Ok(more) => {
-                    failures = 0;
-                    if more {
-                        SHORTEST_REST.max(began.elapsed() * REST)
-                    } else {
-                        ROUND
-                    }
-                }
-                Err(cause) => {
-                    failures = failures.saturating_add(1);
-                    // A full disk must not log a line every few seconds.
-                    if failures.is_power_of_two() {
-                        tracing::error!(%cause, failures, "expired rows could not be removed");
-                    }
-                    ROUND
-                }
-            };
-            drop((tracked, app));
-            if stopping
-                .run_until_cancelled(tokio::time::sleep(rest))
-                .await
-                .is_none()
-            {
-                return;
-            }
-        }
-    });
+    steps::start(app, Sweep::default());
 }
 
 /// How far the job has come with each kind of row.
@@ -88,20 +46,24 @@ impl Default for Sweep {
     }
 }
 
-impl Sweep {
-    /// Does a little. Returns whether there is more to do now.
-    async fn step(&mut self, app: &Shared) -> Result<bool, StoreError> {
+impl Steps for Sweep {
+    const FAILURE: &'static str = "expired rows could not be removed";
+
+    async fn step(&mut self, app: &Shared) -> Result<Next, StoreError> {
         if !self.within_round && !app.store.tidies().await? {
-            return Ok(false);
+            return Ok(Next::After(ROUND));
         }
         let (now, steady) = (app.clock.now(), app.clock.steady());
         let more = self
             .advance(&app.store, &app.config.retention, now, steady)
             .await?;
         self.within_round = more;
-        Ok(more)
+        Ok(if more { Next::Step } else { Next::After(ROUND) })
     }
+}
 
+impl Sweep {
+    /// Returns whether there is more to do now.
     async fn advance(
         &mut self,
         store: &Store,

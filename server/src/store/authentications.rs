@@ -1,15 +1,15 @@
 //! Authentications of customers by 3-D Secure. Each is bound to a card, an amount and a currency, and is used by one charge.
 
 use cardseal::platform::Platform;
+use cardseal_gateways::Amount;
 use cardseal_gateways::authentication::{
     Authentication as Told, AuthenticationStatus, BrowserStep, Preference,
 };
-use cardseal_gateways::{Amount, Currency};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::instances::Right;
-use super::payments::{minor, stored_amount};
+use super::payments::{amount, minor};
 use super::sql::{Row, params};
 use super::{
     AuthenticationId, Columns, Db, Fingerprint, IdempotencyKey, NewPayment, PaymentId, Result, Store,
@@ -252,14 +252,11 @@ fn values(row: &mut Columns<'_>) -> Result<Authentication> {
     let id = row.next()?;
     let platform = platform(row)?;
     let token_id = row.next()?;
-    let minor = row.next()?;
-    let currency = row.word("currency", Currency::from_code)?;
-    let amount = Amount::from_minor(stored_amount(minor)?, currency).ok();
     Ok(Authentication {
         id,
         platform,
         token_id,
-        amount: amount.ok_or(StoreError::Unknown("amount"))?,
+        amount: amount(row)?,
         preference: row.word("preference", read_preference)?,
         reference: row.next()?,
         state: row.word("status", AuthenticationState::read)?,

@@ -7,6 +7,7 @@ use cardseal_gateways::{Amount, Currency};
 use super::instances::Right;
 use super::seal::Index;
 use super::sql::{Row, params};
+use super::status::statuses;
 use super::{
     AuthenticationId, Columns, Db, EventKind, PaymentId, Result, SessionId, SessionResult, Store, StoreError,
     SubscriptionId, TokenId, authentications, events, platform, readable, sessions, statements,
@@ -16,62 +17,40 @@ use super::{
 /// How long after the charge an unknown payment is first looked up.
 const FIRST_LOOKUP_MS: i64 = 1000;
 
-macro_rules! statuses {
-    ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal;)+) => {
-        /// The status of a payment.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Status { $($(#[doc = $doc])+ $name,)+ }
-
-        impl Status {
-            /// Every status.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The name in the database.
-            #[must_use]
-            pub const fn stored(self) -> &'static str {
-                match self { $(Self::$name => $stored,)+ }
-            }
-
-            /// The name in JSON, where whatever is in flight is `unknown`.
-            #[must_use]
-            pub const fn shown(self) -> &'static str {
-                match self { $(Self::$name => $shown,)+ }
-            }
-        }
-    };
-}
-
 statuses! {
-    /// The platform is being called.
-    InFlight = "in_flight", "unknown";
-    /// The payment was charged.
-    Approved = "approved", "approved";
-    /// The bank holds the money until it is captured.
-    Authorized = "authorized", "authorized";
-    /// The bank declined.
-    Declined = "declined", "declined";
-    /// The outcome is unknown.
-    Unknown = "unknown", "unknown";
-    /// Nothing was charged, and no bank was asked.
-    Failed = "failed", "failed";
-    /// A capture is in progress.
-    CaptureInFlight = "capture_in_flight", "capture_unknown";
-    /// Whether it was captured is unknown.
-    CaptureUnknown = "capture_unknown", "capture_unknown";
-    /// A void is in progress.
-    VoidInFlight = "void_in_flight", "void_unknown";
-    /// Whether it was voided is unknown.
-    VoidUnknown = "void_unknown", "void_unknown";
-    /// The payment was cancelled before it was settled.
-    Voided = "voided", "voided";
-    /// A refund is in progress.
-    RefundInFlight = "refund_in_flight", "refund_unknown";
-    /// Whether it was refunded is unknown.
-    RefundUnknown = "refund_unknown", "refund_unknown";
-    /// A part of the payment was refunded.
-    PartiallyRefunded = "partially_refunded", "partially_refunded";
-    /// The whole payment was refunded.
-    Refunded = "refunded", "refunded";
+    /// The status of a payment.
+    Status {
+        /// The platform is being called.
+        InFlight = "in_flight", "unknown";
+        /// The payment was charged.
+        Approved = "approved", "approved";
+        /// The bank holds the money until it is captured.
+        Authorized = "authorized", "authorized";
+        /// The bank declined.
+        Declined = "declined", "declined";
+        /// The outcome is unknown.
+        Unknown = "unknown", "unknown";
+        /// Nothing was charged, and no bank was asked.
+        Failed = "failed", "failed";
+        /// A capture is in progress.
+        CaptureInFlight = "capture_in_flight", "capture_unknown";
+        /// Whether it was captured is unknown.
+        CaptureUnknown = "capture_unknown", "capture_unknown";
+        /// A void is in progress.
+        VoidInFlight = "void_in_flight", "void_unknown";
+        /// Whether it was voided is unknown.
+        VoidUnknown = "void_unknown", "void_unknown";
+        /// The payment was cancelled before it was settled.
+        Voided = "voided", "voided";
+        /// A refund is in progress.
+        RefundInFlight = "refund_in_flight", "refund_unknown";
+        /// Whether it was refunded is unknown.
+        RefundUnknown = "refund_unknown", "refund_unknown";
+        /// A part of the payment was refunded.
+        PartiallyRefunded = "partially_refunded", "partially_refunded";
+        /// The whole payment was refunded.
+        Refunded = "refunded", "refunded";
+    }
 }
 
 impl Status {
@@ -89,10 +68,6 @@ impl Status {
                 | Self::RefundInFlight
                 | Self::RefundUnknown
         )
-    }
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|status| status.stored() == text)
     }
 }
 
@@ -255,6 +230,13 @@ pub(super) fn stored_amount(minor: i64) -> Result<u64> {
     u64::try_from(minor).map_err(|_| StoreError::Unknown("amount"))
 }
 
+/// An amount with its currency, which stand one after the other in a row.
+pub(super) fn amount(row: &mut Columns<'_>) -> Result<Amount> {
+    let minor = stored_amount(row.next()?)?;
+    let currency = row.word("currency", Currency::from_code)?;
+    Amount::from_minor(minor, currency).map_err(|_| StoreError::Unknown("amount"))
+}
+
 /// The table.
 pub(super) const TABLE: &str = "payments";
 
@@ -328,14 +310,11 @@ fn values(row: &mut Columns<'_>) -> Result<Payment> {
     let id = row.next()?;
     let platform = platform(row)?;
     let status = row.word("status", Status::read)?;
-    let minor = row.next()?;
-    let currency = row.word("currency", Currency::from_code)?;
-    let amount = Amount::from_minor(stored_amount(minor)?, currency).ok();
     Ok(Payment {
         id,
         platform,
         status,
-        amount: amount.ok_or(StoreError::Unknown("amount"))?,
+        amount: amount(row)?,
         captured: stored_amount(row.next()?)?,
         refunded: stored_amount(row.next()?)?,
         capture_later: row.next()?,

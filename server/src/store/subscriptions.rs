@@ -1,13 +1,14 @@
 //! Subscriptions. A row is on the disk before the platform is asked for one.
 
 use cardseal::platform::Platform;
+use cardseal_gateways::Amount;
 use cardseal_gateways::subscription::SubscriptionPayment;
-use cardseal_gateways::{Amount, Currency};
 
 use super::instances::Right;
-use super::payments::{minor, stored_amount};
+use super::payments::{amount, minor};
 use super::seal::Index;
 use super::sql::{Row, params};
+use super::status::statuses;
 use super::{
     Claimed, Columns, Db, EventKind, Fingerprint, IdempotencyKey, NewPayment, Payment, PaymentUpdate, Result,
     Status, Store, StoreError, StoredAnswer, SubscriptionId, TokenId, TokenStatus, events, idempotency,
@@ -17,61 +18,41 @@ use super::{
 /// How long a subscription without news is left alone: the platform's webhook may have been lost.
 const LONGEST_PAUSE_MS: i64 = 6 * 60 * 60_000;
 
-macro_rules! statuses {
-    ($($(#[doc = $doc:literal])+ $name:ident = $stored:literal, $shown:literal $(tells $kind:ident)?;)+) => {
-        /// The status of a subscription.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum SubscriptionStatus { $($(#[doc = $doc])+ $name,)+ }
-
-        impl SubscriptionStatus {
-            /// Every status.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The name in the database.
-            #[must_use]
-            pub const fn stored(self) -> &'static str {
-                match self { $(Self::$name => $stored,)+ }
-            }
-
-            /// The name in JSON, where one that is being made is `unknown`.
-            #[must_use]
-            pub const fn shown(self) -> &'static str {
-                match self { $(Self::$name => $shown,)+ }
-            }
-
-            /// What the merchant is told of a subscription that becomes this.
-            const fn kind(self) -> Option<EventKind> {
-                $(if matches!(self, Self::$name) {
-                    $(return Some(EventKind::$kind);)?
-                })+
-                None
-            }
-        }
-    };
-}
-
 statuses! {
-    /// The platform is being asked for it.
-    InFlight = "in_flight", "unknown";
-    /// Whether there is one is unknown.
-    Unknown = "unknown", "unknown" tells SubscriptionUnknown;
-    /// There is none.
-    Failed = "failed", "failed" tells SubscriptionFailed;
-    /// It has not begun.
-    Pending = "pending", "pending" tells SubscriptionPending;
-    /// The platform charges what is due.
-    Active = "active", "active" tells SubscriptionActive;
-    /// Its first payment was not made.
-    NotPaid = "not_paid", "not_paid" tells SubscriptionNotPaid;
-    /// Several payments failed, and the platform charges no more by itself.
-    OnHold = "on_hold", "on_hold" tells SubscriptionOnHold;
-    /// It is over.
-    Cancelled = "cancelled", "cancelled" tells SubscriptionCancelled;
+    /// The status of a subscription.
+    SubscriptionStatus {
+        /// The platform is being asked for it.
+        InFlight = "in_flight", "unknown";
+        /// Whether there is one is unknown.
+        Unknown = "unknown", "unknown";
+        /// There is none.
+        Failed = "failed", "failed";
+        /// It has not begun.
+        Pending = "pending", "pending";
+        /// The platform charges what is due.
+        Active = "active", "active";
+        /// Its first payment was not made.
+        NotPaid = "not_paid", "not_paid";
+        /// Several payments failed, and the platform charges no more by itself.
+        OnHold = "on_hold", "on_hold";
+        /// It is over.
+        Cancelled = "cancelled", "cancelled";
+    }
 }
 
 impl SubscriptionStatus {
-    fn read(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|status| status.stored() == text)
+    /// What the merchant is told of a subscription that becomes this.
+    const fn kind(self) -> Option<EventKind> {
+        Some(match self {
+            Self::InFlight => return None,
+            Self::Unknown => EventKind::SubscriptionUnknown,
+            Self::Failed => EventKind::SubscriptionFailed,
+            Self::Pending => EventKind::SubscriptionPending,
+            Self::Active => EventKind::SubscriptionActive,
+            Self::NotPaid => EventKind::SubscriptionNotPaid,
+            Self::OnHold => EventKind::SubscriptionOnHold,
+            Self::Cancelled => EventKind::SubscriptionCancelled,
+        })
     }
 
     /// Whether it is at the platform and not over.
@@ -281,12 +262,7 @@ fn values(row: &mut Columns<'_>) -> Result<Subscription> {
         status: row.word("status", SubscriptionStatus::read)?,
         token_id: row.next()?,
         customer: row.opened("customer")?,
-        amount: {
-            let minor = row.next()?;
-            let currency = row.word("currency", Currency::from_code)?;
-            let amount = Amount::from_minor(stored_amount(minor)?, currency).ok();
-            amount.ok_or(StoreError::Unknown("amount"))?
-        },
+        amount: amount(row)?,
         description: row.opened_text("description")?,
         months: {
             let months: i64 = row.next()?;

@@ -406,7 +406,10 @@ fn first_payments_are_in_the_currency_of_the_rest() {
 proptest! {
     /// What we write as a number comes back the same, whether the platform keeps it as a number or as a text.
     #[test]
-    fn amounts_survive_the_way_there_and_back(minor in 1_u64..=99_999_999_999, currency in prop::sample::select(vec!["USD", "CRC", "GTQ"])) {
+    fn amounts_survive_the_way_there_and_back(
+        minor in 1_u64..=99_999_999_999,
+        currency in prop::sample::select(vec!["USD", "CRC", "GTQ"]),
+    ) {
         let currency = Currency::from_code(currency).unwrap();
         let given = Amount::from_minor(minor, currency).unwrap();
         let written: Value = serde_json::from_str(number(&given).unwrap().get()).unwrap();

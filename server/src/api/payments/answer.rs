@@ -181,14 +181,9 @@ impl Answers {
     }
 
     pub(in crate::api) fn response(&self, reply: Reply) -> Response {
-        let (answer, replayed) = self.of(reply);
-        let mut response = response(answer);
-        if replayed {
-            response
-                .headers_mut()
-                .insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        response
+        let (answer, again) = self.of(reply);
+        let response = response(answer);
+        if again { replayed(response) } else { response }
     }
 }
 
@@ -206,12 +201,25 @@ impl Render for Answers {
     }
 
     fn error(&self, error: &Error) -> StoredAnswer {
-        let error = ApiError::from(error.clone());
-        StoredAnswer {
-            status: error.code().status().as_u16(),
-            body: error.render(&self.request_id),
-        }
+        refusal(error, &self.request_id)
     }
+}
+
+/// The answer to a refused request, for those that repeat it.
+pub(in crate::api) fn refusal(error: &Error, request_id: &str) -> StoredAnswer {
+    let error = ApiError::from(error.clone());
+    StoredAnswer {
+        status: error.code().status().as_u16(),
+        body: error.render(request_id),
+    }
+}
+
+/// Says that the answer was sent before.
+pub(in crate::api) fn replayed(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
+    response
 }
 
 pub(in crate::api) fn response(answer: StoredAnswer) -> Response {
