@@ -142,7 +142,8 @@ async function demo(port, folder, served) {
   if (!(await healthy(port))) return;
 
   process.stdout.write(
-    `\nCardseal is ready.\n  The shopper’s checkout: http://${HOST}:${port}/\n  The merchant’s desk:    http://${HOST}:${port}/desk.html\n\n`,
+    `\nCardseal is ready.\n  The shopper’s checkout: http://${HOST}:${port}/\n` +
+      `  The merchant’s desk:    http://${HOST}:${port}/desk.html\n\n`,
   );
   process.stdout.write(
     `The platforms are simulated and the database is new. The API key is in ${path.relative(root, config)}. Ctrl-C stops everything.\n\n`,

@@ -47,7 +47,8 @@ http
       request.resume().on('end', () => {
         response.writeHead(200, { 'content-type': TYPES['.html'], ...POLICY });
         response.end(
-          '<!doctype html><html lang="en"><title>Thank you</title><link rel="icon" href="favicon.svg"><h1>Thank you for your order.</h1></html>',
+          '<!doctype html><html lang="en"><title>Thank you</title><link rel="icon" href="favicon.svg">' +
+            '<h1>Thank you for your order.</h1></html>',
         );
       });
       return;

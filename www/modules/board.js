@@ -1,9 +1,35 @@
 // Lists of what the server has: the saved cards of the checkout, and all lists of the desk. They show what the server says
 // and nothing that the page remembers.
 
+import { brandMark } from './brands.js';
 import { announce, byId, clearNotice, fillNotice, make } from './dom.js';
 import { platformOf } from './platforms.js';
+import { cardWords } from './stored-card.js';
 import { codesOf, failureWords } from './words.js';
+
+/** The head of a row: `name` and what stands beside it, `lines` below them, and what `chip` says, `[words, tone]`. */
+export function rowHead({ mark = null, name, lines, chip = null }) {
+  const line = (text) => (typeof text === 'string' ? make('p', { class: 'quiet small' }, text) : text);
+  return make(
+    'div',
+    { class: 'row-head' },
+    mark,
+    make('div', { class: 'row-words' }, make('p', { class: 'row-name', tabindex: '-1' }, ...name), ...lines.map(line)),
+    chip && make('span', { class: `chip chip-${chip[1]}` }, chip[0]),
+  );
+}
+
+/** That of a stored card, with more lines. */
+export function tokenHead(board, token, brand, ...more) {
+  const platform = platformOf(token.platform);
+  const { name, facts } = cardWords(token, brand, platform);
+  return rowHead({
+    mark: brandMark(brand),
+    name: [name, board.label(platform)],
+    lines: [facts, ...more],
+    chip: token.status === 'unconfirmed' ? ['Not confirmed yet', 'unsure'] : null,
+  });
+}
 
 /** More than these are folded away. */
 const FIRST = 5;

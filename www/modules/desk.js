@@ -1,8 +1,8 @@
 // The lists of the desk: payments whose outcome is not known, all payments, subscriptions, stored cards, and events.
 
 import { isPage } from './away.js';
-import { Board } from './board.js';
-import { brandMark, brandName } from './brands.js';
+import { Board, rowHead, tokenHead } from './board.js';
+import { brandName } from './brands.js';
 import { ask, byId, make } from './dom.js';
 import { exceeds, isZero, minus, parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
@@ -77,24 +77,15 @@ export function openDesk({ brandOf, several, onAction }) {
       moment(payment.created_at),
       payment.authorization ? `authorization ${payment.authorization}` : null,
     ];
-    return make(
-      'div',
-      { class: 'row-head' },
-      make(
-        'div',
-        { class: 'row-words' },
-        make(
-          'p',
-          { class: 'row-name', tabindex: '-1' },
-          showMoney(payment.amount, payment.currency),
-          board.label(platformOf(payment.platform)),
-        ),
-        make('p', { class: 'quiet small' }, facts.filter(Boolean).join(', ')),
+    return rowHead({
+      name: [showMoney(payment.amount, payment.currency), board.label(platformOf(payment.platform))],
+      lines: [
+        facts.filter(Boolean).join(', '),
         partsOf(payment),
         payment.order_reference ? make('p', { class: 'quiet small reference' }, payment.order_reference) : null,
-      ),
-      make('span', { class: `chip chip-${tone}` }, words),
-    );
+      ],
+      chip: [words, tone],
+    });
   }
 
   /** Of a payment that is not known: what it waits for, and what to do. */
@@ -224,23 +215,11 @@ export function openDesk({ brandOf, several, onAction }) {
   function tokenRow(token) {
     const brand = brandOf(token);
     const platform = platformOf(token.platform);
-    const { name, which, facts } = cardWords(token, brand, platform);
+    const { which } = cardWords(token, brand, platform);
     return make(
       'li',
       { class: 'row', 'data-token': token.id },
-      make(
-        'div',
-        { class: 'row-head' },
-        brandMark(brand),
-        make(
-          'div',
-          { class: 'row-words' },
-          make('p', { class: 'row-name', tabindex: '-1' }, name, board.label(platform)),
-          make('p', { class: 'quiet small' }, facts),
-          make('p', { class: 'quiet small' }, token.customer ? `Customer ${token.customer}` : 'No customer'),
-        ),
-        token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null,
-      ),
+      tokenHead(board, token, brand, token.customer ? `Customer ${token.customer}` : 'No customer'),
       make(
         'div',
         { class: 'row-buttons' },
@@ -278,17 +257,7 @@ export function openDesk({ brandOf, several, onAction }) {
     return make(
       'li',
       { class: 'row', 'data-event': event.id, 'data-state': event.state },
-      make(
-        'div',
-        { class: 'row-head' },
-        make(
-          'div',
-          { class: 'row-words' },
-          make('p', { class: 'row-name', tabindex: '-1' }, make('code', {}, event.type)),
-          make('p', { class: 'quiet small' }, facts.filter(Boolean).join(', ')),
-        ),
-        make('span', { class: `chip chip-${tone}` }, words),
-      ),
+      rowHead({ name: [make('code', {}, event.type)], lines: [facts.filter(Boolean).join(', ')], chip: [words, tone] }),
       event.state === 'pending'
         ? null
         : make(

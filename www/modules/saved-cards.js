@@ -1,7 +1,6 @@
 // The shopper's saved cards.
 
-import { Board } from './board.js';
-import { brandMark } from './brands.js';
+import { Board, tokenHead } from './board.js';
 import { ask, make } from './dom.js';
 import { isPassing } from './keeping.js';
 import { platformOf } from './platforms.js';
@@ -28,23 +27,12 @@ export function savedCards({ customer, money, brandOf, several, onPay, onUpdate,
   function row(token) {
     const brand = brandOf(token);
     const platform = platformOf(token.platform);
-    const { name, which, facts } = cardWords(token, brand, platform);
+    const { which } = cardWords(token, brand, platform);
     const { words, offered } = money(token.platform);
     return make(
       'li',
       { class: 'row', 'data-token': token.id },
-      make(
-        'div',
-        { class: 'row-head' },
-        brandMark(brand),
-        make(
-          'div',
-          { class: 'row-words' },
-          make('p', { class: 'row-name', tabindex: '-1' }, name, board.label(platform)),
-          make('p', { class: 'quiet small' }, facts),
-        ),
-        token.status === 'unconfirmed' ? make('span', { class: 'chip chip-unsure' }, 'Not confirmed yet') : null,
-      ),
+      tokenHead(board, token, brand),
       platform.savedNote ? make('p', { class: 'quiet small' }, platform.savedNote) : null,
       make(
         'div',

@@ -1,5 +1,6 @@
 // Subscriptions at the desk: stored cards that the platform charges by itself, and what the merchant can do about one.
 
+import { rowHead } from './board.js';
 import { ask, make } from './dom.js';
 import { parseAmount, showMoney } from './money.js';
 import { platformOf } from './platforms.js';
@@ -38,22 +39,11 @@ export function subscriptionsOf(board, cardOf) {
     return make(
       'li',
       { class: 'row', 'data-subscription': subscription.id, 'data-status': subscription.status },
-      make(
-        'div',
-        { class: 'row-head' },
-        make(
-          'div',
-          { class: 'row-words' },
-          make(
-            'p',
-            { class: 'row-name', tabindex: '-1' },
-            `${money} ${often}`,
-            board.label(platformOf(subscription.platform)),
-          ),
-          make('p', { class: 'quiet small' }, facts.filter(Boolean).join(', ')),
-        ),
-        make('span', { class: `chip chip-${tone}` }, words),
-      ),
+      rowHead({
+        name: [`${money} ${often}`, board.label(platformOf(subscription.platform))],
+        lines: [facts.filter(Boolean).join(', ')],
+        chip: [words, tone],
+      }),
       LIVE.includes(subscription.status)
         ? make(
             'div',
