@@ -417,6 +417,36 @@ test(
 );
 
 test(
+  'a card that is not to be saved is deleted by the next page where the deletion gets no answer',
+  withPage(
+    async ({ page }) => {
+      await all.sandbox.gp.settings({ delete_permission: true });
+      try {
+        let asked = 0;
+        await page.route('**/v1/tokens/tok_*', async (route) => {
+          if (route.request().method() !== 'DELETE') return route.fallback();
+          asked += 1;
+          if (asked === 1) await route.abort();
+          else await route.fallback();
+        });
+        assert.equal(await payWith(page, GP_VISA), 'Paid $24.50');
+        await until('the deletion that fails', () => asked === 1);
+        await page.reload();
+        await until(
+          'the deletion at the platform',
+          async () => (await all.sandbox.gp.state()).payment_methods.at(-1).status === 'DELETED',
+        );
+        await until('the end', () => page.evaluate(() => sessionStorage.length === 0));
+        assert.equal(asked, 2);
+      } finally {
+        await all.sandbox.gp.settings({ delete_permission: false });
+      }
+    },
+    { save: false },
+  ),
+);
+
+test(
   'a card that is not to be saved goes once an unknown payment has an outcome, also after the page was left',
   withPage(
     async ({ page, grown }) => {
@@ -425,16 +455,15 @@ test(
         await all.sandbox.gp.fault({ route: 'transactions', kind: 'bad_gateway_after_commit', times: 0 });
         assert.equal(await payWith(page, GP_VISA), 'We do not know yet');
         assert.notEqual((await all.sandbox.gp.state()).payment_methods.at(-1).status, 'DELETED');
-        await page.goto('about:blank');
+        await page.goto(new URL('/desk.html', all.url).href);
+        await page.goto(new URL('/desk.html', all.url).href);
         await all.sandbox.gp.settings({ readable_after_ms: 0 });
-        await page.goto(all.url);
-        await page.waitForSelector('#pay-form[data-ready]');
         await becomes(page, 'approved');
-        await until('the deletion', async () => {
-          if ((await all.sandbox.gp.state()).payment_methods.at(-1).status === 'DELETED') return true;
-          await page.reload();
-          return false;
-        });
+        await page.goto(all.url);
+        await until(
+          'the deletion',
+          async () => (await all.sandbox.gp.state()).payment_methods.at(-1).status === 'DELETED',
+        );
         assert.equal((await grown()).transactions.length, 1);
       } finally {
         await all.sandbox.gp.settings({ delete_permission: false, readable_after_ms: 0 });

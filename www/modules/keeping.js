@@ -66,11 +66,14 @@ export function fateOf(payment) {
 export async function removeCard(token) {
   try {
     await server.deleteToken(token);
+    drop(token);
     return true;
   } catch (error) {
-    return GONE.has(error.code);
-  } finally {
-    drop(token);
+    const gone = GONE.has(error.code);
+    // What the server refused, it refuses again. Where no answer came, as where the page was left meanwhile, the next page
+    // asks again.
+    if (gone || error.status > 0) drop(token);
+    return gone;
   }
 }
 
