@@ -1,59 +1,33 @@
 // docs/migrating-globalpayments-js.md: the page before, and the two pages now, against the simulated platform.
 
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { until } from '../browser/harness.mjs';
-import { documented, officialFields, startMove } from './moving.mjs';
+import { documented, gpBackEnd, officialFields, startMove } from './moving.mjs';
 
 const PAGE = 'docs/migrating-globalpayments-js.md';
 const CARD = { number: '4263970000005262', expiry: '12/30', cvc: '123' };
 
 let move;
+let platform;
 before(async () => {
   move = await startMove(['gp_api']);
+  platform = gpBackEnd(move.sandbox.gp);
 });
 after(() => move?.stop());
 
-/** A call to the platform, as the shop's own back end makes it. */
-async function platform(route, body, token) {
-  const answer = await fetch(move.sandbox.gp.base_url + route, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-gp-version': '2021-03-22',
-      ...(token && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-  const made = await answer.json();
-  assert.equal(answer.status, 200, JSON.stringify(made));
-  return made;
-}
-
-async function access(permissions) {
-  const { app_id, app_key: key } = move.sandbox.gp.credentials;
-  const nonce = randomUUID();
-  const secret = createHash('sha512')
-    .update(nonce + key)
-    .digest('hex');
-  const { token } = await platform('/accesstoken', {
-    app_id,
-    nonce,
-    secret,
-    grant_type: 'client_credentials',
-    seconds_to_expire: 600,
-    permissions,
-  });
-  return token;
-}
-
 /** Opens a page; gives it, and what its form submits in the end. */
 async function visit(name, options) {
-  move.shop.answers['/access-token'] = { accessToken: await access(['PMT_POST_Create_Single']) };
+  move.shop.answers['/access-token'] = { accessToken: await platform.access(['PMT_POST_Create_Single']) };
   const opened = await move.visit(documented(PAGE, name), options);
   const before = move.shop.posted.length;
-  return { ...opened, submitted: () => until('the form to be submitted', () => move.shop.posted[before]) };
+  const submitted = async () => {
+    const form = await until('the form to be submitted', () => move.shop.posted[before]);
+    await opened.page.waitForFunction(() => document.title === 'Thank you');
+    return form;
+  };
+  return { ...opened, submitted };
 }
 
 const official = () => {
@@ -71,7 +45,7 @@ async function typePlain(page, card = CARD) {
 }
 
 async function paidBy(reference) {
-  const { payment_method: method, status } = await platform(
+  const { payment_method: method, status } = await platform.call(
     '/transactions',
     {
       account_name: 'transaction_processing',
@@ -84,7 +58,7 @@ async function paidBy(reference) {
       reference: randomUUID(),
       payment_method: { entry_mode: 'ECOM', id: reference },
     },
-    await access(),
+    await platform.access(),
   );
   return { status, card: [method.card.brand, method.card.masked_number_last4] };
 }

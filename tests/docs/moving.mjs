@@ -1,13 +1,14 @@
 // What the tests of the pages about moving have in common: the sandbox and a Cardseal server that is no demo, and a shop
 // whose pages are those of the documentation.
 
+import assert from 'node:assert/strict';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { freePort, root } from '../../scripts/project.mjs';
 import { launch, startSandbox, startServer } from '../browser/harness.mjs';
@@ -39,6 +40,40 @@ export async function program(page, name) {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The calls to GP API that a shop's own back end makes: any, and the one for an access token. */
+export function gpBackEnd({ base_url: base, credentials }) {
+  const call = async (route, body, token) => {
+    const answer = await fetch(base + route, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-gp-version': '2021-03-22',
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+    const made = await answer.json();
+    assert.equal(answer.status, 200, JSON.stringify(made));
+    return made;
+  };
+  const access = async (permissions) => {
+    const nonce = randomUUID();
+    const secret = createHash('sha512')
+      .update(nonce + credentials.app_key)
+      .digest('hex');
+    const { token } = await call('/accesstoken', {
+      app_id: credentials.app_id,
+      nonce,
+      secret,
+      grant_type: 'client_credentials',
+      seconds_to_expire: 600,
+      permissions,
+    });
+    return token;
+  };
+  return { call, access };
 }
 
 /** Serves `page`, `answers` as JSON by their path, and the package below /pkg; keeps the forms that are `posted`. */
@@ -143,9 +178,7 @@ export async function startMove(platforms, { browser: begin = launch } = {}) {
         const page = await context.newPage();
         page.setDefaultTimeout(30_000);
         await page.goto(shop.origin);
-        // Chromium now and then never says that a page is closed whose form was just submitted. It ends with the browser.
-        const close = () => Promise.race([context.close(), setTimeout(5000, undefined, { ref: false })]);
-        return { page, sent, problems, close };
+        return { page, sent, problems, close: () => context.close() };
       },
       async stop() {
         for (const thing of things.reverse()) await thing.stop();
