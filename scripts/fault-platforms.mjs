@@ -29,6 +29,7 @@ export const cents = (text) => Math.round(Number(text) * 100);
  * - `also`: other calls of a charge that are spoiled, if there are any;
  * - `settings`: what the server needs besides the sandbox's settings, by its own address;
  * - `prepare`: gives a function that makes the request for one order, which is then repeated word for word;
+ * - `before`: what has to happen before an order is charged, if anything: gives what the request has besides;
  * - `book`: what the platform has charged, as `{ reference, cents, authorization }`;
  * - `settles`: `server` asks the platform itself, `notification` waits for the platform's word and then for the
  *   merchant's, `merchant` waits for the merchant's alone;

@@ -319,11 +319,20 @@ async function books(folder, { charges, kills, ids, diskFull, settleAfter, insta
   };
 }
 
-/** On a busy machine a platform may be late before anything begins: a shopper would try again. */
+/**
+ * Gives what makes the request for one order, with all that comes before it. On a busy machine a platform may be late
+ * before anything begins: a shopper would try again.
+ */
 async function prepared(shop, id) {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await platforms[id].prepare(shop, id);
+      const make = await platforms[id].prepare(shop, id);
+      const { before } = platforms[id];
+      if (!before) return make;
+      return async (order) => {
+        const request = await make(order);
+        return { ...request, body: { ...request.body, ...(await before(shop, request.body)) } };
+      };
     } catch (error) {
       if (tries === PREPARE_TRIES) throw error;
       await pause(LATE_MS);

@@ -420,6 +420,9 @@ impl Store {
         right: Option<Right>,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if right != Some(Right::ToFinish) {
+            self.instance.check_reach()?;
+        }
         let span = tracing::info_span!(target: "cardseal::trace", "database transaction");
         let (outbox, keys) = (Arc::clone(&self.outbox), self.keys.clone());
         let instance = Arc::clone(&self.instance);
@@ -447,6 +450,7 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.instance.check_reach()?;
         let keys = self.keys.clone();
         self.reader.run(move |db| work(&db.keyed(&keys.ring()))).await
     }
@@ -456,6 +460,7 @@ impl Store {
         &self,
         work: impl Fn(&Db<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.instance.check_reach()?;
         let keys = self.keys.clone();
         self.lists.run(move |db| work(&db.keyed(&keys.ring()))).await
     }

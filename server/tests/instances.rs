@@ -1,8 +1,11 @@
 //! Several servers on one PostgreSQL database: one that is killed or stopped is replaced by its neighbours, and money
 //! moves once. These do nothing in the runs without such a database.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -13,6 +16,9 @@ use cardseal_sandbox::faults::{Fault, Kind};
 use cardseal_server::App;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::crash::{Program, call};
 use crate::database::is_postgres;
@@ -144,10 +150,81 @@ async fn what_one_server_lets_through_counts_at_the_other() {
     open(1, "c-2").await.is(201);
 }
 
+/// What becomes of what a network carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Works,
+    /// Nothing arrives, in neither direction, and nobody is told. It arrives once the network works again.
+    Holds,
+    /// The database gets what it is sent, and its answers do not arrive until the network works again.
+    HoldsAnswers,
+    /// Every connection breaks, and what was held is lost.
+    Breaks,
+}
+
+/// The network between a server and the database.
+struct Network {
+    address: SocketAddr,
+    state: watch::Sender<State>,
+}
+
+impl Network {
+    async fn new(database: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (state, states) = watch::channel(State::Works);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (database, states) = (database.clone(), states.clone());
+                tokio::spawn(async move {
+                    let far = TcpStream::connect(database).await.unwrap();
+                    let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+                    let asks = carry(from_near, to_far, states.clone(), &[State::Holds]);
+                    let answers = carry(from_far, to_near, states, &[State::Holds, State::HoldsAnswers]);
+                    tokio::select! { () = asks => {}, () = answers => {} }
+                });
+            }
+        });
+        Self { address, state }
+    }
+
+    fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+}
+
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut states: watch::Receiver<State>,
+    held: &[State],
+) {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut bytes) => read.unwrap_or(0),
+            broken = states.wait_for(|state| *state == State::Breaks) => {
+                drop(broken);
+                return;
+            }
+        };
+        let Ok(state) = states
+            .wait_for(|state| !held.contains(state))
+            .await
+            .map(|state| *state)
+        else {
+            return;
+        };
+        if read == 0 || state == State::Breaks || to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// A program with the card that it stored.
 struct Shop {
     sandbox: RunningSandbox,
-    config: std::path::PathBuf,
+    config: PathBuf,
     client: reqwest::Client,
     _folder: TempDir,
 }
@@ -170,6 +247,23 @@ impl Shop {
 
     fn config(&self) -> &Path {
         &self.config
+    }
+
+    /// The configuration of a server that reaches the database through a network of its own.
+    async fn behind(&self) -> (Network, PathBuf) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let (before, rest) = text.split_once("url = \"postgres://").unwrap();
+        let (user, rest) = rest.split_once('@').unwrap();
+        let (address, rest) = rest.split_once('/').unwrap();
+        let network = Network::new(address.to_owned()).await;
+        let address = network.address;
+        let path = self.config.with_file_name("behind.toml");
+        std::fs::write(
+            &path,
+            format!("{before}url = \"postgres://{user}@{address}/{rest}"),
+        )
+        .unwrap();
+        (network, path)
     }
 
     async fn token(&self, program: &Program) -> Value {
@@ -367,4 +461,119 @@ async fn a_server_that_is_told_to_stop_finishes_and_its_neighbour_goes_on_at_onc
     assert_eq!((status, &payment["status"]), (201, &json!("approved")));
     assert_eq!(waits.await.unwrap(), (status, payment));
     assert_eq!(booked(&shop.sandbox), 1);
+}
+
+/// It gets no answer from the database, and no error: its neighbour takes over, and what was on its way arrives too late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_cut_off_from_the_database_harms_nothing_when_it_is_back() {
+    if !is_postgres() {
+        return;
+    }
+    let shop = Shop::new().await;
+    let (network, config) = shop.behind().await;
+    let (one, two) = (Program::start(&config), Program::start(shop.config()));
+    let token = shop.token(&one).await;
+    let charge = shop.slow_charge(&one, &token).await;
+    network.set(State::Holds);
+    let payment = shop.taken_over(&two.url, &token).await;
+    let id = payment["id"].as_str().unwrap();
+    // Whoever asks the other one is told so at once.
+    let asked = Instant::now();
+    let (status, problem) = shop.charge(&one.url, &token, "new").await.unwrap();
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("storage_unavailable")),
+        "{problem}"
+    );
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let word = json!({ "status": "failed" });
+    let resolve = format!("{}/v1/payments/{id}/resolve", two.url);
+    let (status, _) = call(&shop.client, "POST", resolve, Some(&word), None)
+        .await
+        .unwrap();
+    assert_eq!(status, 200);
+    network.set(State::Works);
+    // It may say that the payment is unknown, or nothing.
+    let told = charge.await.unwrap();
+    assert!(told.as_ref().is_none_or(|(status, _)| *status != 201), "{told:?}");
+    let code = tokio::task::spawn_blocking(move || one.ended()).await.unwrap();
+    assert_eq!(code, Some(1));
+    let url = format!("{}/v1/payments/{id}", two.url);
+    let (_, found) = call(&shop.client, "GET", url, None, None).await.unwrap();
+    assert_eq!(found["status"], "failed");
+    assert_eq!(booked(&shop.sandbox), 1);
+    assert_eq!(shop.charge(&two.url, &token, "new").await.unwrap().0, 201);
+    assert_eq!(booked(&shop.sandbox), 2);
+}
+
+/// The database has what it was sent, commits too, and the server does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_whose_answers_are_lost_charge_nothing_twice() {
+    if !is_postgres() {
+        return;
+    }
+    let shop = Arc::new(Shop::new().await);
+    let (network, config) = shop.behind().await;
+    let (one, two) = (Program::start(&config), Program::start(shop.config()));
+    let token = shop.token(&one).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|caller| {
+            let (shop, over, token) = (Arc::clone(&shop), Arc::clone(&over), token.clone());
+            let urls = [one.url.clone(), two.url.clone()];
+            tokio::spawn(async move {
+                let mut told = Vec::new();
+                for number in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    // As a balancer would, the other one is asked where one cannot answer.
+                    let key = format!("k-{caller}-{number}");
+                    let patience = Instant::now() + PATIENCE;
+                    for url in urls.iter().cycle() {
+                        match shop.charge(url, &token, &key).await {
+                            Some((status @ (201 | 202), payment)) => {
+                                told.push((key, status, payment));
+                                break;
+                            }
+                            Some((409 | 503, _)) | None => {}
+                            Some(other) => panic!("{other:?}"),
+                        }
+                        assert!(Instant::now() < patience, "{key} never ends");
+                    }
+                }
+                told
+            })
+        })
+        .collect();
+    for round in 0..12_u64 {
+        tokio::time::sleep(Duration::from_millis(150 + 37 * round)).await;
+        network.set(State::HoldsAnswers);
+        tokio::time::sleep(Duration::from_millis(40 + 25 * (round % 4))).await;
+        network.set(State::Breaks);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        network.set(State::Works);
+    }
+    over.store(true, Ordering::Relaxed);
+    let (mut approved, mut unknown) = (0, 0);
+    for caller in callers {
+        for (key, status, payment) in caller.await.unwrap() {
+            let (again, same) = shop.charge(&two.url, &token, &key).await.unwrap();
+            assert_eq!((again, &same["id"]), (status, &payment["id"]), "{key}");
+            if status == 201 {
+                approved += 1;
+            } else {
+                unknown += 1;
+            }
+        }
+    }
+    let booked = booked(&shop.sandbox);
+    assert!(
+        approved > 20 && unknown < approved,
+        "{approved} approved, {unknown} unknown"
+    );
+    assert!(
+        (approved..=approved + unknown).contains(&booked),
+        "{booked} booked, {approved} approved, {unknown} unknown"
+    );
 }
