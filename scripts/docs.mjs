@@ -60,7 +60,7 @@ async function reference(name) {
 
 if (isMain(import.meta.url)) {
   main(async () => {
-    await ensure(TO_BUILD);
+    await ensure([...TO_BUILD, 'browser']);
     const about = path.join(root, 'package.json');
     if (!process.argv.includes('--check')) writeFileSync(about, packageJson());
     else if (readFileSync(about, 'utf8') !== packageJson()) {

@@ -30,8 +30,9 @@ export function check(folder = SITE, unlisted = UNLISTED) {
   );
   const wrong = unlisted.map((file) => `${file} is on no list of site/.vitepress/pages.mjs`);
   let links = 0;
-  for (const [page, { targets }] of pages) {
+  for (const [page, { targets, undrawn }] of pages) {
     if (page === '404.html') continue;
+    if (undrawn) wrong.push(`${page} shows the text of a diagram in place of its picture`);
     for (const href of targets) {
       const url = new URL(href, `http://site/${page}`);
       if (url.host !== 'site' || !/^http/.test(url.protocol)) continue;
@@ -50,12 +51,14 @@ export function check(folder = SITE, unlisted = UNLISTED) {
 
 const isFile = (name) => existsSync(name) && statSync(name).isFile();
 
-/** What a page links to, and what in it can be linked to. */
+/** What a page links to, what in it can be linked to, and whether a diagram is left as text. */
 function read(file) {
   const ids = new Set();
+  let undrawn = false;
   const targets = [];
   const visit = ({ attrs = [], tagName, childNodes = [], content }) => {
     for (const { name, value } of attrs) {
+      if (name === 'class' && /\blanguage-mermaid\b/.test(value)) undrawn = true;
       if (name === 'id' || (tagName === 'a' && name === 'name')) ids.add(value);
       // The build names its own scripts and styles.
       if ((tagName === 'a' && name === 'href') || (tagName === 'img' && name === 'src')) targets.push(value);
@@ -63,7 +66,7 @@ function read(file) {
     for (const child of content?.childNodes ?? childNodes) visit(child);
   };
   visit(parse(readFileSync(file, 'utf8')));
-  return { ids, targets };
+  return { ids, targets, undrawn };
 }
 
 /** Says what was found; an exit code. */
@@ -75,7 +78,7 @@ export function report({ wrong, pages, links }) {
 
 if (isMain(import.meta.url)) {
   main(async () => {
-    await ensure(['node', 'packages']);
+    await ensure(['node', 'packages', 'browser']);
     await site();
     return report(check());
   });

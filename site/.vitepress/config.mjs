@@ -5,11 +5,18 @@ import { copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { slug } from 'github-slugger';
 import { ask, root, targetFolder } from '../../scripts/project.mjs';
+import { diagrams, draw } from './diagrams.mjs';
 import { isPage, PAGES, SIDEBAR } from './pages.mjs';
 
 const target = targetFolder();
 /** What pages link to that is not a page, and is published beside them. */
 const files = new Set(['docs/demo.png']);
+
+const markdown = ask('git', ['ls-files', '-co', '--exclude-standard', '*.md']).split('\n').filter(Boolean);
+await draw(
+  markdown.filter((file) => isPage(file)),
+  path.join(target, 'site-diagrams'),
+);
 
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect y="2" width="16" height="12" rx="2" fill="#0f766e"/><path fill="#fff" d="M0 5h16v2H0zm2 5h4v1H2z"/></svg>';
@@ -20,13 +27,7 @@ export default {
   lang: 'en-GB',
   // The pages keep the places that they have in the repository, so one relative link works in both.
   srcDir: root,
-  srcExclude: [
-    'target/**',
-    'pkg/**',
-    ...ask('git', ['ls-files', '-co', '--exclude-standard', '*.md'])
-      .split('\n')
-      .filter((file) => !isPage(file)),
-  ],
+  srcExclude: ['target/**', 'pkg/**', ...markdown.filter((file) => !isPage(file))],
   rewrites: { 'site/index.md': 'index.md', 'site/reference/:page': 'reference/:page' },
   outDir: path.join(target, 'site'),
   cacheDir: path.join(target, 'site-cache'),
@@ -43,6 +44,7 @@ export default {
     anchor: { slugify: (text) => slug(text) },
     headers: { slugify: (text) => slug(text) },
     config: (md) => {
+      diagrams(md);
       md.core.ruler.push('files', (state) => linkFiles(state.tokens, state.env.path));
     },
   },

@@ -24,10 +24,12 @@ test('a link to a page, a heading, a file or a picture that is not there is foun
 
     write(
       'index.html',
-      '<a href="#none">A</a><a href="docs/b.html#none">B</a><a href="docs/none.html">C</a><img src="docs/none.png">',
+      `<a href="#none">A</a><a href="docs/b.html#none">B</a><a href="docs/none.html">C</a><img src="docs/none.png">
+       <div class="language-mermaid vp-adaptive-theme"><pre>flowchart LR</pre></div>`,
     );
     assert.deepEqual(check(folder, ['docs/lost.md']).wrong, [
       'docs/lost.md is on no list of site/.vitepress/pages.mjs',
+      'index.html shows the text of a diagram in place of its picture',
       'index.html links to #none, but that page has no such heading',
       'index.html links to docs/b.html#none, but that page has no such heading',
       'index.html links to docs/none.html, which is not there',
