@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cardseal_sandbox::{Sandbox, SandboxOptions};
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tracing::Level;
 
@@ -22,6 +23,7 @@ Usage: cardseal-sandbox [OPTIONS]
   --state FILE          keep keys and credentials in FILE, so that they are the same at every start; made if it is not
                         there. Cards, tokens and payments are kept in memory alone
   --toml                print the server's tables [platforms.…] as TOML, in place of the line of JSON
+  --platform ID         tell the server's settings of this platform alone; may be repeated [all]. The others play too
   --server-url URL      merchant's server on this machine, which gets the notifications [none]
   --exit-with-stdin     stop when standard input closes
   --log-calls           log one line for each call on standard error, without bodies
@@ -35,6 +37,8 @@ struct Arguments {
     options: SandboxOptions,
     state: Option<PathBuf>,
     toml: bool,
+    /// Whose settings are told; all if empty.
+    platforms: Vec<String>,
     exit_with_stdin: bool,
     log_calls: bool,
 }
@@ -51,6 +55,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Asked, String> {
         options: SandboxOptions::default(),
         state: None,
         toml: false,
+        platforms: Vec::new(),
         exit_with_stdin: false,
         log_calls: false,
     };
@@ -82,6 +87,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--server-url" => options.server_url = Some(value()?),
             "--state" => arguments.state = Some(value()?.into()),
             "--toml" => arguments.toml = true,
+            "--platform" => arguments.platforms.push(value()?),
             "--exit-with-stdin" => arguments.exit_with_stdin = true,
             "--log-calls" => arguments.log_calls = true,
             "--help" | "-h" => return Ok(Asked::Text(USAGE)),
@@ -135,16 +141,32 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         saved::read_or_make(file, &mut arguments.options)?;
     }
     let sandbox = Sandbox::start(arguments.options).await?;
+    let mut info = sandbox.info().clone();
+    only(&mut info.server_settings, &arguments.platforms)?;
     if arguments.toml {
-        let tables = serde_json::json!({ "platforms": sandbox.info().server_settings });
+        let tables = serde_json::json!({ "platforms": info.server_settings });
         print!("{}", toml::to_string(&tables)?);
     } else {
-        println!("{}", serde_json::to_string(sandbox.info())?);
+        println!("{}", serde_json::to_string(&info)?);
     }
     // A file or a pipe holds it back otherwise.
     std::io::stdout().flush()?;
     shutdown.requested().await;
     sandbox.stop().await;
+    Ok(())
+}
+
+/// Leaves the tables of these platforms, or all if there are none.
+fn only(tables: &mut Map<String, Value>, platforms: &[String]) -> Result<(), String> {
+    for id in platforms {
+        if !tables.contains_key(id) {
+            let ids: Vec<_> = tables.keys().map(String::as_str).collect();
+            return Err(format!("there is no platform {id}; there are {}", ids.join(", ")));
+        }
+    }
+    if !platforms.is_empty() {
+        tables.retain(|id, _| platforms.contains(id));
+    }
     Ok(())
 }
 

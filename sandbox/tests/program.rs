@@ -125,6 +125,34 @@ fn keeps_its_keys_and_credentials_in_a_file() {
 }
 
 #[test]
+fn tells_the_settings_of_some_platforms_alone() {
+    let mut child = program(&["--platform", "greenpay", "--platform=ccbill"])
+        .spawn()
+        .unwrap();
+    let (info, _stdout) = ready(&mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut ids: Vec<_> = info.server_settings.keys().map(String::as_str).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["ccbill", "greenpay"]);
+
+    let mut child = program(&["--toml", "--platform", "greenpay"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // Its last table ends with the path secret.
+    while !text.contains("webhook_path_secret = ") {
+        assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    let read: toml::Table = (text + &rest).parse().unwrap();
+    let platforms = read["platforms"].as_table().unwrap();
+    assert_eq!(platforms.keys().collect::<Vec<_>>(), ["greenpay"]);
+}
+
+#[test]
 fn ends_with_its_standard_input_if_told_to() {
     let mut child = program(&["--exit-with-stdin", "--server-url", "http://127.0.0.1:9"])
         .spawn()
@@ -158,6 +186,11 @@ fn refuses_what_it_cannot_do() {
         (&["--server-url", "https://example.com"], 1, "loopback"),
         (&["--listen"], 2, "needs a value"),
         (&["--listen", "here"], 2, "address"),
+        (
+            &["--platform", "another"],
+            1,
+            "there is no platform another; there are ",
+        ),
         (&["--verbose"], 2, "unknown option"),
     ] {
         let output = program(arguments).output().unwrap();

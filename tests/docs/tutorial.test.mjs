@@ -34,6 +34,7 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
   let shop = home;
   let last = { text: () => '' };
   let page;
+  let server;
 
   const shell = (text) => {
     const child = spawn('bash', ['-e', '-c', text], {
@@ -77,6 +78,7 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
       } else if (use === 'start') {
         last = shell(text);
         running.push(last.child);
+        if (/^cardseal-server/m.test(text)) server = last;
         await ready(last, text);
       } else if (use === 'output')
         await until(`${at}: ${text}\ngot: ${last.text()}`, () => shown(text).test(last.text()));
@@ -114,6 +116,8 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
         assert.ok(existsSync(file), `${at}: UPDATE_PICTURES=1 takes ${block.src}`);
       } else assert.equal(use, 'built', `${at}: nothing says what this block is`);
     }
+    // A warning would frighten a newcomer, who has done nothing wrong. One of the cards was declined.
+    assert.equal(server.text().trim(), `{"ready":true,"listen":"127.0.0.1:${ports[8080]}"}`);
   } finally {
     for (const child of running) {
       const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
