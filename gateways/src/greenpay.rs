@@ -36,7 +36,7 @@ use crate::subscription::{
 };
 use crate::transport::{Response, Transport};
 
-use answer::{decode, rejection};
+use answer::{decode, is_documented_no, rejection};
 use wire::{Order, PaymentOrder, TokenizeOrder, check_sealed, errors, opaque};
 
 /// Base URL of the merchant host, which only a server may call.
@@ -105,7 +105,7 @@ impl GreenPay {
             headers,
             body,
         };
-        Ok(transport.send(request).await?)
+        Ok(transport.send_to_refuser(request, is_documented_no).await?)
     }
 
     /// Relays ciphertext to the checkout host, with the order's token in the header.
@@ -122,7 +122,8 @@ impl GreenPay {
             session: order.session,
             token: order.token,
         };
-        Ok(transport.send(verb.request(&target, packed)).await?)
+        let request = verb.request(&target, packed);
+        Ok(transport.send_to_refuser(request, is_documented_no).await?)
     }
 
     fn terminal(&self, currency: Currency) -> Result<&str, Refusal> {

@@ -318,6 +318,19 @@ impl Transport {
     /// # Errors
     /// [`Failure`], if no whole answer arrives. No HTTP status is a failure.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        self.send_to_refuser(request, |_| false).await
+    }
+
+    /// The same, to a platform that says "no" with a status that is a warning from others. An answer that `is_no` knows as
+    /// one is logged as a refusal.
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    pub async fn send_to_refuser(
+        &self,
+        request: Request,
+        is_no: impl Fn(&Response) -> bool + Send,
+    ) -> Result<Response, Failure> {
         let Some(reach) = &self.reach else {
             return self.observe(request).await.map_err(|(failure, _)| failure);
         };
@@ -328,7 +341,7 @@ impl Transport {
         match &result {
             Ok(response) => {
                 let status = response.status;
-                if is_suspect(response) {
+                if is_suspect(response) && !is_no(response) {
                     let content_type = line(content_type(response), 80);
                     tracing::warn!(
                         platform,
