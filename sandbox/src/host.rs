@@ -9,6 +9,7 @@ pub(crate) mod delivery;
 pub mod faults;
 pub(crate) mod fields;
 pub(crate) mod html;
+pub(crate) mod keeping;
 mod listener;
 pub(crate) mod reply;
 mod router;
@@ -29,6 +30,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::control::Control;
 use self::cors::PageAccess;
 use self::faults::{ActiveFault, Faults, Kind};
+use self::keeping::{Keep, Keeper};
 pub(crate) use self::listener::serve;
 pub(crate) use self::reply::Reply;
 pub(crate) use self::router::{MAX_BODY, Mount, Request, Route, Table, Unrouted, routes};
@@ -49,7 +51,7 @@ pub(crate) trait Platform: Sized + Send + Sync + 'static {
     const NOTIFICATIONS: Option<&'static str> = None;
 
     /// Everything that it has recorded.
-    type Book: Default + Send;
+    type Book: Default + Send + Keep;
     /// Its settings, which change while it runs.
     type Settings: Settings;
     /// What a route does.
@@ -227,6 +229,8 @@ impl<P: Platform> Mounted for P {
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
+    /// The file of stored cards, if there is one.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -248,6 +252,7 @@ pub(crate) struct Ledger<B, S> {
 
 /// The host's half of a platform.
 pub(crate) struct Host<B, S> {
+    platform: &'static str,
     pub(crate) shared: Shared,
     /// What the platform's credentials are made of.
     pub(crate) secrets: Secrets,
@@ -257,7 +262,7 @@ pub(crate) struct Host<B, S> {
     ledger: Mutex<Ledger<B, S>>,
 }
 
-impl<B: Default, S: Settings> Host<B, S> {
+impl<B: Default + Keep, S: Settings> Host<B, S> {
     fn new<P: Platform>(shared: &Shared, options: &SandboxOptions) -> Result<Self, StartError> {
         let secrets = Secrets::new(P::ID, options.seed);
         let path_secret = secrets.hex("webhook path")?;
@@ -270,12 +275,17 @@ impl<B: Default, S: Settings> Host<B, S> {
             .map_err(StartError::Setting)?;
         let mut first_settings = S::default();
         first_settings.notify(url);
+        let mut book = B::default();
+        if let Some(keeper) = &shared.keeper {
+            keeper.put_back(P::ID, &mut book)?;
+        }
         Ok(Self {
+            platform: P::ID,
             shared: shared.clone(),
             secrets,
             path_secret,
             ledger: Mutex::new(Ledger {
-                book: B::default(),
+                book,
                 settings: first_settings.clone(),
             }),
             first_settings,
@@ -283,7 +293,13 @@ impl<B: Default, S: Settings> Host<B, S> {
     }
 
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Ledger<B, S>) -> T) -> T {
-        work(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = work(&mut ledger);
+        // Before the answer: whoever has a token finds its card after a restart.
+        if let Some(keeper) = &self.shared.keeper {
+            keeper.keep(self.platform, &ledger.book);
+        }
+        result
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

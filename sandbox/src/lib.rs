@@ -24,6 +24,7 @@ pub mod worldline_acquiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -36,6 +37,7 @@ use tokio::task::JoinHandle;
 pub use host::clock::Clock;
 pub use host::faults;
 use host::faults::{Fault, Faults};
+use host::keeping::Keeper;
 use host::{Control, Mounted, Platform, Shared, control};
 
 /// The options of a sandbox.
@@ -48,6 +50,9 @@ pub struct SandboxOptions {
     /// Makes the credentials of every platform, so that they are the same at every start; without it they are new.
     /// GreenPay's key pair is `private_key`.
     pub seed: Option<[u8; 32]>,
+    /// Keeps the stored cards in this file, so that their tokens are good after a restart. It has no card number. It needs
+    /// the same credentials at every start, and so a `seed`.
+    pub cards: Option<PathBuf>,
     /// GreenPay's private key in PEM (PKCS #1 or PKCS #8), instead of a generated one.
     pub private_key: Option<String>,
     /// Base URL of the merchant's Cardseal server, on this machine. Notifications go to its routes, each with a secret
@@ -63,6 +68,7 @@ impl Default for SandboxOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             key_bits: 1024,
             seed: None,
+            cards: None,
             private_key: None,
             server_url: None,
             clock: Clock::default(),
@@ -168,6 +174,7 @@ impl Sandbox {
         let shared = Shared {
             clock: options.clock.clone(),
             faults: Faults::default(),
+            keeper: options.cards.clone().map(Keeper::open).transpose()?.map(Arc::new),
             stop: stopped,
         };
         let (platforms, mounted, hosts) = mount(&shared, &options, &origin)?;

@@ -20,8 +20,8 @@ Usage: cardseal-sandbox [OPTIONS]
 
   --listen ADDRESS      loopback address and port to listen on; port 0 picks a free one [127.0.0.1:0]
   --key-bits BITS       size of the RSA key pairs, 1024 to 4096 [1024]
-  --state FILE          keep keys and credentials in FILE, so that they are the same at every start; made if it is not
-                        there. Cards, tokens and payments are kept in memory alone
+  --state FILE          keep keys and credentials in FILE, so that they are the same at every start, and stored cards
+                        beside it, in FILE.cards; made if they are not there. Payments are kept in memory alone
   --toml                print the server's tables [platforms.…] as TOML, in place of the line of JSON
   --platform ID         tell the server's settings of this platform alone; may be repeated [all]. The others play too
   --server-url URL      merchant's server on this machine, which gets the notifications [none]
@@ -139,6 +139,7 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::listen(arguments.exit_with_stdin)?;
     if let Some(file) = &arguments.state {
         saved::read_or_make(file, &mut arguments.options)?;
+        arguments.options.cards = Some(file.with_added_extension("cards"));
     }
     let sandbox = Sandbox::start(arguments.options).await?;
     let mut info = sandbox.info().clone();

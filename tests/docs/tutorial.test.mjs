@@ -34,7 +34,6 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
   let shop = home;
   let last = { text: () => '' };
   let page;
-  let server;
 
   const shell = (text) => {
     const child = spawn('bash', ['-e', '-c', text], {
@@ -55,11 +54,23 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
     const port = /cardseal-sandbox/.test(line) ? 4600 : /cardseal-server/.test(line) ? 8080 : 3000;
     await until(`port ${port}`, async () => {
       if (child.exitCode !== null) throw new Error(`${line}\nended:\n${text()}`);
-      return fetch(`http://127.0.0.1:${ports[port]}/`).then(
+      return fetch(`http://127.0.0.1:${ports[port]}${port === 8080 ? '/livez' : '/'}`).then(
         () => true,
         () => false,
       );
     });
+  };
+
+  /** The shell and what it started, whose ports are free then. */
+  const stop = async ({ child }) => {
+    const gone = child.exitCode === null && child.signalCode === null ? once(child, 'close') : undefined;
+    if (gone) process.kill(-child.pid, 'SIGTERM');
+    await gone;
+  };
+  /** One would frighten a newcomer, who has done nothing wrong. One of the cards was declined, which is none. */
+  const noWarning = (programs) => {
+    const server = programs.find(({ command }) => /^cardseal-server/m.test(command));
+    assert.equal(server.text().trim(), `{"ready":true,"listen":"127.0.0.1:${ports[8080]}"}`);
   };
 
   try {
@@ -77,8 +88,7 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
         if (existsSync(path.join(home, 'shop'))) shop = path.join(home, 'shop');
       } else if (use === 'start') {
         last = shell(text);
-        running.push(last.child);
-        if (/^cardseal-server/m.test(text)) server = last;
+        running.push({ ...last, command: text });
         await ready(last, text);
       } else if (use === 'output')
         await until(`${at}: ${text}\ngot: ${last.text()}`, () => shown(text).test(last.text()));
@@ -105,6 +115,14 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
           await page.getByRole('heading', { name: 'Your order' }).waitFor();
         } else assert.equal(await page.getByLabel('Save this card').isChecked(), false);
         assert.deepEqual(problems, [], at);
+      } else if (block.lang === 'comment' && block.name === 'restart') {
+        const before = running.splice(0);
+        for (const program of before) await stop(program);
+        for (const program of before) {
+          running.push({ ...shell(program.command), command: program.command });
+          await ready(running.at(-1), program.command);
+        }
+        noWarning(before);
       } else if (block.lang === 'picture') {
         const file = path.join(root, 'docs', block.src);
         if (process.env.UPDATE_PICTURES) {
@@ -116,15 +134,9 @@ test('the tutorial works as it stands', { timeout: 180_000 }, async () => {
         assert.ok(existsSync(file), `${at}: UPDATE_PICTURES=1 takes ${block.src}`);
       } else assert.equal(use, 'built', `${at}: nothing says what this block is`);
     }
-    // A warning would frighten a newcomer, who has done nothing wrong. One of the cards was declined.
-    assert.equal(server.text().trim(), `{"ready":true,"listen":"127.0.0.1:${ports[8080]}"}`);
+    noWarning(running);
   } finally {
-    for (const child of running) {
-      const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-      // The shell and what it started.
-      if (gone) process.kill(-child.pid, 'SIGTERM');
-      await gone;
-    }
+    for (const program of running) await stop(program);
     await browser.close();
     rmSync(home, { recursive: true, force: true });
   }

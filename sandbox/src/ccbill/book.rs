@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::access::Role;
 use crate::host::access::AccessTokens;
 use crate::host::clock;
+use crate::host::keeping::Keep;
 
 /// A payment token. Of the card only what is safe to show.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Token {
     pub(crate) id: String,
     pub(crate) subacc: u32,
-    #[serde(serialize_with = "clock::as_text::serialize")]
+    #[serde(with = "clock::as_text")]
     pub(crate) created_at: OffsetDateTime,
     pub(crate) time_to_live: u64,
     pub(crate) valid_number_of_use: u64,
@@ -50,6 +51,29 @@ pub(crate) struct Book {
     pub(crate) sales: Vec<Sale>,
     /// The number in the last id.
     pub(crate) number: u64,
+}
+
+/// What outlasts the process.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    tokens: BTreeMap<String, Token>,
+    number: u64,
+}
+
+impl Keep for Book {
+    fn cards(&self) -> Value {
+        if self.tokens.is_empty() {
+            return Value::Null;
+        }
+        json!({ "tokens": self.tokens, "number": self.number })
+    }
+
+    fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
+        if let Some(Kept { tokens, number }) = serde_json::from_value(cards)? {
+            (self.tokens, self.number) = (tokens, number);
+        }
+        Ok(())
+    }
 }
 
 impl Book {

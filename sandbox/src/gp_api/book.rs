@@ -3,15 +3,18 @@
 
 use std::collections::HashMap;
 
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 use time::{Duration, OffsetDateTime};
 
 use super::authentications::Authentication;
-use super::issuer::Verdict;
-use super::threeds::Enrolled;
+use super::issuer::{self, Verdict};
+use super::payment_methods::USAGE_MODES;
+use super::threeds::{self, Enrolled};
 use super::wire::Account;
 use crate::host::clock;
+use crate::host::keeping::{Keep, one_of, redacted};
 
 /// An access token.
 #[derive(Clone, Debug)]
@@ -222,6 +225,104 @@ pub(crate) struct Book {
     /// What was made with an idempotency key.
     keys: HashMap<(Resource, String), String>,
     pub(crate) notifications_sent: Vec<Delivered>,
+}
+
+/// A stored card as it is kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    id: String,
+    first6: String,
+    last4: String,
+    digits: usize,
+    brand: Value,
+    verdict: Value,
+    enrolled: Value,
+    checks: [char; 3],
+    expiry_month: String,
+    expiry_year: String,
+    #[serde(serialize_with = "redacted")]
+    name: Option<String>,
+    reference: String,
+    usage_mode: Value,
+    #[serde(with = "clock::as_text")]
+    created_at: OffsetDateTime,
+    #[serde(with = "clock::as_text")]
+    updated_at: OffsetDateTime,
+}
+
+impl From<&PaymentMethod> for Kept {
+    fn from(method: &PaymentMethod) -> Self {
+        let card = &method.card;
+        Self {
+            id: method.id.clone(),
+            first6: card.first6.clone(),
+            last4: card.last4.clone(),
+            digits: card.digits,
+            brand: card.brand.into(),
+            verdict: json!(card.verdict),
+            enrolled: json!(card.enrolled),
+            checks: card.checks,
+            expiry_month: card.expiry_month.clone(),
+            expiry_year: card.expiry_year.clone(),
+            name: method.name.clone(),
+            reference: method.reference.clone(),
+            usage_mode: method.usage_mode.into(),
+            created_at: method.created_at,
+            updated_at: method.updated_at,
+        }
+    }
+}
+
+impl Kept {
+    fn method(self) -> Result<PaymentMethod, serde_json::Error> {
+        Ok(PaymentMethod {
+            card: CardFacts {
+                first6: self.first6,
+                last4: self.last4,
+                digits: self.digits,
+                brand: one_of(issuer::BRANDS, &self.brand)?,
+                // That of the number is not written, as the number could be found from it. So the card counts as another
+                // one when it is typed again.
+                digest: Sha512::digest(&self.id).into(),
+                verdict: one_of(issuer::verdicts(), &self.verdict)?,
+                enrolled: one_of(threeds::enrolments(), &self.enrolled)?,
+                checks: self.checks,
+                code_sent: false,
+                expiry_month: self.expiry_month,
+                expiry_year: self.expiry_year,
+            },
+            id: self.id,
+            name: self.name,
+            reference: self.reference,
+            usage_mode: one_of(USAGE_MODES, &self.usage_mode)?,
+            status: MethodState::Active,
+            until: None,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+impl Keep for Book {
+    fn cards(&self) -> Value {
+        let lasting = self
+            .payment_methods
+            .iter()
+            .filter(|method| method.until.is_none() && method.status == MethodState::Active);
+        let kept: Vec<_> = lasting.map(Kept::from).collect();
+        if kept.is_empty() {
+            return Value::Null;
+        }
+        serde_json::to_value(kept).unwrap_or_default()
+    }
+
+    fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
+        let kept: Option<Vec<Kept>> = serde_json::from_value(cards)?;
+        for kept in kept.unwrap_or_default() {
+            self.add_payment_method(kept.method()?);
+        }
+        Ok(())
+    }
 }
 
 impl Book {

@@ -1,7 +1,9 @@
 //! The issuers behind the simulated GP API: every plausible card is approved, except the documented ones.
 
+use serde::Serialize;
+
 /// What a card's issuer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Verdict {
     Approved,
     /// With `payment_method.result`.
@@ -73,6 +75,14 @@ pub(crate) fn verdict(number: &str) -> Verdict {
         .map_or(Verdict::Approved, |(_, verdict)| *verdict)
 }
 
+/// Everything that [`verdict`] can say.
+pub(crate) fn verdicts() -> impl Iterator<Item = Verdict> {
+    CARDS
+        .iter()
+        .map(|(_, verdict)| *verdict)
+        .chain([Verdict::Approved])
+}
+
 /// What is known of the security code, the address and the postal code, in the provider's letters.
 pub(crate) fn checks(number: &str) -> [char; 3] {
     CHECKS
@@ -104,6 +114,18 @@ pub(crate) fn message(result: &str) -> &'static str {
         _ => "[ test system ] DECLINED",
     }
 }
+
+/// Everything that [`brand`] can say.
+pub(crate) const BRANDS: [&str; 8] = [
+    "VISA",
+    "MASTERCARD",
+    "AMEX",
+    "DINERS",
+    "DISCOVER",
+    "JCB",
+    "UATP",
+    "UNKNOWN",
+];
 
 /// The brand in GP API's spelling.
 pub(crate) fn brand(number: &str) -> &'static str {
@@ -156,6 +178,7 @@ mod tests {
             ("9", "UNKNOWN"),
         ] {
             assert_eq!(brand(number), name);
+            assert!(BRANDS.contains(&name), "{name}");
         }
     }
 }

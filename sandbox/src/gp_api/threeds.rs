@@ -1,7 +1,9 @@
 //! What the issuers behind the simulated GP API know of 3-D Secure: only the documented cards take part in it.
 
+use serde::Serialize;
+
 /// How an issuer authenticates a cardholder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Way {
     /// Without asking.
     Frictionless(Verdict),
@@ -10,7 +12,7 @@ pub(crate) enum Way {
 }
 
 /// What an authentication came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Verdict {
     Authenticated,
     /// The issuer could not, and proves that it was asked.
@@ -62,7 +64,7 @@ impl Verdict {
 }
 
 /// A card that takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Enrolled {
     pub(crate) way: Way,
     /// Of the protocol.
@@ -108,6 +110,14 @@ pub(crate) fn enrolled(number: &str) -> Option<Enrolled> {
     cards
         .find(|(card, ..)| *card == number)
         .map(|&(_, way, version, method)| Enrolled { way, version, method })
+}
+
+/// Everything that [`enrolled`] can say.
+pub(crate) fn enrolments() -> impl Iterator<Item = Option<Enrolled>> {
+    let taking_part = CARDS
+        .iter()
+        .map(|&(_, way, version, method)| Some(Enrolled { way, version, method }));
+    taking_part.chain([None])
 }
 
 #[cfg(test)]

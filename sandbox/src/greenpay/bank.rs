@@ -41,6 +41,11 @@ pub(crate) fn decline(number: &str) -> Option<&'static str> {
         .map(|(_, code)| *code)
 }
 
+/// Everything that [`decline`] can say.
+pub(crate) fn declines() -> impl Iterator<Item = Option<&'static str>> {
+    DECLINED.iter().map(|(_, code)| Some(*code)).chain([None])
+}
+
 /// The text that goes with a code.
 pub(crate) fn text(code: &str) -> &'static str {
     match code {
@@ -70,6 +75,9 @@ pub(crate) fn text(code: &str) -> &'static str {
         _ => "Denied by the bank",
     }
 }
+
+/// Everything that [`brand`] can say.
+pub(crate) const BRANDS: [&str; 3] = ["Visa", "Mastercard", "nd"];
 
 /// The brand in GreenPay's spelling, `nd` for not determined.
 pub(crate) fn brand(number: &str) -> &'static str {
@@ -109,5 +117,8 @@ mod tests {
         assert_eq!(brand("5555555555554444"), "Mastercard");
         assert_eq!(brand("2221000000000009"), "Mastercard");
         assert_eq!(brand("378282246310005"), "nd");
+        for number in ["4242424242424242", "5555555555554444", "378282246310005"] {
+            assert!(BRANDS.contains(&brand(number)), "{number}");
+        }
     }
 }

@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::bank;
 use super::subscriptions::Subscription;
 use super::webhooks::Delivered;
 use super::wire::Scalar;
 use crate::host::clock;
+use crate::host::keeping::{Keep, one_of};
 
 /// An order is good for thirty minutes.
 const ORDER_LIFE: Duration = Duration::minutes(30);
@@ -127,6 +129,63 @@ pub(crate) struct Book {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) webhooks_sent: Vec<Delivered>,
+}
+
+/// A stored card as it is kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: Uuid,
+    bin: String,
+    last4: String,
+    brand: Value,
+    decline: Value,
+    expiry: String,
+    #[serde(serialize_with = "redacted")]
+    holder: String,
+    #[serde(serialize_with = "redacted")]
+    nickname: String,
+}
+
+impl Keep for Book {
+    fn cards(&self) -> Value {
+        let stored = self.card_tokens.iter().filter(|stored| !stored.deleted);
+        let kept: Vec<_> = stored
+            .map(|stored| Kept {
+                token: stored.token,
+                bin: stored.card.bin.clone(),
+                last4: stored.card.last4.clone(),
+                brand: stored.card.brand.into(),
+                decline: stored.card.decline.into(),
+                expiry: stored.expiry.clone(),
+                holder: stored.holder.clone(),
+                nickname: stored.nickname.clone(),
+            })
+            .collect();
+        if kept.is_empty() {
+            return Value::Null;
+        }
+        serde_json::to_value(kept).unwrap_or_default()
+    }
+
+    fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
+        let kept: Option<Vec<Kept>> = serde_json::from_value(cards)?;
+        for kept in kept.unwrap_or_default() {
+            self.add_card_token(CardToken {
+                token: kept.token,
+                card: CardFacts {
+                    bin: kept.bin,
+                    last4: kept.last4,
+                    brand: one_of(bank::BRANDS, &kept.brand)?,
+                    decline: one_of(bank::declines(), &kept.decline)?,
+                },
+                expiry: kept.expiry,
+                holder: kept.holder,
+                nickname: kept.nickname,
+                deleted: false,
+            });
+        }
+        Ok(())
+    }
 }
 
 impl Book {

@@ -66,14 +66,22 @@ pub(crate) fn utc(instant: OffsetDateTime, decimals: usize) -> String {
 
 /// An RFC 3339 instant inside the JSON of the control API.
 pub(crate) mod as_text {
-    use serde::Serializer;
+    use serde::{Deserialize, Deserializer, Serializer};
     use time::OffsetDateTime;
+    use time::format_description::well_known::Rfc3339;
 
     pub(crate) fn serialize<S: Serializer>(
         instant: &OffsetDateTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::text(*instant))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OffsetDateTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -13,6 +14,7 @@ use super::mandates::Mandate;
 use super::payment::{Kind, Payment};
 use super::payouts::Payout;
 use super::statuses::{self, AUTHORIZED, CANCELLED, CAPTURED, REDIRECTED, REJECTED};
+use crate::host::keeping::Keep;
 
 /// A page's right to call the client API.
 pub(crate) struct Session {
@@ -23,10 +25,12 @@ pub(crate) struct Session {
 }
 
 /// A stored card.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Token {
     pub(crate) id: String,
     pub(crate) card: CardFacts,
     /// Of a temporary token: until when.
+    #[serde(skip)]
     pub(crate) until: Option<OffsetDateTime>,
     /// A temporary token is used once.
     pub(crate) used: bool,
@@ -77,6 +81,23 @@ pub(crate) struct Book {
     pub(crate) refused_inputs: Vec<String>,
     pub(crate) outbox: Vec<Event>,
     pub(crate) sent: Vec<Delivered>,
+}
+
+impl Keep for Book {
+    fn cards(&self) -> Value {
+        // With those that were deleted, so that the numbers of the others stay theirs.
+        let lasting: Vec<_> = self.tokens.iter().filter(|token| token.until.is_none()).collect();
+        if lasting.is_empty() {
+            return Value::Null;
+        }
+        serde_json::to_value(lasting).unwrap_or_default()
+    }
+
+    fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
+        let kept: Option<Vec<Token>> = serde_json::from_value(cards)?;
+        self.tokens = kept.unwrap_or_default();
+        Ok(())
+    }
 }
 
 impl Book {

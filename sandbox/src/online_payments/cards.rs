@@ -1,17 +1,19 @@
 //! Cards as they arrive, in any of the ways, and what is kept of them.
 
 use cardseal::card::luhn;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
 use time::OffsetDateTime;
 
 use super::products::{self, CARTES_BANCAIRES, Product};
 use super::settings::Settings;
+use crate::host::keeping::redacted;
 
 /// Further ahead no card expires.
 const MAX_YEARS_AHEAD: i32 = 25;
 
 /// What the issuer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     Approves,
     Declines,
@@ -20,17 +22,26 @@ pub(crate) enum Verdict {
 }
 
 /// What is kept of a card: never the number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CardFacts {
     pub(crate) first6: String,
     pub(crate) last4: String,
     digits: usize,
     pub(crate) product: u32,
+    /// Not written, as the number could be found from it.
+    #[serde(skip, default = "no_digest")]
     pub(crate) digest: [u8; 64],
+    #[serde(serialize_with = "redacted")]
     pub(crate) holder: Option<String>,
     /// Year and month.
     expiry: (i32, u8),
     pub(crate) verdict: Verdict,
+}
+
+/// Of a card that was stored before the process began: no number has it, so the card gets another token when it is typed
+/// again.
+const fn no_digest() -> [u8; 64] {
+    [0; 64]
 }
 
 impl CardFacts {

@@ -50,7 +50,8 @@ impl Book {
 
     fn add_token(&mut self, card: &CardFacts, until: Option<OffsetDateTime>) -> String {
         let id = Uuid::new_v4().to_string();
-        let account = 1001 + u32::try_from(self.tokens().len()).unwrap_or_default();
+        let last = self.tokens().iter().map(|token| token.account).max();
+        let account = last.unwrap_or(1000) + 1;
         self.tokens().push(Token {
             id: id.clone(),
             card: card.clone(),

@@ -26,9 +26,13 @@ struct Answer {
 
 impl Shop {
     async fn open() -> Self {
+        Self::open_with(SandboxOptions::default()).await
+    }
+
+    async fn open_with(options: SandboxOptions) -> Self {
         let _another = rustls::crypto::ring::default_provider().install_default();
         Self {
-            sandbox: Sandbox::start(SandboxOptions::default()).await.unwrap(),
+            sandbox: Sandbox::start(options).await.unwrap(),
             client: reqwest::Client::new(),
         }
     }
@@ -634,4 +638,37 @@ async fn pages_of_allowed_origins_may_make_tokens_and_nothing_else() {
     ] {
         assert!(shop.sandbox.change_settings("ccbill", &wrong).is_err());
     }
+}
+
+#[tokio::test]
+async fn charges_a_card_that_was_stored_before_a_restart() {
+    let file = std::env::temp_dir().join(format!("cardseal-ccbill-{}.cards", std::process::id()));
+    let options = || SandboxOptions {
+        seed: Some([7; 32]),
+        cards: Some(file.clone()),
+        ..SandboxOptions::default()
+    };
+    let first = Shop::open_with(options()).await;
+    let id = first.token(&[]).await;
+    assert_eq!(first.charge(&first.back().await, &id, &[], V2).await.status, 200);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("447370") && !text.contains("4473707989493598"),
+        "{text}"
+    );
+    drop(first);
+
+    let again = Shop::open_with(options()).await;
+    let back = again.back().await;
+    let paid = again.charge(&back, &id, &[], V2).await;
+    assert_eq!(
+        (paid.status, &paid.json["approved"]),
+        (200, &json!(true)),
+        "{}",
+        paid.text
+    );
+    // The token is good for two uses, and the first was before.
+    assert_ne!(again.charge(&back, &id, &[], V2).await.status, 200);
+    drop(again);
+    std::fs::remove_file(&file).unwrap();
 }

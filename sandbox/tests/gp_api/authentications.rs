@@ -12,7 +12,7 @@ const CHALLENGED: &str = "4222000001227408";
 const NOT_AUTHENTICATED: &str = "4222000002144131";
 const NOT_ENROLLED: &str = "4111111111111111";
 
-fn check(method: &Value) -> Value {
+pub(crate) fn check(method: &Value) -> Value {
     json!({
         "account_name": "transaction_processing", "channel": "CNP", "country": "US", "currency": "USD",
         "amount": "1999", "reference": "aut-1", "preference": "NO_PREFERENCE", "source": "BROWSER",

@@ -113,8 +113,12 @@ fn secret(nonce: &str, app_key: &str) -> String {
 
 impl Merchant {
     pub(crate) async fn open() -> Self {
+        Self::open_with(SandboxOptions::default()).await
+    }
+
+    pub(crate) async fn open_with(options: SandboxOptions) -> Self {
         let mut merchant = Self {
-            sandbox: Sandbox::start(SandboxOptions::default()).await.unwrap(),
+            sandbox: Sandbox::start(options).await.unwrap(),
             http: client(),
             token: String::new(),
             nonces: AtomicU64::new(0),

@@ -1,8 +1,10 @@
 //! `/payment-methods`: creating, reading, listing, changing, deleting.
 
+use cardseal_sandbox::SandboxOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::authentications::check;
 use super::merchant::{Answer, GOOD_CARD, Merchant, card, sale_by_id, verification, with};
 
 async fn send(merchant: &Merchant, method: Method, id: &str, body: Value) -> Answer {
@@ -354,4 +356,46 @@ async fn a_key_counts_here_as_well() {
         again.told(),
         format!("Idempotency Key seen before: id={}", made["id"].as_str().unwrap())
     );
+}
+
+#[tokio::test]
+async fn charges_a_card_that_was_stored_before_a_restart() {
+    const CHALLENGED: &str = "4222000001227408";
+    let file = std::env::temp_dir().join(format!("cardseal-gp-api-{}.cards", std::process::id()));
+    let options = || SandboxOptions {
+        seed: Some([7; 32]),
+        cards: Some(file.clone()),
+        ..SandboxOptions::default()
+    };
+    let first = Merchant::open_with(options()).await;
+    let good = first.stored(GOOD_CARD).await;
+    let declined = first.stored("4000130000001724").await;
+    let challenged = first.stored(CHALLENGED).await;
+    let single = first.single(GOOD_CARD).await;
+    let told = send(&first, Method::GET, &good, Value::Null).await.good();
+    drop(first);
+    let text = std::fs::read_to_string(&file).unwrap();
+    for number in [GOOD_CARD, "4000130000001724", CHALLENGED] {
+        assert!(!text.contains(number), "{text}");
+    }
+
+    let again = Merchant::open_with(options()).await;
+    let told_again = send(&again, Method::GET, &good, Value::Null).await.good();
+    for name in ["id", "card", "name", "reference", "status", "time_created"] {
+        assert_eq!(told_again[name], told[name], "{name}");
+    }
+    for (id, result) in [(&good, "00"), (&declined, "102"), (&challenged, "00")] {
+        let paid = again
+            .post("/transactions", &sale_by_id("stored", id))
+            .await
+            .good();
+        assert_eq!(paid["payment_method"]["result"], result, "{id}");
+    }
+    let asked = check(&json!({ "id": challenged }));
+    let asked = again.post("/authentications", &asked).await.good();
+    assert_eq!(asked["three_ds"]["enrolled_status"], "ENROLLED");
+    // What is good for one use is not kept.
+    assert_eq!(send(&again, Method::GET, &single, Value::Null).await.http, 404);
+    drop(again);
+    std::fs::remove_file(&file).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cardseal_sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
 use super::shop::{Answer, GOOD_CARD, Shop, USD, card, with};
@@ -266,4 +267,60 @@ async fn does_not_reverse_a_decline() {
     let declined = shop.check_out("/", &order, &card("4485970366452449")).await;
     let fields = with(reversal(&declined), "authorization", json!("000000"));
     assert_eq!(reverse(&shop, "void", fields).await.body["code"], 404);
+}
+
+#[tokio::test]
+async fn charges_a_card_that_was_stored_before_a_restart() {
+    let file = std::env::temp_dir().join(format!("cardseal-greenpay-{}.cards", std::process::id()));
+    let options = || SandboxOptions {
+        seed: Some([7; 32]),
+        cards: Some(file.clone()),
+        ..SandboxOptions::default()
+    };
+    let first = Shop::open_with(options()).await;
+    let [good, declined, deleted] = [
+        first.stored(GOOD_CARD).await,
+        first.stored("4094394314664828").await,
+        first.stored(GOOD_CARD).await,
+    ];
+    let body = first.signed_in(&json!({ "token": deleted, "requestId": "mg1" }));
+    assert_eq!(first.post(&first.merchant("/deleteToken"), &body).await.http, 200);
+    // As when it is killed: nothing is written at the end.
+    drop(first);
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    for number in [GOOD_CARD, "4094394314664828"] {
+        assert!(!text.contains(number), "{text}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    let again = Shop::open_with(options()).await;
+    let pay = async |token: &str| {
+        let body = again.signed_in(&with(Shop::purchase("stored"), "token", json!(token)));
+        again.post(&again.merchant("/tokenPayment"), &body).await
+    };
+    let answer = pay(&good).await;
+    assert_eq!(
+        (answer.http, &answer.body["last4"], &answer.body["brand"]),
+        (200, &json!("4242"), &json!("Visa"))
+    );
+    assert_eq!(pay(&declined).await.body["result"]["resp_code"], "51");
+    assert_eq!(pay(&deleted).await.error(), "Error: Invalid card token");
+    // A reset forgets them, in the file too.
+    again.sandbox.reset();
+    assert_eq!(pay(&good).await.error(), "Error: Invalid card token");
+    drop(again);
+    let third = Shop::open_with(options()).await;
+    assert_eq!(third.state()["card_tokens"], json!([]));
+    drop(third);
+
+    std::fs::write(&file, r#"{"greenpay":[{}]}"#).unwrap();
+    let refused = Sandbox::start(options()).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains(".cards: greenpay: missing field"), "{refused}");
+    std::fs::remove_file(&file).unwrap();
 }

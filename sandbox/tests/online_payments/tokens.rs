@@ -1,8 +1,9 @@
 //! Stored cards.
 
+use cardseal_sandbox::SandboxOptions;
 use serde_json::{Value, json};
 
-use super::shop::{Shop, VISA, by_token, payload};
+use super::shop::{DECLINED, Shop, VISA, by_token, payload};
 
 async fn token_by_input(shop: &Shop, change: impl FnOnce(&mut Value)) -> super::shop::Answer {
     let session = shop.session(json!({})).await;
@@ -116,4 +117,36 @@ async fn refuses_what_is_no_card() {
             "PARAMETER_NOT_FOUND_IN_REQUEST"
         );
     }
+}
+
+#[tokio::test]
+async fn charges_a_card_that_was_stored_before_a_restart() {
+    let file = std::env::temp_dir().join(format!("cardseal-online-payments-{}.cards", std::process::id()));
+    let options = || SandboxOptions {
+        seed: Some([7; 32]),
+        cards: Some(file.clone()),
+        ..SandboxOptions::default()
+    };
+    let store = async |shop: &Shop, number: &str| {
+        let card = json!({ "cardNumber": number, "cardholderName": "Zoë Müller", "expiryDate": "1230" });
+        let body = json!({ "paymentProductId": 1, "card": { "data": { "card": card } } });
+        let made = shop.post("/tokens", &body).await.good(201);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let first = Shop::open_with(options()).await;
+    let [good, declined] = [store(&first, VISA).await, store(&first, DECLINED).await];
+    let told = first.get(&format!("/tokens/{good}")).await.good(200);
+    drop(first);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(VISA) && !text.contains(DECLINED), "{text}");
+
+    let again = Shop::open_with(options()).await;
+    assert_eq!(again.get(&format!("/tokens/{good}")).await.good(200), told);
+    again.post("/payments", &by_token(1000, &good)).await.good(201);
+    let refused = again.post("/payments", &by_token(1000, &declined)).await;
+    assert_eq!(refused.http, 402, "{}", refused.text);
+    // No number is in the file, so the same one gets another token.
+    assert_ne!(store(&again, VISA).await, good);
+    drop(again);
+    std::fs::remove_file(&file).unwrap();
 }
