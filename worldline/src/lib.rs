@@ -6,12 +6,17 @@
 //! | Acquiring | [`acquiring`] | `acquiring-sdk` |
 //!
 //! ```no_run
-//! use cardseal_worldline::online_payments::client::Client;
+//! use cardseal_worldline::online_payments::client::{CallContext, Client};
+//! use cardseal_worldline::online_payments::domain::CapturePaymentRequest;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::from_file("payments_sdk.prp", "api key id", "api secret".to_owned().into())?;
-//! let answer = client.merchant("merchant id")?.services().test_connection().await?;
-//! println!("{:?}", answer.result);
+//! let merchant = client.merchant("merchant id")?;
+//!
+//! // Use the same key for every attempt: a repeat returns the first outcome and moves no money.
+//! let context = CallContext::with_idempotence_key("order-1-capture")?;
+//! let request = CapturePaymentRequest { amount: Some(1000), is_final: Some(true), ..Default::default() };
+//! let response = merchant.payments().capture("3254564310_0", &request, Some(&context)).await?;
 //! # Ok(())
 //! # }
 //! ```
