@@ -12,6 +12,9 @@ const target = targetFolder();
 /** What pages link to that is not a page, and is published beside them. */
 const files = new Set(['docs/demo.png']);
 
+/** In characters. */
+const SHORT_NAME = 20;
+
 const markdown = ask('git', ['ls-files', '-co', '--exclude-standard', '*.md']).split('\n').filter(Boolean);
 await draw(
   markdown.filter((file) => isPage(file)),
@@ -45,6 +48,7 @@ export default {
     headers: { slugify: (text) => slug(text) },
     config: (md) => {
       diagrams(md);
+      keepNames(md);
       md.core.ruler.push('files', (state) => linkFiles(state.tokens, state.env.path));
     },
   },
@@ -72,6 +76,16 @@ export default {
 function firstLink(items) {
   const [first] = items;
   return first.link ?? firstLink(first.items);
+}
+
+/** Short names in tables are not broken; long ones may be, where a column would grow too wide otherwise. */
+function keepNames(md) {
+  const code = md.renderer.rules.code_inline;
+  md.renderer.rules.code_inline = (tokens, index, ...rest) => {
+    const token = tokens[index];
+    if (token.content.length <= SHORT_NAME) token.attrJoin('class', 'name');
+    return code(tokens, index, ...rest);
+  };
 }
 
 /** Notes the files that a page links to, and points a link to a folder at the page that describes it. */

@@ -103,8 +103,9 @@ const SETTINGS = {
   },
 };
 
-/** Where a message crosses the line of a participant, its words stay readable. */
-const css = ({ background }) => `.messageText { paint-order: stroke; stroke: ${background}; stroke-width: 5px; }`;
+/** Where words cross a line, they stay readable. */
+const css = ({ background }) =>
+  `.messageText, .edgeLabel text { paint-order: stroke; stroke: ${background}; stroke-width: 5px; }`;
 
 const parser = new MarkdownIt({ html: true });
 
