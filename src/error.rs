@@ -109,6 +109,8 @@ codes! {
     ServerRejected = "server_rejected", "the server refused the request";
     /// Too many cards were tried, in this session, by this customer, or by all customers together.
     TooManyAttempts = "too_many_attempts", "too many cards were tried";
+    /// The customer closed the bank's page of 3-D Secure.
+    AuthenticationCancelled = "authentication_cancelled", "the customer closed the bank's page";
     /// No answer came in time. Whether the request took effect is unknown.
     RequestTimeout = "request_timeout", "no answer arrived within the timeout";
     /// The caller aborted the request.

@@ -5,6 +5,7 @@
 //! answers. It does no I/O. Compiled to WebAssembly, it is the npm package `cardseal`. The server and the sandbox
 //! use it natively.
 
+pub mod authentication;
 pub mod card;
 pub mod crypto;
 pub mod error;

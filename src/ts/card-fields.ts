@@ -204,7 +204,7 @@ class Channel implements Host {
   }
 
   async #call(id: number, name: unknown, given: unknown): Promise<void> {
-    const { report = false, timeoutMs, kountSession, store } = readCallOptions(given);
+    const { report = false, timeoutMs, kountSession, store, authentication } = readCallOptions(given);
     const controller = new AbortController();
     this.#calls.set(id, controller);
     const how = { signal: controller.signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
@@ -217,7 +217,9 @@ class Channel implements Host {
             ? publicToken(await this.#backend.tokenize(how))
             : name === 'pay'
               ? publicOutcome(await this.#backend.pay(paying))
-              : await Promise.reject(failure(type_invalid, { field: 'name' }));
+              : name === 'authentication' && authentication
+                ? await this.#backend.authentication(authentication, how)
+                : await Promise.reject(failure(type_invalid, { field: 'name' }));
       this.#tell();
       this.#post({ type: 'answer', id, value });
     } catch (cause) {

@@ -1,6 +1,9 @@
 // The element `<cardseal-card-form>`. Importing this registers it; on a server the import does nothing.
 
+import type { AuthenticateOptions } from './card-form/authenticate.js';
+import type { Authenticated } from './card-form/authentication.js';
 import { CardForm } from './card-form/element.js';
+import type { Authentication } from './types.js';
 
 const NAME = 'cardseal-card-form';
 
@@ -14,6 +17,20 @@ export function defineCardForm(name: string = NAME): void {
 
 defineCardForm();
 
+/**
+ * Takes the customer through an authentication (3-D Secure) that your back end has begun for a stored card, as
+ * {@link CardForm.authenticate} does, on a page without a card form.
+ */
+export async function authenticate(
+  begun: Partial<Authentication>,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  // Fetched when it is needed: most pages that load this have a form.
+  const { authenticate } = await import('./card-form/authenticate.js');
+  return authenticate(begun, options);
+}
+
+export type { Authenticated, AuthenticationFacts } from './card-form/authentication.js';
 export type {
   CallOptions as CardFormCallOptions,
   OwnMessages,
@@ -24,6 +41,9 @@ export type { CardFormEvents, CardFormProperties, CardFormState, CardFormStatus 
 export { CardsealError } from './error.js';
 export type { Messages } from './languages/messages.js';
 export type {
+  Authentication,
+  AuthenticationStatus,
+  AuthenticationStep,
   Brand,
   CcBillCustomer,
   ErrorCode,
@@ -32,6 +52,7 @@ export type {
   ServerSession,
   StoredToken,
 } from './types.js';
+export type { AuthenticateOptions };
 export { CardForm };
 
 declare global {

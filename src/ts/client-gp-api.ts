@@ -4,6 +4,8 @@ import type { GpApi as Inner } from './cardseal.js';
 import { Client, withWarnings } from './client.js';
 import { directToken } from './send.js';
 import type {
+  Authentication,
+  AuthenticationBrowser,
   CardInput,
   CardRequest,
   CardsealRequest,
@@ -62,6 +64,49 @@ export class GpApi {
       this.#client.with(options, (inner) => inner.confirmTokenRequest(session, token)),
       options,
     );
+  }
+
+  /** The request of {@link initiateAuthentication}. */
+  initiateAuthenticationRequest(id: string, browser: AuthenticationBrowser): CardsealRequest {
+    return this.#client.module((inner) => inner.initiateAuthenticationRequest(id, browser));
+  }
+
+  /**
+   * Goes on with an authentication that your back end has begun: the bank decides, or wants to ask the customer. `authenticate`
+   * of `cardseal/card-form` makes these calls and shows the bank's pages.
+   */
+  async initiateAuthentication(
+    id: string,
+    browser: AuthenticationBrowser,
+    options?: SendOptions,
+  ): Promise<Authentication> {
+    return this.#authentication(
+      this.#client.with(options, () => this.initiateAuthenticationRequest(id, browser)),
+      options,
+    );
+  }
+
+  /** The request of {@link authenticationResult}. */
+  authenticationResultRequest(id: string): CardsealRequest {
+    return this.#client.module((inner) => inner.authenticationResultRequest(id));
+  }
+
+  /** Asks what became of an authentication, after the bank's page has sent the customer back. */
+  async authenticationResult(id: string, options?: SendOptions): Promise<Authentication> {
+    return this.#authentication(
+      this.#client.with(options, () => this.authenticationResultRequest(id)),
+      options,
+    );
+  }
+
+  /** Checks what your back end or a call says of an authentication. */
+  readAuthentication(answer: unknown): Authentication {
+    return this.#client.module((inner) => inner.readAuthentication(answer));
+  }
+
+  async #authentication(request: CardsealRequest, options: SendOptions | undefined): Promise<Authentication> {
+    const { body } = await this.#client.send(request, options, { own: true });
+    return this.readAuthentication(body);
   }
 
   /** Frees the memory of this object now, instead of at garbage collection. */

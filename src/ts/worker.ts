@@ -279,6 +279,11 @@ export const GpApi = /* @__PURE__ */ remote<page.GpApi, [options?: Plain<page.Gp
   'tokenize',
   'confirmTokenRequest',
   'confirmToken',
+  'initiateAuthenticationRequest',
+  'initiateAuthentication',
+  'authenticationResultRequest',
+  'authenticationResult',
+  'readAuthentication',
   'free',
 ]);
 export type GpApi = Remote<page.GpApi>;

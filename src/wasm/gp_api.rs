@@ -8,8 +8,9 @@ use super::answer::{ReadExpiry, ReadToken};
 use super::card::card_request;
 use super::client::Client;
 use super::error::Thrown;
-use super::read::{Environment, Members, is_local, is_object};
+use super::read::{Environment, Members, is_local, is_object, text};
 use super::{requested, run, to_js};
+use crate::authentication::{self, AuthenticationInput, BrowserInput, StepInput};
 use crate::error::Result;
 use crate::gp_api::{self, AccessInput, CardToken, ErrorBody, Hosts, Options, PaymentMethod, Place, RULES};
 use crate::hosts::BaseUrl;
@@ -108,6 +109,70 @@ impl GpApi {
     #[wasm_bindgen(js_name = readToken, unchecked_return_type = "ReadToken")]
     pub fn read_token(&self, status: u16, answer: &JsValue) -> Result<JsValue, Thrown> {
         run(PLATFORM, || read_token(status, answer).map(|token| to_js(&token)))
+    }
+
+    /// The request that tells the Cardseal server of the browser, to go on with an authentication.
+    #[wasm_bindgen(js_name = initiateAuthenticationRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn initiate_authentication_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] id: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "AuthenticationBrowser")] browser: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        requested(PLATFORM, || {
+            let members = Members::of(browser);
+            let browser = members.read(|browser| {
+                let number = |name| {
+                    let value = browser.kept(members.value(name));
+                    value.and_then(|value| value.as_f64()).unwrap_or_default()
+                };
+                let text = |name| browser.text(name).unwrap_or_default();
+                BrowserInput {
+                    language: text("language"),
+                    color_depth: number("colorDepth"),
+                    screen_width: number("screenWidth"),
+                    screen_height: number("screenHeight"),
+                    timezone_offset: text("timezoneOffset"),
+                    java_enabled: browser.flag("javaEnabled"),
+                    window: text("window"),
+                    method: text("method"),
+                }
+            })?;
+            browser.request(&self.client.server, text(id, "id")?)
+        })
+    }
+
+    /// The request that asks the Cardseal server what became of an authentication.
+    #[wasm_bindgen(js_name = authenticationResultRequest, unchecked_return_type = "CardsealRequest")]
+    pub fn authentication_result_request(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] id: &JsValue,
+    ) -> Result<JsValue, Thrown> {
+        requested(PLATFORM, || {
+            authentication::result_request(&self.client.server, text(id, "id")?)
+        })
+    }
+
+    /// Reads what the Cardseal server says of an authentication.
+    #[wasm_bindgen(js_name = readAuthentication, unchecked_return_type = "Authentication")]
+    pub fn read_authentication(&self, answer: &JsValue) -> Result<JsValue, Thrown> {
+        run(PLATFORM, || {
+            let members = Members::of(answer);
+            let step = members.value("step")?.map(|step| Members::of(&step));
+            let known = members.read(|answer| AuthenticationInput {
+                id: answer.text("id"),
+                status: answer.text("status"),
+                step: step.as_ref().map(|step| {
+                    let step = answer.within(step);
+                    StepInput {
+                        kind: step.text("kind"),
+                        url: step.text("url"),
+                        field: step.text("field"),
+                        value: step.text("value"),
+                    }
+                }),
+            })?;
+            Ok(to_js(&known.checked(is_local())?))
+        })
     }
 }
 

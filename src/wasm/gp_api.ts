@@ -44,3 +44,50 @@ export interface GpApiRequestOptions {
 }
 
 export interface GpApiSendOptions extends GpApiRequestOptions, SendOptions {}
+
+/** How far an authentication is. Of the last three, the first two are good for a charge. */
+export type AuthenticationStatus =
+  | "started"
+  | "not_enrolled"
+  | "available"
+  | "challenge"
+  | "authenticated"
+  | "attempted"
+  | "failed";
+
+/** A form that the page sends into a frame. */
+export interface AuthenticationStep {
+  /** `method`: the bank looks at the browser, in a frame that nobody sees. `challenge`: the bank asks the customer. */
+  kind: "method" | "challenge";
+  url: string;
+  /** The name of the form's only field. */
+  field: string;
+  value: string;
+}
+
+/** What a page knows of an authentication. */
+export interface Authentication {
+  /** The server's id. It is the page's permission to go on. */
+  id: string;
+  status: AuthenticationStatus;
+  step: AuthenticationStep | null;
+}
+
+/** What the bank learns of the browser. It helps to decide whether to ask the customer, and decides nothing itself. */
+export interface AuthenticationBrowser {
+  /** `navigator.language`. */
+  language: string;
+  /** `screen.colorDepth`. */
+  colorDepth: number;
+  /** `screen.width`. */
+  screenWidth: number;
+  /** `screen.height`. */
+  screenHeight: number;
+  /** `new Date().getTimezoneOffset()`, as text. */
+  timezoneOffset: string;
+  javaEnabled?: boolean;
+  /** The size of the frame for the bank's page. Default: `full_screen`. */
+  window?: "250x400" | "390x400" | "500x600" | "600x400" | "full_screen";
+  /** What became of the step `method`. Default: there was none. */
+  method?: "completed" | "failed" | "unavailable";
+}

@@ -52,6 +52,36 @@ test('a card that is typed in the frame becomes a token, and nothing of it is in
   await it.close();
 });
 
+test('the fields ask about an authentication at their own server, and the page shows the bank', async () => {
+  const it = await all.open(true, { platform: 'gp_api' });
+  await typeCard(it, { number: '4222000001227408', expiry: '1230', cvc: '123', holder: '' });
+  await inState(it.page, 'valid');
+  const { id: token } = await it.page.evaluate(() => document.querySelector('#card').tokenize());
+  const begun = await all.merchant('POST', '/v1/authentications', { token, amount: '10.00', currency: 'USD' });
+  const before = [all.fields, all.shop].map(({ requests }) => requests.length);
+  const done = it.page.evaluate(
+    ({ id, status, step }) => document.querySelector('#card').authenticate({ id, status, step }),
+    begun,
+  );
+  const bank = it.page.frameLocator('dialog iframe');
+  await bank.getByRole('button', { name: 'It is me', exact: true }).click();
+  assert.deepEqual(await done, { id: begun.id, status: 'authenticated' });
+  const asked = [all.fields, all.shop].map(({ requests }, at) =>
+    requests
+      .slice(before[at])
+      .map(({ url }) => url)
+      .filter((url) => url.startsWith('/v1/')),
+  );
+  const called = ['initiate', 'result'].map((what) => `/v1/authentications/${begun.id}/${what}`);
+  assert.deepEqual(asked, [called, []]);
+  // Said of every frame that starts as an empty document of the page and is then led to another origin.
+  assert.deepEqual(
+    it.problems.filter((text) => !/can escape its sandboxing/.test(text)),
+    [],
+  );
+  await it.close();
+});
+
 /** The fields in a frame, in a browser that is driven by WebDriver. */
 async function inEngine(engine, work) {
   const browser = await ENGINES[engine]();

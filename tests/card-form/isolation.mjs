@@ -162,6 +162,8 @@ export async function startIsolation({ platforms: ids = ['greenpay', 'gp_api'], 
     fields.url = `${fields.origin}/card-fields.html`;
     fields.files['/card-fields.json'] = JSON.stringify({ parents: [shop.origin] });
     const platforms = Object.fromEntries(ids.map((id) => [id, sandbox.info.server_settings[id]]));
+    // Where the pages of banks send their frames back to.
+    if (platforms.gp_api) platforms.gp_api = { ...platforms.gp_api, public_url: address };
     // The server has a shop's page of its own, and the fields at its other name.
     const www = mkdtempSync(path.join(os.tmpdir(), 'cardseal-shop-'));
     things.push({ stop: () => rmSync(www, { recursive: true, force: true }) });

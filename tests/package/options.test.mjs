@@ -106,6 +106,8 @@ const calls = () => {
       { useNetworkToken: true, reference: 'r', ...SENDING },
     ],
     'GpApi.confirmToken': [(options) => gp.confirmToken(own('gp_api', 'tokenize'), RAW, options), SENDING],
+    'GpApi.initiateAuthentication': [(options) => gp.initiateAuthentication('aut_1', {}, options), SENDING],
+    'GpApi.authenticationResult': [(options) => gp.authenticationResult('aut_1', options), SENDING],
     'CcBill.createPaymentTokenRequest': [
       (options) => ccbill.createPaymentTokenRequest(own('ccbill', 'payment', ACCOUNT), CARD, options),
       { ...tokenOf, ...SENDING },

@@ -11,6 +11,8 @@
 import type { CardsealError } from '../error.js';
 import type { FailureName, Messages } from '../languages/messages.js';
 import type {
+  Authentication,
+  AuthenticationBrowser,
   Brand,
   CardField,
   CcBillCustomer,
@@ -150,6 +152,12 @@ export interface PayOptions extends CallOptions {
   authenticate?: (session: CcBillSession) => Promise<CcBillThreeDs>;
 }
 
+/** A question about an authentication: what does an answer say that the page has, and what does the server say. */
+export type AuthenticationAsk =
+  | { what: 'read'; answer: unknown }
+  | { what: 'initiate'; id: string; browser: AuthenticationBrowser }
+  | { what: 'result'; id: string };
+
 /** Fields, wherever they are. Each method may be called at any time, also before the fields are there. */
 export interface Backend {
   /** The last facts that the host was told. */
@@ -171,6 +179,10 @@ export interface Backend {
   tokenize(options?: TokenizeOptions): Promise<StoredToken>;
   /** Charges the card, in a session of kind `payment`. */
   pay(options?: PayOptions): Promise<PaymentOutcome>;
+  /** Asks about an authentication, where the fields' code and their server are. */
+  authentication(ask: AuthenticationAsk, options?: CallOptions): Promise<Authentication>;
+  /** Shows the shopper a sentence beneath the form; empty: none. */
+  notice(words: string): void;
   /** What to tell the shopper about an error of a call. */
   explain(error: CardsealError): Explanation;
   /** Empties every field and forgets the session that was used. */

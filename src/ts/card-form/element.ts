@@ -5,7 +5,16 @@ import { option_invalid, request_aborted } from '../codes.js';
 import type { CardsealError } from '../error.js';
 import { failure } from '../failure.js';
 import { nearest, onlyKnown, SENDING } from '../read.js';
-import type { Brand, CcBillCustomer, PaymentOutcome, Platform, ServerSession, StoredToken } from '../types.js';
+import type {
+  Authentication,
+  Brand,
+  CcBillCustomer,
+  PaymentOutcome,
+  Platform,
+  ServerSession,
+  StoredToken,
+} from '../types.js';
+import type { Authenticated, AuthenticationFacts } from './authentication.js';
 import {
   type Backend,
   type CallOptions,
@@ -52,6 +61,7 @@ export interface CardFormEvents {
   statechange: CustomEvent<CardFormStatus>;
   token: CustomEvent<{ token: StoredToken }>;
   payment: CustomEvent<{ outcome: PaymentOutcome }>;
+  authentication: CustomEvent<AuthenticationFacts>;
   failure: CustomEvent<{ error: CardsealError; message: string }>;
   sessionexpired: CustomEvent<null>;
 }
@@ -380,6 +390,21 @@ export class CardForm extends Base {
     });
   }
 
+  /**
+   * Takes the customer through an authentication (3-D Secure) that your back end has begun for the token: pass its `id`,
+   * `status` and `step`. The bank may ask the customer in a dialog. Tell your back end when it is done; what it then reads
+   * from the server counts, and not what the page says. A second call while one is under way gives the same promise.
+   * `timeoutMs` is how long the customer has, by default ten minutes.
+   */
+  authenticate(begun: Partial<Authentication>, options?: CallOptions): Promise<Authenticated> {
+    this.#authenticating ??= this.#authenticate(begun, options).finally(() => {
+      this.#authenticating = null;
+    });
+    return this.#authenticating;
+  }
+  #authenticating: Promise<Authenticated> | null = null;
+  #bank: AbortController | null = null;
+
   /** Whether the form is complete. With isolated fields: by what was known last. */
   checkValidity(): boolean {
     void this.#backend?.check(false);
@@ -688,6 +713,8 @@ export class CardForm extends Base {
 
   #forget(): void {
     this.#token = null;
+    // It was for this token.
+    this.#bank?.abort();
   }
 
   #fail(error: CardsealError): void {
@@ -748,6 +775,44 @@ export class CardForm extends Base {
     } finally {
       options?.signal?.removeEventListener('abort', abort);
       if (this.#call === call) this.#call = null;
+    }
+  }
+
+  async #authenticate(begun: Partial<Authentication>, options: CallOptions | undefined): Promise<Authenticated> {
+    onlyKnown(options, () => {}, ...SENDING);
+    const backend = this.#backend;
+    if (!backend) throw failure(option_invalid, { field: 'this', message: 'the form is not in the page' });
+    if (this.#configuring) this.#configure(true);
+    const call = new AbortController();
+    const abort = (): void => call.abort();
+    options?.signal?.addEventListener('abort', abort);
+    if (options?.signal?.aborted) abort();
+    this.#bank = call;
+    backend.notice('');
+    try {
+      const { authenticateIn, stageFor } = await import('./authentication.js');
+      const stage = await stageFor(this, this.#settings());
+      const done = await authenticateIn(
+        stage,
+        begun,
+        (ask, how) => backend.authentication(ask, how),
+        { ...options, signal: call.signal },
+        (facts) => this.#emit('authentication', facts),
+      );
+      if (done.status === 'failed') backend.notice(stage.texts.messages.declines.confirmation);
+      return done;
+    } catch (thrown) {
+      const error = known(thrown);
+      // A form that was emptied meanwhile is no failure.
+      if (!call.signal.aborted || options?.signal?.aborted) {
+        const { message } = backend.explain(error);
+        backend.notice(message);
+        this.#emit('failure', { error, message });
+      }
+      throw error;
+    } finally {
+      options?.signal?.removeEventListener('abort', abort);
+      this.#bank = null;
     }
   }
 

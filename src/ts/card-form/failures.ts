@@ -33,6 +33,7 @@ const ERRORS: Record<ErrorCode, FailureName> = {
   platform_unavailable: 'platform',
   server_rejected: 'unknown',
   too_many_attempts: 'attempts',
+  authentication_cancelled: 'stopped',
   request_timeout: 'timeout',
   request_aborted: 'stopped',
   network_failed: 'offline',

@@ -6,8 +6,9 @@ import type { CardsealError } from '../error.js';
 import { failure } from '../failure.js';
 import { english, speak, type Texts } from '../languages/index.js';
 import { isText, members } from '../read.js';
-import type { PaymentOutcome, StoredToken } from '../types.js';
+import type { Authentication, PaymentOutcome, StoredToken } from '../types.js';
 import {
+  type AuthenticationAsk,
   type Backend,
   type CallOptions,
   type Explanation,
@@ -167,6 +168,15 @@ export class FrameBackend implements Backend {
       ...(store === undefined ? {} : { store }),
     };
     return this.#call('pay', how, signal) as Promise<PaymentOutcome>;
+  }
+
+  authentication(ask: AuthenticationAsk, { signal, timeoutMs }: CallOptions = {}): Promise<Authentication> {
+    const how: FrameCallOptions = { authentication: ask, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    return this.#call('authentication', how, signal) as Promise<Authentication>;
+  }
+
+  notice(words: string): void {
+    this.#notice.replaceChildren(...(words ? [make('p', {}, words)] : []));
   }
 
   explain(error: CardsealError): Explanation {

@@ -7,6 +7,7 @@ import { validateCard } from '../form.js';
 import { english, speak, type Texts } from '../languages/index.js';
 import { openSession } from '../session.js';
 import type {
+  Authentication,
   CcBillCustomer,
   PaymentOutcome,
   Platform,
@@ -17,6 +18,7 @@ import type {
   Validation,
 } from '../types.js';
 import type {
+  AuthenticationAsk,
   Backend,
   CallOptions,
   CustomerField,
@@ -176,6 +178,16 @@ export class LocalBackend implements Backend {
       this.#took(outcome);
     }
     return outcome;
+  }
+
+  async authentication(ask: AuthenticationAsk, options: CallOptions = {}): Promise<Authentication> {
+    if (!this.#platform) throw failure(option_invalid, { field: 'platform', message: 'say which platform it is' });
+    const tokenizer = await this.#load(this.#platform);
+    return tokenizer.authentication(ask, { ...timed(options), ...this.#where() });
+  }
+
+  notice(words: string): void {
+    this.#fields.notice(words);
   }
 
   explain(error: CardsealError): Explanation {

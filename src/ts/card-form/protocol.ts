@@ -6,8 +6,17 @@
 
 import { CardsealError } from '../error.js';
 import { fits, isText, members, textOf } from '../read.js';
-import type { Brand, CcBillCustomer, ErrorCode, PaymentOutcome, Platform, StoredToken } from '../types.js';
-import type { Explanation, Facts, FieldName, SessionReason, Settings } from './backend.js';
+import type {
+  Authentication,
+  AuthenticationBrowser,
+  Brand,
+  CcBillCustomer,
+  ErrorCode,
+  PaymentOutcome,
+  Platform,
+  StoredToken,
+} from '../types.js';
+import type { AuthenticationAsk, Explanation, Facts, FieldName, SessionReason, Settings } from './backend.js';
 
 /** Counts changes that an older side would misunderstand. Each side refuses any other number. */
 export const VERSION = 1;
@@ -45,7 +54,7 @@ export interface FrameSettings
 export type FrameStyle = { [name: string]: string };
 
 /** The calls that the page can make. */
-export type CallName = 'tokenize' | 'pay' | 'check';
+export type CallName = 'tokenize' | 'pay' | 'check' | 'authentication';
 
 /** From the page to the frame. */
 export type ToFrame =
@@ -62,6 +71,8 @@ export interface FrameCallOptions {
   report?: boolean;
   kountSession?: string;
   store?: boolean;
+  /** Only for `authentication`. The module checks what is in it. */
+  authentication?: AuthenticationAsk;
 }
 
 /** What the page is told of the fields. */
@@ -75,7 +86,7 @@ export type FrameFacts = Omit<Facts, 'message'> & {
 export type ToPage =
   | { type: 'connected'; version: number; nonce: string }
   | { type: 'facts'; facts: FrameFacts }
-  | { type: 'answer'; id: number; value: StoredToken | PaymentOutcome | boolean }
+  | { type: 'answer'; id: number; value: StoredToken | PaymentOutcome | Authentication | boolean }
   | { type: 'failure'; id: number; error: PlainError; explanation: Explanation }
   /** The page's code did not load: the shopper can try again in the frame. */
   | { type: 'failed'; error: PlainError }
@@ -207,15 +218,29 @@ export function readFrameSettings(value: unknown): FrameSettings {
 
 /** Reads the options of a call. */
 export function readCallOptions(value: unknown): FrameCallOptions {
-  const given = members(value, 'timeoutMs', 'report', 'kountSession', 'store');
+  const given = members(value, 'timeoutMs', 'report', 'kountSession', 'store', 'authentication');
   const { timeoutMs } = given;
+  const authentication = readAsk(given.authentication);
   const kountSession = short(given.kountSession, 64);
   return {
     ...(typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= 600_000 ? { timeoutMs } : {}),
     ...(kountSession === null ? {} : { kountSession }),
+    ...(authentication === null ? {} : { authentication }),
     report: flag(given.report),
     store: flag(given.store),
   };
+}
+
+/** Ids of the server. */
+const AUTHENTICATION = /^aut_[\w-]{1,80}$/;
+
+/** Reads a question about an authentication. It says nothing of a card, and goes to this frame's own server. */
+function readAsk(value: unknown): AuthenticationAsk | null {
+  const { what, id, browser, answer } = members(value, 'what', 'id', 'browser', 'answer');
+  if (what === 'read') return { what, answer };
+  if (!fits(id, AUTHENTICATION)) return null;
+  if (what === 'initiate') return { what, id, browser: browser as AuthenticationBrowser };
+  return what === 'result' ? { what, id } : null;
 }
 
 // ------------------------------------------------------------------------------------- what the page is told

@@ -10,4 +10,14 @@ export const row: Row<'gp_api', Module, Of<Module, 'GpApi'>> = {
   client: ({ GpApi }, _, where) => new GpApi(given(where)),
   tokenize: (client, session, card, extras) => client.tokenize(session, card, send(extras)),
   confirmToken: (client, session, token, how) => client.confirmToken(session, token, how),
+  async authentication({ GpApi }, ask, how) {
+    const client = new GpApi(given(how));
+    try {
+      if (ask.what === 'read') return client.readAuthentication(ask.answer);
+      if (ask.what === 'result') return await client.authenticationResult(ask.id, send(how));
+      return await client.initiateAuthentication(ask.id, ask.browser, send(how));
+    } finally {
+      client.free();
+    }
+  },
 };

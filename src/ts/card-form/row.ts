@@ -1,6 +1,7 @@
 // What the card form knows of a platform: one row of a table, in a file for each platform. The build collects them.
 
 import type {
+  Authentication,
   Brand,
   CardInput,
   CcBillCustomer,
@@ -12,7 +13,7 @@ import type {
   SessionByPlatform,
   StoredToken,
 } from '../types.js';
-import type { PayOptions } from './backend.js';
+import type { AuthenticationAsk, PayOptions } from './backend.js';
 
 /** What goes with a card. */
 export interface Extras extends SendOptions {
@@ -85,6 +86,8 @@ export interface Row<Which extends Platform, Module, Made extends Client> {
     extras: SendOptions,
   ): Promise<StoredToken>;
   pay?(client: Made, session: SessionByPlatform[Which], card: CardInput, extras: PayExtras): Promise<PaymentOutcome>;
+  /** Where the server authenticates customers before a charge. It needs no session. */
+  authentication?(module: Module, ask: AuthenticationAsk, how: Where & SendOptions): Promise<Authentication>;
 }
 
 /** The class of that name in a platform's module. */

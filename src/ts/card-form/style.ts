@@ -76,6 +76,12 @@ border:1px solid var(--_border);border-radius:var(--_radius)}
 border:1px solid currentColor;border-radius:var(--_radius);cursor:pointer}
 .cardseal-notice .cardseal-button{margin-block-start:.5em}
 .cardseal-button:disabled{opacity:.65;cursor:default}
+.cardseal-bank{position:fixed;inset:0;margin:auto;padding:1rem;inline-size:fit-content;block-size:fit-content;max-inline-size:100vw;max-block-size:100dvh;overflow:auto;
+background:var(--_paper);color:var(--_text);border:1px solid var(--_border);border-radius:var(--_radius)}
+.cardseal-bank::backdrop{background:#0009}
+.cardseal-bank-title{margin:0 0 .75rem;font-size:1.125em;font-weight:600;overflow-wrap:anywhere}
+.cardseal-bank-title:focus{outline:none}
+.cardseal-bank-frame{display:block;max-inline-size:100%;margin:0 auto .75rem;border:0;background:#fff}
 @media (prefers-reduced-motion:no-preference){.cardseal-input,.cardseal-brand{transition:border-color .12s,box-shadow .12s}}
 @media (forced-colors:active){.cardseal-input[aria-invalid]{border-width:3px}.cardseal-brand:has(:checked){border-width:3px}
 .cardseal-input:disabled,.cardseal-button:disabled{color:GrayText;opacity:1}}

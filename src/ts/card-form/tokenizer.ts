@@ -5,15 +5,18 @@ import { option_invalid, session_malformed, session_wrong_platform } from '../co
 import { failure } from '../failure.js';
 import { ROWS } from '../rows.js';
 import type {
+  Authentication,
   CardInput,
   CcBillCustomer,
   CustomerProblem,
   DirectToken,
   PaymentOutcome,
   Platform,
+  SendOptions,
   ServerSession,
   StoredToken,
 } from '../types.js';
+import type { AuthenticationAsk } from './backend.js';
 import {
   type BrandChoice,
   type Client,
@@ -38,6 +41,8 @@ export interface Tokenizer {
   /** Stores the card, or replaces one in a session of kind `update`. */
   tokenize(session: ServerSession, card: CardInput, extras: Extras & Where): Promise<StoredToken>;
   pay(session: ServerSession, card: CardInput, extras: PayExtras & Where): Promise<PaymentOutcome>;
+  /** Asks about an authentication. */
+  authentication(ask: AuthenticationAsk, how: Where & SendOptions): Promise<Authentication>;
   /** Whether a card that goes straight to the platform is charged there, and not by the server. */
   readonly charges: boolean;
   /** Forgets what was fetched. */
@@ -105,6 +110,10 @@ export async function loadTokenizer(platform: Platform): Promise<Tokenizer> {
     async pay(session, card, extras) {
       if (!row.pay) return notOffered(platform, 'charges only stored cards');
       return row.pay(clientOf(session, extras), session, card, extras);
+    },
+    async authentication(ask, how) {
+      if (!row.authentication) return notOffered(platform, 'has no authentications');
+      return row.authentication(module, ask, how);
     },
     free() {
       kept?.client.free();

@@ -65,6 +65,7 @@ const ca: Messages = {
     expired: 'El formulari ha estat obert massa temps i s’ha actualitzat. Torneu-ho a provar.',
   },
   actions: { retry: 'Torna-ho a provar', change: 'Fes servir una altra targeta' },
+  authentication: { title: 'Confirmació del vostre banc', cancel: 'Cancel·la' },
   failures: {
     declined: 'El vostre banc ha rebutjat la targeta. No s’ha cobrat res. Feu servir una altra targeta.',
     details: 'Reviseu les dades de dalt.',

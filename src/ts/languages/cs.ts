@@ -70,6 +70,7 @@ const cs: Messages = {
     expired: 'Formulář byl otevřený příliš dlouho, proto byl obnoven. Zkuste to znovu.',
   },
   actions: { retry: 'Zkusit znovu', change: 'Použít jinou kartu' },
+  authentication: { title: 'Ověření vaší bankou', cancel: 'Zrušit' },
   failures: {
     declined: 'Vaše banka kartu zamítla. Nic vám nebylo strženo. Použijte jinou kartu.',
     details: 'Zkontrolujte údaje výše.',

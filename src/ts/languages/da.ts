@@ -65,6 +65,7 @@ const da: Messages = {
     expired: 'Formularen var åben for længe og er blevet opdateret. Prøv igen.',
   },
   actions: { retry: 'Prøv igen', change: 'Brug et andet kort' },
+  authentication: { title: 'Bekræftelse fra din bank', cancel: 'Annuller' },
   failures: {
     declined: 'Din bank afviste kortet. Der er ikke trukket penge. Brug et andet kort.',
     details: 'Tjek oplysningerne ovenfor.',

@@ -68,6 +68,7 @@ const de: Messages = {
     expired: 'Das Formular war zu lange geöffnet und wurde aktualisiert. Bitte versuchen Sie es noch einmal.',
   },
   actions: { retry: 'Erneut versuchen', change: 'Andere Karte verwenden' },
+  authentication: { title: 'Bestätigung durch Ihre Bank', cancel: 'Abbrechen' },
   failures: {
     declined: 'Ihre Bank hat die Karte abgelehnt. Es wurde nichts abgebucht. Verwenden Sie eine andere Karte.',
     details: 'Prüfen Sie die Angaben oben.',

@@ -65,6 +65,7 @@ const en: Messages = {
     expired: 'The form was open for too long and has been renewed. Please try again.',
   },
   actions: { retry: 'Try again', change: 'Use another card' },
+  authentication: { title: 'Confirmation by your bank', cancel: 'Cancel' },
   failures: {
     declined: 'Your bank declined the card. Nothing was charged. Use another card.',
     details: 'Check the details above.',

@@ -65,6 +65,7 @@ const es: Messages = {
     expired: 'El formulario ha estado abierto demasiado tiempo y se ha actualizado. Inténtalo de nuevo.',
   },
   actions: { retry: 'Reintentar', change: 'Usar otra tarjeta' },
+  authentication: { title: 'Confirmación de tu banco', cancel: 'Cancelar' },
   failures: {
     declined: 'Tu banco ha rechazado la tarjeta. No se ha cobrado nada. Usa otra tarjeta.',
     details: 'Revisa los datos de arriba.',

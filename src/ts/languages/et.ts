@@ -68,6 +68,7 @@ const et: Messages = {
     expired: 'Vorm oli liiga kaua avatud ja seda uuendati. Palun proovige uuesti.',
   },
   actions: { retry: 'Proovi uuesti', change: 'Kasuta teist kaarti' },
+  authentication: { title: 'Kinnitus teie pangalt', cancel: 'Katkesta' },
   failures: {
     declined: 'Teie pank lükkas kaardi tagasi. Kontolt ei võetud raha. Kasutage mõnda muud kaarti.',
     details: 'Kontrollige ülaltoodud andmeid.',

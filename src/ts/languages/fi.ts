@@ -65,6 +65,7 @@ const fi: Messages = {
     expired: 'Lomake oli auki liian kauan, joten se päivitettiin. Yritä uudelleen.',
   },
   actions: { retry: 'Yritä uudelleen', change: 'Käytä toista korttia' },
+  authentication: { title: 'Pankkisi vahvistus', cancel: 'Peruuta' },
   failures: {
     declined: 'Pankkisi hylkäsi kortin. Mitään ei veloitettu. Käytä toista korttia.',
     details: 'Tarkista yllä olevat tiedot.',

@@ -69,6 +69,7 @@ const fr: Messages = {
     expired: 'Le formulaire est resté ouvert trop longtemps et a été actualisé. Veuillez réessayer.',
   },
   actions: { retry: 'Réessayer', change: 'Utiliser une autre carte' },
+  authentication: { title: 'Confirmation par votre banque', cancel: 'Annuler' },
   failures: {
     declined: 'Votre banque a refusé la carte. Aucun montant n’a été débité. Utilisez une autre carte.',
     details: 'Vérifiez les informations ci-dessus.',

@@ -69,6 +69,7 @@ const hr: Messages = {
     expired: 'Obrazac je predugo bio otvoren pa je osvježen. Pokušajte ponovno.',
   },
   actions: { retry: 'Pokušajte ponovno', change: 'Upotrijebite drugu karticu' },
+  authentication: { title: 'Potvrda vaše banke', cancel: 'Odustani' },
   failures: {
     declined: 'Vaša je banka odbila karticu. Ništa nije naplaćeno. Upotrijebite drugu karticu.',
     details: 'Provjerite gornje podatke.',

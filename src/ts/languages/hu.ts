@@ -68,6 +68,7 @@ const hu: Messages = {
     expired: 'Az űrlap túl sokáig volt nyitva, ezért frissítettük. Kérjük, próbálja újra.',
   },
   actions: { retry: 'Próbálja újra', change: 'Másik kártya használata' },
+  authentication: { title: 'Megerősítés a bankjánál', cancel: 'Mégse' },
   failures: {
     declined: 'A bankja elutasította a kártyát. Terhelés nem történt. Használjon másik kártyát.',
     details: 'Ellenőrizze a fenti adatokat.',

@@ -65,6 +65,7 @@ const id: Messages = {
     expired: 'Formulir terbuka terlalu lama dan telah diperbarui. Silakan coba lagi.',
   },
   actions: { retry: 'Coba lagi', change: 'Gunakan kartu lain' },
+  authentication: { title: 'Konfirmasi dari bank Anda', cancel: 'Batal' },
   failures: {
     declined: 'Bank Anda menolak kartu ini. Tidak ada dana yang ditarik. Gunakan kartu lain.',
     details: 'Periksa data di atas.',

@@ -65,6 +65,7 @@ const is: Messages = {
     expired: 'Formið var opið of lengi og hefur verið endurnýjað. Reyndu aftur.',
   },
   actions: { retry: 'Reyna aftur', change: 'Nota annað kort' },
+  authentication: { title: 'Staðfesting frá bankanum þínum', cancel: 'Hætta við' },
   failures: {
     declined: 'Bankinn þinn hafnaði kortinu. Ekkert var skuldfært. Notaðu annað kort.',
     details: 'Athugaðu upplýsingarnar hér að ofan.',

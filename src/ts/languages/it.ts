@@ -65,6 +65,7 @@ const it: Messages = {
     expired: 'Il modulo è rimasto aperto troppo a lungo ed è stato aggiornato. Riprova.',
   },
   actions: { retry: 'Riprova', change: 'Usa un’altra carta' },
+  authentication: { title: 'Conferma della tua banca', cancel: 'Annulla' },
   failures: {
     declined: 'La tua banca ha rifiutato la carta. Non è stato addebitato nulla. Usa un’altra carta.',
     details: 'Controlla i dati qui sopra.',

@@ -65,6 +65,7 @@ const ja: Messages = {
     expired: '時間が経過したため、フォームを更新しました。もう一度お試しください。',
   },
   actions: { retry: 'もう一度試す', change: '別のカードを使う' },
+  authentication: { title: 'カード会社による本人確認', cancel: 'キャンセル' },
   failures: {
     declined: 'カード会社によりカードが拒否されました。請求は発生していません。別のカードをご利用ください。',
     details: '上記の入力内容をご確認ください。',

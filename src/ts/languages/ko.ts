@@ -65,6 +65,7 @@ const ko: Messages = {
     expired: '시간이 오래 지나 양식을 새로 고쳤습니다. 다시 시도해 주세요.',
   },
   actions: { retry: '다시 시도', change: '다른 카드 사용' },
+  authentication: { title: '카드사 본인 확인', cancel: '취소' },
   failures: {
     declined: '카드사에서 카드를 거절했습니다. 결제된 금액은 없습니다. 다른 카드를 사용해 주세요.',
     details: '위에 입력한 정보를 확인해 주세요.',

@@ -71,6 +71,7 @@ const lt: Messages = {
     expired: 'Forma buvo atidaryta per ilgai, todėl ją atnaujinome. Bandykite dar kartą.',
   },
   actions: { retry: 'Bandyti dar kartą', change: 'Naudoti kitą kortelę' },
+  authentication: { title: 'Jūsų banko patvirtinimas', cancel: 'Atšaukti' },
   failures: {
     declined: 'Jūsų bankas atmetė kortelę. Pinigai nenuskaičiuoti. Naudokite kitą kortelę.',
     details: 'Patikrinkite aukščiau įvestus duomenis.',

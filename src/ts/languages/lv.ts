@@ -69,6 +69,7 @@ const lv: Messages = {
     expired: 'Veidlapa bija atvērta pārāk ilgi un ir atjaunināta. Lūdzu, mēģiniet vēlreiz.',
   },
   actions: { retry: 'Mēģināt vēlreiz', change: 'Izmantot citu karti' },
+  authentication: { title: 'Jūsu bankas apstiprinājums', cancel: 'Atcelt' },
   failures: {
     declined: 'Jūsu banka noraidīja karti. Nauda netika iekasēta. Izmantojiet citu karti.',
     details: 'Pārbaudiet iepriekš ievadītos datus.',

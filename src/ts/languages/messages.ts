@@ -96,6 +96,11 @@ export interface Messages {
     /** Type another card after one was taken. */
     change: string;
   };
+  /** Around the bank's own page, while it asks the customer. */
+  authentication: {
+    title: string;
+    cancel: string;
+  };
   failures: Record<FailureName, string>;
   declines: Record<DeclineName, string>;
 }

@@ -65,6 +65,7 @@ const nb: Messages = {
     expired: 'Skjemaet var åpent for lenge og er oppdatert. Prøv igjen.',
   },
   actions: { retry: 'Prøv igjen', change: 'Bruk et annet kort' },
+  authentication: { title: 'Bekreftelse fra banken din', cancel: 'Avbryt' },
   failures: {
     declined: 'Banken din avviste kortet. Kortet er ikke belastet. Bruk et annet kort.',
     details: 'Sjekk opplysningene ovenfor.',

@@ -65,6 +65,7 @@ const nl: Messages = {
     expired: 'Het formulier stond te lang open en is vernieuwd. Probeer het opnieuw.',
   },
   actions: { retry: 'Opnieuw proberen', change: 'Andere kaart gebruiken' },
+  authentication: { title: 'Bevestiging door je bank', cancel: 'Annuleren' },
   failures: {
     declined: 'Je bank heeft de kaart geweigerd. Er is niets afgeschreven. Gebruik een andere kaart.',
     details: 'Controleer de gegevens hierboven.',

@@ -70,6 +70,7 @@ const pl: Messages = {
     expired: 'Formularz był otwarty zbyt długo i został odświeżony. Spróbuj ponownie.',
   },
   actions: { retry: 'Spróbuj ponownie', change: 'Użyj innej karty' },
+  authentication: { title: 'Potwierdzenie w banku', cancel: 'Anuluj' },
   failures: {
     declined: 'Twój bank odrzucił kartę. Nie pobrano żadnej kwoty. Użyj innej karty.',
     details: 'Sprawdź dane powyżej.',

@@ -65,6 +65,7 @@ const ptBR: Messages = {
     expired: 'O formulário ficou aberto por muito tempo e foi atualizado. Tente novamente.',
   },
   actions: { retry: 'Tentar novamente', change: 'Usar outro cartão' },
+  authentication: { title: 'Confirmação do seu banco', cancel: 'Cancelar' },
   failures: {
     declined: 'Seu banco recusou o cartão. Nada foi cobrado. Use outro cartão.',
     details: 'Confira os dados acima.',

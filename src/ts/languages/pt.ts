@@ -65,6 +65,7 @@ const pt: Messages = {
     expired: 'O formulário esteve aberto demasiado tempo e foi atualizado. Tente novamente.',
   },
   actions: { retry: 'Tentar novamente', change: 'Utilizar outro cartão' },
+  authentication: { title: 'Confirmação do seu banco', cancel: 'Cancelar' },
   failures: {
     declined: 'O seu banco recusou o cartão. Nada foi cobrado. Utilize outro cartão.',
     details: 'Verifique os dados acima.',

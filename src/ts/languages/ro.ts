@@ -69,6 +69,7 @@ const ro: Messages = {
     expired: 'Formularul a fost deschis prea mult timp și a fost actualizat. Încercați din nou.',
   },
   actions: { retry: 'Încercați din nou', change: 'Folosiți alt card' },
+  authentication: { title: 'Confirmare de la bancă', cancel: 'Anulează' },
   failures: {
     declined: 'Banca dvs. a refuzat cardul. Nu s-a debitat nicio sumă. Folosiți alt card.',
     details: 'Verificați datele de mai sus.',

@@ -70,6 +70,7 @@ const sk: Messages = {
     expired: 'Formulár bol otvorený príliš dlho, preto bol obnovený. Skúste to znova.',
   },
   actions: { retry: 'Skúsiť znova', change: 'Použiť inú kartu' },
+  authentication: { title: 'Overenie vašou bankou', cancel: 'Zrušiť' },
   failures: {
     declined: 'Vaša banka kartu zamietla. Nič vám nebolo strhnuté. Použite inú kartu.',
     details: 'Skontrolujte údaje vyššie.',

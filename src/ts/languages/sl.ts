@@ -70,6 +70,7 @@ const sl: Messages = {
     expired: 'Obrazec je bil predolgo odprt, zato smo ga osvežili. Poskusite znova.',
   },
   actions: { retry: 'Poskusite znova', change: 'Uporabite drugo kartico' },
+  authentication: { title: 'Potrditev vaše banke', cancel: 'Prekliči' },
   failures: {
     declined: 'Vaša banka je zavrnila kartico. Nič ni bilo zaračunano. Uporabite drugo kartico.',
     details: 'Preverite zgornje podatke.',

@@ -65,6 +65,7 @@ const sv: Messages = {
     expired: 'Formuläret var öppet för länge och har uppdaterats. Försök igen.',
   },
   actions: { retry: 'Försök igen', change: 'Använd ett annat kort' },
+  authentication: { title: 'Bekräftelse från din bank', cancel: 'Avbryt' },
   failures: {
     declined: 'Din bank nekade kortet. Inga pengar har dragits. Använd ett annat kort.',
     details: 'Kontrollera uppgifterna ovan.',

@@ -68,6 +68,7 @@ const tr: Messages = {
     expired: 'Form çok uzun süre açık kaldığı için yenilendi. Lütfen tekrar deneyin.',
   },
   actions: { retry: 'Tekrar dene', change: 'Başka kart kullan' },
+  authentication: { title: 'Bankanızın onayı', cancel: 'İptal' },
   failures: {
     declined: 'Bankanız kartı reddetti. Kartınızdan para çekilmedi. Başka bir kart kullanın.',
     details: 'Yukarıdaki bilgileri kontrol edin.',

@@ -65,6 +65,7 @@ const zhHans: Messages = {
     expired: '表单打开时间过长，已为您刷新。请重试。',
   },
   actions: { retry: '重试', change: '使用其他卡' },
+  authentication: { title: '银行验证', cancel: '取消' },
   failures: {
     declined: '您的银行拒绝了此卡，未扣款。请使用其他卡。',
     details: '请检查以上信息。',

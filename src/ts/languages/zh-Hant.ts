@@ -65,6 +65,7 @@ const zhHant: Messages = {
     expired: '表單開啟時間過長，已為您更新。請再試一次。',
   },
   actions: { retry: '再試一次', change: '使用其他卡片' },
+  authentication: { title: '銀行驗證', cancel: '取消' },
   failures: {
     declined: '您的發卡銀行拒絕了這張卡片，並未扣款。請使用其他卡片。',
     details: '請檢查以上資料。',
