@@ -44,6 +44,9 @@ pub use wire::{ChargeAnswer, LongId, Recurring, Sale, TokenInfo, is_payment_toke
 /// How long a page's session is valid. The page's access token may live longer; the platform decides how long.
 const SESSION_SECONDS: u32 = 900;
 
+/// As a number of rebills: until they are cancelled.
+const FOR_EVER: u32 = 99;
+
 /// What the platform takes.
 const CURRENCIES: [Currency; 6] = [
     Currency::USD,
@@ -111,6 +114,7 @@ impl Gateway for CcBill {
             default_mode: Mode::Direct,
             needs_customer_ip: true,
             charges_direct_answer: true,
+            recurring_charges: true,
             ..Capabilities::new(self.live)
         }
     }
@@ -225,13 +229,20 @@ impl Gateway for CcBill {
         if params.capture == Capture::Later || params.network_token == Some(true) {
             return Err(Refusal::NotOffered);
         }
+        let recurring = params.recurring.map(|recurring| Recurring {
+            price: recurring.amount,
+            period: recurring.period_days,
+            rebills: recurring.times.unwrap_or(FOR_EVER),
+        });
         let charge = Charge {
             token: params.token,
             client_accnum: self.client_accnum,
             client_subacc: self.client_subacc,
             amount: params.amount,
-            initial_period: self.initial_period,
-            recurring: None,
+            initial_period: params
+                .recurring
+                .map_or(self.initial_period, |recurring| recurring.initial_period_days),
+            recurring: recurring.as_ref(),
             create_new_payment_token: false,
             pass_through: &[("reference", params.reference)],
             customer_ip: ipv4(params.customer_ip)?,

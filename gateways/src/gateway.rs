@@ -175,6 +175,21 @@ pub struct ChargeParams<'a> {
     pub customer_ip: Option<IpAddr>,
     /// From [`Authentication::state`], if the customer was authenticated for this charge.
     pub authentication: Option<&'a SecretString>,
+    /// What the platform charges by itself from then on.
+    pub recurring: Option<&'a Recurring>,
+}
+
+/// Charges that follow a first one, which the platform makes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recurring {
+    /// Of each, in the currency of the first charge.
+    pub amount: Amount,
+    /// Days between two of them.
+    pub period_days: u32,
+    /// Days that the first charge pays for.
+    pub initial_period_days: u32,
+    /// How many; `None` until the platform is told to stop.
+    pub times: Option<u32>,
 }
 
 /// When the money of a charge is taken.
@@ -438,6 +453,8 @@ pub struct Capabilities {
     pub payment_list: bool,
     /// Customers can be authenticated before a charge of a stored card: [`Gateway::authenticate`].
     pub authentications: bool,
+    /// A charge of a stored card may begin others, which the platform makes by itself: [`ChargeParams::recurring`].
+    pub recurring_charges: bool,
     /// The platform charges stored cards every so many months by itself: [`Gateway::subscribe`].
     pub subscriptions: bool,
     /// For how long the platform recognizes a repeated idempotency key.
@@ -465,6 +482,7 @@ impl Capabilities {
             change_lookup: false,
             payment_list: false,
             authentications: false,
+            recurring_charges: false,
             subscriptions: false,
             idempotency_window: Duration::from_secs(60 * 60),
             handles_clear_cards: false,

@@ -29,6 +29,7 @@
 //!     now: 0,
 //!     customer_ip: None,
 //!     authentication: None,
+//!     recurring: None,
 //! };
 //! match greenpay.charge(&transport, &params).await? {
 //!     Outcome::Approved(approval) => println!("authorization {:?}", approval.authorization),

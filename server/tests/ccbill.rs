@@ -190,6 +190,82 @@ async fn a_stored_card_is_confirmed_and_charged() {
 
 /// Nothing of the platform's ties a payment token to a session: the first customer who hands it over has it.
 #[tokio::test]
+async fn a_charge_may_begin_others_that_the_platform_makes() {
+    let shop = shop().await;
+    let token = shop.cc_token().await;
+    let charge = async |recurring: Value| {
+        let body = json!({ "token": token["id"], "amount": "2.00", "currency": "USD", "customer_ip": ADDRESS,
+            "recurring": recurring });
+        shop.merchant("POST", "/v1/payments", Some(&body)).await
+    };
+    let paid =
+        charge(json!({ "amount": "19.99", "period_days": 30, "initial_period_days": 7, "times": 3 })).await;
+    assert_eq!(paid.is(201)["status"], "approved");
+    charge(json!({ "amount": "5.00", "period_days": 90 }))
+        .await
+        .is(201);
+    let booked = shop.cc()["transactions"].clone();
+    assert_eq!(
+        booked[0]["recurring"],
+        json!({ "cents": 1999, "initial_period": 7, "period": 30, "rebills": 3 })
+    );
+    assert_eq!(
+        booked[1]["recurring"],
+        json!({ "cents": 500, "initial_period": 90, "period": 90, "rebills": 99 })
+    );
+    for (recurring, code, field, named) in [
+        (
+            json!({ "amount": "5.00" }),
+            "field_invalid",
+            "recurring",
+            "period_days",
+        ),
+        (
+            json!({ "period_days": 30 }),
+            "field_invalid",
+            "recurring",
+            "amount",
+        ),
+        (
+            json!({ "amount": "5.001", "period_days": 30 }),
+            "amount_invalid",
+            "amount",
+            "amount",
+        ),
+        (
+            json!({ "amount": "5.00", "period_days": 30, "times": 99 }),
+            "field_invalid",
+            "recurring",
+            "times",
+        ),
+        (json!(true), "field_type", "recurring", "period_days"),
+    ] {
+        let refused = charge(recurring.clone()).await;
+        assert_eq!(
+            (refused.code(), &refused.json["field"]),
+            (code, &json!(field)),
+            "{recurring}"
+        );
+        let detail = refused.json["detail"].as_str().unwrap();
+        assert!(detail.contains(named), "{recurring}: {detail}");
+    }
+    // What was lost is not sent again: it would begin two subscriptions.
+    shop.cc_fault("transactions", Kind::DropAfterCommit);
+    let lost = charge(json!({ "amount": "5.00", "period_days": 30 }))
+        .await
+        .is(202);
+    assert_eq!((&lost["status"], shop.sales()), (&json!("unknown"), 3));
+    let other = shop.token(crate::shop::APPROVED).await;
+    let body = json!({ "token": other["id"], "amount": "2.00", "currency": "USD",
+        "recurring": { "amount": "5.00", "period_days": 30 } });
+    let refused = shop.merchant("POST", "/v1/payments", Some(&body)).await;
+    assert_eq!(
+        (refused.code(), &refused.json["field"]),
+        ("not_offered", &json!("recurring"))
+    );
+}
+
+#[tokio::test]
 async fn a_payment_token_is_the_first_customers() {
     let shop = shop().await;
     let session = shop.cc_session(&json!({})).await.is(201);

@@ -69,6 +69,7 @@ impl<'a> Portal<'a> {
             now: 0,
             customer_ip: None,
             authentication: None,
+            recurring: None,
         };
         let outcome = account.gateway.charge(&self.transport, &params).await.unwrap();
         assert!(matches!(outcome, Outcome::Approved(_)), "{outcome:?}");

@@ -60,6 +60,7 @@ async fn charged(status: u16, body: &'static str, currency: &str) -> Result<Outc
         now: 0,
         customer_ip: Some("192.0.2.1".parse().unwrap()),
         authentication: None,
+        recurring: None,
     };
     gateway
         .charge(&Transport::new(Timeouts::default()).unwrap(), &params)

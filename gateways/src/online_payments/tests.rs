@@ -60,6 +60,7 @@ fn charge<'a>(token: &'a SecretString, amount: &'a Amount) -> ChargeParams<'a> {
         now: 0,
         customer_ip: None,
         authentication: None,
+        recurring: None,
     }
 }
 

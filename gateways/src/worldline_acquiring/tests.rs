@@ -147,6 +147,7 @@ fn params<'a>(
         now,
         customer_ip: None,
         authentication: None,
+        recurring: None,
     }
 }
 

@@ -40,7 +40,17 @@ pub(crate) struct Sale {
     pub(crate) decline_code: Option<u32>,
     pub(crate) subscription_id: Option<String>,
     pub(crate) ip_address: Option<String>,
+    pub(crate) recurring: Option<Recurring>,
     pub(crate) pass_through: Value,
+}
+
+/// Charges that are to follow.
+#[derive(Clone, Serialize)]
+pub(crate) struct Recurring {
+    pub(crate) cents: u64,
+    pub(crate) initial_period: u64,
+    pub(crate) period: u64,
+    pub(crate) rebills: u64,
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use time::Duration;
 use uuid::Uuid;
 
-use super::book::{Sale, Token};
+use super::book::{Recurring, Sale, Token};
 use super::fields::{FieldErrors, Fields, REQUIRED, VALUES};
 use super::request::{Answer, Call};
 use super::threeds::check_threeds;
@@ -25,6 +25,7 @@ struct Charge {
     ip_address: Option<String>,
     /// Whether another payment token is wanted if it is approved.
     new_token: bool,
+    recurring: Option<Recurring>,
     pass_through: Value,
 }
 
@@ -75,6 +76,7 @@ impl Call<'_> {
             decline_code: code,
             subscription_id: sale_id.map(|id| id.to_string()),
             ip_address: charge.ip_address,
+            recurring: charge.recurring,
             pass_through: charge.pass_through,
         });
         Ok(json!({
@@ -104,7 +106,8 @@ impl Call<'_> {
                 errors.add(Some(name), REQUIRED);
             }
         }
-        fields.number("initialPeriod", &mut errors);
+        let initial_period = fields.number("initialPeriod", &mut errors).unwrap_or_default();
+        let recurring = recurring(&fields, initial_period, &mut errors);
         let mut currency = fields.number("currencyCode", &mut errors);
         if currency.is_some_and(|code| !CURRENCIES.contains(&code)) {
             errors.add(Some("currencyCode"), VALUES);
@@ -135,6 +138,7 @@ impl Call<'_> {
             currency,
             ip_address,
             new_token: fields.truth("createNewPaymentToken") == Some(true),
+            recurring,
             pass_through: fields.at("passThroughInfo").cloned().unwrap_or_default(),
         })
     }
@@ -187,6 +191,28 @@ impl Call<'_> {
         ledger.book.tokens.insert(id.clone(), token);
         Some(id)
     }
+}
+
+/// What follows the first charge. That its three members go together is inferred.
+fn recurring(fields: &Fields<'_>, initial_period: u64, errors: &mut FieldErrors) -> Option<Recurring> {
+    const NAMES: [&str; 3] = ["recurringPrice", "recurringPeriod", "rebills"];
+    if NAMES.iter().all(|name| fields.at(name).is_none()) {
+        return None;
+    }
+    for name in NAMES {
+        if fields.at(name).is_none() {
+            errors.add(Some(name), REQUIRED);
+        }
+    }
+    let cents = fields.cents("recurringPrice", errors);
+    let period = fields.number("recurringPeriod", errors);
+    let rebills = fields.number("rebills", errors);
+    Some(Recurring {
+        cents: cents?,
+        initial_period,
+        period: period?,
+        rebills: rebills?,
+    })
 }
 
 fn decline_text(code: u32) -> &'static str {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use cardseal::platform::Platform;
 use cardseal::session::Kind;
 use cardseal_gateways::error::{Doubt, Refusal};
-use cardseal_gateways::gateway::{Capture, ChargeParams, OpenSession, Outcome, PagePayload};
+use cardseal_gateways::gateway::{Capture, ChargeParams, OpenSession, Outcome, PagePayload, Recurring};
 use cardseal_gateways::subscription::{SubscriptionPaid, SubscriptionRef};
 use cardseal_gateways::{Amount, Currency};
 use secrecy::SecretString;
@@ -65,6 +65,8 @@ pub(crate) enum Source {
     Token {
         token: Box<Token>,
         customer_ip: Option<IpAddr>,
+        /// What the platform charges by itself from then on. It is not stored: the platform has it.
+        recurring: Option<Recurring>,
     },
     /// The card in a page's payload.
     Payload {
@@ -91,6 +93,7 @@ impl Charge {
         token: Token,
         amount: Amount,
         customer_ip: Option<IpAddr>,
+        recurring: Option<Recurring>,
         render: Arc<dyn Render>,
     ) -> Self {
         Self {
@@ -102,6 +105,7 @@ impl Charge {
             source: Source::Token {
                 token: Box::new(token),
                 customer_ip,
+                recurring,
             },
             key: None,
             payload_hash: String::new(),
@@ -466,7 +470,11 @@ async fn call_platform(
     let (payment, now) = (payment.clone(), app.clock.now());
     // A task of its own: if it panics, the payment is unknown and does not hang.
     let call: tokio::task::JoinHandle<Result<SubscriptionPaid, Refusal>> = match source {
-        Source::Token { token, customer_ip } => {
+        Source::Token {
+            token,
+            customer_ip,
+            recurring,
+        } => {
             let token = token.platform_token.ok_or(Reason::TokenDeleted)?;
             let authentication = app.store.authentication_of(&payment.id).await?;
             let permit = app.enter(payment.platform, Purpose::Operation).await?;
@@ -476,6 +484,7 @@ async fn call_platform(
                     platform_id: None,
                     customer_ip,
                     authentication: authentication.as_ref(),
+                    recurring: recurring.as_ref(),
                     ..charge_params(&payment, &token, now)
                 };
                 gateway.charge(&transport, &params).await.map(unnumbered)
@@ -548,6 +557,7 @@ pub(super) fn charge_params<'a>(payment: &'a Payment, token: &'a SecretString, n
         now,
         customer_ip: None,
         authentication: None,
+        recurring: None,
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use cardseal_gateways::Amount;
+use cardseal_gateways::gateway::Recurring;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,6 +28,7 @@ use crate::error::ApiError;
 use crate::logging::RequestId;
 use crate::payload::{Checked, Payload, checked};
 use crate::payments::{self, Charge, SubmissionOptions};
+use crate::reason::Reason;
 use crate::sessions::{CustomerIp, accepted, new_reference};
 use crate::store::{AuthenticationId, Fingerprint, IdempotencyKey, Key, Scope, StoredAnswer, Token, TokenId};
 use crate::submission::Submission;
@@ -75,6 +77,8 @@ pub(in crate::api) struct PaymentRequest {
     /// For a stored card: the authentication of the customer for this charge.
     #[schema(nullable = false)]
     authentication: Option<AuthenticationReference>,
+    #[schema(inline, nullable = false)]
+    recurring: Option<RecurringRequest>,
     /// The session whose card is charged.
     #[schema(nullable = false)]
     session: Option<SessionReference>,
@@ -102,6 +106,34 @@ pub(in crate::api) struct PaymentRequest {
     /// For a session: the first digits of the card, for a later void or refund.
     #[schema(nullable = false)]
     bin: Option<Bin>,
+}
+
+/// For a stored card, only with CCBill: what the platform charges by itself from then on, in the same currency.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RecurringRequest {
+    /// What each takes.
+    amount: AmountText,
+    /// Days between two of them. CCBill asks for 30, 60 or 90.
+    #[schema(minimum = 1, maximum = 365)]
+    period_days: u32,
+    /// Days that the first charge pays for. Default: `period_days`.
+    #[schema(minimum = 1, maximum = 365, nullable = false)]
+    initial_period_days: Option<u32>,
+    /// How many. Without it, they go on until they are cancelled.
+    #[schema(minimum = 1, maximum = 98, nullable = false)]
+    times: Option<u32>,
+}
+
+impl RecurringRequest {
+    fn terms(self, currency: &CurrencyCode) -> Result<Recurring, ApiError> {
+        Ok(Recurring {
+            amount: self.amount.parse(currency)?,
+            period_days: self.period_days,
+            initial_period_days: self.initial_period_days.unwrap_or(self.period_days),
+            times: self.times,
+        })
+    }
 }
 
 impl PaymentRequest {
@@ -139,6 +171,7 @@ impl PaymentRequest {
                 ("capture", self.capture.is_some()),
                 ("network_token", self.network_token.is_some()),
                 ("authentication", self.authentication.is_some()),
+                ("recurring", self.recurring.is_some()),
             ],
             "the session has it already",
         )
@@ -192,7 +225,7 @@ pub(in crate::api) async fn charge_stored(
     let charge = Charge {
         key,
         network_token,
-        ..Charge::of_token(token, amount, None, answers.clone())
+        ..Charge::of_token(token, amount, None, None, answers.clone())
     };
     let (answer, _) = answers.of(payments::charge(app, charge).await?);
     Ok(answer)
@@ -214,10 +247,19 @@ async fn by_token(
     let currency = request.currency.ok_or_else(|| missing("currency"))?;
     let amount = amount.parse(&currency)?;
     accepted(account, &amount)?;
+    let recurring = request.recurring.map(|recurring| recurring.terms(&currency));
+    let recurring = recurring.transpose()?;
+    if recurring.is_some() && !account.gateway.capabilities().recurring_charges {
+        let reason = Reason::FieldNotOffered {
+            field: "recurring",
+            why: None,
+        };
+        return Err(reason.into());
+    }
     let given = request.customer_ip.map(|ip| ip.parse(PaymentRequest::rules()));
     let given = given.transpose()?;
     let customer_ip = CustomerIp { given, caller }.wanted_by(account)?;
-    let charge = Charge::of_token(token, amount, customer_ip, answers.clone());
+    let charge = Charge::of_token(token, amount, customer_ip, recurring, answers.clone());
     Ok(Charge {
         order_reference: request.order_reference.map_or_else(new_reference, String::from),
         description: request.description.map_or_else(|| "Payment".into(), String::from),
