@@ -429,6 +429,9 @@ pub struct Capabilities {
     pub default_mode: Mode,
     /// In direct mode the customer pays on the platform's own page; [`Gateway::page_state`] asks for the result.
     pub hosted_page: bool,
+    /// In direct mode a session with a [`Page::return_url`] is for the platform's own form, which sends the customer back
+    /// there with the answer.
+    pub web_form: bool,
     /// In direct mode the browser's answer proves nothing until the platform's notification confirms it.
     pub direct_needs_notifications: bool,
     /// In direct mode [`Gateway::pay`] charges the card that the browser sent. Otherwise the browser's answer
@@ -471,6 +474,7 @@ impl Capabilities {
             live,
             default_mode: Mode::Relay,
             hosted_page: false,
+            web_form: false,
             direct_needs_notifications: false,
             charges_direct_answer: false,
             session_capture_later: false,

@@ -7,6 +7,7 @@
 mod answer;
 mod cards;
 mod config;
+mod forms;
 mod notifications;
 mod payments;
 mod subscriptions;
@@ -52,6 +53,9 @@ const fn merchant_url(hosts: &Hosts) -> Option<&'static str> {
 pub struct GreenPay {
     merchant_url: String,
     hosts: Hosts,
+    /// Of the platform's web forms, if it is known.
+    payment_form: Option<String>,
+    token_form: Option<String>,
     secret: SecretString,
     merchant_id: String,
     key: PublicKey,
@@ -72,10 +76,22 @@ pub enum SignaturePolicy {
 }
 
 impl GreenPay {
-    /// What a page needs. `card` is the platform's token, for an update.
-    fn public(&self, mode: Mode, order: &Order, card: Option<&str>) -> Map<String, Value> {
+    /// What a page needs. `card` is the platform's token, for an update. `None` if the web form is no longer known.
+    fn public(
+        &self,
+        kind: Kind,
+        mode: Mode,
+        order: &Order,
+        card: Option<&str>,
+    ) -> Option<Map<String, Value>> {
         let mut public = Map::new();
         public.insert("public_key".into(), self.key_text.clone().into());
+        if let Some(callback) = &order.callback {
+            // The form has the order, and the page needs neither its token nor that of the card.
+            public.insert("form_url".into(), self.form_url(kind, order, card)?.into());
+            public.insert("return_url".into(), callback.clone().into());
+            return Some(public);
+        }
         if let Some(card) = card {
             public.insert("card_token".into(), card.into());
         }
@@ -84,7 +100,7 @@ impl GreenPay {
             public.insert("token".into(), order.token.clone().into());
             public.insert("checkout_url".into(), self.hosts.checkout().into());
         }
-        public
+        Some(public)
     }
 
     async fn post<Body: Serialize + Sync>(
@@ -139,7 +155,6 @@ impl GreenPay {
         amount: &'a Amount,
         reference: &'a str,
         description: &'a str,
-        token: Option<&'a SecretString>,
     ) -> Result<PaymentOrder<'a>, Refusal> {
         Ok(PaymentOrder {
             secret: self.secret.expose_secret(),
@@ -150,7 +165,8 @@ impl GreenPay {
             currency: amount.currency().code(),
             description,
             order_reference: reference,
-            token: token.map(ExposeSecret::expose_secret),
+            token: None,
+            callback: None,
         })
     }
 }
@@ -165,6 +181,7 @@ impl Gateway for GreenPay {
         Capabilities {
             // The signature does not cover the token.
             direct_needs_notifications: true,
+            web_form: self.payment_form.is_some() && self.token_form.is_some(),
             changes_need_bin: true,
             subscriptions: true,
             ..Capabilities::new(self.live)
@@ -221,18 +238,23 @@ impl Gateway for GreenPay {
         transport: &Transport,
         params: &SessionParams<'_>,
     ) -> Result<PlatformSession, Error> {
+        let callback = self.callback(params)?;
         let answer = match params.kind {
             Kind::Tokenize | Kind::Update => {
                 let order = TokenizeOrder {
                     secret: self.secret.expose_secret(),
                     merchant_id: &self.merchant_id,
                     request_id: params.reference,
+                    callback: callback.as_deref(),
                 };
                 self.post(transport, "/tokenize", &order).await?
             }
             Kind::Payment => {
                 let amount = params.amount.ok_or(Refusal::Invalid("amount"))?;
-                let order = self.payment_order(amount, params.reference, params.description, None)?;
+                let order = PaymentOrder {
+                    callback: callback.as_deref(),
+                    ..self.payment_order(amount, params.reference, params.description)?
+                };
                 self.post(transport, "/", &order).await?
             }
         };
@@ -246,8 +268,13 @@ impl Gateway for GreenPay {
         if !opaque(&session) || !opaque(&token) {
             return Err(Error::Doubtful(Doubt::Undecodable));
         }
-        let order = Order { session, token };
-        let public = self.public(params.mode, &order, params.token);
+        let order = Order {
+            session,
+            token,
+            callback,
+        };
+        let public = self.public(params.kind, params.mode, &order, params.token);
+        let public = public.ok_or(Refusal::NotOffered)?;
         let state = serde_json::to_string(&order).map_err(|_| Refusal::NotSent)?;
         Ok(PlatformSession {
             state: state.into(),
@@ -261,7 +288,7 @@ impl Gateway for GreenPay {
             return None;
         }
         let order = Order::read(session.state).ok()?;
-        Some(self.public(session.mode, &order, session.token))
+        self.public(session.kind, session.mode, &order, session.token)
     }
 
     async fn tokenize(

@@ -1,4 +1,5 @@
-//! Simulates GreenPay's merchant and checkout hosts, below `/greenpay/merchant` and `/greenpay/checkout`.
+//! Simulates GreenPay's merchant and checkout hosts, below `/greenpay/merchant` and `/greenpay/checkout`, and its web
+//! forms, below `/greenpay/forms`.
 //!
 //! The texts of refusals, the shapes of answers, the test cards and the signature are GreenPay's as far as
 //! they are documented. What is not documented, such as the order of checks, the HTTP status of a failure, the
@@ -9,6 +10,7 @@ mod bank;
 mod body;
 mod checkout;
 pub mod decrypt;
+mod forms;
 pub mod keys;
 mod merchant;
 mod orders;
@@ -30,6 +32,7 @@ use self::answers::Answer;
 use self::body::Body;
 use self::checkout::Action;
 pub use self::decrypt::{CounterArithmetic, Utf8Decoder};
+use self::forms::Form;
 use self::keys::KeyPair;
 pub use self::keys::{KeyError, new_private_key};
 use self::merchant::{Reversal, TERMINALS};
@@ -50,6 +53,10 @@ pub struct Info {
     pub merchant_url: String,
     /// Base URL of the checkout host.
     pub checkout_url: String,
+    /// Base URL of the web form for payments.
+    pub payment_form_url: String,
+    /// Base URL of the web form for card tokens.
+    pub token_form_url: String,
     /// What the merchant's server authenticates with.
     pub credentials: Credentials,
     /// SPKI in base64, on one line.
@@ -93,35 +100,54 @@ pub(crate) struct Call<'a> {
     fault: &'a ActiveFault,
 }
 
-type Operation = fn(&GreenPay, &mut Ledger, &Call<'_>) -> Answer;
+/// What a route does.
+pub(crate) enum Operation {
+    /// Answers JSON with JSON.
+    Api(fn(&GreenPay, &mut Ledger, &Call<'_>) -> Answer),
+    /// Shows a web form.
+    Show(Form),
+    /// Takes what was typed into one.
+    Submit(Form),
+}
+
+use Operation::{Api, Show, Submit};
+
 type Ledger = crate::host::Ledger<Book, Settings>;
 
 const MERCHANT: &[Route<Operation>] = routes! {
-    POST "merchant/tokenize" "/tokenize" => GreenPay::order_token;
-    POST "merchant/" "" => GreenPay::order_payment;
-    POST "merchant/tokenPayment" "/tokenPayment" => GreenPay::pay_with_token;
-    POST "merchant/deleteToken" "/deleteToken" => GreenPay::delete_token;
+    POST "merchant/tokenize" "/tokenize" => Api(GreenPay::order_token);
+    POST "merchant/" "" => Api(GreenPay::order_payment);
+    POST "merchant/tokenPayment" "/tokenPayment" => Api(GreenPay::pay_with_token);
+    POST "merchant/deleteToken" "/deleteToken" => Api(GreenPay::delete_token);
     POST "merchant/transactions/void" "/transactions/void" =>
-        |platform, ledger, call| platform.reverse(ledger, call, Reversal::Void);
+        Api(|platform, ledger, call| platform.reverse(ledger, call, Reversal::Void));
     POST "merchant/transactions/refund" "/transactions/refund" =>
-        |platform, ledger, call| platform.reverse(ledger, call, Reversal::Refund);
-    POST "merchant/subscriptions" "/subscriptions" => GreenPay::subscribe;
-    POST "merchant/subscriptions/cancel" "/subscriptions/cancel" => GreenPay::cancel_subscription;
-    POST "merchant/subscriptions/update" "/subscriptions/update" => GreenPay::update_subscription;
-    POST "merchant/subscriptions/update/card_token" "/subscriptions/update/card_token" =>
-        GreenPay::update_subscription_card;
-    POST "merchant/subscriptions/pay" "/subscriptions/pay" => GreenPay::pay_subscription;
-    POST "merchant/subscriptions/list" "/subscriptions/list" => GreenPay::list_subscriptions;
-    POST "merchant/subscriptions/list/payments" "/subscriptions/list/payments" =>
-        GreenPay::list_subscription_payments;
+        Api(|platform, ledger, call| platform.reverse(ledger, call, Reversal::Refund));
+    POST "merchant/subscriptions" "/subscriptions" => Api(GreenPay::subscribe);
+    POST "merchant/subscriptions/cancel" "/subscriptions/cancel" => Api(GreenPay::cancel_subscription);
+    POST "merchant/subscriptions/update" "/subscriptions/update" => Api(GreenPay::update_subscription);
+    POST "merchant/subscriptions/update/card_token" "/subscriptions/update/card_token" => Api(GreenPay::update_subscription_card);
+    POST "merchant/subscriptions/pay" "/subscriptions/pay" => Api(GreenPay::pay_subscription);
+    POST "merchant/subscriptions/list" "/subscriptions/list" => Api(GreenPay::list_subscriptions);
+    POST "merchant/subscriptions/list/payments" "/subscriptions/list/payments" => Api(GreenPay::list_subscription_payments);
 };
 
 const CHECKOUT: &[Route<Operation>] = routes! {
-    POST "checkout/tokenize" "/tokenize" => |platform, ledger, call| platform.checkout(ledger, call, Action::Tokenize);
+    POST "checkout/tokenize" "/tokenize" =>
+        Api(|platform, ledger, call| platform.checkout(ledger, call, Action::Tokenize));
     POST "checkout/tokenize/update" "/tokenize/update" =>
-        |platform, ledger, call| platform.checkout(ledger, call, Action::Update);
-    POST "checkout/kount" "/kount" => |platform, ledger, call| platform.checkout(ledger, call, Action::PayWithKount);
-    POST "checkout/" "" => |platform, ledger, call| platform.checkout(ledger, call, Action::Pay);
+        Api(|platform, ledger, call| platform.checkout(ledger, call, Action::Update));
+    POST "checkout/kount" "/kount" =>
+        Api(|platform, ledger, call| platform.checkout(ledger, call, Action::PayWithKount));
+    POST "checkout/" "" =>
+        Api(|platform, ledger, call| platform.checkout(ledger, call, Action::Pay));
+};
+
+const FORMS: &[Route<Operation>] = routes! {
+    GET "forms/payment/show" "/payment/{session}" => Show(Form::Payment);
+    POST "forms/payment" "/payment/{session}" => Submit(Form::Payment);
+    GET "forms/token/show" "/token/{session}" => Show(Form::Token);
+    POST "forms/token" "/token/{session}" => Submit(Form::Token);
 };
 
 /// The simulated GreenPay.
@@ -142,10 +168,10 @@ impl GreenPay {
     }
 
     /// Signs, posts the webhook, spoils.
-    fn finish(self: &Arc<Self>, answer: &Answer, fault: &ActiveFault) -> Reply {
-        let settings = self.host.with(|ledger| ledger.settings.clone());
+    fn finish(self: &Arc<Self>, answer: &Answer, fault: &ActiveFault) -> Value {
+        let sign = self.host.with(|ledger| ledger.settings.sign);
         let sign = |keys: &KeyPair| {
-            if settings.sign {
+            if sign {
                 answer.signed(keys)
             } else {
                 answer.body.clone()
@@ -160,8 +186,13 @@ impl GreenPay {
         if !answers::spoil(&mut body, fault) {
             self.host.shared.faults.give_back(fault);
         }
+        body
+    }
+
+    fn reply(self: &Arc<Self>, answer: &Answer, fault: &ActiveFault) -> Reply {
+        let body = self.finish(answer, fault);
         let status = if answer.failed {
-            settings.failure_http_status
+            self.host.with(|ledger| ledger.settings.failure_http_status)
         } else {
             200
         };
@@ -197,6 +228,7 @@ impl Platform for GreenPay {
         &[
             Table::new("/merchant", MERCHANT),
             Table::new("/checkout", CHECKOUT).for_pages(),
+            Table::new("/forms", FORMS),
         ],
     )
     .lenient()];
@@ -227,6 +259,8 @@ impl Platform for GreenPay {
         let info = Info {
             merchant_url: format!("{origin}/greenpay/merchant"),
             checkout_url: format!("{origin}/greenpay/checkout"),
+            payment_form_url: format!("{origin}/greenpay/forms/payment"),
+            token_form_url: format!("{origin}/greenpay/forms/token"),
             credentials: Credentials {
                 // The published sample of a secret has this form.
                 secret: STANDARD.encode(hex::encode_upper(
@@ -256,6 +290,11 @@ impl Platform for GreenPay {
     }
 
     fn answer(self: &Arc<Self>, request: &Request<Operation>, fault: &ActiveFault) -> Reply {
+        let operation = match request.route.operation {
+            Api(operation) => operation,
+            Show(form) => return self.show_form(form, request),
+            Submit(form) => return self.submit_form(form, request, fault),
+        };
         let answer = match Body::parse(&request.body) {
             None => Answer::refusal(Refusal::INVALID_BODY, None),
             Some(body) => {
@@ -265,11 +304,10 @@ impl Platform for GreenPay {
                     liszt_token,
                     fault,
                 };
-                self.host
-                    .with(|ledger| (request.route.operation)(self, ledger, &call))
+                self.host.with(|ledger| operation(self, ledger, &call))
             }
         };
-        self.finish(&answer, fault)
+        self.reply(&answer, fault)
     }
 
     fn unrouted(&self, _request: &Unrouted) -> Reply {
@@ -286,6 +324,8 @@ impl Platform for GreenPay {
         let Info {
             merchant_url,
             checkout_url,
+            payment_form_url,
+            token_form_url,
             credentials,
             public_key,
         } = &self.info;
@@ -293,6 +333,8 @@ impl Platform for GreenPay {
             "environment": "custom",
             "merchant_url": merchant_url,
             "checkout_url": checkout_url,
+            "payment_form_url": payment_form_url,
+            "token_form_url": token_form_url,
             "secret": credentials.secret,
             "merchant_id": credentials.merchant_id,
             "public_key": public_key,

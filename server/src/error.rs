@@ -671,7 +671,8 @@ fn wanted(field: &str) -> String {
              unchanged"
         }
         "return_url" => {
-            "is missing; the platform's page needs it. Send it, or set `return_url` in the platform's section"
+            "is missing, or is not an https address of at most 200 characters, with GreenPay one without a query; the \
+             platform's page needs it. Send it, or with Online Payments set `return_url` in the platform's section"
         }
         _ => {
             "has a value that the platform does not take; docs/server.md and the platform's page there say what it takes"

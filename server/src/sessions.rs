@@ -205,8 +205,9 @@ fn offered_mode(account: &Account, request: &Request) -> Result<Mode, Reason> {
     }
     if mode != Mode::Direct || !can.hosted_page {
         let page = &request.page;
+        let form = mode == Mode::Direct && can.web_form;
         let options = [
-            ("return_url", page.return_url.is_some()),
+            ("return_url", page.return_url.is_some() && !form),
             ("locale", page.locale.is_some()),
             ("variant", page.variant.is_some()),
         ];

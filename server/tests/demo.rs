@@ -30,6 +30,7 @@ async fn serves_the_page_under_a_strict_policy() {
     let (shop, _files) = demo().await;
     for (path, kind) in [
         ("/", "text/html"),
+        ("/return/eyJzdGF0dXMiOjIwMX0=/with/slashes", "text/html"),
         ("/main.js", "text/javascript"),
         ("/pkg/x.wasm", "application/wasm"),
         ("/pkg/index.js", "text/javascript"),

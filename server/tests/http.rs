@@ -46,4 +46,5 @@ mod subscriptions;
 mod tls;
 mod tokens;
 mod traces;
+mod web_forms;
 mod worldline_acquiring;

@@ -2,6 +2,9 @@
 
 import type { GreenPay as Inner } from './cardseal.js';
 import { Client } from './client.js';
+import { answer_malformed, session_malformed } from './codes.js';
+import { failure } from './failure.js';
+import { isText, members } from './read.js';
 import { directPayment, directToken } from './send.js';
 import type {
   CardInput,
@@ -100,12 +103,42 @@ export class GreenPay {
     );
   }
 
-  /** In direct mode, after {@link tokenize}: the request that submits the platform's answer to the Cardseal server. */
+  /**
+   * Where to send the customer, for a session that was opened with a `return_url`: the platform's web form, where the
+   * card is typed. Keep the session until the customer is back.
+   */
+  formUrl(session: GreenPaySession): string {
+    return this.#client.module((inner) => inner.formUrl(session));
+  }
+
+  /**
+   * The token that the platform's web form has made, read from the address that the customer came back to. Pass it to
+   * {@link confirmToken}: the address proves nothing.
+   */
+  returnedToken(session: GreenPaySession, address: string): DirectToken {
+    return this.#client.module((inner) => {
+      const body = returned(session, address);
+      return directToken('greenpay', inner.readToken(200, body), body);
+    });
+  }
+
+  /** The same for a payment, for {@link confirmPayment}. */
+  returnedPayment(session: GreenPaySession, address: string): PaymentOutcome {
+    return this.#client.module((inner) => {
+      const body = returned(session, address);
+      return directPayment('greenpay', inner.readPayment(200, body), body);
+    });
+  }
+
+  /**
+   * In direct mode, after {@link tokenize} or {@link returnedToken}: the request that submits the platform's answer to
+   * the Cardseal server.
+   */
   confirmTokenRequest(session: GreenPaySession, token: Pick<DirectToken, 'raw'>): CardsealRequest {
     return this.#client.module((inner) => inner.confirmTokenRequest(session, token));
   }
 
-  /** In direct mode, after {@link tokenize}: submits the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link tokenize} or {@link returnedToken}: submits the platform's answer to the Cardseal server. */
   async confirmToken(
     session: GreenPaySession,
     token: Pick<DirectToken, 'raw'>,
@@ -117,7 +150,10 @@ export class GreenPay {
     );
   }
 
-  /** In direct mode, after {@link pay}: the request that submits the platform's answer to the Cardseal server. */
+  /**
+   * In direct mode, after {@link pay} or {@link returnedPayment}: the request that submits the platform's answer to the
+   * Cardseal server.
+   */
   confirmPaymentRequest(
     session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
@@ -126,7 +162,7 @@ export class GreenPay {
     return this.#client.with(options, (inner, known) => inner.confirmPaymentRequest(session, outcome, known));
   }
 
-  /** In direct mode, after {@link pay}: submits the platform's answer to the Cardseal server. */
+  /** In direct mode, after {@link pay} or {@link returnedPayment}: submits the platform's answer to the Cardseal server. */
   async confirmPayment(
     session: GreenPaySession,
     outcome: Pick<PaymentOutcome, 'raw'>,
@@ -148,5 +184,29 @@ export class GreenPay {
         body,
       ),
     );
+  }
+}
+
+/**
+ * The answer of the web form: JSON in base64, as the rest of the path that the customer came back to. Base64 may contain
+ * slashes, and some servers encode what it contains.
+ */
+function returned(session: GreenPaySession, address: string): unknown {
+  const { return_url } = members(session, 'return_url');
+  if (!isText(return_url)) throw failure(session_malformed, { field: 'return_url', platform: 'greenpay' });
+  try {
+    const { origin, pathname } = new URL(address);
+    const back = new URL(return_url);
+    const before = `${back.origin}${back.pathname.replace(/\/$/, '')}/`;
+    const whole = `${origin}${pathname}`;
+    const text = whole.startsWith(before) ? decodeURIComponent(whole.slice(before.length)) : '';
+    const bytes = Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw failure(answer_malformed, {
+      field: 'address',
+      message: "the address does not have the web form's answer after return_url",
+      platform: 'greenpay',
+    });
   }
 }

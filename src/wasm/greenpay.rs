@@ -161,6 +161,19 @@ impl GreenPay {
         run(PLATFORM, || self.request(Kind::Payment, session, card, options))
     }
 
+    /// Where the platform's web form of a session is.
+    #[wasm_bindgen(js_name = formUrl)]
+    pub fn form_url(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ServerSession")] session: &JsValue,
+    ) -> Result<String, Thrown> {
+        run(PLATFORM, || {
+            let session = Members::of_session(session)?;
+            let (common, url) = session.read(|session| (session.session(), session.text("form_url")))?;
+            self.place().form(&common, url, self.client.now()?)
+        })
+    }
+
     /// The request that hands a direct answer to the Cardseal server, for a token.
     #[wasm_bindgen(js_name = confirmTokenRequest, unchecked_return_type = "CardsealRequest")]
     pub fn confirm_token_request(
@@ -244,6 +257,14 @@ fn counter(options: &Members) -> Result<Counter> {
 }
 
 impl GreenPay {
+    fn place(&self) -> Place<'_> {
+        Place {
+            hosts: &self.hosts,
+            server: &self.client.server,
+            local: is_local(),
+        }
+    }
+
     fn packed(&self, card: &Card, extras: &Extras, counter: Counter) -> Result<Packed> {
         let payload = match extras {
             Extras {
@@ -276,12 +297,7 @@ impl GreenPay {
             checkout_url: session.text("checkout_url"),
             card_token: session.text("card_token"),
         })?;
-        let place = Place {
-            hosts: &self.hosts,
-            server: &self.client.server,
-            local: is_local(),
-        };
-        let target = given.target(kind, options.visible("idempotencyKey")?, &place, now)?;
+        let target = given.target(kind, options.visible("idempotencyKey")?, &self.place(), now)?;
         let mut extras = Extras::default();
         let verb = match kind {
             Kind::Tokenize => Verb::Tokenize,

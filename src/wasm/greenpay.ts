@@ -11,6 +11,9 @@ export interface GreenPaySession extends SessionFacts {
   session?: string;
   token?: string;
   checkout_url?: string;
+  /** Only if it was opened with a `return_url`: the platform's web form, and where it sends the customer back. */
+  form_url?: string;
+  return_url?: string;
 }
 
 export interface SessionByPlatform {

@@ -308,6 +308,86 @@ test('GreenPay: answers are read whatever they are', async () => {
   }
 });
 
+test('GreenPay: what the web form answers is read from the address of the return', () => {
+  const session = {
+    id: 'ses_1',
+    platform: 'greenpay',
+    kind: 'tokenize',
+    mode: 'direct',
+    created_at: NOW,
+    expires_at: NOW + 1000,
+    form_url: 'https://tokenizeform.greenpay.me/2b1f0c52',
+    return_url: 'https://shop.example/back/',
+  };
+  assert.equal(greenpay().formUrl(session), session.form_url);
+  assert.deepEqual(
+    thrown(() => greenpay().formUrl({ ...session, form_url: 'https://evil.example/x' })),
+    ['session_host_refused', 'form_url'],
+  );
+  const signed = {
+    status: 201,
+    requestId: 'xwr-1023',
+    errors: [],
+    // In base64 this name has a slash and a plus.
+    nickname: '~~?~~>ñ',
+    result: { token: 't', bin: '424242', last_digits: '4242' },
+    _signature: vectors.signatures[1].signature_hex,
+  };
+  const base64 = Buffer.from(JSON.stringify(signed)).toString('base64');
+  assert.match(base64, /[/+]/);
+  const read = (text, given = session) => greenpay().returnedToken(given, text);
+  for (const address of [
+    `https://shop.example/back/${base64}`,
+    `https://shop.example/back/${encodeURIComponent(base64)}`,
+    `https://shop.example/back/${base64}?utm=1#top`,
+    `https://shop.example/back/${base64.replaceAll('=', '')}`,
+  ]) {
+    const token = read(address);
+    assert.deepEqual([token.id, token.status, token.signature.verified], ['t', 'unconfirmed', true], address);
+    assert.deepEqual(token.raw, signed);
+  }
+  const request = greenpay().confirmTokenRequest(session, read(`https://shop.example/back/${base64}`));
+  assert.deepEqual(JSON.parse(request.body), { session: 'ses_1', answer: signed });
+  for (const address of [
+    'https://shop.example/back/',
+    'https://shop.example/back',
+    `https://shop.example/backwards/${base64}`,
+    `https://evil.example/back/${base64}`,
+    'https://shop.example/back/bm90IGpzb24=',
+    'https://shop.example/back/%E0%A4%A',
+    '4242424242424242',
+    null,
+    undefined,
+    {},
+  ])
+    assert.deepEqual(
+      thrown(() => read(address)),
+      ['answer_malformed', 'address'],
+      String(address),
+    );
+  for (const wrong of [{}, null, { ...session, return_url: 7 }])
+    assert.deepEqual(
+      thrown(() => read(`https://shop.example/back/${base64}`, wrong)),
+      ['session_malformed', 'return_url'],
+    );
+  const refused = Buffer.from(JSON.stringify({ status: 500, errors: ['Error: Session not found'] })).toString('base64');
+  assert.deepEqual(
+    thrown(() => read(`https://shop.example/back/${refused}`)),
+    ['platform_rejected', undefined],
+  );
+  const unsigned = Buffer.from(JSON.stringify({ ...signed, _signature: undefined })).toString('base64');
+  assert.deepEqual(
+    thrown(() => read(`https://shop.example/back/${unsigned}`)),
+    ['signature_invalid', undefined],
+  );
+  const declined = { status: 500, orderId: 'o', result: { success: false, resp_code: '51' }, errors: [] };
+  const outcome = greenpay().returnedPayment(
+    session,
+    `https://shop.example/back/${Buffer.from(JSON.stringify(declined)).toString('base64')}`,
+  );
+  assert.deepEqual([outcome.status, outcome.decline.reason], ['declined', 'insufficient_funds']);
+});
+
 test('GreenPay: an approval and a decline are said only where nothing contradicts them', async () => {
   const paid = async (status, body) => {
     const outcome = await greenpay(says(status, body))

@@ -171,6 +171,14 @@ function calls() {
       ),
     'greenpay handed over': () =>
       new cardseal.GreenPay({ publicKey: key('t1024'), now }).confirmTokenRequest(OWN, { raw: { a: 1 } }),
+    'greenpay web form': () =>
+      new cardseal.GreenPay({ publicKey: key('t1024'), now }).formUrl({
+        ...OWN,
+        platform: 'greenpay',
+        kind: 'payment',
+        mode: 'direct',
+        form_url: 'https://checkout-form.greenpay.me/s',
+      }),
     'greenpay without a token': () =>
       new cardseal.GreenPay({ publicKey: key('t1024'), now }).updateTokenRequest(ORDER, CARD),
     'gp token': () => new cardseal.GpApi({ environment: 'sandbox', now }).tokenizeRequest(ACCESS, CARD),

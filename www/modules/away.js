@@ -34,13 +34,14 @@ export const goToBank = ({ platform, id: payment, amount, currency, redirect }) 
 export const isPage = (url) => /^https?:\/\//.test(url ?? '');
 
 /**
- * What was noted, with what the address brought back as `returned`, read by `read(query)`. The address is cleared at
- * once, so that nothing of it stays in the history. Null if nobody was away.
+ * What was noted, with what the address brought back as `returned`, read by `read(query, address)`. The address is cleared
+ * at once, so that nothing of it stays in the history. Null if nobody was away.
  */
 export function comeBack(read) {
   const query = new URLSearchParams(location.search);
-  const returned = read(query);
-  if (returned) history.replaceState(null, '', location.pathname);
+  const returned = read(query, location);
+  // Some platforms answer in the path, below one at which this page is served too.
+  if (returned) history.replaceState(null, '', location.pathname.replace(/^\/return\/.*/, '/'));
   const note = stored();
   if (!note) return returned && { returned };
   if (returned) {

@@ -185,11 +185,9 @@ export class Checkout {
   }
 
   /** What came of the platform's own page. */
-  async confirmPage({ platform, session, key, returned }) {
+  async confirmPage(note) {
     this.#onStep('confirm');
-    const client = await platformOf(platform).client();
-    const request = client.confirmPaymentRequest({ id: session }, returned, { idempotencyKey: key });
-    client.free();
+    const request = await platformOf(note.platform).confirmRequest(note);
     return settle(() => send(request));
   }
 

@@ -96,12 +96,15 @@ async function pay() {
 async function payThere() {
   const intent = newIntent();
   try {
-    const session = await state.checkout.openPage(intent, `${location.origin}${location.pathname}`);
-    if (!isPage(session.redirectUrl)) throw new server.ServerError('platform_answer_invalid');
-    leaveFor(session.redirectUrl, {
+    const { returnPath = location.pathname, pageOf } = platformOf(intent.platform);
+    const session = await state.checkout.openPage(intent, `${location.origin}${returnPath}`);
+    const { url, page } = await pageOf(session);
+    if (!isPage(url)) throw new server.ServerError('platform_answer_invalid');
+    leaveFor(url, {
       platform: intent.platform,
       way: 'page',
       session: session.id,
+      page,
       key: intent.key,
       amount: intent.amount,
       currency: intent.currency,

@@ -37,7 +37,7 @@ export function leaveFor(url, note) {
 
 /** Runs when the page has started, and when the browser shows it again after another page. */
 export async function welcome() {
-  const note = comeBack((query) => firstOf((platform) => platform.returned?.(query)));
+  const note = comeBack((query, address) => firstOf((platform) => platform.returned?.(query, address)));
   if (state.busy) setBusy(false);
   if (!note) {
     await state.lists.refresh();

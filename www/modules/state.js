@@ -71,7 +71,8 @@ export const stores = () => keeps() || (offersSaving() && (!state.platform.paysO
  */
 export function sessionOptions(purpose) {
   const { platform, updating, intent } = state;
-  const mode = way();
+  // A card that is replaced is typed here, also where payments are made at the platform.
+  const mode = ['page', 'frame'].includes(way()) ? platform.ways[0] : way();
   if (elsewhere()) return null;
   if (updating) return { platform: platform.id, kind: 'update', mode, token: updating.id };
   if ((purpose ?? (stores() ? 'store' : 'pay')) === 'store')

@@ -20,7 +20,12 @@ impl GreenPay {
         };
         let merchant_url = match merchant_url(&hosts) {
             Some(url) => {
-                for key in ["merchant_url", "checkout_url"] {
+                for key in [
+                    "merchant_url",
+                    "checkout_url",
+                    "payment_form_url",
+                    "token_form_url",
+                ] {
                     if settings.optional(key).is_some() {
                         settings.mistake(key, "is only for environment = \"custom\"");
                     }
@@ -29,6 +34,13 @@ impl GreenPay {
             }
             None => settings.base_url("merchant_url"),
         };
+        let form = |key, published: Option<&'static str>| match published {
+            Some(url) => Some(url.to_owned()),
+            None if environment == "custom" && settings.optional(key).is_some() => settings.base_url(key),
+            None => None,
+        };
+        let payment_form = form("payment_form_url", hosts.payment_form());
+        let token_form = form("token_form_url", hosts.token_form());
         let secret = settings.secret("secret");
         let merchant_id = settings.text("merchant_id");
         let key_text = settings.text("public_key");
@@ -51,6 +63,8 @@ impl GreenPay {
             return None;
         }
         Some(Self {
+            payment_form,
+            token_form,
             merchant_url: merchant_url.filter(|_| !hosts.checkout().is_empty())?,
             hosts,
             secret,

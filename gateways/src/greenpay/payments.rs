@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::answer::{known_failure, object, rejection, undecodable};
-use super::wire::{Reversal, opaque, packed, payment_answer, reversal_answer};
+use super::wire::{PaymentOrder, Reversal, opaque, packed, payment_answer, reversal_answer};
 use super::{GreenPay, SignaturePolicy};
 use crate::error::{Doubt, Refusal, Rejection, sentence, word};
 use crate::gateway::{
@@ -22,12 +22,10 @@ impl GreenPay {
         transport: &Transport,
         params: &ChargeParams<'_>,
     ) -> Result<Outcome, Refusal> {
-        let order = self.payment_order(
-            params.amount,
-            params.reference,
-            params.description,
-            Some(params.token),
-        )?;
+        let order = PaymentOrder {
+            token: Some(params.token.expose_secret()),
+            ..self.payment_order(params.amount, params.reference, params.description)?
+        };
         match self.post(transport, "/tokenPayment", &order).await {
             Ok(answer) => self.outcome(&answer, params.reference),
             Err(error) => error.into_doubt().map(Outcome::Unknown),

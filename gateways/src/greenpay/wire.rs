@@ -22,6 +22,9 @@ const MAX_LK: usize = 2048;
 pub(super) struct Order {
     pub(super) session: String,
     pub(super) token: String,
+    /// Where the platform's web form sends the customer, if the card is entered there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<String>,
 }
 
 impl Order {
@@ -69,6 +72,9 @@ pub(super) struct TokenizeOrder<'a> {
     pub(super) merchant_id: &'a str,
     /// Comes back in the answer, with its JSON type.
     pub(super) request_id: &'a str,
+    /// Only for the web form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<&'a str>,
 }
 
 /// Merchant host, `POST /`: creates a payment order. `POST /tokenPayment`: the same with `token`.
@@ -87,6 +93,9 @@ pub(super) struct PaymentOrder<'a> {
     pub(super) order_reference: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<&'a str>,
+    /// Only for the web form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<&'a str>,
 }
 
 /// Merchant host, `POST /deleteToken`.

@@ -80,8 +80,7 @@ impl GreenPay {
         if order.token != liszt_token {
             return Err(Refusal("Invalid token"));
         }
-        let (purpose, callback) = (order.purpose.clone(), order.callback.clone());
-        *echo = Some(match &purpose {
+        *echo = Some(match &order.purpose {
             Purpose::Tokenize { request_id } => Echo::request_id(request_id.clone()),
             Purpose::Payment(purchase) => Echo::order_id(purchase.order_reference.clone()),
         });
@@ -99,9 +98,23 @@ impl GreenPay {
             .and_then(open)
             .ok_or(Refusal("Session not exists or is wrong"))?;
 
+        self.take_card(ledger, session, action, &plain, call.fault)
+    }
+
+    /// Stores or charges the card of an order that was checked.
+    pub(super) fn take_card(
+        &self,
+        ledger: &mut Ledger,
+        session: Uuid,
+        action: Action,
+        plain: &Map<String, Value>,
+        fault: &ActiveFault,
+    ) -> Result<Answer, Refusal> {
+        let order = ledger.book.order(session).ok_or(Refusal::SESSION_NOT_FOUND)?;
+        let (purpose, callback) = (order.purpose.clone(), order.callback.clone());
         let answer = match purpose {
             Purpose::Tokenize { request_id } => {
-                let (card_token, khash) = self.tokenize(ledger, action, &plain)?;
+                let (card_token, khash) = self.tokenize(ledger, action, plain)?;
                 let webhook = Webhook {
                     route: "/newCard",
                     callback,
@@ -109,7 +122,7 @@ impl GreenPay {
                 token_answer(&card_token, &khash, request_id).with_webhook(webhook)
             }
             Purpose::Payment(purchase) => {
-                let card = paying_card(ledger, &plain)?;
+                let card = paying_card(ledger, plain)?;
                 let unscreened = action == Action::PayWithKount
                     && ledger.settings.require_kount_session
                     && plain
@@ -122,7 +135,7 @@ impl GreenPay {
                     card,
                     callback,
                 };
-                self.charge(ledger, charge, call.fault, decline)
+                self.charge(ledger, charge, fault, decline)
             }
         };
         if !answer.failed {
@@ -132,7 +145,12 @@ impl GreenPay {
     }
 
     /// Refuses an order whose time is over, that was used, or that was made for something else.
-    fn check_order(&self, order: &Order, settings: &Settings, action: Action) -> Result<(), Refusal> {
+    pub(super) fn check_order(
+        &self,
+        order: &Order,
+        settings: &Settings,
+        action: Action,
+    ) -> Result<(), Refusal> {
         let used = order.used && !settings.session_reuse;
         let for_verb = match order.purpose {
             Purpose::Tokenize { .. } => matches!(action, Action::Tokenize | Action::Update),

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tower_http::services::ServeDir;
+use tower_http::services::{ServeDir, ServeFile};
 use utoipa::ToSchema;
 
 use super::contract::refusals;
@@ -26,6 +26,8 @@ pub(super) fn mount(router: Router<App>, app: &App, demo: &Demo) -> Router<App> 
         HeaderValue::from_str(&policy(app)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let files = Router::new()
         .nest_service("/pkg", ServeDir::new(&demo.pkg))
+        // Where a platform's form sends the customer back, with its answer as the rest of the path.
+        .nest_service("/return", ServeFile::new(demo.www.join("index.html")))
         .fallback_service(ServeDir::new(&demo.www))
         .layer(axum::middleware::map_response(move |response| {
             guard(response, policy.clone())

@@ -6,6 +6,7 @@ use crate::hosts::BaseUrl;
 use crate::http::Request;
 use crate::platform::Platform;
 use crate::session::{self, Kind, Mode, ServerSession, SessionInput};
+use crate::text;
 
 /// The checkout host, by environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,35 @@ impl Hosts {
             Self::Custom(url) => url.trim_end_matches('/'),
         }
     }
+
+    /// The base URL of the web form for payments. Of another base URL, the platform's documents know none.
+    #[must_use]
+    pub const fn payment_form(&self) -> Option<&'static str> {
+        match self {
+            Self::Sandbox => Some(FORMS[0]),
+            Self::Production => Some(FORMS[1]),
+            Self::Custom(_) => None,
+        }
+    }
+
+    /// The base URL of the web form for card tokens.
+    #[must_use]
+    pub const fn token_form(&self) -> Option<&'static str> {
+        match self {
+            Self::Sandbox => Some(FORMS[2]),
+            Self::Production => Some(FORMS[3]),
+            Self::Custom(_) => None,
+        }
+    }
 }
+
+/// The published web forms. The platform's documents have the sandbox's form for tokens without TLS.
+const FORMS: [&str; 4] = [
+    "https://sandbox-checkoutform.greenpay.me",
+    "https://checkout-form.greenpay.me",
+    "http://sandbox-tokenizeform.greenpay.me",
+    "https://tokenizeform.greenpay.me",
+];
 
 /// A call to the checkout host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +187,36 @@ pub struct Place<'a> {
     pub local: bool,
 }
 
+impl Place<'_> {
+    /// Checks a session of the platform's web form, and returns where its customer goes.
+    ///
+    /// # Errors
+    /// Those of a session, and `session_host_refused`.
+    pub fn form(&self, session: &SessionInput, form_url: Option<String>, now_ms: f64) -> Result<String> {
+        const FORM: &str = "form_url";
+        let kinds = [Kind::Tokenize, Kind::Update, Kind::Payment];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| session.kind.as_deref() == Some(kind.as_str()));
+        let kind = kind.ok_or_else(|| session::malformed("kind"))?;
+        if session.of_server(Platform::GreenPay, kind, now_ms)?.is_none() {
+            return Err(session::malformed("mode"));
+        }
+        let url = form_url.ok_or_else(|| session::malformed(FORM))?;
+        let url = session::visible(url, 500, FORM, Code::SessionMalformed)?;
+        // Of an update, the stored card follows the question mark.
+        let page = text::before(&url, b'?');
+        let published = FORMS
+            .iter()
+            .any(|form| page.strip_prefix(form).is_some_and(|rest| rest.starts_with('/')));
+        if !published {
+            let hosts = [self.hosts.checkout()];
+            BaseUrl::of_session(page, FORM, &hosts, self.local, Code::SessionMalformed)?;
+        }
+        Ok(url)
+    }
+}
+
 impl Verb {
     /// The request that sends an encrypted card.
     #[must_use]
@@ -192,5 +251,86 @@ impl Verb {
             Self::UpdateToken => Kind::Update.server_path(),
             Self::Pay { .. } => Kind::Payment.server_path(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const NOW: f64 = 1_795_219_200_000.0;
+
+    #[test]
+    fn a_customer_is_sent_to_a_web_form_of_the_platform_alone() {
+        let session = SessionInput {
+            id: Some("ses_1".into()),
+            platform: Some("greenpay".into()),
+            kind: Some("update".into()),
+            mode: Some("direct".into()),
+            created_at: Some(NOW),
+            expires_at: Some(NOW + 1000.0),
+        };
+        let server = BaseUrl::parse("https://shop.example").unwrap();
+        let hosts = Hosts::Custom("https://checkout.example/x".into());
+        let form = |session: &SessionInput, url: &str, local: bool, now_ms: f64| {
+            let place = Place {
+                hosts: &hosts,
+                server: &server,
+                local,
+            };
+            let url = Some(url.to_owned()).filter(|url| !url.is_empty());
+            place
+                .form(session, url, now_ms)
+                .map_err(|error| (error.code(), error.field()))
+        };
+        for url in [
+            "https://tokenizeform.greenpay.me/1c3a?0f89",
+            "http://sandbox-tokenizeform.greenpay.me/1c3a",
+            "https://sandbox-checkoutform.greenpay.me/1c3a",
+            "https://checkout.example/forms/1c3a?0f89",
+        ] {
+            assert_eq!(form(&session, url, false, NOW).unwrap(), url);
+        }
+        let local = "http://127.0.0.1:1/forms/1c3a?0f89";
+        assert_eq!(form(&session, local, true, NOW).unwrap(), local);
+        for url in [
+            local,
+            "https://tokenizeform.greenpay.me.evil.example/1c3a",
+            "https://evil.example/tokenizeform.greenpay.me/1c3a",
+        ] {
+            let refused = form(&session, url, false, NOW);
+            assert_eq!(
+                refused,
+                Err((Code::SessionHostRefused, Some("form_url"))),
+                "{url}"
+            );
+        }
+        for url in [
+            "",
+            "https://tokenizeform.greenpay.me@evil.example/",
+            "javascript:alert(1)",
+            "/form",
+            "https://a b/",
+        ] {
+            let malformed = form(&session, url, false, NOW);
+            assert_eq!(
+                malformed,
+                Err((Code::SessionMalformed, Some("form_url"))),
+                "{url}"
+            );
+        }
+        let fine = "https://tokenizeform.greenpay.me/1c3a";
+        assert_eq!(
+            form(&session, fine, false, NOW + 1000.0),
+            Err((Code::SessionExpired, None))
+        );
+        let order = SessionInput::default();
+        assert_eq!(
+            form(&order, fine, false, NOW),
+            Err((Code::SessionMalformed, Some("kind")))
+        );
     }
 }

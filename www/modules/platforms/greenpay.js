@@ -2,13 +2,21 @@
 
 import { testCard } from '../test-cards.js';
 
+/** For the platform's web form; the card form brings its own. */
+async function clientOf(publicKey) {
+  const { GreenPay, load } = await import('/pkg/greenpay-inline.js');
+  await load();
+  return new GreenPay({ publicKey });
+}
+
 export const platform = {
   id: 'greenpay',
   name: 'GreenPay',
   hint: 'The card is encrypted on this page before it goes anywhere.',
   promise: 'Your card is encrypted on this device',
   promiseAtButton: 'Encrypted by WebAssembly in this page. The number never reaches the shop.',
-  ways: ['relay', 'direct'],
+  /** `page` leads to the platform's own web form. */
+  ways: ['relay', 'direct', 'page'],
   anyCurrency: false,
   currencies: ['USD', 'CRC', 'GTQ'],
   hasNickname: true,
@@ -22,13 +30,36 @@ export const platform = {
   parts: false,
   /** Nobody but the platform's own notification tells about a payment whose answer was lost. */
   answersLater: false,
-  steps: { seal: 'Encrypting your card…' },
+  steps: { seal: 'Encrypting your card…', leave: 'Going to GreenPay…' },
   undo: {
     void: 'The payment is cancelled as if it had never been made. Possible for about three hours.',
     refund: 'The whole amount goes back to the card. Possible for about seven days, and not with every bank.',
   },
   unknown: 'The answer appears',
   waitsFor: 'GreenPay’s notification says how it ended, and this page shows it.',
+
+  /** Where the web form sends the customer: its answer is the rest of the path. */
+  returnPath: '/return',
+  /** The web form of a session. The session is noted too: the answer is read with it. */
+  async pageOf(session) {
+    const { id, kind, mode, public_key, return_url } = session;
+    const client = await clientOf(public_key);
+    const url = client.formUrl(session);
+    client.free();
+    return { url, page: { id, kind, mode, public_key, return_url } };
+  },
+  /** What the address says of somebody who comes back from the web form, or null. */
+  returned: (_, { pathname, href }) => (pathname.startsWith('/return/') ? { address: href } : null),
+  /** The request that hands over what the web form answered. */
+  async confirmRequest({ page, key, returned }) {
+    const client = await clientOf(page.public_key);
+    try {
+      const outcome = client.returnedPayment(page, returned.address);
+      return client.confirmPaymentRequest(page, outcome, { idempotencyKey: key });
+    } finally {
+      client.free();
+    }
+  },
 
   /** What is sealed in a request, part by part, or null. */
   sealed: (body) =>

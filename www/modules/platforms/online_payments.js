@@ -57,6 +57,18 @@ export const platform = {
   /** Its sessions cost nothing, and tell the brands of a card while it is typed. */
   opensEarly: true,
 
+  /** The platform's page of a session. */
+  pageOf: async ({ redirectUrl }) => ({ url: redirectUrl }),
+  /** The request that asks what came of it. */
+  async confirmRequest({ session, key, returned }) {
+    const client = await this.client();
+    try {
+      return client.confirmPaymentRequest({ id: session }, returned, { idempotencyKey: key });
+    } finally {
+      client.free();
+    }
+  },
+
   /** What the address says of somebody who comes back from a page of the platform's or of a bank, or null. */
   returned(query) {
     if (!query.has('RETURNMAC')) return null;
