@@ -677,3 +677,22 @@ export async function accessibility(page, context) {
     assert.deepEqual(violations, [], state);
   };
 }
+
+/** Of the pages that a payment was made with elsewhere, nothing stays in this one. */
+export async function leavesNothing(page, url) {
+  assert.equal(page.url(), `${url}/`, 'nothing stays in the address');
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+}
+
+/** The customer is back from a page of the platform's, where this card has paid once, and the shop got nothing of it. */
+export async function paidElsewhere({ page, sent, grown }, url, card) {
+  assert.equal(await resultHeading(page), 'Paid $24.50');
+  await becomes(page, 'approved');
+  await leavesNothing(page, url);
+  assert.equal((await grown()).length, 1);
+  const shop = sent.filter(({ url: to, method }) => to.startsWith(url) && method === 'POST');
+  assert.deepEqual(leaks(shop, card), []);
+  await page.reload();
+  await page.waitForSelector('#pay-form[data-ready]');
+  assert.equal(await page.isVisible('#result'), false);
+}

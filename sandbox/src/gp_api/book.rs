@@ -14,7 +14,7 @@ use super::payment_methods::USAGE_MODES;
 use super::threeds::{self, Enrolled};
 use super::wire::Account;
 use crate::host::clock;
-use crate::host::keeping::{Keep, one_of, redacted};
+use crate::host::keeping::{self, Keep, one_of, redacted};
 
 /// An access token.
 #[derive(Clone, Debug)]
@@ -309,16 +309,11 @@ impl Keep for Book {
             .payment_methods
             .iter()
             .filter(|method| method.until.is_none() && method.status == MethodState::Active);
-        let kept: Vec<_> = lasting.map(Kept::from).collect();
-        if kept.is_empty() {
-            return Value::Null;
-        }
-        serde_json::to_value(kept).unwrap_or_default()
+        keeping::written(lasting.map(Kept::from).collect())
     }
 
     fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
-        let kept: Option<Vec<Kept>> = serde_json::from_value(cards)?;
-        for kept in kept.unwrap_or_default() {
+        for kept in keeping::read::<Kept>(cards)? {
             self.add_payment_method(kept.method()?);
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::subscriptions::Subscription;
 use super::webhooks::Delivered;
 use super::wire::Scalar;
 use crate::host::clock;
-use crate::host::keeping::{Keep, one_of};
+use crate::host::keeping::{self, Keep, one_of};
 
 /// An order is good for thirty minutes.
 const ORDER_LIFE: Duration = Duration::minutes(30);
@@ -149,7 +149,7 @@ struct Kept {
 impl Keep for Book {
     fn cards(&self) -> Value {
         let stored = self.card_tokens.iter().filter(|stored| !stored.deleted);
-        let kept: Vec<_> = stored
+        let kept = stored
             .map(|stored| Kept {
                 token: stored.token,
                 bin: stored.card.bin.clone(),
@@ -161,15 +161,11 @@ impl Keep for Book {
                 nickname: stored.nickname.clone(),
             })
             .collect();
-        if kept.is_empty() {
-            return Value::Null;
-        }
-        serde_json::to_value(kept).unwrap_or_default()
+        keeping::written(kept)
     }
 
     fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
-        let kept: Option<Vec<Kept>> = serde_json::from_value(cards)?;
-        for kept in kept.unwrap_or_default() {
+        for kept in keeping::read::<Kept>(cards)? {
             self.add_card_token(CardToken {
                 token: kept.token,
                 card: CardFacts {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use cardseal::redact::card_digits;
+use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -84,6 +85,20 @@ impl Keeper {
             .write_all(&serde_json::to_vec_pretty(cards)?)?;
         fs::rename(new, &self.file)
     }
+}
+
+/// A list of cards as [`Keep::cards`] gives it.
+pub(crate) fn written(cards: Vec<impl Serialize>) -> Value {
+    if cards.is_empty() {
+        return Value::Null;
+    }
+    serde_json::to_value(cards).unwrap_or_default()
+}
+
+/// The list of cards that [`written`] gave.
+pub(crate) fn read<T: DeserializeOwned>(cards: Value) -> Result<Vec<T>, serde_json::Error> {
+    let cards: Option<Vec<T>> = serde_json::from_value(cards)?;
+    Ok(cards.unwrap_or_default())
 }
 
 /// The value that is written like this, of those that there are.

@@ -14,7 +14,7 @@ use super::mandates::Mandate;
 use super::payment::{Kind, Payment};
 use super::payouts::Payout;
 use super::statuses::{self, AUTHORIZED, CANCELLED, CAPTURED, REDIRECTED, REJECTED};
-use crate::host::keeping::Keep;
+use crate::host::keeping::{self, Keep};
 
 /// A page's right to call the client API.
 pub(crate) struct Session {
@@ -86,16 +86,12 @@ pub(crate) struct Book {
 impl Keep for Book {
     fn cards(&self) -> Value {
         // With those that were deleted, so that the numbers of the others stay theirs.
-        let lasting: Vec<_> = self.tokens.iter().filter(|token| token.until.is_none()).collect();
-        if lasting.is_empty() {
-            return Value::Null;
-        }
-        serde_json::to_value(lasting).unwrap_or_default()
+        let lasting = self.tokens.iter().filter(|token| token.until.is_none());
+        keeping::written(lasting.collect())
     }
 
     fn put_back(&mut self, cards: Value) -> Result<(), serde_json::Error> {
-        let kept: Option<Vec<Token>> = serde_json::from_value(cards)?;
-        self.tokens = kept.unwrap_or_default();
+        self.tokens = keeping::read(cards)?;
         Ok(())
     }
 }
