@@ -106,7 +106,8 @@ fn text_with(sandbox: &RunningSandbox, database: &str, listen: &str, more: &str)
     let mut text = format!(
         "[server]\nlisten = \"{listen}\"\nallowed_origins = [\"{ORIGIN}\"]\napi_key = \"{API_KEY}\"\n\
          {}[platforms.greenpay]\nenvironment = \"custom\"\nmerchant_url = {:?}\ncheckout_url = {:?}\n\
-         payment_form_url = {:?}\ntoken_form_url = {:?}\nsecret = {:?}\nmerchant_id = {:?}\npublic_key = {:?}\nwebhook_path_secret = \"{WEBHOOK_SECRET}\"\n",
+         payment_form_url = {:?}\ntoken_form_url = {:?}\n\
+         secret = {:?}\nmerchant_id = {:?}\npublic_key = {:?}\nwebhook_path_secret = \"{WEBHOOK_SECRET}\"\n",
         database,
         info.merchant_url,
         info.checkout_url,
